@@ -1,0 +1,1 @@
+"""The decisions: a file each, pure. Read one downwards: command, state, decide."""

@@ -1,0 +1,65 @@
+"""Following: once each, never yourself, not past a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from events.event import Event
+from events.first_copies import Entity
+from events.graph import AccountFollowed
+from events.ids import AccountId
+
+from ..deciding import Decision
+from ..facts import STRANGERS, AccountOf, Facts, Question, Relation, RelationOf
+from .errors import AccountNotFound, Blocked, NotYourself
+
+
+@dataclass(frozen=True, slots=True)
+class FollowAccount:
+    """`actor` follows `other`."""
+
+    actor: AccountId
+    other: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether there is such an account, and how the two stand to each other."""
+
+    exists: bool = True
+    relation: Relation = STRANGERS
+
+
+def decide(command: FollowAccount, state: State) -> list[Event]:
+    """One follow, or nothing where there is one. Raises NotYourself, AccountNotFound, Blocked."""
+    if command.actor == command.other:
+        raise NotYourself("follow")
+    if not state.exists:
+        raise AccountNotFound(command.other)
+    if state.relation.blocking or state.relation.blocked_by:
+        raise Blocked
+    if state.relation.following:
+        return []
+    return [AccountFollowed(follower=command.actor, followee=command.other)]
+
+
+def entities(command: FollowAccount) -> tuple[Entity, ...]:
+    """The follower's graph."""
+    return (("graph", command.actor),)
+
+
+def questions(command: FollowAccount) -> tuple[Question[Any], ...]:
+    """The account, and how the two stand to each other."""
+    return (AccountOf(command.other), RelationOf(command.actor, command.other))
+
+
+def state(command: FollowAccount, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    return State(
+        exists=facts[AccountOf(command.other)] is not None,
+        relation=facts[RelationOf(command.actor, command.other)],
+    )
+
+
+FOLLOW_ACCOUNT = Decision(entities, questions, state, decide)

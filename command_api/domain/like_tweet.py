@@ -1,0 +1,58 @@
+"""Liking: each account likes a tweet once, and not past a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from events.engagement import TweetLiked
+from events.event import Event
+from events.first_copies import Entity
+from events.ids import AccountId, TweetId
+
+from ..deciding import Decision
+from ..facts import EngagementOf, Facts, Question, Tweet, TweetFor
+from .visible import visible
+
+
+@dataclass(frozen=True, slots=True)
+class LikeTweet:
+    """`actor` likes `tweet`."""
+
+    actor: AccountId
+    tweet: TweetId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The tweet, if it is there, and whether the actor likes it already."""
+
+    tweet: Tweet | None = None
+    liked: bool = False
+
+
+def decide(command: LikeTweet, state: State) -> list[Event]:
+    """One like, or nothing where there is one. Raises TweetNotFound, TweetGone."""
+    tweet = visible(command.tweet, state.tweet)
+    if state.liked:
+        return []
+    return [TweetLiked(tweet=tweet.id, author=tweet.author, actor=command.actor)]
+
+
+def entities(command: LikeTweet) -> tuple[Entity, ...]:
+    """The actor's engagement."""
+    return (("engagement", command.actor),)
+
+
+def questions(command: LikeTweet) -> tuple[Question[Any], ...]:
+    """The tweet, and what the actor did with it."""
+    return (TweetFor(command.tweet, command.actor), EngagementOf(command.actor, command.tweet))
+
+
+def state(command: LikeTweet, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    engagement = facts[EngagementOf(command.actor, command.tweet)]
+    return State(facts[TweetFor(command.tweet, command.actor)], engagement.liked)
+
+
+LIKE_TWEET = Decision(entities, questions, state, decide)

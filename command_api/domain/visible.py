@@ -1,0 +1,17 @@
+"""Whether a tweet can be acted on: it exists, was not deleted, and no block stands between."""
+
+from __future__ import annotations
+
+from events.ids import TweetId
+
+from ..facts import Tweet
+from .errors import TweetGone, TweetNotFound
+
+
+def visible(wanted: TweetId, tweet: Tweet | None) -> Tweet:
+    """The tweet. Raises TweetNotFound (past a block too: it hides that it is there), TweetGone."""
+    if tweet is None or tweet.blocked:
+        raise TweetNotFound(wanted)
+    if tweet.deleted:
+        raise TweetGone(wanted)
+    return tweet

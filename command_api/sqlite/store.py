@@ -1,0 +1,175 @@
+"""The CommandStore port on SQLite: decision, events, answer and private changes in one transaction of log.db."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from events.event import Envelope, Event
+from events.ids import EventId, Millis
+from events.log import New, Positions
+from events.sqlite.group_commit import GroupCommit
+from events.sqlite.log import SqliteLogWriter
+
+from ..deciding import (
+    Answer,
+    Answering,
+    Context,
+    Decision,
+    Idempotency,
+    KeyReused,
+    Outcome,
+    PrivateChange,
+    Refused,
+    StillRunning,
+)
+from ..decision_state import DecisionState
+from ..facts import Facts, Question
+from .rows import SqliteDecisionRows
+
+C = TypeVar("C")
+S = TypeVar("S")
+
+IDEMPOTENCY_DDL = """
+CREATE TABLE IF NOT EXISTS idempotency (
+    user TEXT, key TEXT, fingerprint BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    headers BLOB NOT NULL, positions TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (user, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (at);
+"""
+REMEMBERED_MS = 24 * 3600 * 1000
+
+ChangePrivately = Callable[[Any], None]
+Ask = Callable[[Any], Any]
+
+_encode = msgspec.json.Encoder().encode
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
+
+
+class SqliteCommandStore:
+    """Executes decisions on the one write connection of log.db.
+
+    `private` applies each kind of private change, `private_questions` answers questions about them: both belong to
+    credentials, which live beside the decision state without being a function of the log.
+    """
+
+    def __init__(
+        self,
+        commits: GroupCommit,
+        writer: SqliteLogWriter,
+        rows: SqliteDecisionRows,
+        private: Mapping[type[PrivateChange], ChangePrivately],
+        reader: SqliteDecisionRows,
+    ) -> None:
+        self._commits = commits
+        self._writer = writer
+        self._rows = rows
+        self._reader = reader
+        self._fold = DecisionState(rows)
+        self._private = private
+        self._running: set[tuple[str, str]] = set()
+
+    async def ask(self, *questions: Question[Any]) -> Facts:
+        """Answers as of the newest commit."""
+        return self._reader.answer(questions)
+
+    async def execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
+        """Decide, append, remember; durable when it returns."""
+        once = context.idempotency
+        if once is None:
+            return await self._commits.run(lambda: self._execute(decision, command, context, answering))
+        running = (once.user, once.key)
+        if running in self._running:
+            raise StillRunning
+        self._running.add(running)
+        try:
+            return await self._commits.run(lambda: self._execute_once(once, decision, command, context, answering))
+        finally:
+            self._running.discard(running)
+
+    def _execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
+        state = decision.state(command, self._rows.answer(decision.questions(command)))
+        decided = decision.decide(command, state)
+        answer = answering.accepted(state, decided)
+        news = []
+        for item in decided:
+            if isinstance(item, Event):
+                news.append(self._envelope(item, context))
+        if news:
+            positions = self._writer.insert(news)
+            for new in news:
+                self._fold.handle(new.event, new.about)
+        else:
+            positions = Positions(self._writer.end(*entity) for entity in decision.entities(command))
+        for item in decided:
+            if isinstance(item, PrivateChange):
+                self._private[type(item)](item)
+        return Outcome(answer, positions)
+
+    def _envelope(self, event: Event, context: Context) -> New:
+        ids = self._writer.ids
+        about = Envelope(
+            id=EventId(ids.issue()),
+            time=ids.now() if context.time is None else context.time,
+            correlation=context.correlation,
+            causation=context.causation,
+            actor=context.actor or "",
+            traceparent=context.traceparent,
+        )
+        return New(event, about)
+
+    def _execute_once(
+        self, once: Idempotency, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]
+    ) -> Outcome:
+        remembered = self._remembered(once)
+        if remembered is not None:
+            return remembered
+        try:
+            outcome = self._execute(decision, command, context, answering)
+        except Refused as error:
+            # A refusal is an answer like any other: the same command is refused again, whatever came in between.
+            positions = Positions(self._writer.end(*entity) for entity in decision.entities(command))
+            outcome = Outcome(answering.refused(error), positions)
+        self._commits.connection.execute(
+            "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                once.user,
+                once.key,
+                once.fingerprint,
+                outcome.answer.status,
+                outcome.answer.body,
+                _encode(outcome.answer.headers),
+                str(outcome.positions),
+                self._writer.ids.now(),
+            ),
+        )
+        return outcome
+
+    def _remembered(self, once: Idempotency) -> Outcome | None:
+        row: Any = self._commits.connection.execute(
+            "SELECT fingerprint, status, body, headers, positions FROM idempotency WHERE user=? AND key=? AND at>?",
+            (once.user, once.key, self._writer.ids.now() - REMEMBERED_MS),
+        ).fetchone()
+        if row is None:
+            return None
+        fingerprint, status, body, headers, positions = row
+        if fingerprint != once.fingerprint:
+            raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
+        return Outcome(Answer(status, body, _headers(headers)), Positions.parse(positions), replayed=True)
+
+    async def forget_old_answers(self, most: int = 1000) -> int:
+        """Delete up to `most` remembered answers older than a day; how many were."""
+        before = Millis(self._writer.ids.now() - REMEMBERED_MS)
+
+        def work() -> int:
+            connection: apsw.Connection = self._commits.connection
+            connection.execute(
+                "DELETE FROM idempotency WHERE (user, key) IN (SELECT user, key FROM idempotency WHERE at<=? LIMIT ?)",
+                (before, most),
+            )
+            return connection.changes()
+
+        return await self._commits.run(work)

@@ -1,0 +1,109 @@
+"""Events to bytes and back: JSON, with sealed fields in one base64 string under `sealed`.
+
+msgspec writes and reads a twelve-field event in about 2 us, five times as fast as dataclasses with a JSON library
+(docs/adr: codec). Reading is in two steps, so that a batch's keys can be fetched at once: `parse`, then `finish`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from . import accounts as accounts
+from . import engagement as engagement
+from . import graph as graph
+from . import notifications as notifications
+from . import operations as operations
+from . import personal as personal
+from . import public_tweets as public_tweets
+from . import sentiment as sentiment
+from . import trends as trends
+from . import tweets as tweets
+from . import usage as usage
+from .event import BY_CLASS, BY_NAME, Event, EventType
+from .sealing import Sealer
+from .upcasters import UPCASTERS
+
+
+class UnknownEvent(Exception):
+    """The log holds an event that this version of the software does not know: it was written by a newer one."""
+
+
+class UnreadableEvent(Exception):
+    """The bytes are not the event they are said to be."""
+
+
+class Parsed(NamedTuple):
+    """An event half read: `subject` names whose key opens the rest, None where nothing is sealed."""
+
+    kind: EventType
+    id: str
+    version: int
+    whole: Event | None
+    fields: dict[str, Any]
+    subject: str | None
+
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[str, msgspec.json.Decoder[Event]] = {
+    name: msgspec.json.Decoder(kind.cls) for name, kind in BY_NAME.items() if not kind.sealed
+}
+_plain = msgspec.json.Decoder(dict[str, Any])
+_clear_fields: dict[type[Event], tuple[str, ...]] = {
+    cls: tuple(f for f in cls.__struct_fields__ if f not in kind.sealed) for cls, kind in BY_CLASS.items()
+}
+
+
+class Codec:
+    """Encodes and decodes events with one sealer."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self.sealer = sealer
+
+    def subject(self, event: Event) -> str | None:
+        """Whose key is needed to encode the event."""
+        kind = BY_CLASS[type(event)]
+        return str(getattr(event, kind.subject_field)) if kind.sealed and kind.subject_field else None
+
+    def encode(self, event: Event, id_: str) -> bytes:
+        """The event's JSON. Raises KeyUnknown where the sealer has not been shown the subject's key."""
+        kind = BY_CLASS[type(event)]
+        if not kind.sealed:
+            return _encoder.encode(event)
+        secret = _encoder.encode({name: getattr(event, name) for name in kind.sealed})
+        fields = {name: getattr(event, name) for name in _clear_fields[kind.cls]}
+        assert kind.subject_field is not None
+        fields["sealed"] = self.sealer.seal(fields[kind.subject_field], kind.name, id_, secret)
+        return _encoder.encode(fields)
+
+    def parse(self, name: str, version: int, value: bytes, id_: str) -> Parsed:
+        """Read what can be read without a key. Raises UnknownEvent, UnreadableEvent."""
+        kind = BY_NAME.get(name)
+        if kind is None or version > kind.version:
+            raise UnknownEvent(f"{name} version {version} is not known here; it takes a newer version of minitwitter")
+        try:
+            if not kind.sealed and version == kind.version:
+                return Parsed(kind, id_, version, _decoders[name].decode(value), {}, None)
+            fields = _plain.decode(value)
+        except msgspec.MsgspecError as error:
+            raise UnreadableEvent(f"{name} {id_}: {error}") from error
+        subject = str(fields.get(kind.subject_field or "")) if "sealed" in fields else None
+        return Parsed(kind, id_, version, None, fields, subject)
+
+    def finish(self, parsed: Parsed) -> Event | None:
+        """The event; None where its subject's key is destroyed. Raises UnreadableEvent, KeyUnknown, SealBroken."""
+        if parsed.whole is not None:
+            return parsed.whole
+        fields, kind = parsed.fields, parsed.kind
+        if parsed.subject is not None:
+            if self.sealer.erased(parsed.subject):
+                return None
+            sealed = fields.pop("sealed")
+            fields.update(_plain.decode(self.sealer.open(parsed.subject, kind.name, parsed.id, sealed)))
+        for version in range(parsed.version, kind.version):
+            fields = UPCASTERS[kind.name, version](fields)
+        try:
+            return msgspec.convert(fields, kind.cls)
+        except msgspec.MsgspecError as error:
+            raise UnreadableEvent(f"{kind.name} {parsed.id}: {error}") from error

@@ -1,0 +1,31 @@
+"""The public firehose, derived from tweets. Topic `public-tweets`, keyed by tweet, compacted."""
+
+from __future__ import annotations
+
+from .entities import Entities
+from .event import Event, event
+from .ids import AccountId, TweetId
+from .tweets import TweetRef
+
+
+@event(topic="public-tweets", key="tweet")
+class TweetPublished(Event, frozen=True, kw_only=True):
+    """What outsiders may read of a tweet, in the clear, with its sentiment. An edit publishes it again."""
+
+    tweet: TweetId
+    author: AccountId
+    version: int
+    text: str
+    entities: Entities
+    label: str
+    score: float
+    reply_to: TweetRef | None = None
+    quote_of: TweetRef | None = None
+    sensitive: bool = False
+
+
+@event(topic="public-tweets", key="tweet")
+class TweetRetracted(Event, frozen=True, kw_only=True):
+    """The tombstone: the tweet was deleted."""
+
+    tweet: TweetId

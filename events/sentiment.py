@@ -1,0 +1,30 @@
+"""Sentiment, derived from tweets. Topic `sentiment`, keyed by tweet."""
+
+from __future__ import annotations
+
+from .event import Event, event
+from .ids import AccountId, TweetId
+
+
+@event(topic="sentiment", key="tweet")
+class TweetScored(Event, frozen=True, kw_only=True):
+    """How a tweet reads: VADER's compound score in [-1, 1], and the label its thresholds (0.05) give.
+
+    `version` is the version of the tweet that was scored. `hashtags` are folded, `mentions` lower case.
+    """
+
+    tweet: TweetId
+    author: AccountId
+    version: int
+    label: str
+    score: float
+    hashtags: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+
+
+@event(topic="sentiment", key="tweet")
+class ScoreWithdrawn(Event, frozen=True, kw_only=True):
+    """The tweet was deleted; its score counts no more."""
+
+    tweet: TweetId
+    author: AccountId

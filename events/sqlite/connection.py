@@ -1,0 +1,106 @@
+"""Opening SQLite the way the embedded profile uses it."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import apsw
+
+from ..log import CorruptLog, LogUnavailable
+
+APPLICATION_ID = 0x4D745477  # "MtTw": `file` and we can tell such a database from any other
+_HEADER = struct.Struct(">16sH2x8xI")
+
+UNAVAILABLE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.PermissionsError,
+)
+"""What SQLite raises when the disk or the file system says no; such a call can be made again later."""
+
+
+class IncompatibleData(Exception):
+    """The data directory was written by another version of the software, which this one cannot read."""
+
+
+def connect(path: Path, *, durable: bool, read_only: bool = False, cache_mib: int = 16) -> apsw.Connection:
+    """A connection in WAL mode.
+
+    `durable` commits reach the disk before they return (`synchronous=FULL`); others may lose the newest commits in a
+    power cut, never their consistency. Checkpoints are left to a `Checkpointer`: made inside a commit they cost it
+    several ms. Raises CorruptLog where the file is cut short or no database, LogUnavailable where it cannot be opened.
+    """
+    check_length(path)
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    try:
+        connection = apsw.Connection(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
+        connection.set_busy_timeout(10_000)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            connection.execute("PRAGMA journal_size_limit=67108864")
+        connection.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")
+        connection.execute("PRAGMA mmap_size=268435456")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA foreign_keys=OFF")
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise corrupt(path, error) from error
+    except UNAVAILABLE as error:
+        raise LogUnavailable(f"{path} cannot be opened: {error}") from error
+    return connection
+
+
+def check_length(path: Path) -> None:
+    """Raise CorruptLog where the file is shorter than its header says it was when it was last checkpointed."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER.size)
+            length = file.seek(0, 2)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LogUnavailable(f"{path} cannot be read: {error}") from error
+    if length == 0:
+        return
+    if len(header) < _HEADER.size or header[:15] != b"SQLite format 3":
+        raise CorruptLog(f"{path} is not an SQLite database; restore it from a backup")
+    _, page_size, pages = _HEADER.unpack(header)
+    page_size = 65536 if page_size == 1 else page_size
+    wal = path.with_name(path.name + "-wal")
+    if length < page_size * pages and not (wal.exists() and wal.stat().st_size):
+        raise CorruptLog(
+            f"{path} is cut short: {length} bytes where {page_size * pages} are recorded; restore it from a backup"
+        )
+
+
+def corrupt(path: Path, error: Exception) -> CorruptLog:
+    """The error to raise when SQLite finds damage."""
+    return CorruptLog(f"{path} is damaged ({error}); stop, keep a copy of the file, and restore it from a backup")
+
+
+def claim(connection: apsw.Connection, path: Path, schema_version: int) -> int:
+    """Check that the file is ours and of a schema this software knows; answers its version, 0 where it is new.
+
+    Raises IncompatibleData.
+    """
+    owner = connection.pragma("application_id")
+    version = connection.pragma("user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if owner not in (0, APPLICATION_ID) or (owner == 0 and tables):
+        raise IncompatibleData(f"{path} is a database of another program; choose another data directory")
+    if version > schema_version:
+        raise IncompatibleData(
+            f"{path} has schema {version}, this minitwitter knows up to {schema_version}; use a newer minitwitter"
+        )
+    return int(version)
+
+
+def mark(connection: apsw.Connection, schema_version: int) -> None:
+    """Note whose file it is and which schema it has."""
+    connection.pragma("application_id", APPLICATION_ID)
+    connection.pragma("user_version", schema_version)

@@ -1,0 +1,367 @@
+"""The EventLog port on SQLite: one table, clustered by topic, partition and offset.
+
+A record's row id is `topic number << 56 | partition << 40 | offset`, so appending is an insert at the right edge of
+one of a few ranges, reading on is a range scan, and no second index has to be kept: an id is found by binary search,
+as ids ascend within a partition. Reading costs about 3 us a record, most of it decoding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import apsw
+import msgspec
+
+from ..codec import Codec, Parsed
+from ..event import BY_CLASS, Envelope
+from ..ids import EventId, HybridClock, Millis, from_bytes, to_bytes
+from ..log import CorruptLog, New, Positions, Record, TopicPartition
+from ..partitioning import partition_of
+from ..topics import BY_NUMBER, TOPICS
+from .connection import corrupt
+from .group_commit import GroupCommit
+from .keys import SqliteKeys
+
+Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
+"""position, id, type, version, key, time, headers, value, checksum"""
+
+_OFFSETS = 40
+_MASK = (1 << _OFFSETS) - 1
+
+RECORDS_DDL = """
+CREATE TABLE IF NOT EXISTS topics (
+    topic TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, partitions INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+    position INTEGER PRIMARY KEY,  -- topic number << 56 | partition << 40 | offset
+    id BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
+    headers BLOB NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+"""
+
+
+class _Headers(msgspec.Struct, omit_defaults=True, gc=False):
+    correlation: str = ""
+    causation: str = ""
+    actor: str = ""
+    traceparent: str = ""
+    source_positions: str = ""
+
+
+_headers_decoder = msgspec.json.Decoder(_Headers)
+_encode_headers = msgspec.json.Encoder().encode
+
+
+def base(place: tuple[str, int]) -> int:
+    """The row id of offset 0 of a partition."""
+    return TOPICS[place[0]].number << 56 | place[1] << _OFFSETS
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPartitions(Exception):
+    """A topic was made with another number of partitions; that number never changes."""
+
+    topic: str
+    has: int
+    wanted: int
+
+    def __str__(self) -> str:
+        return f"topic {self.topic} has {self.has} partitions, the settings say {self.wanted}; the number never changes"
+
+
+def create_topics(connection: apsw.Connection, names: Iterable[str], partitions: int) -> None:
+    """Create the topics that are missing. Raises WrongPartitions."""
+    connection.execute(RECORDS_DDL)
+    existing = dict(connection.execute("SELECT topic, partitions FROM topics"))
+    for name in names:
+        has = existing.get(name)
+        if has is None:
+            connection.execute("INSERT INTO topics VALUES (?, ?, ?)", (name, TOPICS[name].number, partitions))
+        elif has != partitions:
+            raise WrongPartitions(name, has, partitions)
+
+
+def _place(position: int) -> str:
+    return f"{BY_NUMBER[position >> 56].name}-{position >> _OFFSETS & 0xFFFF}@{position & _MASK}"
+
+
+def _row_id(row: Row) -> bytes:
+    return row[1]
+
+
+class LogTable:
+    """The table of records on one connection: what reader and writer share.
+
+    `topics` limits it to those kept in this file: logged ones in log.db, derived ones in views.db.
+    """
+
+    def __init__(self, connection: apsw.Connection, codec: Codec, keys: SqliteKeys) -> None:
+        self.connection = connection
+        self.codec = codec
+        self.keys = keys
+        self.places: list[TopicPartition] = [
+            TopicPartition(topic, partition)
+            for topic, partitions in connection.execute("SELECT topic, partitions FROM topics ORDER BY number")
+            for partition in range(partitions)
+        ]
+        self._partitions = {place.topic: place.partition + 1 for place in self.places}
+
+    def ends(self) -> Positions:
+        """Where each partition ends."""
+        ends = Positions()
+        for place in self.places:
+            first = base(place)
+            last = self.connection.execute(
+                "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | _MASK)
+            ).get
+            if last is not None:
+                ends[place] = (last & _MASK) + 1
+        return ends
+
+    def newest_id(self) -> str | None:
+        """The greatest id of all partitions' last records."""
+        newest = None
+        for place, end in self.ends().items():
+            raw = self.connection.execute("SELECT id FROM records WHERE position=?", (base(place) + end - 1,)).get
+            newest = raw if newest is None else max(raw, newest)
+        return from_bytes(newest) if newest else None
+
+    def partition(self, topic: str, key: str) -> int:
+        """The partition of a key."""
+        return partition_of(key, self._partitions[topic])
+
+    def insert(self, place: TopicPartition, offset: int, key: str, new: New) -> None:
+        """Write one record; the caller holds the transaction and the subject's key is at hand."""
+        kind = BY_CLASS[type(new.event)]
+        about = new.about
+        value = self.codec.encode(new.event, about.id)
+        headers = _encode_headers(
+            _Headers(about.correlation, about.causation, about.actor, about.traceparent, about.source_positions)
+        )
+        self.connection.execute(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                base(place) + offset,
+                to_bytes(about.id),
+                kind.name,
+                kind.version,
+                key,
+                about.time,
+                headers,
+                value,
+                zlib.crc32(headers + value),
+            ),
+        )
+
+    def rows(self, place: TopicPartition, after: int, limit: int) -> list[Row]:
+        """Records of one partition from an offset on, as they are stored. Raises CorruptLog."""
+        start = base(place) + after
+        try:
+            found = self.connection.execute(
+                "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
+                " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
+                (start, base(place) | _MASK, limit),
+            ).fetchall()
+        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+            raise corrupt(Path(self.connection.filename), error) from error
+        rows = cast(list[Row], found)
+        if rows and rows[-1][0] - start + 1 != len(rows):
+            hole = next(expected for expected, row in enumerate(rows, start) if row[0] != expected)
+            raise CorruptLog(f"{place} has a hole at offset {hole & _MASK}; restore the log from a backup")
+        return rows
+
+    def decode(self, rows: list[Row]) -> list[Record]:
+        """Stored rows as records; keys are fetched for all of them at once. Raises CorruptLog."""
+        parsed: list[Parsed] = []
+        for row in rows:
+            if zlib.crc32(row[6] + row[7]) != row[8]:
+                raise CorruptLog(f"{_place(row[0])} is damaged: its checksum differs; restore the log from a backup")
+            parsed.append(self.codec.parse(row[2], row[3], row[7], from_bytes(row[1])))
+        self.keys.fetch({entry.subject for entry in parsed if entry.subject is not None})
+        records = []
+        for row, entry in zip(rows, parsed, strict=True):
+            number = row[0]
+            h = _headers_decoder.decode(row[6])
+            about = Envelope(
+                EventId(entry.id),
+                Millis(row[5]),
+                h.correlation,
+                h.causation,
+                h.actor,
+                h.traceparent,
+                h.source_positions,
+            )
+            records.append(
+                Record(
+                    BY_NUMBER[number >> 56].name,
+                    number >> _OFFSETS & 0xFFFF,
+                    number & _MASK,
+                    row[4],
+                    row[2],
+                    row[3],
+                    self.codec.finish(entry),
+                    about,
+                )
+            )
+        self.keys.sealer.trim()
+        return records
+
+    def read(self, place: TopicPartition, after: int, limit: int) -> list[Record]:
+        """Records of one partition from an offset on. Raises CorruptLog."""
+        return self.decode(self.rows(place, after, limit))
+
+    def find(self, id_: str) -> Record | None:
+        """The first copy of an event, by binary search in each partition."""
+        wanted = to_bytes(id_)
+        for place, end in self.ends().items():
+            low, high = 0, end
+            while low < high:
+                middle = (low + high) // 2
+                raw = self.connection.execute("SELECT id FROM records WHERE position=?", (base(place) + middle,)).get
+                low, high = (middle + 1, high) if raw < wanted else (low, middle)
+            records = self.read(place, low, 1)
+            if records and records[0].about.id == id_:
+                return records[0]
+        return None
+
+
+class SqliteLogReader:
+    """Reading the log from any process; `woken` is set by whoever knows that something came (else it polls)."""
+
+    POLL_S = 0.02
+
+    def __init__(self, table: LogTable) -> None:
+        self.table = table
+        self._event: asyncio.Event | None = None
+
+    def notify(self) -> None:
+        """Something was appended."""
+        if self._event is not None:
+            self._event.set()
+
+    async def ends(self) -> Positions:
+        """Where each partition ends now."""
+        return self.table.ends()
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records past `after`, merged by id, so that a batch is close to the order of events.
+
+        Nobody may rely on that order across entities (law 3), but pages of SQLite and readers of a feed gain by it.
+        Each partition gives a fair share; those beyond the least newest id of the full shares are left for the next
+        call, still undecoded.
+        """
+        wanted = None if topics is None else frozenset(topics)
+        ends = self.table.ends()
+        behind = [
+            place
+            for place, end in ends.items()
+            if end > after.get(place, 0) and (wanted is None or place.topic in wanted)
+        ]
+        if not behind:
+            return []
+        if len(behind) == 1:
+            return self.table.read(behind[0], after.get(behind[0], 0), limit)
+        share = max(1, limit // len(behind))
+        runs = [self.table.rows(place, after.get(place, 0), share) for place in behind]
+        horizon = min((max(row[1] for row in run) for run in runs if len(run) == share), default=None)
+        if horizon is not None:
+            runs = [list(itertools.takewhile(lambda row: row[1] <= horizon, run)) for run in runs]
+        return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
+
+    async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
+        """Wait for something past `after`; True when there is."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        self._event = self._event or asyncio.Event()
+        while True:
+            self._event.clear()
+            if any(end > after.get(place, 0) for place, end in self.table.ends().items()):
+                return True
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                return False
+            try:
+                await asyncio.wait_for(self._event.wait(), min(remaining, self.POLL_S))
+            except TimeoutError:
+                continue
+
+
+class LogInserter:
+    """Inserting records within a transaction that somebody else holds; derived topics are written with it."""
+
+    def __init__(self, table: LogTable) -> None:
+        self.table = table
+        self._ends = table.ends()
+
+    def start_again(self) -> None:
+        """Forget what a transaction inserted that came to nothing."""
+        self._ends = self.table.ends()
+        self.table.keys.sealer.clear()  # it may hold keys of accounts that never came to be
+
+    def ends(self) -> Positions:
+        """Where each partition ends, with what the open transaction inserted."""
+        return Positions(self._ends)
+
+    def end(self, topic: str, key: str) -> tuple[TopicPartition, int]:
+        """Where the partition of an entity ends."""
+        place = TopicPartition(topic, self.table.partition(topic, key))
+        return place, self._ends.get(place, 0)
+
+    def insert(self, records: Sequence[New]) -> Positions:
+        """Append within the open transaction; the positions just past the records.
+
+        Keys of the subjects are fetched, and made for events that begin an account.
+        """
+        positions = Positions()
+        keys = self.table.keys
+        for new in records:
+            kind = BY_CLASS[type(new.event)]
+            subject = self.table.codec.subject(new.event)
+            if kind.opens_subject and subject is not None:
+                keys.create(subject)
+            elif subject is not None:
+                keys.fetch((subject,))
+            key = kind.key(new.event)
+            place, offset = self.end(kind.topic, key)
+            self.table.insert(place, offset, key, new)
+            self._ends[place] = positions[place] = offset + 1
+        return positions
+
+
+class SqliteLogWriter(LogInserter):
+    """Appending to log.db; its one owner is the GroupCommit it is given. Ids go on from the newest in the log."""
+
+    def __init__(self, table: LogTable, commits: GroupCommit, ids: HybridClock) -> None:
+        super().__init__(table)
+        self.commits = commits
+        self.ids = ids
+        newest = table.newest_id()
+        if newest is not None:
+            ids.observe(newest)
+        commits.on_rollback.append(self.start_again)
+
+    async def append(self, records: Sequence[New]) -> Positions:
+        """Append all or nothing, durably."""
+        return await self.commits.run(lambda: self.insert(records))
+
+
+class SqliteLog(SqliteLogReader):
+    """The whole port, for the process that owns the file."""
+
+    def __init__(self, writer: SqliteLogWriter, reader_table: LogTable) -> None:
+        super().__init__(reader_table)
+        self.writer = writer
+        writer.commits.on_commit.append(self.notify)
+
+    async def append(self, records: Sequence[New]) -> Positions:
+        """Append all or nothing, durably."""
+        return await self.writer.append(records)

@@ -1,0 +1,31 @@
+"""Trends, derived from the hashtags of tweets. Topic `trends`, keyed by window."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .event import Event, event
+from .ids import Millis
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """One tag of a ranking; streams/trends.py defines the numbers."""
+
+    tag: str
+    count: int
+    authors: int
+    expected: float
+    score: float
+
+
+@event(topic="trends", key="window")
+class TrendsRanked(Event, frozen=True, kw_only=True):
+    """The ranking of a window as it ended, or, where a late event touched it, as it is now known.
+
+    `window` is `<length>/<end>`, as in `1h/2015-02-20T15:00:00.000Z`.
+    """
+
+    window: str
+    start: Millis
+    end: Millis
+    items: tuple[Trend, ...]

@@ -1,0 +1,65 @@
+"""Tweets: what was written, edited and deleted. Topic `tweets`, keyed by author."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .entities import Entities
+from .event import Event, event
+from .ids import AccountId, TweetId
+
+
+class TweetRef(msgspec.Struct, frozen=True):
+    """A tweet and its author: who it was is part of the fact, so that no reader has to look it up."""
+
+    tweet: TweetId
+    author: AccountId
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it was written. Degrees, WGS 84; `lat` and `lon` are missing where only a name is known."""
+
+    lat: float | None = None
+    lon: float | None = None
+    name: str | None = None
+
+
+@event(topic="tweets", key="author", version=2, sealed=("text", "entities", "location"), subject="author")
+class TweetPosted(Event, frozen=True, kw_only=True):
+    """A tweet was written. Version 2 renamed `nsfw` to `sensitive` and brought `content_warning`.
+
+    `conversation` is the tweet that the conversation began with: itself, unless it is a reply.
+    """
+
+    tweet: TweetId
+    author: AccountId
+    text: str
+    entities: Entities
+    conversation: TweetId
+    reply_to: TweetRef | None = None
+    quote_of: TweetRef | None = None
+    location: Place | None = None
+    sensitive: bool = False
+    content_warning: str | None = None
+    imported: bool = False
+
+
+@event(topic="tweets", key="author", sealed=("text", "entities"), subject="author")
+class TweetEdited(Event, frozen=True, kw_only=True):
+    """The text was replaced. `version` counts from 1, the text as posted, so the first edit is 2."""
+
+    tweet: TweetId
+    author: AccountId
+    version: int
+    text: str
+    entities: Entities
+
+
+@event(topic="tweets", key="author")
+class TweetDeleted(Event, frozen=True, kw_only=True):
+    """The author withdrew a tweet, for good. What it replied to and quoted is said again, for those who count."""
+
+    tweet: TweetId
+    author: AccountId
+    reply_to: TweetRef | None = None
+    quote_of: TweetRef | None = None

@@ -1,0 +1,14 @@
+"""Usage, reported by the query side. Topic `usage`, keyed by user, kept a year; no decision reads it."""
+
+from __future__ import annotations
+
+from .event import Event, event
+from .ids import AccountId
+
+
+@event(topic="usage", key="account")
+class AccountActive(Event, frozen=True, kw_only=True):
+    """The account used the service on a day (`2026-11-20`, UTC): reported once a day."""
+
+    account: AccountId
+    day: str

@@ -1,0 +1,124 @@
+"""log.db: the event log, the decision state beside it, keys and credentials. What must never be lost is here."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+
+from events.codec import Codec
+from events.ids import HybridClock
+from events.log import LogUnavailable
+from events.sealing import MasterKeyMissing, MasterKeys, Sealer
+from events.sqlite.connection import IncompatibleData, claim, connect, mark
+from events.sqlite.group_commit import GroupCommit, OffLoop
+from events.sqlite.keys import KEYS_DDL, SqliteKeys
+from events.sqlite.log import LogTable, SqliteLog, SqliteLogReader, SqliteLogWriter, create_topics
+from events.topics import LOGGED
+
+SCHEMA_VERSION = 1
+
+
+class AlreadyOwned(Exception):
+    """Another process owns the data directory."""
+
+
+async def in_a_thread(work: Callable[[], None]) -> None:
+    """Run the commit, which waits for the disk, where the loop does not wait with it."""
+    await asyncio.to_thread(work)
+
+
+class Ownership:
+    """The lock that makes one process the owner of a data directory; the kernel lets go of it when the process ends."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file = (directory / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyOwned(
+                f"another minitwitter runs on {directory}; stop it, or choose another --data directory"
+            ) from None
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        self._file.close()
+
+
+def load_masters(directory: Path, *, has_log: bool) -> MasterKeys:
+    """The master keys; made on the first start. Raises MasterKeyMissing where a log is there already."""
+    path = directory / "master.key"
+    try:
+        return MasterKeys.load(path)
+    except MasterKeyMissing:
+        if has_log:
+            raise
+    masters = MasterKeys.generate()
+    masters.save(path)
+    return masters
+
+
+class LogDb:
+    """log.db, opened by its owner."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ids: HybridClock,
+        partitions: int = 1,
+        off_loop: OffLoop = in_a_thread,
+        randomness: Callable[[int], bytes] = os.urandom,
+        prepare: tuple[Callable[[apsw.Connection], None], ...] = (),
+    ) -> None:
+        path = directory / "log.db"
+        masters = load_masters(directory, has_log=path.exists())
+        self.sealer = Sealer(masters)
+        self.codec = Codec(self.sealer)
+        self.ids = ids
+        self.connection = connect(path, durable=True)
+        with self.connection:
+            claim(self.connection, path, SCHEMA_VERSION)
+            self.connection.execute(KEYS_DDL)
+            create_topics(self.connection, LOGGED, partitions)
+            for step in prepare:
+                step(self.connection)
+            mark(self.connection, SCHEMA_VERSION)
+        self.keys = SqliteKeys(self.connection, self.sealer, randomness)
+        self.commits = GroupCommit(self.connection, off_loop)
+        self.table = LogTable(self.connection, self.codec, self.keys)
+        self.writer = SqliteLogWriter(self.table, self.commits, ids)
+        self.read_connection = connect(path, durable=True, read_only=True)
+        self.log = SqliteLog(self.writer, log_table(self.read_connection, self.sealer))
+
+    async def close(self) -> None:
+        """Finish what was begun and close the files."""
+        await self.commits.close()
+        self.read_connection.close()
+        self.connection.close()
+
+
+def log_table(connection: apsw.Connection, sealer: Sealer) -> LogTable:
+    """The records on a read-only connection."""
+    return LogTable(connection, Codec(sealer), SqliteKeys(connection, sealer))
+
+
+def open_reader(directory: Path) -> SqliteLogReader:
+    """The log for reading only, beside its owner. Raises LogUnavailable where there is none."""
+    path = directory / "log.db"
+    if not path.exists():
+        raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
+    sealer = Sealer(MasterKeys.load(directory / "master.key"))
+    return SqliteLogReader(log_table(connect(path, durable=True, read_only=True), sealer))
+
+
+__all__ = ["AlreadyOwned", "IncompatibleData", "LogDb", "Ownership", "load_masters", "open_reader"]

@@ -1,0 +1,37 @@
+"""Where a group of processors lands its effects: rows, newest ids and positions, together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from events.first_copies import Entity
+from events.log import Positions
+
+
+class Sink(Protocol):
+    """One group's transaction. tests/contracts/test_sink.py is what every adapter must pass."""
+
+    async def positions(self) -> Positions:
+        """How far the effects that are durable reach."""
+        ...
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """The newest id folded of each entity that has one."""
+        ...
+
+    async def begin(self) -> None:
+        """Start a batch: what is written through the ports from now on belongs to it."""
+        ...
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable."""
+        ...
+
+    async def abandon(self) -> None:
+        """Undo what was written since `begin`."""
+        ...
+
+
+class StoreUnavailable(Exception):
+    """A store cannot be reached or written now; the call took no effect and can be made again."""

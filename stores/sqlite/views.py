@@ -1,0 +1,211 @@
+"""views.db: the tables of the read models, each in generations, and the positions they reflect.
+
+A read model's tables carry the number of its generation (`tweets_3`). A rebuild fills the tables of the next
+generation beside the current ones; becoming current is one changed number, so nobody ever reads a half-built model.
+SQL is written with the plain names in braces and formatted with the `names` of a generation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from events.first_copies import Entity
+from events.ids import from_bytes, to_bytes
+from events.log import Positions, TopicPartition
+from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
+from events.topics import TOPICS
+
+from ..sink import StoreUnavailable
+
+SCHEMA_VERSION = 1
+
+_DDL = """
+CREATE TABLE IF NOT EXISTS models (
+    model TEXT PRIMARY KEY, generation INTEGER NOT NULL, version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS positions (
+    consumers TEXT, topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (consumers, topic, partition)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS newest (
+    consumers TEXT, topic INTEGER, key TEXT, id BLOB NOT NULL, PRIMARY KEY (consumers, topic, key)
+) WITHOUT ROWID;
+"""
+CACHED_NEWEST = 30_000
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one read model: for each its columns and constraints, and indexes over them.
+
+    `digests` gives, for a table whose plain `SELECT *` is not what it means (a full-text index, a surrogate row id),
+    the query that is; None leaves a table out, as one whose rows are all in another.
+    """
+
+    model: str
+    version: int
+    tables: Mapping[str, str]
+    indexes: tuple[str, ...] = ()
+    digests: Mapping[str, str | None] = field(default_factory=dict)
+
+    def names(self, generation: int) -> dict[str, str]:
+        """Plain names to the names of a generation."""
+        return {table: f"{table}_{generation}" for table in self.tables}
+
+
+class Views:
+    """views.db, opened; `models` are those the software knows."""
+
+    def __init__(self, path: Path, models: Iterable[Tables], *, read_only: bool = False) -> None:
+        self.path = path
+        self.models = {tables.model: tables for tables in models}
+        self.connection = connect(path, durable=False, read_only=read_only, cache_mib=32)
+        if not read_only:
+            with self.connection:
+                claim(self.connection, path, SCHEMA_VERSION)
+                self.connection.execute(_DDL)
+                mark(self.connection, SCHEMA_VERSION)
+                for model in self.models.values():
+                    if self._row(model.model) is None:
+                        self.create(model.model, 1)
+                        self.switch(model.model, 1)
+
+    def _row(self, model: str) -> tuple[int, int] | None:
+        row: Any = self.connection.execute("SELECT generation, version FROM models WHERE model=?", (model,)).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
+    def outdated(self) -> list[str]:
+        """Read models whose rows were made by an older version of their projector: they have to be rebuilt."""
+        return [m.model for m in self.models.values() if (row := self._row(m.model)) and row[1] != m.version]
+
+    def generation(self, model: str) -> int:
+        """The current generation of a read model."""
+        row = self._row(model)
+        assert row is not None
+        return row[0]
+
+    def generations(self) -> dict[str, int]:
+        """The current generation of each."""
+        return {model: self.generation(model) for model in self.models}
+
+    def names(self, generations: Mapping[str, int] | None = None) -> dict[str, str]:
+        """The table names of all models, current ones unless another generation is given."""
+        chosen = self.generations() | dict(generations or {})
+        return {
+            plain: real for model, tables in self.models.items() for plain, real in tables.names(chosen[model]).items()
+        }
+
+    def create(self, model: str, generation: int) -> None:
+        """Create the empty tables of a generation."""
+        tables = self.models[model]
+        names = tables.names(generation)
+        for table, columns in tables.tables.items():
+            virtual = columns.lstrip().startswith("USING")
+            self.connection.execute(
+                f"CREATE {'VIRTUAL ' if virtual else ''}TABLE {names[table]} {columns.format(**names)}"
+            )
+        for index in tables.indexes:
+            self.connection.execute(index.format(**names, generation=generation))
+
+    def switch(self, model: str, generation: int) -> None:
+        """Make a generation the current one."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO models VALUES (?, ?, ?)", (model, generation, self.models[model].version)
+        )
+
+    def drop(self, model: str, generation: int) -> None:
+        """Delete the tables of a generation."""
+        for name in self.models[model].names(generation).values():
+            self.connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def digest(self, model: str, generation: int | None = None) -> tuple[int, str]:
+        """How many rows a read model has, and a digest over them, whatever the order they were written in."""
+        tables = self.models[model]
+        names = tables.names(generation or self.generation(model))
+        rows = 0
+        total = hashlib.blake2b(digest_size=16)
+        for table in sorted(tables.tables):
+            query = tables.digests.get(table, f"SELECT * FROM {{{table}}}")
+            if query is None:
+                continue
+            count, digest = unordered_digest(self.connection.execute(query.format(**names)))
+            rows += count
+            total.update(f"{table}:{count}:{digest:x};".encode())
+        return rows, total.hexdigest()
+
+
+def unordered_digest(rows: Iterable[Any]) -> tuple[int, int]:
+    """The number of rows and the sum of their hashes, modulo 2**128: equal for equal multisets of rows."""
+    count = total = 0
+    for row in rows:
+        count += 1
+        total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big")
+    return count, total & (1 << 128) - 1
+
+
+class SqliteSink:
+    """The Sink port of one consumer group on views.db."""
+
+    def __init__(self, views: Views, consumers: str) -> None:
+        self.views = views
+        self.consumers = consumers
+        self._connection = views.connection
+        self._cache: dict[Entity, str] = {}
+
+    async def positions(self) -> Positions:
+        """How far the group's effects reach."""
+        rows = self._connection.execute(
+            "SELECT topic, partition, next FROM positions WHERE consumers=?", (self.consumers,)
+        )
+        return Positions((TopicPartition(str(t), int(p)), int(n)) for t, p, n in rows)
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """The newest ids, from memory where they were seen lately."""
+        found = {}
+        for entity in entities:
+            id_ = self._cache.get(entity)
+            if id_ is None:
+                raw: Any = self._connection.execute(
+                    "SELECT id FROM newest WHERE consumers=? AND topic=? AND key=?",
+                    (self.consumers, TOPICS[entity[0]].number, entity[1]),
+                ).get
+                if raw is None:
+                    continue
+                id_ = from_bytes(raw)
+            found[entity] = id_
+        return found
+
+    async def begin(self) -> None:
+        """Start a batch. Raises StoreUnavailable."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch. Raises StoreUnavailable; then it is undone."""
+        try:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+                [(self.consumers, tp.topic, tp.partition, offset) for tp, offset in positions.items()],
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?)",
+                [(self.consumers, TOPICS[topic].number, key, to_bytes(id_)) for (topic, key), id_ in newest.items()],
+            )
+            self._connection.execute("COMMIT")
+        except UNAVAILABLE as error:
+            await self.abandon()
+            raise StoreUnavailable(str(error)) from error
+        if len(self._cache) + len(newest) > CACHED_NEWEST:
+            self._cache.clear()
+        self._cache.update(newest)
+
+    async def abandon(self) -> None:
+        """Undo the batch."""
+        self._cache.clear()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

@@ -1,0 +1,44 @@
+"""What a stream is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from events.event import BY_CLASS, Envelope, Event, Handles
+from events.ids import EventId, Millis, id_at, millis
+from events.log import New
+
+Emit = Callable[[New], None]
+
+
+class Stream(Handles):
+    """Turns events into events of derived topics, by handing them to `emit`.
+
+    What is emitted is a function of the source event alone (and of the stream's own rows): its id is made of the
+    source's, so that deriving it again gives the same record.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+
+    def emit(self, event: Event, source: Envelope, time: Millis | None = None) -> None:
+        """Emit a derived event; it happened at `time`, or when its source did."""
+        kind = BY_CLASS[type(event)]
+        when = source.time if time is None else time
+        about = Envelope(
+            id=EventId(id_at(millis(source.id), kind.topic, kind.name, kind.key(event), source.id)),
+            time=when,
+            correlation=source.correlation,
+            causation=source.id,
+            actor=source.actor,
+            traceparent=source.traceparent,
+        )
+        self._emit(New(event, about))
+
+    @classmethod
+    def topics(cls) -> frozenset[str]:
+        """The topics of the events it handles."""
+        return frozenset(BY_CLASS[event].topic for event in cls.handlers)
