@@ -52,6 +52,8 @@ class GroupCommit:
         self.on_commit: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self.observe_commit: Callable[[float, int], None] = lambda seconds, pieces: None
+        self.between: Callable[[], Callable[[], None] | None] = lambda: None
+        """Asked ahead of each transaction for work that wants the connection while no transaction is open."""
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` inside a transaction and answer with its result once that is durable.
@@ -73,6 +75,9 @@ class GroupCommit:
     async def _drain(self) -> None:
         try:
             while self._queue:
+                work = self.between()
+                if work is not None:
+                    await self._off_loop(work)
                 await self._transaction()
         finally:
             self._running = None

@@ -1,0 +1,55 @@
+# The one way in. `make help` lists the targets; CI calls what a person calls.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= var/data
+PORT ?= 8000
+SEEDS ?= 1000
+
+.PHONY: help setup run test test-fast check bench simulate format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@infra/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+setup: $(VENV)/installed ## Install everything into .venv, from the hashed lock file
+
+run: setup ## Serve on 127.0.0.1:8000 with a demo community (DATA=, PORT= change where)
+	@exec $(BIN)/minitwitter serve --data "$(DATA)" --port "$(PORT)" --demo
+
+check: setup ## Style, types, layers, schemas, documentation
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.generate --check
+
+test-fast: setup ## The tests for every edit, under a minute
+	$(BIN)/pytest -q -m "not slow"
+
+test: setup ## All tests, under 15 minutes
+	$(BIN)/pytest -q
+
+simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+bench: setup ## Every figure beside its limit: JSON and a table
+	$(BIN)/python -m bench
+
+format: setup ## Put the code into shape
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+lock: setup ## Renew requirements.lock from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --extra dev --upgrade pyproject.toml --output-file requirements.lock
+
+clean: ## Remove what was built and the data of `make run`
+	rm -rf $(VENV) var build *.egg-info

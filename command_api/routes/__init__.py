@@ -1,0 +1,1 @@
+"""Everything that changes something; a file for each section of the REST contract."""

@@ -1,0 +1,104 @@
+"""Following, blocking, muting, and the profile: /users."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+from pydantic import Field
+
+from events.ids import AccountId
+from rest.routing import Body, SignedIn, router, version_wanted
+
+from ..domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from ..domain.errors import AccountNotFound
+from ..domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from ..domain.mute_account import MUTE_ACCOUNT, MuteAccount
+from ..domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
+from ..domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from ..domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
+from ..facts import AccountNamed
+from .executing import Executing, Executor
+
+graph = router("Users and the graph")
+
+
+async def named(executing: Executor, username: str) -> AccountId:
+    """The account with a name. Raises AccountNotFound."""
+    question = AccountNamed(username)
+    account = (await executing.commands.store.ask(question))[question]
+    if account is None:
+        raise AccountNotFound(username)
+    return account.id
+
+
+@graph.post("/users/{username}/follow", status_code=204)
+async def follow(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Follow an account; following it again changes nothing."""
+    command = FollowAccount(viewer.account, await named(executing, username))
+    executing.commands.limits.take(executing.commands.policies.follows, viewer.account)
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(FOLLOW_ACCOUNT, command, context))
+
+
+@graph.delete("/users/{username}/follow", status_code=204)
+async def unfollow(username: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Follow an account no longer."""
+    command = UnfollowAccount(viewer.account, await named(executing, username))
+    return executing.response(await executing.execute(UNFOLLOW_ACCOUNT, command, executing.context(viewer.account)))
+
+
+@graph.post("/users/{username}/block", status_code=204)
+async def block(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Block an account: it ends following both ways and hides each from the other."""
+    command = BlockAccount(viewer.account, await named(executing, username))
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(BLOCK_ACCOUNT, command, context))
+
+
+@graph.delete("/users/{username}/block", status_code=204)
+async def unblock(username: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Lift a block; what it ended stays ended."""
+    command = UnblockAccount(viewer.account, await named(executing, username))
+    return executing.response(await executing.execute(UNBLOCK_ACCOUNT, command, executing.context(viewer.account)))
+
+
+@graph.post("/users/{username}/mute", status_code=204)
+async def mute(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """See nothing of an account from now on; it is not told."""
+    command = MuteAccount(viewer.account, await named(executing, username))
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(MUTE_ACCOUNT, command, context))
+
+
+@graph.delete("/users/{username}/mute", status_code=204)
+async def unmute(username: str, viewer: SignedIn, executing: Executing) -> Response:
+    """See it again."""
+    command = UnmuteAccount(viewer.account, await named(executing, username))
+    return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
+
+
+class ProfileBody(Body):
+    """What to change; a field that is left out stays as it is."""
+
+    display_name: Annotated[str | None, Field(min_length=1, max_length=50, examples=["Ada"])] = None
+    bio: Annotated[str | None, Field(max_length=300)] = None
+    location: Annotated[str | None, Field(max_length=100)] = None
+    website: Annotated[str | None, Field(max_length=200, pattern=r"^(https?://\S+)?$")] = None
+    feed: Annotated[str | None, Field(pattern="^(latest|top)$", description="The order that `/feed` has for you")] = (
+        None
+    )
+
+
+@graph.patch("/users/me", status_code=204)
+async def change_profile(
+    body: ProfileBody,
+    viewer: SignedIn,
+    executing: Executing,
+    if_match: Annotated[str | None, Header(description="The `ETag` of the profile that was read")] = None,
+) -> Response:
+    """Change your profile."""
+    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    command = ChangeProfile(viewer.account, **changes, if_version=version_wanted(if_match))
+    return executing.response(await executing.execute(CHANGE_PROFILE, command, executing.context(viewer.account)))

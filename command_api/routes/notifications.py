@@ -1,0 +1,44 @@
+"""Marking notifications as read: /notifications."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from events.ids import NotificationId, is_id
+from rest.problems import ProblemError, invalid
+from rest.routing import Body, SignedIn, router
+
+from ..domain.read_notification import READ_NOTIFICATION, ReadNotification
+from ..domain.read_notifications import READ_NOTIFICATIONS, ReadNotifications
+from .executing import Executing
+
+notifications = router("Notifications")
+
+
+class ReadBody(Body):
+    """Up to which notification all were read."""
+
+    up_to: Annotated[str, Field(description="The id of the newest notification that was read")]
+
+
+@notifications.post("/notifications/{id}/read", status_code=204)
+async def read_one(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Mark one notification as read."""
+    if not is_id(id):
+        raise ProblemError("not-found", f"there is no notification {id}")
+    context = executing.context(viewer.account, await request.body())
+    command = ReadNotification(viewer.account, NotificationId(id))
+    return executing.response(await executing.execute(READ_NOTIFICATION, command, context))
+
+
+@notifications.post("/notifications/read", status_code=204)
+async def read_up_to(body: ReadBody, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Mark all notifications up to one as read."""
+    if not is_id(body.up_to):
+        raise invalid("up_to", "not_an_id", "up_to has to be the id of a notification")
+    context = executing.context(viewer.account, await request.body())
+    command = ReadNotifications(viewer.account, NotificationId(body.up_to))
+    return executing.response(await executing.execute(READ_NOTIFICATIONS, command, context))

@@ -1,0 +1,238 @@
+"""Writing tweets, and what is done with them: /tweets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Header, Request, Response
+from pydantic import Field, ValidationError
+
+from events.ids import ActivityId, TweetId, is_id, millis
+from events.tweets import Place, TweetPosted
+from rest import resources
+from rest.edge import Hot, read_body
+from rest.exchange import Exchange, Receive, Reply, Scope
+from rest.problems import ProblemError, invalid
+from rest.routing import Body, Exchanged, SignedIn, router, validation_problem, version_wanted
+from rest.times import rfc3339
+
+from ..deciding import Answer, Decided
+from ..domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
+from ..domain.delete_tweet import DELETE_TWEET, DeleteTweet
+from ..domain.edit_tweet import EDIT_TWEET, EditTweet
+from ..domain.like_tweet import LIKE_TWEET, LikeTweet
+from ..domain.post_tweet import POST_TWEET, PostTweet, State
+from ..domain.remove_bookmark import REMOVE_BOOKMARK, RemoveBookmark
+from ..domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from ..domain.undo_retweet import UNDO_RETWEET, UndoRetweet
+from ..domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
+from ..text.entities import extract
+from ..text.errors import TextError
+from ..text.validation import check_tweet
+from .executing import Commands, Executing, Executor
+
+tweets = router("Tweets")
+
+POST_PATH = "/api/v1/tweets"
+
+
+class LocationBody(Body):
+    """Where a tweet was written. Degrees, WGS 84."""
+
+    lat: Annotated[float, Field(ge=-90, le=90, strict=False)]
+    lon: Annotated[float, Field(ge=-180, le=180, strict=False)]
+    name: Annotated[str | None, Field(max_length=100)] = None
+
+
+class TweetBody(Body):
+    """A tweet to post."""
+
+    text: Annotated[str, Field(description="1-280 as twitter-text weighs it", examples=["Hello, #world"])]
+    reply_to: Annotated[str | None, Field(description="The id of a tweet")] = None
+    quote_of: Annotated[str | None, Field(description="The id of a tweet")] = None
+    location: LocationBody | None = None
+    sensitive: bool = False
+    content_warning: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+
+
+class EditBody(Body):
+    """What a tweet is to say from now on."""
+
+    text: Annotated[str, Field(description="1-280 as twitter-text weighs it", examples=["Hello, #World"])]
+
+
+def checked(text: str) -> str:
+    """The text as it is kept. Raises a 422."""
+    try:
+        return check_tweet(text)
+    except TextError as error:
+        raise invalid("text", type(error).__name__, str(error)) from None
+
+
+def tweet_id(text: str) -> TweetId:
+    """An id from a path. Raises a 404: what is no id names nothing."""
+    if not is_id(text):
+        raise ProblemError("not-found", f"there is no tweet {text}")
+    return TweetId(text)
+
+
+def _referred(field: str, id_: str | None) -> TweetId | None:
+    if id_ is None:
+        return None
+    if not is_id(id_):
+        raise invalid(field, "not_an_id", f"{field} has to be the id of a tweet")
+    return TweetId(id_)
+
+
+def posted(state: State, decided: Decided) -> Answer:
+    """201 with the tweet, shaped as it will be read."""
+    (event,) = decided
+    assert isinstance(event, TweetPosted)
+    assert state.author is not None
+    author = state.author
+    reply, quote = event.reply_to, event.quote_of
+    tweet = resources.Tweet(
+        id=event.tweet,
+        author=resources.Author(author.id, author.username, author.profile.display_name),
+        text=event.text,
+        entities=event.entities,
+        created_at=rfc3339(millis(event.tweet)),
+        conversation_id=event.conversation,
+        location=event.location,
+        sensitive=event.sensitive,
+        content_warning=event.content_warning,
+        reply_to=resources.Reference(reply.tweet, reply.author) if reply else None,
+        quote=resources.Quote(quote.tweet, quote.author) if quote else None,
+        viewer=resources.TweetViewer(),
+    )
+    headers = (("content-type", "application/json"), ("location", f"{POST_PATH}/{event.tweet}"))
+    return Answer(201, msgspec.json.encode(tweet), headers)
+
+
+async def post(commands: Commands, exchange: Exchange, raw: bytes) -> Reply:
+    """Post a tweet from a request's body; the route below and the hot path share it."""
+    viewer = exchange.signed_in()
+    try:
+        body = TweetBody.model_validate_json(raw)
+    except ValidationError as error:
+        raise validation_problem([{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]) from None
+    text = checked(body.text)
+    place = body.location
+    command = PostTweet(
+        actor=viewer.account,
+        tweet=TweetId(commands.ids.issue()),
+        text=text,
+        entities=extract(text),
+        reply_to=_referred("reply_to", body.reply_to),
+        quote_of=_referred("quote_of", body.quote_of),
+        location=Place(lat=place.lat, lon=place.lon, name=place.name) if place else None,
+        sensitive=body.sensitive,
+        content_warning=body.content_warning,
+    )
+    for bucket in commands.limits.take(commands.policies.tweets, viewer.account):
+        exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
+        exchange.extra.append((b"ratelimit", bucket.header().encode()))
+    executor = Executor(commands, exchange, "POST", POST_PATH)
+    outcome = await executor.execute(POST_TWEET, command, executor.context(viewer.account, raw), posted)
+    headers = [(name.encode(), value.encode()) for name, value in executor.headers(outcome)]
+    return Reply(outcome.answer.status, outcome.answer.body, headers)
+
+
+def hot_post(commands: Commands) -> Hot:
+    """The handler of `POST /tweets` below FastAPI, which is half of what a request costs."""
+
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        content_type = exchange.headers.get(b"content-type", b"")
+        if content_type.partition(b";")[0].strip().lower() != b"application/json":
+            raise ProblemError("wrong-type", "the body has to be application/json")
+        return await post(commands, exchange, await read_body(receive, commands.most_bytes))
+
+    return handler
+
+
+@tweets.post("/tweets", status_code=201, response_model=None)
+async def post_tweet(body: TweetBody, request: Request, executing: Executing, exchange: Exchanged) -> Response:
+    """Post a tweet, a reply or a quote.
+
+    Who is mentioned is settled now. The answer is the tweet; its `sentiment` follows when it has been scored.
+    """
+    reply = await post(executing.commands, exchange, await request.body())
+    response = Response(reply.body, reply.status)
+    response.raw_headers += [*reply.headers]
+    return response
+
+
+@tweets.patch("/tweets/{id}", status_code=204)
+async def edit_tweet(
+    id: str,
+    body: EditBody,
+    viewer: SignedIn,
+    executing: Executing,
+    if_match: Annotated[str | None, Header(description="The `ETag` of the tweet that was read")] = None,
+) -> Response:
+    """Edit your tweet, within 30 minutes of posting it; every version is kept and shown."""
+    text = checked(body.text)
+    commands = executing.commands
+    command = EditTweet(
+        actor=viewer.account,
+        tweet=tweet_id(id),
+        text=text,
+        entities=extract(text),
+        at=commands.ids.now(),
+        if_version=version_wanted(if_match),
+    )
+    return executing.response(await executing.execute(EDIT_TWEET, command, executing.context(viewer.account)))
+
+
+@tweets.delete("/tweets/{id}", status_code=204)
+async def delete_tweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Delete your tweet, for good."""
+    command = DeleteTweet(viewer.account, tweet_id(id))
+    return executing.response(await executing.execute(DELETE_TWEET, command, executing.context(viewer.account)))
+
+
+@tweets.post("/tweets/{id}/like", status_code=204)
+async def like_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Like a tweet; liking it again changes nothing."""
+    command = LikeTweet(viewer.account, tweet_id(id))
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(LIKE_TWEET, command, context))
+
+
+@tweets.delete("/tweets/{id}/like", status_code=204)
+async def unlike_tweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Take your like back."""
+    command = UnlikeTweet(viewer.account, tweet_id(id))
+    return executing.response(await executing.execute(UNLIKE_TWEET, command, executing.context(viewer.account)))
+
+
+@tweets.post("/tweets/{id}/retweet", status_code=204)
+async def retweet_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Pass a tweet on to those who follow you."""
+    retweet = ActivityId(executing.commands.ids.issue())
+    command = RetweetTweet(viewer.account, tweet_id(id), retweet)
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(RETWEET_TWEET, command, context))
+
+
+@tweets.delete("/tweets/{id}/retweet", status_code=204)
+async def undo_retweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Take your retweet back."""
+    command = UndoRetweet(viewer.account, tweet_id(id))
+    return executing.response(await executing.execute(UNDO_RETWEET, command, executing.context(viewer.account)))
+
+
+@tweets.post("/tweets/{id}/bookmark", status_code=204)
+async def bookmark_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Keep a tweet for later; nobody else sees it."""
+    command = BookmarkTweet(viewer.account, tweet_id(id))
+    context = executing.context(viewer.account, await request.body())
+    return executing.response(await executing.execute(BOOKMARK_TWEET, command, context))
+
+
+@tweets.delete("/tweets/{id}/bookmark", status_code=204)
+async def remove_bookmark(id: str, viewer: SignedIn, executing: Executing) -> Response:
+    """Keep it no longer."""
+    command = RemoveBookmark(viewer.account, tweet_id(id))
+    return executing.response(await executing.execute(REMOVE_BOOKMARK, command, executing.context(viewer.account)))

@@ -1,0 +1,6 @@
+"""What a tweet's text weighs, what it may contain and which entities are in it.
+
+The rules are those of twitter-text v3 (https://github.com/twitter/twitter-text), written anew for Python and
+held to its conformance cases by `tests/text/test_conformance.py`, which also lists where they are not
+followed and why.
+"""

@@ -1,0 +1,84 @@
+"""Which hashtags, mentions and links are in a text, by the rules of twitter-text v3.
+
+Two rules are ours. A mention is of a name that an account here can have, 3 to 30 characters; twitter-text
+takes up to 20, and of a longer word the first 20, which is another name. A link has a protocol; twitter-text
+links `example.com` as well, which here only weighs as a link and keeps what is in it from being an entity.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+import regex
+
+from events.entities import Entities, Hashtag, Mention, Url
+
+from .characters import ACCENTED
+from .urls import Link, find_links
+
+_NONE: Final = Entities()
+
+# Joiners, and the signs that words of some scripts are written with: Hebrew, Japanese, Tibetan, Catalan.
+_SIGNS_IN_TAG: Final = (
+    r"_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
+)
+_IN_TAG: Final = r"\p{L}\p{M}\p{Nd}" + _SIGNS_IN_TAG
+# Has a letter or mark. The lookahead stops at the first one, and the run after it gives nothing back.
+_TAG: Final = rf"(?=[{_IN_TAG}--\p{{L}}\p{{M}}]*+[\p{{L}}\p{{M}}])[{_IN_TAG}]++"
+# The two variation selectors are marks, but end an emoji; before one or a keycap, the sign is an emoji.
+# What has to stand before the sign is asked after it: a search for the sign alone is fast.
+_HASHTAG: Final = regex.compile(
+    rf"[#＃](?:(?<![{_IN_TAG}&].)|(?<=[\ufe0e\ufe0f].))(?![\ufe0f\u20e3])({_TAG})(?![#＃]|://)",
+    regex.VERSION1,
+)
+_WHOLE_TAG: Final = regex.compile(rf"(?![\ufe0f\u20e3]){_TAG}", regex.VERSION1)
+
+# Not after a letter as in me@example.com, except the mark of a retweet: "RT@name". And not a name that is
+# longer than names are, goes on with an accent, or begins an address, a link or a list ("@name/list").
+_MENTION: Final = re.compile(
+    r"[@＠](?:(?<![A-Za-z0-9_!#$%&*@＠].)|(?<=[Rr][Tt].)(?<![A-Za-z0-9_+~.-][Rr][Tt].))"
+    rf"([A-Za-z0-9_]{{3,30}})(?![A-Za-z0-9_@＠{ACCENTED}]|://|/[A-Za-z])"
+)
+
+
+def extract(text: str) -> Entities:
+    """Return the entities of `text`, whose offsets hold for the text as given: compose it first.
+
+    An entity that starts inside a link is part of the link.
+    """
+    has_tags = "#" in text or "＃" in text
+    has_mentions = "@" in text or "＠" in text
+    if not (has_tags or has_mentions or "://" in text):
+        return _NONE
+    links = find_links(text)
+    tags = _outside(links, _HASHTAG.finditer(text)) if has_tags else ()
+    mentions = _outside(links, _MENTION.finditer(text)) if has_mentions else ()
+    return Entities(
+        tuple([Hashtag(*found) for found in tags]),
+        tuple([Mention(*found) for found in mentions]),
+        tuple([Url(text[start:end], start, end) for start, end, has_protocol in links if has_protocol]),
+    )
+
+
+def is_tag(tag: str) -> bool:
+    """Say whether all of `tag`, written after a `#`, is taken for a hashtag."""
+    return _WHOLE_TAG.fullmatch(tag) is not None
+
+
+class _Match(Protocol):
+    """What the matches of `re` and of `regex` have in common, as far as it is used here."""
+
+    def __getitem__(self, group: int, /) -> str: ...
+    def start(self) -> int: ...
+    def end(self) -> int: ...
+
+
+def _outside(links: list[Link], matches: Iterator[_Match]) -> Iterator[tuple[str, int, int]]:
+    """Yield word, start and end of the matches that start outside of every link. Both are in order."""
+    position = 0
+    for match in matches:
+        start = match.start()
+        while position < len(links) and links[position].end <= start:
+            position += 1
+        if position == len(links) or start < links[position].start:
+            yield match[1], start, match.end()

@@ -1,0 +1,48 @@
+"""What a text weighs, by the third configuration of twitter-text (`config/v3.json` there).
+
+The unit is the weight of a Latin letter. Scripts that say more with a character, such as Chinese, weigh 2; so
+does an emoji, whatever it is made of; a link weighs what Twitter's shortened form of it would.
+"""
+
+import re
+from typing import Final
+
+from .characters import compose
+from .emojis import find_sequences
+from .urls import find_links
+
+LIMIT: Final = 280
+URL_WEIGHT: Final = 23
+EMOJI_WEIGHT: Final = 2
+#: The first and last code point of each range whose characters weigh 1; all others weigh 2.
+LIGHT_RANGES: Final = ((0x0000, 0x10FF), (0x2000, 0x200D), (0x2010, 0x201F), (0x2032, 0x2037))
+
+_LIGHT: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in LIGHT_RANGES)
+_HEAVY: Final = re.compile(f"[^{_LIGHT}]+")
+
+
+def weigh(text: str) -> int:
+    """Return the weight of `text` once it is in NFC; at most `LIMIT` for a tweet."""
+    text = compose(text)
+    if "." not in text:
+        return _weigh_plain(text)
+    weight = 0
+    position = 0
+    for start, end, _ in find_links(text):
+        weight += _weigh_plain(text[position:start]) + URL_WEIGHT
+        position = end
+    return weight + _weigh_plain(text[position:])
+
+
+def _weigh_plain(text: str) -> int:
+    """Return the weight of a text without links."""
+    if text.isascii():
+        return len(text)
+    weight = _weigh_characters(text)
+    for start, end in find_sequences(text):
+        weight -= _weigh_characters(text[start:end]) - EMOJI_WEIGHT
+    return weight
+
+
+def _weigh_characters(text: str) -> int:
+    return len(text) + sum(map(len, _HEAVY.findall(text)))

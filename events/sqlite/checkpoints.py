@@ -1,0 +1,102 @@
+"""Checkpoints of a write-ahead log: copying it into the database, so that it neither grows nor slows readers.
+
+SQLite makes them inside a commit unless told otherwise, which then takes several ms (docs/adr: SQLite log). Here a
+thread makes them, beside the writer, on a connection of its own. Such a checkpoint never catches up with a writer
+that never rests, and the log starts over only from a checkpoint that did. So when the log is long, the writer is
+asked to `finish` between two transactions what the thread has left over, a few pages.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import apsw
+
+from .connection import connect
+
+PAGE_BYTES = 4096
+_TICK_S = 0.1
+_IDLE_S = 5.0
+"""How long written pages may wait when little is written."""
+
+
+class Checkpointer:
+    """Checkpoints the database that `writer` writes, in a thread of its own between `start` and `stop`.
+
+    `after_mib` is how much the log may hold before it is copied; while a reader keeps an old snapshot it grows
+    beyond that, and shrinks when the reader is done.
+    """
+
+    def __init__(self, writer: apsw.Connection, *, after_mib: int) -> None:
+        self._writer = writer
+        self._path = Path(writer.filename)
+        self._after = after_mib * 1024 * 1024 // PAGE_BYTES
+        self._pages = 0
+        self._copied = 0
+        self._finished = 0
+        self._last = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"checkpoints of {self._path.name}", daemon=True)
+        writer.set_wal_hook(self._committed)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with everything copied and the log emptied if nobody reads it."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._writer.set_wal_hook(None)
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error:  # a reader holds on, or the disk is full: the log stays, and is read on the next start
+            return
+
+    @property
+    def wal_bytes(self) -> int:
+        """How long the log is."""
+        return self._pages * PAGE_BYTES
+
+    @property
+    def behind(self) -> bool:
+        """Whether the writer should `finish`: the log is long, and most of it is copied."""
+        # Once is enough while a reader keeps the log from starting over.
+        return self._pages > max(2 * self._after, self._finished + self._after) and (
+            self._pages - self._copied < self._after
+        )
+
+    def finish(self) -> None:
+        """Copy the rest, on the writer's connection with no transaction open, so that the log can start over."""
+        try:
+            self._pages, self._copied = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:  # busy, or the disk is full; commits will say so, and the thread tries again
+            self._copied = 0
+        self._finished = self._pages
+
+    def _committed(self, connection: apsw.Connection, database: str, pages: int) -> int:
+        if pages < self._pages:
+            self._copied = self._finished = 0  # it has started over
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def _run(self) -> None:
+        connection = connect(self._path, durable=False, cache_mib=1)
+        try:
+            while not self._stopped.wait(_TICK_S):
+                waiting = self._pages - self._copied
+                idle = time.monotonic() - self._last > _IDLE_S
+                if waiting > self._after or (waiting > 0 and idle):
+                    self._checkpoint(connection)
+        finally:
+            connection.close()
+
+    def _checkpoint(self, connection: apsw.Connection) -> None:
+        try:
+            _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:  # see `finish`
+            self._copied = 0
+        self._last = time.monotonic()

@@ -1,0 +1,1 @@
+"""The query side: serves read models and changes nothing (law 7)."""

@@ -1,0 +1,1 @@
+"""Everything that answers GET; a file for each section of the REST contract."""

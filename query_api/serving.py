@@ -1,0 +1,37 @@
+"""What the routes of the query API work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from events.ids import Millis
+from rest.signing import Cursors
+from stores.readers import Readers
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The application's query side. `readers` gives the current bundle; take it once a request."""
+
+    readers: Callable[[], Readers]
+    cursors: Cursors
+    now: Callable[[], Millis]
+
+
+def queries_of(connection: HTTPConnection) -> Queries:
+    """What the application was built with (a FastAPI dependency)."""
+    return cast(Queries, connection.app.state.queries)
+
+
+def readers_of(connection: HTTPConnection) -> Readers:
+    """The current readers (a FastAPI dependency)."""
+    return queries_of(connection).readers()
+
+
+Querying = Annotated[Queries, Depends(queries_of)]
+Reading = Annotated[Readers, Depends(readers_of)]

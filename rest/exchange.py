@@ -1,0 +1,86 @@
+"""One request and its answer, as the edge knows them: read once from the raw scope, shared by all that handle it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+from starlette.requests import HTTPConnection
+
+from .authentication import NotSignedIn, Viewer
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_PRINTABLE = re.compile(rb"[\x21-\x7e]{1,128}")
+_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+JSON = (b"content-type", b"application/json")
+
+
+class Reply(NamedTuple):
+    """An answer: for the routes that go below FastAPI."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """A request's headers, who asks, and what is added to the answer's headers."""
+
+    __slots__ = ("_authenticate", "_viewer", "address", "extra", "headers", "request_id", "traceparent")
+
+    def __init__(
+        self,
+        headers: dict[bytes, bytes],
+        address: str,
+        new_id: Callable[[], str],
+        authenticate: Callable[[bytes], Viewer],
+    ) -> None:
+        self.headers = headers
+        self.address = address
+        given = headers.get(b"x-request-id")
+        self.request_id = given.decode() if given is not None and _PRINTABLE.fullmatch(given) else new_id()
+        trace = headers.get(b"traceparent")
+        self.traceparent = trace.decode() if trace is not None and _TRACEPARENT.fullmatch(trace) else ""
+        self.extra: list[tuple[bytes, bytes]] = [(b"x-request-id", self.request_id.encode())]
+        if self.traceparent:
+            self.extra.append((b"traceparent", self.traceparent.encode()))
+        self._authenticate = authenticate
+        self._viewer: Viewer | None = None
+
+    def viewer(self) -> Viewer | None:
+        """Who asks; None for someone who did not sign in. Raises NotSignedIn for credentials that do not hold."""
+        if self._viewer is None:
+            authorization = self.headers.get(b"authorization")
+            if authorization is None:
+                return None
+            self._viewer = self._authenticate(authorization)
+        return self._viewer
+
+    def signed_in(self) -> Viewer:
+        """Who asks. Raises NotSignedIn where that is nobody."""
+        viewer = self.viewer()
+        if viewer is None:
+            raise NotSignedIn("this needs an access token")
+        return viewer
+
+
+def exchange_of(connection: HTTPConnection) -> Exchange:
+    """The exchange of a request that a route handles (a FastAPI dependency)."""
+    exchange: Exchange = connection.scope["exchange"]
+    return exchange
+
+
+def signed_in(connection: HTTPConnection) -> Viewer:
+    """Who asks; 401 where that is nobody (a FastAPI dependency)."""
+    return exchange_of(connection).signed_in()
+
+
+def anyone(connection: HTTPConnection) -> Viewer | None:
+    """Who asks, or None (a FastAPI dependency)."""
+    return exchange_of(connection).viewer()

@@ -1,0 +1,184 @@
+"""What the FastAPI routes of both APIs are made of.
+
+Routes take pydantic models in and give msgspec structs out. `Route` holds the rules that FastAPI does not: unknown
+query parameters are refused, bodies must say that they are JSON, and every error becomes a problem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+
+from .authentication import Viewer
+from .edge import reply_of
+from .exchange import Exchange, anyone, exchange_of, signed_in
+from .problems import FieldError, ProblemError, as_problem
+from .signing import Cursors
+
+T = TypeVar("T")
+
+SignedIn = Annotated[Viewer, Depends(signed_in)]
+Anyone = Annotated[Viewer | None, Depends(anyone)]
+Exchanged = Annotated[Exchange, Depends(exchange_of)]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a typing mistake is never silently dropped."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Route(APIRoute):
+    """A route that keeps the rules of every endpoint."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, with our rules around it."""
+        handle = super().get_route_handler()
+        known = _query_names(self.dependant)
+        takes_body = bool(self.body_field)
+
+        async def handler(request: Request) -> Response:
+            try:
+                for name in request.query_params:
+                    if name not in known:
+                        raise _unknown_parameter(name, known)
+                if takes_body:
+                    _check_type(request)
+                return await handle(request)
+            except Exception as error:
+                problem = _as_problem(error)
+                if problem is None:
+                    raise
+                reply = reply_of(problem, error, exchange_of(request))
+                response = Response(reply.body, reply.status)
+                response.raw_headers += reply.headers
+                return response
+
+        return handler
+
+
+def router(tag: str) -> APIRouter:
+    """A router whose routes keep the rules; `tag` groups them in the documentation."""
+    return APIRouter(route_class=Route, tags=[tag])
+
+
+def _query_names(dependant: Any) -> frozenset[str]:
+    names = {field.alias for field in dependant.query_params}
+    for inner in dependant.dependencies:
+        names |= _query_names(inner)
+    return frozenset(names)
+
+
+def _unknown_parameter(name: str, known: frozenset[str]) -> ProblemError:
+    detail = f"there is no parameter {name!r} here" + (f"; there is {', '.join(sorted(known))}" if known else "")
+    return ProblemError("invalid-value", detail, errors=(FieldError(name, "unknown", detail),))
+
+
+def _check_type(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    media = given.partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise ProblemError("wrong-type", f"the body has to be application/json, not {given or 'unnamed'}")
+
+
+def _as_problem(error: Exception) -> ProblemError | None:
+    if isinstance(error, RequestValidationError):
+        return validation_problem(error.errors())
+    return as_problem(error)
+
+
+def validation_problem(found: Sequence[Any]) -> ProblemError:
+    """The problem for what pydantic found: 400 where it is not JSON at all, else 422 with each field."""
+    if any(entry["type"] == "json_invalid" for entry in found):
+        reason = found[0].get("ctx", {}).get("error", "not JSON")
+        return ProblemError("malformed-json", f"the body is not JSON: {reason}")
+    errors = tuple(
+        FieldError(
+            ".".join(str(part) for part in entry["loc"][1:]) or str(entry["loc"][0]), entry["type"], entry["msg"]
+        )
+        for entry in found
+    )
+    return ProblemError("invalid-value", "; ".join(f"{e.field}: {e.message}" for e in errors), errors=errors)
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A msgspec value as JSON, encoded once."""
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
+
+
+def tagged(request: Request, value: Any, version: int | None = None) -> Response:
+    """A single resource with its `ETag`; 304 where the client has it already.
+
+    The tag is `"v<version>-<digest of the body>"`, or `"<digest>"` alone: `If-Match` goes by the version.
+    """
+    body = msgspec.json.encode(value)
+    etag = etag_of(body, version)
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(None, 304, {"ETag": etag})
+    return Response(body, 200, {"ETag": etag}, media_type="application/json")
+
+
+def etag_of(body: bytes, version: int | None) -> str:
+    """The entity tag of a body."""
+    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+    return f'"v{version}-{digest}"' if version is not None else f'"{digest}"'
+
+
+def matches(if_none_match: str | None, etag: str) -> bool:
+    """Whether an `If-None-Match` header names a tag (weak comparison, RFC 9110)."""
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def version_wanted(if_match: str | None) -> int | None:
+    """The version that an `If-Match` header asks for; None where it asks for none. Raises a 412 for any other tag."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    version, _, _ = if_match.strip().strip('"').removeprefix("v").partition("-")
+    if not version.isascii() or not version.isdigit():
+        raise ProblemError("version-mismatch", "this tag was never given out for this resource")
+    return int(version)
+
+
+class PageRequest:
+    """Which page is asked for: `limit` items, from a cursor on."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=100, description="How many items at most")] = 20,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=2000)] = None,
+    ) -> None:
+        self.limit = limit
+        self.cursor = cursor
+
+    def after(self, cursors: Cursors, of: str) -> str | None:
+        """The position that the page goes on from; None for the first. Raises `bad-cursor`."""
+        return None if self.cursor is None else cursors.read(of, self.cursor)
+
+
+Paged = Annotated[PageRequest, Depends()]
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A page of anything."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+def page_response(request: Request, items: Sequence[Any], cursors: Cursors, of: str, position: str | None) -> Response:
+    """A page, with the cursor that goes on after `position` (None: this was the last) and a `Link` header."""
+    cursor = None if position is None else cursors.make(of, position)
+    headers = {}
+    if cursor is not None:
+        headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    return json_response(Page(items, cursor), headers=headers)

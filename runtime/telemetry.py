@@ -1,0 +1,93 @@
+"""Telemetry: structured logs, one JSON object a line on standard error, and the counting of requests.
+
+Everything that logs through the standard library (the server, libraries) comes out in the same form. What is bound
+with `structlog.contextvars` (the correlation id of a request) is in every line logged on its behalf.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+
+from . import metrics
+
+_encoder = msgspec.json.Encoder(enc_hook=repr)
+
+
+def _render(logger: object, method: str, event: structlog.types.EventDict) -> str:
+    return _encoder.encode(event).decode()
+
+
+def configure(level: str, process: str) -> None:
+    """Log from `level` up; `process` says which of ours it is (serve, projecting, a command)."""
+
+    def named(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        event["process"] = process
+        return event
+
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        named,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("_granian", "granian", "granian.access"):
+        # The server's own account of its workers is of no interest to an operator; its warnings are.
+        server = logging.getLogger(name)
+        server.handlers.clear()
+        server.propagate = True
+        server.setLevel(max(logging.WARNING, root.level))
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; `log.info("what happened", key=value)`."""
+    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return bound
+
+
+class RequestTelemetry:
+    """Counts each request and logs faults. About 2 us a request: the labelled children are looked up once."""
+
+    def __init__(self) -> None:
+        self._log = logger("minitwitter.requests")
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        key = (method, route, status // 100)
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = (
+                metrics.REQUESTS.labels(method, route, f"{status // 100}xx").inc,
+                metrics.REQUEST_SECONDS.labels(route).observe,
+            )
+        found[0]()
+        found[1](seconds)
+
+    def fault(self, request_id: str, error: BaseException) -> None:
+        """A request failed by a fault of ours."""
+        metrics.FAULTS.inc()
+        self._log.error("a request failed", correlation=request_id, exc_info=error)
