@@ -16,16 +16,23 @@ from projectors.projector import Projector
 from stores.sink import Sink
 from streams.stream import Stream
 
+_NEVER = 1 << 39
+"""Past every offset that a partition will ever have."""
+
 
 @dataclass
 class Group:
-    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on."""
+    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on.
+
+    `undo` is called when a batch came to nothing, so that whoever keeps state beside the sink can read it again.
+    """
 
     name: str
     projectors: Sequence[Projector]
     make_streams: Sequence[Callable[[Callable[[New], None]], Stream]]
     sink: Sink
     keep: Callable[[Sequence[New]], object] = lambda news: None
+    undo: Callable[[], object] = lambda: None
     derived: list[New] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,11 +64,16 @@ class Group:
                         handler(processor, new.event, new.about)
         except BaseException:
             await self.sink.abandon()
+            self.undo()
             raise
         finally:
             self.derived.clear()
         changed = {entity: id_ for entity, id_ in newest.items() if before.get(entity) != id_}
-        await self.sink.commit(positions, changed)
+        try:
+            await self.sink.commit(positions, changed)
+        except BaseException:
+            self.undo()
+            raise
         return len(fresh)
 
 
@@ -80,7 +92,8 @@ class Runner:
 
     async def turn(self, until: Mapping[TopicPartition, int] | None = None) -> int:
         """Read and land one batch, not past `until`; how many records it had, 0 when there was nothing to do."""
-        records = await self.log.read(self.positions, self.limit)
+        after = self.positions if until is None else await self._up_to(until)
+        records = await self.log.read(after, self.limit)
         if until is not None:
             records = [record for record in records if record.offset < until.get(record.place, 0)]
         if not records:
@@ -89,6 +102,17 @@ class Runner:
         await self.group.apply(records, positions)
         self.positions = positions
         return len(records)
+
+    async def _up_to(self, until: Mapping[TopicPartition, int]) -> Positions:
+        """The positions to read from, with those partitions out of reach that are as far as they may come.
+
+        Else a full partition that has to wait could fill every batch, and the others would never be read.
+        """
+        after = Positions((place, _NEVER) for place in await self.log.ends())
+        for place, end in until.items():
+            position = self.positions.get(place, 0)
+            after[place] = position if position < end else _NEVER
+        return after
 
     async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:
         """Take turns until there is nothing left to do; how many records there were."""

@@ -87,7 +87,13 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
             sensitive=True,
         ),
     ),
-    (3, ADA, TweetScored(tweet=FIRST, author=ADA, version=1, label="neutral", score=0.0, hashtags=("museum",))),
+    (
+        3,
+        ADA,
+        TweetScored(
+            tweet=FIRST, author=ADA, version=1, label="neutral", score=0.0, hashtags=("museum",), mentions=("bob",)
+        ),
+    ),
     (4, ADA, TweetEdited(tweet=FIRST, author=ADA, version=2, text=EDITED, entities=_entities("museum"))),
     (
         4,
@@ -137,7 +143,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
 )
 """Minutes past noon, who did it, and what it was."""
 
-DERIVED_DELAY = Millis(40)
+RECORDED_AFTER = Millis(40)
 """Events are recorded a little after they happened."""
 
 
@@ -146,7 +152,7 @@ def examples() -> dict[str, New]:
     table: dict[str, New] = {}
     for minutes, actor, event in STORY:
         name = type(event).__name__
-        id_ = EventId(id_at(Millis(_at(minutes) + DERIVED_DELAY), "event", name))
+        id_ = EventId(id_at(Millis(_at(minutes) + RECORDED_AFTER), "event", name))
         correlation = id_at(_at(minutes), "request", name)
         table[name] = New(event, Envelope(id_, _at(minutes), correlation=correlation, actor=actor or ""))
     missing = sorted(kind.name for kind in BY_CLASS.values() if kind.name not in table)

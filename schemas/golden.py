@@ -1,13 +1,16 @@
 """Golden files: each event version as it was once written, kept for ever (law 8).
 
 A file holds the bytes as they stand in a log (`value`) and the fields as they were then, opened (`fields`). It is
-written once, when a version comes, and listed in SHA256SUMS; nothing edits it afterwards.
+written once, when a version comes, and listed in SHA256SUMS; nothing edits it afterwards. The schemas and examples of
+superseded versions, which nothing generates any more, are listed there as well.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -23,8 +26,11 @@ class AlreadyGolden(Exception):
     """The version has its golden file; a change of the event takes a new version."""
 
 
-def add(folder: Path, name: str) -> Path:
-    """Write the golden file of an event's current version and list it. Raises AlreadyGolden, KeyError."""
+def add(folder: Path, name: str, superseded: Iterable[Path]) -> Path:
+    """Write the golden file of an event's current version and list it, with the files it supersedes.
+
+    Raises AlreadyGolden, KeyError.
+    """
     kind = BY_NAME[name]
     path = folder / f"{name}.v{kind.version}.json"
     if path.exists():
@@ -41,7 +47,7 @@ def add(folder: Path, name: str) -> Path:
         "fields": msgspec.to_builtins(new.event),
     }
     path.write_bytes(pretty(content))
-    _list(folder, path)
+    _list(folder, path, *superseded)
     return path
 
 
@@ -60,11 +66,15 @@ def _keep_keys(folder: Path) -> None:
         for subject, key in subject_keys().items()
     }
     (folder / "keys.json").write_bytes(pretty(keys))
-    for name in ("master.key", "keys.json"):
-        _list(folder, folder / name)
+    _list(folder, folder / "master.key", folder / "keys.json")
 
 
-def _list(folder: Path, path: Path) -> None:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with (folder / MANIFEST).open("a") as manifest:
-        manifest.write(f"{digest}  {path.name}\n")
+def _list(folder: Path, *paths: Path) -> None:
+    """Add the files that are not listed yet; `sha256sum --check` reads the same list."""
+    manifest = folder / MANIFEST
+    listed = {line.split("  ", 1)[1] for line in manifest.read_text().splitlines()} if manifest.exists() else set()
+    with manifest.open("a") as file:
+        for path in paths:
+            name = os.path.relpath(path, folder)
+            if name not in listed:
+                file.write(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n")

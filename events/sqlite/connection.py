@@ -19,8 +19,10 @@ UNAVAILABLE = (
     apsw.CantOpenError,
     apsw.NoMemError,
     apsw.PermissionsError,
+    apsw.BusyError,
+    apsw.ProtocolError,
 )
-"""What SQLite raises when the disk or the file system says no; such a call can be made again later."""
+"""What SQLite raises when the disk, the file system or a lock says no; such a call can be made again later."""
 
 
 class IncompatibleData(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import apsw
 
@@ -45,6 +45,25 @@ class SqliteKeys:
         )
         self.sealer.forget(subject)
         self.fetch((subject,))
+
+    def secret(self, name: str) -> bytes:
+        """32 bytes of the installation's own, kept like a subject's key, and made when first asked for."""
+        subject = f"secret:{name}"
+        row: Any = self.connection.execute(
+            "SELECT master, wrapped FROM subject_keys WHERE subject=?", (subject,)
+        ).fetchone()
+        if row is not None:
+            return self.sealer.masters.unwrap(WrappedKey(*row))
+        return self.renew_secret(name)
+
+    def renew_secret(self, name: str) -> bytes:
+        """Replace a secret, in the open transaction if there is one; what the old one signed is void."""
+        secret = self._randomness(32)
+        stored = self.sealer.masters.wrap(secret)
+        self.connection.execute(
+            "INSERT OR REPLACE INTO subject_keys VALUES (?, ?, ?)", (f"secret:{name}", stored.master, stored.wrapped)
+        )
+        return secret
 
     def rewrap(self, masters: MasterKeys, limit: int) -> int:
         """Wrap up to `limit` keys of older master keys with the current one; how many were."""

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import apsw
 import msgspec
@@ -22,10 +22,10 @@ import msgspec
 from ..codec import Codec, Parsed
 from ..event import BY_CLASS, Envelope
 from ..ids import EventId, HybridClock, Millis, from_bytes, to_bytes
-from ..log import CorruptLog, New, Positions, Record, TopicPartition
+from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from ..partitioning import partition_of
 from ..topics import BY_NUMBER, TOPICS
-from .connection import corrupt
+from .connection import UNAVAILABLE, corrupt
 from .group_commit import GroupCommit
 from .keys import SqliteKeys
 
@@ -92,6 +92,10 @@ def _place(position: int) -> str:
     return f"{BY_NUMBER[position >> 56].name}-{position >> _OFFSETS & 0xFFFF}@{position & _MASK}"
 
 
+def _hole(position: int) -> CorruptLog:
+    return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
+
+
 def _row_id(row: Row) -> bytes:
     return row[1]
 
@@ -118,19 +122,31 @@ class LogTable:
         ends = Positions()
         for place in self.places:
             first = base(place)
-            last = self.connection.execute(
+            [(last,)] = self._select(
                 "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | _MASK)
-            ).get
+            )
             if last is not None:
                 ends[place] = (last & _MASK) + 1
         return ends
 
+    def _select(self, query: str, bindings: tuple[int, ...]) -> list[Any]:
+        """The rows of a query. Raises CorruptLog, LogUnavailable."""
+        try:
+            return self.connection.execute(query, bindings).fetchall()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise corrupt(Path(self.connection.filename), error) from error
+        except UNAVAILABLE as error:
+            raise LogUnavailable(f"the log cannot be read: {error}") from error
+
+    def _id(self, place: TopicPartition, offset: int) -> bytes:
+        found = self._select("SELECT id FROM records WHERE position=?", (base(place) + offset,))
+        if not found:
+            raise _hole(base(place) + offset)
+        return cast(bytes, found[0][0])
+
     def newest_id(self) -> str | None:
         """The greatest id of all partitions' last records."""
-        newest = None
-        for place, end in self.ends().items():
-            raw = self.connection.execute("SELECT id FROM records WHERE position=?", (base(place) + end - 1,)).get
-            newest = raw if newest is None else max(raw, newest)
+        newest = max((self._id(place, end - 1) for place, end in self.ends().items()), default=None)
         return from_bytes(newest) if newest else None
 
     def partition(self, topic: str, key: str) -> int:
@@ -163,18 +179,13 @@ class LogTable:
     def rows(self, place: TopicPartition, after: int, limit: int) -> list[Row]:
         """Records of one partition from an offset on, as they are stored. Raises CorruptLog."""
         start = base(place) + after
-        try:
-            found = self.connection.execute(
-                "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
-                " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
-                (start, base(place) | _MASK, limit),
-            ).fetchall()
-        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
-            raise corrupt(Path(self.connection.filename), error) from error
-        rows = cast(list[Row], found)
+        rows: list[Row] = self._select(
+            "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
+            " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
+            (start, base(place) | _MASK, limit),
+        )
         if rows and rows[-1][0] - start + 1 != len(rows):
-            hole = next(expected for expected, row in enumerate(rows, start) if row[0] != expected)
-            raise CorruptLog(f"{place} has a hole at offset {hole & _MASK}; restore the log from a backup")
+            raise _hole(next(expected for expected, row in enumerate(rows, start) if row[0] != expected))
         return rows
 
     def decode(self, rows: list[Row]) -> list[Record]:
@@ -224,8 +235,7 @@ class LogTable:
             low, high = 0, end
             while low < high:
                 middle = (low + high) // 2
-                raw = self.connection.execute("SELECT id FROM records WHERE position=?", (base(place) + middle,)).get
-                low, high = (middle + 1, high) if raw < wanted else (low, middle)
+                low, high = (middle + 1, high) if self._id(place, middle) < wanted else (low, middle)
             records = self.read(place, low, 1)
             if records and records[0].about.id == id_:
                 return records[0]
@@ -233,12 +243,11 @@ class LogTable:
 
 
 class SqliteLogReader:
-    """Reading the log from any process; `woken` is set by whoever knows that something came (else it polls)."""
+    """Reading the log from any process. Waiting looks every `poll_s` seconds; None where somebody will `notify`."""
 
-    POLL_S = 0.02
-
-    def __init__(self, table: LogTable) -> None:
+    def __init__(self, table: LogTable, poll_s: float | None = 0.02) -> None:
         self.table = table
+        self._poll_s = poll_s
         self._event: asyncio.Event | None = None
 
     def notify(self) -> None:
@@ -275,7 +284,7 @@ class SqliteLogReader:
         horizon = min((max(row[1] for row in run) for run in runs if len(run) == share), default=None)
         if horizon is not None:
             runs = [list(itertools.takewhile(lambda row: row[1] <= horizon, run)) for run in runs]
-        return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
+        return self.table.decode(list(itertools.islice(heapq.merge(*runs, key=_row_id), limit)))
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait for something past `after`; True when there is."""
@@ -290,31 +299,39 @@ class SqliteLogReader:
             if remaining <= 0:
                 return False
             try:
-                await asyncio.wait_for(self._event.wait(), min(remaining, self.POLL_S))
+                await asyncio.wait_for(self._event.wait(), min(remaining, self._poll_s or remaining))
             except TimeoutError:
                 continue
 
 
 class LogInserter:
-    """Inserting records within a transaction that somebody else holds; derived topics are written with it."""
+    """Inserting records within a transaction that somebody else holds; derived topics are written with it.
+
+    It keeps where the partitions end, and notices by itself when the connection rolls back.
+    """
 
     def __init__(self, table: LogTable) -> None:
         self.table = table
-        self._ends = table.ends()
+        self._known: Positions | None = None
+        table.connection.set_rollback_hook(self._rolled_back, id=self)
 
-    def start_again(self) -> None:
-        """Forget what a transaction inserted that came to nothing."""
-        self._ends = self.table.ends()
-        self.table.keys.sealer.clear()  # it may hold keys of accounts that never came to be
+    def _rolled_back(self) -> None:
+        self._known = None  # a failing commit calls this from its thread, so nothing is read here
+
+    def _ends(self) -> Positions:
+        if self._known is None:
+            self.table.keys.sealer.clear()  # it may hold keys of accounts that never came to be
+            self._known = self.table.ends()
+        return self._known
 
     def ends(self) -> Positions:
         """Where each partition ends, with what the open transaction inserted."""
-        return Positions(self._ends)
+        return Positions(self._ends())
 
     def end(self, topic: str, key: str) -> tuple[TopicPartition, int]:
         """Where the partition of an entity ends."""
         place = TopicPartition(topic, self.table.partition(topic, key))
-        return place, self._ends.get(place, 0)
+        return place, self._ends().get(place, 0)
 
     def insert(self, records: Sequence[New]) -> Positions:
         """Append within the open transaction; the positions just past the records.
@@ -322,6 +339,7 @@ class LogInserter:
         Keys of the subjects are fetched, and made for events that begin an account.
         """
         positions = Positions()
+        ends = self._ends()
         keys = self.table.keys
         for new in records:
             kind = BY_CLASS[type(new.event)]
@@ -331,9 +349,10 @@ class LogInserter:
             elif subject is not None:
                 keys.fetch((subject,))
             key = kind.key(new.event)
-            place, offset = self.end(kind.topic, key)
+            place = TopicPartition(kind.topic, self.table.partition(kind.topic, key))
+            offset = ends.get(place, 0)
             self.table.insert(place, offset, key, new)
-            self._ends[place] = positions[place] = offset + 1
+            ends[place] = positions[place] = offset + 1
         return positions
 
 
@@ -347,7 +366,6 @@ class SqliteLogWriter(LogInserter):
         newest = table.newest_id()
         if newest is not None:
             ids.observe(newest)
-        commits.on_rollback.append(self.start_again)
 
     async def append(self, records: Sequence[New]) -> Positions:
         """Append all or nothing, durably."""
@@ -358,7 +376,7 @@ class SqliteLog(SqliteLogReader):
     """The whole port, for the process that owns the file."""
 
     def __init__(self, writer: SqliteLogWriter, reader_table: LogTable) -> None:
-        super().__init__(reader_table)
+        super().__init__(reader_table, poll_s=None)
         self.writer = writer
         writer.commits.on_commit.append(self.notify)
 

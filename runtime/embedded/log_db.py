@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from events.ids import HybridClock
 from events.log import LogUnavailable
 from events.sealing import MasterKeyMissing, MasterKeys, Sealer
 from events.sqlite.connection import IncompatibleData, claim, connect, mark
-from events.sqlite.group_commit import GroupCommit, OffLoop
+from events.sqlite.group_commit import CommitThread, GroupCommit, OffLoop
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.sqlite.log import LogTable, SqliteLog, SqliteLogReader, SqliteLogWriter, create_topics
 from events.topics import LOGGED
@@ -25,11 +25,6 @@ SCHEMA_VERSION = 1
 
 class AlreadyOwned(Exception):
     """Another process owns the data directory."""
-
-
-async def in_a_thread(work: Callable[[], None]) -> None:
-    """Run the commit, which waits for the disk, where the loop does not wait with it."""
-    await asyncio.to_thread(work)
 
 
 class Ownership:
@@ -68,7 +63,7 @@ def load_masters(directory: Path, *, has_log: bool) -> MasterKeys:
 
 
 class LogDb:
-    """log.db, opened by its owner."""
+    """log.db, opened by its owner. Simulations hand in an `off_loop` that stays on the loop, and a `timer`."""
 
     def __init__(
         self,
@@ -76,7 +71,8 @@ class LogDb:
         *,
         ids: HybridClock,
         partitions: int = 1,
-        off_loop: OffLoop = in_a_thread,
+        off_loop: OffLoop | None = None,
+        timer: Callable[[], float] = time.perf_counter,
         randomness: Callable[[int], bytes] = os.urandom,
         prepare: tuple[Callable[[apsw.Connection], None], ...] = (),
     ) -> None:
@@ -94,7 +90,8 @@ class LogDb:
                 step(self.connection)
             mark(self.connection, SCHEMA_VERSION)
         self.keys = SqliteKeys(self.connection, self.sealer, randomness)
-        self.commits = GroupCommit(self.connection, off_loop)
+        self._thread = CommitThread()
+        self.commits = GroupCommit(self.connection, off_loop or self._thread, timer)
         self.table = LogTable(self.connection, self.codec, self.keys)
         self.writer = SqliteLogWriter(self.table, self.commits, ids)
         self.read_connection = connect(path, durable=True, read_only=True)
@@ -103,6 +100,7 @@ class LogDb:
     async def close(self) -> None:
         """Finish what was begun and close the files."""
         await self.commits.close()
+        self._thread.close()
         self.read_connection.close()
         self.connection.close()
 

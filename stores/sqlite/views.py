@@ -68,10 +68,22 @@ class Views:
                 claim(self.connection, path, SCHEMA_VERSION)
                 self.connection.execute(_DDL)
                 mark(self.connection, SCHEMA_VERSION)
-                for model in self.models.values():
-                    if self._row(model.model) is None:
-                        self.create(model.model, 1)
-                        self.switch(model.model, 1)
+                self._open_models()
+
+    def _open_models(self) -> None:
+        advanced = self.connection.execute("SELECT 1 FROM positions LIMIT 1").get is not None
+        for model in self.models.values():
+            if self._row(model.model) is None:
+                self.create(model.model, 1)
+                self.switch(model.model, 1)
+                if advanced:  # it is new to this software, not to the log: as good as outdated
+                    self._forget(model.model)
+        for (model_name,) in self.connection.execute("SELECT model FROM models").fetchall():
+            if model_name not in self.models:  # a newer software's, which misses from now on what this one applies
+                self._forget(str(model_name))
+
+    def _forget(self, model: str) -> None:
+        self.connection.execute("UPDATE models SET version=0 WHERE model=?", (model,))
 
     def _row(self, model: str) -> tuple[int, int] | None:
         row: Any = self.connection.execute("SELECT generation, version FROM models WHERE model=?", (model,)).fetchone()

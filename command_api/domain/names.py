@@ -1,0 +1,102 @@
+"""Which names an account can have: its user name, the name it shows, and the address it signs in with.
+
+User names are of ASCII, so that no two that look alike are different names in disguise (Unicode TR 39); the name that
+is shown can be in any script, and never stands without the user name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import regex
+
+from ..deciding import Refused
+from ..text.characters import DIRECTION_MARKS, NOT_CHARACTERS, compose, find_mark_overflow
+from ..text.validation import is_username
+
+PATH_WORDS: Final = frozenset(
+    "admin analytics api auth bookmarks conversations docs events feed hashtags healthz lists map me media metrics"
+    " moderation notifications oauth openapi problems public readyz recommendations reports schemas search sentiment"
+    " static stream trends tweets users".split()
+)
+"""What stands in paths at the root, under /api/v1 or under /users, as far as it could be a user name."""
+
+OFFICIAL_WORDS: Final = frozenset(
+    "abuse administrator help minitwitter moderator moderators official postmaster root security staff support system"
+    " webmaster".split()
+)
+"""Names that would speak for the service itself."""
+
+LONGEST_DISPLAY_NAME: Final = 50
+LONGEST_EMAIL: Final = 254
+
+_NOT_IN_NAMES: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]")
+_VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
+_LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
+_LABEL: Final = re.compile(r"[^\W_](?:[^\W_]|-){0,62}")
+
+
+class InvalidName(Refused):
+    """A name that no account can have. `field` is the field of the request, `code` says what is wrong and is stable."""
+
+    def __init__(self, field: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.code = code
+
+
+def check_username(name: str) -> str:
+    """The name, if an account may choose it. Raises InvalidName."""
+    if not is_username(name):
+        raise InvalidName(
+            "username", "pattern", "a user name has 3 to 30 characters: letters A to Z, digits and the underscore"
+        )
+    if name.lower() in PATH_WORDS or name.lower() in OFFICIAL_WORDS:
+        raise InvalidName("username", "reserved", f"{name} is reserved; choose another name")
+    return name
+
+
+def check_display_name(name: str) -> str:
+    """The name in NFC, without white space around it. Raises InvalidName."""
+    name = name.strip()
+    if len(name) > 4 * LONGEST_DISPLAY_NAME:  # no composed character comes from more than four code points
+        raise _too_long()
+    forbidden = _NOT_IN_NAMES.search(name)
+    at = find_mark_overflow(name) if forbidden is None else forbidden.start()
+    if at is not None:
+        # By number: a direction override would act where the message is read.
+        raise InvalidName("display_name", "character", f"the character U+{ord(name[at]):04X} is not allowed in a name")
+    if _VISIBLE.search(name) is None:
+        raise InvalidName("display_name", "empty", "a name needs something that can be seen")
+    name = compose(name)
+    if len(name) > LONGEST_DISPLAY_NAME:
+        raise _too_long()
+    return name
+
+
+def check_email(address: str) -> str:
+    """The address in NFC, if mail could be sent to it. Raises InvalidName.
+
+    Only a message that arrives proves an address; this refuses what is none at all (RFC 5321 without quoted local
+    parts and address literals, RFC 6531).
+    """
+    address = compose(address)
+    local, at, domain = address.rpartition("@")
+    labels = domain.split(".")
+    well_formed = (
+        at
+        and len(address) <= LONGEST_EMAIL
+        and _NOT_IN_NAMES.search(address) is None
+        and _LOCAL.fullmatch(local)
+        and "" not in local.split(".")
+        and len(labels) > 1
+        and all(_LABEL.fullmatch(label) and not label.endswith("-") for label in labels)
+    )
+    if not well_formed:
+        raise InvalidName("email", "pattern", "this is not an e-mail address like name@example.org")
+    return address
+
+
+def _too_long() -> InvalidName:
+    return InvalidName("display_name", "too_long", f"a name has at most {LONGEST_DISPLAY_NAME} characters")

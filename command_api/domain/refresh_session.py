@@ -1,0 +1,78 @@
+"""Refreshing: each refresh token is good once; one that comes back spent ends its session (RFC 9700, 4.14.2).
+
+Two refreshes that race with one token are no exception: one of them wins, and the other cannot be told from a thief,
+so the session ends for both.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from events.event import Event
+from events.first_copies import Entity
+from events.ids import AccountId, Millis
+
+from ..credentials import Family, FamilyOf, RefreshToken, ReplaceRefreshToken
+from ..deciding import Decision, PrivateChange, Refused
+from ..facts import Facts, Question, Session
+from .start_session import ended
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSession:
+    """A token of `actor` is shown at `now`; `secret` is the digest of its own part, `next` what it is changed for.
+
+    `next` is of the family of the token that is shown.
+    """
+
+    actor: AccountId
+    secret: bytes
+    next: RefreshToken
+    now: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The session that the token belongs to, if it has not ended."""
+
+    family: Family | None = None
+
+
+class RefreshTokenRefused(Refused):
+    """The refresh token is unknown, spent or expired: sign in again. Which of these it was is not said."""
+
+    def __init__(self) -> None:
+        super().__init__("this refresh token is not good, or no longer; sign in again")
+
+
+def decide(command: RefreshSession, state: State) -> Sequence[Event | PrivateChange]:
+    """The next token; or the end of the session, where a spent one came back. Raises RefreshTokenRefused."""
+    family = state.family
+    if family is None or family.account != command.actor:
+        raise RefreshTokenRefused
+    if not hmac.compare_digest(family.token.secret, command.secret):
+        return ended(Session(family.session, family.account), "token_reused")
+    if family.token.expires_at <= command.now:
+        raise RefreshTokenRefused
+    return [ReplaceRefreshToken(family.session, command.next)]
+
+
+def entities(command: RefreshSession) -> tuple[Entity, ...]:
+    """The account's personal matters."""
+    return (("personal", command.actor),)
+
+
+def questions(command: RefreshSession) -> tuple[Question[Any], ...]:
+    """The session that the token belongs to."""
+    return (FamilyOf(command.next.family),)
+
+
+def state(command: RefreshSession, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    return State(facts[FamilyOf(command.next.family)])
+
+
+REFRESH_SESSION = Decision(entities, questions, state, decide)

@@ -1,0 +1,174 @@
+"""The application: both APIs behind one edge, as the server runs it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CollectorRegistry
+from rest.authentication import Viewer
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from command_api.routes import problems as problems
+from command_api.routes.executing import Commands
+from command_api.routes.tweets import POST_PATH, hot_post
+from query_api.routes.stream import Streams
+from query_api.serving import Queries
+from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
+from rest.exchange import Scope, exchange_of
+from rest.openapi import document
+from rest.problems import ProblemError
+from rest.rate_limits import Policy
+from rest.signing import ConsistencyTokens
+
+from .operations import Parts, documentation, operations
+
+DESCRIPTION = (
+    "An event-sourced microblogging backend. Everything but GET is served by the command API, GET by the query API. "
+    "Errors are RFC 9457 problems; every write answers with a Consistency-Token that a read may send to see it."
+)
+_EXPOSED = [
+    "Consistency",
+    "Consistency-Token",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Everything that the application is built from."""
+
+    version: str
+    commands: Commands
+    queries: Queries
+    streams: Streams
+    routers: Sequence[APIRouter]
+    root_routers: Sequence[APIRouter]
+    hot: Mapping[tuple[str, str], tuple[str, Hot]]
+    hot_tweet: Hot
+    authenticate: Callable[[bytes], Viewer]
+    new_id: Callable[[], str]
+    applied: Applied
+    tokens: ConsistencyTokens
+    anonymous_reads: Policy
+    telemetry: Telemetry
+    registry: CollectorRegistry
+    parts: Parts
+    cors_origins: Sequence[str]
+    trusted_proxies: Sequence[str]
+    most_bytes: int
+
+
+def build_app(parameters: Parameters) -> Edge:
+    """The ASGI application."""
+    app = FastAPI(title="MiniTwitter", version=parameters.version, docs_url=None, redoc_url=None, openapi_url=None)
+    app.router.redirect_slashes = False
+    app.state.commands = parameters.commands
+    app.state.queries = parameters.queries
+    app.state.streams = parameters.streams
+    for routes in parameters.routers:
+        app.include_router(routes, prefix=API)
+    for routes in (*parameters.root_routers, operations(parameters.parts, parameters.registry)):
+        app.include_router(routes)
+    described: list[dict[str, Any]] = []
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.append(document(app, DESCRIPTION))
+        return described[0]
+
+    documentation(app, openapi)
+    app.add_exception_handler(HTTPException, _not_routed)
+    outer: Any = app
+    if parameters.cors_origins:
+        outer = CORSMiddleware(
+            app,
+            allow_origins=list(parameters.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+            max_age=600,
+        )
+    return Edge(
+        outer,
+        match=matcher(parameters),
+        new_id=parameters.new_id,
+        authenticate=parameters.authenticate,
+        applied=parameters.applied,
+        tokens=parameters.tokens,
+        limits=parameters.commands.limits,
+        anonymous_reads=parameters.anonymous_reads,
+        telemetry=parameters.telemetry,
+        address_of=address_reader(parameters.trusted_proxies),
+        most_bytes=parameters.most_bytes,
+    )
+
+
+def matcher(parameters: Parameters) -> Match:
+    """Which requests go below FastAPI: posting a tweet, reading one, and the feed."""
+    exact: dict[tuple[str, str], tuple[str, Hot]] = {
+        ("POST", POST_PATH): (POST_PATH, hot_post(parameters.commands)),
+        **parameters.hot,
+    }
+    prefix = POST_PATH + "/"
+    start, length = len(prefix), len(prefix) + 36
+    tweet = (POST_PATH + "/{id}", parameters.hot_tweet)
+
+    def match(method: str, path: str) -> tuple[str, Hot] | None:
+        found = exact.get((method, path))
+        if found is None and method == "GET" and len(path) == length and path.startswith(prefix):
+            return tweet if path.find("/", start) < 0 else None
+        return found
+
+    return match
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    """What FastAPI's router says about a path or method it does not know, as a problem."""
+    assert isinstance(error, HTTPException)
+    headers = tuple((error.headers or {}).items())
+    if error.status_code == 405:
+        problem = ProblemError("method-not-allowed", f"{request.method} is not for {request.url.path}", headers=headers)
+    else:
+        problem = ProblemError("not-found", f"there is nothing at {request.url.path}", headers=headers)
+    reply = reply_of(problem, error, exchange_of(request))
+    response = Response(reply.body, reply.status)
+    response.raw_headers += reply.headers
+    return response
+
+
+def address_reader(trusted: Sequence[str]) -> Callable[[Scope, dict[bytes, bytes]], str]:
+    """Who is asking, by address: the peer, or, behind trusted proxies, whom the last of them names."""
+    networks = [ipaddress.ip_network(entry, strict=False) for entry in trusted]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    def read(scope: Scope, headers: dict[bytes, bytes]) -> str:
+        client = scope.get("client")
+        address: str = client[0] if client else ""
+        forwarded = headers.get(b"x-forwarded-for") if networks else None
+        if forwarded is None or not is_trusted(address):
+            return address
+        for hop in reversed(forwarded.decode("latin-1").split(",")):
+            address = hop.strip()
+            if not is_trusted(address):
+                break
+        return address
+
+    return read
