@@ -14,11 +14,12 @@ from events.accounts import AccountRegistered, Profile, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Handles, on
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, ActivityId, SessionId, TweetId
+from events.ids import AccountId, ActivityId, NotificationId, SessionId, TweetId
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
     BookmarkRemoved,
+    NotificationRead,
     NotificationsRead,
     SessionEnded,
     SessionStarted,
@@ -79,7 +80,11 @@ class DecisionRows(Protocol):
         """A bookmark is there, or no longer."""
         ...
 
-    def read_up_to(self, owner: AccountId, notification: str) -> None:
+    def notification_read(self, owner: AccountId, notification: NotificationId) -> None:
+        """One notification was read."""
+        ...
+
+    def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
         """All notifications up to one were read."""
         ...
 
@@ -178,6 +183,11 @@ class DecisionState(Handles):
     def bookmark_removed(self, event: BookmarkRemoved, about: Envelope) -> None:
         """A bookmark no longer."""
         self.rows.bookmark(event.owner, event.tweet, False)
+
+    @on(NotificationRead)
+    def notification_read(self, event: NotificationRead, about: Envelope) -> None:
+        """A notification that is read once."""
+        self.rows.notification_read(event.owner, event.notification)
 
     @on(NotificationsRead)
     def notifications_read(self, event: NotificationsRead, about: Envelope) -> None:

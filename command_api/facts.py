@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from events.accounts import Profile
-from events.ids import AccountId, ActivityId, Millis, SessionId, TweetId
+from events.ids import AccountId, ActivityId, Millis, NotificationId, SessionId, TweetId
 from events.tweets import TweetRef
 
 F = TypeVar("F")
@@ -36,6 +36,13 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class AccountOf(Question[Account | None]):
     """The account with an id."""
+
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class AccountExists(Question[bool]):
+    """Whether there is an account with an id."""
 
     account: AccountId
 
@@ -116,6 +123,26 @@ class RelationOf(Question[Relation]):
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """What there is or was between two accounts: a follow, one that ended, a block by either."""
+
+    there: bool
+    ended: bool
+    blocked: bool
+
+
+NO_FOLLOW = Follow(there=False, ended=False, blocked=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOf(Question[Follow]):
+    """Whether `follower` follows `followee`, or ever did."""
+
+    follower: AccountId
+    followee: AccountId
+
+
+@dataclass(frozen=True, slots=True)
 class Engagement:
     """What an account did with a tweet. `retweet` is the id of its retweet, if there is one."""
 
@@ -137,6 +164,14 @@ class ReadUpTo(Question[str]):
     """The newest id up to which an account has read all its notifications, "" for none."""
 
     account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class HasRead(Question[bool]):
+    """Whether an account has read a notification, by itself or with all up to a later one."""
+
+    account: AccountId
+    notification: NotificationId
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,12 @@ def id_at(time_ms: Millis, *seed: str) -> str:
     return _format(time_ms << _COUNTER_BITS | counter, int.from_bytes(digest[2:], "big") & _RANDOM_MASK)
 
 
+def derived_id(source: str, *seed: str) -> str:
+    """An id of another's moment, its counter included: what is derived from an entity's events keeps their order."""
+    digest = hashlib.blake2b("\0".join((source, *seed)).encode(), digest_size=8).digest()
+    return _format(timestamp(source), int.from_bytes(digest, "big") & _RANDOM_MASK)
+
+
 def timestamp(id_: str) -> int:
     """`milliseconds << 12 | counter` of an id: what Cassandra's USING TIMESTAMP and the hybrid clock go by."""
     return int(id_[:8] + id_[9:13], 16) << 12 | int(id_[15:18], 16)
@@ -115,6 +121,12 @@ def timestamp(id_: str) -> int:
 def millis(id_: str) -> Millis:
     """When an id was made."""
     return Millis(int(id_[:8] + id_[9:13], 16))
+
+
+def at_time(id_: str, time_ms: Millis) -> str:
+    """The id moved to another time: as unique as it was, and sorted by when something happened, not when it was told."""
+    h = f"{time_ms:012x}"
+    return f"{h[:8]}-{h[8:]}{id_[13:]}"
 
 
 def first_id_at(time_ms: Millis) -> str:

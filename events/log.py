@@ -7,12 +7,16 @@ follow anywhere. Nothing is promised about the order of records in different par
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from .event import Envelope, Event
+
+_POSITION = re.compile(r"([a-z][a-z-]*)-(\d{1,5}):(\d{1,13})", re.ASCII)
+"""Of no more digits than a partition (16 bits) and an offset (40 bits) can have; no sign, no spaces."""
 
 
 class TopicPartition(NamedTuple):
@@ -47,10 +51,10 @@ class Positions(dict[TopicPartition, int]):
         """The inverse of `str`. Raises ValueError where the text is no such thing."""
         positions = cls()
         for part in filter(None, text.split(",")):
-            name, _, offset = part.rpartition(":")
-            topic, _, partition = name.rpartition("-")
-            if not topic:
+            match = _POSITION.fullmatch(part)
+            if match is None:
                 raise ValueError(f"not a position: {part!r}; it looks like tweets-0:42")
+            topic, partition, offset = match.groups()
             positions[TopicPartition(topic, int(partition))] = int(offset)
         return positions
 

@@ -68,7 +68,8 @@ class SessionStarted(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class SessionEnded(Event, frozen=True, kw_only=True):
-    """Signed out. `reason` is one of `logout`, `logout_all`, `password_changed`, `token_reused`, `revoked`."""
+    """Signed out. `reason` is one of `logout`, `logout_all`, `password_changed`, `token_reused`, `revoked`, `expired`,
+    `too_many`."""
 
     owner: AccountId
     session: SessionId

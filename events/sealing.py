@@ -73,17 +73,17 @@ class MasterKeys:
     def load(cls, path: Path) -> MasterKeys:
         """Read the file. Raises MasterKeyMissing, and SealBroken where it is no such file."""
         try:
-            lines = path.read_text().split("\n")
+            content = path.read_bytes()
         except FileNotFoundError:
             raise MasterKeyMissing(
                 f"{path} is missing; without it no sealed field can be read. Put the backed-up file in its place"
             ) from None
         keys: dict[str, bytes] = {}
         try:
-            for line in filter(None, lines):
+            for line in filter(None, content.decode("ascii").split("\n")):
                 name, _, encoded = line.partition(" ")
                 keys[name] = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             raise SealBroken(f"{path} is not a master key file") from None
         if any(len(key) != 32 for key in keys.values()):
             raise SealBroken(f"{path} is not a master key file")

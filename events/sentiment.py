@@ -5,6 +5,16 @@ from __future__ import annotations
 from .event import Event, event
 from .ids import AccountId, TweetId
 
+THRESHOLD = 0.05
+"""A compound score this far from 0 is not neutral: what the authors of VADER advise (Hutto & Gilbert, 2014)."""
+
+
+def label_of(score: float) -> str:
+    """`negative`, `neutral` or `positive`."""
+    if score >= THRESHOLD:
+        return "positive"
+    return "negative" if score <= -THRESHOLD else "neutral"
+
 
 @event(topic="sentiment", key="tweet")
 class TweetScored(Event, frozen=True, kw_only=True):

@@ -9,15 +9,16 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
-from rest.authentication import Viewer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from command_api.routes import problems as problems
 from command_api.routes.executing import Commands
 from command_api.routes.tweets import POST_PATH, hot_post
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
+from rest.authentication import Viewer
 from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import Scope, exchange_of
 from rest.openapi import document
@@ -70,7 +71,7 @@ class Parameters:
     most_bytes: int
 
 
-def build_app(parameters: Parameters) -> Edge:
+def build_app(parameters: Parameters) -> ASGIApp:
     """The ASGI application."""
     app = FastAPI(title="MiniTwitter", version=parameters.version, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
@@ -90,18 +91,8 @@ def build_app(parameters: Parameters) -> Edge:
 
     documentation(app, openapi)
     app.add_exception_handler(HTTPException, _not_routed)
-    outer: Any = app
-    if parameters.cors_origins:
-        outer = CORSMiddleware(
-            app,
-            allow_origins=list(parameters.cors_origins),
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=_EXPOSED,
-            max_age=600,
-        )
-    return Edge(
-        outer,
+    edge = Edge(
+        app,
         match=matcher(parameters),
         new_id=parameters.new_id,
         authenticate=parameters.authenticate,
@@ -112,6 +103,16 @@ def build_app(parameters: Parameters) -> Edge:
         telemetry=parameters.telemetry,
         address_of=address_reader(parameters.trusted_proxies),
         most_bytes=parameters.most_bytes,
+    )
+    if not parameters.cors_origins:
+        return edge
+    return CORSMiddleware(
+        edge,
+        allow_origins=list(parameters.cors_origins),
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
+        max_age=600,
     )
 
 

@@ -6,12 +6,13 @@ handed to the group's projectors at once, so that everything the group keeps ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from events.event import Event, Handler, Handles
 from events.first_copies import entities, first_copies
-from events.log import EventLog, New, Positions, Record, TopicPartition, positions_after
+from events.log import New, Positions, Record, TopicPartition, positions_after
 from projectors.projector import Projector
 from stores.sink import Sink
 from streams.stream import Stream
@@ -20,19 +21,29 @@ _NEVER = 1 << 39
 """Past every offset that a partition will ever have."""
 
 
+class Source(Protocol):
+    """The part of the EventLog port that processors need: reading, by whoever may not append."""
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records from `after` on."""
+        ...
+
+    async def ends(self) -> Positions:
+        """Where each partition ends now."""
+        ...
+
+
 @dataclass
 class Group:
-    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on.
-
-    `undo` is called when a batch came to nothing, so that whoever keeps state beside the sink can read it again.
-    """
+    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on."""
 
     name: str
     projectors: Sequence[Projector]
     make_streams: Sequence[Callable[[Callable[[New], None]], Stream]]
     sink: Sink
     keep: Callable[[Sequence[New]], object] = lambda news: None
-    undo: Callable[[], object] = lambda: None
     derived: list[New] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -48,6 +59,38 @@ class Group:
         for handler, processor in self._handlers.get(type(event), ()):  # type: ignore[arg-type]  # None has no handlers
             handler(processor, event, record.about)
 
+    def _hand_on(self) -> None:
+        if self.derived:
+            self.keep(self.derived)
+            for new in self.derived:
+                for handler, processor in self._handlers.get(type(new.event), ()):
+                    handler(processor, new.event, new.about)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a stream has something to say that is no single event's doing, as of a window that ended."""
+        return any(stream.unsettled() for stream in self.streams)
+
+    async def settle(self) -> bool:
+        """Land some of that, a few ms' worth, at the same positions; whether there was any. Raises StoreUnavailable.
+
+        Derived topics are a function of the log where nothing is left to settle.
+        """
+        if not self.unsettled:
+            return False
+        await self.sink.begin()
+        try:
+            for stream in self.streams:
+                stream.settle()
+            self._hand_on()
+        except BaseException:
+            await self.sink.abandon()
+            raise
+        finally:
+            self.derived.clear()
+        await self.sink.commit(Positions(), {})
+        return True
+
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
         """Land one batch that ends at `positions`; how many records were first copies. Raises StoreUnavailable."""
         newest = await self.sink.newest(entities(records))
@@ -57,30 +100,21 @@ class Group:
             fresh = first_copies(records, newest)
             for record in fresh:
                 self._apply(record)
-            if self.derived:
-                self.keep(self.derived)
-                for new in self.derived:
-                    for handler, processor in self._handlers.get(type(new.event), ()):
-                        handler(processor, new.event, new.about)
+            self._hand_on()
         except BaseException:
             await self.sink.abandon()
-            self.undo()
             raise
         finally:
             self.derived.clear()
         changed = {entity: id_ for entity, id_ in newest.items() if before.get(entity) != id_}
-        try:
-            await self.sink.commit(positions, changed)
-        except BaseException:
-            self.undo()
-            raise
+        await self.sink.commit(positions, changed)
         return len(fresh)
 
 
 class Runner:
     """Advances one group along a log, a batch a turn."""
 
-    def __init__(self, group: Group, log: EventLog, limit: int = 1000) -> None:
+    def __init__(self, group: Group, log: Source, limit: int = 1000) -> None:
         self.group = group
         self.log = log
         self.limit = limit
@@ -117,6 +151,6 @@ class Runner:
     async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:
         """Take turns until there is nothing left to do; how many records there were."""
         total = 0
-        while turned := await self.turn(until):
+        while (turned := await self.turn(until)) or await self.group.settle():
             total += turned
         return total

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_NESTED, frozen=True, extra="forbid")
 
-    data: Path = Field(Path("var/minitwitter"), description="the data directory")
+    data: Path = Field(Path("var/data"), description="the data directory")
     master_key_file: Path | None = Field(
         None, description="the master key; master.key in the data directory if not set"
     )

@@ -54,7 +54,7 @@ def topics_page(topics: dict[str, dict[str, Any]]) -> str:
     lines += [
         "*Source* topics are the truth, decided by the command side. *Reported* ones come from the query side and no",
         "decision reads them. *Derived* ones are a function of the source topics and are derived again on a rebuild.",
-        "`number` is the topic's place in stored positions and is never used again. The number of partitions depends on",
+        "`number` is the topic's place in stored positions and is never used again. The number of partitions goes by",
         f"the profile ({_partitions()}) and never changes.",
         "",
         "| topic | kind | number | key | kept | what | producers | consumers | events |",

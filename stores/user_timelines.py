@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 from events.ids import AccountId, ActivityId, TweetId
 
+from .pages import Page
+
 
 class Activity(NamedTuple):
     """One item of a timeline: a tweet, and by whom it was posted (`by` is its author) or retweeted.
@@ -36,4 +38,16 @@ class UserTimelineRows(Protocol):
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
         """The account took the retweet back."""
+        ...
+
+
+class UserTimelines(Protocol):
+    """What the query API reads, newest first."""
+
+    async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
+        """Everything that an account posted and passed on."""
+        ...
+
+    async def without_replies(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
+        """The same less its replies to others; what it replies to itself (a thread) is there."""
         ...

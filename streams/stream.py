@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from events.event import BY_CLASS, Envelope, Event, Handles
-from events.ids import EventId, Millis, id_at, millis
+from events.ids import EventId, Millis, derived_id
 from events.log import New
 
 Emit = Callable[[New], None]
@@ -16,10 +16,12 @@ class Stream(Handles):
     """Turns events into events of derived topics, by handing them to `emit`.
 
     What is emitted is a function of the source event alone (and of the stream's own rows): its id is made of the
-    source's, so that deriving it again gives the same record.
+    source's, so that deriving it again gives the same record. A stream with rows of its own names the read model that
+    they belong to in `model`, and runs where that model is built and nowhere else.
     """
 
     name: ClassVar[str]
+    model: ClassVar[str | None] = None
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -29,7 +31,7 @@ class Stream(Handles):
         kind = BY_CLASS[type(event)]
         when = source.time if time is None else time
         about = Envelope(
-            id=EventId(id_at(millis(source.id), kind.topic, kind.name, kind.key(event), source.id)),
+            id=EventId(derived_id(source.id, kind.topic, kind.name, kind.key(event))),
             time=when,
             correlation=source.correlation,
             causation=source.id,
@@ -37,6 +39,13 @@ class Stream(Handles):
             traceparent=source.traceparent,
         )
         self._emit(New(event, about))
+
+    def unsettled(self) -> bool:
+        """Whether something waits that is no single event's doing, as a window that ended."""
+        return False
+
+    def settle(self) -> None:
+        """Emit some of it, a few ms' worth. Called within a transaction of its own, when there is nothing to read."""
 
     @classmethod
     def topics(cls) -> frozenset[str]:

@@ -33,6 +33,20 @@ class NotYours(Refused):
         super().__init__(f"only its author may {what} a tweet")
 
 
+class EditWindowClosed(Refused):
+    """The tweet was posted too long ago to be edited."""
+
+    def __init__(self, tweet: str, minutes: int) -> None:
+        super().__init__(f"tweet {tweet} was posted more than {minutes} minutes ago and stays as it is")
+
+
+class VersionMismatch(Refused):
+    """It was changed since the version that the command speaks of."""
+
+    def __init__(self, wanted: int, present: int) -> None:
+        super().__init__(f"this is about version {wanted}, the present one is {present}")
+
+
 class Blocked(Refused):
     """One of the two blocks the other."""
 
@@ -45,3 +59,10 @@ class NotYourself(Refused):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"you cannot {what} yourself")
+
+
+class NotificationNotFound(Refused):
+    """No notification can have this id yet."""
+
+    def __init__(self, notification: str) -> None:
+        super().__init__(f"there is no notification {notification}")

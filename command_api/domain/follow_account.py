@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from events.event import Event
-from events.first_copies import Entity
 from events.graph import AccountFollowed
 from events.ids import AccountId
 
 from ..deciding import Decision
-from ..facts import STRANGERS, AccountOf, Facts, Question, Relation, RelationOf
+from ..facts import STRANGERS, AccountExists, Facts, Relation, RelationOf
+from .acting import account_and_relation, graph_of_actor
 from .errors import AccountNotFound, Blocked, NotYourself
 
 
@@ -44,22 +43,9 @@ def decide(command: FollowAccount, state: State) -> list[Event]:
     return [AccountFollowed(follower=command.actor, followee=command.other)]
 
 
-def entities(command: FollowAccount) -> tuple[Entity, ...]:
-    """The follower's graph."""
-    return (("graph", command.actor),)
-
-
-def questions(command: FollowAccount) -> tuple[Question[Any], ...]:
-    """The account, and how the two stand to each other."""
-    return (AccountOf(command.other), RelationOf(command.actor, command.other))
-
-
 def state(command: FollowAccount, facts: Facts) -> State:
     """What the decision needs of the facts."""
-    return State(
-        exists=facts[AccountOf(command.other)] is not None,
-        relation=facts[RelationOf(command.actor, command.other)],
-    )
+    return State(facts[AccountExists(command.other)], facts[RelationOf(command.actor, command.other)])
 
 
-FOLLOW_ACCOUNT = Decision(entities, questions, state, decide)
+FOLLOW_ACCOUNT = Decision(graph_of_actor, account_and_relation, state, decide)

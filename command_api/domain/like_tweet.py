@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from events.engagement import TweetLiked
 from events.event import Event
-from events.first_copies import Entity
 from events.ids import AccountId, TweetId
 
 from ..deciding import Decision
-from ..facts import EngagementOf, Facts, Question, Tweet, TweetFor
+from ..facts import EngagementOf, Facts, Tweet, TweetFor
+from .acting import engagement_of_actor, tweet_and_engagement
 from .visible import visible
 
 
@@ -39,20 +38,10 @@ def decide(command: LikeTweet, state: State) -> list[Event]:
     return [TweetLiked(tweet=tweet.id, author=tweet.author, actor=command.actor)]
 
 
-def entities(command: LikeTweet) -> tuple[Entity, ...]:
-    """The actor's engagement."""
-    return (("engagement", command.actor),)
-
-
-def questions(command: LikeTweet) -> tuple[Question[Any], ...]:
-    """The tweet, and what the actor did with it."""
-    return (TweetFor(command.tweet, command.actor), EngagementOf(command.actor, command.tweet))
-
-
 def state(command: LikeTweet, facts: Facts) -> State:
     """What the decision needs of the facts."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.liked)
 
 
-LIKE_TWEET = Decision(entities, questions, state, decide)
+LIKE_TWEET = Decision(engagement_of_actor, tweet_and_engagement, state, decide)

@@ -16,15 +16,61 @@ from ..text.characters import DIRECTION_MARKS, NOT_CHARACTERS, compose, find_mar
 from ..text.validation import is_username
 
 PATH_WORDS: Final = frozenset(
-    "admin analytics api auth bookmarks conversations docs events feed hashtags healthz lists map me media metrics"
-    " moderation notifications oauth openapi problems public readyz recommendations reports schemas search sentiment"
-    " static stream trends tweets users".split()
+    [
+        "admin",
+        "analytics",
+        "api",
+        "auth",
+        "bookmarks",
+        "conversations",
+        "docs",
+        "events",
+        "feed",
+        "hashtags",
+        "healthz",
+        "lists",
+        "map",
+        "me",
+        "media",
+        "metrics",
+        "moderation",
+        "notifications",
+        "oauth",
+        "openapi",
+        "problems",
+        "public",
+        "readyz",
+        "recommendations",
+        "reports",
+        "schemas",
+        "search",
+        "sentiment",
+        "static",
+        "stream",
+        "trends",
+        "tweets",
+        "users",
+    ]
 )
 """What stands in paths at the root, under /api/v1 or under /users, as far as it could be a user name."""
 
 OFFICIAL_WORDS: Final = frozenset(
-    "abuse administrator help minitwitter moderator moderators official postmaster root security staff support system"
-    " webmaster".split()
+    [
+        "abuse",
+        "administrator",
+        "help",
+        "minitwitter",
+        "moderator",
+        "moderators",
+        "official",
+        "postmaster",
+        "root",
+        "security",
+        "staff",
+        "support",
+        "system",
+        "webmaster",
+    ]
 )
 """Names that would speak for the service itself."""
 

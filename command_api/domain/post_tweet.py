@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
 
 from events.entities import Entities
 from events.event import Event
-from events.first_copies import Entity
 from events.ids import AccountId, TweetId
 from events.tweets import Place, TweetPosted, TweetRef
 
 from ..deciding import Decision
 from ..facts import Account, AccountOf, Facts, IdsNamed, Question, Tweet, TweetFor
+from .acting import tweets_of_actor
 from .errors import AccountNotFound
+from .mentions import names, settled
 from .visible import visible
 
 
@@ -33,10 +32,6 @@ class PostTweet:
     sensitive: bool = False
     content_warning: str | None = None
 
-    def names(self) -> tuple[str, ...]:
-        """The names mentioned, lower case."""
-        return tuple(mention.username.lower() for mention in self.entities.mentions)
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -45,7 +40,7 @@ class State:
     author: Account | None = None
     replied: Tweet | None = None
     quoted: Tweet | None = None
-    mentioned: dict[str, AccountId] | None = None
+    mentioned: dict[str, AccountId] = field(default_factory=dict)
 
 
 def decide(command: PostTweet, state: State) -> list[Event]:
@@ -65,7 +60,7 @@ def decide(command: PostTweet, state: State) -> list[Event]:
             tweet=command.tweet,
             author=command.actor,
             text=command.text,
-            entities=settled(command.entities, state.mentioned or {}),
+            entities=settled(command.entities, state.mentioned),
             conversation=conversation,
             reply_to=reply_to,
             quote_of=quote_of,
@@ -76,30 +71,13 @@ def decide(command: PostTweet, state: State) -> list[Event]:
     ]
 
 
-def settled(entities: Entities, ids: dict[str, AccountId]) -> Entities:
-    """The entities with the accounts that their mentions mean."""
-    if not ids:
-        return entities
-    mentions = tuple(
-        msgspec.structs.replace(mention, account=ids.get(mention.username.lower())) for mention in entities.mentions
-    )
-    return msgspec.structs.replace(entities, mentions=mentions)
-
-
-def entities(command: PostTweet) -> tuple[Entity, ...]:
-    """The author's tweets."""
-    return (("tweets", command.actor),)
-
-
 def questions(command: PostTweet) -> tuple[Question[Any], ...]:
     """The author, and whatever the tweet refers to."""
-    asked: list[Question[Any]] = [AccountOf(command.actor)]
+    asked: list[Question[Any]] = [AccountOf(command.actor), IdsNamed(names(command.entities))]
     if command.reply_to is not None:
         asked.append(TweetFor(command.reply_to, command.actor))
     if command.quote_of is not None:
         asked.append(TweetFor(command.quote_of, command.actor))
-    if command.entities.mentions:
-        asked.append(IdsNamed(command.names()))
     return tuple(asked)
 
 
@@ -109,8 +87,8 @@ def state(command: PostTweet, facts: Facts) -> State:
         author=facts[AccountOf(command.actor)],
         replied=facts[TweetFor(command.reply_to, command.actor)] if command.reply_to is not None else None,
         quoted=facts[TweetFor(command.quote_of, command.actor)] if command.quote_of is not None else None,
-        mentioned=facts[IdsNamed(command.names())] if command.entities.mentions else None,
+        mentioned=facts[IdsNamed(names(command.entities))],
     )
 
 
-POST_TWEET = Decision(entities, questions, state, decide)
+POST_TWEET = Decision(tweets_of_actor, questions, state, decide)

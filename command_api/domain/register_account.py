@@ -59,10 +59,7 @@ class NumberIsTaken(Refused):
 
 def decide(command: RegisterAccount, state: State) -> Sequence[Event | PrivateChange]:
     """An account and a session. Raises NameTaken, EmailIsTaken, NumberIsTaken."""
-    if state.name_taken:
-        raise NameTaken(command.username)
-    if state.email_taken:
-        raise EmailIsTaken
+    refuse_taken(command.username, name_taken=state.name_taken, email_taken=state.email_taken)
     if state.number_taken:
         raise NumberIsTaken
     account = AccountRegistered(
@@ -72,6 +69,14 @@ def decide(command: RegisterAccount, state: State) -> Sequence[Event | PrivateCh
         email=command.email,
     )
     return [account, SetPassword(command.account, command.password), *started(command.account, command.session)]
+
+
+def refuse_taken(username: str, *, name_taken: bool, email_taken: bool) -> None:
+    """Raise NameTaken or EmailIsTaken where that is so: it can be asked before the password is hashed, too."""
+    if name_taken:
+        raise NameTaken(username)
+    if email_taken:
+        raise EmailIsTaken
 
 
 def entities(command: RegisterAccount) -> tuple[Entity, ...]:

@@ -1,4 +1,4 @@
-"""Whether a tweet can be acted on: it exists, was not deleted, and no block stands between."""
+"""Which tweets can be acted on."""
 
 from __future__ import annotations
 
@@ -14,4 +14,11 @@ def visible(wanted: TweetId, tweet: Tweet | None) -> Tweet:
         raise TweetNotFound(wanted)
     if tweet.deleted:
         raise TweetGone(wanted)
+    return tweet
+
+
+def known(wanted: TweetId, tweet: Tweet | None) -> Tweet:
+    """The tweet, deleted and hidden or not: what was done to it can be taken back. Raises TweetNotFound."""
+    if tweet is None:
+        raise TweetNotFound(wanted)
     return tweet

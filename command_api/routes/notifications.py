@@ -30,7 +30,7 @@ async def read_one(id: str, request: Request, viewer: SignedIn, executing: Execu
     if not is_id(id):
         raise ProblemError("not-found", f"there is no notification {id}")
     context = executing.context(viewer.account, await request.body())
-    command = ReadNotification(viewer.account, NotificationId(id))
+    command = ReadNotification(viewer.account, NotificationId(id), at=executing.commands.ids.now())
     return executing.response(await executing.execute(READ_NOTIFICATION, command, context))
 
 
@@ -40,5 +40,5 @@ async def read_up_to(body: ReadBody, request: Request, viewer: SignedIn, executi
     if not is_id(body.up_to):
         raise invalid("up_to", "not_an_id", "up_to has to be the id of a notification")
     context = executing.context(viewer.account, await request.body())
-    command = ReadNotifications(viewer.account, NotificationId(body.up_to))
+    command = ReadNotifications(viewer.account, NotificationId(body.up_to), at=executing.commands.ids.now())
     return executing.response(await executing.execute(READ_NOTIFICATIONS, command, context))

@@ -11,15 +11,33 @@ from stores.sink import StoreUnavailable
 
 from ..deciding import KeyReused
 from ..domain import errors
+from ..domain.change_password import WrongPassword
+from ..domain.claim_account import NotClaimable
+from ..domain.end_session import SessionNotFound
+from ..domain.refresh_session import RefreshTokenRefused
+from ..domain.register_account import EmailIsTaken, NameTaken
+from ..domain.start_session import WrongCredentials
+from ..passwords import TooBusy
 
 _RETRY = (("retry-after", "1"),)
+_SIGN_IN = (("www-authenticate", NotSignedIn.challenge),)
 
-explains("not-found", errors.AccountNotFound, errors.TweetNotFound)
+explains("not-found", errors.AccountNotFound, errors.TweetNotFound, errors.NotificationNotFound)
 explains("gone", errors.TweetGone)
 explains("not-allowed", errors.NotYours)
+explains("version-mismatch", errors.VersionMismatch)
+explains("edit-window-closed", errors.EditWindowClosed)
 explains("blocked", errors.Blocked)
 explains("not-yourself", errors.NotYourself)
 explains("idempotency-key-reused", KeyReused)
 explains("too-many", TooMany)
 explains("not-signed-in", NotSignedIn)
 explains("unavailable", LogUnavailable, StoreUnavailable, CorruptLog, ClockBehind, headers=_RETRY)
+explains("name-taken", NameTaken)
+explains("email-taken", EmailIsTaken)
+explains("wrong-credentials", WrongCredentials, headers=_SIGN_IN)
+explains("bad-refresh-token", RefreshTokenRefused, headers=_SIGN_IN)
+explains("wrong-password", WrongPassword)
+explains("not-found", SessionNotFound)
+explains("conflict", NotClaimable)
+explains("unavailable", TooBusy, headers=(("retry-after", "3"),))

@@ -6,7 +6,8 @@ Accounts go by their number (events.ids.account_number), half as wide as an id.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -14,17 +15,31 @@ import msgspec
 
 from events.accounts import AccountRegistered, Profile
 from events.event import Envelope
-from events.ids import AccountId, ActivityId, Millis, SessionId, TweetId, account_number, from_bytes, to_bytes
+from events.ids import (
+    AccountId,
+    ActivityId,
+    Millis,
+    NotificationId,
+    SessionId,
+    TweetId,
+    account_number,
+    from_bytes,
+    to_bytes,
+)
 from events.tweets import TweetPosted, TweetRef
 
 from ..facts import (
     Account,
+    AccountExists,
     AccountNamed,
     AccountOf,
     EmailTaken,
     Engagement,
     EngagementOf,
     Facts,
+    Follow,
+    FollowOf,
+    HasRead,
     IdsNamed,
     NumberTaken,
     Question,
@@ -47,12 +62,14 @@ STATE_TABLES: dict[str, str] = {
         quote_of BLOB, quote_author TEXT, deleted INTEGER NOT NULL, version INTEGER NOT NULL, fingerprint BLOB NOT NULL
         ) WITHOUT ROWID""",
     "decision_follows": "(a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID",
+    "decision_ended_follows": "(a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID",
     "decision_blocks": "(a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID",
     "decision_mutes": "(a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID",
     "decision_likes": "(a INTEGER, tweet BLOB, PRIMARY KEY (a, tweet)) WITHOUT ROWID",
     "decision_retweets": "(a INTEGER, tweet BLOB, retweet BLOB NOT NULL, PRIMARY KEY (a, tweet)) WITHOUT ROWID",
     "decision_bookmarks": "(a INTEGER, tweet BLOB, PRIMARY KEY (a, tweet)) WITHOUT ROWID",
-    "decision_read_marks": "(a INTEGER PRIMARY KEY, up_to TEXT NOT NULL)",
+    "decision_read_marks": "(a INTEGER PRIMARY KEY, up_to BLOB NOT NULL)",
+    "decision_read": "(a INTEGER, notification BLOB, PRIMARY KEY (a, notification)) WITHOUT ROWID",  # past the mark
     "decision_sessions": "(a INTEGER, session TEXT, PRIMARY KEY (a, session)) WITHOUT ROWID",
 }
 """Each table's columns. Everything in them is a function of the log."""
@@ -67,32 +84,45 @@ def create_state_tables(connection: apsw.Connection) -> None:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} {columns}")
 
 
-class SqliteDecisionRows:
-    """The DecisionRows port, and the answers, on one connection."""
+def email_digest(key: bytes, email: str) -> bytes:
+    """An address as it is compared: whatever the case, and keyed, so that the table gives none away."""
+    return hmac.digest(key, email.casefold().encode(), "sha256")[:16]
 
-    def __init__(self, connection: apsw.Connection, email_key: bytes) -> None:
+
+class SqliteDecisionRows:
+    """The DecisionRows port, and the answers, on one connection.
+
+    `also` answers questions about what is kept beside the decision state (credentials).
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        email_key: bytes,
+        also: Mapping[type[Question[Any]], Callable[[Any], Any]] = MappingProxyType({}),
+    ) -> None:
         self.connection = connection
         self._email_key = email_key
         self._answers: dict[type[Question[Any]], Callable[[Any], Any]] = {
+            **also,
             AccountOf: self._account_of,
+            AccountExists: self._account_exists,
             AccountNamed: self._account_named,
             IdsNamed: self._ids_named,
             NumberTaken: self._number_taken,
             EmailTaken: self._email_taken,
             TweetFor: self._tweet_for,
             RelationOf: self._relation_of,
+            FollowOf: self._follow_of,
             EngagementOf: self._engagement_of,
             ReadUpTo: self._read_up_to,
+            HasRead: self._has_read,
             SessionsOf: self._sessions_of,
         }
 
     def answer(self, questions: tuple[Question[Any], ...]) -> Facts:
         """Answer a command's questions, each with a query of 2-4 us."""
         return Facts({question: self._answers[type(question)](question) for question in questions})
-
-    def email_digest(self, email: str) -> bytes:
-        """An address as it is compared: keyed, so that the table gives none away."""
-        return hmac.digest(self._email_key, email.casefold().encode(), "sha256")[:16]
 
     # What the fold writes
 
@@ -105,7 +135,7 @@ class SqliteDecisionRows:
                 event.account,
                 event.username,
                 event.username.lower(),
-                self.email_digest(event.email) if event.email is not None else None,
+                email_digest(self._email_key, event.email) if event.email is not None else None,
                 about.time,
                 event.imported,
                 _encode(Profile(display_name=event.display_name)),
@@ -147,8 +177,13 @@ class SqliteDecisionRows:
         self.connection.execute("UPDATE decision_tweets SET deleted=1 WHERE tweet=?", (to_bytes(tweet),))
 
     def follow(self, follower: AccountId, followee: AccountId, there: bool) -> None:
-        """A follow is there, or no longer."""
+        """A follow is there, or no longer; one that ended is remembered, so that no import brings it back."""
         self._pair("decision_follows", follower, followee, there)
+        if not there:
+            self.connection.execute(
+                "INSERT OR IGNORE INTO decision_ended_follows VALUES (?, ?)",
+                (account_number(follower), account_number(followee)),
+            )
 
     def block(self, blocker: AccountId, blocked: AccountId, there: bool) -> None:
         """A block is there, or no longer."""
@@ -178,11 +213,17 @@ class SqliteDecisionRows:
                 (account_number(actor), to_bytes(tweet), to_bytes(retweet)),
             )
 
-    def read_up_to(self, owner: AccountId, notification: str) -> None:
-        """All notifications up to one were read."""
+    def notification_read(self, owner: AccountId, notification: NotificationId) -> None:
+        """One notification was read."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO decision_read_marks VALUES (?, ?)", (account_number(owner), notification)
+            "INSERT INTO decision_read VALUES (?, ?)", (account_number(owner), to_bytes(notification))
         )
+
+    def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
+        """All notifications up to one were read; what was known of each of them is so no longer needed."""
+        number, mark = account_number(owner), to_bytes(notification)
+        self.connection.execute("INSERT OR REPLACE INTO decision_read_marks VALUES (?, ?)", (number, mark))
+        self.connection.execute("DELETE FROM decision_read WHERE a=? AND notification<=?", (number, mark))
 
     def session(self, owner: AccountId, session: SessionId, there: bool) -> None:
         """A session began, or ended."""
@@ -218,6 +259,11 @@ class SqliteDecisionRows:
         row = self.connection.execute(self._ACCOUNT + "number=?", (number,)).fetchone()
         return self._account(row)
 
+    def _account_exists(self, question: AccountExists) -> bool:
+        number = account_number(question.account)
+        id_ = self.connection.execute("SELECT id FROM decision_accounts WHERE number=?", (number,)).get
+        return bool(id_ == question.account)
+
     def _account_named(self, question: AccountNamed) -> Account | None:
         row = self.connection.execute(self._ACCOUNT + "folded=?", (question.username.lower(),)).fetchone()
         return self._account(row)
@@ -235,7 +281,7 @@ class SqliteDecisionRows:
         return bool(self.connection.execute("SELECT 1 FROM decision_accounts WHERE number=?", (number,)).get)
 
     def _email_taken(self, question: EmailTaken) -> bool:
-        digest = self.email_digest(question.email)
+        digest = email_digest(self._email_key, question.email)
         return bool(self.connection.execute("SELECT 1 FROM decision_accounts WHERE email=?", (digest,)).get)
 
     def _tweet_for(self, question: TweetFor) -> Tweet | None:
@@ -266,13 +312,26 @@ class SqliteDecisionRows:
 
     def _relation_of(self, question: RelationOf) -> Relation:
         a, b = account_number(question.account), account_number(question.other)
-        return Relation(
-            following=self._has("decision_follows", a, b),
-            followed_by=self._has("decision_follows", b, a),
-            blocking=self._has("decision_blocks", a, b),
-            blocked_by=self._has("decision_blocks", b, a),
-            muting=self._has("decision_mutes", a, b),
-        )
+        row: Any = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM decision_follows WHERE a=?1 AND b=?2),"
+            " EXISTS (SELECT 1 FROM decision_follows WHERE a=?2 AND b=?1),"
+            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?1 AND b=?2),"
+            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?2 AND b=?1),"
+            " EXISTS (SELECT 1 FROM decision_mutes WHERE a=?1 AND b=?2)",
+            (a, b),
+        ).fetchone()
+        following, followed_by, blocking, blocked_by, muting = map(bool, row)
+        return Relation(following, followed_by, blocking, blocked_by, muting)
+
+    def _follow_of(self, question: FollowOf) -> Follow:
+        row: Any = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM decision_follows WHERE a=?1 AND b=?2),"
+            " EXISTS (SELECT 1 FROM decision_ended_follows WHERE a=?1 AND b=?2),"
+            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?1 AND b=?2)"
+            " OR EXISTS (SELECT 1 FROM decision_blocks WHERE a=?2 AND b=?1)",
+            (account_number(question.follower), account_number(question.followee)),
+        ).fetchone()
+        return Follow(there=bool(row[0]), ended=bool(row[1]), blocked=bool(row[2]))
 
     def _engagement_of(self, question: EngagementOf) -> Engagement:
         a, tweet = account_number(question.account), to_bytes(question.tweet)
@@ -286,7 +345,16 @@ class SqliteDecisionRows:
 
     def _read_up_to(self, question: ReadUpTo) -> str:
         number = account_number(question.account)
-        return str(self.connection.execute("SELECT up_to FROM decision_read_marks WHERE a=?", (number,)).get or "")
+        mark: Any = self.connection.execute("SELECT up_to FROM decision_read_marks WHERE a=?", (number,)).get
+        return "" if mark is None else from_bytes(mark)
+
+    def _has_read(self, question: HasRead) -> bool:
+        row: Any = self.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM decision_read_marks WHERE a=?1 AND up_to>=?2)"
+            " OR EXISTS (SELECT 1 FROM decision_read WHERE a=?1 AND notification=?2)",
+            (account_number(question.account), to_bytes(question.notification)),
+        ).fetchone()
+        return bool(row[0])
 
     def _sessions_of(self, question: SessionsOf) -> tuple[Session, ...]:
         rows = self.connection.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import apsw
@@ -18,6 +18,7 @@ from ..deciding import (
     Answer,
     Answering,
     Context,
+    Decided,
     Decision,
     Idempotency,
     KeyReused,
@@ -90,24 +91,53 @@ class SqliteCommandStore:
         finally:
             self._running.discard(running)
 
+    async def execute_all(
+        self, commands: Sequence[tuple[Decision[Any, Any], Any, Context]], answering: Answering[Any]
+    ) -> list[Outcome | Refused]:
+        """Decide commands one after the other in one transaction, as an import does; a refusal stands for its outcome.
+
+        None of them has an idempotency key. Keep them few: nothing else is decided meanwhile.
+        """
+
+        def work() -> list[Outcome | Refused]:
+            outcomes: list[Outcome | Refused] = []
+            for decision, command, context in commands:
+                try:
+                    outcomes.append(self._execute(decision, command, context, answering))
+                except Refused as refusal:  # raised before anything of its command is written
+                    outcomes.append(refusal)
+            return outcomes
+
+        return await self._commits.run(work)
+
     def _execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
+        decided, answer = self._decide(decision, command, answering)
+        return self._write(decision, command, context, decided, answer)
+
+    def _decide(self, decision: Decision[C, S], command: C, answering: Answering[S]) -> tuple[Decided, Answer]:
+        """Everything that may refuse; nothing is written yet."""
         state = decision.state(command, self._rows.answer(decision.questions(command)))
         decided = decision.decide(command, state)
-        answer = answering.accepted(state, decided)
-        news = []
-        for item in decided:
-            if isinstance(item, Event):
-                news.append(self._envelope(item, context))
+        return decided, answering.accepted(state, decided)
+
+    def _write(
+        self, decision: Decision[C, S], command: C, context: Context, decided: Decided, answer: Answer
+    ) -> Outcome:
+        news = [self._envelope(item, context) for item in decided if isinstance(item, Event)]
         if news:
             positions = self._writer.insert(news)
             for new in news:
                 self._fold.handle(new.event, new.about)
         else:
-            positions = Positions(self._writer.end(*entity) for entity in decision.entities(command))
+            positions = self._ends(decision, command)
         for item in decided:
             if isinstance(item, PrivateChange):
                 self._private[type(item)](item)
         return Outcome(answer, positions)
+
+    def _ends(self, decision: Decision[C, S], command: C) -> Positions:
+        """Positions that cover whatever made it so that the command changes nothing."""
+        return Positions(self._writer.end(*entity) for entity in decision.entities(command))
 
     def _envelope(self, event: Event, context: Context) -> New:
         ids = self._writer.ids
@@ -128,11 +158,12 @@ class SqliteCommandStore:
         if remembered is not None:
             return remembered
         try:
-            outcome = self._execute(decision, command, context, answering)
+            decided, answer = self._decide(decision, command, answering)
         except Refused as error:
             # A refusal is an answer like any other: the same command is refused again, whatever came in between.
-            positions = Positions(self._writer.end(*entity) for entity in decision.entities(command))
-            outcome = Outcome(answering.refused(error), positions)
+            outcome = Outcome(answering.refused(error), self._ends(decision, command))
+        else:
+            outcome = self._write(decision, command, context, decided, answer)
         self._commits.connection.execute(
             "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (

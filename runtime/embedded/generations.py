@@ -40,7 +40,7 @@ class Generations:
         """The generation kept for going back, if there is one."""
         row: tuple[int, int, str] | None = self._connection.execute(
             "SELECT generation, version, consumers FROM kept_generations WHERE model=?", (model,)
-        ).fetchone()  # type: ignore[assignment]  # apsw knows no column types
+        ).fetchone()
         return None if row is None else Kept(*row)
 
     def drop_unfinished(self) -> None:

@@ -14,6 +14,7 @@ from events.codec import Codec
 from events.ids import HybridClock
 from events.log import LogUnavailable
 from events.sealing import MasterKeyMissing, MasterKeys, Sealer
+from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import IncompatibleData, claim, connect, mark
 from events.sqlite.group_commit import CommitThread, GroupCommit, OffLoop
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
@@ -28,14 +29,21 @@ class AlreadyOwned(Exception):
 
 
 class Ownership:
-    """The lock that makes one process the owner of a data directory; the kernel lets go of it when the process ends."""
+    """A lock that makes one process the owner of a data directory; the kernel lets go of it when the process ends.
 
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = (directory / "lock").open("a+")
+    `lock` is log.db's and all that is decided; `views.lock` is views.db's.
+    """
+
+    def __init__(self, directory: Path, name: str = "lock") -> None:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = (directory / name).open("a+")
+        except OSError as error:
+            raise LogUnavailable(f"{directory} cannot be used: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._file.close()
             raise AlreadyOwned(
                 f"another minitwitter runs on {directory}; stop it, or choose another --data directory"
             ) from None
@@ -49,9 +57,8 @@ class Ownership:
         self._file.close()
 
 
-def load_masters(directory: Path, *, has_log: bool) -> MasterKeys:
+def load_masters(path: Path, *, has_log: bool) -> MasterKeys:
     """The master keys; made on the first start. Raises MasterKeyMissing where a log is there already."""
-    path = directory / "master.key"
     try:
         return MasterKeys.load(path)
     except MasterKeyMissing:
@@ -71,13 +78,14 @@ class LogDb:
         *,
         ids: HybridClock,
         partitions: int = 1,
+        master_key: Path | None = None,
         off_loop: OffLoop | None = None,
         timer: Callable[[], float] = time.perf_counter,
         randomness: Callable[[int], bytes] = os.urandom,
         prepare: tuple[Callable[[apsw.Connection], None], ...] = (),
     ) -> None:
         path = directory / "log.db"
-        masters = load_masters(directory, has_log=path.exists())
+        masters = load_masters(master_key or directory / "master.key", has_log=path.exists())
         self.sealer = Sealer(masters)
         self.codec = Codec(self.sealer)
         self.ids = ids
@@ -94,14 +102,24 @@ class LogDb:
         self.commits = GroupCommit(self.connection, off_loop or self._thread, timer)
         self.table = LogTable(self.connection, self.codec, self.keys)
         self.writer = SqliteLogWriter(self.table, self.commits, ids)
+        self._checkpoints: Checkpointer | None = None
         self.read_connection = connect(path, durable=True, read_only=True)
         self.log = SqliteLog(self.writer, log_table(self.read_connection, self.sealer))
+
+    def checkpoint(self, after_mib: int) -> Checkpointer:
+        """Begin to checkpoint beside the commits, until `close`."""
+        checkpoints = self._checkpoints = Checkpointer(self.connection, after_mib=after_mib)
+        self.commits.between = lambda: checkpoints.finish if checkpoints.behind else None
+        checkpoints.start()
+        return checkpoints
 
     async def close(self) -> None:
         """Finish what was begun and close the files."""
         await self.commits.close()
         self._thread.close()
         self.read_connection.close()
+        if self._checkpoints is not None:
+            self._checkpoints.stop()
         self.connection.close()
 
 
@@ -110,12 +128,12 @@ def log_table(connection: apsw.Connection, sealer: Sealer) -> LogTable:
     return LogTable(connection, Codec(sealer), SqliteKeys(connection, sealer))
 
 
-def open_reader(directory: Path) -> SqliteLogReader:
+def open_reader(directory: Path, master_key: Path | None = None) -> SqliteLogReader:
     """The log for reading only, beside its owner. Raises LogUnavailable where there is none."""
     path = directory / "log.db"
     if not path.exists():
         raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
-    sealer = Sealer(MasterKeys.load(directory / "master.key"))
+    sealer = Sealer(MasterKeys.load(master_key or directory / "master.key"))
     return SqliteLogReader(log_table(connect(path, durable=True, read_only=True), sealer))
 
 

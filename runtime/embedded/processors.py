@@ -1,40 +1,70 @@
-"""The groups of processors of views.db: which there are, and how one is put together for a choice of generations."""
+"""The groups of processors of views.db, put together for a choice of generations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from events.codec import Codec
-from events.log import New
 from events.sealing import Sealer
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.log import LogInserter, LogTable, create_topics
 from events.topics import DERIVED
-from projectors.projector import Projector
-from projectors.user_timelines import UserTimelines
 from runtime.processing import Group
-from stores.sqlite.user_timelines import USER_TIMELINES, SqliteUserTimelineRows
-from stores.sqlite.views import SqliteSink, Tables, Views
-from streams.stream import Stream
+from stores.sqlite.views import SqliteSink, Views
 
-from .applied import ANALYTICS, SERVING
+from .applied import ANALYTICS as ANALYTICS_GROUP
+from .applied import SERVING as SERVING_GROUP
+from .models import ANALYTICS, SERVING, Model, projectors
 
-TABLES: dict[str, tuple[Tables, ...]] = {SERVING: (USER_TIMELINES,), ANALYTICS: ()}
-
-
-def _projectors(views: Views, names: Mapping[str, str]) -> list[Projector]:
-    return [UserTimelines(SqliteUserTimelineRows(views.connection, names))]
+GROUPS: dict[str, tuple[Model, ...]] = {SERVING_GROUP: SERVING, ANALYTICS_GROUP: ANALYTICS}
+ALL_TABLES = tuple(model.tables for models in GROUPS.values() for model in models)
 
 
-def _streams(views: Views, names: Mapping[str, str]) -> list[Callable[[Callable[[New], None]], Stream]]:
-    return []
+class UnknownModel(Exception):
+    """No read model is called that."""
 
-
-def models(group: str) -> tuple[str, ...]:
-    """The read models of a group."""
-    return tuple(tables.model for tables in TABLES[group])
+    def __init__(self, model: str) -> None:
+        super().__init__(f"there is no read model {model}; there are {', '.join(t.model for t in ALL_TABLES)}")
 
 
 def group_of(model: str) -> str:
-    """The group that a read model belongs to."""
-    return next(group for group in TABLES if model in models(group))
+    """The group that a read model belongs to. Raises UnknownModel."""
+    for group, models in GROUPS.items():
+        if any(m.tables.model == model for m in models):
+            return group
+    raise UnknownModel(model)
+
+
+class Processors:
+    """Puts groups together on one views.db. `sealer` is for the codec of derived topics, which seal nothing."""
+
+    def __init__(self, views: Views, sealer: Sealer, partitions: int) -> None:
+        self.views = views
+        connection = views.connection
+        with connection:
+            create_topics(connection, DERIVED, partitions)
+        self._derived = LogInserter(LogTable(connection, Codec(sealer), SqliteKeys(connection, sealer)))
+
+    def live(self, group: str) -> Group:
+        """A group on the current generations; what it derives is kept."""
+        return Group(
+            group,
+            projectors(GROUPS[group], self.views.connection, self.views.names()),
+            (),
+            SqliteSink(self.views, group),
+            keep=self._derived.insert,
+        )
+
+    def rebuilt(self, group: str, generations: Mapping[str, int], consumers: str) -> Group:
+        """Only what fills these read models, on these generations; what it derives is handed on and not kept."""
+        names = self.views.names(generations)
+        return Group(
+            consumers,
+            projectors(_only(GROUPS[group], generations), self.views.connection, names),
+            (),
+            SqliteSink(self.views, consumers),
+        )
+
+
+def _only(models: tuple[Model, ...], chosen: Collection[str]) -> list[Model]:
+    return [model for model in models if model.tables.model in chosen]

@@ -6,11 +6,15 @@ The home feed is a merge over the same table (home_feed.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import apsw
 
-from events.ids import AccountId, ActivityId, TweetId, account_number, to_bytes
+from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes, to_bytes
 
+from ..pages import Page
+from ..user_timelines import Activity
+from .binding import key_before
 from .views import Tables
 
 USER_TIMELINES = Tables(
@@ -24,6 +28,9 @@ USER_TIMELINES = Tables(
             PRIMARY KEY (account, activity DESC)) WITHOUT ROWID"""
     },
 )
+
+SCANNED = 1000
+"""Rows that are looked at for one page, so that an account that only replies keeps nobody waiting."""
 
 
 class SqliteUserTimelineRows:
@@ -50,3 +57,50 @@ class SqliteUserTimelineRows:
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
         """The account took the retweet back."""
         self._execute(self._delete, (account_number(actor), to_bytes(retweet)))
+
+
+class SqliteUserTimelines:
+    """The UserTimelines port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._all = """
+            SELECT activity, tweet, 1 FROM {user_timelines}
+            WHERE account=? AND activity<? ORDER BY activity DESC LIMIT ?""".format(**names)
+        self._without_replies = """
+            SELECT activity, tweet, reply_to IS NULL OR reply_to=account FROM {user_timelines}
+            WHERE account=? AND activity<? ORDER BY activity DESC LIMIT ?""".format(**names)
+
+    async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
+        """Everything that an account posted and passed on."""
+        return self._page(self._all, account, before, limit)
+
+    async def without_replies(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
+        """The same less its replies to others."""
+        return self._page(self._without_replies, account, before, limit)
+
+    def _page(self, sql: str, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
+        found: list[Activity] = []
+        scanned = 0
+        key = b""
+        cursor = self._connection.cursor()
+        try:
+            rows: Any = cursor.execute(sql, (account_number(account), key_before(before), SCANNED))
+            for activity, tweet, shown in rows:
+                if len(found) == limit:
+                    return Page(found, from_bytes(key))
+                scanned += 1
+                key = activity
+                if shown:
+                    found.append(activity_of(key, tweet, account))
+        finally:
+            cursor.close()
+        return Page(found, from_bytes(key) if scanned == SCANNED else None)
+
+
+def activity_of(activity: bytes, tweet: bytes | None, by: AccountId) -> Activity:
+    """The item in a row."""
+    id_ = from_bytes(activity)
+    if tweet is None:
+        return Activity(ActivityId(id_), TweetId(id_), by, False)
+    return Activity(ActivityId(id_), TweetId(from_bytes(tweet)), by, True)

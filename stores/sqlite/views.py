@@ -8,7 +8,8 @@ SQL is written with the plain names in braces and formatted with the `names` of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from events.first_copies import Entity
 from events.ids import from_bytes, to_bytes
 from events.log import Positions, TopicPartition
 from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
+from events.sqlite.digest import unordered_digest
 from events.topics import TOPICS
 
 from ..sink import StoreUnavailable
@@ -35,6 +37,7 @@ CREATE TABLE IF NOT EXISTS newest (
 ) WITHOUT ROWID;
 """
 CACHED_NEWEST = 30_000
+_ROWS_A_STEP = 2000
 
 
 @dataclass(frozen=True)
@@ -135,27 +138,33 @@ class Views:
 
     def digest(self, model: str, generation: int | None = None) -> tuple[int, str]:
         """How many rows a read model has, and a digest over them, whatever the order they were written in."""
+        steps = self.digest_steps(model, generation or self.generation(model))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                rows, digest = end.value
+                return rows, digest
+
+    def digest_steps(self, model: str, generation: int) -> Generator[None, None, tuple[int, str]]:
+        """The same, a few ms at a time, for a process that has something else to do as well."""
         tables = self.models[model]
-        names = tables.names(generation or self.generation(model))
+        names = tables.names(generation)
         rows = 0
         total = hashlib.blake2b(digest_size=16)
         for table in sorted(tables.tables):
             query = tables.digests.get(table, f"SELECT * FROM {{{table}}}")
             if query is None:
                 continue
-            count, digest = unordered_digest(self.connection.execute(query.format(**names)))
+            count = digest = 0
+            found = iter(self.connection.execute(query.format(**names)))
+            while part := list(itertools.islice(found, _ROWS_A_STEP)):
+                counted, summed = unordered_digest(part)
+                count, digest = count + counted, digest + summed & (1 << 128) - 1
+                yield
             rows += count
             total.update(f"{table}:{count}:{digest:x};".encode())
         return rows, total.hexdigest()
-
-
-def unordered_digest(rows: Iterable[Any]) -> tuple[int, int]:
-    """The number of rows and the sum of their hashes, modulo 2**128: equal for equal multisets of rows."""
-    count = total = 0
-    for row in rows:
-        count += 1
-        total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big")
-    return count, total & (1 << 128) - 1
 
 
 class SqliteSink:

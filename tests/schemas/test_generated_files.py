@@ -16,7 +16,9 @@ def test_every_file_is_as_the_code_says() -> None:
     assert list(generate.differences()) == []
 
 
-def test_check_fails_and_names_a_file_that_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_fails_and_names_a_file_that_differs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     everything = generate.files()
     changed = ROOT / "schemas" / "graph" / "AccountFollowed.v1.json"
     monkeypatch.setattr(generate, "files", lambda: everything | {changed: b"{}\n"})
@@ -53,7 +55,7 @@ def test_an_event_without_an_example_is_named(monkeypatch: pytest.MonkeyPatch) -
         """An event that is in no example."""
 
     kind = EventType(SomethingForgotten, "SomethingForgotten", 1, "tweets", "tweet", (), None, False)
-    monkeypatch.setitem(BY_CLASS, SomethingForgotten, kind)
+    monkeypatch.setattr("schemas.examples.BY_CLASS", BY_CLASS | {SomethingForgotten: kind})
 
     with pytest.raises(KeyError, match="no example of SomethingForgotten"):
         examples()

@@ -1,0 +1,54 @@
+"""Deleting: the author withdraws a tweet, once and for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from events.event import Event
+from events.ids import AccountId, TweetId
+from events.tweets import TweetDeleted
+
+from ..deciding import Decision
+from ..facts import Facts, Question, Tweet, TweetFor
+from .acting import tweets_of_actor
+from .errors import NotYours
+from .visible import visible
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTweet:
+    """`actor` deletes `tweet`."""
+
+    actor: AccountId
+    tweet: TweetId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The tweet, if it is there."""
+
+    tweet: Tweet | None = None
+
+
+def decide(command: DeleteTweet, state: State) -> list[Event]:
+    """The end of the tweet. Raises TweetNotFound, NotYours, and TweetGone where it was deleted before."""
+    tweet = visible(command.tweet, state.tweet)
+    if tweet.author != command.actor:
+        raise NotYours("delete")
+    return [
+        TweetDeleted(tweet=tweet.id, author=command.actor, reply_to=tweet.reply_to, quote_of=tweet.quote_of),
+    ]
+
+
+def questions(command: DeleteTweet) -> tuple[Question[Any], ...]:
+    """The tweet."""
+    return (TweetFor(command.tweet, command.actor),)
+
+
+def state(command: DeleteTweet, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    return State(facts[TweetFor(command.tweet, command.actor)])
+
+
+DELETE_TWEET = Decision(tweets_of_actor, questions, state, decide)

@@ -1,0 +1,65 @@
+"""Importing a follow: once, so that importing again does not undo what its account has decided since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from events.event import Event
+from events.first_copies import Entity
+from events.graph import AccountFollowed
+from events.ids import AccountId
+
+from ..deciding import Decision
+from ..facts import NO_FOLLOW, AccountExists, Facts, Follow, FollowOf, Question
+from .errors import AccountNotFound, NotYourself
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFollow:
+    """`follower` follows `followee`; when this began is the context's time."""
+
+    follower: AccountId
+    followee: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Which of the accounts is missing, and what there is or was between them."""
+
+    missing: AccountId | None = None
+    follow: Follow = NO_FOLLOW
+
+
+def decide(command: ImportFollow, state: State) -> list[Event]:
+    """One follow, or nothing where there is one, was one, or a block stands. Raises NotYourself, AccountNotFound."""
+    if command.follower == command.followee:
+        raise NotYourself("follow")
+    if state.missing is not None:
+        raise AccountNotFound(state.missing)
+    if state.follow.there or state.follow.ended or state.follow.blocked:
+        return []
+    return [AccountFollowed(follower=command.follower, followee=command.followee)]
+
+
+def entities(command: ImportFollow) -> tuple[Entity, ...]:
+    """The follower's graph."""
+    return (("graph", command.follower),)
+
+
+def questions(command: ImportFollow) -> tuple[Question[Any], ...]:
+    """The accounts, and what there is or was between them."""
+    return (
+        AccountExists(command.follower),
+        AccountExists(command.followee),
+        FollowOf(command.follower, command.followee),
+    )
+
+
+def state(command: ImportFollow, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    missing = [account for account in (command.follower, command.followee) if not facts[AccountExists(account)]]
+    return State(missing[0] if missing else None, facts[FollowOf(command.follower, command.followee)])
+
+
+IMPORT_FOLLOW = Decision(entities, questions, state, decide)

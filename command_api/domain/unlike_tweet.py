@@ -1,0 +1,47 @@
+"""Taking a like back: possible whatever became of the tweet since, deleted or behind a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from events.engagement import TweetUnliked
+from events.event import Event
+from events.ids import AccountId, TweetId
+
+from ..deciding import Decision
+from ..facts import EngagementOf, Facts, Tweet, TweetFor
+from .acting import engagement_of_actor, tweet_and_engagement
+from .visible import known
+
+
+@dataclass(frozen=True, slots=True)
+class UnlikeTweet:
+    """`actor` no longer likes `tweet`."""
+
+    actor: AccountId
+    tweet: TweetId
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The tweet, and whether the actor likes it."""
+
+    tweet: Tweet | None = None
+    liked: bool = False
+
+
+def decide(command: UnlikeTweet, state: State) -> list[Event]:
+    """The like's end, or nothing where there is none. Raises TweetNotFound."""
+    tweet = known(command.tweet, state.tweet)
+    if not state.liked:
+        return []
+    return [TweetUnliked(tweet=tweet.id, author=tweet.author, actor=command.actor)]
+
+
+def state(command: UnlikeTweet, facts: Facts) -> State:
+    """What the decision needs of the facts."""
+    engagement = facts[EngagementOf(command.actor, command.tweet)]
+    return State(facts[TweetFor(command.tweet, command.actor)], engagement.liked)
+
+
+UNLIKE_TWEET = Decision(engagement_of_actor, tweet_and_engagement, state, decide)

@@ -1,0 +1,312 @@
+"""Registering, signing in and out, tokens and passwords: /auth.
+
+Answers here hold secrets, so none is kept: these routes take no Idempotency-Key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated, cast
+
+import msgspec
+from fastapi import Depends, Request, Response
+from pydantic import Field
+
+from events.ids import AccountId, SessionId, is_id, millis
+from events.personal import SessionEnded
+from rest import resources
+from rest.exchange import Exchange
+from rest.openapi import answers
+from rest.problems import invalid
+from rest.routing import Body, Exchanged, SignedIn, router
+from rest.tickets import Tickets
+from rest.times import rfc3339
+
+from ..credentials import FamilyOf, PasswordFor, PasswordOf
+from ..deciding import Answer, Decided, Outcome
+from ..domain.change_password import CHANGE_PASSWORD, ChangePassword, WrongPassword
+from ..domain.end_all_sessions import END_ALL_SESSIONS, EndAllSessions
+from ..domain.end_session import END_SESSION, EndSession, SessionNotFound
+from ..domain.errors import AccountNotFound
+from ..domain.names import (
+    LONGEST_DISPLAY_NAME,
+    LONGEST_EMAIL,
+    InvalidName,
+    check_display_name,
+    check_email,
+    check_username,
+)
+from ..domain.refresh_session import REFRESH_SESSION, RefreshSession, RefreshTokenRefused
+from ..domain.refresh_session import State as RefreshState
+from ..domain.register_account import REGISTER_ACCOUNT, NumberIsTaken, RegisterAccount, refuse_taken
+from ..domain.start_session import START_SESSION, NewSession, StartSession, WrongCredentials
+from ..facts import AccountNamed, AccountOf, EmailTaken
+from ..passwords import LEAST_CHARACTERS, MOST_BYTES, Passwords, WeakPassword, check_password
+from ..sign_in_attempts import SignInAttempts
+from ..text.characters import compose
+from ..tokens import AccessTokens, RefreshTokens
+from .executing import Executing, Executor
+
+auth = router("Accounts")
+
+LONGEST_USER_AGENT = 200
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
+_OK = Answer(200)
+_REUSED = Answer(401)
+_NO_STORE = ("cache-control", "no-store")
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What these routes work with besides commands."""
+
+    passwords: Passwords
+    access: AccessTokens
+    refresh: RefreshTokens
+    attempts: SignInAttempts
+    tickets: Tickets
+
+
+def accounts_of(request: Request) -> Accounts:
+    """What the application was built with (a FastAPI dependency)."""
+    return cast(Accounts, request.app.state.accounts)
+
+
+UsingAccounts = Annotated[Accounts, Depends(accounts_of)]
+
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=LEAST_CHARACTERS,
+        max_length=MOST_BYTES,
+        description=f"{LEAST_CHARACTERS} characters to {MOST_BYTES} bytes in UTF-8, and not a common one",
+        examples=["correct horse battery staple"],
+        json_schema_extra={"format": "password"},
+    ),
+]
+GivenPassword = Annotated[
+    str,
+    Field(max_length=1000, examples=["correct horse battery staple"], json_schema_extra={"format": "password"}),
+]
+
+
+class RegisterBody(Body):
+    """A new account."""
+
+    username: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_]{3,30}$",
+            description="Unique, whatever the case; not a word of the API's paths",
+            examples=["ada"],
+        ),
+    ]
+    email: Annotated[
+        str,
+        Field(
+            max_length=LONGEST_EMAIL,
+            description="Unique, whatever the case",
+            examples=["ada@example.org"],
+            json_schema_extra={"format": "email"},
+        ),
+    ]
+    password: NewPassword
+    display_name: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=4 * LONGEST_DISPLAY_NAME, description="1-50 characters; the user name if left out"
+        ),
+    ] = None
+
+
+class LoginBody(Body):
+    """Who signs in."""
+
+    login: Annotated[str, Field(max_length=LONGEST_EMAIL, description="User name or e-mail address", examples=["ada"])]
+    password: GivenPassword
+
+
+class RefreshBody(Body):
+    """The refresh token of now."""
+
+    refresh_token: Annotated[str, Field(max_length=200, description="Good once; the answer has the next one")]
+
+
+class PasswordBody(Body):
+    """The password of now, and the one from now on."""
+
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """What you are signed in with. `expires_in` seconds from now the access token has to be refreshed."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str
+    expires_in: int
+
+
+class Registered(Tokens, frozen=True, kw_only=True):
+    """The new account, signed in."""
+
+    user: resources.Me
+
+
+def _ok(state: object, decided: Decided) -> Answer:
+    return _OK
+
+
+def _new_session(executing: Executor, accounts: Accounts, exchange: Exchange) -> tuple[NewSession, str]:
+    token = accounts.refresh.first()
+    agent = exchange.headers.get(b"user-agent", b"").decode("latin-1")
+    session = NewSession(
+        session=SessionId(executing.commands.ids.issue()),
+        token=token.kept,
+        user_agent=_NOT_PRINTABLE.sub("", agent)[:LONGEST_USER_AGENT],
+        ip=exchange.address,
+    )
+    return session, token.text
+
+
+def _tokens(accounts: Accounts, account: AccountId, session: SessionId, refresh: str) -> Tokens:
+    return Tokens(accounts.access.issue(account, session), refresh, "Bearer", accounts.access.lifetime_s)
+
+
+def _secret(executing: Executor, outcome: Outcome, value: Tokens, status: int = 200) -> Response:
+    response = Response(msgspec.json.encode(value), status, media_type="application/json")
+    for name, header in (*executing.headers(outcome), _NO_STORE):
+        response.headers[name] = header
+    return response
+
+
+def _check_new(field: str, password: str, username: str) -> None:
+    try:
+        check_password(password, username)
+    except WeakPassword as error:
+        raise invalid(field, error.code, str(error)) from None
+
+
+@auth.post("/auth/register", status_code=201, response_model=None)
+@answers(Registered, 201)
+async def register(body: RegisterBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
+    """Register, and be signed in."""
+    try:
+        username = check_username(body.username)
+        email = check_email(body.email)
+        display_name = check_display_name(body.display_name) if body.display_name is not None else username
+    except InvalidName as error:
+        raise invalid(error.field, error.code, str(error)) from None
+    _check_new("password", body.password, username)
+    # Before the hash, which costs 0.2 s, and once more when it is decided.
+    named, emailed = AccountNamed(username), EmailTaken(email)
+    facts = await executing.commands.store.ask(named, emailed)
+    refuse_taken(username, name_taken=facts[named] is not None, email_taken=facts[emailed])
+    hashed = await accounts.passwords.hash(body.password)
+    session, refresh_token = _new_session(executing, accounts, exchange)
+    while True:
+        account = AccountId(executing.commands.ids.issue())
+        command = RegisterAccount(account, username, email, display_name, hashed, session)
+        context = replace(executing.context(account), time=millis(account))
+        try:
+            outcome = await executing.execute(REGISTER_ACCOUNT, command, context, _ok)
+            break
+        except NumberIsTaken:
+            continue
+    tokens = _tokens(accounts, account, session.session, refresh_token)
+    user = resources.Me(account, username, display_name, "", "", "", rfc3339(millis(account)))
+    response = _secret(executing, outcome, Registered(**msgspec.structs.asdict(tokens), user=user), 201)
+    response.headers["location"] = f"/api/v1/users/{username}"
+    return response
+
+
+@auth.post("/auth/login", response_model=None)
+@answers(Tokens)
+async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
+    """Sign in with a user name or an e-mail address.
+
+    The answer to a wrong login is the same, and takes as long, whether or not there is such an account.
+    """
+    question = PasswordFor(compose(body.login))
+    async with accounts.attempts.attempt(question.login, exchange.address):
+        password = (await executing.commands.store.ask(question))[question]
+        fits = await accounts.passwords.verify(body.password, password.hash if password is not None else None)
+        if password is None or not fits:
+            raise WrongCredentials
+        session, refresh_token = _new_session(executing, accounts, exchange)
+        command = StartSession(password.account, password.hash, session)
+        outcome = await executing.execute(START_SESSION, command, executing.context(password.account), _ok)
+    return _secret(executing, outcome, _tokens(accounts, password.account, session.session, refresh_token))
+
+
+def _refreshed(state: RefreshState, decided: Decided) -> Answer:
+    return _REUSED if any(isinstance(item, SessionEnded) for item in decided) else _OK
+
+
+@auth.post("/auth/refresh", response_model=None)
+@answers(Tokens)
+async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccounts) -> Response:
+    """Get the next tokens. A refresh token is good once: one that comes back spent ends its session."""
+    shown = accounts.refresh.read(body.refresh_token)
+    if shown is None:
+        raise RefreshTokenRefused
+    question = FamilyOf(shown.family_digest)
+    family = (await executing.commands.store.ask(question))[question]
+    if family is None:
+        raise RefreshTokenRefused
+    token = accounts.refresh.next(shown.family)
+    command = RefreshSession(family.account, shown.secret_digest, token.kept, executing.commands.ids.now())
+    outcome = await executing.execute(REFRESH_SESSION, command, executing.context(family.account), _refreshed)
+    if outcome.answer is _REUSED:
+        raise RefreshTokenRefused
+    return _secret(executing, outcome, _tokens(accounts, family.account, family.session, token.text))
+
+
+@auth.post("/auth/logout", status_code=204)
+async def sign_out(viewer: SignedIn, executing: Executing) -> Response:
+    """Sign out of this session: its tokens are refused from now on."""
+    command = EndSession(viewer.account, viewer.session, "logout")
+    try:
+        outcome = await executing.execute(END_SESSION, command, executing.context(viewer.account))
+    except SessionNotFound:  # another request was quicker
+        return Response(status_code=204)
+    return executing.response(outcome)
+
+
+@auth.post("/auth/logout-all", status_code=204)
+async def sign_out_everywhere(viewer: SignedIn, executing: Executing) -> Response:
+    """Sign out of every session, this one among them."""
+    command = EndAllSessions(viewer.account)
+    return executing.response(await executing.execute(END_ALL_SESSIONS, command, executing.context(viewer.account)))
+
+
+@auth.delete("/auth/sessions/{id}", status_code=204)
+async def end_session(id: str, viewer: SignedIn, executing: Executing) -> Response:
+    """End one of your sessions, as `GET /auth/sessions` lists them."""
+    if not is_id(id):
+        raise SessionNotFound(id)
+    command = EndSession(viewer.account, SessionId(id), "revoked")
+    return executing.response(await executing.execute(END_SESSION, command, executing.context(viewer.account)))
+
+
+@auth.post("/auth/password", status_code=204)
+async def change_password(
+    body: PasswordBody, viewer: SignedIn, executing: Executing, accounts: UsingAccounts, exchange: Exchanged
+) -> Response:
+    """Change your password: every other session ends."""
+    account, present = AccountOf(viewer.account), PasswordOf(viewer.account)
+    facts = await executing.commands.store.ask(account, present)
+    known, password = facts[account], facts[present]
+    if known is None:
+        raise AccountNotFound(viewer.account)
+    _check_new("new_password", body.new_password, known.username)
+    async with accounts.attempts.attempt(viewer.account, exchange.address):
+        fits = await accounts.passwords.verify(body.current_password, password.hash if password is not None else None)
+        if password is None or not fits:
+            raise WrongPassword
+        hashed = await accounts.passwords.hash(body.new_password)
+        command = ChangePassword(viewer.account, viewer.session, password.hash, hashed)
+        outcome = await executing.execute(CHANGE_PASSWORD, command, executing.context(viewer.account))
+    return executing.response(outcome)

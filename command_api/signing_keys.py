@@ -1,0 +1,128 @@
+"""The RSA keys that sign access tokens: made on first start, kept in files, replaced by rotation.
+
+A key's id is a UUIDv7, so the ids say which key is newest and when it took over. The newest signs; an older one still
+verifies until the last token it can have signed has expired, and then its file goes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from events.ids import HybridClock, is_id, millis
+
+BITS = 2048
+
+
+class UnusableKey(Exception):
+    """A file in the directory of keys is no such key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key; `kid` is its id."""
+
+    kid: str
+    private: rsa.RSAPrivateKey
+    public: rsa.RSAPublicKey
+
+
+class SigningKeys:
+    """The keys of a data directory, each a PKCS #8 file `<kid>.pem` with mode 0600.
+
+    `overlap_ms` is how long an older key still verifies once a newer one signs: the life of a token, and a little.
+    Raises UnusableKey.
+    """
+
+    def __init__(self, directory: Path, ids: HybridClock, overlap_ms: int) -> None:
+        self._directory = directory
+        self._ids = ids
+        self._overlap_ms = overlap_ms
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keys = [_load(path) for path in sorted(directory.glob("*.pem"))]
+        if self._keys:
+            self._ids.observe(self._keys[-1].kid)
+            self._retire()
+        else:
+            self.rotate()
+
+    @property
+    def current(self) -> SigningKey:
+        """The key that signs."""
+        return self._keys[-1]
+
+    def rotate(self) -> SigningKey:
+        """Make the key that signs from now on. 50-300 ms: for the start, or off the event loop."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+        made = SigningKey(self._ids.issue(), key, key.public_key())
+        _save(self._directory / f"{made.kid}.pem", key)
+        self._keys = [*self._keys, made]
+        self._retire()
+        return made
+
+    def listed(self) -> list[SigningKey]:
+        """The keys that verify now, oldest first."""
+        superseded_after = self._ids.now() - self._overlap_ms
+        return [
+            key
+            for key, newer in zip(self._keys, [*self._keys[1:], None], strict=True)
+            if newer is None or millis(newer.kid) > superseded_after
+        ]
+
+    def public_key(self, kid: str) -> rsa.RSAPublicKey | None:
+        """The key of that id, if it is listed."""
+        return next((key.public for key in self.listed() if key.kid == kid), None)
+
+    def jwks(self) -> dict[str, Any]:
+        """The listed keys as a JSON Web Key Set (RFC 7517)."""
+        return {
+            "keys": [
+                {"kty": "RSA", "kid": key.kid, "use": "sig", "alg": "RS256", **_numbers(key.public)}
+                for key in self.listed()
+            ]
+        }
+
+    def _retire(self) -> None:
+        listed = self.listed()
+        for key in self._keys:
+            if key not in listed:
+                (self._directory / f"{key.kid}.pem").unlink(missing_ok=True)
+        self._keys = listed
+
+
+def _numbers(public: rsa.RSAPublicKey) -> dict[str, str]:
+    jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
+    return {"n": str(jwk["n"]), "e": str(jwk["e"])}
+
+
+def _load(path: Path) -> SigningKey:
+    refused = UnusableKey(
+        f"{path} is no RSA key of ours; restore it from a backup, or delete it: those signed in then sign in again"
+    )
+    if not is_id(path.stem):
+        raise refused
+    try:
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise refused from None
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise refused
+    return SigningKey(path.stem, private, private.public_key())
+
+
+def _save(path: Path, key: rsa.RSAPrivateKey) -> None:
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    draft = path.with_suffix(".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

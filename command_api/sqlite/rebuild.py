@@ -1,0 +1,80 @@
+"""The decision state rebuilt from the log, and compared with the live one: laws 2 and 4 for what decisions ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import apsw
+
+from events.first_copies import Entity, first_copies
+from events.log import CorruptLog, EventLog, Positions, positions_after
+from events.sqlite.digest import unordered_digest
+from events.sqlite.log import LogTable
+
+from ..decision_state import DecisionState
+from .rows import STATE_TABLES, SqliteDecisionRows, create_state_tables
+
+Digest = dict[str, tuple[int, str]]
+"""Of each table, how many rows it has, and a digest over them whatever their order."""
+
+
+class Snapshot(NamedTuple):
+    """The decision state at the positions that it reflects."""
+
+    positions: Positions
+    digest: Digest
+
+
+def decision_digest(connection: apsw.Connection) -> Digest:
+    """The digest of every table of the decision state. 2 us a row."""
+    digest = {}
+    for table in STATE_TABLES:
+        rows, total = unordered_digest(connection.execute(f"SELECT * FROM {table}"))
+        digest[table] = (rows, f"{total:032x}")
+    return digest
+
+
+def live_snapshot(table: LogTable) -> Snapshot:
+    """Log and decision state of one log.db, beside its writer: both as of one commit.
+
+    `table` is on a connection that only reads, and keeps what it sees for as long as this takes.
+    """
+    table.connection.execute("BEGIN")
+    try:
+        return Snapshot(table.ends(), decision_digest(table.connection))
+    finally:
+        table.connection.execute("ROLLBACK")
+
+
+async def rebuild_decision_state(
+    log: EventLog,
+    connection: apsw.Connection,
+    email_key: bytes,
+    until: Positions,
+    on_batch: Callable[[int], None] = lambda events: None,
+    limit: int = 5000,
+) -> int:
+    """Fold the log from zero up to `until` into an empty database; how many events were folded.
+
+    Copies are dropped, as by every processor. `on_batch` is told how many records each batch had. Raises what
+    reading the log does, and CorruptLog where the log ends before.
+    """
+    create_state_tables(connection)
+    fold = DecisionState(SqliteDecisionRows(connection, email_key))
+    newest: dict[Entity, str] = {}
+    positions = Positions()
+    folded = 0
+    while not positions.covers(until):
+        records = await log.read(positions, limit)
+        if not records:
+            raise CorruptLog(f"the log ends at {positions}, and should reach {until}")
+        positions = positions_after(records, positions)
+        wanted = [record for record in records if record.offset < until.get(record.place, 0)]
+        with connection:
+            for record in first_copies(wanted, newest):
+                if record.event is not None:
+                    fold.handle(record.event, record.about)
+                    folded += 1
+        on_batch(len(wanted))
+    return folded

@@ -1,0 +1,32 @@
+"""Every projector there is, by the group that runs it: who looks for what handles an event starts here.
+
+`SERVING` holds what honours Consistency-Tokens, `ANALYTICS` what answers with `as_of`.
+"""
+
+from __future__ import annotations
+
+from .conversations import Conversations
+from .counts import Counts
+from .engagement import Engagement
+from .graph import Graph
+from .hashtags import Hashtags
+from .projector import Projector
+from .sessions import Sessions
+from .tweets import Tweets
+from .user_timelines import UserTimelines
+from .users import Users
+
+SERVING: tuple[type[Projector], ...] = (
+    Users,
+    Graph,
+    Tweets,
+    Counts,
+    Engagement,
+    UserTimelines,
+    Conversations,
+    Hashtags,
+    Sessions,
+)
+ANALYTICS: tuple[type[Projector], ...] = ()
+
+ALL: tuple[type[Projector], ...] = SERVING + ANALYTICS

@@ -1,0 +1,39 @@
+"""Which tweets carry a hashtag. One row a tag of a tweet; an edit replaces them."""
+
+from __future__ import annotations
+
+from events.entities import Entities, fold_tag
+from events.event import Envelope, on
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted
+from stores.hashtags import HashtagRows
+
+from .projector import Projector
+
+
+class Hashtags(Projector):
+    """Tweets by folded tag, newest first."""
+
+    model = "hashtags"
+    version = 1
+
+    def __init__(self, rows: HashtagRows) -> None:
+        self.rows = rows
+
+    @on(TweetPosted)
+    def posted(self, event: TweetPosted, about: Envelope) -> None:
+        """The tags it was posted with."""
+        self.rows.posted(event.tweet, _tags(event.entities))
+
+    @on(TweetEdited)
+    def edited(self, event: TweetEdited, about: Envelope) -> None:
+        """The tags it has from now on."""
+        self.rows.edited(event.tweet, _tags(event.entities))
+
+    @on(TweetDeleted)
+    def deleted(self, event: TweetDeleted, about: Envelope) -> None:
+        """No tags any more."""
+        self.rows.deleted(event.tweet)
+
+
+def _tags(entities: Entities) -> list[str]:
+    return list(dict.fromkeys(fold_tag(hashtag.tag) for hashtag in entities.hashtags))

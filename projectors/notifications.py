@@ -1,0 +1,44 @@
+"""What each account is told of what others do, and what it has read of that. One or two writes an event.
+
+Marks and notifications come from different entities, in any order: they are rows of their own, brought together when
+read.
+"""
+
+from __future__ import annotations
+
+from events.event import Envelope, on
+from events.notifications import NotificationRaised, NotificationWithdrawn
+from events.personal import NotificationRead, NotificationsRead
+from stores.notifications import NotificationRows
+
+from .projector import Projector
+
+
+class Notifications(Projector):
+    """Notifications by recipient."""
+
+    model = "notifications"
+    version = 1
+
+    def __init__(self, rows: NotificationRows) -> None:
+        self.rows = rows
+
+    @on(NotificationRaised)
+    def raised(self, event: NotificationRaised, about: Envelope) -> None:
+        """A notification."""
+        self.rows.raised(event.recipient, event.notification, event.kind, event.actor, event.tweet)
+
+    @on(NotificationWithdrawn)
+    def withdrawn(self, event: NotificationWithdrawn, about: Envelope) -> None:
+        """A notification no longer."""
+        self.rows.withdrawn(event.recipient, event.notification)
+
+    @on(NotificationRead)
+    def read(self, event: NotificationRead, about: Envelope) -> None:
+        """One was read."""
+        self.rows.read(event.owner, event.notification)
+
+    @on(NotificationsRead)
+    def read_up_to(self, event: NotificationsRead, about: Envelope) -> None:
+        """All up to one were read."""
+        self.rows.read_up_to(event.owner, event.up_to)

@@ -1,0 +1,30 @@
+"""The search of users. Some thirty rows an account: one for each of its names, and one for each of their trigrams."""
+
+from __future__ import annotations
+
+from events.accounts import AccountRegistered, ProfileChanged
+from events.event import Envelope, on
+from stores.user_search import UserSearchRows
+
+from .projector import Projector
+
+
+class UserSearch(Projector):
+    """Accounts by user name and display name."""
+
+    model = "user_search"
+    version = 1
+
+    def __init__(self, rows: UserSearchRows) -> None:
+        self.rows = rows
+
+    @on(AccountRegistered)
+    def registered(self, event: AccountRegistered, about: Envelope) -> None:
+        """An account that can be found."""
+        self.rows.named(event.account, event.username)
+        self.rows.displayed(event.account, event.display_name)
+
+    @on(ProfileChanged)
+    def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
+        """It is found by the display name that it has now."""
+        self.rows.displayed(event.account, event.profile.display_name)

@@ -1,0 +1,145 @@
+"""Lists of tweets as they are sent: the home feed, user timelines, the public timeline, hashtags, likes, bookmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from events.entities import fold_tag
+from events.ids import AccountId, TweetId, millis
+from rest import resources
+from rest.times import rfc3339
+from stores.pages import Page
+from stores.readers import Readers
+from stores.user_timelines import Activity
+
+from .filling import fill
+from .hydration import hydrate
+
+ListTweets = Callable[[str | None, int], Awaitable[Page[TweetId]]]
+
+
+async def home_feed(
+    readers: Readers, viewer: AccountId, before: str | None, limit: int
+) -> Page[resources.FeedItem]:
+    """The viewer's feed, as stores/home_feed.py defines it, less what is deleted, blocked or muted."""
+
+    async def page(position: str | None, count: int) -> Page[Activity]:
+        return await readers.home_feed.page(viewer, position, count)
+
+    async def show(activities: list[Activity]) -> list[resources.FeedItem]:
+        return await feed_items(readers, viewer, activities)
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)
+
+
+async def feed_items(
+    readers: Readers, viewer: AccountId | None, activities: Sequence[Activity]
+) -> list[resources.FeedItem]:
+    """Activities as items of a feed that is put before the viewer."""
+    hydrated = await hydrate(readers, viewer, [a.tweet for a in activities], {a.by for a in activities})
+    tweets, authors, muted = hydrated
+    items = []
+    for activity in activities:
+        tweet = tweets.get(activity.tweet)
+        by = authors.get(activity.by)
+        if tweet is None or by is None:
+            continue
+        if muted and (activity.by in muted or tweet.author.id in muted):
+            continue
+        items.append(_item(activity, tweet, by))
+    return items
+
+
+def _item(activity: Activity, tweet: resources.Tweet, by: resources.Author) -> resources.FeedItem:
+    if activity.retweet:
+        return resources.FeedItem(tweet, resources.Reason("retweeted", by, rfc3339(millis(activity.id))))
+    return resources.FeedItem(tweet, resources.Reason("posted", by, tweet.created_at))
+
+
+async def user_timeline(
+    readers: Readers, viewer: AccountId | None, account: AccountId, replies: bool, before: str | None, limit: int
+) -> Page[resources.FeedItem]:
+    """What an account posted and passed on. A muted account is shown here, where it was asked for by name."""
+    timeline = readers.user_timelines.all if replies else readers.user_timelines.without_replies
+
+    async def page(position: str | None, count: int) -> Page[Activity]:
+        return await timeline(account, position, count)
+
+    async def show(activities: list[Activity]) -> list[resources.FeedItem]:
+        hydrated = await hydrate(readers, viewer, [a.tweet for a in activities], (account,))
+        by = hydrated.authors.get(account)
+        muted = hydrated.muted - {account}
+        return [
+            _item(activity, tweet, by)
+            for activity in activities
+            if by is not None
+            and (tweet := hydrated.tweets.get(activity.tweet)) is not None
+            and tweet.author.id not in muted
+        ]
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)
+
+
+async def public_timeline(
+    readers: Readers, viewer: AccountId | None, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """What everyone posted."""
+    return await offered(readers, viewer, readers.public_timeline.latest, before, limit)
+
+
+async def by_hashtag(
+    readers: Readers, viewer: AccountId | None, tag: str, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """The tweets that carry a hashtag, however it is written."""
+    folded = fold_tag(tag)
+
+    async def page(position: str | None, count: int) -> Page[TweetId]:
+        return await readers.hashtags.tweets(folded, position, count)
+
+    return await offered(readers, viewer, page, before, limit)
+
+
+async def likes(
+    readers: Readers, viewer: AccountId | None, account: AccountId, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """What an account likes."""
+
+    async def page(position: str | None, count: int) -> Page[TweetId]:
+        return await readers.engagement.likes(account, position, count)
+
+    return await chosen(readers, viewer, page, before, limit)
+
+
+async def bookmarks(readers: Readers, owner: AccountId, before: str | None, limit: int) -> Page[resources.Tweet]:
+    """What the viewer keeps for later."""
+
+    async def page(position: str | None, count: int) -> Page[TweetId]:
+        return await readers.engagement.bookmarks(owner, position, count)
+
+    return await chosen(readers, owner, page, before, limit)
+
+
+async def offered(
+    readers: Readers, viewer: AccountId | None, page: ListTweets, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """A list that is put before the viewer: muted authors are left out."""
+
+    async def show(ids: list[TweetId]) -> list[resources.Tweet]:
+        return (await hydrate(readers, viewer, ids)).offered(ids)
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)
+
+
+async def chosen(
+    readers: Readers, viewer: AccountId | None, page: ListTweets, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """A list that somebody made by hand: muted authors are shown."""
+
+    async def show(ids: list[TweetId]) -> list[resources.Tweet]:
+        return (await hydrate(readers, viewer, ids)).chosen(ids)
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)

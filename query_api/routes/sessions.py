@@ -1,0 +1,39 @@
+"""Where you are signed in: GET /auth/sessions."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import Request, Response
+
+from rest.openapi import answers
+from rest.routing import Page, Paged, SignedIn, page_response, router
+from rest.times import rfc3339
+
+from ..serving import Querying, Reading
+
+sessions = router("Accounts")
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One place where you are signed in; `current` is the one that asks."""
+
+    id: str
+    started_at: str
+    user_agent: str
+    ip: str
+    current: bool
+
+
+@sessions.get("/auth/sessions", response_model=None)
+@answers(Page[Session])
+async def signed_in_where(
+    request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """Where you are signed in, newest first."""
+    of = f"sessions {viewer.account}"
+    found = await readers.sessions.of(viewer.account, page.after(queries.cursors, of), page.limit)
+    items = [
+        Session(one.session, rfc3339(one.started_at), one.user_agent, one.ip, one.session == viewer.session)
+        for one in found.items
+    ]
+    return page_response(request, items, queries.cursors, of, found.next)

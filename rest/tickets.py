@@ -1,0 +1,40 @@
+"""Tickets: what a browser's EventSource or WebSocket, which can send no headers, shows in the URL instead of a token.
+
+URLs end up in logs and histories, so a ticket lasts a minute, opens streams only, and dies with its session.
+"""
+
+from __future__ import annotations
+
+from events.ids import AccountId, Clock, SessionId
+
+from .authentication import TokenRefused, Viewer
+from .revocations import Revocations
+from .signing import Signer
+
+TICKET_S = 60
+
+
+class Tickets:
+    """Issues and redeems tickets; a keyed BLAKE2b, about 5 us."""
+
+    def __init__(self, key: bytes, revocations: Revocations, clock: Clock) -> None:
+        self._signer = Signer(key, "stream-ticket")
+        self._revocations = revocations
+        self._clock = clock
+
+    def issue(self, viewer: Viewer) -> str:
+        """A ticket for whoever is signed in; URL-safe, good for TICKET_S seconds, as often as it is shown."""
+        expires_at = self._clock() + TICKET_S * 1000
+        return self._signer.sign(f"{expires_at} {viewer.account} {viewer.session} {viewer.role}")
+
+    def redeem(self, ticket: str) -> Viewer:
+        """Who shows the ticket. Raises TokenRefused."""
+        text = self._signer.open(ticket)
+        if text is None:
+            raise TokenRefused("this is not a ticket of ours")
+        expires_at, account, session, role = text.split(" ")
+        if self._clock() >= int(expires_at):
+            raise TokenRefused("the ticket has expired")
+        if self._revocations.is_revoked(SessionId(session)):
+            raise TokenRefused("the session has ended")
+        return Viewer(AccountId(account), SessionId(session), role)

@@ -1,0 +1,211 @@
+"""A running data directory: the system, the process that advances its views, and the work that commands hand it.
+
+`minitwitter serve` is an engine with the HTTP server in front; a command that finds no server starts an engine of its
+own and does the same work the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from command_api.deciding import Context, Refused
+from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
+from command_api.facts import AccountNamed
+from command_api.passwords import check_password
+from events.sealing import MasterKeys
+from runtime import metrics
+from runtime.control import (
+    AwaitCurrent,
+    Claim,
+    Done,
+    Failed,
+    Import,
+    Lagging,
+    Rebuilding,
+    RebuildModels,
+    Reply,
+    Request,
+    RotateMaster,
+    RotateSigning,
+)
+from runtime.settings import Settings
+from runtime.telemetry import logger
+
+from .answering import WhetherNew
+from .applied import ANALYTICS, SERVING
+from .housekeeping import keep_tidy
+from .importing import Importer
+from .lag import Lag
+from .log_db import Ownership
+from .processors import ALL_TABLES, UnknownModel, group_of
+from .projecting_process import ProjectingFailed, ProjectingProcess
+from .system import System
+
+_REWRAPPED_AT_ONCE = 200
+_LOOK_S = 0.1
+
+
+class Engine:
+    """One data directory in use. `requests` is counted up by whoever answers requests: imports give way to them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.requests = 0
+        self._log = logger("minitwitter.engine")
+        self._ownership = Ownership(settings.data)
+        try:
+            self.system = System(settings)
+        except BaseException:
+            self._ownership.release()
+            raise
+        self._checkpoints = self.system.log_db.checkpoint(settings.log_wal_mib)
+        self.projecting = ProjectingProcess(settings.data, self._arguments(), self.system.applied)
+        self.lag = Lag(self.system.applied, self.system.log_db.writer.ends, self.system.timer)
+        self._importer = Importer(self.system.commands, lambda: self.requests, self.system.timer)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rotation = asyncio.Lock()
+
+    def _arguments(self) -> list[str]:
+        settings = self.settings
+        return [
+            "--master-key",
+            str(self._master_key),
+            "--serving-batch",
+            str(settings.serving_batch),
+            "--turn-ms",
+            str(settings.analytics_turn_ms),
+            "--wal-mib",
+            str(settings.views_wal_mib),
+        ]
+
+    @property
+    def _master_key(self) -> Path:
+        return self.settings.master_key_file or self.settings.data / "master.key"
+
+    async def start(self) -> None:
+        """Start the projecting process, without waiting for it."""
+        commits = self.system.log_db.commits
+        commits.on_commit += [self.projecting.wake, self.lag.appended]
+        commits.observe_commit = _observe_commit
+        self.projecting.on_generations = self._follow
+        self._publish()
+        await self.projecting.start()
+
+    async def ready(self) -> None:
+        """Wait until reads can be served. Raises ProjectingFailed."""
+        await self.projecting.ready()
+        self._spawn(keep_tidy(self.system))
+
+    async def stop(self) -> None:
+        """Finish what was begun: the command side, the views, checkpoints, the lock."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.system.log_db.commits.close()
+        await self.projecting.stop(self.settings.shutdown_s / 2)
+        await self.system.close()
+        self._ownership.release()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _follow(self, generations: dict[str, tuple[int, int]]) -> None:
+        self.system.open_views(generations)
+        self._spawn(self._record_switches())
+
+    async def _record_switches(self) -> None:
+        try:
+            await self.system.record_switches()
+        except Exception as error:  # said again at the next start
+            self._log.warning("a switched read model is not in the log yet", detail=str(error))
+
+    def _publish(self) -> None:
+        for group in (SERVING, ANALYTICS):
+            metrics.LAG_EVENTS.labels(group).set_function(partial(self.lag.events, group))
+            metrics.LAG_SECONDS.labels(group).set_function(partial(self.lag.seconds, group))
+        metrics.WAL_BYTES.labels("log").set_function(lambda: self._checkpoints.wal_bytes)
+        metrics.WAL_BYTES.labels("views").set_function(lambda: self.projecting.wal_bytes)
+
+    # What commands ask for
+
+    async def handle(self, request: Request) -> AsyncIterator[Reply]:
+        """Do what a command asks."""
+        match request:
+            case Import():
+                yield await self._importer.execute(request)
+            case RebuildModels():
+                async for reply in self._rebuild(request):
+                    yield reply
+            case AwaitCurrent():
+                async for reply in self._await_current():
+                    yield reply
+            case Claim():
+                yield await self._claim(request)
+            case RotateMaster():
+                yield await self._rotate_master()
+            case RotateSigning():
+                await asyncio.to_thread(self.system.signing_keys.rotate)
+                yield Done(f"access tokens are signed with key {self.system.signing_keys.current.kid} from now on")
+
+    async def _rebuild(self, request: RebuildModels) -> AsyncIterator[Reply]:
+        models = request.models or tuple(tables.model for tables in ALL_TABLES)
+        try:
+            for model in models:
+                group_of(model)
+            async with contextlib.aclosing(self.projecting.rebuild(models, request.back)) as steps:
+                async for progress in steps:
+                    yield Rebuilding(progress)
+        except (UnknownModel, ProjectingFailed) as error:
+            yield Failed(str(error))
+
+    async def _await_current(self) -> AsyncIterator[Reply]:
+        ends = self.system.log_db.writer.ends()
+        positions = self.system.applied.positions
+        while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
+            yield Lagging(max(self.lag.events(group) for group in (SERVING, ANALYTICS)))
+            await asyncio.sleep(_LOOK_S)
+
+    async def _claim(self, request: Claim) -> Reply:
+        named = AccountNamed(request.username)
+        account = (await self.system.commands.ask(named))[named]
+        if account is None:
+            return Failed(f"there is no account {request.username}")
+        try:
+            check_password(request.password, account.username)
+            claim = ClaimAccount(account.id, await self.system.passwords.hash(request.password))
+            await self.system.commands.execute(CLAIM_ACCOUNT, claim, Context(actor=account.id), WhetherNew())
+        except Refused as refusal:
+            return Failed(str(refusal))
+        return Done(f"{account.username} can sign in now")
+
+    async def _rotate_master(self) -> Reply:
+        """New master key first, beside the old one; then every key is wrapped anew; then the old one goes.
+
+        Broken off anywhere, the file still opens every key, and rotating again completes it.
+        """
+        async with self._rotation:
+            db, path = self.system.log_db, self._master_key
+            masters = MasterKeys.generate(older=db.sealer.masters)
+            masters.save(path)
+            # It has to know the new key before it meets a subject's key wrapped with it.
+            await self.projecting.reload_keys()
+            db.sealer.masters = masters
+            total = 0
+            while wrapped := await db.commits.run(lambda: db.keys.rewrap(masters, _REWRAPPED_AT_ONCE)):
+                total += wrapped
+                await asyncio.sleep(0)
+            db.sealer.masters = masters.only_current()
+            db.sealer.masters.save(path)
+            return Done(f"{total} keys are wrapped with master key {masters.current}; back up {path} now")
+
+
+def _observe_commit(seconds: float, pieces: int) -> None:
+    metrics.APPEND_SECONDS.observe(seconds)
+    metrics.COMMIT_COMMANDS.observe(pieces)

@@ -1,0 +1,44 @@
+"""What has to be done now and then: old answers forgotten, expired sessions ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from command_api.credentials import SessionsExpired
+from command_api.deciding import Context, Refused
+from command_api.domain.end_session import END_SESSION, EndSession
+from events.log import LogUnavailable
+from runtime.telemetry import logger
+
+from .answering import WhetherNew
+from .system import System
+
+EVERY_S = 60.0
+MOST_SESSIONS = 200
+
+
+async def tidy(system: System) -> None:
+    """One round. Raises LogUnavailable."""
+    while await system.commands.forget_old_answers():
+        pass
+    question = SessionsExpired(system.clock(), MOST_SESSIONS)
+    while sessions := (await system.commands.ask(question))[question]:
+        for session in sessions:
+            end = EndSession(session.account, session.id, "expired")
+            try:
+                await system.commands.execute(END_SESSION, end, Context(actor=session.account), WhetherNew())
+            except Refused:  # it ended meanwhile
+                continue
+        if len(sessions) < MOST_SESSIONS:
+            return
+
+
+async def keep_tidy(system: System) -> None:
+    """A round a minute, until cancelled."""
+    log = logger("minitwitter.housekeeping")
+    while True:
+        await asyncio.sleep(EVERY_S)
+        try:
+            await tidy(system)
+        except LogUnavailable as error:
+            log.warning("housekeeping was put off", detail=str(error))

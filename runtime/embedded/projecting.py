@@ -1,0 +1,215 @@
+"""Advancing everything that views.db holds: the two groups along the log, and rebuilds beside them.
+
+Serving comes first: it takes turns until it is current. Analytics and rebuilds take short turns between, whose length
+in events follows from what the last ones took, so that a new tweet waits a few milliseconds at most for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator
+
+from events.log import Positions
+from runtime.processing import Runner, Source
+from stores.sqlite.views import Views
+
+from .applied import ANALYTICS, SERVING
+from .generations import Generations
+from .processors import GROUPS, Processors, group_of
+from .rebuilding import Compared, Progress, Rebuild
+
+Timer = Callable[[], float]
+_QUIET_S = 1.0
+_RELAXED = 10
+"""How much longer turns may be when nothing was served for a second: an event costs less in a longer batch."""
+
+
+class AlreadyRebuilding(Exception):
+    """A rebuild of the read model is under way."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} is being rebuilt already; wait until that is done")
+
+
+class CannotGoBack(Exception):
+    """No generation is kept that this software could go on with."""
+
+
+class Pace:
+    """How many events fit into a turn of a given length, learned from the turns so far."""
+
+    def __init__(self) -> None:
+        self._per_event = 0.0002
+
+    def limit(self, seconds: float) -> int:
+        """Events that take about `seconds`."""
+        return min(5000, max(8, int(seconds / self._per_event)))
+
+    def learn(self, events: int, seconds: float) -> None:
+        """A turn of so many events took so long."""
+        if events:
+            self._per_event = max(1e-6, 0.7 * self._per_event + 0.3 * seconds / events)
+
+
+class Projecting:
+    """The processors of one views.db, which has no other writer.
+
+    `on_advance(group, positions, events)` is called when a batch has landed, `on_progress` as a rebuild goes on.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        processors: Processors,
+        log: Source,
+        *,
+        serving_batch: int = 1000,
+        turn_s: float = 0.005,
+        timer: Timer = time.perf_counter,
+    ) -> None:
+        self.views = views
+        self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
+        self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self._processors = processors
+        self._log = log
+        self._serving_batch = serving_batch
+        self._turn_s = turn_s
+        self._timer = timer
+        self._served_at = timer() - _QUIET_S
+        self._generations = Generations(views)
+        self._runners: dict[str, Runner] = {}
+        self._rebuilds: list[tuple[str, Rebuild, Pace]] = []
+        self._comparing: list[tuple[Rebuild, Generator[None, None, tuple[Compared, ...]]]] = []
+        self._pace = Pace()
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether a rebuild is under way."""
+        return bool(self._rebuilds or self._comparing)
+
+    def positions(self, group: str) -> Positions:
+        """How far a group's effects reach."""
+        return self._runners[group].positions
+
+    async def start(self) -> None:
+        """Open where the last process stopped, and rebuild first what an older version of the software made."""
+        with self.views.connection:
+            self._generations.drop_unfinished()
+        for group in GROUPS:
+            self._runners[group] = await self._live(group)
+        outdated = self.views.outdated()
+        kept = [model for model in outdated if self._kept_version(model) == self.views.models[model].version]
+        await self.rebuild(kept, back=True)
+        await self.rebuild([model for model in outdated if model not in kept])
+        while self.rebuilding:
+            await self._rebuild_turn(self._turn_s * _RELAXED)
+
+    async def turn(self) -> bool:
+        """One short turn of each that has something to do; whether there was anything to do."""
+        served = await self._advance(SERVING, self._serving_batch)
+        now = self._timer()
+        if served:
+            self._served_at = now
+            if served == self._serving_batch:
+                return True
+        seconds = self._turn_s if now - self._served_at < _QUIET_S else self._turn_s * _RELAXED
+        analysed = await self._advance(ANALYTICS, self._pace.limit(seconds))
+        self._pace.learn(analysed, self._timer() - now)
+        rebuilt = self.rebuilding
+        if rebuilt:
+            await self._rebuild_turn(seconds)
+        return bool(served or analysed or rebuilt)
+
+    async def catch_up(self) -> None:
+        """Take turns until there is nothing left to do."""
+        while await self.turn():
+            pass
+
+    async def rebuild(self, models: Collection[str], *, back: bool = False) -> None:
+        """Begin to build new generations of `models`, or, going `back`, to bring the kept ones up to the live ones.
+
+        Raises UnknownModel, AlreadyRebuilding, CannotGoBack.
+        """
+        by_group: dict[str, list[str]] = {}
+        for model in models:
+            by_group.setdefault(group_of(model), []).append(model)
+            if any(model in rebuild.models for _, rebuild, _ in self._rebuilds):
+                raise AlreadyRebuilding(model)
+            if back:
+                self._check_kept(model)
+        for group, chosen in by_group.items():
+            for part in [[model] for model in chosen] if back else [chosen]:
+                await self._begin(group, part, back)
+
+    def _kept_version(self, model: str) -> int | None:
+        kept = self._generations.kept(model)
+        return None if kept is None else kept.version
+
+    def _check_kept(self, model: str) -> None:
+        version, wanted = self._kept_version(model), self.views.models[model].version
+        if version is None:
+            raise CannotGoBack(f"no older generation of {model} is kept; `minitwitter rebuild {model}` builds it anew")
+        if version != wanted:
+            raise CannotGoBack(
+                f"the kept generation of {model} was made by version {version} of its projector, this software has"
+                f" version {wanted}; start the software of that time, which will take it up"
+            )
+
+    async def _begin(self, group: str, models: list[str], back: bool) -> None:
+        with self.views.connection:
+            outdated = self.views.outdated()
+            replaces = {m: self.views.generation(m) for m in models if m not in outdated}
+            if back:
+                generation, consumers = self._generations.resume(models[0])
+                generations = {models[0]: generation}
+            else:
+                generations, consumers = self._generations.begin(models)
+        rebuild = Rebuild(
+            self.views, self._log, self._processors.rebuilt(group, generations, consumers), generations, replaces
+        )
+        await rebuild.start()
+        self._rebuilds.append((group, rebuild, Pace()))
+
+    async def _live(self, group: str) -> Runner:
+        runner = Runner(self._processors.live(group), self._log)
+        await runner.start()
+        return runner
+
+    async def _advance(self, group: str, limit: int) -> int:
+        runner = self._runners[group]
+        runner.limit = limit
+        events = await runner.turn()
+        if events:
+            self.on_advance(group, runner.positions, events)
+        return events
+
+    async def _rebuild_turn(self, seconds: float) -> None:
+        if self._comparing:
+            self._compare_turn(seconds)
+            return
+        group, rebuild, pace = self._rebuilds[0]
+        started = self._timer()
+        limit = pace.limit(seconds)
+        current = await rebuild.turn(self._runners[group].positions, limit)
+        pace.learn(limit, self._timer() - started)
+        if not current:
+            self.on_progress(rebuild.progress("building"))
+            return
+        self._rebuilds.pop(0)
+        rebuild.switch(self._generations)
+        self._runners[group] = await self._live(group)
+        self._comparing.append((rebuild, rebuild.compare()))
+        next(self._comparing[0][1])
+        self.on_progress(rebuild.progress("comparing"))
+
+    def _compare_turn(self, seconds: float) -> None:
+        rebuild, steps = self._comparing[0]
+        deadline = self._timer() + seconds
+        try:
+            while True:
+                next(steps)
+                if self._timer() >= deadline:
+                    return
+        except StopIteration as end:
+            self._comparing.pop(0)
+            self.on_progress(rebuild.progress("done", end.value))

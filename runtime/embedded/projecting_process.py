@@ -1,0 +1,201 @@
+"""The server's side of the projecting process: starting it, waking it, hearing it, starting it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Collection
+from pathlib import Path
+
+import msgspec
+
+import runtime
+from events.log import Positions
+from runtime import metrics
+from runtime.projecting import Command, Report
+from runtime.telemetry import logger
+
+from .applied import Applied
+from .rebuilding import Progress
+
+_SLOWEST_RESTART_S = 5.0
+_STEADY_S = 30.0
+"""After so long without a fault the next restart is quick again."""
+
+
+class ProjectingFailed(Exception):
+    """The projecting process cannot run, and starting it again would not help; the message says why."""
+
+
+class ProjectingProcess:
+    """Keeps one projecting process running between `start` and `stop`."""
+
+    def __init__(self, directory: Path, arguments: Collection[str], applied: Applied) -> None:
+        self._arguments = ["--data", str(directory), *arguments]
+        self._applied = applied
+        self._log = logger("minitwitter.projecting")
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._decode = msgspec.json.Decoder(Report).decode
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listeners: list[asyncio.Queue[Report]] = []
+        self.detail = "starting"
+        """Why views are not advanced now; empty when they are."""
+        self.generations: dict[str, tuple[int, int]] = {}
+        self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None
+        self.wal_bytes = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start it; `ready` waits until it has opened its data."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def ready(self) -> None:
+        """Wait until it advances the views. Raises ProjectingFailed."""
+        await asyncio.shield(self._ready)
+
+    def wake(self) -> None:
+        """Something was appended."""
+        self._write(b"\n")
+
+    async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[Progress, None]:
+        """Have read models rebuilt; ends when all are. Raises ProjectingFailed where it is refused or breaks off."""
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._listeners.append(reports)
+        waiting = set(models)
+        try:
+            self._write(msgspec.json.encode(Command(tuple(models), back)) + b"\n")
+            while waiting:
+                report = await reports.get()
+                if report.refused or report.fatal:
+                    raise ProjectingFailed(report.refused or report.fatal)
+                progress = report.progress
+                if progress is not None and waiting.intersection(progress.models):
+                    yield progress
+                    if progress.state == "done":
+                        waiting.difference_update(progress.models)
+        finally:
+            self._listeners.remove(reports)
+
+    async def reload_keys(self) -> None:
+        """Have the master key file read again. Raises ProjectingFailed where the process ends meanwhile."""
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._listeners.append(reports)
+        try:
+            self._write(msgspec.json.encode(Command(reload_keys=True)) + b"\n")
+            while not (report := await reports.get()).reloaded:
+                if report.fatal:
+                    raise ProjectingFailed(report.fatal)
+        finally:
+            self._listeners.remove(reports)
+
+    async def stop(self, timeout: float) -> None:
+        """Let it land what it has begun, then end it; after `timeout` seconds by force."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+        if self._keeper is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(self._keeper), timeout)
+            except TimeoutError:
+                if process is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                await self._keeper
+
+    def _write(self, line: bytes) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(line)
+
+    async def _spawn(self) -> None:
+        root = str(Path(runtime.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # whatever is in the working directory is none of ours
+            "-m",
+            "runtime.projecting",
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            limit=1 << 22,
+        )
+
+    async def _keep(self) -> None:
+        pause = 0.1
+        while True:
+            started = asyncio.get_running_loop().time()
+            fatal = await self._hear()
+            assert self._process is not None
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            self.detail = fatal or f"the projecting process ended with {code}; it is being started again"
+            self._tell(Report(fatal=self.detail))
+            self._log.error("the projecting process ended", code=code, detail=fatal)
+            if fatal:
+                if not self._ready.done():
+                    self._ready.set_exception(ProjectingFailed(fatal))
+                return
+            if asyncio.get_running_loop().time() - started > _STEADY_S:
+                pause = 0.1
+            await asyncio.sleep(pause)
+            pause = min(_SLOWEST_RESTART_S, pause * 2)
+            metrics.PROJECTING_RESTARTS.inc()
+            await self._spawn()
+
+    async def _hear(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        fatal = ""
+        async for line in self._process.stdout:
+            report = self._decode(line)
+            self._take_in(report)
+            fatal = report.fatal or fatal
+        return fatal
+
+    def _take_in(self, report: Report) -> None:
+        if report.generations is not None:
+            self.generations = report.generations
+            self.on_generations(report.generations)
+        if report.group:
+            self.wal_bytes = report.wal_bytes
+            metrics.APPLIED.labels(report.group).inc(report.events)
+            self._applied.advance(report.group, Positions.parse(report.positions))
+        elif report.ready:
+            self.detail = ""
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif report.unavailable:
+            self.detail = report.unavailable
+            self._log.error("the views cannot be written", detail=report.unavailable)
+        if report.progress is not None:
+            self._rebuild_progress(report.progress)
+        if not report.group:
+            self._tell(report)
+
+    def _rebuild_progress(self, progress: Progress) -> None:
+        share = progress.done / progress.total if progress.total else 1.0
+        if not self._ready.done():
+            self.detail = f"{', '.join(progress.models)} brought up to date: {share:.0%}"
+        for model in progress.models:
+            if progress.state == "done":
+                with contextlib.suppress(KeyError):
+                    metrics.REBUILD_PROGRESS.remove(model)
+            else:
+                metrics.REBUILD_PROGRESS.labels(model).set(share)
+
+    def _tell(self, report: Report) -> None:
+        for listener in self._listeners:
+            listener.put_nowait(report)

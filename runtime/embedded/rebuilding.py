@@ -1,0 +1,96 @@
+"""Rebuilding read models with no downtime: a new generation from zero beside the live one, then the pointer moves.
+
+A rebuild runs in the process that advances the live group, in turns between its batches, and never past it. So the
+moment both stand at the same positions can be seized: the switch is one transaction, nothing is missed and nothing
+applied twice. Derived records are handed to the read models that are rebuilt, and not kept again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from events.log import Positions
+from runtime.processing import Group, Runner, Source
+from stores.sqlite.views import Views
+
+from .generations import Generations
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A rebuilt read model beside the one it replaced, at the same positions; `same` is None across versions."""
+
+    model: str
+    generation: int
+    version: int
+    rows: int
+    digest: str
+    same: bool | None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a rebuild is. `state` is building, comparing, done or failed."""
+
+    models: tuple[str, ...]
+    state: str
+    done: int
+    total: int
+    compared: tuple[Compared, ...] = ()
+    detail: str = ""
+
+
+class Rebuild:
+    """Builds generations of some read models of one group up to the live runner, and makes them current."""
+
+    def __init__(
+        self, views: Views, log: Source, group: Group, generations: Mapping[str, int], replaces: Mapping[str, int]
+    ) -> None:
+        self.models = tuple(generations)
+        self._views = views
+        self._runner = Runner(group, log)
+        self._generations = generations
+        self._replaces = replaces
+        self._total = 0
+
+    async def start(self) -> None:
+        """Go on from where its consumers stand: at zero, unless it goes back to a kept generation."""
+        await self._runner.start()
+
+    async def turn(self, live: Positions, limit: int) -> bool:
+        """One batch; whether it stands where the live group stands, so that the switch can be made."""
+        self._runner.limit = limit
+        await self._runner.turn(until=live)
+        self._total = sum(live.values())
+        return self._runner.positions.covers(live)
+
+    def switch(self, generations: Generations) -> None:
+        """Make what was built current, in one transaction."""
+        with self._views.connection:
+            generations.switch(self._generations, self._runner.group.name)
+
+    def compare(self) -> Generator[None, None, tuple[Compared, ...]]:
+        """Compare with what was replaced, as of the first step, a few ms a step."""
+        snapshot = Views(Path(self._views.path), self._views.models.values(), read_only=True)
+        try:
+            snapshot.connection.execute("BEGIN")
+            snapshot.generations()  # the snapshot is taken by the first read
+            yield
+            compared = []
+            for model, generation in self._generations.items():
+                version = snapshot.models[model].version
+                rows, digest = yield from snapshot.digest_steps(model, generation)
+                same = None
+                replaced = self._replaces.get(model)
+                if replaced is not None:
+                    same = (yield from snapshot.digest_steps(model, replaced)) == (rows, digest)
+                compared.append(Compared(model, generation, version, rows, digest, same))
+            snapshot.connection.execute("COMMIT")
+            return tuple(compared)
+        finally:
+            snapshot.connection.close()
+
+    def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> Progress:
+        """How far it is."""
+        return Progress(self.models, state, sum(self._runner.positions.values()), self._total, compared, detail)

@@ -1,0 +1,227 @@
+"""The composition root of the embedded profile: everything an application needs, on one data directory.
+
+`System` is the command side and the readers of the views. Who advances the views is another matter: a process beside
+the server (projecting_process.py), or `InProcess` here, which tests, simulations and commands without a server use.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import apsw
+
+from command_api.passwords import Passwords
+from command_api.signing_keys import SigningKeys
+from command_api.sqlite.credentials import (
+    SqliteCredentialAnswers,
+    SqliteCredentialChanges,
+    create_credential_tables,
+    revoked_since,
+)
+from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
+from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
+from events.event import Envelope
+from events.ids import Clock, EventId, HybridClock, Millis, Randomness, wall_clock
+from events.log import New, Positions
+from events.operations import ReadModelSwitched
+from events.sqlite.connection import connect
+from events.sqlite.group_commit import OffLoop
+from events.sqlite.log import SqliteLogReader
+from rest.revocations import RecentRevocations
+from runtime.settings import Settings
+from stores.readers import Readers
+from stores.sqlite.views import Views
+
+from .applied import Applied
+from .log_db import LogDb, log_table
+from .models import readers
+from .processors import ALL_TABLES, GROUPS, Processors
+from .projecting import Projecting
+
+Timer = Callable[[], float]
+REVOCATION_SLACK_MS = 60_000
+"""Access tokens are refused this much longer than they live, for clocks that were set back."""
+
+
+def _idempotency(connection: apsw.Connection) -> None:
+    connection.execute(IDEMPOTENCY_DDL)
+
+
+class System:
+    """One data directory, opened by its owner, who holds the lock. The clock, randomness and timer are handed in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = wall_clock,
+        randomness: Randomness = os.urandom,
+        off_loop: OffLoop | None = None,
+        timer: Timer = time.perf_counter,
+    ) -> None:
+        self.settings = settings
+        self.directory: Path = settings.data
+        self.clock = clock
+        self.randomness = randomness
+        self.timer = timer
+        self.ids = HybridClock(clock, randomness)
+        self.applied = Applied()
+        self.log_db = LogDb(
+            self.directory,
+            ids=self.ids,
+            partitions=settings.partitions,
+            master_key=settings.master_key_file,
+            off_loop=off_loop,
+            timer=timer,
+            randomness=randomness,
+            prepare=(create_state_tables, create_credential_tables, _idempotency),
+        )
+        self.log = self.log_db.log
+        secret = settings.token_secret
+        self.token_key = self.log_db.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
+        self.token_lifetime_ms = settings.access_token_minutes * 60_000
+        keep_ms = self.token_lifetime_ms + REVOCATION_SLACK_MS
+        self.revocations = RecentRevocations(keep_ms)
+        for session, at in revoked_since(self.log_db.connection, Millis(clock() - keep_ms)):
+            self.revocations.add(session, at)
+        self.commands = self._command_store(keep_ms)
+        self.views: Views | None = None
+        self.readers: Readers
+        self.generations: dict[str, tuple[int, int]] = {}
+
+    def _command_store(self, keep_ms: int) -> SqliteCommandStore:
+        db = self.log_db
+        email_key = db.keys.secret("email")
+        changes = SqliteCredentialChanges(db.connection, self.clock, keep_ms, self.revocations.add)
+        db.commits.on_commit.append(changes.committed)
+        db.connection.set_rollback_hook(changes.rolled_back, id=changes)
+        return SqliteCommandStore(
+            db.commits,
+            db.writer,
+            SqliteDecisionRows(db.connection, email_key, SqliteCredentialAnswers(db.connection, email_key).answers),
+            changes.changes,
+            SqliteDecisionRows(
+                db.read_connection, email_key, SqliteCredentialAnswers(db.read_connection, email_key).answers
+            ),
+        )
+
+    @cached_property
+    def signing_keys(self) -> SigningKeys:
+        """The keys of access tokens; made when first asked for, which takes a moment."""
+        # A clock of their own: when they are made must not change the ids in the log (law 10).
+        ids = HybridClock(self.clock, self.randomness)
+        return SigningKeys(self.directory / "signing-keys", ids, self.revocations.keep_ms)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """The threads that hash passwords."""
+        return Passwords(cost=self.settings.bcrypt_cost, threads=self.settings.password_threads)
+
+    def open_views(self, generations: dict[str, tuple[int, int]]) -> None:
+        """Read the views from now on, in these generations and versions."""
+        if self.views is None:
+            self.views = Views(self.directory / "views.db", ALL_TABLES, read_only=True)
+            self.derived_log = SqliteLogReader(log_table(self.views.connection, self.log_db.sealer))
+        self.generations = generations
+        names = self.views.names({model: generation for model, (generation, _) in generations.items()})
+        self.readers = readers(self.views.connection, names)
+
+    async def record_switches(self) -> None:
+        """Append the switches of read models that are not in the log yet: none is lost to a crash between the two."""
+        recorded: dict[str, int] = {}
+        positions = Positions()
+        while records := await self.log.read(positions, 500, ("operations",)):
+            for record in records:
+                positions[record.place] = record.offset + 1
+                if isinstance(record.event, ReadModelSwitched):
+                    recorded[record.event.model] = record.event.generation
+        missing = [
+            ReadModelSwitched(model=model, generation=generation, version=version)
+            for model, (generation, version) in sorted(self.generations.items())
+            if recorded.get(model, 1) != generation
+        ]
+        if missing:
+            await self.log.append(
+                [New(event, Envelope(id=EventId(self.ids.issue()), time=self.clock())) for event in missing]
+            )
+
+    async def close(self) -> None:
+        """Finish what was begun and close the files."""
+        if "passwords" in self.__dict__:
+            self.passwords.close()
+        await self.log_db.close()
+        if self.views is not None:
+            self.views.connection.close()
+
+
+class InProcess:
+    """A system and what advances its views, in one process and without threads: `project` brings the views up."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.views = Views(system.directory / "views.db", ALL_TABLES)
+        self.projecting = Projecting(
+            self.views,
+            Processors(self.views, system.log_db.sealer, system.settings.partitions),
+            SqliteLogReader(log_table(self._log_connection(), system.log_db.sealer)),
+            serving_batch=system.settings.serving_batch,
+            turn_s=system.settings.analytics_turn_ms / 1000,
+            timer=system.timer,
+        )
+        self.projecting.on_advance = lambda group, positions, events: system.applied.advance(group, positions)
+
+    def _log_connection(self) -> apsw.Connection:
+        self._log = connect(self.system.directory / "log.db", durable=True, read_only=True)
+        return self._log
+
+    @classmethod
+    async def open(cls, system: System) -> InProcess:
+        """Open the views of a system, and bring up to date what an older version of the software made."""
+        self = cls(system)
+        await self.projecting.start()
+        for group in GROUPS:
+            system.applied.advance(group, self.projecting.positions(group))
+        self._follow()
+        return self
+
+    def _follow(self) -> None:
+        self.system.open_views(
+            {model: (number, self.views.models[model].version) for model, number in self.views.generations().items()}
+        )
+
+    async def project(self) -> None:
+        """Advance the views until they are current."""
+        while await self.turn():
+            pass
+
+    async def turn(self) -> bool:
+        """One turn; whether there was anything to do."""
+        worked = await self.projecting.turn()
+        if self.views.generations() != {model: number for model, (number, _) in self.system.generations.items()}:
+            self._follow()
+            await self.system.record_switches()
+        return worked
+
+    def close(self) -> None:
+        """Close the files."""
+        self._log.close()
+        self.views.connection.close()
+
+
+async def in_process(
+    directory: Path,
+    *,
+    clock: Clock,
+    randomness: Randomness,
+    off_loop: OffLoop,
+    partitions: int = 4,
+    timer: Timer = lambda: 0.0,
+) -> tuple[System, InProcess]:
+    """A whole system in one process, for tests and simulations."""
+    settings = Settings(data=directory, partitions=partitions)
+    system = System(settings, clock=clock, randomness=randomness, off_loop=off_loop, timer=timer)
+    return system, await InProcess.open(system)

@@ -1,0 +1,223 @@
+"""The projecting process: `python -m runtime.projecting --data DIR`, started by `minitwitter serve` beside itself.
+
+It owns views.db and tails log.db. On standard input come lines: an empty one says that something was appended, any
+other is a Command; at its end the process stops. On standard output go Reports, one JSON object a line. It runs no
+event loop: the adapters of the embedded profile never wait, and a loop costs as much as a small batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from events.log import CorruptLog, LogUnavailable, Positions
+from events.sealing import KeyUnknown, MasterKeyMissing, MasterKeys, SealBroken, Sealer
+from events.sqlite.checkpoints import Checkpointer
+from events.sqlite.connection import UNAVAILABLE, IncompatibleData, connect
+from events.sqlite.log import SqliteLogReader
+from runtime.embedded.log_db import AlreadyOwned, Ownership, log_table
+from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
+from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, Projecting
+from runtime.embedded.rebuilding import Progress
+from stores.sink import StoreUnavailable
+from stores.sqlite.views import Views
+
+POLL_S = 1.0
+"""Only a safeguard: whoever appends says so."""
+RETRY_S = 0.5
+TAKEOVER_S = 10.0
+"""How long to wait for the process of a killed server to notice and stop."""
+FATAL = (CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
+"""What no restart mends; standard error gets one line, and the exit code is 2."""
+
+T = TypeVar("T")
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the server asks for: a rebuild of some read models, or to read the master key file again."""
+
+    rebuild: tuple[str, ...] = ()
+    back: bool = False
+    reload_keys: bool = False
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What happened: one of the fields is set."""
+
+    ready: bool = False
+    reloaded: bool = False
+    group: str = ""
+    positions: str = ""
+    events: int = 0
+    progress: Progress | None = None
+    refused: str = ""
+    unavailable: str = ""
+    fatal: str = ""
+    generations: dict[str, tuple[int, int]] | None = None
+    """Generation and version of each read model, as of now on."""
+    wal_bytes: int = 0
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]  # the value of a coroutine that returns T
+    raise RuntimeError("an adapter of the embedded profile waited")
+
+
+class Projector:
+    """The loop of the process."""
+
+    def __init__(self, directory: Path, *, serving_batch: int, turn_s: float, wal_mib: int, master_key: Path) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self._commands = msgspec.json.Decoder(Command)
+        self._ownership = take_over(directory)
+        self._master_key = master_key
+        self._sealer = sealer = Sealer(MasterKeys.load(master_key))
+        log_connection = connect(directory / "log.db", durable=True, read_only=True)
+        log = SqliteLogReader(log_table(log_connection, sealer))
+        self.views = Views(directory / "views.db", ALL_TABLES)
+        partitions = max(place.partition for place in log.table.places) + 1
+        self._projecting = Projecting(
+            self.views,
+            Processors(self.views, sealer, partitions),
+            log,
+            serving_batch=serving_batch,
+            turn_s=turn_s,
+        )
+        self._projecting.on_advance = self._advanced
+        self._projecting.on_progress = self._progressed
+        self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
+        self._progress_at = 0.0
+        self._unavailable = ""
+
+    def run(self) -> None:
+        """Start, then take turns until standard input ends."""
+        self._checkpoints.start()
+        try:
+            run(self._projecting.start())
+            for group in ("serving", "analytics"):
+                self._advanced(group, self._projecting.positions(group), 0)
+            self._say(Report(ready=True, generations=self._generations()))
+            while self._listen(0 if self._turn() else POLL_S):
+                if self._checkpoints.behind:
+                    self._checkpoints.finish()
+        finally:
+            self._checkpoints.stop()
+            self.views.connection.close()
+            self._ownership.release()
+
+    def _turn(self) -> bool:
+        try:
+            worked = run(self._projecting.turn())
+        except (StoreUnavailable, LogUnavailable, *UNAVAILABLE) as error:
+            # Nothing of the batch took effect; it is tried again as long as it takes.
+            if not self._unavailable:
+                self._unavailable = str(error)
+                self._say(Report(unavailable=self._unavailable))
+            time.sleep(RETRY_S)
+            return True
+        if self._unavailable:
+            self._unavailable = ""
+            self._say(Report(ready=True))
+        return worked
+
+    def _listen(self, timeout: float) -> bool:
+        """Take in what the server says; False when it says no more."""
+        readable, _, _ = select.select([sys.stdin], [], [], timeout)
+        if not readable:
+            return True
+        said = os.read(sys.stdin.fileno(), 65_536)
+        while said and not said.endswith(b"\n"):
+            said += os.read(sys.stdin.fileno(), 65_536)
+        for line in said.split(b"\n"):
+            if line:
+                self._obey(self._commands.decode(line))
+        return bool(said)
+
+    def _obey(self, command: Command) -> None:
+        if command.reload_keys:
+            self._sealer.masters = MasterKeys.load(self._master_key)
+            self._say(Report(reloaded=True))
+            return
+        try:
+            run(self._projecting.rebuild(command.rebuild, back=command.back))
+        except (UnknownModel, AlreadyRebuilding, CannotGoBack) as error:
+            self._say(Report(refused=str(error)))
+
+    def _advanced(self, group: str, positions: Positions, events: int) -> None:
+        self._say(Report(group=group, positions=str(positions), events=events, wal_bytes=self._checkpoints.wal_bytes))
+
+    def _progressed(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.state == "building" and now - self._progress_at < 0.1:
+            return
+        self._progress_at = now
+        switched = progress.state == "comparing"
+        self._say(Report(progress=progress, generations=self._generations() if switched else None))
+
+    def _generations(self) -> dict[str, tuple[int, int]]:
+        return {model: (number, self.views.models[model].version) for model, number in self.views.generations().items()}
+
+    def _say(self, report: Report) -> None:
+        sys.stdout.buffer.write(self._encode(report) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def take_over(directory: Path) -> Ownership:
+    """Become the owner of views.db. Waits for one that was left behind by a killed server. Raises AlreadyOwned."""
+    deadline = time.monotonic() + TAKEOVER_S
+    while True:
+        try:
+            return Ownership(directory, "views.lock")
+        except AlreadyOwned:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def main() -> None:
+    """Run until standard input ends. Exit code 2 says that a restart would not help."""
+    parser = argparse.ArgumentParser(prog="minitwitter-projecting", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--master-key", type=Path, required=True)
+    parser.add_argument("--serving-batch", type=int, required=True)
+    parser.add_argument("--turn-ms", type=float, required=True)
+    parser.add_argument("--wal-mib", type=int, required=True)
+    given = parser.parse_args()
+    # Ctrl-C goes to the whole terminal group; the server stops this process when it has taken its last write in.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        Projector(
+            given.data,
+            serving_batch=given.serving_batch,
+            turn_s=given.turn_ms / 1000,
+            wal_mib=given.wal_mib,
+            master_key=given.master_key,
+        ).run()
+    except BrokenPipeError:  # the server is gone
+        os._exit(0)
+    except FATAL as error:
+        sys.stdout.buffer.write(msgspec.json.encode(Report(fatal=str(error))) + b"\n")
+        sys.stdout.buffer.flush()
+        sys.exit(2)
+    except apsw.Error as error:
+        sys.stderr.write(f"views.db: {error}\n")
+        raise
+
+
+if __name__ == "__main__":
+    main()

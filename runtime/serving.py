@@ -1,0 +1,151 @@
+"""`minitwitter serve`: the engine with the HTTP server in front of it, from the lock to the last checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from .control import ControlServer
+from .embedded.engine import Engine
+from .settings import Settings
+from .telemetry import logger
+
+Scope = dict[str, Any]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+BACKLOG = 1024
+
+
+class AddressInUse(Exception):
+    """Something else listens on the address."""
+
+
+class Front:
+    """The ASGI application from the first moment: until the real one is there, it says what is being waited for."""
+
+    def __init__(self, detail: Callable[[], str]) -> None:
+        self._detail = detail
+        self.application: Application = self._starting
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        """Answer one request."""
+        return self.application(scope, receive, send)
+
+    async def _starting(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/healthz":
+            status, kind, body = 200, "application/json", {"status": "alive"}
+        elif scope["path"] == "/readyz":
+            part = {"name": "read models", "ready": False, "detail": self._detail()}
+            status, kind, body = 503, "application/json", {"ready": False, "parts": [part]}
+        else:
+            status, kind = 503, "application/problem+json"
+            body = {"type": "/problems/unavailable", "title": "Not available now", "status": 503}
+            body["detail"] = f"the server is starting: {self._detail()}"
+        encoded = msgspec.json.encode(body)
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(encoded)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": encoded})
+
+
+class Server:
+    """Granian inside our event loop, which the command side shares: no hand-over between threads a request."""
+
+    def __init__(self, application: Application, host: str, port: int) -> None:
+        from granian.constants import HTTPModes, Interfaces
+        from granian.server.embed import Server as Granian
+
+        self._granian = Granian(
+            application,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto,
+            backlog=BACKLOG,
+            log_enabled=False,
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen and serve."""
+        self._serving = asyncio.create_task(self._granian.serve())
+
+    @property
+    def ended(self) -> asyncio.Task[None]:
+        """Done when the server has ended, which without `stop` is a fault."""
+        assert self._serving is not None
+        return self._serving
+
+    async def stop(self, timeout: float) -> None:
+        """Accept nothing more and answer what was begun, in at most `timeout` seconds."""
+        self._granian.stop()
+        await asyncio.wait((self.ended,), timeout=timeout)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port to listen on. Raises AddressInUse, before anything else is begun."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise AddressInUse(
+                f"{host}:{port} cannot be listened on ({error.strerror}); stop what does, or choose another --port"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `say` prints a line for the person who started it.
+
+    Raises AlreadyOwned, AddressInUse, ProjectingFailed, and what opening the data raises.
+    """
+    log = logger("minitwitter.serve")
+    port = free_port(settings.host, settings.port)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    engine = Engine(settings)
+    front = Front(lambda: engine.projecting.detail)
+    await engine.start()
+    server = Server(front, settings.host, port)
+    server.start()
+    control = ControlServer(settings.data, engine.handle, lambda error: log.error("a command failed", exc_info=error))
+    try:
+        from .embedded.composing import Composition
+
+        ready = asyncio.create_task(engine.ready())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait((ready, stopping, server.ended), return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            return
+        await ready
+        composition = Composition(engine)
+        front.application = composition.application
+        await control.start()
+        url = f"http://{settings.host}:{port}"
+        log.info("serving", url=url, data=str(settings.data), projecting_pid=engine.projecting.pid)
+        if demo:
+            from .demo import open_demo
+
+            await open_demo(engine, url, say)
+        say(f"MiniTwitter serves on {url}  (documentation: {url}/docs, stop it with Ctrl-C)")
+        await asyncio.wait((stopping, server.ended), return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        composition.close()
+    finally:
+        await control.stop()
+        await server.stop(settings.shutdown_s / 2)
+        await engine.stop()
+        log.info("stopped")

@@ -1,0 +1,68 @@
+"""Conversations on SQLite: one row a reply, clustered by what it replies to, and an index the other way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import TweetId, from_bytes, to_bytes
+
+from ..pages import Page
+from .binding import FIRST_KEY, page_of_ids
+from .views import Tables
+
+CONVERSATIONS = Tables(
+    model="conversations",
+    version=1,
+    tables={"replies": "(parent BLOB, tweet BLOB, PRIMARY KEY (parent, tweet)) WITHOUT ROWID"},
+    indexes=("CREATE INDEX replies_by_tweet_{generation} ON {replies} (tweet)",),
+)
+
+
+class SqliteConversationRows:
+    """The ConversationRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._insert = "INSERT OR REPLACE INTO {replies} VALUES (?, ?)".format(**names)
+
+    def replied(self, tweet: TweetId, to: TweetId) -> None:
+        """`tweet` is a reply to another."""
+        self._execute(self._insert, (to_bytes(to), to_bytes(tweet)))
+
+
+class SqliteConversations:
+    """The Conversations port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._ancestors = """
+            WITH RECURSIVE up (tweet) AS (
+                SELECT parent FROM {replies} WHERE tweet=?
+                UNION ALL SELECT r.parent FROM up CROSS JOIN {replies} r ON r.tweet=up.tweet LIMIT ?)
+            SELECT tweet FROM up""".format(**names)
+        self._replies = """
+            SELECT tweet, tweet FROM {replies} WHERE parent=? AND tweet>? ORDER BY tweet LIMIT ?""".format(**names)
+
+    async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:
+        """What a tweet replies to, nearest first."""
+        rows: Any = self._execute(self._ancestors, (to_bytes(tweet), limit)).fetchall()
+        return [TweetId(from_bytes(row[0])) for row in rows]
+
+    async def replies(self, tweet: TweetId, after: str | None, limit: int) -> Page[TweetId]:
+        """The direct replies to a tweet, oldest first."""
+        key = FIRST_KEY if after is None else to_bytes(after)
+        rows: Any = self._execute(self._replies, (to_bytes(tweet), key, limit + 1)).fetchall()
+        return page_of_ids(rows, limit)
+
+    async def first_replies(self, tweets: Collection[TweetId], limit: int) -> dict[TweetId, list[TweetId]]:
+        """The first direct replies to each of the tweets."""
+        found = {}
+        for tweet in tweets:
+            # A statement each: SQLite has no LIMIT per group that stops at the limit.
+            rows: Any = self._execute(self._replies, (to_bytes(tweet), FIRST_KEY, limit)).fetchall()
+            if rows:
+                found[tweet] = [TweetId(from_bytes(row[0])) for row in rows]
+        return found

@@ -1,0 +1,136 @@
+"""Engagement on SQLite: likes, retweets and bookmarks as marks of an account on a tweet, in one table.
+
+Clustered by account and tweet, all that a viewer did with a tweet is one look-up; two indexes give who did it, and
+what an account did, newest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes, to_bytes
+
+from ..engagement import Marks
+from ..pages import Page
+from .binding import blobs, key_before, page_of, page_of_ids
+from .views import Tables
+
+ENGAGEMENT = Tables(
+    model="engagement",
+    version=1,
+    tables={
+        "marks": """(
+            account INTEGER, tweet BLOB, kind INTEGER,  -- 1: like, 2: retweet, 4: bookmark
+            at BLOB NOT NULL, PRIMARY KEY (account, tweet, kind)) WITHOUT ROWID""",
+        "quotes": "(quoted BLOB, tweet BLOB, PRIMARY KEY (quoted, tweet DESC)) WITHOUT ROWID",
+    },
+    indexes=(
+        "CREATE INDEX marks_by_tweet_{generation} ON {marks} (tweet, kind, at DESC)",
+        "CREATE INDEX marks_by_account_{generation} ON {marks} (account, kind, at DESC)",
+    ),
+)
+LIKE, RETWEET, BOOKMARK = 1, 2, 4
+_MARKS = [Marks(bool(bits & LIKE), bool(bits & RETWEET), bool(bits & BOOKMARK)) for bits in range(8)]
+
+
+class SqliteEngagementRows:
+    """The EngagementRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._mark = "INSERT OR REPLACE INTO {marks} VALUES (?, ?, ?, ?)".format(**names)
+        self._unmark = "DELETE FROM {marks} WHERE account=? AND tweet=? AND kind=?".format(**names)
+        self._quote = "INSERT OR REPLACE INTO {quotes} VALUES (?, ?)".format(**names)
+        self._unquote = "DELETE FROM {quotes} WHERE quoted=? AND tweet=?".format(**names)
+
+    def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
+        """A like is there."""
+        self._execute(self._mark, (account_number(actor), to_bytes(tweet), LIKE, to_bytes(at)))
+
+    def unliked(self, actor: AccountId, tweet: TweetId) -> None:
+        """A like is no longer."""
+        self._execute(self._unmark, (account_number(actor), to_bytes(tweet), LIKE))
+
+    def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
+        """A retweet is there."""
+        self._execute(self._mark, (account_number(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
+
+    def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
+        """A retweet is no longer."""
+        self._execute(self._unmark, (account_number(actor), to_bytes(tweet), RETWEET))
+
+    def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
+        """A bookmark is there."""
+        self._execute(self._mark, (account_number(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
+
+    def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
+        """A bookmark is no longer."""
+        self._execute(self._unmark, (account_number(owner), to_bytes(tweet), BOOKMARK))
+
+    def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
+        """`tweet` quotes another."""
+        self._execute(self._quote, (to_bytes(quoted), to_bytes(tweet)))
+
+    def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
+        """A tweet that quoted another is deleted."""
+        self._execute(self._unquote, (to_bytes(quoted), to_bytes(tweet)))
+
+
+class SqliteEngagement:
+    """The Engagement port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._marks = """
+            SELECT tweet, kind FROM carray(?2) CROSS JOIN {marks} ON account=?1 AND tweet=value""".format(**names)
+        self._who = """
+            SELECT (SELECT id FROM {users} WHERE number=account), at FROM {marks}
+            WHERE tweet=? AND kind=? AND at<? ORDER BY at DESC LIMIT ?""".format(**names)
+        self._what = """
+            SELECT tweet, at FROM {marks}
+            WHERE account=? AND kind=? AND at<? ORDER BY at DESC LIMIT ?""".format(**names)
+        self._quotes = """
+            SELECT tweet, tweet FROM {quotes} WHERE quoted=? AND tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
+
+    async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
+        """What an account did with each of the tweets."""
+        if not tweets:
+            return {}
+        rows: Any = self._execute(self._marks, (account_number(account), blobs(tweets))).fetchall()
+        bits: dict[bytes, int] = {}
+        for tweet, kind in rows:
+            bits[tweet] = bits.get(tweet, 0) | kind
+        return {TweetId(from_bytes(tweet)): _MARKS[done] for tweet, done in bits.items()}
+
+    async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who likes a tweet."""
+        return self._accounts(tweet, LIKE, before, limit)
+
+    async def retweeters(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who passed a tweet on."""
+        return self._accounts(tweet, RETWEET, before, limit)
+
+    async def quotes(self, tweet: TweetId, before: str | None, limit: int) -> Page[TweetId]:
+        """The tweets that quote a tweet."""
+        rows: Any = self._execute(self._quotes, (to_bytes(tweet), key_before(before), limit + 1)).fetchall()
+        return page_of_ids(rows, limit)
+
+    async def likes(self, account: AccountId, before: str | None, limit: int) -> Page[TweetId]:
+        """What an account likes."""
+        return self._tweets(account, LIKE, before, limit)
+
+    async def bookmarks(self, owner: AccountId, before: str | None, limit: int) -> Page[TweetId]:
+        """What an account keeps for later."""
+        return self._tweets(owner, BOOKMARK, before, limit)
+
+    def _accounts(self, tweet: TweetId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
+        rows: Any = self._execute(self._who, (to_bytes(tweet), kind, key_before(before), limit + 1)).fetchall()
+        return page_of(rows, limit)
+
+    def _tweets(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[TweetId]:
+        bindings = (account_number(account), kind, key_before(before), limit + 1)
+        rows: Any = self._execute(self._what, bindings).fetchall()
+        return page_of_ids(rows, limit)

@@ -1,0 +1,151 @@
+"""The graph on SQLite.
+
+Follows are clustered by follower, which is what the home feed joins with; two indexes give the lists, newest first.
+Blocks and mutes share one table, in which a block has a row for each of the two: what stands between a viewer and
+anybody is then one look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import AccountId, account_number, to_bytes
+
+from ..graph import NOBODY_UNSEEN, STRANGERS, Relation, Unseen
+from ..pages import Page
+from .binding import key_before, numbers, page_of
+from .views import Tables
+
+GRAPH = Tables(
+    model="graph",
+    version=1,
+    tables={
+        "follows": """(
+            follower INTEGER, followee INTEGER, at BLOB NOT NULL, PRIMARY KEY (follower, followee)) WITHOUT ROWID""",
+        "barriers": """(
+            account INTEGER, other INTEGER,
+            kind INTEGER,  -- 1: account blocks other, 2: account is blocked by other, 3: account mutes other
+            at BLOB NOT NULL, PRIMARY KEY (account, other, kind)) WITHOUT ROWID""",
+    },
+    indexes=(
+        "CREATE INDEX following_{generation} ON {follows} (follower, at DESC)",
+        "CREATE INDEX followers_{generation} ON {follows} (followee, at DESC)",
+        "CREATE INDEX barriers_by_kind_{generation} ON {barriers} (account, kind, at DESC)",
+    ),
+)
+BLOCKING, BLOCKED_BY, MUTING = 1, 2, 3
+
+
+class SqliteGraphRows:
+    """The GraphRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._follow = "INSERT OR REPLACE INTO {follows} VALUES (?, ?, ?)".format(**names)
+        self._unfollow = "DELETE FROM {follows} WHERE follower=? AND followee=?".format(**names)
+        self._raise = "INSERT OR REPLACE INTO {barriers} VALUES (?, ?, ?, ?)".format(**names)
+        self._lower = "DELETE FROM {barriers} WHERE account=? AND other=? AND kind=?".format(**names)
+
+    def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
+        """A follow is there."""
+        self._execute(self._follow, (account_number(follower), account_number(followee), to_bytes(at)))
+
+    def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
+        """A follow is no longer."""
+        self._execute(self._unfollow, (account_number(follower), account_number(followee)))
+
+    def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
+        """A block is there."""
+        a, b, key = account_number(blocker), account_number(blocked), to_bytes(at)
+        self._execute(self._raise, (a, b, BLOCKING, key))
+        self._execute(self._raise, (b, a, BLOCKED_BY, key))
+
+    def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
+        """A block is no longer."""
+        a, b = account_number(blocker), account_number(blocked)
+        self._execute(self._lower, (a, b, BLOCKING))
+        self._execute(self._lower, (b, a, BLOCKED_BY))
+
+    def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
+        """A mute is there."""
+        self._execute(self._raise, (account_number(owner), account_number(muted), MUTING, to_bytes(at)))
+
+    def unmuted(self, owner: AccountId, muted: AccountId) -> None:
+        """A mute is no longer."""
+        self._execute(self._lower, (account_number(owner), account_number(muted), MUTING))
+
+
+class SqliteGraph:
+    """The Graph port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._relations = """
+            SELECT (SELECT id FROM {users} WHERE number=value),
+                EXISTS (SELECT 1 FROM {follows} WHERE follower=?1 AND followee=value),
+                EXISTS (SELECT 1 FROM {follows} WHERE follower=value AND followee=?1),
+                EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND other=value AND kind=1),
+                EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND other=value AND kind=2),
+                EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND other=value AND kind=3)
+            FROM carray(?2)""".format(**names)
+        self._unseen = """
+            SELECT (SELECT id FROM {users} WHERE number=other), kind
+            FROM carray(?2) CROSS JOIN {barriers} ON account=?1 AND other=value""".format(**names)
+        self._followees = """
+            SELECT id FROM {follows} CROSS JOIN {users} ON number=followee WHERE follower=?""".format(**names)
+        page = "SELECT (SELECT id FROM {{users}} WHERE number={}), at FROM {} AND at<? ORDER BY at DESC LIMIT ?"
+        self._followers = page.format("follower", "{follows} WHERE followee=?").format(**names)
+        self._following = page.format("followee", "{follows} WHERE follower=?").format(**names)
+        self._barriers = page.format("other", "{barriers} WHERE account=? AND kind=?").format(**names)
+
+    async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
+        """How `viewer` stands to each of the others."""
+        if not others:
+            return {}
+        rows: Any = self._execute(self._relations, (account_number(viewer), numbers(others)))
+        relations = ((row[0], Relation._make(map(bool, row[1:]))) for row in rows)
+        return {id_: relation for id_, relation in relations if relation != STRANGERS and id_ is not None}
+
+    async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
+        """Those of the others that `viewer` does not see."""
+        if not others:
+            return NOBODY_UNSEEN
+        rows: Any = self._execute(self._unseen, (account_number(viewer), numbers(others))).fetchall()
+        if not rows:
+            return NOBODY_UNSEEN
+        return Unseen(
+            frozenset(id_ for id_, kind in rows if kind != MUTING),
+            frozenset(id_ for id_, kind in rows if kind == MUTING),
+        )
+
+    async def followees(self, account: AccountId) -> list[AccountId]:
+        """Everyone that an account follows."""
+        return [AccountId(str(row[0])) for row in self._execute(self._followees, (account_number(account),))]
+
+    async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who follows an account."""
+        return self._page(self._followers, account, before, limit)
+
+    async def following(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account follows."""
+        return self._page(self._following, account, before, limit)
+
+    async def blocks(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account blocks."""
+        return self._barriers_page(account, BLOCKING, before, limit)
+
+    async def mutes(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account mutes."""
+        return self._barriers_page(account, MUTING, before, limit)
+
+    def _page(self, sql: str, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        rows: Any = self._execute(sql, (account_number(account), key_before(before), limit + 1)).fetchall()
+        return page_of(rows, limit)
+
+    def _barriers_page(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
+        bindings = (account_number(account), kind, key_before(before), limit + 1)
+        rows: Any = self._execute(self._barriers, bindings).fetchall()
+        return page_of(rows, limit)

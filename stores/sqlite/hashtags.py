@@ -1,0 +1,58 @@
+"""Hashtags on SQLite: one row a tag of a tweet, clustered by tag, and an index by tweet for edits and deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import TweetId, to_bytes
+
+from ..pages import Page
+from .binding import key_before, page_of_ids
+from .views import Tables
+
+HASHTAGS = Tables(
+    model="hashtags",
+    version=1,
+    tables={"hashtags": "(tag TEXT, tweet BLOB, PRIMARY KEY (tag, tweet DESC)) WITHOUT ROWID"},
+    indexes=("CREATE INDEX hashtags_by_tweet_{generation} ON {hashtags} (tweet)",),
+)
+
+
+class SqliteHashtagRows:
+    """The HashtagRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._insert = "INSERT OR REPLACE INTO {hashtags} VALUES (?, ?)".format(**names)
+        self._delete = "DELETE FROM {hashtags} WHERE tweet=?".format(**names)
+
+    def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet is there, with these tags."""
+        for tag in tags:
+            self._execute(self._insert, (tag, to_bytes(tweet)))
+
+    def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet has these tags and no others from now on."""
+        self.deleted(tweet)
+        self.posted(tweet, tags)
+
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
+        self._execute(self._delete, (to_bytes(tweet),))
+
+
+class SqliteHashtags:
+    """The Hashtags port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._tweets = """
+            SELECT tweet, tweet FROM {hashtags} WHERE tag=? AND tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
+
+    async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:
+        """The tweets that carry a tag, newest first."""
+        rows: Any = self._execute(self._tweets, (tag, key_before(before), limit + 1)).fetchall()
+        return page_of_ids(rows, limit)

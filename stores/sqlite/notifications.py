@@ -1,0 +1,163 @@
+"""Notifications on SQLite: clustered by recipient and kind, newest first.
+
+A page of all kinds merges one range of each; so no number of likes stands between two replies. An index over likes and
+retweets has those of one tweet together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import AccountId, Millis, NotificationId, TweetId, account_number, from_bytes, to_bytes
+
+from ..notifications import KINDS, Group, Member, Notification, Raised, ReadMarks
+from ..pages import Page
+from .views import Tables
+
+NOTIFICATIONS = Tables(
+    model="notifications",
+    version=1,
+    tables={
+        "notifications": """(
+            recipient INTEGER,
+            kind INTEGER,       -- its place in KINDS; from 4 on they are grouped
+            id BLOB, actor BLOB NOT NULL, tweet BLOB,
+            PRIMARY KEY (recipient, kind, id DESC)) WITHOUT ROWID""",
+        "notifications_read": "(owner INTEGER, id BLOB, PRIMARY KEY (owner, id)) WITHOUT ROWID",
+        "notifications_read_up_to": "(owner INTEGER PRIMARY KEY, id BLOB NOT NULL)",
+        # What the stream remembers of those it raised; `about` is a tweet or an account.
+        "notifications_raised": """(
+            actor INTEGER, about BLOB, kind INTEGER, recipient BLOB, time INTEGER NOT NULL,
+            PRIMARY KEY (actor, about, kind, recipient)) WITHOUT ROWID""",
+    },
+    indexes=(
+        """CREATE INDEX notifications_{generation}_by_tweet ON {notifications} (recipient, kind, tweet, id DESC, actor)
+            WHERE kind >= 4""",
+    ),
+)
+_PLACES: dict[str, int] = {kind: place for place, kind in enumerate(KINDS)}
+
+
+class SqliteRaisedNotifications:
+    """The RaisedNotifications port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._put = "INSERT OR REPLACE INTO {notifications_raised} VALUES (?, ?, ?, ?, ?)".format(**names)
+        self._of = "SELECT kind, recipient, time FROM {notifications_raised} WHERE actor=? AND about=?".format(**names)
+        self._remove = "DELETE FROM {notifications_raised} WHERE actor=? AND about=? AND kind=? AND recipient=?".format(
+            **names
+        )
+
+    def put(self, actor: AccountId, about: str, raised: Raised) -> None:
+        """A notification was raised."""
+        kind, recipient, time = raised
+        self._execute(self._put, (account_number(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient), time))
+
+    def of(self, actor: AccountId, about: str) -> list[Raised]:
+        """What was raised and not withdrawn."""
+        rows: Any = self._execute(self._of, (account_number(actor), to_bytes(about)))
+        return [Raised(KINDS[kind], AccountId(from_bytes(who)), Millis(time)) for kind, who, time in rows]
+
+    def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
+        """A notification was withdrawn."""
+        key = (account_number(actor), to_bytes(about), _PLACES[raised.kind], to_bytes(raised.recipient))
+        self._execute(self._remove, key)
+
+
+class SqliteNotificationRows:
+    """The NotificationRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._raise = "INSERT OR REPLACE INTO {notifications} VALUES (?, ?, ?, ?, ?)".format(**names)
+        kinds = ", ".join(str(place) for place in _PLACES.values())
+        self._withdraw = "DELETE FROM {notifications} WHERE recipient=? AND kind IN ({kinds}) AND id=?".format(
+            **names, kinds=kinds
+        )
+        self._read = "INSERT OR IGNORE INTO {notifications_read} VALUES (?, ?)".format(**names)
+        self._read_up_to = """
+            INSERT INTO {notifications_read_up_to} VALUES (?, ?) ON CONFLICT DO UPDATE SET id = max(id, excluded.id)
+            """.format(**names)
+        self._forget = "DELETE FROM {notifications_read} WHERE owner=? AND id<=?".format(**names)
+
+    def raised(
+        self, recipient: AccountId, notification: NotificationId, kind: str, actor: AccountId, tweet: TweetId | None
+    ) -> None:
+        """A notification is there."""
+        about = to_bytes(tweet) if tweet is not None else None
+        row = (account_number(recipient), _PLACES[kind], to_bytes(notification), to_bytes(actor), about)
+        self._execute(self._raise, row)
+
+    def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
+        """A notification is gone."""
+        self._execute(self._withdraw, (account_number(recipient), to_bytes(notification)))
+
+    def read(self, owner: AccountId, notification: NotificationId) -> None:
+        """One notification was read."""
+        self._execute(self._read, (account_number(owner), to_bytes(notification)))
+
+    def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
+        """All up to and with one were read: single marks say nothing more of them."""
+        row = (account_number(owner), to_bytes(notification))
+        self._execute(self._read_up_to, row)
+        self._execute(self._forget, row)
+
+
+class SqliteNotifications:
+    """The Notifications port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        newest = """
+            SELECT * FROM (SELECT id, kind, actor, tweet FROM {notifications}
+                WHERE recipient=?1 AND kind={kind} AND id<?2 ORDER BY id DESC LIMIT ?3)"""
+        self._newest = {kind: newest.format(**names, kind=place) for kind, place in _PLACES.items()}
+        self._members = """
+            SELECT id, actor FROM {notifications}
+            WHERE recipient=? AND kind=? AND kind >= 4 AND tweet=? AND id<=? ORDER BY id DESC LIMIT ?""".format(**names)
+        self._up_to = "SELECT id FROM {notifications_read_up_to} WHERE owner=?".format(**names)
+        self._read = "SELECT 1 FROM {notifications_read} WHERE owner=? AND id=?".format(**names)
+
+    async def newest(
+        self, recipient: AccountId, kinds: Collection[str], before: str | None, limit: int
+    ) -> Page[Notification]:
+        """Notifications of some kinds, each by itself."""
+        ranges = " UNION ALL ".join(self._newest[kind] for kind in sorted(set(kinds)))
+        last = to_bytes(before) if before is not None else b"\xff" * 16
+        rows: Any = self._execute(f"{ranges} ORDER BY id DESC LIMIT ?3", (account_number(recipient), last, limit))
+        found = [
+            Notification(
+                NotificationId(from_bytes(id_)),
+                KINDS[kind],
+                AccountId(from_bytes(actor)),
+                TweetId(from_bytes(tweet)) if tweet is not None else None,
+            )
+            for id_, kind, actor, tweet in rows
+        ]
+        return Page(found, found[-1].id if len(found) == limit else None)
+
+    async def members(
+        self, recipient: AccountId, groups: Collection[Group], up_to: str | None, limit: int
+    ) -> dict[Group, list[Member]]:
+        """The notifications of each group."""
+        owner = account_number(recipient)
+        last = to_bytes(up_to) if up_to is not None else b"\xff" * 16
+        found = {}
+        for kind, tweet in groups:
+            rows: Any = self._execute(self._members, (owner, _PLACES[kind], to_bytes(tweet), last, limit))
+            found[kind, tweet] = [
+                Member(NotificationId(from_bytes(id_)), AccountId(from_bytes(actor))) for id_, actor in rows
+            ]
+        return found
+
+    async def marks(self, recipient: AccountId, notifications: Collection[NotificationId]) -> ReadMarks:
+        """What of these an account has read."""
+        owner = account_number(recipient)
+        raw: Any = self._execute(self._up_to, (owner,)).get
+        up_to = from_bytes(raw) if raw is not None else ""
+        single = (n for n in notifications if n > up_to and self._execute(self._read, (owner, to_bytes(n))).get)
+        return ReadMarks(up_to, frozenset(single))

@@ -1,0 +1,43 @@
+"""The public timeline on SQLite: the tweets themselves, which are clustered by id, read backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import apsw
+
+from events.ids import TweetId, from_bytes
+
+from ..pages import Page
+from .binding import key_before
+
+SCANNED = 1000
+"""Tweets that are looked at for one page, so that a flood of replies keeps nobody waiting."""
+
+
+class SqlitePublicTimeline:
+    """The PublicTimeline port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._latest = """
+            SELECT tweet, NOT deleted AND (reply_author IS NULL OR reply_author=author) FROM {tweets}
+            WHERE tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
+
+    async def latest(self, before: str | None, limit: int) -> Page[TweetId]:
+        """Everyone's posts that are not deleted."""
+        found: list[TweetId] = []
+        scanned = 0
+        key = b""
+        cursor = self._connection.cursor()
+        try:
+            for row in cursor.execute(self._latest, (key_before(before), SCANNED)):
+                if len(found) == limit:
+                    return Page(found, from_bytes(key))
+                scanned += 1
+                key, shown = row
+                if shown:
+                    found.append(TweetId(from_bytes(key)))
+        finally:
+            cursor.close()
+        return Page(found, from_bytes(key) if scanned == SCANNED else None)

@@ -1,0 +1,83 @@
+"""The `trends` stream's rows on SQLite; the tables are the trends' own (trends.py), so that both are built together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import apsw
+import msgspec
+
+from events.ids import Millis, from_bytes, to_bytes
+from events.trends import Trend
+
+from ..trend_windows import Ranking, Reached, Window
+from ..trends import HOUR, WindowNumbers
+from .trends import WindowCounts
+
+_decode = msgspec.json.Decoder(tuple[Trend, ...]).decode
+
+
+class SqliteTrendWindows:
+    """The TrendWindows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+        self._counts = WindowCounts(connection, names)
+        self._touch = "INSERT OR IGNORE INTO {trend_touched} VALUES (?)".format(**names)
+        self._first_touched = "SELECT min(hour) FROM {trend_touched}".format(**names)
+        self._touched = "SELECT hour FROM {trend_touched} WHERE hour < ? ORDER BY hour LIMIT ?".format(**names)
+        self._forget_touched = "DELETE FROM {trend_touched} WHERE hour=?".format(**names)
+        self._put_due = "INSERT OR IGNORE INTO {trend_due} VALUES (?, ?)".format(**names)
+        self._first_due = "SELECT min(ends) FROM {trend_due}".format(**names)
+        self._due = "SELECT length, ends FROM {trend_due} WHERE ends <= ? ORDER BY ends, length LIMIT ?".format(**names)
+        self._forget_due = "DELETE FROM {trend_due} WHERE length=? AND ends=?".format(**names)
+        self._reached = "SELECT time, recorded FROM {trend_clock}".format(**names)
+        self._ranking = "SELECT id, items FROM {trend_rankings} WHERE ends=? AND length=?".format(**names)
+        self._put_ranking = "INSERT OR REPLACE INTO {trend_rankings} VALUES (?, ?, ?, ?)".format(**names)
+
+    def touched(self, hour: int) -> None:
+        """What happened in an hour is not what it was."""
+        self._execute(self._touch, (hour,))
+
+    def reached(self) -> Reached | None:
+        """How far in time the events have come."""
+        row: Any = self._execute(self._reached).fetchone()
+        return None if row is None else Reached(*row)
+
+    def take_touched(self, before: Millis, limit: int) -> list[int]:
+        """Hours that were touched and have ended by `before`."""
+        hours = [int(hour) for (hour,) in self._execute(self._touched, (before // HOUR, limit))]
+        self._executemany(self._forget_touched, [(hour,) for hour in hours])
+        return hours
+
+    def put_due(self, windows: Iterable[Window]) -> None:
+        """These windows have to be ranked once they have ended."""
+        self._executemany(self._put_due, [(window.end, window.length) for window in windows])
+
+    def take_due(self, before: Millis, limit: int) -> list[Window]:
+        """Windows to be ranked that have ended by `before`."""
+        windows = [Window(str(length), Millis(end)) for length, end in self._execute(self._due, (before, limit))]
+        self._executemany(self._forget_due, windows)
+        return windows
+
+    def waiting(self, before: Millis) -> bool:
+        """Whether there is anything to take."""
+        hour: Any = self._execute(self._first_touched).get
+        end: Any = self._execute(self._first_due).get
+        return (hour is not None and hour < before // HOUR) or (end is not None and end <= before)
+
+    def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
+        """The tags of a window, counted."""
+        return self._counts.numbers(start, end)
+
+    def ranking(self, window: Window) -> Ranking | None:
+        """How a window was ranked last."""
+        row: Any = self._execute(self._ranking, (window.end, window.length)).fetchone()
+        return None if row is None else Ranking(from_bytes(row[0]), _decode(row[1]))
+
+    def put_ranking(self, window: Window, ranking: Ranking) -> None:
+        """It is ranked like this from now on."""
+        items = msgspec.json.encode(ranking.items)
+        self._execute(self._put_ranking, (window.end, window.length, to_bytes(ranking.id), items))

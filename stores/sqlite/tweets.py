@@ -1,0 +1,140 @@
+"""Tweets on SQLite: one row a tweet, clustered by id and so by time; texts that were replaced in a table beside it.
+
+Whoever looks whether a tweet is to be shown reads the front of the row, so the text stands at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+import msgspec
+
+from events.entities import Entities
+from events.ids import AccountId, Millis, TweetId, from_bytes, millis, to_bytes
+from events.tweets import TweetPosted, TweetRef
+
+from ..tweets import Tweet, Version
+from .binding import blobs
+from .views import Tables
+
+TWEETS = Tables(
+    model="tweets",
+    version=1,
+    tables={
+        "tweets": """(
+            tweet BLOB PRIMARY KEY, deleted INTEGER NOT NULL, author TEXT NOT NULL,
+            conversation BLOB,  -- NULL: it began one
+            reply_to BLOB, reply_author TEXT, quote_of BLOB, quote_author TEXT, sensitive INTEGER NOT NULL,
+            version INTEGER NOT NULL, edited_at INTEGER, content_warning TEXT, location BLOB,
+            entities BLOB NOT NULL, text TEXT NOT NULL) WITHOUT ROWID""",
+        "tweet_versions": """(
+            tweet BLOB, version INTEGER, at INTEGER,  -- NULL: as posted
+            entities BLOB NOT NULL, text TEXT NOT NULL, PRIMARY KEY (tweet, version)) WITHOUT ROWID""",
+    },
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SqliteTweetRows:
+    """The TweetRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._insert = "INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?)".format(**names)
+        self._keep = """
+            INSERT OR REPLACE INTO {tweet_versions}
+            SELECT tweet, version, edited_at, entities, text FROM {tweets} WHERE tweet=?""".format(**names)
+        self._edit = "UPDATE {tweets} SET version=?, edited_at=?, entities=?, text=? WHERE tweet=?".format(**names)
+        self._delete = """
+            UPDATE {tweets} SET deleted=1, content_warning=NULL, location=NULL, entities=x'', text=''
+            WHERE tweet=?""".format(**names)
+        self._forget = "DELETE FROM {tweet_versions} WHERE tweet=?".format(**names)
+
+    def posted(self, event: TweetPosted) -> None:
+        """A tweet is there."""
+        reply, quote = event.reply_to, event.quote_of
+        self._execute(
+            self._insert,
+            (
+                to_bytes(event.tweet),
+                event.author,
+                to_bytes(event.conversation) if event.conversation != event.tweet else None,
+                to_bytes(reply.tweet) if reply else None,
+                reply.author if reply else None,
+                to_bytes(quote.tweet) if quote else None,
+                quote.author if quote else None,
+                event.sensitive,
+                event.content_warning,
+                _encode(event.location) if event.location else None,
+                _encode(event.entities),
+                event.text,
+            ),
+        )
+
+    def edited(self, tweet: TweetId, version: int, text: str, entities: Entities, at: Millis) -> None:
+        """A tweet has another text."""
+        key = to_bytes(tweet)
+        self._execute(self._keep, (key,))
+        self._execute(self._edit, (version, at, _encode(entities), text, key))
+
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
+        key = to_bytes(tweet)
+        self._execute(self._delete, (key,))
+        self._execute(self._forget, (key,))
+
+
+class SqliteTweets:
+    """The Tweets port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._by_ids = """
+            SELECT tweet, author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
+                location, sensitive, content_warning, version, edited_at, deleted
+            FROM carray(?) CROSS JOIN {tweets} ON tweet=value""".format(**names)
+        self._history = """
+            SELECT version, text, entities, at FROM {tweet_versions} WHERE tweet=?1
+            UNION ALL SELECT version, text, entities, edited_at FROM {tweets} WHERE tweet=?1 AND NOT deleted
+            ORDER BY version""".format(**names)
+
+    async def by_ids(self, tweets: Collection[TweetId]) -> dict[TweetId, Tweet]:
+        """Those of the tweets that there are or were."""
+        if not tweets:
+            return {}
+        found = {}
+        rows: Any = self._execute(self._by_ids, (blobs(tweets),)).fetchall()
+        for (
+            key, author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
+            location, sensitive, warning, version, edited_at, deleted,
+        ) in rows:  # fmt: skip
+            id_ = TweetId(from_bytes(key))
+            found[id_] = Tweet(
+                id_,
+                author,
+                text,
+                entities,
+                id_ if conversation is None else TweetId(from_bytes(conversation)),
+                None if reply_to is None else _reference(reply_to, reply_author),
+                None if quote_of is None else _reference(quote_of, quote_author),
+                location,
+                sensitive == 1,
+                warning,
+                version,
+                edited_at,
+                deleted == 1,
+            )
+        return found
+
+    async def history(self, tweet: TweetId) -> list[Version]:
+        """Every text that a tweet had."""
+        rows: Any = self._execute(self._history, (to_bytes(tweet),)).fetchall()
+        posted = millis(tweet)
+        return [Version(version, text, entities, posted if at is None else at) for version, text, entities, at in rows]
+
+
+def _reference(tweet: bytes, author: str) -> TweetRef:
+    return TweetRef(TweetId(from_bytes(tweet)), AccountId(author))

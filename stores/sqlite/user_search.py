@@ -1,0 +1,139 @@
+"""User search on SQLite: a row for each name of an account, and one for each trigram of each name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import apsw
+
+from events.ids import AccountId, account_number, from_bytes, to_bytes
+
+from ..pages import Page
+from ..trigrams import name_key, similarity, threshold, trigrams
+from .trigrams import candidates
+from .views import Tables
+
+USER_SEARCH = Tables(
+    model="user_search",
+    version=1,
+    tables={
+        "user_search_names": """(
+            account INTEGER,
+            slot INTEGER,       -- 0 the user name, 1 the display name, from 2 on what begins at each of its words
+            name TEXT NOT NULL, -- the key of it
+            id BLOB NOT NULL,
+            PRIMARY KEY (account, slot)) WITHOUT ROWID""",
+        "user_search_trigrams": """(
+            trigram TEXT, size INTEGER, account INTEGER, slot INTEGER,
+            PRIMARY KEY (trigram, size, account, slot)) WITHOUT ROWID""",
+    },
+    indexes=("CREATE INDEX user_search_names_{generation}_by_name ON {user_search_names} (name, slot, account)",),
+)
+_LAST = "\U0010ffff"
+
+
+def _compared(slot: int, name: str) -> frozenset[str]:
+    """The trigrams that stand for a row: of the whole name, or of one word of it."""
+    return trigrams(name if slot < 2 else name.partition(" ")[0])
+
+
+class SqliteUserSearchRows:
+    """The UserSearchRows port. A change of the display name reads the old one, to know what to remove."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+        self._names = "SELECT slot, name FROM {user_search_names} WHERE account=? ORDER BY slot".format(**names)
+        self._remove_names = "DELETE FROM {user_search_names} WHERE account=? AND slot>=1".format(**names)
+        self._remove_trigram = (
+            "DELETE FROM {user_search_trigrams} WHERE trigram=? AND size=? AND account=? AND slot=?".format(**names)
+        )
+        self._add_name = "INSERT INTO {user_search_names} VALUES (?, ?, ?, ?)".format(**names)
+        self._add_trigram = "INSERT INTO {user_search_trigrams} VALUES (?, ?, ?, ?)".format(**names)
+
+    def named(self, account: AccountId, username: str) -> None:
+        """An account has this user name."""
+        self._add(account, 0, name_key(username))
+
+    def displayed(self, account: AccountId, display_name: str) -> None:
+        """An account has this display name from now on. What is the user name as well is not said twice."""
+        number = account_number(account)
+        rows: list[Any] = self._execute(self._names, (number,)).fetchall()
+        (_, username), *old = rows
+        for slot, name in old:
+            self._executemany(self._remove_trigram, _trigram_rows(number, slot, name))
+        self._execute(self._remove_names, (number,))
+        key = name_key(display_name)
+        words = key.split(" ")
+        endings = [" ".join(words[i:]) for i in range(len(words))] if len(words) > 1 else []
+        for slot, name in enumerate([key, *endings], start=1):
+            if name != username:
+                self._add(account, slot, name)
+
+    def _add(self, account: AccountId, slot: int, name: str) -> None:
+        number = account_number(account)
+        self._execute(self._add_name, (number, slot, name, to_bytes(account)))
+        self._executemany(self._add_trigram, _trigram_rows(number, slot, name))
+
+
+def _trigram_rows(account: int, slot: int, name: str) -> list[tuple[str, int, int, int]]:
+    found = _compared(slot, name)
+    return [(trigram, len(found), account, slot) for trigram in found]
+
+
+class SqliteUserSearch:
+    """The UserSearch port. A position is `p` and a row of the index by name, or `s`, similarity, slot and account."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._connection = connection
+        # Each account once: under the first of its names that fit.
+        self._by_prefix = """
+            SELECT name, slot, account, id FROM {user_search_names} AS n
+            WHERE name >= ?3 AND name < ?2 AND (name, slot, account) > (?3, ?4, ?5) AND NOT EXISTS (
+                SELECT 1 FROM {user_search_names} AS m
+                WHERE m.account = n.account AND m.name >= ?1 AND m.name < ?2 AND (m.name, m.slot) < (n.name, n.slot))
+            ORDER BY name, slot, account LIMIT ?6""".format(**names)
+        self._by_trigram = """
+            SELECT size, account, slot FROM {user_search_trigrams} WHERE trigram=? AND size BETWEEN ? AND ?
+            ORDER BY size, account, slot LIMIT ?""".format(**names)
+        self._of = "SELECT id, slot, name FROM {user_search_names} WHERE account=?".format(**names)
+
+    async def find(self, name: str, before: str | None, limit: int) -> Page[AccountId]:
+        """The accounts that `name` may mean, best first."""
+        key = name_key(name.strip().lstrip("@＠"))
+        if not key:
+            return Page([], None)
+        kind, _, position = (before or "p:").partition(":")
+        found: list[tuple[AccountId, str]] = []
+        if kind == "p":
+            found = self._with_prefix(key, position, limit)
+            position = ""
+        if len(found) < limit:
+            found += self._similar(key, position)[: limit - len(found)]
+        return Page([account for account, _ in found], found[-1][1] if len(found) == limit else None)
+
+    def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[AccountId, str]]:
+        slot, account, name = after.split(":", 2) if after else ("-1", "-1", key)
+        rows: Any = self._connection.execute(self._by_prefix, (key, key + _LAST, name, int(slot), int(account), limit))
+        return [(AccountId(from_bytes(id_)), f"p:{slot}:{account}:{name}") for name, slot, account, id_ in rows]
+
+    def _similar(self, key: str, after: str) -> list[tuple[AccountId, str]]:
+        """Those that are similar and have no name with the prefix, after a position."""
+        wanted = trigrams(key)
+        least = threshold(len(wanted))
+        if least == 1.0:
+            return []
+        ranked = []
+        for account in {row[0] for row in candidates(self._connection, self._by_trigram, wanted)}:
+            rows: Any = self._connection.execute(self._of, (account,)).fetchall()
+            distance, slot = min((-similarity(wanted, _compared(slot, name)), slot) for _, slot, name in rows)
+            if -distance >= least and not any(name.startswith(key) for _, _, name in rows):
+                ranked.append((distance, slot, account, rows[0][0]))
+        ranked.sort()
+        if after:
+            shown, slot, number = after.split(":")
+            ranked = [row for row in ranked if row[:3] > (-float(shown), int(slot), int(number))]
+        return [
+            (AccountId(from_bytes(id_)), f"s:{-distance!r}:{slot}:{number}") for distance, slot, number, id_ in ranked
+        ]

@@ -1,0 +1,102 @@
+"""Users on SQLite: one row an account, by its number and by its folded name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import apsw
+
+from events.accounts import Profile
+from events.ids import AccountId, Millis, account_number
+
+from ..users import Card, User
+from .binding import numbers
+from .views import Tables
+
+USERS = Tables(
+    model="users",
+    version=1,
+    tables={
+        "users": """(
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL, username TEXT NOT NULL, display_name TEXT NOT NULL,
+            bio TEXT NOT NULL, location TEXT NOT NULL, website TEXT NOT NULL, feed TEXT NOT NULL,
+            created_at INTEGER NOT NULL, imported INTEGER NOT NULL, version INTEGER NOT NULL,
+            folded TEXT NOT NULL UNIQUE)"""
+    },
+)
+
+
+class SqliteUserRows:
+    """The UserRows port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)".format(**names)
+        self._update = (
+            "UPDATE {users} SET display_name=?, bio=?, location=?, website=?, feed=?, version=version+1 WHERE number=?"
+        ).format(**names)
+
+    def registered(
+        self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
+    ) -> None:
+        """An account began."""
+        new = Profile(display_name=display_name)
+        self._execute(
+            self._insert,
+            (
+                account_number(account),
+                account,
+                username,
+                new.display_name,
+                new.bio,
+                new.location,
+                new.website,
+                new.feed,
+                created_at,
+                imported,
+                username.lower(),
+            ),
+        )
+
+    def profile_changed(self, account: AccountId, profile: Profile) -> None:
+        """The profile is another."""
+        p = profile
+        self._execute(self._update, (p.display_name, p.bio, p.location, p.website, p.feed, account_number(account)))
+
+
+class SqliteUsers:
+    """The Users port."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        whole = "id, username, display_name, bio, location, website, feed, created_at, imported, version"
+        self._named = f"SELECT {whole} FROM {{users}} WHERE folded=?".format(**names)
+        self._by_ids = f"SELECT {whole} FROM carray(?) CROSS JOIN {{users}} ON number=value".format(**names)
+        self._cards = "SELECT id, username, display_name FROM carray(?) CROSS JOIN {users} ON number=value".format(
+            **names
+        )
+
+    async def named(self, username: str) -> User | None:
+        """The account with a name, whatever the case."""
+        row = self._execute(self._named, (username.lower(),)).fetchone()
+        return None if row is None else _user(row)
+
+    async def by_ids(self, accounts: Collection[AccountId]) -> dict[AccountId, User]:
+        """Those of the accounts that there are."""
+        if not accounts:
+            return {}
+        users = [_user(row) for row in self._execute(self._by_ids, (numbers(accounts),)).fetchall()]
+        return {user.id: user for user in users}
+
+    async def cards(self, accounts: Collection[AccountId]) -> dict[AccountId, Card]:
+        """Those of the accounts that there are, in few words."""
+        if not accounts:
+            return {}
+        rows: Any = self._execute(self._cards, (numbers(accounts),)).fetchall()
+        return {row[0]: Card._make(row) for row in rows}
+
+
+def _user(row: Any) -> User:
+    user: User = User._make(row)
+    return user._replace(imported=bool(user.imported))

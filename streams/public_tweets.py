@@ -1,0 +1,64 @@
+"""Tweets to the public firehose: what outsiders may read of them, in the clear, with their sentiment.
+
+The topic is compacted by tweet, so its newest record has to be whole. An edit does not repeat what a tweet replies to
+and quotes; the stream keeps that for the tweets that have any, in rows of its own.
+"""
+
+from __future__ import annotations
+
+from events.event import Envelope, on
+from events.public_tweets import TweetPublished, TweetRetracted
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted
+from stores.public_tweets import Context, PublicTweetContexts
+
+from .scoring import Scorer
+from .stream import Emit, Stream
+
+_PLAIN = Context(None, None, False)
+
+
+class PublicTweets(Stream):
+    """The topic `public-tweets`."""
+
+    name = "public-tweets"
+    model = "public_tweets"
+
+    def __init__(self, emit: Emit, scorer: Scorer, contexts: PublicTweetContexts) -> None:
+        super().__init__(emit)
+        self._scorer = scorer
+        self._contexts = contexts
+
+    @on(TweetPosted)
+    def posted(self, event: TweetPosted, about: Envelope) -> None:
+        """A tweet is public from the start."""
+        context = Context(event.reply_to, event.quote_of, event.sensitive)
+        if context != _PLAIN:
+            self._contexts.put(event.tweet, context)
+        self._publish(event, 1, context, about)
+
+    @on(TweetEdited)
+    def edited(self, event: TweetEdited, about: Envelope) -> None:
+        """It is published again, with its new text."""
+        self._publish(event, event.version, self._contexts.get(event.tweet) or _PLAIN, about)
+
+    @on(TweetDeleted)
+    def deleted(self, event: TweetDeleted, about: Envelope) -> None:
+        """The tombstone."""
+        self._contexts.remove(event.tweet)
+        self.emit(TweetRetracted(tweet=event.tweet), about)
+
+    def _publish(self, event: TweetPosted | TweetEdited, version: int, context: Context, about: Envelope) -> None:
+        label, score = self._scorer.score(event.text, event.entities.mentions)
+        published = TweetPublished(
+            tweet=event.tweet,
+            author=event.author,
+            version=version,
+            text=event.text,
+            entities=event.entities,
+            label=label,
+            score=score,
+            reply_to=context.reply_to,
+            quote_of=context.quote_of,
+            sensitive=context.sensitive,
+        )
+        self.emit(published, about)

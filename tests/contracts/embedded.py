@@ -1,0 +1,162 @@
+"""The embedded profile as the contracts see it: a log and a command store whose clock, disk and crashes are ours."""
+
+import asyncio
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from command_api.sqlite.rebuild import live_snapshot
+from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
+from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
+from events.ids import HybridClock, Millis
+from events.sqlite.connection import connect
+from runtime.embedded.log_db import LogDb, log_table, open_reader
+
+START = Millis(1_790_000_000_000)
+EMAIL_KEY = b"a key for addresses"
+
+
+class Clock:
+    """The wall clock, which goes where a test sets it."""
+
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+
+class Disk:
+    """Runs commits on the loop; a test can hold them, make them fail, and look at what is on disk before each."""
+
+    def __init__(self):
+        self.commits = 0
+        self.failure = None
+        self.before = lambda: None
+        self._open = asyncio.Event()
+        self._open.set()
+        self.waiting = asyncio.Event()
+
+    def hold(self):
+        """From now on commits wait."""
+        self._open.clear()
+        self.waiting.clear()
+
+    def release(self):
+        """They go on."""
+        self._open.set()
+
+    async def __call__(self, work):
+        self.waiting.set()
+        await self._open.wait()
+        self.before()
+        if self.failure is not None:
+            raise self.failure
+        self.commits += 1
+        work()
+
+
+class Embedded:
+    """One data directory, opened by its owner. `also` are private changes and the tables they write."""
+
+    def __init__(self, directory: Path, *, partitions=1, clock=None, private=None, tables=(), off_loop=None):
+        directory.mkdir(exist_ok=True)
+        self.directory = directory
+        self.clock = clock or Clock()
+        self.disk = Disk()
+        self.ids = HybridClock(self.clock, random.Random(7).randbytes)
+        self._partitions, self._private, self._tables, self._off_loop = partitions, private or {}, tables, off_loop
+        self.open()
+
+    def open(self):
+        """Open it, as after a start."""
+
+        def prepare(connection):
+            create_state_tables(connection)
+            connection.execute(IDEMPOTENCY_DDL)
+            for table in self._tables:
+                connection.execute(table)
+
+        self.db = LogDb(
+            self.directory,
+            ids=self.ids,
+            partitions=self._partitions,
+            off_loop=self._off_loop or self.disk,
+            timer=lambda: 0.0,
+            prepare=(prepare,),
+        )
+        self.log = self.db.log
+        self.store = SqliteCommandStore(
+            self.db.commits,
+            self.db.writer,
+            SqliteDecisionRows(self.db.connection, EMAIL_KEY),
+            {kind: lambda change, apply=apply: apply(self.db.connection, change) for kind, apply in self._private.items()},
+            SqliteDecisionRows(self.db.read_connection, EMAIL_KEY),
+        )
+
+    async def close(self):
+        await self.db.close()
+
+    async def restart(self, *, clock=None):
+        """Stop and start again, perhaps with another clock."""
+        await self.close()
+        self.clock = clock or self.clock
+        self.ids = HybridClock(self.clock, random.Random(8).randbytes)
+        self.disk = Disk()
+        self.open()
+
+    def elsewhere(self):
+        """The log as another process reads it."""
+        return open_reader(self.directory)
+
+    def as_on_disk(self, to: Path) -> Path:
+        """What a process that is killed now would leave."""
+        shutil.copytree(self.directory, to)
+        return to
+
+    def snapshot(self):
+        """Positions and digest of the decision state, as of one commit."""
+        connection = connect(self.directory / "log.db", durable=True, read_only=True)
+        try:
+            return live_snapshot(log_table(connection, self.db.sealer))
+        finally:
+            connection.close()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """The disk has no room for another page."""
+        pages = self.db.connection.pragma("page_count")
+        self.db.connection.pragma("max_page_count", pages)
+        try:
+            yield
+        finally:
+            self.db.connection.pragma("max_page_count", 1_000_000)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """The file cannot be written."""
+        self.db.connection.pragma("query_only", True)
+        try:
+            yield
+        finally:
+            self.db.connection.pragma("query_only", False)
+
+    async def destroy_key(self, subject):
+        """What an erasure does to a subject's key."""
+        await self.db.commits.run(
+            lambda: self.db.connection.execute("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", (subject,)) and None
+        )
+        self.db.sealer.clear()
+
+    async def lose_key(self, subject):
+        """A key store that does not belong to this log."""
+        await self.db.commits.run(
+            lambda: self.db.connection.execute("DELETE FROM subject_keys WHERE subject=?", (subject,)) and None
+        )
+        self.db.sealer.clear()
+
+    async def rewrite(self, change, *bindings):
+        """Change records as nobody may."""
+        await self.db.commits.run(lambda: self.db.connection.execute(f"UPDATE records SET {change}", bindings) and None)

@@ -1,0 +1,129 @@
+"""Follows, blocks and mutes."""
+
+import pytest
+from given_when_then import ALICE, BOB, given_for, related
+
+from command_api.domain import (
+    block_account,
+    follow_account,
+    mute_account,
+    unblock_account,
+    unfollow_account,
+    unmute_account,
+)
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.domain.errors import AccountNotFound, Blocked, NotYourself
+from command_api.domain.follow_account import FollowAccount
+from command_api.domain.mute_account import MuteAccount
+from command_api.domain.unblock_account import UnblockAccount
+from command_api.domain.unfollow_account import UnfollowAccount
+from command_api.domain.unmute_account import UnmuteAccount
+from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
+from events.personal import AccountMuted, AccountUnmuted
+
+follow = given_for(follow_account)
+unfollow = given_for(unfollow_account)
+block = given_for(block_account)
+unblock = given_for(unblock_account)
+mute = given_for(mute_account)
+unmute = given_for(unmute_account)
+
+BLOCKS = AccountBlocked(blocker=BOB, blocked=ALICE)
+
+
+def test_an_account_follows_another():
+    follow().when(FollowAccount(BOB, ALICE)).then(AccountFollowed(follower=BOB, followee=ALICE))
+
+
+def test_following_twice_appends_nothing():
+    follow(relation=related(following=True)).when(FollowAccount(BOB, ALICE)).then_nothing()
+
+
+def test_being_followed_is_not_following():
+    follow(relation=related(followed_by=True)).when(FollowAccount(BOB, ALICE)).then(
+        AccountFollowed(follower=BOB, followee=ALICE)
+    )
+
+
+@pytest.mark.parametrize("block", ["blocking", "blocked_by"])
+def test_nobody_follows_past_a_block_of_either_side(block):
+    follow(relation=related(**{block: True})).when(FollowAccount(BOB, ALICE)).then_refused(Blocked)
+
+
+def test_unfollowing_ends_the_follow():
+    unfollow(following=True).when(UnfollowAccount(BOB, ALICE)).then(AccountUnfollowed(follower=BOB, followee=ALICE))
+
+
+def test_unfollowing_someone_not_followed_appends_nothing():
+    unfollow().when(UnfollowAccount(BOB, ALICE)).then_nothing()
+
+
+def test_a_block_between_strangers_is_a_block_alone():
+    block().when(BlockAccount(BOB, ALICE)).then(BLOCKS)
+
+
+def test_a_block_ends_following_both_ways_before_it_stands():
+    block(relation=related(following=True, followed_by=True)).when(BlockAccount(BOB, ALICE)).then(
+        AccountUnfollowed(follower=ALICE, followee=BOB), AccountUnfollowed(follower=BOB, followee=ALICE), BLOCKS
+    )
+
+
+@pytest.mark.parametrize(
+    ("relation", "ended"),
+    [
+        (related(following=True), AccountUnfollowed(follower=BOB, followee=ALICE)),
+        (related(followed_by=True), AccountUnfollowed(follower=ALICE, followee=BOB)),
+    ],
+)
+def test_a_block_ends_only_the_follow_that_there_is(relation, ended):
+    block(relation=relation).when(BlockAccount(BOB, ALICE)).then(ended, BLOCKS)
+
+
+def test_a_block_locks_the_graphs_of_both():
+    assert set(BLOCK_ACCOUNT.entities(BlockAccount(BOB, ALICE))) == {("graph", BOB), ("graph", ALICE)}
+
+
+def test_blocking_twice_appends_nothing():
+    block(relation=related(blocking=True)).when(BlockAccount(BOB, ALICE)).then_nothing()
+
+
+def test_someone_who_blocks_you_can_be_blocked():
+    block(relation=related(blocked_by=True)).when(BlockAccount(BOB, ALICE)).then(BLOCKS)
+
+
+def test_unblocking_brings_no_follow_back():
+    unblock(blocking=True).when(UnblockAccount(BOB, ALICE)).then(AccountUnblocked(blocker=BOB, blocked=ALICE))
+
+
+def test_unblocking_someone_not_blocked_appends_nothing():
+    unblock().when(UnblockAccount(BOB, ALICE)).then_nothing()
+
+
+def test_an_account_mutes_another():
+    mute().when(MuteAccount(BOB, ALICE)).then(AccountMuted(owner=BOB, muted=ALICE))
+
+
+def test_muting_twice_appends_nothing():
+    mute(muting=True).when(MuteAccount(BOB, ALICE)).then_nothing()
+
+
+def test_unmuting_ends_the_mute():
+    unmute(muting=True).when(UnmuteAccount(BOB, ALICE)).then(AccountUnmuted(owner=BOB, muted=ALICE))
+
+
+def test_unmuting_someone_not_muted_appends_nothing():
+    unmute().when(UnmuteAccount(BOB, ALICE)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("given", "command"), [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)], ids=str
+)
+def test_it_is_never_done_to_yourself(given, command):
+    given().when(command(BOB, BOB)).then_refused(NotYourself)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"), [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)], ids=str
+)
+def test_it_is_not_done_to_nobody(given, command):
+    given(exists=False).when(command(BOB, ALICE)).then_refused(AccountNotFound, ALICE)

@@ -1,0 +1,217 @@
+"""What holds for any sequence of commands, decided and folded for real: laws 3 and 6, the locks, and the counts."""
+
+import random
+from collections import Counter
+
+import apsw
+from given_when_then import ALICE, BOB, CAROL, NOW
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from command_api.deciding import Refused
+from command_api.decision_state import DecisionState
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
+from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
+from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
+from command_api.domain.errors import TweetGone
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
+from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
+from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
+from command_api.domain.mute_account import MUTE_ACCOUNT, MuteAccount
+from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.domain.read_notification import READ_NOTIFICATION, ReadNotification
+from command_api.domain.read_notifications import READ_NOTIFICATIONS, ReadNotifications
+from command_api.domain.remove_bookmark import REMOVE_BOOKMARK, RemoveBookmark
+from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from command_api.domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
+from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
+from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
+from command_api.facts import RelationOf
+from command_api.sqlite.rebuild import decision_digest
+from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
+from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
+from events.entities import Entities, Mention
+from events.event import BY_CLASS, Envelope
+from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
+from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, TweetId, id_at
+from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
+
+ACCOUNTS = {ALICE: "alice", BOB: "bob", CAROL: "carol"}
+TWEETS = [TweetId(id_at(NOW, "tweet", name)) for name in ACCOUNTS.values()]
+NOBODY = AccountId(id_at(NOW, "nobody"))
+NEVER = TweetId(id_at(NOW, "never posted"))
+
+
+class World:
+    """The decision state of a small community, in memory."""
+
+    def __init__(self):
+        self.connection = apsw.Connection(":memory:")
+        create_state_tables(self.connection)
+        self.rows = SqliteDecisionRows(self.connection, b"key")
+        self.fold = DecisionState(self.rows)
+        self.events = []
+
+    def populated(self):
+        for account, name in ACCOUNTS.items():
+            self.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name.title()))
+        first, second, third = TWEETS
+        for author, tweet, reply_to in ((ALICE, first, None), (BOB, second, first), (CAROL, third, second)):
+            self.execute(POST_TWEET, PostTweet(author, tweet, f"by {author}", Entities(), reply_to=reply_to))
+        return self
+
+    def decide(self, decision, command):
+        facts = self.rows.answer(decision.questions(command))
+        return list(decision.decide(command, decision.state(command, facts)))
+
+    def execute(self, decision, command):
+        decided = self.decide(decision, command)
+        for event in decided:
+            self.apply(event, EventId(id_at(Millis(NOW + len(self.events)), "event")))
+        return decided
+
+    def outcome(self, decision, command):
+        """What was appended, or the class of the refusal."""
+        try:
+            return self.execute(decision, command)
+        except Refused as error:
+            return type(error)
+
+    def apply(self, event, id_):
+        self.events.append((event, id_))
+        self.fold.handle(event, Envelope(id_, NOW))
+
+
+def entity(event):
+    kind = BY_CLASS[type(event)]
+    return kind.topic, kind.key(event)
+
+
+accounts = st.sampled_from([*ACCOUNTS, NOBODY])
+actors = st.sampled_from(list(ACCOUNTS))
+tweets = st.sampled_from([*TWEETS, NEVER])
+texts = st.sampled_from(["one", "two", f"by {ALICE}"])
+moments = st.integers(NOW, NOW + 40 * 60_000).map(Millis)
+retweets = st.integers(0, 1000).map(lambda n: ActivityId(id_at(NOW, "retweet", str(n))))
+notifications = st.integers(0, 5).map(lambda n: NotificationId(id_at(Millis(NOW - n), "notification")))
+mentions = st.sampled_from([Entities(), Entities(mentions=(Mention("Bob", 0, 4), Mention("nobody", 5, 12)))])
+ON_TWEET = [
+    (LIKE_TWEET, LikeTweet), (UNLIKE_TWEET, UnlikeTweet), (UNDO_RETWEET, UndoRetweet),
+    (BOOKMARK_TWEET, BookmarkTweet), (REMOVE_BOOKMARK, RemoveBookmark), (DELETE_TWEET, DeleteTweet),
+]  # fmt: skip
+ON_ACCOUNT = [
+    (FOLLOW_ACCOUNT, FollowAccount), (UNFOLLOW_ACCOUNT, UnfollowAccount), (BLOCK_ACCOUNT, BlockAccount),
+    (UNBLOCK_ACCOUNT, UnblockAccount), (MUTE_ACCOUNT, MuteAccount), (UNMUTE_ACCOUNT, UnmuteAccount),
+    (IMPORT_FOLLOW, ImportFollow),
+]  # fmt: skip
+
+
+def of(decision, command, *fields):
+    return st.tuples(st.just(decision), st.builds(command, *fields))
+
+
+commands = st.one_of(
+    *(of(decision, command, actors, tweets) for decision, command in ON_TWEET),
+    *(of(decision, command, actors, accounts) for decision, command in ON_ACCOUNT),
+    of(RETWEET_TWEET, RetweetTweet, actors, tweets, retweets),
+    of(EDIT_TWEET, EditTweet, actors, tweets, texts, mentions, moments),
+    of(CHANGE_PROFILE, ChangeProfile, actors, texts, texts),
+    of(READ_NOTIFICATION, ReadNotification, actors, notifications, st.just(NOW)),
+    of(READ_NOTIFICATIONS, ReadNotifications, actors, notifications, st.just(NOW)),
+    of(IMPORT_ACCOUNT, ImportAccount, accounts, st.sampled_from(["Alice", "dora"]), texts),
+    of(IMPORT_TWEET, ImportTweet, accounts, st.sampled_from("123"), st.just(NOW), texts, mentions),
+)
+histories = st.lists(commands, max_size=40)
+
+
+def lived(history):
+    world = World().populated()
+    for decision, command in history:
+        world.outcome(decision, command)
+    return world
+
+
+@given(histories, commands)
+def test_the_same_command_twice_appends_nothing(history, last):
+    world = lived(history)
+    first, second = world.outcome(*last), world.outcome(*last)
+    if isinstance(first, type):
+        assert second is first
+    elif last[0] is DELETE_TWEET:
+        assert second is TweetGone
+    else:
+        assert second == []
+
+
+@given(histories)
+def test_every_event_is_of_an_entity_that_its_command_locks(history):
+    world = World().populated()
+    for decision, command in history:
+        decided = world.outcome(decision, command)
+        if not isinstance(decided, type):
+            assert {entity(event) for event in decided} <= set(decision.entities(command))
+
+
+@given(histories)
+def test_nobody_follows_past_a_block(history):
+    world = lived(history)
+    for one in ACCOUNTS:
+        for other in ACCOUNTS:
+            question = RelationOf(one, other)
+            relation = world.rows.answer((question,))[question]
+            assert not (relation.following and (relation.blocking or relation.blocked_by))
+
+
+@given(histories)
+def test_counting_events_counts_what_there_is(history):
+    """So that counters may add one for each event, and subtract one for each that takes back."""
+    counts = Counter()
+    for event, _ in lived(history).events:
+        match event:
+            case TweetLiked(actor=a, tweet=t):
+                counts["like", a, t] += 1
+            case TweetUnliked(actor=a, tweet=t):
+                counts["like", a, t] -= 1
+            case TweetRetweeted(actor=a, tweet=t):
+                counts["retweet", a, t] += 1
+            case RetweetUndone(actor=a, tweet=t):
+                counts["retweet", a, t] -= 1
+            case TweetBookmarked(owner=a, tweet=t):
+                counts["bookmark", a, t] += 1
+            case BookmarkRemoved(owner=a, tweet=t):
+                counts["bookmark", a, t] -= 1
+            case AccountFollowed(follower=a, followee=b):
+                counts["follow", a, b] += 1
+            case AccountUnfollowed(follower=a, followee=b):
+                counts["follow", a, b] -= 1
+            case AccountBlocked(blocker=a, blocked=b):
+                counts["block", a, b] += 1
+            case AccountUnblocked(blocker=a, blocked=b):
+                counts["block", a, b] -= 1
+            case AccountMuted(owner=a, muted=b):
+                counts["mute", a, b] += 1
+            case AccountUnmuted(owner=a, muted=b):
+                counts["mute", a, b] -= 1
+        assert set(counts.values()) <= {0, 1}
+
+
+@settings(max_examples=50)
+@given(histories, st.randoms(use_true_random=False))
+def test_the_order_across_entities_does_not_matter(history, chance: random.Random):
+    world = lived(history)
+    queues = {}
+    for event, id_ in world.events:
+        queues.setdefault(entity(event), []).append((event, id_))
+    another = World()
+    while queues:
+        chosen = chance.choice(sorted(queues))
+        another.apply(*queues[chosen].pop(0))
+        if not queues[chosen]:
+            del queues[chosen]
+    assert decision_digest(another.connection) == decision_digest(world.connection)

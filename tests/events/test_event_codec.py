@@ -1,0 +1,144 @@
+"""Events come back from their bytes; sealed fields stand in them for those who hold the key."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.accounts import AccountRegistered
+from events.codec import Codec, UnknownEvent, UnreadableEvent
+from events.engagement import TweetLiked
+from events.entities import Entities
+from events.event import BY_CLASS, Event
+from events.ids import AccountId, TweetId
+from events.sealing import KeyUnknown, MasterKeys, SealBroken, Sealer, WrappedKey
+from events.tweets import TweetPosted
+
+MASTERS = MasterKeys({"m": bytes(32)})
+ID = "019aa122-be28-7e03-b040-bb864cbba90c"
+ADA = AccountId("ada")
+
+# What JSON can say exactly: finite numbers, integers of 64 bits, text without lone surrogates.
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+st.register_type_strategy(int, st.integers(-(1 << 63), (1 << 63) - 1))
+EVENTS = st.sampled_from(sorted(BY_CLASS, key=lambda cls: cls.__name__)).flatmap(st.builds)
+
+
+def codec_for(event: Event) -> Codec:
+    """A codec that has the key of the event's subject."""
+    codec = Codec(Sealer(MASTERS))
+    subject = codec.subject(event)
+    if subject is not None:
+        codec.sealer.learn({AccountId(subject): MASTERS.wrap(bytes(range(32)))})
+    return codec
+
+
+def decode(codec: Codec, kind: type[Event], value: bytes) -> Event | None:
+    registered = BY_CLASS[kind]
+    return codec.finish(codec.parse(registered.name, registered.version, value, ID))
+
+
+@given(EVENTS)
+def test_every_event_comes_back_from_its_bytes(event: Event) -> None:
+    codec = codec_for(event)
+    assert decode(codec, type(event), codec.encode(event, ID)) == event
+
+
+@given(EVENTS)
+def test_the_bytes_are_json_whose_fields_are_the_events_or_the_seal(event: Event) -> None:
+    kind = BY_CLASS[type(event)]
+    fields = json.loads(codec_for(event).encode(event, ID))
+    clear = set(type(event).__struct_fields__) - set(kind.sealed)
+    assert fields.keys() == clear | ({"sealed"} if kind.sealed else set())
+
+
+TWEET = TweetPosted(
+    tweet=TweetId("t"), author=ADA, text="meet me at the fountain", entities=Entities(), conversation=TweetId("t")
+)
+
+
+def test_nothing_that_is_sealed_stands_in_the_bytes() -> None:
+    assert b"fountain" not in codec_for(TWEET).encode(TWEET, ID)
+
+
+def test_what_a_seal_holds_wins_over_what_was_slipped_in_beside_it() -> None:
+    codec = codec_for(TWEET)
+    slipped = json.loads(codec.encode(TWEET, ID)) | {"text": "forged"}
+    assert decode(codec, TweetPosted, json.dumps(slipped).encode()) == TWEET
+
+
+def test_an_event_whose_subject_was_erased_is_nothing() -> None:
+    codec = codec_for(TWEET)
+    value = codec.encode(TWEET, ID)
+    codec.sealer.learn({ADA: WrappedKey("m", None)})
+    assert decode(codec, TweetPosted, value) is None
+
+
+def test_an_event_whose_subjects_key_is_unknown_stops() -> None:
+    value = codec_for(TWEET).encode(TWEET, ID)
+    with pytest.raises(KeyUnknown):
+        decode(Codec(Sealer(MASTERS)), TweetPosted, value)
+
+
+def test_nothing_is_written_without_its_key() -> None:
+    with pytest.raises(KeyUnknown):
+        Codec(Sealer(MASTERS)).encode(TWEET, ID)
+
+
+def test_the_bytes_under_another_events_id_do_not_open() -> None:
+    codec = codec_for(TWEET)
+    value = codec.encode(TWEET, ID)
+    with pytest.raises(SealBroken):
+        codec.finish(codec.parse("TweetPosted", 2, value, ID.replace("0", "1")))
+
+
+def test_whose_key_is_needed_is_known_before_it_is_there() -> None:
+    codec = Codec(Sealer(MASTERS))
+    parsed = codec.parse("TweetPosted", 2, codec_for(TWEET).encode(TWEET, ID), ID)
+    assert (parsed.subject, parsed.whole) == (ADA, None)
+    assert codec.subject(TWEET) == ADA
+    assert codec.subject(TweetLiked(tweet=TweetId("t"), author=ADA, actor=ADA)) is None
+
+
+def test_an_event_of_a_newer_software_is_not_guessed_at() -> None:
+    codec = Codec(Sealer(MASTERS))
+    for name, version in (("TweetTranslated", 1), ("TweetLiked", 2)):
+        with pytest.raises(UnknownEvent, match=f"{name} version {version} .* newer version of minitwitter"):
+            codec.parse(name, version, b"{}", ID)
+
+
+BROKEN: list[tuple[type[Event], Any]] = [
+    (TweetLiked, {"tweet": "t", "author": "a"}),
+    (TweetLiked, {"tweet": "t", "author": "a", "actor": 7}),
+    (TweetLiked, []),
+    (TweetPosted, {"tweet": "t", "author": "ada", "conversation": "t"}),
+    (TweetPosted, "text"),
+]
+
+
+@pytest.mark.parametrize(("kind", "content"), BROKEN)
+def test_bytes_that_are_not_the_event_are_refused_with_its_name_and_id(kind: type[Event], content: Any) -> None:
+    with pytest.raises(UnreadableEvent, match=f"{kind.__name__} {ID}"):
+        decode(codec_for(TWEET), kind, msgspec.json.encode(content))
+
+
+def test_bytes_that_are_no_json_are_refused() -> None:
+    with pytest.raises(UnreadableEvent):
+        decode(codec_for(TWEET), TweetLiked, b"\xff{")
+
+
+def test_a_field_of_a_later_minor_change_is_passed_over() -> None:
+    liked = {"tweet": "t", "author": "a", "actor": "b", "brought_later": 1}
+    decoded = decode(codec_for(TWEET), TweetLiked, msgspec.json.encode(liked))
+    assert decoded == TweetLiked(tweet=TweetId("t"), author=AccountId("a"), actor=AccountId("b"))
+
+
+def test_an_account_without_an_address_is_sealed_like_any_other() -> None:
+    account = AccountRegistered(account=ADA, username="ada", display_name="Ada", imported=True)
+    codec = codec_for(account)
+    value = codec.encode(account, ID)
+    assert b"email" not in value
+    assert decode(codec, AccountRegistered, value) == account

@@ -1,0 +1,44 @@
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from accounts_service import KEEP_MS, Service, StandingClock, opened
+
+from command_api.passwords import Passwords
+from command_api.signing_keys import SigningKeys
+from events.ids import HybridClock
+
+
+@pytest.fixture(scope="session")
+def passwords() -> Iterator[Passwords]:
+    made = Passwords(cost=4, threads=2)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def one_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a signing key in it: making one takes a tenth of a second."""
+    directory = tmp_path_factory.mktemp("keys")
+    SigningKeys(directory, HybridClock(StandingClock()), KEEP_MS)
+    return directory
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, clock: StandingClock, passwords: Passwords, one_key: Path) -> AsyncIterator[Service]:
+    shutil.copytree(one_key, tmp_path / "signing-keys")
+    async with opened(tmp_path, clock, passwords) as service:
+        yield service
+
+
+@pytest.fixture
+async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with service.client() as client:
+        yield client

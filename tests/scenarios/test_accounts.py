@@ -1,0 +1,304 @@
+"""Accounts over HTTP: registering, signing in, passwords."""
+
+import asyncio
+import base64
+import json
+
+import bcrypt
+import pytest
+from accounts_service import (
+    ADA,
+    BOB,
+    MINUTE,
+    OTHER,
+    PASSWORD,
+    START,
+    bearer,
+    is_signed_in,
+    problem,
+    refresh,
+    registered,
+    sign_in,
+    signed_in,
+)
+
+from command_api.deciding import Context
+from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount, NotClaimable
+from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.names import PATH_WORDS
+from command_api.routes.executing import Answers, no_content
+from events.accounts import AccountRegistered, PasswordChanged
+from events.ids import AccountId, id_at
+from events.personal import SessionStarted
+
+# Registering
+
+
+async def test_registering_answers_with_the_account_and_tokens(http, service):
+    answer = await http.post("/auth/register", json=ADA)
+    body = answer.json()
+    assert answer.status_code == 201
+    assert body["user"]["username"] == "Ada"
+    assert body["user"]["display_name"] == "Ada L."
+    assert body["user"]["created_at"] == "2025-11-13T02:13:20.000Z"
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["location"] == "/api/v1/users/Ada"
+    assert answer.headers["consistency-token"]
+    assert await is_signed_in(http, body)
+    account, session = await service.events()
+    assert (account.account, account.username, account.email) == (body["user"]["id"], "Ada", "ada@example.org")
+    assert (session.owner, session.user_agent, session.ip) == (account.account, "tests/1", "203.0.113.7")
+
+
+async def test_no_secret_is_in_the_files_of_the_service(http, service, tmp_path):
+    body = await registered(http)
+    raw = base64.urlsafe_b64decode(body["refresh_token"])
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"AccountRegistered" in content for content in files)
+    for secret in (PASSWORD.encode(), body["refresh_token"].encode(), raw[:16], raw[16:], b"ada@example.org"):
+        assert not any(secret in content for content in files)
+
+
+async def test_the_display_name_is_the_user_name_where_none_is_given(http):
+    answer = await http.post("/auth/register", json={k: v for k, v in ADA.items() if k != "display_name"})
+    assert answer.json()["user"]["display_name"] == "Ada"
+
+
+async def test_a_name_is_unique_whatever_the_case(http):
+    await registered(http)
+    answer = await http.post("/auth/register", json=ADA | {"username": "aDA", "email": "other@example.org"})
+    assert (answer.status_code, problem(answer)) == (409, "name-taken")
+
+
+async def test_an_address_is_unique_whatever_the_case(http):
+    await registered(http)
+    answer = await http.post("/auth/register", json=ADA | {"username": "other", "email": "ADA@Example.ORG"})
+    assert (answer.status_code, problem(answer)) == (409, "email-taken")
+
+
+async def test_of_many_who_register_one_name_at_once_one_gets_it(http, service):
+    answers = await asyncio.gather(
+        *(http.post("/auth/register", json=ADA | {"email": f"{n}@example.org"}) for n in range(10))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
+    assert len([event for event in await service.events() if isinstance(event, AccountRegistered)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"username": "me_"}, None, None),
+        ({"username": "admin"}, "username", "reserved"),
+        ({"username": "Recommendations"}, "username", "reserved"),
+        ({"username": "\u0430da"}, "username", "string_pattern_mismatch"),
+        ({"username": "ad"}, "username", "string_pattern_mismatch"),
+        ({"username": 3}, "username", "string_type"),
+        ({"email": "nobody"}, "email", "pattern"),
+        ({"email": "\ud800@example.org"}, "email", "string_unicode"),
+        ({"password": "short"}, "password", "string_too_short"),
+        ({"password": "password1"}, "password", "common"),
+        ({"password": "x" * 73}, "password", "string_too_long"),
+        ({"password": "\u00fc" * 37}, "password", "too_long"),
+        ({"password": "ada-lovelace"}, "password", "contains_username"),
+        ({"display_name": "Ada\u202e"}, "display_name", "character"),
+        ({"display_name": "x" * 51}, "display_name", "too_long"),
+        ({"display_name": " "}, "display_name", "empty"),
+        ({"is_admin": True}, "is_admin", "extra_forbidden"),
+    ],
+)
+async def test_what_is_wrong_with_a_registration_is_named_field_by_field(http, changes, field, code):
+    body = json.dumps(ADA | changes)
+    answer = await http.post("/auth/register", content=body, headers={"content-type": "application/json"})
+    if field is None:
+        assert answer.status_code == 201
+        return
+    assert (answer.status_code, problem(answer)) == (422, "invalid-value")
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
+
+
+async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service, monkeypatch):
+    first = await registered(http)
+    issue, colliding = service.system.ids.issue, [first["user"]["id"]]
+
+    def issuing():
+        # Once, for the account: the session's id is issued before.
+        issued = issue()
+        if len(colliding) == 1 and service.collide:
+            service.collide -= 1
+            if not service.collide:
+                return issued[:19] + colliding.pop()[19:]
+        return issued
+
+    service.collide = 3  # the request's, the session's, the account's
+    monkeypatch.setattr(service.system.ids, "issue", issuing)
+    answer = await http.post("/auth/register", json=ADA | BOB)
+    assert answer.status_code == 201
+    assert not colliding
+    assert answer.json()["user"]["id"][19:] != first["user"]["id"][19:]
+
+
+async def test_every_path_of_the_api_that_could_be_a_name_is_reserved(service):
+    words = {
+        part
+        for route in service.app.routes
+        for part in route.path.removeprefix("/api/v1").split("/")[1:2]
+        if part.replace("_", "").isalnum() and len(part) >= 3
+    }
+    assert words - {"api"} <= PATH_WORDS
+
+
+# Signing in
+
+
+@pytest.mark.parametrize("login", ["Ada", "ada", "ADA", "ada@example.org", "Ada@Example.org"])
+async def test_a_name_or_an_address_signs_in_whatever_the_case(http, login):
+    body = await registered(http)
+    tokens = await signed_in(http, login)
+    assert await is_signed_in(http, tokens)
+    assert tokens["refresh_token"] != body["refresh_token"]
+
+
+@pytest.mark.parametrize("login", ["nobody", "nobody@example.org", "", "\u212ada", "\u0000", "a" * 254])
+async def test_an_unknown_login_is_answered_like_a_wrong_password(http, monkeypatch, login):
+    await registered(http)
+    verified = []
+    check = bcrypt.checkpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda p, h: (verified.append(h[:7]), check(p, h))[1])
+    wrong = await sign_in(http, password=OTHER)
+    unknown = await http.post("/auth/login", json={"login": login, "password": PASSWORD})
+    assert wrong.status_code == unknown.status_code == 401
+    assert problem(wrong) == problem(unknown) == "wrong-credentials"
+    different = ("instance",)
+    assert {k: v for k, v in wrong.json().items() if k not in different} == {
+        k: v for k, v in unknown.json().items() if k not in different
+    }
+    assert wrong.headers["www-authenticate"] == unknown.headers["www-authenticate"]
+    assert set(wrong.headers) == set(unknown.headers)
+    assert verified == [b"$2b$04$"] * 2  # one verification of the same cost each
+
+
+async def test_failed_sign_ins_are_limited_for_a_login(http):
+    await registered(http)
+    for n in range(10):
+        answer = await http.post(
+            "/auth/login", json={"login": "ADA", "password": OTHER}, headers={"x-test-address": f"198.51.100.{n}"}
+        )
+        assert answer.status_code == 401
+    limited = await sign_in(http)
+    assert (limited.status_code, problem(limited)) == (429, "too-many")
+    assert int(limited.headers["retry-after"]) == 360
+    await signed_in(http, "ada@example.org")  # from where the attempts did not come
+
+
+async def test_failed_sign_ins_are_limited_for_an_address(http, clock):
+    await registered(http)
+    for n in range(10):
+        await http.post("/auth/login", json={"login": f"nobody{n}", "password": OTHER})
+    limited = await sign_in(http)
+    assert limited.status_code == 429
+    await signed_in(http, **{"x-test-address": "198.51.100.1"})
+    clock.forward(6 * MINUTE)
+    await signed_in(http)
+
+
+async def test_attempts_made_at_once_do_not_slip_past_the_limit(http):
+    await registered(http)
+    answers = await asyncio.gather(*(sign_in(http, password=OTHER) for _ in range(40)))
+    assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 30
+
+
+async def test_sign_ins_that_succeed_are_not_limited(http):
+    await registered(http)
+    answers = await asyncio.gather(*(sign_in(http) for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_too_many_sign_ins_at_once_are_told_to_come_back(http, service):
+    await registered(http)
+    service.accounts.attempts._most = 5
+    answers = await asyncio.gather(*(sign_in(http) for _ in range(20)))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert refused
+    assert {(answer.status_code, problem(answer)) for answer in refused} == {(503, "unavailable")}
+    assert all(answer.headers["retry-after"] for answer in refused)
+    await signed_in(http)
+
+
+async def test_the_user_agent_is_kept_short_and_printable(http, service):
+    await registered(http)
+    await signed_in(http, **{"user-agent": "x\xe9\t" * 300})
+    started = [event for event in await service.events() if isinstance(event, SessionStarted)][-1]
+    assert started.user_agent == "x" * 200
+
+
+# Imported accounts
+
+
+async def imported(service, name="oldtimer"):
+    account = AccountId(id_at(START, "account", name))
+    answering = Answers(no_content, "")
+    await service.store.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), answering)
+    return account
+
+
+async def test_an_imported_account_is_signed_in_to_once_it_is_claimed(http, service, passwords):
+    account = await imported(service)
+    refused = await http.post("/auth/login", json={"login": "oldtimer", "password": PASSWORD})
+    assert (refused.status_code, problem(refused)) == (401, "wrong-credentials")
+    claim = ClaimAccount(account, await passwords.hash(PASSWORD))
+    await service.store.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+    assert await is_signed_in(http, await signed_in(http, "oldtimer"))
+    with pytest.raises(NotClaimable):
+        await service.store.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+
+
+# Passwords
+
+
+async def change(http, tokens, current, new):
+    return await http.post(
+        "/auth/password", json={"current_password": current, "new_password": new}, headers=bearer(tokens)
+    )
+
+
+async def test_a_new_password_replaces_the_old_one_and_ends_every_other_session(http, service):
+    here, there = await registered(http), await signed_in(http)
+    answer = await change(http, here, PASSWORD, OTHER)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert await is_signed_in(http, here)
+    assert (await refresh(http, here)).status_code == 200
+    assert not await is_signed_in(http, there)
+    assert (await refresh(http, there)).status_code == 401
+    wrong = await sign_in(http)
+    assert wrong.status_code == 401
+    await signed_in(http, password=OTHER)
+    assert len([event for event in await service.events() if isinstance(event, PasswordChanged)]) == 1
+
+
+async def test_without_the_password_of_now_there_is_no_new_one(http):
+    tokens = await registered(http)
+    answer = await change(http, tokens, OTHER, "quite another phrase")
+    assert (answer.status_code, problem(answer)) == (403, "wrong-password")
+    await signed_in(http)
+
+
+async def test_a_new_password_has_to_be_good_enough(http):
+    tokens = await registered(http)
+    for new, code in (("password1", "common"), ("my-name-is-ada", "contains_username")):
+        answer = await change(http, tokens, PASSWORD, new)
+        assert (answer.status_code, problem(answer)) == (422, "invalid-value")
+        assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [("new_password", code)]
+
+
+async def test_guessing_the_password_of_now_is_limited(http):
+    tokens = await registered(http)
+    statuses = [(await change(http, tokens, f"{OTHER} {n}", OTHER)).status_code for n in range(11)]
+    assert statuses == [403] * 10 + [429]
+
+
+async def test_of_two_password_changes_at_once_one_is_refused(http, service):
+    tokens = await registered(http)
+    answers = await asyncio.gather(*(change(http, tokens, PASSWORD, f"{OTHER} {n}") for n in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [204, 403]
+    assert len([event for event in await service.events() if isinstance(event, PasswordChanged)]) == 1

@@ -1,0 +1,245 @@
+"""Sessions over HTTP: refreshing, signing out, and where one is signed in."""
+
+import asyncio
+import base64
+import shutil
+
+import jwt
+import pytest
+from accounts_service import (
+    BOB,
+    DAY,
+    KEEP_MS,
+    LIFETIME_MS,
+    REFRESH_MS,
+    START,
+    bearer,
+    fresh,
+    is_signed_in,
+    opened,
+    problem,
+    refresh,
+    registered,
+    signed_in,
+)
+
+from command_api.credentials import SessionsExpired
+from command_api.deciding import Context
+from command_api.domain.end_session import END_SESSION, EndSession
+from command_api.routes.executing import Answers, no_content
+from events.personal import SessionEnded
+
+# Refreshing
+
+
+async def test_a_refresh_token_gets_the_next_tokens_of_the_same_session(http, clock):
+    tokens = await registered(http)
+    clock.forward(LIFETIME_MS)
+    assert not await is_signed_in(http, tokens)
+    answer = await refresh(http, tokens)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    following = answer.json()
+    assert following.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert following["refresh_token"] != tokens["refresh_token"]
+    assert await is_signed_in(http, following)
+    sid = [jwt.decode(t["access_token"], options={"verify_signature": False})["sid"] for t in (tokens, following)]
+    assert sid[0] == sid[1]
+    assert (await refresh(http, following)).status_code == 200
+
+
+async def test_a_spent_refresh_token_revokes_its_whole_family(http, service):
+    first = await registered(http)
+    elsewhere = await signed_in(http)
+    second = (await refresh(http, first)).json()
+    third = (await refresh(http, second)).json()
+    assert await is_signed_in(http, third)
+    answer = await refresh(http, first)
+    assert (answer.status_code, problem(answer)) == (401, "bad-refresh-token")
+    assert not await is_signed_in(http, third)
+    assert not await is_signed_in(http, second)
+    for tokens in (third, second, first):
+        assert (await refresh(http, tokens)).status_code == 401
+    assert await is_signed_in(http, elsewhere)
+    assert (await refresh(http, elsewhere)).status_code == 200
+    ends = [event for event in await service.events() if isinstance(event, SessionEnded)]
+    assert [end.reason for end in ends] == ["token_reused"]
+
+
+async def test_of_two_refreshes_that_race_one_wins_and_the_other_is_reuse(http):
+    tokens = await registered(http)
+    answers = await asyncio.gather(*(refresh(http, tokens) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+    assert not await is_signed_in(http, winner)
+    assert (await refresh(http, winner)).status_code == 401
+
+
+async def test_a_refresh_token_that_was_not_used_for_long_expires(http, clock):
+    tokens = await registered(http)
+    clock.forward(REFRESH_MS - 1)
+    following = (await refresh(http, tokens)).json()
+    clock.forward(REFRESH_MS)
+    answer = await refresh(http, following)
+    assert (answer.status_code, problem(answer)) == (401, "bad-refresh-token")
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 64, "!" * 64, "A" * 63 + "\n", "\u00fc" * 64, "A" * 200])
+async def test_what_is_no_refresh_token_is_refused(http, token):
+    await registered(http)
+    answer = await http.post("/auth/refresh", json={"refresh_token": token})
+    assert (answer.status_code, problem(answer)) == (401, "bad-refresh-token")
+    assert answer.headers["www-authenticate"]
+
+
+async def test_a_made_up_token_ends_no_session(http, service):
+    tokens = await registered(http)
+    raw = base64.urlsafe_b64decode(tokens["refresh_token"])
+    of_no_family = base64.urlsafe_b64encode(bytes(16) + raw[16:]).decode()
+    assert (await refresh(http, {"refresh_token": of_no_family})).status_code == 401
+    assert await is_signed_in(http, tokens)
+    assert (await refresh(http, tokens)).status_code == 200
+
+
+async def test_sessions_whose_refresh_token_expired_can_be_found_and_ended(http, service, clock):
+    tokens = await registered(http)
+    clock.forward(DAY)
+    await signed_in(http)
+    clock.forward(REFRESH_MS - DAY)
+    question = SessionsExpired(clock(), 10)
+    (expired,) = (await service.store.ask(question))[question]
+    end = EndSession(expired.account, expired.id, "expired")
+    await service.store.execute(END_SESSION, end, Context(), Answers(no_content, ""))
+    assert (await service.store.ask(question))[question] == ()
+    assert (await refresh(http, tokens)).status_code == 401
+    again = await signed_in(http)
+    listed = (await http.get("/auth/sessions", headers=await fresh(http, again))).json()["items"]
+    assert expired.id not in [one["id"] for one in listed]
+
+
+# Signing out
+
+
+async def test_signing_out_ends_this_session_at_once_and_no_other(http):
+    here, there = await registered(http), await signed_in(http)
+    assert await is_signed_in(http, here)
+    answer = await http.post("/auth/logout", headers=bearer(here))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["consistency-token"]
+    refused = await http.get("/auth/sessions", headers=bearer(here))
+    assert refused.status_code == 401
+    assert "the session has ended" in refused.headers["www-authenticate"]
+    assert (await refresh(http, here)).status_code == 401
+    assert await is_signed_in(http, there)
+
+
+async def test_of_two_who_sign_out_of_one_session_at_once_both_are_told_that_they_have(http, service):
+    tokens = await registered(http)
+    answers = await asyncio.gather(*(http.post("/auth/logout", headers=bearer(tokens)) for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert len([event for event in await service.events() if isinstance(event, SessionEnded)]) == 1
+
+
+async def test_signing_out_everywhere_ends_every_session(http):
+    everywhere = [await registered(http), await signed_in(http), await signed_in(http)]
+    stranger = await registered(http, **BOB)
+    assert (await http.post("/auth/logout-all", headers=bearer(everywhere[1]))).status_code == 204
+    for tokens in everywhere:
+        assert not await is_signed_in(http, tokens)
+        assert (await refresh(http, tokens)).status_code == 401
+    assert await is_signed_in(http, stranger)
+    await signed_in(http)
+
+
+async def test_a_session_that_ended_stays_ended_after_a_restart(tmp_path, clock, passwords, one_key):
+    shutil.copytree(one_key, tmp_path / "signing-keys")
+    async with opened(tmp_path, clock, passwords) as service, service.client() as http:
+        gone, stays = await registered(http), await signed_in(http)
+        await http.post("/auth/logout", headers=bearer(gone))
+    clock.forward(LIFETIME_MS - 1)
+    async with opened(tmp_path, clock, passwords) as service, service.client() as http:
+        assert not await is_signed_in(http, gone)
+        assert await is_signed_in(http, stays)
+
+
+async def test_what_is_remembered_of_sessions_that_ended_is_let_go_when_no_token_can_be_left(http, service, clock):
+    for _ in range(3):
+        tokens = await registered(http) if clock() == START else await signed_in(http)
+        await http.post("/auth/logout", headers=bearer(tokens))
+        clock.forward(KEEP_MS)
+    assert len(service.revocations._ended) == 1
+    assert service.system.log_db.connection.execute("SELECT count(*) FROM revoked_sessions").get == 1
+
+
+async def test_a_session_is_not_revoked_before_its_end_is_durable(http, service, monkeypatch):
+    tokens = await registered(http)
+    session = (await service.events())[1].session
+    at_commit = []
+    commit = service.system.log_db.commits._commit
+    monkeypatch.setattr(
+        service.system.log_db.commits,
+        "_commit",
+        lambda: (at_commit.append(service.revocations.is_revoked(session)), commit()),
+    )
+    await http.post("/auth/logout", headers=bearer(tokens))
+    assert at_commit == [False]
+    assert service.revocations.is_revoked(session)
+
+
+# Sessions
+
+
+async def test_sessions_are_listed_newest_first_with_where_they_began(http, clock):
+    await registered(http)
+    clock.forward(1000)
+    newer = await signed_in(http, **{"user-agent": "phone/2", "x-test-address": "198.51.100.1"})
+    answer = await http.get("/auth/sessions", headers=await fresh(http, newer))
+    assert answer.status_code == 200
+    phone, laptop = answer.json()["items"]
+    assert (phone["user_agent"], phone["ip"], phone["current"]) == ("phone/2", "198.51.100.1", True)
+    assert (laptop["user_agent"], laptop["ip"], laptop["current"]) == ("tests/1", "203.0.113.7", False)
+    assert (laptop["started_at"], phone["started_at"]) == ("2025-11-13T02:13:20.000Z", "2025-11-13T02:13:21.000Z")
+    assert answer.json()["next_cursor"] is None
+
+
+async def test_sessions_come_in_pages(http):
+    await registered(http)
+    for _ in range(4):
+        tokens = await signed_in(http)
+    headers = await fresh(http, tokens)
+    seen, cursor = [], {}
+    while True:
+        page = (await http.get("/auth/sessions", params={"limit": 2} | cursor, headers=headers)).json()
+        seen += [one["id"] for one in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert len(seen) == 5
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_a_session_is_ended_from_another_one(http):
+    old, tokens = await registered(http), await signed_in(http)
+    listed = (await http.get("/auth/sessions", headers=await fresh(http, tokens))).json()["items"]
+    (other,) = [one["id"] for one in listed if not one["current"]]
+    answer = await http.delete(f"/auth/sessions/{other}", headers=bearer(tokens))
+    assert answer.status_code == 204
+    assert not await is_signed_in(http, old)
+    again = await http.delete(f"/auth/sessions/{other}", headers=bearer(tokens))
+    assert (again.status_code, problem(again)) == (404, "not-found")
+
+
+@pytest.mark.parametrize("id_", ["nonsense", "00000000-0000-0000-0000-000000000000", "%00"])
+async def test_a_session_that_is_not_there_cannot_be_ended(http, id_):
+    tokens = await registered(http)
+    answer = await http.delete(f"/auth/sessions/{id_}", headers=bearer(tokens))
+    assert (answer.status_code, problem(answer)) == (404, "not-found")
+
+
+async def test_the_session_of_another_account_cannot_be_ended(http, service):
+    ada = await registered(http)
+    session = (await service.events())[1].session
+    bob = await registered(http, **BOB)
+    answer = await http.delete(f"/auth/sessions/{session}", headers=bearer(bob))
+    assert (answer.status_code, problem(answer)) == (404, "not-found")
+    assert await is_signed_in(http, ada)

@@ -1,0 +1,342 @@
+"""What must be true, in plain sets and lists: the oracle that the system is held against.
+
+It decides every command once more, by the rules of the contract and not by the code of the command side, and
+folds the events that the command was found to have appended. The definitions of what is read follow from the sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from events.accounts import AccountRegistered, ProfileChanged
+from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
+from events.event import Envelope, Event
+from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
+from events.ids import at_time, millis
+from events.personal import (
+    AccountMuted,
+    AccountUnmuted,
+    BookmarkRemoved,
+    NotificationRead,
+    NotificationsRead,
+    TweetBookmarked,
+)
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
+
+EDIT_WINDOW_MS = 30 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text, and what its writer knows to be in it."""
+
+    text: str
+    words: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an account wants. `actor` and `other` are account ids, `tweet` what it is about."""
+
+    verb: str
+    actor: str
+    tweet: str = ""
+    other: str = ""
+    text: Text = Text("")
+    reply_to: str | None = None
+    quote_of: str | None = None
+    if_version: int | None = None
+    notification: str = ""
+    at: int = 0
+    """When an imported tweet was written."""
+    source: str = ""
+    """What an imported tweet is known by where it comes from."""
+
+
+class Wanted(NamedTuple):
+    """An event that a command has to append, and the fields that are known before it does."""
+
+    kind: type[Event]
+    fields: dict[str, Any]
+
+
+class Expected(NamedTuple):
+    """The status of the answer, and the events appended."""
+
+    status: int
+    events: tuple[Wanted, ...] = ()
+
+
+@dataclass(slots=True)
+class Tweet:
+    """A tweet that was posted; `texts` are all its versions."""
+
+    id: str
+    author: str
+    time: int
+    conversation: str
+    reply_to: TweetRef | None
+    quote_of: TweetRef | None
+    texts: list[Text]
+    mentioned: dict[str, str]
+    deleted: bool = False
+
+    @property
+    def text(self) -> Text:
+        """The newest text."""
+        return self.texts[-1]
+
+
+class Activity(NamedTuple):
+    """An item of a timeline, ordered by its id."""
+
+    id: str
+    tweet: str
+    by: str
+    retweet: bool
+    reply_to: str | None
+
+
+@dataclass
+class Model:
+    """Everything that was acknowledged, or found in the log after a crash."""
+
+    accounts: dict[str, str] = field(default_factory=dict)
+    profiles: dict[str, int] = field(default_factory=dict)
+    tweets: dict[str, Tweet] = field(default_factory=dict)
+    activities: dict[str, Activity] = field(default_factory=dict)
+    follows: dict[tuple[str, str], str] = field(default_factory=dict)
+    blocks: dict[tuple[str, str], str] = field(default_factory=dict)
+    mutes: dict[tuple[str, str], str] = field(default_factory=dict)
+    likes: dict[tuple[str, str], str] = field(default_factory=dict)
+    retweets: dict[tuple[str, str], str] = field(default_factory=dict)
+    bookmarks: dict[tuple[str, str], str] = field(default_factory=dict)
+    read: set[tuple[str, str]] = field(default_factory=set)
+    read_up_to: dict[str, str] = field(default_factory=dict)
+
+    # What a command leads to
+
+    def expect(self, command: Command, now: int) -> Expected:
+        """What the command has to be answered with, and what it has to append."""
+        decided: Expected = getattr(self, f"_{command.verb}")(command, now)
+        return decided
+
+    def _visible(self, tweet: str, viewer: str) -> int:
+        """0 where an account can act on a tweet, else the status that says why not."""
+        known = self.tweets.get(tweet)
+        if known is None or self.apart(known.author, viewer):
+            return 404
+        return 410 if known.deleted else 0
+
+    def _once(self, there: bool, kind: type[Event], **fields: Any) -> Expected:
+        return Expected(204) if there else Expected(204, (Wanted(kind, fields),))
+
+    def _on(self, c: Command, there: bool, kind: type[Event], by: str) -> Expected:
+        refused = self._visible(c.tweet, c.actor)
+        if refused:
+            return Expected(refused)
+        return self._once(there, kind, **{by: c.actor}, tweet=c.tweet, author=self.tweets[c.tweet].author)
+
+    def _off(self, c: Command, there: bool, kind: type[Event], by: str) -> Expected:
+        if c.tweet not in self.tweets:
+            return Expected(404)
+        return self._once(not there, kind, **{by: c.actor}, tweet=c.tweet, author=self.tweets[c.tweet].author)
+
+    def _like(self, c: Command, now: int) -> Expected:
+        return self._on(c, (c.actor, c.tweet) in self.likes, TweetLiked, "actor")
+
+    def _unlike(self, c: Command, now: int) -> Expected:
+        return self._off(c, (c.actor, c.tweet) in self.likes, TweetUnliked, "actor")
+
+    def _retweet(self, c: Command, now: int) -> Expected:
+        return self._on(c, (c.actor, c.tweet) in self.retweets, TweetRetweeted, "actor")
+
+    def _unretweet(self, c: Command, now: int) -> Expected:
+        return self._off(c, (c.actor, c.tweet) in self.retweets, RetweetUndone, "actor")
+
+    def _bookmark(self, c: Command, now: int) -> Expected:
+        return self._on(c, (c.actor, c.tweet) in self.bookmarks, TweetBookmarked, "owner")
+
+    def _unbookmark(self, c: Command, now: int) -> Expected:
+        return self._off(c, (c.actor, c.tweet) in self.bookmarks, BookmarkRemoved, "owner")
+
+    def _follow(self, c: Command, now: int) -> Expected:
+        pair = (c.actor, c.other)
+        if c.actor == c.other:
+            return Expected(422)
+        if self.apart(*pair):
+            return Expected(403)
+        return self._once(pair in self.follows, AccountFollowed, follower=c.actor, followee=c.other)
+
+    def _unfollow(self, c: Command, now: int) -> Expected:
+        there = (c.actor, c.other) in self.follows
+        return self._once(not there, AccountUnfollowed, follower=c.actor, followee=c.other)
+
+    def _block(self, c: Command, now: int) -> Expected:
+        if c.actor == c.other:
+            return Expected(422)
+        if (c.actor, c.other) in self.blocks:
+            return Expected(204)
+        ended = tuple(
+            Wanted(AccountUnfollowed, {"follower": follower, "followee": followee})
+            for follower, followee in ((c.other, c.actor), (c.actor, c.other))
+            if (follower, followee) in self.follows
+        )
+        return Expected(204, (*ended, Wanted(AccountBlocked, {"blocker": c.actor, "blocked": c.other})))
+
+    def _unblock(self, c: Command, now: int) -> Expected:
+        there = (c.actor, c.other) in self.blocks
+        return self._once(not there, AccountUnblocked, blocker=c.actor, blocked=c.other)
+
+    def _mute(self, c: Command, now: int) -> Expected:
+        if c.actor == c.other:
+            return Expected(422)
+        return self._once((c.actor, c.other) in self.mutes, AccountMuted, owner=c.actor, muted=c.other)
+
+    def _unmute(self, c: Command, now: int) -> Expected:
+        there = (c.actor, c.other) in self.mutes
+        return self._once(not there, AccountUnmuted, owner=c.actor, muted=c.other)
+
+    def _post(self, c: Command, now: int) -> Expected:
+        fields: dict[str, Any] = {"author": c.actor, "text": c.text.text, "reply_to": None, "quote_of": None}
+        for name, target in (("reply_to", c.reply_to), ("quote_of", c.quote_of)):
+            if target is not None:
+                refused = self._visible(target, c.actor)
+                if refused:
+                    return Expected(refused)
+                fields[name] = TweetRef(self.tweets[target].id, self.tweets[target].author)  # type: ignore[arg-type]
+        if c.reply_to is not None:
+            fields["conversation"] = self.tweets[c.reply_to].conversation
+        return Expected(201, (Wanted(TweetPosted, fields),))
+
+    def _import(self, c: Command, now: int) -> Expected:
+        if c.tweet in self.tweets:
+            return Expected(204)
+        return Expected(204, (Wanted(TweetPosted, {"author": c.actor, "tweet": c.tweet, "text": c.text.text}),))
+
+    def _edit(self, c: Command, now: int) -> Expected:
+        refused = self._visible(c.tweet, c.actor)
+        if refused:
+            return Expected(refused)
+        tweet = self.tweets[c.tweet]
+        if tweet.author != c.actor:
+            return Expected(403)
+        if c.if_version is not None and c.if_version != len(tweet.texts):
+            return Expected(412)
+        if tweet.text.text == c.text.text:
+            return Expected(204)
+        if now - millis(c.tweet) > EDIT_WINDOW_MS:
+            return Expected(403)
+        fields = {"tweet": c.tweet, "author": c.actor, "text": c.text.text, "version": len(tweet.texts) + 1}
+        return Expected(204, (Wanted(TweetEdited, fields),))
+
+    def _delete(self, c: Command, now: int) -> Expected:
+        refused = self._visible(c.tweet, c.actor)
+        if refused:
+            return Expected(refused)
+        tweet = self.tweets[c.tweet]
+        if tweet.author != c.actor:
+            return Expected(403)
+        fields = {"tweet": c.tweet, "author": c.actor, "reply_to": tweet.reply_to, "quote_of": tweet.quote_of}
+        return Expected(204, (Wanted(TweetDeleted, fields),))
+
+    def _read_one(self, c: Command, now: int) -> Expected:
+        there = (c.actor, c.notification) in self.read or c.notification <= self.read_up_to.get(c.actor, "")
+        return self._once(there, NotificationRead, owner=c.actor, notification=c.notification)
+
+    def _read_all(self, c: Command, now: int) -> Expected:
+        there = c.notification <= self.read_up_to.get(c.actor, "")
+        return self._once(there, NotificationsRead, owner=c.actor, up_to=c.notification)
+
+    # What an event changes
+
+    def fold(self, event: Event, about: Envelope, text: Text) -> None:
+        """Take in an event that a command appended; `text` is the one it wrote, if it wrote one."""
+        at = at_time(about.id, about.time)
+        match event:
+            case AccountRegistered():
+                self.accounts[event.username.lower()] = event.account
+                self.profiles[event.account] = 1
+            case ProfileChanged():
+                self.profiles[event.account] += 1
+            case TweetPosted():
+                self._posted(event, about, text)
+            case TweetEdited():
+                tweet = self.tweets[event.tweet]
+                tweet.texts.append(text)
+                tweet.mentioned = self.mentioned(text)
+            case TweetDeleted():
+                self.tweets[event.tweet].deleted = True
+            case TweetLiked():
+                self.likes[event.actor, event.tweet] = at
+            case TweetUnliked():
+                del self.likes[event.actor, event.tweet]
+            case TweetRetweeted():
+                self.retweets[event.actor, event.tweet] = event.retweet
+                self.activities[event.retweet] = Activity(event.retweet, event.tweet, event.actor, True, None)
+            case RetweetUndone():
+                del self.activities[self.retweets.pop((event.actor, event.tweet))]
+            case TweetBookmarked():
+                self.bookmarks[event.owner, event.tweet] = at
+            case BookmarkRemoved():
+                del self.bookmarks[event.owner, event.tweet]
+            case AccountFollowed():
+                self.follows[event.follower, event.followee] = at
+            case AccountUnfollowed():
+                del self.follows[event.follower, event.followee]
+            case AccountBlocked():
+                self.blocks[event.blocker, event.blocked] = at
+            case AccountUnblocked():
+                del self.blocks[event.blocker, event.blocked]
+            case AccountMuted():
+                self.mutes[event.owner, event.muted] = at
+            case AccountUnmuted():
+                del self.mutes[event.owner, event.muted]
+            case NotificationRead():
+                self.read.add((event.owner, event.notification))
+            case NotificationsRead():
+                self.read_up_to[event.owner] = event.up_to
+
+    def _posted(self, event: TweetPosted, about: Envelope, text: Text) -> None:
+        self.tweets[event.tweet] = Tweet(
+            event.tweet,
+            event.author,
+            about.time,
+            event.conversation,
+            event.reply_to,
+            event.quote_of,
+            [text],
+            self.mentioned(text),
+        )
+        reply = event.reply_to.author if event.reply_to else None
+        self.activities[event.tweet] = Activity(event.tweet, event.tweet, event.author, False, reply)
+
+    def mentioned(self, text: Text) -> dict[str, str]:
+        """The accounts that the names in a text mean at this moment."""
+        return {name: self.accounts[name] for name in text.names if name in self.accounts}
+
+    # What is read
+
+    def apart(self, a: str, b: str) -> bool:
+        """Whether a block stands between two accounts."""
+        return (a, b) in self.blocks or (b, a) in self.blocks
+
+    def hidden(self, viewer: str, account: str) -> bool:
+        """Whether a viewer does not get to see an account in lists."""
+        return self.apart(viewer, account) or (viewer, account) in self.mutes
+
+    def feed(self, viewer: str) -> list[Activity]:
+        """The home feed, by its definition (law 5)."""
+        circle = {viewer} | {followee for follower, followee in self.follows if follower == viewer}
+        return [
+            a
+            for _, a in sorted(self.activities.items(), reverse=True)
+            if a.by in circle
+            and (a.reply_to is None or a.reply_to in circle)
+            and not self.tweets[a.tweet].deleted
+            and not self.hidden(viewer, a.by)
+            and not self.hidden(viewer, self.tweets[a.tweet].author)
+        ]
