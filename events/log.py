@@ -99,15 +99,8 @@ class LogUnavailable(Exception):
     """The log cannot be written or read now (a full disk, a lost server); nothing of the call took effect."""
 
 
-class EventLog(Protocol):
-    """Appending to and reading from topics. tests/contracts/test_event_log.py is what every adapter must pass."""
-
-    async def append(self, records: Sequence[New]) -> Positions:
-        """Append all or nothing, durably, in order per entity; answers the positions just past them.
-
-        Raises LogUnavailable; then nothing was appended.
-        """
-        ...
+class LogReader(Protocol):
+    """Reading from topics."""
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
@@ -124,6 +117,17 @@ class EventLog(Protocol):
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait until there is something past `after`, `timeout` seconds at most; whether there is."""
+        ...
+
+
+class EventLog(LogReader, Protocol):
+    """Reading and appending. tests/contracts/test_event_log.py is what every adapter must pass."""
+
+    async def append(self, records: Sequence[New]) -> Positions:
+        """Append all or nothing, durably, in order per entity; answers the positions just past them.
+
+        Raises LogUnavailable; then nothing was appended.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from .ids import AccountId
 
 CACHED_KEYS = 20_000
-"""Ciphers kept ready; about 1 KiB each."""
+"""Ciphers kept ready; 2.5 KB each."""
 
 
 class SealBroken(Exception):

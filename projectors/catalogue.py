@@ -11,7 +11,10 @@ from .engagement import Engagement
 from .graph import Graph
 from .hashtags import Hashtags
 from .projector import Projector
+from .public_tweets import PublicTweets
+from .sentiment import Sentiment
 from .sessions import Sessions
+from .trends import Trends
 from .tweets import Tweets
 from .user_timelines import UserTimelines
 from .users import Users
@@ -27,6 +30,6 @@ SERVING: tuple[type[Projector], ...] = (
     Hashtags,
     Sessions,
 )
-ANALYTICS: tuple[type[Projector], ...] = ()
+ANALYTICS: tuple[type[Projector], ...] = (Sentiment, PublicTweets, Trends)
 
 ALL: tuple[type[Projector], ...] = SERVING + ANALYTICS

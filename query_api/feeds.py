@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from events.entities import fold_tag
 from events.ids import AccountId, TweetId, millis
@@ -18,19 +19,14 @@ from .hydration import hydrate
 ListTweets = Callable[[str | None, int], Awaitable[Page[TweetId]]]
 
 
-async def home_feed(
-    readers: Readers, viewer: AccountId, before: str | None, limit: int
-) -> Page[resources.FeedItem]:
+async def home_feed(readers: Readers, viewer: AccountId, before: str | None, limit: int) -> Page[resources.FeedItem]:
     """The viewer's feed, as stores/home_feed.py defines it, less what is deleted, blocked or muted."""
-
-    async def page(position: str | None, count: int) -> Page[Activity]:
-        return await readers.home_feed.page(viewer, position, count)
 
     async def show(activities: list[Activity]) -> list[resources.FeedItem]:
         return await feed_items(readers, viewer, activities)
 
     with readers.snapshot():
-        return await fill(page, show, before, limit)
+        return await fill(partial(readers.home_feed.page, viewer), show, before, limit)
 
 
 async def feed_items(
@@ -63,9 +59,6 @@ async def user_timeline(
     """What an account posted and passed on. A muted account is shown here, where it was asked for by name."""
     timeline = readers.user_timelines.all if replies else readers.user_timelines.without_replies
 
-    async def page(position: str | None, count: int) -> Page[Activity]:
-        return await timeline(account, position, count)
-
     async def show(activities: list[Activity]) -> list[resources.FeedItem]:
         hydrated = await hydrate(readers, viewer, [a.tweet for a in activities], (account,))
         by = hydrated.authors.get(account)
@@ -79,7 +72,7 @@ async def user_timeline(
         ]
 
     with readers.snapshot():
-        return await fill(page, show, before, limit)
+        return await fill(partial(timeline, account), show, before, limit)
 
 
 async def public_timeline(
@@ -93,32 +86,19 @@ async def by_hashtag(
     readers: Readers, viewer: AccountId | None, tag: str, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
     """The tweets that carry a hashtag, however it is written."""
-    folded = fold_tag(tag)
-
-    async def page(position: str | None, count: int) -> Page[TweetId]:
-        return await readers.hashtags.tweets(folded, position, count)
-
-    return await offered(readers, viewer, page, before, limit)
+    return await offered(readers, viewer, partial(readers.hashtags.tweets, fold_tag(tag)), before, limit)
 
 
 async def likes(
     readers: Readers, viewer: AccountId | None, account: AccountId, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
     """What an account likes."""
-
-    async def page(position: str | None, count: int) -> Page[TweetId]:
-        return await readers.engagement.likes(account, position, count)
-
-    return await chosen(readers, viewer, page, before, limit)
+    return await chosen(readers, viewer, partial(readers.engagement.likes, account), before, limit)
 
 
 async def bookmarks(readers: Readers, owner: AccountId, before: str | None, limit: int) -> Page[resources.Tweet]:
     """What the viewer keeps for later."""
-
-    async def page(position: str | None, count: int) -> Page[TweetId]:
-        return await readers.engagement.bookmarks(owner, position, count)
-
-    return await chosen(readers, owner, page, before, limit)
+    return await chosen(readers, owner, partial(readers.engagement.bookmarks, owner), before, limit)
 
 
 async def offered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
 from events.ids import AccountId
@@ -10,8 +10,13 @@ from rest import resources
 from rest.times import rfc3339
 from stores.counts import NO_ACCOUNT_COUNTS, AccountCounts
 from stores.graph import STRANGERS, Relation
+from stores.pages import Page
 from stores.readers import Readers
 from stores.users import User
+
+from .filling import fill
+
+ListAccounts = Callable[[str | None, int], Awaitable[Page[AccountId]]]
 
 
 class Person(NamedTuple):
@@ -83,3 +88,27 @@ async def own_profile(readers: Readers, account: AccountId) -> tuple[resources.M
         feed=user.feed,
     )
     return me, user.version
+
+
+async def listed(
+    readers: Readers, viewer: AccountId | None, page: ListAccounts, before: str | None, limit: int
+) -> Page[resources.User]:
+    """A list of accounts, less those behind a block."""
+
+    async def show(accounts: list[AccountId]) -> list[resources.User]:
+        return [person.user for person in await people(readers, viewer, accounts) if not person.hidden]
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)
+
+
+async def kept(
+    readers: Readers, owner: AccountId, page: ListAccounts, before: str | None, limit: int
+) -> Page[resources.User]:
+    """A list of accounts that its owner made by hand: blocked ones are shown to the one who blocks them."""
+
+    async def show(accounts: list[AccountId]) -> list[resources.User]:
+        return [person.user for person in await people(readers, owner, accounts)]
+
+    with readers.snapshot():
+        return await fill(page, show, before, limit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId, TweetId
-from events.log import EventLog, Positions, Record
+from events.log import LogReader, Positions, Record
 from events.notifications import NotificationRaised
 from events.trends import TrendsRanked
 from events.tweets import TweetPosted
@@ -75,7 +75,7 @@ class Views(NamedTuple):
     feed_items: Callable[[Sequence[Record], AccountId], Awaitable[Sequence[resources.FeedItem]]]
     counts: Callable[[Sequence[TweetId]], Awaitable[Mapping[TweetId, resources.Counts]]]
     authors: Callable[[Sequence[AccountId]], Awaitable[Mapping[AccountId, resources.Author]]]
-    hidden: Callable[[AccountId], Awaitable[frozenset[AccountId]]]
+    hidden: Callable[[AccountId, Sequence[AccountId]], Awaitable[frozenset[AccountId]]]
 
 
 class Subscriber:
@@ -113,7 +113,7 @@ class Subscriber:
 class Hub:
     """All open streams of one process. `logs` hold the source topics and the derived ones."""
 
-    def __init__(self, logs: Sequence[EventLog], views: Views) -> None:
+    def __init__(self, logs: Sequence[LogReader], views: Views) -> None:
         self._logs = logs
         self._views = views
         self._subscribers: set[Subscriber] = set()
@@ -201,7 +201,7 @@ class Hub:
                 subscriber.followees.discard(event.followee)
 
     async def _tweets(self, records: Sequence[Record], subscriber: Subscriber, at: Positions) -> None:
-        wanted = [record for record in records if _by(record) in subscriber.followees]
+        wanted = [record for record in records if _is_for(record, subscriber.followees)]
         if not wanted:
             return
         for item in await self._views.feed_items(wanted, subscriber.viewer):
@@ -216,8 +216,9 @@ class Hub:
         ]
         if not raised:
             return
-        hidden = await self._views.hidden(subscriber.viewer)
-        authors = await self._views.authors([event.actor for _, event in raised])
+        actors = [event.actor for _, event in raised]
+        hidden = await self._views.hidden(subscriber.viewer, actors)
+        authors = await self._views.authors(actors)
         for record, event in raised:
             author = authors.get(event.actor)
             if author is not None and event.actor not in hidden:
@@ -231,14 +232,12 @@ class Hub:
             subscriber.send(Sent("counts", msgspec.json.encode(CountsMoved(tweet, counts)), at))
 
 
-def _by(record: Record) -> AccountId | None:
-    """Whose activity a record is."""
+def _is_for(record: Record, followees: Collection[AccountId]) -> bool:
+    """Whether a record is an activity in the feed of someone who follows `followees` (stores/home_feed.py)."""
     event = record.event
     if isinstance(event, TweetPosted):
-        return event.author
-    if isinstance(event, TweetRetweeted):
-        return event.actor
-    return None
+        return event.author in followees and (event.reply_to is None or event.reply_to.author in followees)
+    return isinstance(event, TweetRetweeted) and event.actor in followees
 
 
 def _touched(record: Record) -> TweetId | None:

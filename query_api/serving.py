@@ -9,7 +9,8 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from events.ids import Millis
+from events.ids import AccountId, Millis
+from rest.authentication import Viewer
 from rest.signing import Cursors
 from stores.readers import Readers
 
@@ -31,6 +32,11 @@ def queries_of(connection: HTTPConnection) -> Queries:
 def readers_of(connection: HTTPConnection) -> Readers:
     """The current readers (a FastAPI dependency)."""
     return queries_of(connection).readers()
+
+
+def account_of(viewer: Viewer | None) -> AccountId | None:
+    """Who asks, by account; None for someone who is not signed in."""
+    return None if viewer is None else viewer.account
 
 
 Querying = Annotated[Queries, Depends(queries_of)]

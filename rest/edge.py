@@ -20,8 +20,8 @@ from .rate_limits import Policy, RateLimits, TooMany
 from .signing import ConsistencyTokens
 
 Hot = Callable[[Exchange, Scope, Receive], Awaitable[Reply]]
-Match = Callable[[str, str], tuple[str, Hot] | None]
-"""Method and path to the route's name and handler, for those that go below FastAPI."""
+Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
+"""Method, path and query string to the route's name and handler, for those that go below FastAPI."""
 
 API = "/api/v1"
 LONGEST_WAIT_S = 2.0
@@ -99,7 +99,7 @@ class Edge:
         try:
             if method == "GET" or method == "HEAD":
                 await self._before_reading(scope["path"], exchange)
-            found = self._match(method, scope["path"])
+            found = self._match(method, scope["path"], scope["query_string"])
             if found is not None:
                 route, handler = found
                 reply = await handler(exchange, scope, receive)

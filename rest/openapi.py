@@ -63,7 +63,7 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(name, None)
     for route in routes:
-        for method in route.methods:
+        for method in route.methods or ():
             operation = openapi["paths"][route.path_format].get(method.lower())
             if operation is not None:
                 _complete(operation, route, method, by_shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from command_api.routes import problems as problems
+from command_api.routes.auth import Accounts
 from command_api.routes.executing import Commands
 from command_api.routes.tweets import POST_PATH, hot_post
+from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest.authentication import Viewer
@@ -32,6 +34,7 @@ DESCRIPTION = (
     "An event-sourced microblogging backend. Everything but GET is served by the command API, GET by the query API. "
     "Errors are RFC 9457 problems; every write answers with a Consistency-Token that a read may send to see it."
 )
+_READ = TWEET_PATH + "{id}"
 _EXPOSED = [
     "Consistency",
     "Consistency-Token",
@@ -56,8 +59,7 @@ class Parameters:
     streams: Streams
     routers: Sequence[APIRouter]
     root_routers: Sequence[APIRouter]
-    hot: Mapping[tuple[str, str], tuple[str, Hot]]
-    hot_tweet: Hot
+    accounts: Accounts
     authenticate: Callable[[bytes], Viewer]
     new_id: Callable[[], str]
     applied: Applied
@@ -78,6 +80,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
     app.state.commands = parameters.commands
     app.state.queries = parameters.queries
     app.state.streams = parameters.streams
+    app.state.accounts = parameters.accounts
     for routes in parameters.routers:
         app.include_router(routes, prefix=API)
     for routes in (*parameters.root_routers, operations(parameters.parts, parameters.registry)):
@@ -117,20 +120,20 @@ def build_app(parameters: Parameters) -> ASGIApp:
 
 
 def matcher(parameters: Parameters) -> Match:
-    """Which requests go below FastAPI: posting a tweet, reading one, and the feed."""
-    exact: dict[tuple[str, str], tuple[str, Hot]] = {
-        ("POST", POST_PATH): (POST_PATH, hot_post(parameters.commands)),
-        **parameters.hot,
-    }
-    prefix = POST_PATH + "/"
-    start, length = len(prefix), len(prefix) + 36
-    tweet = (POST_PATH + "/{id}", parameters.hot_tweet)
+    """Which requests go below FastAPI: posting a tweet, reading one, and the first page of the feed."""
+    post, feed, read = hot_post(parameters.commands), hot_feed(parameters.queries), hot_tweet(parameters.queries)
+    start = len(TWEET_PATH)
+    length = start + 36
 
-    def match(method: str, path: str) -> tuple[str, Hot] | None:
-        found = exact.get((method, path))
-        if found is None and method == "GET" and len(path) == length and path.startswith(prefix):
-            return tweet if path.find("/", start) < 0 else None
-        return found
+    def match(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
+        if method == "GET":
+            if path == FEED_PATH:
+                return (FEED_PATH, feed) if PLAIN_FEED.fullmatch(query) else None
+            if len(path) == length and not query and path.startswith(TWEET_PATH) and path.find("/", start) < 0:
+                return _READ, read
+        elif method == "POST" and path == POST_PATH and not query:
+            return POST_PATH, post
+        return None
 
     return match
 

@@ -22,7 +22,7 @@ _NEVER = 1 << 39
 
 
 class Source(Protocol):
-    """The part of the EventLog port that processors need: reading, by whoever may not append."""
+    """The part of the LogReader port that processors need: reading, by whoever may not append."""
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None

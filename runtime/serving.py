@@ -13,7 +13,7 @@ import msgspec
 from .control import ControlServer
 from .embedded.engine import Engine
 from .settings import Settings
-from .telemetry import logger
+from .telemetry import RequestTelemetry, logger
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -39,15 +39,16 @@ class Front:
     async def _starting(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
+        status, kind = 503, "application/json"
+        body: dict[str, Any]
         if scope["path"] == "/healthz":
-            status, kind, body = 200, "application/json", {"status": "alive"}
+            status, body = 200, {"status": "alive"}
         elif scope["path"] == "/readyz":
-            part = {"name": "read models", "ready": False, "detail": self._detail()}
-            status, kind, body = 503, "application/json", {"ready": False, "parts": [part]}
+            body = {"ready": False, "parts": [{"name": "read models", "ready": False, "detail": self._detail()}]}
         else:
-            status, kind = 503, "application/problem+json"
-            body = {"type": "/problems/unavailable", "title": "Not available now", "status": 503}
-            body["detail"] = f"the server is starting: {self._detail()}"
+            kind = "application/problem+json"
+            detail = f"the server is starting: {self._detail()}"
+            body = {"type": "/problems/unavailable", "title": "Not available now", "status": 503, "detail": detail}
         encoded = msgspec.json.encode(body)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(encoded)).encode())]
         if status == 503:
@@ -86,7 +87,7 @@ class Server:
 
     async def stop(self, timeout: float) -> None:
         """Accept nothing more and answer what was begun, in at most `timeout` seconds."""
-        self._granian.stop()
+        self._granian.stop()  # type: ignore[no-untyped-call]  # granian has no types here
         await asyncio.wait((self.ended,), timeout=timeout)
 
 
@@ -115,7 +116,8 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    engine = Engine(settings)
+    telemetry = RequestTelemetry()
+    engine = Engine(settings, requests=lambda: telemetry.count)
     front = Front(lambda: engine.projecting.detail)
     await engine.start()
     server = Server(front, settings.host, port)
@@ -131,7 +133,7 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
             ready.cancel()
             return
         await ready
-        composition = Composition(engine)
+        composition = Composition(engine.system, parts=engine.parts, telemetry=telemetry)
         front.application = composition.application
         await control.start()
         url = f"http://{settings.host}:{port}"

@@ -73,10 +73,13 @@ class RequestTelemetry:
 
     def __init__(self) -> None:
         self._log = logger("minitwitter.requests")
+        self.count = 0
+        """Requests answered."""
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
+        self.count += 1
         key = (method, route, status // 100)
         found = self._children.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""The port of what the public firehose has to remember of a tweet in case it is edited. The stream's own."""
+"""The ports of what the public firehose has to know of a tweet when it is edited."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from events.tweets import TweetRef
 class Context(NamedTuple):
     """What an edit does not change and does not repeat."""
 
-    reply_to: TweetRef | None
-    quote_of: TweetRef | None
-    sensitive: bool
+    reply_to: TweetRef | None = None
+    quote_of: TweetRef | None = None
+    sensitive: bool = False
 
 
-class PublicTweetContexts(Protocol):
-    """One row a tweet that replies, quotes or is sensitive; of the others nothing is kept."""
+PLAIN = Context()
+"""A tweet that stands for itself: most do, and nothing is kept of them."""
 
-    def put(self, tweet: TweetId, context: Context) -> None:
-        """Remember a tweet's."""
+
+class PublicTweetRows(Protocol):
+    """What the projector writes."""
+
+    def posted(self, tweet: TweetId, context: Context) -> None:
+        """A tweet is there that replies, quotes or is sensitive."""
         ...
 
-    def get(self, tweet: TweetId) -> Context | None:
-        """What was remembered."""
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
         ...
 
-    def remove(self, tweet: TweetId) -> None:
-        """Forget a tweet's, if there is any."""
+
+class PublicTweets(Protocol):
+    """What the stream reads, in the same transaction."""
+
+    def context(self, tweet: TweetId) -> Context:
+        """What was said when the tweet was posted."""
         ...

@@ -46,6 +46,7 @@ class Notifications(Stream):
     """Raises and withdraws notifications; one row of its own for each that stands."""
 
     name = "notifications"
+    model = "notifications"
 
     def __init__(self, emit: Emit, raised: RaisedNotifications) -> None:
         super().__init__(emit)

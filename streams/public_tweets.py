@@ -1,7 +1,7 @@
 """Tweets to the public firehose: what outsiders may read of them, in the clear, with their sentiment.
 
-The topic is compacted by tweet, so its newest record has to be whole. An edit does not repeat what a tweet replies to
-and quotes; the stream keeps that for the tweets that have any, in rows of its own.
+The topic is compacted by tweet, so its newest record has to be whole: what an edit does not repeat, the tweet it
+replies to or quotes, comes from the rows of projectors/public_tweets.py.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 from events.event import Envelope, on
 from events.public_tweets import TweetPublished, TweetRetracted
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
-from stores.public_tweets import Context, PublicTweetContexts
+from stores.public_tweets import Context
+from stores.public_tweets import PublicTweets as Contexts
 
 from .scoring import Scorer
 from .stream import Emit, Stream
 
-_PLAIN = Context(None, None, False)
-
 
 class PublicTweets(Stream):
-    """The topic `public-tweets`."""
+    """The topic `public-tweets`. About 5 us a tweet, since the score is there already."""
 
     name = "public-tweets"
-    model = "public_tweets"
 
-    def __init__(self, emit: Emit, scorer: Scorer, contexts: PublicTweetContexts) -> None:
+    def __init__(self, emit: Emit, scorer: Scorer, contexts: Contexts) -> None:
         super().__init__(emit)
         self._scorer = scorer
         self._contexts = contexts
@@ -31,20 +29,16 @@ class PublicTweets(Stream):
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
         """A tweet is public from the start."""
-        context = Context(event.reply_to, event.quote_of, event.sensitive)
-        if context != _PLAIN:
-            self._contexts.put(event.tweet, context)
-        self._publish(event, 1, context, about)
+        self._publish(event, 1, Context(event.reply_to, event.quote_of, event.sensitive), about)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
         """It is published again, with its new text."""
-        self._publish(event, event.version, self._contexts.get(event.tweet) or _PLAIN, about)
+        self._publish(event, event.version, self._contexts.context(event.tweet), about)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
         """The tombstone."""
-        self._contexts.remove(event.tweet)
         self.emit(TweetRetracted(tweet=event.tweet), about)
 
     def _publish(self, event: TweetPosted | TweetEdited, version: int, context: Context, about: Envelope) -> None:

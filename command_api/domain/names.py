@@ -50,9 +50,10 @@ PATH_WORDS: Final = frozenset(
         "trends",
         "tweets",
         "users",
+        "ws",
     ]
 )
-"""What stands in paths at the root, under /api/v1 or under /users, as far as it could be a user name."""
+"""What stands in paths at the root, under /api/v1 or under /users, as far as it is made of the letters of one."""
 
 OFFICIAL_WORDS: Final = frozenset(
     [

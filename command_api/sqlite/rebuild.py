@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 import apsw
 
 from events.first_copies import Entity, first_copies
-from events.log import CorruptLog, EventLog, Positions, positions_after
+from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.sqlite.digest import unordered_digest
 from events.sqlite.log import LogTable
 
@@ -17,6 +17,14 @@ from .rows import STATE_TABLES, SqliteDecisionRows, create_state_tables
 
 Digest = dict[str, tuple[int, str]]
 """Of each table, how many rows it has, and a digest over them whatever their order."""
+
+
+class Source(Protocol):
+    """The part of the EventLog port that a rebuild needs."""
+
+    async def read(self, after: Mapping[TopicPartition, int], limit: int) -> list[Record]:
+        """Up to `limit` records from `after` on."""
+        ...
 
 
 class Snapshot(NamedTuple):
@@ -48,7 +56,7 @@ def live_snapshot(table: LogTable) -> Snapshot:
 
 
 async def rebuild_decision_state(
-    log: EventLog,
+    log: Source,
     connection: apsw.Connection,
     email_key: bytes,
     until: Positions,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from runtime.control import (
     RotateMaster,
     RotateSigning,
 )
+from runtime.operations import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 
@@ -46,16 +48,17 @@ from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
 from .system import System
 
+LEAST_FREE = 1 << 20
+"""Bytes: below this a commit may fail any moment."""
 _REWRAPPED_AT_ONCE = 200
 _LOOK_S = 0.1
 
 
 class Engine:
-    """One data directory in use. `requests` is counted up by whoever answers requests: imports give way to them."""
+    """One data directory in use. `requests` counts the requests answered in front of it: imports give way to them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, requests: Callable[[], int] = lambda: 0) -> None:
         self.settings = settings
-        self.requests = 0
         self._log = logger("minitwitter.engine")
         self._ownership = Ownership(settings.data)
         try:
@@ -66,7 +69,7 @@ class Engine:
         self._checkpoints = self.system.log_db.checkpoint(settings.log_wal_mib)
         self.projecting = ProjectingProcess(settings.data, self._arguments(), self.system.applied)
         self.lag = Lag(self.system.applied, self.system.log_db.writer.ends, self.system.timer)
-        self._importer = Importer(self.system.commands, lambda: self.requests, self.system.timer)
+        self._importer = Importer(self.system.commands, requests, self.system.timer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rotation = asyncio.Lock()
 
@@ -132,6 +135,13 @@ class Engine:
             metrics.LAG_SECONDS.labels(group).set_function(partial(self.lag.seconds, group))
         metrics.WAL_BYTES.labels("log").set_function(lambda: self._checkpoints.wal_bytes)
         metrics.WAL_BYTES.labels("views").set_function(lambda: self.projecting.wal_bytes)
+
+    def parts(self) -> list[Part]:
+        """What /readyz tells of: the log, and what advances the read models."""
+        free = shutil.disk_usage(self.settings.data).free
+        full = f"{free >> 10} KiB are free on the disk of {self.settings.data}" if free < LEAST_FREE else ""
+        behind = self.projecting.detail
+        return [Part("log", not full, full), Part("read models", not behind, behind)]
 
     # What commands ask for
 

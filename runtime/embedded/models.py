@@ -6,6 +6,7 @@ Who adds a read model adds a line here and one in projectors/catalogue.py; a tes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import apsw
@@ -16,7 +17,10 @@ from projectors.engagement import Engagement
 from projectors.graph import Graph
 from projectors.hashtags import Hashtags
 from projectors.projector import Projector
+from projectors.public_tweets import PublicTweets
+from projectors.sentiment import Sentiment
 from projectors.sessions import Sessions
+from projectors.trends import Trends
 from projectors.tweets import Tweets
 from projectors.user_timelines import UserTimelines
 from projectors.users import Users
@@ -28,12 +32,21 @@ from stores.sqlite.graph import GRAPH, SqliteGraph, SqliteGraphRows
 from stores.sqlite.hashtags import HASHTAGS, SqliteHashtagRows, SqliteHashtags
 from stores.sqlite.home_feed import SqliteHomeFeed
 from stores.sqlite.public_timeline import SqlitePublicTimeline
+from stores.sqlite.public_tweets import PUBLIC_TWEETS, SqlitePublicTweetRows, SqlitePublicTweets
+from stores.sqlite.sentiment import SENTIMENT, SqliteSentiment, SqliteSentimentRows
 from stores.sqlite.sessions import SESSIONS, SqliteSessionRows, SqliteSessions
 from stores.sqlite.snapshots import SqliteSnapshots
+from stores.sqlite.trend_windows import SqliteTrendWindows
+from stores.sqlite.trends import TRENDS, SqliteTrendRows, SqliteTrends
 from stores.sqlite.tweets import TWEETS, SqliteTweetRows, SqliteTweets
 from stores.sqlite.user_timelines import USER_TIMELINES, SqliteUserTimelineRows, SqliteUserTimelines
 from stores.sqlite.users import USERS, SqliteUserRows, SqliteUsers
 from stores.sqlite.views import Tables
+from streams.public_tweets import PublicTweets as PublicTweetsStream
+from streams.scoring import Scorer
+from streams.sentiment import Sentiment as SentimentStream
+from streams.stream import Emit, Stream
+from streams.trends import Trends as TrendsStream
 
 
 class Model(NamedTuple):
@@ -55,12 +68,51 @@ SERVING: tuple[Model, ...] = (
     Model(Hashtags, HASHTAGS, SqliteHashtagRows),
     Model(Sessions, SESSIONS, SqliteSessionRows),
 )
-ANALYTICS: tuple[Model, ...] = ()
+ANALYTICS: tuple[Model, ...] = (
+    Model(Sentiment, SENTIMENT, SqliteSentimentRows),
+    Model(PublicTweets, PUBLIC_TWEETS, SqlitePublicTweetRows),
+    Model(Trends, TRENDS, SqliteTrendRows),
+)
+
+
+class Derivation(NamedTuple):
+    """A stream, and how it is made on the tables that `names` chooses."""
+
+    stream: type[Stream]
+    make: Callable[[apsw.Connection, Mapping[str, str]], Callable[[Emit], Stream]]
+
+
+@cache
+def _scorer() -> Scorer:
+    return Scorer()
+
+
+SERVING_STREAMS: tuple[Derivation, ...] = ()
+ANALYTICS_STREAMS: tuple[Derivation, ...] = (
+    Derivation(SentimentStream, lambda connection, names: lambda emit: SentimentStream(emit, _scorer())),
+    Derivation(
+        PublicTweetsStream,
+        lambda connection, names: (
+            lambda emit: PublicTweetsStream(emit, _scorer(), SqlitePublicTweets(connection, names))
+        ),
+    ),
+    Derivation(
+        TrendsStream,
+        lambda connection, names: lambda emit: TrendsStream(emit, SqliteTrendWindows(connection, names)),
+    ),
+)
 
 
 def projectors(models: Iterable[Model], connection: apsw.Connection, names: Mapping[str, str]) -> list[Projector]:
     """The projectors of some read models, writing to the tables that `names` chooses."""
     return [model.projector(model.rows(connection, names)) for model in models]
+
+
+def streams(
+    derivations: Iterable[Derivation], connection: apsw.Connection, names: Mapping[str, str]
+) -> list[Callable[[Emit], Stream]]:
+    """What makes these streams, each with its rows in the tables that `names` chooses."""
+    return [derivation.make(connection, names) for derivation in derivations]
 
 
 def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
@@ -77,5 +129,7 @@ def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
         public_timeline=SqlitePublicTimeline(connection, names),
         conversations=SqliteConversations(connection, names),
         hashtags=SqliteHashtags(connection, names),
+        sentiment=SqliteSentiment(connection, names),
         sessions=SqliteSessions(connection, names),
+        trends=SqliteTrends(connection, names),
     )

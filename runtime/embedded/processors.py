@@ -9,14 +9,16 @@ from events.sealing import Sealer
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.log import LogInserter, LogTable, create_topics
 from events.topics import DERIVED
+from projectors.projector import Projector
 from runtime.processing import Group
 from stores.sqlite.views import SqliteSink, Views
 
 from .applied import ANALYTICS as ANALYTICS_GROUP
 from .applied import SERVING as SERVING_GROUP
-from .models import ANALYTICS, SERVING, Model, projectors
+from .models import ANALYTICS, ANALYTICS_STREAMS, SERVING, SERVING_STREAMS, Derivation, Model, projectors, streams
 
 GROUPS: dict[str, tuple[Model, ...]] = {SERVING_GROUP: SERVING, ANALYTICS_GROUP: ANALYTICS}
+STREAMS: dict[str, tuple[Derivation, ...]] = {SERVING_GROUP: SERVING_STREAMS, ANALYTICS_GROUP: ANALYTICS_STREAMS}
 ALL_TABLES = tuple(model.tables for models in GROUPS.values() for model in models)
 
 
@@ -47,10 +49,11 @@ class Processors:
 
     def live(self, group: str) -> Group:
         """A group on the current generations; what it derives is kept."""
+        names = self.views.names()
         return Group(
             group,
-            projectors(GROUPS[group], self.views.connection, self.views.names()),
-            (),
+            projectors(GROUPS[group], self.views.connection, names),
+            streams(STREAMS[group], self.views.connection, names),
             SqliteSink(self.views, group),
             keep=self._derived.insert,
         )
@@ -58,13 +61,22 @@ class Processors:
     def rebuilt(self, group: str, generations: Mapping[str, int], consumers: str) -> Group:
         """Only what fills these read models, on these generations; what it derives is handed on and not kept."""
         names = self.views.names(generations)
+        chosen = projectors(_only(GROUPS[group], generations), self.views.connection, names)
         return Group(
             consumers,
-            projectors(_only(GROUPS[group], generations), self.views.connection, names),
-            (),
+            chosen,
+            streams(_needed(STREAMS[group], generations, chosen), self.views.connection, names),
             SqliteSink(self.views, consumers),
         )
 
 
 def _only(models: tuple[Model, ...], chosen: Collection[str]) -> list[Model]:
     return [model for model in models if model.tables.model in chosen]
+
+
+def _needed(
+    derivations: tuple[Derivation, ...], models: Collection[str], chosen: Collection[Projector]
+) -> list[Derivation]:
+    """Streams that keep rows in the read models, and those without rows that feed them. Others would only repeat."""
+    read = frozenset[str]().union(*(projector.topics() for projector in chosen))
+    return [d for d in derivations if (d.stream.model in models if d.stream.model else d.stream.name in read)]

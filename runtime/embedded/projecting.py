@@ -176,11 +176,15 @@ class Projecting:
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
+        """One batch, or, where there is none, something that a stream has left to settle; how many events it was."""
         runner = self._runners[group]
         runner.limit = limit
         events = await runner.turn()
         if events:
             self.on_advance(group, runner.positions, events)
+        elif await runner.group.settle():
+            self.on_advance(group, runner.positions, 0)
+            return 1
         return events
 
     async def _rebuild_turn(self, seconds: float) -> None:
@@ -190,9 +194,11 @@ class Projecting:
         group, rebuild, pace = self._rebuilds[0]
         started = self._timer()
         limit = pace.limit(seconds)
-        current = await rebuild.turn(self._runners[group].positions, limit)
+        live = self._runners[group]
+        current = await rebuild.turn(live.positions, limit)
         pace.learn(limit, self._timer() - started)
-        if not current:
+        # What a stream has to say of a window has to be said before the switch: a rebuild's own words are not kept.
+        if not current or await live.group.settle():
             self.on_progress(rebuild.progress("building"))
             return
         self._rebuilds.pop(0)

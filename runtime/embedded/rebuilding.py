@@ -61,9 +61,10 @@ class Rebuild:
     async def turn(self, live: Positions, limit: int) -> bool:
         """One batch; whether it stands where the live group stands, so that the switch can be made."""
         self._runner.limit = limit
-        await self._runner.turn(until=live)
         self._total = sum(live.values())
-        return self._runner.positions.covers(live)
+        if await self._runner.turn(until=live):
+            return False
+        return not await self._runner.group.settle() and self._runner.positions.covers(live)
 
     def switch(self, generations: Generations) -> None:
         """Make what was built current, in one transaction."""

@@ -25,6 +25,7 @@ COUNTS = Tables(
             account INTEGER PRIMARY KEY, followers INTEGER NOT NULL DEFAULT 0, following INTEGER NOT NULL DEFAULT 0,
             tweets INTEGER NOT NULL DEFAULT 0)""",
     },
+    indexes=("CREATE INDEX most_followed_{generation} ON {account_counts} (followers DESC)",),  # recommendations.py
 )
 
 

@@ -112,11 +112,11 @@ class SqliteHashtagSearch:
         kind, _, position = (before or "p:").partition(":")
         found: list[tuple[TagUse, str]] = []
         if kind == "p":
-            found = self._with_prefix(key, position, limit)
+            found = self._with_prefix(key, position, limit + 1)
             position = ""
-        if len(found) < limit:
-            found += self._similar(key, position)[: limit - len(found)]
-        return Page([use for use, _ in found], found[-1][1] if len(found) == limit else None)
+        if len(found) <= limit:
+            found += self._similar(key, position)
+        return Page([use for use, _ in found[:limit]], found[limit - 1][1] if len(found) > limit else None)
 
     def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[TagUse, str]]:
         uses, _, tag = after.partition(":")

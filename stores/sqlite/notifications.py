@@ -15,6 +15,7 @@ from events.ids import AccountId, Millis, NotificationId, TweetId, account_numbe
 
 from ..notifications import KINDS, Group, Member, Notification, Raised, ReadMarks
 from ..pages import Page
+from .binding import LAST_KEY, key_before
 from .views import Tables
 
 NOTIFICATIONS = Tables(
@@ -24,7 +25,7 @@ NOTIFICATIONS = Tables(
         "notifications": """(
             recipient INTEGER,
             kind INTEGER,       -- its place in KINDS; from 4 on they are grouped
-            id BLOB, actor BLOB NOT NULL, tweet BLOB,
+            id BLOB, actor INTEGER NOT NULL, tweet BLOB,
             PRIMARY KEY (recipient, kind, id DESC)) WITHOUT ROWID""",
         "notifications_read": "(owner INTEGER, id BLOB, PRIMARY KEY (owner, id)) WITHOUT ROWID",
         "notifications_read_up_to": "(owner INTEGER PRIMARY KEY, id BLOB NOT NULL)",
@@ -89,7 +90,7 @@ class SqliteNotificationRows:
     ) -> None:
         """A notification is there."""
         about = to_bytes(tweet) if tweet is not None else None
-        row = (account_number(recipient), _PLACES[kind], to_bytes(notification), to_bytes(actor), about)
+        row = (account_number(recipient), _PLACES[kind], to_bytes(notification), account_number(actor), about)
         self._execute(self._raise, row)
 
     def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
@@ -115,42 +116,39 @@ class SqliteNotifications:
         newest = """
             SELECT * FROM (SELECT id, kind, actor, tweet FROM {notifications}
                 WHERE recipient=?1 AND kind={kind} AND id<?2 ORDER BY id DESC LIMIT ?3)"""
-        self._newest = {kind: newest.format(**names, kind=place) for kind, place in _PLACES.items()}
+        self._ranges = {kind: newest.format(**names, kind=place) for kind, place in _PLACES.items()}
+        self._merged = """
+            SELECT id, kind, (SELECT id FROM {users} WHERE number=actor), tweet FROM (
+                SELECT * FROM ({{ranges}}) ORDER BY id DESC LIMIT ?3) ORDER BY id DESC""".format(**names)
         self._members = """
-            SELECT id, actor FROM {notifications}
+            SELECT id, (SELECT id FROM {users} WHERE number=actor) FROM {notifications}
             WHERE recipient=? AND kind=? AND kind >= 4 AND tweet=? AND id<=? ORDER BY id DESC LIMIT ?""".format(**names)
         self._up_to = "SELECT id FROM {notifications_read_up_to} WHERE owner=?".format(**names)
-        self._read = "SELECT 1 FROM {notifications_read} WHERE owner=? AND id=?".format(**names)
+        self._read = "SELECT id FROM {notifications_read} WHERE owner=? AND id=?".format(**names)
 
     async def newest(
         self, recipient: AccountId, kinds: Collection[str], before: str | None, limit: int
     ) -> Page[Notification]:
         """Notifications of some kinds, each by itself."""
-        ranges = " UNION ALL ".join(self._newest[kind] for kind in sorted(set(kinds)))
-        last = to_bytes(before) if before is not None else b"\xff" * 16
-        rows: Any = self._execute(f"{ranges} ORDER BY id DESC LIMIT ?3", (account_number(recipient), last, limit))
+        sql = self._merged.format(ranges=" UNION ALL ".join(self._ranges[kind] for kind in sorted(set(kinds))))
+        rows: Any = self._execute(sql, (account_number(recipient), key_before(before), limit + 1)).fetchall()
         found = [
-            Notification(
-                NotificationId(from_bytes(id_)),
-                KINDS[kind],
-                AccountId(from_bytes(actor)),
-                TweetId(from_bytes(tweet)) if tweet is not None else None,
-            )
-            for id_, kind, actor, tweet in rows
+            Notification(NotificationId(from_bytes(id_)), KINDS[kind], actor, _tweet(tweet))
+            for id_, kind, actor, tweet in rows[:limit]
+            if actor is not None  # else the account has not come out of the log yet
         ]
-        return Page(found, found[-1].id if len(found) == limit else None)
+        return Page(found, from_bytes(rows[limit - 1][0]) if len(rows) > limit else None)
 
     async def members(
         self, recipient: AccountId, groups: Collection[Group], up_to: str | None, limit: int
     ) -> dict[Group, list[Member]]:
         """The notifications of each group."""
-        owner = account_number(recipient)
-        last = to_bytes(up_to) if up_to is not None else b"\xff" * 16
+        owner, last = account_number(recipient), LAST_KEY if up_to is None else to_bytes(up_to)
         found = {}
         for kind, tweet in groups:
             rows: Any = self._execute(self._members, (owner, _PLACES[kind], to_bytes(tweet), last, limit))
             found[kind, tweet] = [
-                Member(NotificationId(from_bytes(id_)), AccountId(from_bytes(actor))) for id_, actor in rows
+                Member(NotificationId(from_bytes(id_)), actor) for id_, actor in rows if actor is not None
             ]
         return found
 
@@ -158,6 +156,10 @@ class SqliteNotifications:
         """What of these an account has read."""
         owner = account_number(recipient)
         raw: Any = self._execute(self._up_to, (owner,)).get
-        up_to = from_bytes(raw) if raw is not None else ""
+        up_to = "" if raw is None else from_bytes(raw)
         single = (n for n in notifications if n > up_to and self._execute(self._read, (owner, to_bytes(n))).get)
         return ReadMarks(up_to, frozenset(single))
+
+
+def _tweet(raw: bytes | None) -> TweetId | None:
+    return None if raw is None else TweetId(from_bytes(raw))

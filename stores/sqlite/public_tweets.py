@@ -1,4 +1,4 @@
-"""What the public firehose remembers of tweets, on SQLite: one row a tweet that has a context."""
+"""What the public firehose knows of tweets, on SQLite: one row a tweet that replies, quotes or is sensitive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import apsw
 from events.ids import AccountId, TweetId, from_bytes, to_bytes
 from events.tweets import TweetRef
 
-from ..public_tweets import Context
+from ..public_tweets import PLAIN, Context
 from .views import Tables
 
 PUBLIC_TWEETS = Tables(
@@ -34,28 +34,34 @@ def _ref(tweet: bytes | None, author: bytes | None) -> TweetRef | None:
     return TweetRef(TweetId(from_bytes(tweet)), AccountId(from_bytes(author)))
 
 
-class SqlitePublicTweetContexts:
-    """The PublicTweetContexts port."""
+class SqlitePublicTweetRows:
+    """The PublicTweetRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._put = "INSERT OR REPLACE INTO {public_tweets} VALUES (?, ?, ?, ?, ?, ?)".format(**names)
-        self._get = """
+        self._insert = "INSERT OR REPLACE INTO {public_tweets} VALUES (?, ?, ?, ?, ?, ?)".format(**names)
+        self._delete = "DELETE FROM {public_tweets} WHERE tweet=?".format(**names)
+
+    def posted(self, tweet: TweetId, context: Context) -> None:
+        """A tweet is there that replies, quotes or is sensitive."""
+        refs = (*_ids(context.reply_to), *_ids(context.quote_of))
+        self._execute(self._insert, (to_bytes(tweet), *refs, int(context.sensitive)))
+
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
+        self._execute(self._delete, (to_bytes(tweet),))
+
+
+class SqlitePublicTweets:
+    """The PublicTweets port, on the connection that writes."""
+
+    def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._context = """
             SELECT reply_to, reply_to_author, quote_of, quote_of_author, sensitive
             FROM {public_tweets} WHERE tweet=?""".format(**names)
-        self._remove = "DELETE FROM {public_tweets} WHERE tweet=?".format(**names)
 
-    def put(self, tweet: TweetId, context: Context) -> None:
-        """Remember a tweet's."""
-        self._execute(
-            self._put, (to_bytes(tweet), *_ids(context.reply_to), *_ids(context.quote_of), int(context.sensitive))
-        )
-
-    def get(self, tweet: TweetId) -> Context | None:
-        """What was remembered."""
-        row: Any = self._execute(self._get, (to_bytes(tweet),)).fetchone()
-        return None if row is None else Context(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))
-
-    def remove(self, tweet: TweetId) -> None:
-        """Forget a tweet's, if there is any."""
-        self._execute(self._remove, (to_bytes(tweet),))
+    def context(self, tweet: TweetId) -> Context:
+        """What was said when the tweet was posted."""
+        row: Any = self._execute(self._context, (to_bytes(tweet),)).fetchone()
+        return PLAIN if row is None else Context(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))

@@ -157,7 +157,7 @@ class SqliteSearch:
             last = min(last, to_bytes(before))
         rows: Any = self._execute(
             self._newest,
-            (expression(query), home_row(first), min(home_row(last) + _MS, _LAST), first, last, limit),
+            (expression(query), home_row(first), min(home_row(last) + _MS, _LAST), first, last, limit + 1),
         )
         matches = [Match(TweetId(from_bytes(tweet)), tokens) for tweet, tokens in rows]
-        return Page(matches, matches[-1].tweet if len(matches) == limit else None)
+        return Page(matches[:limit], matches[limit - 1].tweet if len(matches) > limit else None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, account_number, from_bytes, to_bytes
+from events.ids import AccountId, account_number
 
 from ..pages import Page
 from ..trigrams import name_key, similarity, threshold, trigrams
@@ -22,7 +22,6 @@ USER_SEARCH = Tables(
             account INTEGER,
             slot INTEGER,       -- 0 the user name, 1 the display name, from 2 on what begins at each of its words
             name TEXT NOT NULL, -- the key of it
-            id BLOB NOT NULL,
             PRIMARY KEY (account, slot)) WITHOUT ROWID""",
         "user_search_trigrams": """(
             trigram TEXT, size INTEGER, account INTEGER, slot INTEGER,
@@ -49,7 +48,7 @@ class SqliteUserSearchRows:
         self._remove_trigram = (
             "DELETE FROM {user_search_trigrams} WHERE trigram=? AND size=? AND account=? AND slot=?".format(**names)
         )
-        self._add_name = "INSERT INTO {user_search_names} VALUES (?, ?, ?, ?)".format(**names)
+        self._add_name = "INSERT INTO {user_search_names} VALUES (?, ?, ?)".format(**names)
         self._add_trigram = "INSERT INTO {user_search_trigrams} VALUES (?, ?, ?, ?)".format(**names)
 
     def named(self, account: AccountId, username: str) -> None:
@@ -73,7 +72,7 @@ class SqliteUserSearchRows:
 
     def _add(self, account: AccountId, slot: int, name: str) -> None:
         number = account_number(account)
-        self._execute(self._add_name, (number, slot, name, to_bytes(account)))
+        self._execute(self._add_name, (number, slot, name))
         self._executemany(self._add_trigram, _trigram_rows(number, slot, name))
 
 
@@ -87,9 +86,10 @@ class SqliteUserSearch:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
+        self._execute = connection.execute
         # Each account once: under the first of its names that fit.
         self._by_prefix = """
-            SELECT name, slot, account, id FROM {user_search_names} AS n
+            SELECT name, slot, account FROM {user_search_names} AS n
             WHERE name >= ?3 AND name < ?2 AND (name, slot, account) > (?3, ?4, ?5) AND NOT EXISTS (
                 SELECT 1 FROM {user_search_names} AS m
                 WHERE m.account = n.account AND m.name >= ?1 AND m.name < ?2 AND (m.name, m.slot) < (n.name, n.slot))
@@ -97,7 +97,8 @@ class SqliteUserSearch:
         self._by_trigram = """
             SELECT size, account, slot FROM {user_search_trigrams} WHERE trigram=? AND size BETWEEN ? AND ?
             ORDER BY size, account, slot LIMIT ?""".format(**names)
-        self._of = "SELECT id, slot, name FROM {user_search_names} WHERE account=?".format(**names)
+        self._of = "SELECT slot, name FROM {user_search_names} WHERE account=?".format(**names)
+        self._id = "SELECT id FROM {users} WHERE number=?".format(**names)
 
     async def find(self, name: str, before: str | None, limit: int) -> Page[AccountId]:
         """The accounts that `name` may mean, best first."""
@@ -105,20 +106,22 @@ class SqliteUserSearch:
         if not key:
             return Page([], None)
         kind, _, position = (before or "p:").partition(":")
-        found: list[tuple[AccountId, str]] = []
+        found: list[tuple[int, str]] = []
         if kind == "p":
-            found = self._with_prefix(key, position, limit)
+            found = self._with_prefix(key, position, limit + 1)
             position = ""
-        if len(found) < limit:
-            found += self._similar(key, position)[: limit - len(found)]
-        return Page([account for account, _ in found], found[-1][1] if len(found) == limit else None)
+        if len(found) <= limit:
+            found += self._similar(key, position)
+        ids = [self._execute(self._id, (number,)).get for number, _ in found[:limit]]
+        shown = [AccountId(str(id_)) for id_ in ids if id_ is not None]
+        return Page(shown, found[limit - 1][1] if len(found) > limit else None)
 
-    def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[AccountId, str]]:
+    def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[int, str]]:
         slot, account, name = after.split(":", 2) if after else ("-1", "-1", key)
-        rows: Any = self._connection.execute(self._by_prefix, (key, key + _LAST, name, int(slot), int(account), limit))
-        return [(AccountId(from_bytes(id_)), f"p:{slot}:{account}:{name}") for name, slot, account, id_ in rows]
+        rows: Any = self._execute(self._by_prefix, (key, key + _LAST, name, int(slot), int(account), limit))
+        return [(account, f"p:{slot}:{account}:{name}") for name, slot, account in rows]
 
-    def _similar(self, key: str, after: str) -> list[tuple[AccountId, str]]:
+    def _similar(self, key: str, after: str) -> list[tuple[int, str]]:
         """Those that are similar and have no name with the prefix, after a position."""
         wanted = trigrams(key)
         least = threshold(len(wanted))
@@ -126,14 +129,12 @@ class SqliteUserSearch:
             return []
         ranked = []
         for account in {row[0] for row in candidates(self._connection, self._by_trigram, wanted)}:
-            rows: Any = self._connection.execute(self._of, (account,)).fetchall()
-            distance, slot = min((-similarity(wanted, _compared(slot, name)), slot) for _, slot, name in rows)
-            if -distance >= least and not any(name.startswith(key) for _, _, name in rows):
-                ranked.append((distance, slot, account, rows[0][0]))
+            rows: Any = self._execute(self._of, (account,)).fetchall()
+            distance, slot = min((-similarity(wanted, _compared(slot, name)), slot) for slot, name in rows)
+            if -distance >= least and not any(name.startswith(key) for _, name in rows):
+                ranked.append((distance, slot, account))
         ranked.sort()
         if after:
             shown, slot, number = after.split(":")
-            ranked = [row for row in ranked if row[:3] > (-float(shown), int(slot), int(number))]
-        return [
-            (AccountId(from_bytes(id_)), f"s:{-distance!r}:{slot}:{number}") for distance, slot, number, id_ in ranked
-        ]
+            ranked = [row for row in ranked if row > (-float(shown), int(slot), int(number))]
+        return [(number, f"s:{-distance!r}:{slot}:{number}") for distance, slot, number in ranked]

@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from command_api.sqlite.rebuild import live_snapshot
@@ -92,7 +93,7 @@ class Embedded:
             self.db.commits,
             self.db.writer,
             SqliteDecisionRows(self.db.connection, EMAIL_KEY),
-            {kind: lambda change, apply=apply: apply(self.db.connection, change) for kind, apply in self._private.items()},
+            {kind: partial(apply, self.db.connection) for kind, apply in self._private.items()},
             SqliteDecisionRows(self.db.read_connection, EMAIL_KEY),
         )
 
@@ -145,18 +146,17 @@ class Embedded:
 
     async def destroy_key(self, subject):
         """What an erasure does to a subject's key."""
-        await self.db.commits.run(
-            lambda: self.db.connection.execute("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", (subject,)) and None
-        )
+        await self._run("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
         self.db.sealer.clear()
 
     async def lose_key(self, subject):
         """A key store that does not belong to this log."""
-        await self.db.commits.run(
-            lambda: self.db.connection.execute("DELETE FROM subject_keys WHERE subject=?", (subject,)) and None
-        )
+        await self._run("DELETE FROM subject_keys WHERE subject=?", subject)
         self.db.sealer.clear()
 
     async def rewrite(self, change, *bindings):
         """Change records as nobody may."""
-        await self.db.commits.run(lambda: self.db.connection.execute(f"UPDATE records SET {change}", bindings) and None)
+        await self._run(f"UPDATE records SET {change}", *bindings)
+
+    async def _run(self, statement, *bindings):
+        await self.db.commits.run(lambda: self.db.connection.execute(statement, bindings).fetchall())

@@ -151,6 +151,7 @@ def test_timestamps_order_ids_as_their_text_does(one: str, other: str) -> None:
 @given(st.integers(1, (1 << 48) - 1).map(Millis), st.text())
 def test_the_first_id_of_a_millisecond_parts_it_from_the_one_before(time: Millis, seed: str) -> None:
     assert id_at(Millis(time - 1), seed) < first_id_at(time) <= id_at(time, seed)
+    assert first_id_at(time).endswith("-7000-8000-000000000000")
 
 
 @given(TIMES, st.lists(st.text(alphabet="abc"), min_size=1, max_size=3), st.lists(st.text(alphabet="abc"), min_size=1))

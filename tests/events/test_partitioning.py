@@ -25,6 +25,7 @@ def test_murmur2_is_kafkas(key: str, expected: int) -> None:
 @pytest.mark.parametrize(("key", "expected"), KAFKA.items())
 def test_the_partition_is_that_of_kafkas_default_partitioner(key: str, expected: int) -> None:
     assert partition_of(key, 16) == (expected & 0x7FFFFFFF) % 16
+    assert partition_of(key, 7) == (expected & 0x7FFFFFFF) % 7  # not a power of two: the lost sign bit shows
 
 
 @given(st.text(), st.integers(1, 64))

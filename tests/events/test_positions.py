@@ -79,6 +79,8 @@ def test_positions_do_not_cover_one_record_more(positions: Positions, place: Top
 @given(POSITIONS, POSITIONS)
 def test_there_is_no_lag_where_the_ends_are_covered(positions: Positions, ends: Positions) -> None:
     assert (lag(ends, positions) == 0) == positions.covers(ends)
+    assert lag(ends, positions.merged(ends)) == 0
+    assert lag(ends, {}) == sum(ends.values())
 
 
 def record(topic: str, partition: int, offset: int) -> Record:

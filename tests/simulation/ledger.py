@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from events.event import Event
 from events.log import Record
 
-from .model import Command, Expected, Model, Text, Wanted
+from .model import Command, Expected, Model, Wanted
 from .process import Answer
 
 UNAVAILABLE = 503
@@ -31,6 +31,7 @@ class Attempt:
 
     command: Command
     id: str
+    at: int
     key: str | None = None
     answer: Answer | None = None
 
@@ -53,7 +54,7 @@ class Ledger:
     keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
     happened: Counter[str] = field(default_factory=Counter)
 
-    def settle(self, attempt: Attempt, appended: Sequence[Record], now: int) -> None:
+    def settle(self, attempt: Attempt, appended: Sequence[Record]) -> None:
         """Take in one attempt, in the order in which the command side got them. Raises Violation."""
         answer = attempt.answer
         events = [record.event for record in appended if record.event is not None]
@@ -66,7 +67,7 @@ class Ledger:
         if kept is not None and (kept.certain or replayed):
             self._replay(name, attempt, kept, events)
             return
-        expected = self.model.expect(attempt.command, now)
+        expected = self.model.expect(attempt.command, attempt.at)
         if answer is None:
             self.happened["unknown outcomes"] += 1
             if not events:
@@ -122,6 +123,3 @@ class Ledger:
             for field_name, value in want.fields.items():
                 actual = getattr(event, field_name)
                 require(actual == value, f"{name}: {field_name} is {actual!r} in the log, not {value!r}")
-
-
-NO_TEXT = Text("")

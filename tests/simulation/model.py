@@ -215,7 +215,7 @@ class Model:
     def _import(self, c: Command, now: int) -> Expected:
         if c.tweet in self.tweets:
             return Expected(204)
-        return Expected(204, (Wanted(TweetPosted, {"author": c.actor, "tweet": c.tweet, "text": c.text.text}),))
+        return Expected(201, (Wanted(TweetPosted, {"author": c.actor, "tweet": c.tweet, "text": c.text.text}),))
 
     def _edit(self, c: Command, now: int) -> Expected:
         refused = self._visible(c.tweet, c.actor)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from command_api.routes.executing import Commands, Limits
 from command_api.routes.graph import graph
+from command_api.routes import problems as problems
 from command_api.routes.notifications import notifications
 from command_api.routes.tweets import POST_PATH, hot_post, tweets
 from events.ids import AccountId, SessionId
@@ -54,23 +55,35 @@ class _Silence:
 class Process:
     """The whole system in this process: both APIs, the command side, and what advances the views."""
 
-    def __init__(self, directory: Path, clock: Clock, faults: Faults, randomness: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        faults: Faults,
+        randomness: Callable[[int], bytes],
+        order: list[str],
+    ) -> None:
         settings = Settings(data=directory, partitions=PARTITIONS, bcrypt_cost=4)
         self.faults = faults
         self.system = System(
             settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0
         )
         self.tokens = ConsistencyTokens(self.system.token_key)
-        self.order: list[str] = []
-        """The requests in the order in which the command side got them."""
+        self.order = order
         self._instrument_store()
 
     @classmethod
     async def start(
-        cls, directory: Path, clock: Clock, faults: Faults, chance: Random, randomness: Callable[[int], bytes]
+        cls,
+        directory: Path,
+        clock: Clock,
+        faults: Faults,
+        chance: Random,
+        randomness: Callable[[int], bytes],
+        order: list[str],
     ) -> Process:
-        """Open the files and begin to serve."""
-        self = cls(directory, clock, faults, randomness)
+        """Open the files and begin to serve. The requests that reach the command side are noted in `order`."""
+        self = cls(directory, clock, faults, randomness, order)
         self.views = await InProcess.open(self.system)
         projecting = self.views.projecting
         deliveries = Deliveries(projecting._log, faults, chance)  # type: ignore[arg-type]

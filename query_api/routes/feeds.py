@@ -1,0 +1,60 @@
+"""Reading feeds: /feed, /public, /hashtags/{tag}/tweets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Request, Response
+
+from rest import resources
+from rest.openapi import answers
+from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router
+
+from .. import feeds as reading
+from ..serving import Querying, Reading, account_of
+
+feeds = router("Feeds")
+
+LONGEST_TAG = 279
+"""A tweet has no room for a longer one; and folding takes time quadratic in the combining marks."""
+
+
+@feeds.get("/feed", response_model=None)
+@answers(Page[resources.FeedItem])
+async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
+    """Your feed, newest first.
+
+    What you and the accounts you follow now posted or retweeted; a reply only if you also follow the one replied to.
+    """
+    of = f"feed {viewer.account}"
+    found = await reading.home_feed(readers, viewer.account, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@feeds.get("/public", response_model=None)
+@answers(Page[resources.Tweet])
+async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading) -> Response:
+    """What everyone posts, newest first.
+
+    Neither retweets nor replies to others.
+    """
+    found = await reading.public_timeline(
+        readers, account_of(viewer), page.after(queries.cursors, "public"), page.limit
+    )
+    return page_response(request, found.items, queries.cursors, "public", found.next)
+
+
+@feeds.get("/hashtags/{tag}/tweets", response_model=None)
+@answers(Page[resources.Tweet])
+async def get_by_hashtag(
+    tag: Annotated[str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case")],
+    request: Request,
+    viewer: Anyone,
+    page: Paged,
+    queries: Querying,
+    readers: Reading,
+) -> Response:
+    """The tweets that carry a hashtag, newest first."""
+    of = f"hashtag {tag}"
+    found = await reading.by_hashtag(readers, account_of(viewer), tag, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)

@@ -1,0 +1,65 @@
+"""The two hottest reads below FastAPI: a tweet, and the first page of the home feed.
+
+Routing and dependencies are half of what these cost. They call what the documented routes in tweets.py and feeds.py
+call, and answer the same (tests/scenarios/test_hot_routes.py holds the two equal); whatever is asked with other
+parameters goes to those routes.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from rest.edge import API, Hot
+from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from rest.routing import Page, etag_of, matches
+
+from ..feeds import home_feed
+from ..serving import Queries, account_of
+from ..tweets import shown_tweet
+
+FEED_PATH = f"{API}/feed"
+TWEET_PATH = f"{API}/tweets/"
+PLAIN_FEED = re.compile(rb"(?:limit=([1-9][0-9]?|100))?")
+"""Query strings of the feed that are answered here."""
+
+
+def hot_tweet(queries: Queries) -> Hot:
+    """GET /tweets/{id}, for an id that the path ends with."""
+
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        id_ = scope["path"][len(TWEET_PATH) :]
+        tweet = await shown_tweet(queries.readers(), account_of(exchange.viewer()), id_)
+        body = msgspec.json.encode(tweet)
+        etag = etag_of(body, tweet.version)
+        known = exchange.headers.get(b"if-none-match")
+        if known is not None and matches(known.decode("latin-1"), etag):
+            return Reply(304, b"", [(b"etag", etag.encode())])
+        return Reply(200, body, [JSON, (b"etag", etag.encode())])
+
+    return handler
+
+
+def hot_feed(queries: Queries) -> Hot:
+    """GET /feed, its first page."""
+
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        viewer = exchange.signed_in().account
+        asked = PLAIN_FEED.fullmatch(scope["query_string"])
+        limit = int(asked[1]) if asked and asked[1] else 20
+        page = await home_feed(queries.readers(), viewer, None, limit)
+        headers = [JSON]
+        cursor = None
+        if page.next is not None:
+            cursor = queries.cursors.make(f"feed {viewer}", page.next)
+            headers.append((b"link", _next(scope, exchange, limit if asked and asked[1] else None, cursor)))
+        return Reply(200, msgspec.json.encode(Page(page.items, cursor)), headers)
+
+    return handler
+
+
+def _next(scope: Scope, exchange: Exchange, limit: int | None, cursor: str) -> bytes:
+    host = exchange.headers.get(b"host", b"").decode("latin-1")
+    asked = "" if limit is None else f"limit={limit}&"
+    return f'<{scope["scheme"]}://{host}{FEED_PATH}?{asked}cursor={cursor}>; rel="next"'.encode()

@@ -1,0 +1,88 @@
+"""Sentiment over time: GET /sentiment. It says `as_of` when, and waits for no Consistency-Token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import Query, Response
+
+from events.entities import fold_tag
+from rest.openapi import answers
+from rest.problems import FieldError, ProblemError
+from rest.routing import json_response, router
+from rest.times import rfc3339
+from stores.readers import Readers
+from stores.sentiment import Subject, about_mention, about_tag
+
+from ..serving import Querying, Reading
+from ..time_series import range_of
+
+sentiment = router("Sentiment")
+
+
+class Mood(msgspec.Struct, frozen=True):
+    """How the tweets of a step read. `mean` is in [-1, 1], null where there are none."""
+
+    start: str
+    count: int
+    positive: int
+    neutral: int
+    negative: int
+    mean: float | None
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Sentiment over time, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
+
+    as_of: str | None
+    step: str
+    items: Sequence[Mood]
+
+
+@sentiment.get("/sentiment", response_model=None)
+@answers(Series)
+async def get_sentiment(
+    queries: Querying,
+    readers: Reading,
+    tag: Annotated[str | None, Query(description="Tweets with this tag", min_length=1, max_length=280)] = None,
+    mention: Annotated[
+        str | None,
+        Query(description="Tweets that mention this name, account or not", min_length=1, max_length=40),
+    ] = None,
+    author: Annotated[
+        str | None, Query(description="Tweets of the account with this name", min_length=1, max_length=40)
+    ] = None,
+    since: Annotated[str | None, Query(alias="from", description="24 steps ago, if not given", max_length=40)] = None,
+    until: Annotated[str | None, Query(alias="to", description="Now, if not given", max_length=40)] = None,
+    step: Annotated[Literal["5m", "15m", "1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
+) -> Response:
+    """How tweets about something read, over time: by tag, by mention or by author, one of the three.
+
+    Steps are whole ones, in UTC, 1,000 at most. A tweet counts when it was written, with the text that it has now. A
+    step without tweets is there as well.
+    """
+    subject = await _subject(readers, tag, mention, author)
+    start, end, length = range_of(since, until, step, queries.now())
+    as_of = await readers.trends.as_of()
+    found = await readers.sentiment.series(subject, start, end, length)
+    items = [Mood(rfc3339(m.start), m.tweets, m.positive, m.neutral, m.negative, m.mean) for m in found]
+    return json_response(Series(None if as_of is None else rfc3339(as_of), step, items))
+
+
+async def _subject(readers: Readers, tag: str | None, mention: str | None, author: str | None) -> Subject:
+    given = [value for value in (tag, mention, author) if value is not None]
+    if len(given) != 1:
+        detail = "say what about: one of tag, mention and author"
+        errors = tuple(FieldError(field, "one-of", detail) for field in ("tag", "mention", "author"))
+        raise ProblemError("invalid-value", detail, errors=errors)
+    if tag is not None:
+        return about_tag(fold_tag(tag.lstrip("#＃")))
+    if mention is not None:
+        return about_mention(mention.lstrip("@＠").lower())
+    assert author is not None
+    user = await readers.users.named(author.removeprefix("@"))
+    if user is None:
+        raise ProblemError("not-found", f"there is no account {author}")
+    return user.id

@@ -1,0 +1,118 @@
+"""Reading tweets: /tweets/{id}, who did what with it, its conversation, and /bookmarks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from fastapi import Request, Response
+
+from events.ids import TweetId
+from rest import resources
+from rest.openapi import answers
+from rest.routing import Anyone, Page, Paged, SignedIn, json_response, page_response, router, tagged
+from rest.times import rfc3339
+
+from .. import feeds, people
+from ..conversations import Conversation, conversation
+from ..serving import Querying, Reading, account_of
+from ..tweets import shown_tweet
+
+tweets = router("Tweets")
+
+
+class History(msgspec.Struct, frozen=True):
+    """Every text that a tweet had, oldest first."""
+
+    items: list[resources.TweetVersion]
+
+
+@tweets.get("/tweets/{id}", response_model=None)
+@answers(resources.Tweet)
+async def get_tweet(id: str, request: Request, viewer: Anyone, readers: Reading) -> Response:
+    """A tweet.
+
+    404 where a block stands between its author and you, 410 once it is deleted.
+    """
+    tweet = await shown_tweet(readers, account_of(viewer), id)
+    return tagged(request, tweet, tweet.version)
+
+
+@tweets.get("/tweets/{id}/history", response_model=None)
+@answers(History)
+async def get_history(id: str, viewer: Anyone, readers: Reading) -> Response:
+    """Every text that a tweet had, oldest first."""
+    tweet = await shown_tweet(readers, account_of(viewer), id)
+    versions = await readers.tweets.history(TweetId(tweet.id))
+    return json_response(
+        History([resources.TweetVersion(v.version, v.text, msgspec.Raw(v.entities), rfc3339(v.at)) for v in versions])
+    )
+
+
+@tweets.get("/tweets/{id}/likes", response_model=None)
+@answers(Page[resources.User])
+async def get_likers(
+    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """Who likes a tweet, newest first."""
+    tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
+    of = f"likers {tweet}"
+    fetch = partial(readers.engagement.likers, tweet)
+    found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@tweets.get("/tweets/{id}/retweets", response_model=None)
+@answers(Page[resources.User])
+async def get_retweeters(
+    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """Who passed a tweet on, newest first."""
+    tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
+    of = f"retweeters {tweet}"
+    fetch = partial(readers.engagement.retweeters, tweet)
+    found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@tweets.get("/tweets/{id}/quotes", response_model=None)
+@answers(Page[resources.Tweet])
+async def get_quotes(
+    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """The tweets that quote a tweet, newest first."""
+    tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
+    of = f"quotes {tweet}"
+    fetch = partial(readers.engagement.quotes, tweet)
+    found = await feeds.offered(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@tweets.get("/tweets/{id}/conversation", response_model=None)
+@answers(Conversation)
+async def get_conversation(
+    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """What a tweet answers, and a page of the replies to it, nested.
+
+    Pages go over the direct replies, oldest first.
+    """
+    of = f"conversation {id}"
+    after = page.after(queries.cursors, of)
+    found, further = await conversation(readers, account_of(viewer), TweetId(id), after, page.limit)
+    if further is None:
+        return json_response(found)
+    cursor = queries.cursors.make(of, further)
+    headers = {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'}
+    return json_response(msgspec.structs.replace(found, next_cursor=cursor), headers=headers)
+
+
+@tweets.get("/bookmarks", response_model=None)
+@answers(Page[resources.Tweet])
+async def get_bookmarks(
+    request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """What you keep for later, what you kept last first."""
+    of = f"bookmarks {viewer.account}"
+    found = await feeds.bookmarks(readers, viewer.account, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)

@@ -1,0 +1,134 @@
+"""Reading accounts: /users/me, /users/{username}, their lists and timelines.
+
+A block hides each from the other, but not alike: who is blocked finds no such account (404), so that a block is not
+told; who blocks finds the profile with `viewer.blocking`, to be able to lift the block, and nothing on its timelines.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from events.ids import AccountId
+from rest import resources
+from rest.authentication import Viewer
+from rest.openapi import answers
+from rest.problems import ProblemError
+from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router, tagged
+from stores.readers import Readers
+
+from .. import feeds, people
+from ..serving import Querying, Reading, account_of
+
+users = router("Users")
+
+
+async def shown_account(readers: Readers, viewer: Viewer | None, username: str) -> people.Person:
+    """The account with a name. Raises a 404, also where it blocks the viewer."""
+    with readers.snapshot():
+        user = await readers.users.named(username)
+        if user is not None:
+            found = await people.people(readers, account_of(viewer), (user.id,))
+            if found and not found[0].relation.blocked_by:
+                return found[0]
+    raise ProblemError("not-found", f"there is no account {username}")
+
+
+@users.get("/users/me", response_model=None)
+@answers(resources.Me)
+async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Response:
+    """Your own profile."""
+    with readers.snapshot():
+        found = await people.own_profile(readers, viewer.account)
+    if found is None:
+        raise ProblemError("not-found", "your account is not here yet; send the Consistency-Token of its registration")
+    return tagged(request, *found)
+
+
+@users.get("/users/me/blocks", response_model=None)
+@answers(Page[resources.User])
+async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
+    """Whom you block, newest first."""
+    of = f"blocks {viewer.account}"
+    fetch = partial(readers.graph.blocks, viewer.account)
+    found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@users.get("/users/me/mutes", response_model=None)
+@answers(Page[resources.User])
+async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
+    """Whom you mute, newest first."""
+    of = f"mutes {viewer.account}"
+    fetch = partial(readers.graph.mutes, viewer.account)
+    found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@users.get("/users/{username}", response_model=None)
+@answers(resources.User)
+async def get_user(username: str, request: Request, viewer: Anyone, readers: Reading) -> Response:
+    """A profile.
+
+    404 where the account blocks you; where you block it, the profile says so.
+    """
+    return tagged(request, (await shown_account(readers, viewer, username)).user)
+
+
+@users.get("/users/{username}/followers", response_model=None)
+@answers(Page[resources.User])
+async def get_followers(
+    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """Who follows an account, newest first."""
+    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    of = f"followers {account}"
+    fetch = partial(readers.graph.followers, account)
+    found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@users.get("/users/{username}/following", response_model=None)
+@answers(Page[resources.User])
+async def get_following(
+    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """Whom an account follows, newest first."""
+    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    of = f"following {account}"
+    fetch = partial(readers.graph.following, account)
+    found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@users.get("/users/{username}/tweets", response_model=None)
+@answers(Page[resources.FeedItem])
+async def get_user_timeline(
+    username: str,
+    request: Request,
+    viewer: Anyone,
+    page: Paged,
+    queries: Querying,
+    readers: Reading,
+    replies: Annotated[bool, Query(description="Also its replies to others")] = False,
+) -> Response:
+    """What an account posted and passed on, newest first; its replies to others only when asked for."""
+    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    of = f"timeline {account} {replies}"
+    after = page.after(queries.cursors, of)
+    found = await feeds.user_timeline(readers, account_of(viewer), account, replies, after, page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@users.get("/users/{username}/likes", response_model=None)
+@answers(Page[resources.Tweet])
+async def get_likes(
+    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """What an account likes, what it liked last first."""
+    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    of = f"likes {account}"
+    found = await feeds.likes(readers, account_of(viewer), account, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)

@@ -1,0 +1,77 @@
+"""What people write into the search of tweets, taken apart.
+
+| written | finds tweets |
+|---|---|
+| `late flight` | with all the words, anywhere |
+| `"late flight"`, `late-flight` | with the words one after the other |
+| `#tag` | with the hashtag, `@name` with the mention |
+| `from:name` | by the account |
+| `-late`, `-"late flight"`, `-#tag`, `-@name`, `-from:name` | without it |
+
+Words are compared as stores/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import regex
+
+from stores import tokeniser
+from stores.search import Phrase
+
+MOST_TERMS = 32
+_TERM = regex.compile(r'(?P<sign>-*)(?:"(?P<phrase>[^"]*)"?|(?P<plain>[^\s"]+))')
+_FROM = regex.compile(r"from:[@＠]?(?P<name>\w*)", regex.IGNORECASE | regex.ASCII)
+_TAG = regex.compile(r"[#＃](?P<tag>[\p{L}\p{M}\p{N}_\u00b7\u200c\u200d]+)")
+_MENTION = regex.compile(r"[@＠](?P<name>[A-Za-z0-9_]{3,30})(?![A-Za-z0-9_])")
+_LETTER = regex.compile(r"\p{L}|\p{M}")
+
+
+class QueryRefused(Exception):
+    """Nothing can be searched for by this; the message says why, to the one who wrote it."""
+
+
+class Parsed(NamedTuple):
+    """What every tweet found has, and what none has; names of authors as written, not yet looked up."""
+
+    every: list[Phrase]
+    none: list[Phrase]
+    by: list[str]
+    not_by: list[str]
+
+
+def parse(text: str) -> Parsed:
+    """Take a query apart. Raises QueryRefused for one that would find nothing in particular."""
+    parsed = Parsed([], [], [], [])
+    for term in _TERM.finditer(text):
+        phrases, names = (parsed.none, parsed.not_by) if term["sign"] else (parsed.every, parsed.by)
+        if term["plain"] is None:
+            _add(phrases, term["phrase"])
+        elif (author := _FROM.fullmatch(term["plain"])) is not None:
+            if not author["name"]:
+                raise QueryRefused("from: needs the name of an account right behind it, as in from:ada")
+            names.append(author["name"])
+        else:
+            _plain(phrases, term["plain"])
+    if len(parsed.every) + len(parsed.none) + len(parsed.by) + len(parsed.not_by) > MOST_TERMS:
+        raise QueryRefused(f"a search takes up to {MOST_TERMS} words, phrases and names")
+    return parsed
+
+
+def _add(phrases: list[Phrase], text: str) -> None:
+    tokens = tuple(tokeniser.words(text))
+    if tokens and tokens not in phrases:
+        phrases.append(tokens)
+
+
+def _plain(phrases: list[Phrase], text: str) -> None:
+    """What stands between spaces: perhaps a hashtag or a mention, and words."""
+    tag = _TAG.match(text)
+    if tag is not None and _LETTER.search(tag["tag"]):
+        phrases.append((tokeniser.hashtag(tag["tag"]),))
+        text = text[tag.end() :]
+    elif (mention := _MENTION.match(text)) is not None:
+        phrases.append((tokeniser.mention(mention["name"]),))
+        text = text[mention.end() :]
+    _add(phrases, text)

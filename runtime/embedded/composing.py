@@ -1,0 +1,174 @@
+"""The application of the embedded profile, put together from a System."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from starlette.types import ASGIApp
+
+from command_api.routes.auth import Accounts
+from command_api.routes.executing import Commands, Limits
+from command_api.sign_in_attempts import SignInAttempts
+from command_api.tokens import AccessTokens, RefreshTokens
+from events.engagement import TweetRetweeted
+from events.ids import AccountId, ActivityId, HybridClock, Millis, TweetId
+from events.log import Positions, Record
+from events.tweets import TweetPosted
+from query_api.feeds import feed_items
+from query_api.realtime import Hub, Views
+from query_api.routes.stream import Streams
+from query_api.serving import Queries
+from rest import resources
+from rest.authentication import Authenticator
+from rest.edge import Telemetry
+from rest.jwks import jwks
+from rest.rate_limits import Policy, RateLimits
+from rest.signing import ConsistencyTokens, Cursors
+from rest.tickets import Tickets
+from runtime import metrics
+from runtime.app import Parameters, build_app
+from runtime.operations import Parts
+from runtime.routes import ROUTERS
+from runtime.settings import Settings
+from stores.user_timelines import Activity
+
+from .system import System
+
+_MINUTE = 60_000
+_DAY_S = 24 * 3600
+
+
+def policies(settings: Settings) -> Limits:
+    """The rate limits of the writing routes."""
+    limits = settings.rate_limits
+    return Limits(
+        tweets=(
+            Policy("tweets", limits.tweets_a_day, _DAY_S, limits.tweets_a_day),
+            Policy("tweets-burst", max(1, round(limits.tweets_a_second * 60)), 60, limits.tweets_burst),
+        ),
+        follows=(Policy("follows", limits.follows_a_day, _DAY_S, limits.follows_a_day),),
+        failed_sign_ins=(
+            Policy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
+        ),
+    )
+
+
+class Composition:
+    """The application, and what has to be closed with it."""
+
+    def __init__(self, system: System, *, parts: Parts, telemetry: Telemetry) -> None:
+        self.system = system
+        settings, clock = system.settings, system.clock
+        tokens = ConsistencyTokens(system.token_key)
+        cursors = Cursors(system.token_key)
+        self.limits = RateLimits(clock)
+        limits = policies(settings)
+        self.commands = Commands(
+            store=system.commands,
+            ids=system.ids,
+            tokens=tokens,
+            limits=self.limits,
+            policies=limits,
+            edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
+            most_bytes=settings.max_body_bytes,
+        )
+        self.queries = Queries(readers=lambda: system.readers, cursors=cursors, now=clock)
+        lifetime_ms = system.token_lifetime_ms
+        self.authenticator = Authenticator(
+            system.signing_keys, system.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
+        )
+        tickets = Tickets(system.token_key, system.revocations, clock)
+        accounts = Accounts(
+            system.passwords,
+            AccessTokens(system.signing_keys, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms),
+            RefreshTokens(system.randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE),
+            SignInAttempts(self.limits, limits.failed_sign_ins),
+            tickets,
+        )
+        self.hub = Hub((system.log, system.derived_log), self._hub_views())
+        streams = Streams(
+            self.hub,
+            cursors,
+            redeem=tickets.redeem,
+            still_holds=lambda viewer: not system.revocations.is_revoked(viewer.session),
+            most=settings.max_streams,
+        )
+        self._advancing: set[asyncio.Task[None]] = set()
+        system.applied.on_advance.append(self._advance)
+        metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
+        # Ids of requests come from a clock of their own: they must not change those in the log (law 10).
+        request_ids = HybridClock(clock, system.randomness)
+        anonymous = settings.rate_limits.anonymous_reads_a_minute
+        self.application: ASGIApp = build_app(
+            Parameters(
+                version=version("minitwitter"),
+                commands=self.commands,
+                queries=self.queries,
+                streams=streams,
+                accounts=accounts,
+                routers=ROUTERS,
+                root_routers=(jwks(system.signing_keys.jwks),),
+                authenticate=self.authenticator.authenticate,
+                new_id=request_ids.issue,
+                applied=system.applied,
+                tokens=tokens,
+                anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
+                telemetry=telemetry,
+                registry=metrics.REGISTRY,
+                parts=parts,
+                cors_origins=settings.cors_origins,
+                trusted_proxies=settings.trusted_proxies,
+                most_bytes=settings.max_body_bytes,
+            )
+        )
+
+    def _advance(self, group: str, positions: Positions) -> None:
+        if self.hub.open and not self._advancing:
+            task = asyncio.ensure_future(self._deliver())
+            self._advancing.add(task)
+            task.add_done_callback(self._advancing.discard)
+
+    async def _deliver(self) -> None:
+        positions = None
+        applied = self.system.applied.positions["serving"]
+        while positions != applied:
+            positions = applied
+            await self.hub.advance(positions)
+            applied = self.system.applied.positions["serving"]
+
+    def _hub_views(self) -> Views:
+        system = self.system
+
+        async def followees(viewer: AccountId) -> list[AccountId]:
+            return await system.readers.graph.followees(viewer)
+
+        async def items(records: Sequence[Record], viewer: AccountId) -> Sequence[resources.FeedItem]:
+            readers = system.readers
+            return await feed_items(readers, viewer, [a for record in records if (a := _activity(record))])
+
+        async def counts(ids: Sequence[TweetId]) -> dict[TweetId, resources.Counts]:
+            return {id_: resources.Counts(*row) for id_, row in (await system.readers.counts.of_tweets(ids)).items()}
+
+        async def authors(ids: Sequence[AccountId]) -> dict[AccountId, resources.Author]:
+            return {id_: resources.Author(*card) for id_, card in (await system.readers.users.cards(ids)).items()}
+
+        async def hidden(viewer: AccountId, others: Sequence[AccountId]) -> frozenset[AccountId]:
+            unseen = await system.readers.graph.unseen(viewer, others)
+            return unseen.blocked | unseen.muted
+
+        return Views(followees, items, counts, authors, hidden)
+
+    def close(self) -> None:
+        """End the open streams."""
+        self.hub.close()
+
+
+def _activity(record: Record) -> Activity | None:
+    event = record.event
+    if isinstance(event, TweetPosted):
+        return Activity(ActivityId(event.tweet), event.tweet, event.author, retweet=False)
+    if isinstance(event, TweetRetweeted):
+        return Activity(event.retweet, event.tweet, event.actor, retweet=True)
+    return None

@@ -1,0 +1,40 @@
+"""Handing batches to whoever owns the log, and adding up what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+from runtime.control import Import, Imported, Reply, Request
+
+Ask = Callable[[Request], AsyncIterator[Reply]]
+"""Does what a Request asks: a server over its socket, or an engine in this process."""
+
+ROWS_A_BATCH = 250
+
+
+@dataclass
+class Summary:
+    """What an import came to. `refused` are (line, reason)."""
+
+    rows: int = 0
+    new: int = 0
+    there: int = 0
+    duplicates: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+    def refuse(self, line: int, reason: str) -> None:
+        """A row that is left out."""
+        self.refused.append((line, reason))
+
+
+async def hand_over(ask: Ask, batches: Iterable[Import], summary: Summary, advance: Callable[[int], None]) -> None:
+    """Hand batches over one after the other; `advance` is told how many commands of each are done."""
+    for batch in batches:
+        async for reply in ask(batch):
+            if isinstance(reply, Imported):
+                summary.new += reply.new
+                summary.there += reply.there
+                for line, reason in reply.refused:
+                    summary.refuse(line, reason)
+                advance(reply.new + reply.there + len(reply.refused))

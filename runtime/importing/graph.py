@@ -1,0 +1,81 @@
+"""A graph of friendships, "a b" a line, laid over the most active imported accounts, as follows both ways.
+
+People are ordered by the number of their friends, accounts by the number of their imported tweets, and the first of
+one become the first of the other: the same file over the same accounts gives the same follows. They are dated before
+the first imported tweet, a millisecond apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from events.ids import AccountId, Millis
+from runtime.control import Import, NewFollow
+
+from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
+from .history import Ranking
+from .tweets import NotSuchAFile
+
+DAY_MS = 86_400_000
+
+
+class NothingToLayItOver(Exception):
+    """No account was imported, or fewer than the graph has people."""
+
+
+def friendships(path: Path, summary: Summary) -> dict[int, set[int]]:
+    """Each person's friends. Bad lines go to `summary`. Raises NotSuchAFile."""
+    friends: dict[int, set[int]] = {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line, text in enumerate(file, 1):
+                if not text.strip() or text.startswith("#"):
+                    continue
+                summary.rows += 1
+                parts = text.split()
+                if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+                    summary.refuse(line, f"{text.strip()[:80]!r} is not two numbers")
+                    continue
+                a, b = int(parts[0]), int(parts[1])
+                if a == b:
+                    summary.refuse(line, f"{a} is no friend of itself")
+                elif b in friends.setdefault(a, set()):
+                    summary.duplicates += 1
+                else:
+                    friends[a].add(b)
+                    friends.setdefault(b, set()).add(a)
+    except OSError as error:
+        raise NotSuchAFile(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise NotSuchAFile(f"{path} is not text in UTF-8: {error}") from None
+    return friends
+
+
+def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollow]:
+    """The follows, account by account. Raises NothingToLayItOver."""
+    people = sorted(friends, key=lambda person: (-len(friends[person]), person))
+    if len(people) > len(ranking.accounts):
+        raise NothingToLayItOver(
+            f"the graph has {len(people)} people and {len(ranking.accounts)} accounts are imported;"
+            " import tweets of enough accounts first"
+        )
+    account: dict[int, AccountId] = dict(zip(people, ranking.accounts, strict=False))
+    place = {person: number for number, person in enumerate(people)}
+    at = ranking.first_tweet_at - DAY_MS
+    for person in people:
+        for friend in sorted(friends[person], key=place.__getitem__):
+            yield NewFollow(account[person], account[friend], Millis(min(at, ranking.first_tweet_at - 1)))
+            at += 1
+
+
+async def import_graph(
+    ask: Ask, path: Path, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
+) -> Summary:
+    """Import a file; `begin` is told how many follows there are. Raises NotSuchAFile, NothingToLayItOver."""
+    summary = Summary()
+    wanted = list(follows(friendships(path, summary), ranking))
+    begin(len(wanted))
+    parts = (wanted[i : i + ROWS_A_BATCH] for i in range(0, len(wanted), ROWS_A_BATCH))
+    await hand_over(ask, (Import(follows=tuple(part)) for part in parts), summary, advance)
+    return summary

@@ -1,0 +1,249 @@
+"""`minitwitter verify`: everything that is derived from the log is derived again, and compared (law 2).
+
+It runs beside a server or without one, on snapshots: all read models and derived topics as of one moment, with the
+positions that they reflect, and the decision state as of another. The log is then applied from zero up to those
+positions, in a temporary views.db in the data directory, by the same processors, in larger batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from command_api.sqlite.rebuild import decision_digest, live_snapshot, rebuild_decision_state
+from events.codec import Codec
+from events.log import Positions, Record, TopicPartition, positions_after
+from events.sqlite.connection import connect
+from events.sqlite.digest import unordered_digest
+from events.sqlite.keys import SqliteKeys
+from events.sqlite.log import LogTable, base
+from events.topics import DERIVED
+from runtime.embedded.log_db import open_reader
+from runtime.embedded.models import streams
+from runtime.embedded.processors import ALL_TABLES, GROUPS, STREAMS, Processors
+from runtime.processing import Group, Source
+from stores.sqlite.views import SqliteSink, Views
+from streams.trends import newest_rankings
+
+BATCH = 5000
+_LONGEST_UNSETTLED_S = 10.0
+_LOOK_S = 0.05
+
+Advance = Callable[[int], None]
+
+
+class CannotVerify(Exception):
+    """There is nothing that could be compared, or no room for it; the message says which."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing compared: `kind` is read model, topic or decision state. Seconds are those of comparing."""
+
+    kind: str
+    name: str
+    live: int
+    rebuilt: int
+    same: bool
+    seconds: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What verifying found. `events` were applied again, in `seconds`."""
+
+    same: bool
+    events: int
+    seconds: float
+    positions: dict[str, str]
+    findings: tuple[Finding, ...]
+
+
+async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
+    """Verify a data directory; `begin` is told how many steps there are, `advance` how many are done.
+
+    Raises CannotVerify, LogUnavailable, CorruptLog and what reading the log raises.
+    """
+    started = time.perf_counter()
+    reader = open_reader(directory, master_key)
+    with _snapshot(directory / "views.db") as live:
+        await _settled(live)
+        positions = {group: await SqliteSink(live, group).positions() for group in GROUPS}
+        decided = live_snapshot(reader.table)
+        events = sum(sum(until.values()) for until in positions.values())
+        begin(events + sum(decided.positions.values()))
+        with _scratch(directory) as place:
+            rebuilt = _fresh(place / "views.db")
+            sealer = reader.table.codec.sealer
+            partitions = max(tp.partition for tp in reader.table.places) + 1
+            processors = Processors(rebuilt, sealer, partitions)
+            groups = {group: processors.live(group) for group in GROUPS}
+            await _apply(reader, groups, positions, advance)
+            findings = [*_models(live, rebuilt), *_topics(live, rebuilt, reader.table.codec, partitions)]
+            rebuilt.connection.close()
+            state = _scratch_connection(place / "state.db")
+            email_key = reader.table.keys.secret("email")
+            await rebuild_decision_state(reader, state, email_key, decided.positions, advance, BATCH)
+            findings += _states(decided.digest, state)
+            state.close()
+    reader.table.connection.close()
+    return Verdict(
+        same=all(finding.same for finding in findings),
+        events=events + sum(decided.positions.values()),
+        seconds=round(time.perf_counter() - started, 3),
+        positions={group: str(until) for group, until in positions.items()},
+        findings=tuple(findings),
+    )
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[Views]:
+    if not path.exists():
+        raise CannotVerify(f"{path.parent} has no read models yet; `minitwitter serve --data {path.parent}` makes them")
+    live = Views(path, ALL_TABLES, read_only=True)
+    try:
+        live.connection.execute("BEGIN")
+        missing = [tables.model for tables in ALL_TABLES if not _there(live, tables.model)]
+        outdated = missing or live.outdated()
+        if outdated:
+            raise CannotVerify(
+                f"{', '.join(outdated)} were made by another version of minitwitter; the next `serve` rebuilds them"
+            )
+        yield live
+    finally:
+        live.connection.close()
+
+
+def _there(views: Views, model: str) -> bool:
+    return views.connection.execute("SELECT 1 FROM models WHERE model=?", (model,)).get is not None
+
+
+async def _settled(live: Views) -> None:
+    """Take the snapshot when no stream has anything left to say: until then topics are no function of the log."""
+    deadline = time.monotonic() + _LONGEST_UNSETTLED_S
+    while True:
+        names = live.names()
+        making = (make for derivations in STREAMS.values() for make in streams(derivations, live.connection, names))
+        if not any(make(lambda new: None).unsettled() for make in making):
+            return
+        if time.monotonic() > deadline:
+            raise CannotVerify(
+                "trends have windows left to rank, and go on having them; verify again when less is being written,"
+                " or run `minitwitter serve` for a moment if it does not run"
+            )
+        live.connection.execute("COMMIT")
+        await asyncio.sleep(_LOOK_S)
+        live.connection.execute("BEGIN")
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """A directory for the second copy, gone afterwards. Raises CannotVerify where there is no room for it."""
+    needed = (directory / "views.db").stat().st_size + (directory / "log.db").stat().st_size // 2 + (8 << 20)
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise CannotVerify(
+            f"verifying takes about {needed >> 20} MiB in {directory} for a while, and {free >> 20} MiB are free"
+        )
+    place = Path(tempfile.mkdtemp(prefix="verify-", dir=directory))
+    try:
+        yield place
+    except (apsw.FullError, OSError) as error:
+        raise CannotVerify(f"the second copy cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _fast(connection: apsw.Connection) -> None:
+    """Nothing here outlives the process, so nothing is written twice or waited for."""
+    connection.execute("PRAGMA journal_mode=MEMORY")
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+
+
+def _fresh(path: Path) -> Views:
+    views = Views(path, ALL_TABLES)
+    _fast(views.connection)
+    return views
+
+
+def _scratch_connection(path: Path) -> apsw.Connection:
+    connection = connect(path, durable=False)
+    _fast(connection)
+    return connection
+
+
+async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, Positions], advance: Advance) -> None:
+    """Every group up to its positions, reading the log once."""
+    until = Positions()
+    for wanted in positions.values():
+        until = until.merged(wanted)
+    at = Positions()
+    reached = {group: Positions() for group in groups}
+    while not at.covers(until):
+        records = await reader.read(at, BATCH)
+        at = positions_after(records, at)
+        for name, group in groups.items():
+            wanted = positions[name]
+            part = [r for r in records if r.offset < wanted.get(TopicPartition(r.topic, r.partition), 0)]
+            if part:
+                reached[name] = positions_after(part, reached[name])
+                await group.apply(part, reached[name])
+                advance(len(part))
+    for group in groups.values():
+        while await group.settle():
+            pass
+
+
+def _models(live: Views, rebuilt: Views) -> Iterator[Finding]:
+    for tables in ALL_TABLES:
+        started = time.perf_counter()
+        was, now = live.digest(tables.model), rebuilt.digest(tables.model)
+        yield Finding("read model", tables.model, was[0], now[0], was == now, time.perf_counter() - started)
+
+
+def _topics(live: Views, rebuilt: Views, codec: Codec, partitions: int) -> Iterator[Finding]:
+    for topic in DERIVED:
+        started = time.perf_counter()
+        compare = _rankings if topic == "trends" else _records
+        was, now = (compare(views.connection, topic, partitions, codec) for views in (live, rebuilt))
+        yield Finding("topic", topic, was[0], now[0], was == now, time.perf_counter() - started)
+
+
+def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> tuple[int, int]:
+    """All records of a topic, wherever they stand: derived ones have ids made of what they derive from."""
+    return unordered_digest(
+        connection.execute(
+            "SELECT id, type, version, key, time, headers, value FROM records WHERE position BETWEEN ? AND ?",
+            (base((topic, 0)), base((topic, partitions)) - 1),
+        )
+    )
+
+
+def _rankings(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> tuple[int, int]:
+    """The newest ranking of each window: how often it was ranked on the way goes by the batches."""
+    table = LogTable(connection, codec, SqliteKeys(connection, codec.sealer))
+    records = (record for partition in range(partitions) for record in _all(table, TopicPartition(topic, partition)))
+    return unordered_digest(newest_rankings(records).items())
+
+
+def _all(table: LogTable, place: TopicPartition) -> Iterator[Record]:
+    after = 0
+    while records := table.read(place, after, BATCH):
+        yield from records
+        after = records[-1].offset + 1
+
+
+def _states(live: dict[str, tuple[int, str]], state: apsw.Connection) -> Iterator[Finding]:
+    started = time.perf_counter()
+    rebuilt = decision_digest(state)
+    seconds = time.perf_counter() - started
+    for table, was in live.items():
+        now = rebuilt[table]
+        yield Finding("decision state", table, was[0], now[0], was == now, seconds / len(live))

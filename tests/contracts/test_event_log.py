@@ -1,0 +1,311 @@
+"""What every adapter of the EventLog port must do."""
+
+import asyncio
+import random
+
+import pytest
+
+from events.accounts import AccountRegistered
+from events.codec import UnknownEvent
+from events.engagement import TweetLiked
+from events.entities import Entities, Hashtag
+from events.event import Envelope
+from events.first_copies import first_copies
+from events.graph import AccountFollowed
+from events.ids import LAST, AccountId, EventId, Millis, TweetId, id_at
+from events.log import New, Positions, TopicPartition, by_partition, lag, positions_after
+from events.sealing import KeyUnknown, SealBroken
+from events.topics import LOGGED
+from events.tweets import Place, TweetPosted
+
+ACCOUNTS = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(8)]
+TWEET = TweetId(id_at(Millis(1), "tweet"))
+SOON = 10
+"""Seconds within which whoever waits has to wake; far more than it takes."""
+
+
+@pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
+def system(make, request):
+    return make(partitions=request.param)
+
+
+@pytest.fixture
+def log(system):
+    return system.log
+
+
+def new(system, event, **about):
+    """An event as it is appended, with the next id."""
+    return New(event, Envelope(**{"id": EventId(system.ids.issue()), "time": system.clock()} | about))
+
+
+def registered(system, account=ACCOUNTS[0]):
+    return new(
+        system, AccountRegistered(account=account, username=f"u{account[:8]}", display_name="U", email="u@x.org")
+    )
+
+
+def followed(system, follower=ACCOUNTS[0], followee=ACCOUNTS[1]):
+    return new(system, AccountFollowed(follower=follower, followee=followee))
+
+
+def posted(system, author=ACCOUNTS[0]):
+    event = TweetPosted(
+        tweet=TWEET, author=author, text="hello #tag", entities=Entities((Hashtag("tag", 6, 10),)), conversation=TWEET,
+        location=Place(lat=5.6, lon=-0.2), sensitive=True,
+    )  # fmt: skip
+    return new(system, event)
+
+
+async def everything(log, limit=1000, topics=None):
+    """The whole log, read in batches of `limit`."""
+    records, positions = [], Positions()
+    while batch := await log.read(positions, limit, topics):
+        assert len(batch) <= limit
+        records += batch
+        positions = positions_after(batch, positions)
+    return records
+
+
+def ids_of(records):
+    return [record.about.id for record in records]
+
+
+def sealed_event_of(account):
+    return lambda record: record.type == "TweetPosted" and record.key == account
+
+
+async def test_an_empty_log_has_nothing_and_ends_at_its_beginning(log):
+    assert await log.read({}, 10) == []
+    assert await log.ends() == {}
+
+
+async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system, log):
+    about = {
+        "time": Millis(1_424_300_000_123), "correlation": "request ü", "causation": "cause", "actor": ACCOUNTS[1],
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "source_positions": "tweets-0:7",
+    }  # fmt: skip
+    follow = AccountFollowed(follower=ACCOUNTS[0], followee=ACCOUNTS[1])
+    appended = new(system, follow, **about)
+    await log.append([appended])
+    [record] = await everything(log)
+    assert record.event == follow
+    assert record.about == appended.about
+    assert (record.topic, record.key, record.type, record.version) == ("graph", ACCOUNTS[0], "AccountFollowed", 1)
+    assert record.offset == 0
+
+
+async def test_sealed_fields_come_back_open_to_whoever_has_the_key(system, log):
+    tweet = posted(system)
+    await log.append([registered(system), tweet])
+    for reader in (log, system.elsewhere()):
+        assert [r.event for r in await everything(reader) if r.topic == "tweets"] == [tweet.event]
+
+
+async def test_every_entity_keeps_its_order_and_stays_in_one_partition(system, log):
+    chance = random.Random(3)
+    appended = [followed(system, chance.choice(ACCOUNTS)) for _ in range(200)]
+    for start in range(0, 200, 10):
+        await log.append(appended[start : start + 10])
+    records = await everything(log)
+    for account in ACCOUNTS:
+        own = [record for record in records if record.key == account]
+        assert ids_of(own) == [new.about.id for new in appended if new.event.follower == account]
+        assert len({record.place for record in own}) == 1
+
+
+async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system, log):
+    for _ in range(5):
+        positions = await log.append([followed(system, account) for account in ACCOUNTS])
+    assert positions == await log.ends()
+    for place, records in by_partition(await everything(log)):
+        assert [record.offset for record in records] == list(range(positions[place]))
+
+
+async def test_append_answers_only_for_the_partitions_it_wrote(system, log):
+    await log.append([registered(system)])
+    positions = await log.append([followed(system)])
+    assert [place.topic for place in positions] == ["graph"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+async def test_reading_on_in_batches_of_any_size_meets_every_record_once(system, log, limit):
+    chance = random.Random(limit)
+    makers = [followed, posted, lambda s, a: new(s, TweetLiked(tweet=TWEET, author=a, actor=a))]
+    await log.append([registered(system, account) for account in ACCOUNTS])
+    appended = [chance.choice(makers)(system, chance.choice(ACCOUNTS)) for _ in range(100)]
+    for item in appended:
+        await log.append([item])
+    records = await everything(log, limit)
+    assert len({(record.place, record.offset) for record in records}) == len(records) == 108
+    for place, own in by_partition(records):
+        assert [record.offset for record in own] == list(range(len(own))), place
+
+
+async def test_reading_goes_on_from_any_position(system, log):
+    await log.append([followed(system, account) for account in ACCOUNTS * 3])
+    records = await everything(log)
+    for taken in (1, 5, 23):
+        positions = positions_after(records[:taken])
+        rest = await log.read(positions, 1000)
+        assert {(r.place, r.offset) for r in rest} == {(r.place, r.offset) for r in records[taken:]}
+        assert lag(await log.ends(), positions) == len(rest)
+
+
+async def test_only_the_topics_asked_for_are_read(system, log):
+    await log.append([registered(system), followed(system), posted(system)])
+    assert [record.topic for record in await everything(log, topics=["tweets"])] == ["tweets"]
+    assert {record.topic for record in await everything(log, topics=["tweets", "graph"])} == {"tweets", "graph"}
+    assert await everything(log, topics=["usage"]) == []
+    assert await everything(log, topics=[]) == []
+
+
+async def test_every_logged_topic_has_its_partitions(system, log):
+    for topic in LOGGED:
+        assert await log.read({TopicPartition(topic, 0): 0}, 1) == []
+
+
+async def test_an_append_that_fails_leaves_nothing_of_itself(system, log):
+    await log.append([followed(system)])
+    before = await log.ends()
+    with pytest.raises((KeyUnknown, SealBroken)):
+        await log.append([followed(system), posted(system, ACCOUNTS[5])])  # nobody registered, so there is no key
+    assert await log.ends() == before
+    await log.append([followed(system)])
+    assert [record.offset for record in await everything(log, topics=["graph"])] == [0, 1]
+
+
+async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(system, log):
+    system.disk.hold()
+    first = asyncio.ensure_future(log.append([registered(system)]))
+    await system.disk.waiting.wait()
+    good = [asyncio.ensure_future(log.append([followed(system, account)])) for account in ACCOUNTS[:3]]
+    bad = asyncio.ensure_future(log.append([followed(system), posted(system, ACCOUNTS[5])]))
+    good += [asyncio.ensure_future(log.append([followed(system, account)])) for account in ACCOUNTS[3:]]
+    system.disk.release()
+    await first
+    with pytest.raises((KeyUnknown, SealBroken)):
+        await bad
+    ends = [await append for append in good]
+    records = await everything(log, topics=["graph"])
+    assert sorted(record.key for record in records) == sorted(ACCOUNTS)
+    for account, positions in zip(ACCOUNTS, ends, strict=True):
+        [own] = [record for record in records if record.key == account]
+        assert positions == {own.place: own.offset + 1}
+
+
+async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_ended(system):
+    await system.log.append([registered(system), posted(system)])
+    await system.restart()
+    await system.log.append([posted(system)])
+    records = await everything(system.log, topics=["tweets"])
+    assert [record.offset for record in records] == [0, 1]
+    assert records[0].event == records[1].event
+
+
+async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(system, log):
+    one, two, other = followed(system), followed(system), followed(system, ACCOUNTS[1])
+    await log.append([one, two])
+    await log.append([one, other])
+    await log.append([two])
+    records = await everything(log, limit=2)
+    own = [record for record in records if record.key == ACCOUNTS[0]]
+    assert ids_of(own) == [item.about.id for item in (one, two, one, two)]
+    assert [r.offset for r in own] == sorted(r.offset for r in own)
+    assert sorted(ids_of(first_copies(records, {}))) == sorted(item.about.id for item in (one, two, other))
+
+
+async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(system, log):
+    await log.append([registered(system, account) for account in ACCOUNTS[:2]])
+    await log.append([posted(system, account) for account in ACCOUNTS[:2]] + [followed(system)])
+    await system.destroy_key(ACCOUNTS[0])
+    for reader in (log, system.elsewhere()):
+        records = await everything(reader)
+        assert len(records) == 5
+        gone = {(record.topic, record.key) for record in records if record.event is None}
+        assert gone == {("accounts", ACCOUNTS[0]), ("tweets", ACCOUNTS[0])}
+
+
+async def test_a_subject_whose_key_is_unknown_stops_the_reading(system, log):
+    await log.append([registered(system), posted(system)])
+    await system.lose_key(ACCOUNTS[0])
+    for reader in (log, system.elsewhere()):
+        with pytest.raises(KeyUnknown, match=ACCOUNTS[0]):
+            await everything(reader)
+
+
+async def test_an_event_altered_under_its_seal_stops_the_reading(system, log):
+    """Another event's id: the sealed part belongs to the event it was made for."""
+    await log.append([registered(system), posted(system)])
+    await system.rewrite("id=? WHERE type='TweetPosted'", bytes.fromhex(LAST.replace("-", "")))
+    with pytest.raises(SealBroken):
+        await everything(log)
+
+
+@pytest.mark.parametrize("change", ["version=2", "type='AccountTeleported'"])
+async def test_what_a_newer_version_of_the_software_wrote_stops_the_reading(system, log, change):
+    await log.append([followed(system)])
+    await system.rewrite(change)
+    with pytest.raises(UnknownEvent, match="newer version"):
+        await everything(log)
+
+
+async def test_waiting_ends_at_once_where_there_is_something_already(system, log):
+    await log.append([followed(system)])
+    assert await log.wait({}, 0)
+
+
+async def test_waiting_ends_without_anything_when_the_time_is_over(system, log):
+    await log.append([followed(system)])
+    assert not await log.wait(await log.ends(), 0.01)
+
+
+async def test_an_append_wakes_all_who_wait_in_the_process(system, log):
+    ends = await log.ends()
+    waiting = [asyncio.ensure_future(log.wait(ends, 60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await log.append([followed(system)])
+    assert await asyncio.wait_for(asyncio.gather(*waiting), SOON) == [True, True, True]
+
+
+async def test_whoever_waits_for_more_than_came_waits_on(system, log):
+    first, second = followed(system), followed(system)
+    patient = asyncio.ensure_future(log.wait({TopicPartition(p.topic, p.partition): 1 for p in await _place(log)}, 60))
+    hasty = asyncio.ensure_future(log.wait({}, 60))
+    await asyncio.sleep(0)
+    await log.append([first])
+    assert await asyncio.wait_for(hasty, SOON)
+    assert not patient.done()
+    await log.append([second])
+    assert await asyncio.wait_for(patient, SOON)
+
+
+async def _place(log):
+    """Every partition of the graph."""
+    return [TopicPartition("graph", partition) for partition in range(4)]
+
+
+async def test_an_append_wakes_who_waits_beside_the_process(system, log):
+    elsewhere = system.elsewhere()
+    waiting = asyncio.ensure_future(elsewhere.wait(await elsewhere.ends(), 60))
+    await asyncio.sleep(0)
+    positions = await log.append([followed(system)])
+    assert await asyncio.wait_for(waiting, SOON)
+    assert (await elsewhere.ends()).covers(positions)
+
+
+async def test_readers_beside_the_process_read_what_its_readers_read(system, log):
+    await log.append([registered(system, account) for account in ACCOUNTS])
+    await log.append([posted(system, account) for account in ACCOUNTS])
+    assert await everything(system.elsewhere(), 3) == await everything(log, 3)
+
+
+async def test_nobody_reads_what_is_not_durable_yet(system, log):
+    system.disk.hold()
+    append = asyncio.ensure_future(log.append([followed(system)]))
+    await system.disk.waiting.wait()
+    assert await log.ends() == await system.elsewhere().ends() == {}
+    assert not append.done()
+    system.disk.release()
+    positions = await append
+    assert await log.ends() == positions == Positions(dict.fromkeys(positions, 1))

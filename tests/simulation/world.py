@@ -1,0 +1,309 @@
+"""One run: a world made from a seed, in which clients, time and accidents take turns, and which is judged at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import apsw
+
+from command_api.deciding import Context
+from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
+from command_api.domain.register_account import REGISTER_ACCOUNT, RegisterAccount
+from command_api.domain.start_session import NewSession
+from command_api.credentials import RefreshToken
+from command_api.text.entities import extract
+from events.ids import AccountId, Millis, SessionId
+from events.log import LogUnavailable, New, Positions, Record
+from runtime.embedded.answering import WhetherNew
+from stores.sink import StoreUnavailable
+
+from .clients import LATE_NAMES, NAMES, Clients, said
+from .faults import Clock, Crash, Faults
+from .ledger import Attempt, Ledger, Violation, require
+from .model import Command, Model, Text
+from .process import Answer, Process
+
+T = TypeVar("T")
+ACTS = 90
+_SHM = Path("/dev/shm")
+_MEMORY = _SHM if _SHM.is_dir() else None
+"""Files in memory: a simulated crash loses what was not committed, whatever a disk would have done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. `digest` is over every byte of the log's records."""
+
+    seed: int
+    digest: str
+    happened: Counter[str]
+
+
+class World:
+    """Everything there is: files, a process that may die, clients that go on, and the model of what is true."""
+
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.chance = Random(seed)
+        self.bytes = Random(self.chance.getrandbits(64))
+        self.directory = directory
+        self.clock = Clock()
+        self.model = Model()
+        self.ledger = Ledger(self.model)
+        self.clients = Clients(self.chance, self.model)
+        self.faults = Faults(self.chance)
+        self.process: Process | None = None
+        self.followed = Positions()
+        self.seen: set[str] = set()
+        self.requests = 0
+        self.keys: list[Attempt] = []
+        self.lost: list[Attempt] = []
+        self.order: list[str] = []
+
+    @property
+    def live(self) -> Process:
+        """The process, which is alive."""
+        assert self.process is not None
+        return self.process
+
+    async def run(self) -> Result:
+        """Live through the seed. Raises Violation."""
+        apsw.connection_hooks.append(self._opened)
+        try:
+            await self._start()
+            for name in NAMES:
+                await self.register(name)
+            self.faults.schedule()
+            for _ in range(ACTS):
+                await self.act()
+            await self._judge()
+            return Result(0, self._digest(), self.ledger.happened)
+        finally:
+            apsw.connection_hooks.remove(self._opened)
+            self.faults.bury()
+
+    def _opened(self, connection: apsw.Connection) -> None:
+        self.faults.watch(connection)
+
+    # Processes
+
+    async def _start(self) -> None:
+        """Begin a life of the process, by a clock that may be behind the last one's."""
+        while True:
+            self.faults = Faults(self.chance)
+            try:
+                self.process = await Process.start(
+                    self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.order
+                )
+                return
+            except Crash:
+                await self._bury()
+
+    async def _bury(self) -> None:
+        self.ledger.happened["crashes"] += 1
+        self.faults.bury()
+        self.process = None
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        self.clock.pass_(self.chance.choice((-4000, -900, -50, 0, 300)))
+
+    async def act(self) -> None:
+        """One thing happens; if the process dies of it, the next one opens what it left."""
+        acts = (
+            (self.wave, 12),
+            (self.project, 10),
+            (self.repeat, 1),
+            (self.copy, 1),
+            (self.later, 1),
+            (self.newcomer, 1),
+        )
+        act = self.chance.choices([a for a, _ in acts], [w for _, w in acts])[0]
+        self.clock.pass_(self.chance.choice((0, 0, 1, 5, 40)))
+        await self.surviving(act)
+
+    async def surviving(self, act: Callable[[], Awaitable[object]]) -> None:
+        """Do something that the process may die of."""
+        try:
+            await act()
+        except Crash:
+            await self._bury()
+            await self._start()
+            self.faults.schedule()
+            await self._settle(self.lost)
+            if self.chance.random() < 0.8:
+                await self.surviving(self._try_again)
+
+    # What happens
+
+    async def register(self, name: str) -> None:
+        """An account begins, without a password: signing in has tests of its own."""
+        ids = self.live.system.ids
+        account = AccountId(ids.issue())
+        session = SessionId(ids.issue())
+        token = RefreshToken(name.encode(), session.encode(), Millis(self.clock() + 10**9))
+        command = RegisterAccount(
+            account, name.title(), f"{name}@example.org", name.title(), b"no password", NewSession(session, token)
+        )
+        context = Context(actor=account, correlation=f"begin-{name}")
+        with suppress(LogUnavailable):
+            await self.live.system.commands.execute(REGISTER_ACCOUNT, command, context, WhetherNew())
+        await self.follow()
+
+    async def newcomer(self) -> None:
+        """Somebody joins who may have been mentioned before."""
+        missing = [name for name in LATE_NAMES if name not in self.model.accounts]
+        if missing:
+            await self.register(missing[0])
+
+    async def wave(self) -> None:
+        """Some commands at once."""
+        attempts = []
+        for command in self.clients.wave(self.clock()):
+            key = None
+            if self.chance.random() < 0.4:
+                key = f"key-{self.requests}"
+            attempts.append(self._attempt(command, key))
+            if key is not None and self.chance.random() < 0.1:
+                attempts.append(self._attempt(command, key))
+        await self._send(attempts)
+
+    async def repeat(self) -> None:
+        """A client sends an answered request again, or another one with the same key."""
+        if self.keys:
+            old = self.chance.choice(self.keys)
+            command = old.command
+            if self.chance.random() < 0.2:
+                command = self.clients.command(self.clock())
+                if command.actor != old.command.actor or said(command, {}).method != "POST":
+                    return
+            await self._send([self._attempt(command, old.key)])
+
+    async def _try_again(self) -> None:
+        """Clients that got no answer send the same requests again."""
+        unanswered = [a for a in self.lost if a.key is not None and a.answer is None]
+        await self._send([self._attempt(a.command, a.key) for a in unanswered])
+
+    def _attempt(self, command: Command, key: str | None) -> Attempt:
+        self.requests += 1
+        if command.verb not in POSTED:
+            key = None
+        return Attempt(command, f"request-{self.requests}", self.clock(), key)
+
+    async def _send(self, attempts: list[Attempt]) -> None:
+        """Send requests at once, and compare what came of them with what was due."""
+        self.lost = attempts
+        results = await asyncio.gather(*map(self._one, attempts), return_exceptions=True)
+        for attempt, result in zip(attempts, results, strict=True):
+            if isinstance(result, Answer):
+                attempt.answer = result
+            elif not isinstance(result, Crash):
+                raise result
+        if any(isinstance(result, Crash) for result in results):
+            raise Crash
+        await self._settle(attempts)
+        self.lost = []
+        self.keys += [a for a in attempts if a.key is not None]
+
+    async def _one(self, attempt: Attempt) -> Answer:
+        command = attempt.command
+        if command.verb == "import":
+            post = ImportTweet(
+                AccountId(command.actor), command.source, Millis(command.at), command.text.text, extract(command.text.text)
+            )
+            context = Context(actor=AccountId(command.actor), correlation=attempt.id, time=Millis(command.at))
+            try:
+                outcome = await self.live.system.commands.execute(IMPORT_TWEET, post, context, WhetherNew())
+            except LogUnavailable:
+                return Answer(503, {}, b"")
+            return Answer(outcome.answer.status, {}, b"")
+        names = {account: name for name, account in self.model.accounts.items()}
+        request = said(command, names)
+        headers = (("x-request-id", attempt.id), *request.headers)
+        if attempt.key is not None:
+            headers += (("idempotency-key", attempt.key),)
+        return await self.live.request(
+            request.method, request.path, actor=command.actor, body=request.body, headers=headers
+        )
+
+    async def _settle(self, attempts: list[Attempt]) -> None:
+        appended = await self.follow()
+        order = {id_: place for place, id_ in enumerate(self.order)}
+        self.order.clear()
+        for attempt in sorted(attempts, key=lambda a: order.get(a.id, len(order))):
+            self.ledger.settle(attempt, appended.pop(attempt.id, ()))
+        require(not appended, f"the log has events that nobody asked for: {list(appended)}")
+
+    async def project(self) -> None:
+        """The read models take a turn."""
+        for _ in range(self.chance.choice((1, 1, 2, 5))):
+            try:
+                await self.live.views.turn()
+            except StoreUnavailable:
+                self.ledger.happened["views refused"] += 1
+
+    async def copy(self) -> None:
+        """A second copy of an old event appears at another offset, as a relay might send it."""
+        records = await self.live.system.log.read(Positions(), 10_000)
+        old = self.chance.choice(records)
+        assert old.event is not None
+        self.ledger.happened["copies"] += 1
+        with suppress(LogUnavailable):
+            await self.live.system.log.append([New(old.event, old.about)])
+
+    async def later(self) -> None:
+        """Time passes."""
+        self.clock.pass_(self.chance.choice((1_000, 60_000, 400_000, 2_000_000)))
+
+    # What is looked at
+
+    async def follow(self) -> dict[str, list[Record]]:
+        """What is new in the log, by the request that it came of; copies are not new."""
+        found: dict[str, list[Record]] = {}
+        while records := await self.live.system.log.read(self.followed, 1000):
+            for record in records:
+                self.followed[record.place] = record.offset + 1
+                if record.about.id in self.seen or record.topic == "operations":
+                    continue
+                self.seen.add(record.about.id)
+                if record.about.correlation.startswith("begin-") and record.event is not None:
+                    self.model.fold(record.event, record.about, Text(""))
+                else:
+                    found.setdefault(record.about.correlation, []).append(record)
+        return found
+
+    async def _judge(self) -> None:
+        self.faults.calm_down()
+        await self.live.views.project()
+
+    def _digest(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for row in self.live.system.log_db.connection.execute("SELECT * FROM records ORDER BY position"):
+            digest.update(repr(row).encode())
+        return digest.hexdigest()
+
+
+POSTED = frozenset({"post", "like", "retweet", "bookmark", "follow", "block", "mute", "read_one", "read_all"})
+"""The verbs that are said by a POST, and so may have an Idempotency-Key."""
+
+
+def simulate(seed: int) -> Result:
+    """Live through a seed. Raises Violation."""
+    directory = Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY))
+    try:
+        return asyncio.run(World(seed, directory).run())
+    finally:
+        shutil.rmtree(directory)
+
+
+__all__ = ["Result", "Violation", "World", "simulate"]
