@@ -9,13 +9,17 @@ from .conversations import Conversations
 from .counts import Counts
 from .engagement import Engagement
 from .graph import Graph
+from .hashtag_search import HashtagSearch
 from .hashtags import Hashtags
+from .notifications import Notifications
 from .projector import Projector
 from .public_tweets import PublicTweets
+from .search import Search
 from .sentiment import Sentiment
 from .sessions import Sessions
 from .trends import Trends
 from .tweets import Tweets
+from .user_search import UserSearch
 from .user_timelines import UserTimelines
 from .users import Users
 
@@ -29,6 +33,10 @@ SERVING: tuple[type[Projector], ...] = (
     Conversations,
     Hashtags,
     Sessions,
+    Search,
+    UserSearch,
+    HashtagSearch,
+    Notifications,
 )
 ANALYTICS: tuple[type[Projector], ...] = (Sentiment, PublicTweets, Trends)
 

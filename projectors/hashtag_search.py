@@ -6,12 +6,13 @@ from events.entities import Entities, fold_tag
 from events.event import Envelope, on
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from stores.hashtag_search import HashtagSearchRows
+from stores.trigrams import LONGEST_KEY
 
 from .projector import Projector
 
 
 class HashtagSearch(Projector):
-    """Hashtags by name, with their uses."""
+    """Hashtags by name, with their uses. Those of more than 100 characters, which nobody types, are not found."""
 
     model = "hashtag_search"
     version = 1
@@ -37,4 +38,5 @@ class HashtagSearch(Projector):
 
 
 def _tags(entities: Entities) -> set[str]:
-    return {fold_tag(hashtag.tag) for hashtag in entities.hashtags}
+    folded = (fold_tag(hashtag.tag) for hashtag in entities.hashtags)
+    return {tag for tag in folded if len(tag) <= LONGEST_KEY}

@@ -14,8 +14,11 @@ import msgspec
 from events.ids import AccountId, TweetId, millis
 from rest import resources
 from rest.times import rfc3339
+from stores.counts import TweetCounts
+from stores.engagement import Marks
 from stores.graph import NOBODY_UNSEEN
 from stores.readers import Readers
+from stores.users import Card
 
 _NO_COUNTS = resources.Counts()
 _NO_MARKS = resources.TweetViewer()
@@ -40,6 +43,21 @@ class Hydrated(NamedTuple):
         return [tweet for tweet in self.chosen(ids) if tweet.author.id not in self.muted]
 
 
+def author_of(card: Card) -> resources.Author:
+    """A card as it is sent."""
+    return resources.Author(card.id, card.username, card.display_name)
+
+
+def counts_of(counts: TweetCounts) -> resources.Counts:
+    """Counters as they are sent."""
+    return resources.Counts(counts.replies, counts.retweets, counts.quotes, counts.likes, counts.bookmarks)
+
+
+def viewer_of(marks: Marks) -> resources.TweetViewer:
+    """What the viewer did, as it is sent."""
+    return resources.TweetViewer(marks.liked, marks.retweeted, marks.bookmarked)
+
+
 async def hydrate(
     readers: Readers, viewer: AccountId | None, ids: Collection[TweetId], accounts: Collection[AccountId] = ()
 ) -> Hydrated:
@@ -52,7 +70,7 @@ async def hydrate(
     people.update(accounts)
     cards = await readers.users.cards(people)
     unseen = NOBODY_UNSEEN if viewer is None else await readers.graph.unseen(viewer, people)
-    authors = {id_: resources.Author(*card) for id_, card in cards.items() if id_ not in unseen.blocked}
+    authors = {id_: author_of(card) for id_, card in cards.items() if id_ not in unseen.blocked}
     shown = [id_ for id_, row in rows.items() if not row.deleted and row.author in authors]
     counts = await readers.counts.of_tweets(shown)
     scores = await readers.sentiment.scores(shown)
@@ -75,9 +93,9 @@ async def hydrate(
             row.content_warning,
             None if row.reply_to is None else resources.Reference(row.reply_to.tweet, row.reply_to.author),
             None if row.quote_of is None else resources.Quote(row.quote_of.tweet, row.quote_of.author),
-            resources.Counts(*counts[id_]) if id_ in counts else _NO_COUNTS,
+            counts_of(counts[id_]) if id_ in counts else _NO_COUNTS,
             None if score is None else resources.Sentiment(*score),
-            None if marks is None else resources.TweetViewer(*marks[id_]) if id_ in marks else _NO_MARKS,
+            None if marks is None else viewer_of(marks[id_]) if id_ in marks else _NO_MARKS,
         )
     return Hydrated(_with_quotes(tweets, unseen.muted) if quoted else tweets, authors, unseen.muted)
 

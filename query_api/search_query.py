@@ -23,7 +23,9 @@ from stores.search import Phrase
 MOST_TERMS = 32
 _TERM = regex.compile(r'(?P<sign>-*)(?:"(?P<phrase>[^"]*)"?|(?P<plain>[^\s"]+))')
 _FROM = regex.compile(r"from:[@＠]?(?P<name>\w*)", regex.IGNORECASE | regex.ASCII)
-_TAG = regex.compile(r"[#＃](?P<tag>[\p{L}\p{M}\p{N}_\u00b7\u200c\u200d]+)")
+# What hashtags are written with besides letters, marks and digits (command_api/text/entities.py).
+_SIGNS = r"_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
+_TAG = regex.compile(rf"[#＃](?P<tag>[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]+)")
 _MENTION = regex.compile(r"[@＠](?P<name>[A-Za-z0-9_]{3,30})(?![A-Za-z0-9_])")
 _LETTER = regex.compile(r"\p{L}|\p{M}")
 

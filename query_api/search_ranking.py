@@ -28,26 +28,28 @@ _K1, _B, _LENGTH = 1.2, 0.75, 16
 
 
 class Ranked(NamedTuple):
-    """A tweet and its score; sorted as they are, the best is first."""
+    """A tweet and its score."""
 
-    below: float
+    score: float
     tweet: TweetId
 
 
 def rank(
     matches: Sequence[Match], phrases: Sequence[Phrase], counts: Mapping[TweetId, TweetCounts], newest: TweetId
 ) -> list[Ranked]:
-    """The matches, best first, of equal ones in the order of their ids; ages count from `newest`."""
+    """The matches, best first, of equal ones the newest first; ages count from `newest`."""
     now = millis(newest)
-    return sorted(
+    ranked = [
         Ranked(
-            -relevance(match.tokens, phrases)
+            relevance(match.tokens, phrases)
             * popularity(counts.get(match.tweet, NO_TWEET_COUNTS))
             / sqrt(1 + max(0, now - millis(match.tweet)) / DAY_MS),
             match.tweet,
         )
         for match in matches
-    )
+    ]
+    ranked.sort(reverse=True)
+    return ranked
 
 
 def popularity(counts: TweetCounts) -> float:

@@ -139,3 +139,19 @@ class FeedItem(msgspec.Struct, frozen=True):
 
     tweet: Tweet
     reason: Reason
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What others did: reply, quote, mention, follow, like or retweet. Likes of one tweet are one, and retweets.
+
+    `tweet` is the one liked or retweeted, or the reply, quote or mention itself. `actors` are up to 10 of those who
+    did it, the newest first; `count` is up to 99.
+    """
+
+    id: str
+    kind: str
+    at: str
+    read: bool
+    actors: list[Author]
+    count: int
+    tweet: Tweet | None = None

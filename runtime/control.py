@@ -239,6 +239,11 @@ class ControlClient:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
+    @property
+    def connected(self) -> bool:
+        """Whether there was a server."""
+        return self._writer is not None
+
     async def __aenter__(self) -> ControlClient:
         """Connect. Raises NoServer."""
         try:

@@ -35,6 +35,8 @@ from stores.sqlite.views import Views
 POLL_S = 1.0
 """Only a safeguard: whoever appends says so."""
 RETRY_S = 0.5
+LAST_TURNS_S = 2.0
+"""How long what is left may go on when the server stops, so that views are mostly found current."""
 TAKEOVER_S = 10.0
 """How long to wait for the process of a killed server to notice and stop."""
 FATAL = (CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
@@ -56,6 +58,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ready: bool = False
     reloaded: bool = False
+    idle: bool = False
     group: str = ""
     positions: str = ""
     events: int = 0
@@ -102,6 +105,7 @@ class Projector:
         self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
         self._progress_at = 0.0
         self._unavailable = ""
+        self._idle = False
 
     def run(self) -> None:
         """Start, then take turns until standard input ends."""
@@ -114,6 +118,9 @@ class Projector:
             while self._listen(0 if self._turn() else POLL_S):
                 if self._checkpoints.behind:
                     self._checkpoints.finish()
+            deadline = time.monotonic() + LAST_TURNS_S
+            while time.monotonic() < deadline and self._turn():
+                pass
         finally:
             self._checkpoints.stop()
             self.views.connection.close()
@@ -132,6 +139,11 @@ class Projector:
         if self._unavailable:
             self._unavailable = ""
             self._say(Report(ready=True))
+        if worked:
+            self._idle = False
+        elif not self._idle:
+            self._idle = True
+            self._say(Report(idle=True))
         return worked
 
     def _listen(self, timeout: float) -> bool:

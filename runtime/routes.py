@@ -10,6 +10,9 @@ from command_api.routes.notifications import notifications as marking_notificati
 from command_api.routes.stream_tickets import stream_tickets
 from command_api.routes.tweets import tweets
 from query_api.routes.feeds import feeds
+from query_api.routes.notifications import notifications
+from query_api.routes.recommendations import recommendations
+from query_api.routes.search import search
 from query_api.routes.sessions import sessions
 from query_api.routes.stream import stream
 from query_api.routes.tweets import tweets as reading_tweets
@@ -18,11 +21,14 @@ from query_api.routes.users import users
 ROUTERS: tuple[APIRouter, ...] = (
     auth,
     sessions,
+    recommendations,  # before users: to whom it would be a name
     users,
     graph,
     reading_tweets,
     tweets,
     feeds,
+    search,
+    notifications,
     marking_notifications,
     stream_tickets,
     stream,

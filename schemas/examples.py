@@ -17,7 +17,7 @@ from events.entities import Entities, Hashtag, Mention, Url
 from events.event import BY_CLASS, Envelope, Event, EventType
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, SessionId, TweetId, id_at
-from events.log import New
+from events.log import New, Record
 from events.notifications import NotificationRaised, NotificationWithdrawn
 from events.operations import ReadModelSwitched
 from events.personal import (
@@ -36,7 +36,7 @@ from events.sentiment import ScoreWithdrawn, TweetScored
 from events.trends import Trend, TrendsRanked
 from events.tweets import Place, TweetDeleted, TweetEdited, TweetPosted, TweetRef
 from events.usage import AccountActive
-from rest.times import rfc3339
+from runtime.cli.cloud_events import as_cloud_event
 
 NOON = Millis(1_795_176_000_000)
 """2026-11-20T12:00:00Z."""
@@ -179,21 +179,7 @@ def codec() -> Codec:
 
 
 def cloud_event(kind: EventType, new: New) -> dict[str, Any]:
-    """The example as structured CloudEvents JSON, its data in the wire form."""
-    key = kind.key(new.event)
-    about = new.about
-    event = {
-        "specversion": "1.0",
-        "id": about.id,
-        "source": "/minitwitter",
-        "type": kind.name,
-        "subject": key,
-        "time": rfc3339(about.time),
-        "dataschema": kind.schema,
-        "datacontenttype": "application/json",
-        "partitionkey": key,
-        "correlation": about.correlation,
-        "actor": about.actor,
-        "data": msgspec.json.decode(codec().encode(new.event, about.id)),
-    }
-    return {name: value for name, value in event.items() if value != ""}
+    """The example as structured CloudEvents JSON, the first of its topic, its data in the wire form."""
+    record = Record(kind.topic, 0, 0, kind.key(new.event), kind.name, kind.version, new.event, new.about)
+    wire = msgspec.json.decode(codec().encode(new.event, new.about.id))
+    return as_cloud_event(record, unseal=False) | {"data": wire}

@@ -6,6 +6,7 @@ Handlers are found by the tables that `@on` makes, makers by the calls that cons
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -31,6 +32,7 @@ class Handler(NamedTuple):
     method: str
 
 
+@functools.cache
 def handlers() -> dict[type[Event], list[Handler]]:
     """Every event's handlers, in the order of their modules; an event without any has an empty list."""
     for name in HANDLING:
@@ -51,6 +53,7 @@ def _descendants(cls: type[Handles]) -> Iterator[type[Handles]]:
         yield from _descendants(child)
 
 
+@functools.cache
 def producers() -> dict[type[Event], list[str]]:
     """The modules that construct each event, sorted."""
     table: dict[type[Event], set[str]] = {cls: set() for cls in BY_CLASS}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
+
 from events.ids import AccountId, TweetId
 
 TweetCounter = Literal["replies", "retweets", "quotes", "likes", "bookmarks"]
 AccountCounter = Literal["followers", "following", "tweets"]
 
 
-class TweetCounts(NamedTuple):
+class TweetCounts(msgspec.Struct, frozen=True, gc=False):
     """What others did with a tweet. Replies and quotes that were deleted count no more."""
 
     replies: int = 0

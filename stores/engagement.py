@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from events.ids import AccountId, ActivityId, TweetId
 
 from .pages import Page
 
 
-class Marks(NamedTuple):
+class Marks(msgspec.Struct, frozen=True, gc=False):
     """What one account did with a tweet."""
 
     liked: bool = False
     retweeted: bool = False
     bookmarked: bool = False
-
-
-NO_MARKS = Marks()
 
 
 class EngagementRows(Protocol):

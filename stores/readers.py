@@ -8,14 +8,19 @@ from .conversations import Conversations
 from .counts import Counts
 from .engagement import Engagement
 from .graph import Graph
+from .hashtag_search import HashtagSearch
 from .hashtags import Hashtags
 from .home_feed import HomeFeed
+from .notifications import Notifications
 from .public_timeline import PublicTimeline
+from .recommendations import Recommendations
+from .search import Search
 from .sentiment import Sentiment
 from .sessions import Sessions
 from .snapshots import Snapshots
 from .trends import Trends
 from .tweets import Tweets
+from .user_search import UserSearch
 from .user_timelines import UserTimelines
 from .users import Users
 
@@ -38,3 +43,8 @@ class Readers:
     sessions: Sessions
     sentiment: Sentiment
     trends: Trends
+    search: Search
+    user_search: UserSearch
+    hashtag_search: HashtagSearch
+    notifications: Notifications
+    recommendations: Recommendations

@@ -57,8 +57,8 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in its order."""
-    folded = fold(text)
+    """The words of a text, in its order. Of a link, host and path are words, `https` is none."""
+    folded = fold(_SCHEME.sub(" ", text) if "://" in text else text)
     return _ASCII_WORD.findall(folded) if folded.isascii() else _WORD.findall(folded)
 
 
@@ -81,10 +81,9 @@ def author(account: AccountId) -> str:
 def document(text: str, entities: Entities, by: AccountId) -> str:
     """What is indexed of a tweet: the words, then the hashtags, mentions and author that it has besides.
 
-    They stand after the words, so that a phrase goes on over a `#` or `@` as over any other sign. A link's scheme is
-    left out, its host and path are words.
+    They stand after the words, so that a phrase goes on over a `#` or `@` as over any other sign.
     """
-    tokens = words(_SCHEME.sub(" ", text) if entities.urls else text)
+    tokens = words(text)
     if entities.hashtags:
         tokens += [hashtag(entity.tag) for entity in entities.hashtags]
     if entities.mentions:

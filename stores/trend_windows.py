@@ -51,8 +51,8 @@ class TrendWindows(Protocol):
         """These windows have to be ranked once they have ended."""
         ...
 
-    def take_due(self, before: Millis, limit: int) -> list[Window]:
-        """Windows to be ranked that have ended by `before`, first ended first; they are forgotten."""
+    def take_due(self, before: Millis) -> Window | None:
+        """The first ended of the windows to be ranked that have ended by `before`; it is forgotten."""
         ...
 
     def waiting(self, before: Millis) -> bool:

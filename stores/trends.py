@@ -22,6 +22,8 @@ CANDIDATES = 200
 """So many tags, those with most authors by the hour, are looked at closely and can be trends."""
 LISTED = 20
 """How many trends a window has at most."""
+DISPERSION = 25.0
+"""How steady tags are: what one has from day to day varies by a fifth, 1 / sqrt(25), beyond what chance makes of it."""
 PRIOR = 1.0
 """What is expected of a tag that was never used: one author. It keeps small numbers from being big surprises."""
 
@@ -80,16 +82,25 @@ class TooMuch(Exception):
         super().__init__(f"more than {most:,} tweets are in that range; ask for a shorter one")
 
 
+def surprise(observed: float, expected: float) -> float:
+    """How much likelier it is, in nats, to see `observed` at its own rate than at the expected one.
+
+    The log-likelihood ratio of a negative binomial model: for small counts it is Poisson's, and where counts are large
+    a few per cent more are no surprise, as they would be to Poisson.
+    """
+    k = DISPERSION
+    return observed * log(observed / expected) - (observed + k) * log((observed + k) / (expected + k))
+
+
 def rank(numbers: WindowNumbers) -> list[Ranked]:
     """The trends of a window, the most surprising first.
 
     A tag's strength is its authors and half again those who repeat it. Expected of it is what it had on the days
-    before, as a Poisson rate; the score is the log-likelihood ratio of the two rates, in nats. Tags that are not
-    stronger than expected are left out.
+    before. Tags that are not as strong as expected are left out.
 
-    Poisson model, rate from the topic's own past: Hendrickson, Kolb, Lehman, Montague, Trend Detection in Social Data,
-    2015. Likelihood ratio, since it holds for small counts: Dunning, Accurate Methods for the Statistics of Surprise
-    and Coincidence, 1993.
+    The rate that is expected comes from the topic's own past: Hendrickson, Kolb, Lehman, Montague, Trend Detection in
+    Social Data, 2015. A likelihood ratio, since it holds for small counts as well: Dunning, Accurate Methods for the
+    Statistics of Surprise and Coincidence, 1993.
     """
     ranked = []
     for tag, uses, authors, repeaters, author_hours, before in numbers.tags:
@@ -97,8 +108,7 @@ def rank(numbers: WindowNumbers) -> list[Ranked]:
         # Author-hours add up over days, distinct authors do not: one is turned into the other as in the window itself.
         expected = PRIOR + strength / author_hours * before / max(1, numbers.days)
         if strength >= expected:
-            score = strength * log(strength / expected) - (strength - expected)
-            ranked.append(Ranked(tag, uses, authors, round(expected, 3), round(score, 3)))
+            ranked.append(Ranked(tag, uses, authors, round(expected, 3), round(surprise(strength, expected), 3)))
     ranked.sort(key=lambda r: (-r.score, -r.authors, -r.uses, r.tag))
     return ranked[:LISTED]
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from .tokeniser import fold, words
 
-MOST_SIMILAR_NEEDED = 0.3
-"""pg_trgm's own threshold: two longer names need not be more alike than this."""
+LONGEST_KEY = 100
+ENOUGH = 0.3
+"""pg_trgm's own threshold."""
 
 
 def name_key(name: str) -> str:
-    """A name as it is compared: its words, folded, with spaces between; a name that has no words, as it is."""
-    return " ".join(words(name)) or " ".join(fold(name).split())
+    """A name as it is compared: its words, folded, with spaces between; a name that has no words, as it is.
+
+    It ends after 100 characters: a few letters fold to many.
+    """
+    return (" ".join(words(name)) or " ".join(fold(name).split()))[:LONGEST_KEY].rstrip()
 
 
 def trigrams(key: str) -> frozenset[str]:
@@ -29,11 +33,17 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     return shared / (len(one) + len(other) - shared) if shared else 0.0
 
 
-def threshold(count: int) -> float:
-    """The least similarity of what a name of `count` trigrams finds.
+def resemblance(wanted: str, name: str) -> float:
+    """How similar a name is to the one wanted, 0 where that is not enough for the one to be meant by the other.
 
-    A letter replaced, left out or added changes at most three trigrams on either side, so a name with one wrong
-    letter has at least (count - 3) / (count + 3) in common with the right one. For short names that is below
-    pg_trgm's 0.3. A name of three trigrams (two letters) may have nothing in common, and finds nothing.
+    It is enough by pg_trgm's threshold; or where the lengths differ by one at most, and all differences can be those
+    of one letter replaced, left out or added. Such a letter changes at most three trigrams on either side, so that
+    (n - 3) / (n + 3) are left of n; for names of three or four letters that is less than pg_trgm asks for.
     """
-    return min(MOST_SIMILAR_NEEDED, (count - 3) / (count + 3)) if count > 3 else 1.0
+    asked = trigrams(wanted)
+    alike = similarity(asked, trigrams(name))
+    if alike >= ENOUGH:
+        return alike
+    count = len(asked)
+    near = abs(len(wanted) - len(name)) <= 1
+    return alike if near and alike * (count + 3) >= count - 3 > 0 else 0.0

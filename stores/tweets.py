@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId
 from events.tweets import TweetPosted, TweetRef
 
 
-class Tweet(NamedTuple):
+class Tweet(msgspec.Struct, frozen=True, gc=False):
     """A tweet. `entities` and `location` are JSON as it is sent. Of a deleted one only the references are left."""
 
     id: TweetId

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from events.accounts import Profile
 from events.ids import AccountId, Millis
 
 
-class Card(NamedTuple):
+class Card(msgspec.Struct, frozen=True, gc=False):
     """An account in few words, as it stands beside a tweet."""
 
     id: AccountId

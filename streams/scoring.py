@@ -7,9 +7,7 @@ when mentions are left out, and with 49 % when they are not: "@united" and "@Vir
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
@@ -33,8 +31,6 @@ class Scorer:
 
     def __init__(self) -> None:
         self._analyser = SentimentIntensityAnalyzer()
-        emoji = (re.escape(key) for key in self._analyser.emojis if len(key) == 1)
-        self._emoji = re.compile(f"[{''.join(emoji)}]")
         self._last: tuple[str, Sequence[Mention]] | None = None
         self._score = Score("neutral", 0.0)
 
@@ -51,7 +47,8 @@ class Scorer:
             text = text[: mention.start] + text[mention.end :]
         if text.isascii():
             return text
-        beyond = next(islice(self._emoji.finditer(text), MOST_EMOJI, None), None)
-        if beyond is None:
+        emoji = [place for place, character in enumerate(text) if character in self._analyser.emojis]
+        if len(emoji) <= MOST_EMOJI:
             return text
-        return text[: beyond.start()] + self._emoji.sub("", text[beyond.start() :])
+        left_out = frozenset(emoji[MOST_EMOJI:])
+        return "".join(character for place, character in enumerate(text) if place not in left_out)

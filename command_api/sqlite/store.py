@@ -91,12 +91,15 @@ class SqliteCommandStore:
         finally:
             self._running.discard(running)
 
-    async def execute_all(
-        self, commands: Sequence[tuple[Decision[Any, Any], Any, Context]], answering: Answering[Any]
+    async def execute_some(
+        self,
+        commands: Sequence[tuple[Decision[Any, Any], Any, Context]],
+        answering: Answering[Any],
+        in_time: Callable[[], bool],
     ) -> list[Outcome | Refused]:
-        """Decide commands one after the other in one transaction, as an import does; a refusal stands for its outcome.
+        """Decide the first of the commands, one at least, in one transaction, as long as `in_time` says, for imports.
 
-        None of them has an idempotency key. Keep them few: nothing else is decided meanwhile.
+        A refusal stands for its outcome. None of them has an idempotency key. Nothing else is decided meanwhile.
         """
 
         def work() -> list[Outcome | Refused]:
@@ -106,6 +109,8 @@ class SqliteCommandStore:
                     outcomes.append(self._execute(decision, command, context, answering))
                 except Refused as refusal:  # raised before anything of its command is written
                     outcomes.append(refusal)
+                if not in_time():
+                    break
             return outcomes
 
         return await self._commits.run(work)

@@ -52,7 +52,7 @@ def trends(timer: Callable[[], float]) -> APIRouter:
 
         A tag's strength is the number of its authors in the window, and half again those who used it more than once.
         What is expected of it is one, and what it had on average in the same hours of the seven days before. The score
-        is the Poisson log-likelihood ratio of the two.
+        is the log-likelihood ratio of the two, of counts that vary by a fifth from day to day.
         """
         end = None if at is None else time_of("at", at)
         body = await rankings.trends(readers, window, end, queries.now())

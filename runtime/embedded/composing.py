@@ -17,6 +17,7 @@ from events.ids import AccountId, ActivityId, HybridClock, Millis, TweetId
 from events.log import Positions, Record
 from events.tweets import TweetPosted
 from query_api.feeds import feed_items
+from query_api.hydration import author_of, counts_of
 from query_api.realtime import Hub, Views
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
@@ -149,10 +150,10 @@ class Composition:
             return await feed_items(readers, viewer, [a for record in records if (a := _activity(record))])
 
         async def counts(ids: Sequence[TweetId]) -> dict[TweetId, resources.Counts]:
-            return {id_: resources.Counts(*row) for id_, row in (await system.readers.counts.of_tweets(ids)).items()}
+            return {id_: counts_of(row) for id_, row in (await system.readers.counts.of_tweets(ids)).items()}
 
         async def authors(ids: Sequence[AccountId]) -> dict[AccountId, resources.Author]:
-            return {id_: resources.Author(*card) for id_, card in (await system.readers.users.cards(ids)).items()}
+            return {id_: author_of(card) for id_, card in (await system.readers.users.cards(ids)).items()}
 
         async def hidden(viewer: AccountId, others: Sequence[AccountId]) -> frozenset[AccountId]:
             unseen = await system.readers.graph.unseen(viewer, others)

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from command_api.deciding import Context, Refused
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
@@ -34,7 +34,6 @@ from runtime.control import (
     RotateMaster,
     RotateSigning,
 )
-from runtime.operations import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 
@@ -48,10 +47,15 @@ from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
 from .system import System
 
+if TYPE_CHECKING:
+    from runtime.operations import Part
+
 LEAST_FREE = 1 << 20
 """Bytes: below this a commit may fail any moment."""
 _REWRAPPED_AT_ONCE = 200
-_LOOK_S = 0.1
+_LOOK_S = 0.05
+_LONGEST_SETTLING_S = 10.0
+"""How long to wait for a moment with nothing left to do, which need not come while others write."""
 
 
 class Engine:
@@ -138,6 +142,8 @@ class Engine:
 
     def parts(self) -> list[Part]:
         """What /readyz tells of: the log, and what advances the read models."""
+        from runtime.operations import Part  # with FastAPI, which an import has no use for
+
         free = shutil.disk_usage(self.settings.data).free
         full = f"{free >> 10} KiB are free on the disk of {self.settings.data}" if free < LEAST_FREE else ""
         behind = self.projecting.detail
@@ -180,6 +186,9 @@ class Engine:
         positions = self.system.applied.positions
         while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
             yield Lagging(max(self.lag.events(group) for group in (SERVING, ANALYTICS)))
+            await asyncio.sleep(_LOOK_S)
+        deadline = self.system.timer() + _LONGEST_SETTLING_S
+        while not self.projecting.idle and self.system.timer() < deadline:
             await asyncio.sleep(_LOOK_S)
 
     async def _claim(self, request: Claim) -> Reply:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
 from command_api.deciding import Context, Decision, Refused
@@ -35,26 +34,30 @@ class Importer:
         self._store = store
         self._requests = requests
         self._timer = timer
-        self._per_command = 0.0001
 
     async def execute(self, batch: Import) -> Imported:
         """Execute a batch. Raises LogUnavailable; what came before took effect, and counts as there the next time."""
         new = there = 0
         refused: list[tuple[int, str]] = []
-        items = _items(batch)
-        while chunk := list(islice(items, max(1, int(TURN_S / self._per_command)))):
-            requests, started = self._requests(), self._timer()
-            outcomes = await self._store.execute_all([command for _, command in chunk], WhetherNew())
-            took = self._timer() - started
-            self._per_command = 0.8 * self._per_command + 0.2 * took / len(chunk)
-            for (line, _), outcome in zip(chunk, outcomes, strict=True):
+        items = list(_items(batch))
+        while items:
+            requests, until = self._requests(), 0.0
+
+            def in_time() -> bool:
+                nonlocal until  # counted from when the work begins, not from when it is queued
+                until = until or self._timer() + TURN_S
+                return self._timer() < until
+
+            outcomes = await self._store.execute_some([command for _, command in items], WhetherNew(), in_time)
+            for (line, _), outcome in zip(items, outcomes, strict=False):
                 if isinstance(outcome, Refused):
                     refused.append((line, _reason(outcome)))
                 elif outcome.answer is NEW:
                     new += 1
                 else:
                     there += 1
-            await asyncio.sleep(GIVE_WAY * took if self._requests() != requests else 0)
+            del items[: len(outcomes)]
+            await asyncio.sleep(GIVE_WAY * TURN_S if self._requests() != requests else 0)
         return Imported(new, there, tuple(refused))
 
 

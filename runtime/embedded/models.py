@@ -15,13 +15,17 @@ from projectors.conversations import Conversations
 from projectors.counts import Counts
 from projectors.engagement import Engagement
 from projectors.graph import Graph
+from projectors.hashtag_search import HashtagSearch
 from projectors.hashtags import Hashtags
+from projectors.notifications import Notifications
 from projectors.projector import Projector
 from projectors.public_tweets import PublicTweets
+from projectors.search import Search
 from projectors.sentiment import Sentiment
 from projectors.sessions import Sessions
 from projectors.trends import Trends
 from projectors.tweets import Tweets
+from projectors.user_search import UserSearch
 from projectors.user_timelines import UserTimelines
 from projectors.users import Users
 from stores.readers import Readers
@@ -29,19 +33,30 @@ from stores.sqlite.conversations import CONVERSATIONS, SqliteConversationRows, S
 from stores.sqlite.counts import COUNTS, SqliteCountRows, SqliteCounts
 from stores.sqlite.engagement import ENGAGEMENT, SqliteEngagement, SqliteEngagementRows
 from stores.sqlite.graph import GRAPH, SqliteGraph, SqliteGraphRows
+from stores.sqlite.hashtag_search import HASHTAG_SEARCH, SqliteHashtagSearch, SqliteHashtagSearchRows
 from stores.sqlite.hashtags import HASHTAGS, SqliteHashtagRows, SqliteHashtags
 from stores.sqlite.home_feed import SqliteHomeFeed
+from stores.sqlite.notifications import (
+    NOTIFICATIONS,
+    SqliteNotificationRows,
+    SqliteNotifications,
+    SqliteRaisedNotifications,
+)
 from stores.sqlite.public_timeline import SqlitePublicTimeline
 from stores.sqlite.public_tweets import PUBLIC_TWEETS, SqlitePublicTweetRows, SqlitePublicTweets
+from stores.sqlite.recommendations import SqliteRecommendations
+from stores.sqlite.search import SEARCH, SqliteSearch, SqliteSearchRows
 from stores.sqlite.sentiment import SENTIMENT, SqliteSentiment, SqliteSentimentRows
 from stores.sqlite.sessions import SESSIONS, SqliteSessionRows, SqliteSessions
 from stores.sqlite.snapshots import SqliteSnapshots
 from stores.sqlite.trend_windows import SqliteTrendWindows
 from stores.sqlite.trends import TRENDS, SqliteTrendRows, SqliteTrends
 from stores.sqlite.tweets import TWEETS, SqliteTweetRows, SqliteTweets
+from stores.sqlite.user_search import USER_SEARCH, SqliteUserSearch, SqliteUserSearchRows
 from stores.sqlite.user_timelines import USER_TIMELINES, SqliteUserTimelineRows, SqliteUserTimelines
 from stores.sqlite.users import USERS, SqliteUserRows, SqliteUsers
 from stores.sqlite.views import Tables
+from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
 from streams.scoring import Scorer
 from streams.sentiment import Sentiment as SentimentStream
@@ -67,6 +82,10 @@ SERVING: tuple[Model, ...] = (
     Model(Conversations, CONVERSATIONS, SqliteConversationRows),
     Model(Hashtags, HASHTAGS, SqliteHashtagRows),
     Model(Sessions, SESSIONS, SqliteSessionRows),
+    Model(Search, SEARCH, SqliteSearchRows),
+    Model(UserSearch, USER_SEARCH, SqliteUserSearchRows),
+    Model(HashtagSearch, HASHTAG_SEARCH, SqliteHashtagSearchRows),
+    Model(Notifications, NOTIFICATIONS, SqliteNotificationRows),
 )
 ANALYTICS: tuple[Model, ...] = (
     Model(Sentiment, SENTIMENT, SqliteSentimentRows),
@@ -87,7 +106,12 @@ def _scorer() -> Scorer:
     return Scorer()
 
 
-SERVING_STREAMS: tuple[Derivation, ...] = ()
+SERVING_STREAMS: tuple[Derivation, ...] = (
+    Derivation(
+        NotificationsStream,
+        lambda connection, names: lambda emit: NotificationsStream(emit, SqliteRaisedNotifications(connection, names)),
+    ),
+)
 ANALYTICS_STREAMS: tuple[Derivation, ...] = (
     Derivation(SentimentStream, lambda connection, names: lambda emit: SentimentStream(emit, _scorer())),
     Derivation(
@@ -132,4 +156,9 @@ def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
         sentiment=SqliteSentiment(connection, names),
         sessions=SqliteSessions(connection, names),
         trends=SqliteTrends(connection, names),
+        search=SqliteSearch(connection, names),
+        user_search=SqliteUserSearch(connection, names),
+        hashtag_search=SqliteHashtagSearch(connection, names),
+        notifications=SqliteNotifications(connection, names),
+        recommendations=SqliteRecommendations(connection, names),
     )

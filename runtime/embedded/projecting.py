@@ -20,6 +20,7 @@ from .rebuilding import Compared, Progress, Rebuild
 
 Timer = Callable[[], float]
 _QUIET_S = 1.0
+_SETTLE_EVERY_S = 0.5
 _RELAXED = 10
 """How much longer turns may be when nothing was served for a second: an event costs less in a longer batch."""
 
@@ -76,6 +77,7 @@ class Projecting:
         self._turn_s = turn_s
         self._timer = timer
         self._served_at = timer() - _QUIET_S
+        self._settled_at = timer()
         self._generations = Generations(views)
         self._runners: dict[str, Runner] = {}
         self._rebuilds: list[tuple[str, Rebuild, Pace]] = []
@@ -176,15 +178,21 @@ class Projecting:
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
-        """One batch, or, where there is none, something that a stream has left to settle; how many events it was."""
+        """One batch, and, where that was the last for now, some of what streams have left to settle.
+
+        Answers how many events there were, 1 for settling alone.
+        """
         runner = self._runners[group]
         runner.limit = limit
         events = await runner.turn()
         if events:
             self.on_advance(group, runner.positions, events)
-        elif await runner.group.settle():
-            self.on_advance(group, runner.positions, 0)
-            return 1
+        now = self._timer()
+        # Under steady writing there is always another event; windows that ended cannot wait for a pause.
+        if not events or (events < limit and now - self._settled_at > _SETTLE_EVERY_S):
+            self._settled_at = now
+            if await runner.group.settle():
+                return max(1, events)
         return events
 
     async def _rebuild_turn(self, seconds: float) -> None:

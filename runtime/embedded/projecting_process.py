@@ -47,6 +47,8 @@ class ProjectingProcess:
         self.generations: dict[str, tuple[int, int]] = {}
         self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None
         self.wal_bytes = 0
+        self.idle = False
+        """Whether nothing is left to do: every event is applied, and streams have said what they have to say."""
 
     @property
     def pid(self) -> int | None:
@@ -64,6 +66,7 @@ class ProjectingProcess:
 
     def wake(self) -> None:
         """Something was appended."""
+        self.idle = False
         self._write(b"\n")
 
     async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[Progress, None]:
@@ -182,6 +185,7 @@ class ProjectingProcess:
             self._log.error("the views cannot be written", detail=report.unavailable)
         if report.progress is not None:
             self._rebuild_progress(report.progress)
+        self.idle = report.idle
         if not report.group:
             self._tell(report)
 

@@ -10,7 +10,6 @@ import csv
 import html
 import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from command_api.text.errors import TextError
 from command_api.text.validation import check_tweet
 from events.ids import AccountId, Millis, id_at
 from events.tweets import Place
+from rest.times import parse_rfc3339
 from runtime.control import Import, NewAccount, NewTweet
 
 from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
@@ -90,15 +90,12 @@ def _row(line: int, fields: dict[str, str]) -> Row:
 
 def _time(text: str) -> Millis:
     try:
-        time = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise BadRow(f"created_at {text!r} is not a time like 2015-02-17T07:36:05Z") from None
-    if time.tzinfo is None:
-        raise BadRow(f"created_at {text!r} names no time zone; a Z at its end says UTC")
-    millis = int(time.timestamp() * 1000)
-    if millis < 0:
+        time = parse_rfc3339(text.strip())
+    except ValueError as error:
+        raise BadRow(f"created_at: {error}") from None
+    if time < 0:
         raise BadRow(f"created_at {text!r} is before 1970")
-    return Millis(millis)
+    return time
 
 
 class Contents(NamedTuple):

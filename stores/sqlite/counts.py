@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import apsw
 
-from events.ids import AccountId, TweetId, account_number, from_bytes, to_bytes
+from events.ids import AccountId, TweetId, account_number, to_bytes
 
 from ..counts import AccountCounter, AccountCounts, TweetCounter, TweetCounts
 from .binding import blobs, numbers
@@ -59,8 +59,8 @@ class SqliteCounts:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._of_tweets = """
-            SELECT replies, retweets, quotes, likes, bookmarks, tweet
-            FROM carray(?) CROSS JOIN {tweet_counts} ON tweet=value""".format(**names)
+            SELECT replies, retweets, quotes, likes, bookmarks
+            FROM carray(?) LEFT JOIN {tweet_counts} ON tweet=value""".format(**names)
         self._of_accounts = """
             SELECT account, followers, following, tweets
             FROM carray(?) CROSS JOIN {account_counts} ON account=value""".format(**names)
@@ -70,7 +70,7 @@ class SqliteCounts:
         if not tweets:
             return {}
         rows: Any = self._execute(self._of_tweets, (blobs(tweets),)).fetchall()
-        return {TweetId(from_bytes(row[5])): TweetCounts._make(row[:5]) for row in rows}
+        return {tweet: TweetCounts(*row) for tweet, row in zip(tweets, rows, strict=True) if row[0] is not None}
 
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
         """The counters of accounts."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes, to_bytes
+from events.ids import AccountId, ActivityId, TweetId, account_number, to_bytes
 
 from ..engagement import Marks
 from ..pages import Page
@@ -85,7 +85,7 @@ class SqliteEngagement:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._marks = """
-            SELECT tweet, kind FROM carray(?2) CROSS JOIN {marks} ON account=?1 AND tweet=value""".format(**names)
+            SELECT (SELECT sum(kind) FROM {marks} WHERE account=?1 AND tweet=value) FROM carray(?2)""".format(**names)
         self._who = """
             SELECT (SELECT id FROM {users} WHERE number=account), at FROM {marks}
             WHERE tweet=? AND kind=? AND at<? ORDER BY at DESC LIMIT ?""".format(**names)
@@ -100,10 +100,7 @@ class SqliteEngagement:
         if not tweets:
             return {}
         rows: Any = self._execute(self._marks, (account_number(account), blobs(tweets))).fetchall()
-        bits: dict[bytes, int] = {}
-        for tweet, kind in rows:
-            bits[tweet] = bits.get(tweet, 0) | kind
-        return {TweetId(from_bytes(tweet)): _MARKS[done] for tweet, done in bits.items()}
+        return {tweet: _MARKS[done] for tweet, (done,) in zip(tweets, rows, strict=True) if done is not None}
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
         """Who likes a tweet."""

@@ -11,7 +11,7 @@ from events.ids import TweetId, to_bytes
 
 from ..hashtag_search import TagUse
 from ..pages import Page
-from ..trigrams import name_key, similarity, threshold, trigrams
+from ..trigrams import name_key, resemblance, trigrams
 from .trigrams import candidates
 from .views import Tables
 
@@ -127,14 +127,10 @@ class SqliteHashtagSearch:
 
     def _similar(self, key: str, after: str) -> list[tuple[TagUse, str]]:
         """Those that are similar and do not have the prefix, after a position."""
-        wanted = trigrams(key)
-        least = threshold(len(wanted))
-        if least == 1.0:
-            return []
         ranked = []
-        for name, tag in candidates(self._connection, self._by_trigram, wanted):
-            alike = similarity(wanted, trigrams(name))
-            if alike >= least and not name.startswith(key):
+        for name, tag in candidates(self._connection, self._by_trigram, trigrams(key)):
+            alike = resemblance(key, name)
+            if alike and not name.startswith(key):
                 ranked.append((-alike, tag, name))
         ranked.sort()
         if after:

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, from_bytes, to_bytes
+from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, to_bytes
 from events.sentiment import THRESHOLD, label_of
 
 from ..sentiment import Mood, Reading, Subject
@@ -74,7 +74,7 @@ class SqliteSentiment:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._scores = "SELECT tweet, score FROM carray(?) CROSS JOIN {scores} ON tweet=value".format(**names)
+        self._scores = "SELECT score FROM carray(?) LEFT JOIN {scores} ON tweet=value".format(**names)
         threshold = round(THRESHOLD * UNITS)
         self._moods = f"""
             SELECT count(*), sum(score >= {threshold}), sum(score <= -{threshold}), sum(score)
@@ -85,7 +85,11 @@ class SqliteSentiment:
         if not tweets:
             return {}
         rows: Any = self._execute(self._scores, (blobs(tweets),))
-        return {TweetId(from_bytes(tweet)): Reading(label_of(units / UNITS), units / UNITS) for tweet, units in rows}
+        return {
+            tweet: Reading(label_of(units / UNITS), units / UNITS)
+            for tweet, (units,) in zip(tweets, rows, strict=True)
+            if units is not None
+        }
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
         """Tweets about a subject by steps of `step` milliseconds. Raises TooMuch."""

@@ -31,7 +31,7 @@ class SqliteTrendWindows:
         self._forget_touched = "DELETE FROM {trend_touched} WHERE hour=?".format(**names)
         self._put_due = "INSERT OR IGNORE INTO {trend_due} VALUES (?, ?)".format(**names)
         self._first_due = "SELECT min(ends) FROM {trend_due}".format(**names)
-        self._due = "SELECT length, ends FROM {trend_due} WHERE ends <= ? ORDER BY ends, length LIMIT ?".format(**names)
+        self._due = "SELECT length, ends FROM {trend_due} WHERE ends <= ? ORDER BY ends, length LIMIT 1".format(**names)
         self._forget_due = "DELETE FROM {trend_due} WHERE length=? AND ends=?".format(**names)
         self._reached = "SELECT time, recorded FROM {trend_clock}".format(**names)
         self._ranking = "SELECT id, items FROM {trend_rankings} WHERE ends=? AND length=?".format(**names)
@@ -56,11 +56,13 @@ class SqliteTrendWindows:
         """These windows have to be ranked once they have ended."""
         self._executemany(self._put_due, [(window.end, window.length) for window in windows])
 
-    def take_due(self, before: Millis, limit: int) -> list[Window]:
-        """Windows to be ranked that have ended by `before`."""
-        windows = [Window(str(length), Millis(end)) for length, end in self._execute(self._due, (before, limit))]
-        self._executemany(self._forget_due, windows)
-        return windows
+    def take_due(self, before: Millis) -> Window | None:
+        """The first ended of the windows to be ranked that have ended by `before`."""
+        row: Any = self._execute(self._due, (before,)).fetchone()
+        if row is None:
+            return None
+        self._execute(self._forget_due, row)
+        return Window(*row)
 
     def waiting(self, before: Millis) -> bool:
         """Whether there is anything to take."""

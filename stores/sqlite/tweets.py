@@ -93,9 +93,9 @@ class SqliteTweets:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._by_ids = """
-            SELECT tweet, author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
+            SELECT author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
                 location, sensitive, content_warning, version, edited_at, deleted
-            FROM carray(?) CROSS JOIN {tweets} ON tweet=value""".format(**names)
+            FROM carray(?) LEFT JOIN {tweets} ON tweet=value""".format(**names)
         self._history = """
             SELECT version, text, entities, at FROM {tweet_versions} WHERE tweet=?1
             UNION ALL SELECT version, text, entities, edited_at FROM {tweets} WHERE tweet=?1 AND NOT deleted
@@ -107,11 +107,12 @@ class SqliteTweets:
             return {}
         found = {}
         rows: Any = self._execute(self._by_ids, (blobs(tweets),)).fetchall()
-        for (
-            key, author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
+        for id_, (
+            author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
             location, sensitive, warning, version, edited_at, deleted,
-        ) in rows:  # fmt: skip
-            id_ = TweetId(from_bytes(key))
+        ) in zip(tweets, rows, strict=True):  # fmt: skip
+            if author is None:
+                continue
             found[id_] = Tweet(
                 id_,
                 author,

@@ -10,7 +10,7 @@ import apsw
 from events.ids import AccountId, account_number
 
 from ..pages import Page
-from ..trigrams import name_key, similarity, threshold, trigrams
+from ..trigrams import name_key, resemblance, trigrams
 from .trigrams import candidates
 from .views import Tables
 
@@ -32,9 +32,9 @@ USER_SEARCH = Tables(
 _LAST = "\U0010ffff"
 
 
-def _compared(slot: int, name: str) -> frozenset[str]:
-    """The trigrams that stand for a row: of the whole name, or of one word of it."""
-    return trigrams(name if slot < 2 else name.partition(" ")[0])
+def _compared(slot: int, name: str) -> str:
+    """What of a row's name is compared: the whole, or the word that it begins with."""
+    return name if slot < 2 else name.partition(" ")[0]
 
 
 class SqliteUserSearchRows:
@@ -77,7 +77,7 @@ class SqliteUserSearchRows:
 
 
 def _trigram_rows(account: int, slot: int, name: str) -> list[tuple[str, int, int, int]]:
-    found = _compared(slot, name)
+    found = trigrams(_compared(slot, name))
     return [(trigram, len(found), account, slot) for trigram in found]
 
 
@@ -123,18 +123,14 @@ class SqliteUserSearch:
 
     def _similar(self, key: str, after: str) -> list[tuple[int, str]]:
         """Those that are similar and have no name with the prefix, after a position."""
-        wanted = trigrams(key)
-        least = threshold(len(wanted))
-        if least == 1.0:
-            return []
         ranked = []
-        for account in {row[0] for row in candidates(self._connection, self._by_trigram, wanted)}:
-            rows: Any = self._execute(self._of, (account,)).fetchall()
-            distance, slot = min((-similarity(wanted, _compared(slot, name)), slot) for slot, name in rows)
-            if -distance >= least and not any(name.startswith(key) for _, name in rows):
-                ranked.append((distance, slot, account))
+        for number in {row[0] for row in candidates(self._connection, self._by_trigram, trigrams(key))}:
+            rows: Any = self._execute(self._of, (number,)).fetchall()
+            distance, slot = min((-resemblance(key, _compared(slot, name)), slot) for slot, name in rows)
+            if distance and not any(name.startswith(key) for _, name in rows):
+                ranked.append((distance, slot, number))
         ranked.sort()
         if after:
-            shown, slot, number = after.split(":")
-            ranked = [row for row in ranked if row > (-float(shown), int(slot), int(number))]
+            last = after.split(":")
+            ranked = [row for row in ranked if row > (-float(last[0]), int(last[1]), int(last[2]))]
         return [(number, f"s:{-distance!r}:{slot}:{number}") for distance, slot, number in ranked]

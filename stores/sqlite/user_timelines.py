@@ -25,7 +25,8 @@ USER_TIMELINES = Tables(
             account INTEGER, activity BLOB,
             tweet BLOB,         -- NULL: the activity is the tweet; else the one retweeted
             reply_to INTEGER,   -- the account replied to
-            PRIMARY KEY (account, activity DESC)) WITHOUT ROWID"""
+            PRIMARY KEY (account, activity DESC)) WITHOUT ROWID""",
+        "newest_activities": "(account INTEGER PRIMARY KEY, activity BLOB NOT NULL)",
     },
 )
 
@@ -34,29 +35,48 @@ SCANNED = 1000
 
 
 class SqliteUserTimelineRows:
-    """The UserTimelineRows port."""
+    """The UserTimelineRows port. Beside each timeline its newest activity is kept, for the home feed to begin with."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._insert = "INSERT OR REPLACE INTO {user_timelines} VALUES (?, ?, ?, ?)".format(**names)
+        self._advance = """
+            INSERT INTO {newest_activities} VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET activity=excluded.activity WHERE excluded.activity>activity""".format(**names)
         self._delete = "DELETE FROM {user_timelines} WHERE account=? AND activity=?".format(**names)
+        self._behead = "DELETE FROM {newest_activities} WHERE account=? AND activity=?".format(**names)
+        self._recede = """
+            INSERT INTO {newest_activities}
+            SELECT account, activity FROM {user_timelines} WHERE account=? ORDER BY activity DESC LIMIT 1
+            """.format(**names)
 
     def posted(self, author: AccountId, tweet: TweetId, reply_to_author: AccountId | None) -> None:
         """The account posted a tweet."""
         replied = account_number(reply_to_author) if reply_to_author is not None else None
-        self._execute(self._insert, (account_number(author), to_bytes(tweet), None, replied))
+        self._put(account_number(author), to_bytes(tweet), None, replied)
 
     def deleted(self, author: AccountId, tweet: TweetId) -> None:
         """The account deleted it."""
-        self._execute(self._delete, (account_number(author), to_bytes(tweet)))
+        self._remove(account_number(author), to_bytes(tweet))
 
     def retweeted(self, actor: AccountId, retweet: ActivityId, tweet: TweetId) -> None:
         """The account passed a tweet on."""
-        self._execute(self._insert, (account_number(actor), to_bytes(retweet), to_bytes(tweet), None))
+        self._put(account_number(actor), to_bytes(retweet), to_bytes(tweet), None)
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
         """The account took the retweet back."""
-        self._execute(self._delete, (account_number(actor), to_bytes(retweet)))
+        self._remove(account_number(actor), to_bytes(retweet))
+
+    def _put(self, account: int, activity: bytes, tweet: bytes | None, reply_to: int | None) -> None:
+        self._execute(self._insert, (account, activity, tweet, reply_to))
+        self._execute(self._advance, (account, activity))
+
+    def _remove(self, account: int, activity: bytes) -> None:
+        self._execute(self._delete, (account, activity))
+        self._execute(self._behead, (account, activity))
+        if self._connection.changes():
+            self._execute(self._recede, (account,))
 
 
 class SqliteUserTimelines:

@@ -94,7 +94,7 @@ class SqliteUsers:
         if not accounts:
             return {}
         rows: Any = self._execute(self._cards, (numbers(accounts),)).fetchall()
-        return {row[0]: Card._make(row) for row in rows}
+        return {row[0]: Card(*row) for row in rows}
 
 
 def _user(row: Any) -> User:

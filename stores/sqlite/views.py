@@ -218,9 +218,11 @@ class SqliteSink:
                 [(self.consumers, TOPICS[topic].number, key, to_bytes(id_)) for (topic, key), id_ in newest.items()],
             )
             self._connection.execute("COMMIT")
-        except UNAVAILABLE as error:
+        except BaseException as error:
             await self.abandon()
-            raise StoreUnavailable(str(error)) from error
+            if isinstance(error, UNAVAILABLE):
+                raise StoreUnavailable(str(error)) from error
+            raise
         if len(self._cache) + len(newest) > CACHED_NEWEST:
             self._cache.clear()
         self._cache.update(newest)

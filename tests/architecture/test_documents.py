@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import timeit
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -81,6 +82,8 @@ def imported() -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("util.find_spec"):
+                names.add(ast.literal_eval(node.args[0]))
     return names - set(rooms) - sys.stdlib_module_names
 
 
@@ -94,3 +97,17 @@ def test_every_dependency_is_used_and_whatever_is_used_is_a_dependency() -> None
     distributions = packages_distributions()
     used = {PART_OF.get(name) or distributions[name][0].lower().replace("_", "-") for name in imported()}
     assert used - {"pyyaml"} == needed
+
+
+TIMED = re.compile(r"^python -m timeit -s '([^']*)' '([^']*)'$", re.MULTILINE)
+MEASURED = [(path, command) for path in DECISIONS for command in TIMED.findall(path.read_text())]
+
+
+@pytest.mark.parametrize(("path", "command"), MEASURED, ids=[f"{path.stem}: {timed}" for path, (_, timed) in MEASURED])
+def test_a_measurement_in_a_decision_can_be_repeated(path: Path, command: tuple[str, str]) -> None:
+    setup, statement = command
+    assert timeit.repeat(statement, setup, repeat=1, number=1)
+
+
+def test_every_timing_in_a_decision_is_one_that_is_repeated() -> None:
+    assert sum(path.read_text().count("python -m timeit -s") for path in DECISIONS) == len(MEASURED)

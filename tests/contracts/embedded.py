@@ -13,6 +13,7 @@ from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
 from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
+from events.sqlite.log import checksum
 from runtime.embedded.log_db import LogDb, log_table, open_reader
 
 START = Millis(1_790_000_000_000)
@@ -154,9 +155,14 @@ class Embedded:
         await self._run("DELETE FROM subject_keys WHERE subject=?", subject)
         self.db.sealer.clear()
 
-    async def rewrite(self, change, *bindings):
-        """Change records as nobody may."""
-        await self._run(f"UPDATE records SET {change}", *bindings)
+    async def rewrite(self, type_, **columns):
+        """Change the records of a type as another version of the software could have written them."""
+        names = ("position", "id", "type", "version", "key", "time", "headers", "value")
+        rows = self.db.connection.execute(f"SELECT {','.join(names)} FROM records WHERE type=?", (type_,)).fetchall()
+        for row in rows:
+            changed = (dict(zip(names, row, strict=True)) | columns).values()
+            await self._run("DELETE FROM records WHERE position=?", row[0])
+            await self._run("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?)", *changed, checksum(*changed))
 
     async def _run(self, statement, *bindings):
         await self.db.commits.run(lambda: self.db.connection.execute(statement, bindings).fetchall())

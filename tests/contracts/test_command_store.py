@@ -18,13 +18,15 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
+from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.facts import AccountNamed, EngagementOf, RelationOf, TweetFor
 from events.accounts import AccountRegistered
-from events.entities import Entities
+from events.entities import Entities, Mention
 from events.graph import AccountFollowed
 from events.ids import AccountId, ClockBehind, Millis, TweetId, id_at, millis
 from events.log import LogUnavailable, Positions
+from events.tweets import TweetRef
 
 DAY = 24 * 3600 * 1000
 
@@ -100,6 +102,30 @@ async def test_the_context_becomes_the_envelope(system):
     assert (about.actor, about.correlation, about.causation, about.traceparent) == (ALICE, "request", "cause", "trace")
     assert about.time == 1_424_300_000_000
     assert millis(about.id) == START
+
+
+async def test_mentions_are_settled_whatever_their_case_and_stay_with_the_edit(system):
+    await settle(system)
+    mentions = Entities(mentions=(Mention("BoB", 0, 4), Mention("nobody", 5, 12)))
+    tweet = TweetId(system.ids.issue())
+    await system.store.execute(POST_TWEET, PostTweet(ALICE, tweet, "@BoB @nobody", mentions), by(ALICE), SAY)
+    edit = EditTweet(ALICE, tweet, "@BoB @nobody!", mentions, system.clock())
+    await system.store.execute(EDIT_TWEET, edit, by(ALICE), SAY)
+    events = [record.event for record in await records(system.log) if record.topic == "tweets"]
+    assert [[m.account for m in event.entities.mentions] for event in events] == [[BOB, None]] * 2
+
+
+async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system):
+    await settle(system)
+    first = await posted(system, ALICE)
+    second = await posted(system, BOB, reply_to=first)
+    third = await posted(system, CAROL, reply_to=second, quote_of=first)
+    event = (await records(system.log))[-1].event
+    assert (event.reply_to, event.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
+    assert event.conversation == first
+    await system.store.execute(DELETE_TWEET, DeleteTweet(CAROL, third), by(CAROL), SAY)
+    deleted = (await records(system.log))[-1].event
+    assert (deleted.reply_to, deleted.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
 
 
 async def test_an_event_happened_now_unless_the_context_says_when(system):

@@ -134,14 +134,16 @@ def test_rotation_wraps_every_key_anew_in_steps_and_leaves_destroyed_ones_destro
         keys.create(subject)
     connection.execute("UPDATE subject_keys SET wrapped = NULL WHERE subject = 'eve'")
     sealed = keys.sealer.seal(ADA, "TweetPosted", "id 1", SECRET)
+    secret = keys.secret("cursors")
 
     newer = masters("b", "a")
-    assert [keys.rewrap(newer, 1) for _ in range(3)] == [1, 1, 0]
+    assert [keys.rewrap(newer, 2) for _ in range(3)] == [2, 1, 0]
 
     reader = SqliteKeys(connection, Sealer(newer.only_current()))
     reader.fetch([ADA, BOB, "eve"])
     assert reader.sealer.open(ADA, "TweetPosted", "id 1", sealed) == SECRET
     assert reader.sealer.erased("eve")
+    assert reader.secret("cursors") == secret
 
 
 def test_a_subject_keeps_the_key_it_has() -> None:
@@ -152,6 +154,19 @@ def test_a_subject_keeps_the_key_it_has() -> None:
     sealed = keys.sealer.seal(ADA, "TweetPosted", "id 1", SECRET)
     keys.create(ADA)
     assert keys.sealer.open(ADA, "TweetPosted", "id 1", sealed) == SECRET
+
+
+def test_a_secret_is_made_once_and_is_another_when_it_is_renewed() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(KEYS_DDL)
+    keys = SqliteKeys(connection, Sealer(masters("a")))
+    secret = keys.secret("cursors")
+    assert len(secret) == 32
+    assert SqliteKeys(connection, Sealer(masters("a"))).secret("cursors") == secret
+    assert keys.secret("tokens") != secret
+    renewed = keys.renew_secret("cursors")
+    assert renewed != secret
+    assert keys.secret("cursors") == renewed
 
 
 def test_a_key_wrapped_by_another_master_of_the_same_name_does_not_unwrap() -> None:

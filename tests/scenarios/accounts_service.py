@@ -1,6 +1,7 @@
-"""Accounts as a service of a test: the real system on a temporary directory, the real edge and routes before it.
+"""The whole application of a test: the real composition on a temporary directory, spoken to over ASGI.
 
-Time stands still until the test moves it, the views follow when a read waits for them, and bcrypt has its least cost.
+Time stands still until the test moves it, the views follow when a read asks for it by a Consistency-Token, and bcrypt
+has its least cost.
 """
 
 from __future__ import annotations
@@ -8,41 +9,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
-from command_api.passwords import Passwords
-from command_api.routes import problems as problems
-from command_api.routes.auth import Accounts, auth
-from command_api.routes.executing import Commands, Limits
-from command_api.routes.stream_tickets import stream_tickets
-from command_api.sign_in_attempts import SignInAttempts
-from command_api.tokens import AccessTokens, RefreshTokens
 from events.ids import Millis
 from events.log import Positions
-from query_api.routes.sessions import sessions
-from query_api.serving import Queries
-from rest.authentication import Authenticator
-from rest.edge import API, Edge
-from rest.jwks import jwks
-from rest.rate_limits import Policy, RateLimits
-from rest.signing import ConsistencyTokens, Cursors
 from rest.tickets import Tickets
+from runtime.embedded.composing import Composition
 from runtime.embedded.system import InProcess, System
 from runtime.settings import Settings
 
 START = Millis(1_763_000_000_000)
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
-ISSUER = "minitwitter-tests"
 LIFETIME_MS = 15 * MINUTE
 REFRESH_MS = 30 * DAY
 KEEP_MS = LIFETIME_MS + MINUTE
-FAILED_SIGN_INS = (Policy("failed-sign-ins", quota=10, window_s=3600, burst=10),)
-ANYTHING = Policy("anything", quota=1_000_000, window_s=1, burst=1_000_000)
+ISSUER = "minitwitter-tests"
 
 
 class StandingClock:
@@ -73,62 +57,26 @@ async def in_place(work: Any) -> None:
 
 
 class Service:
-    """Everything that answers for accounts; `client` talks to it."""
+    """The application and what it stands on; `client` talks to it."""
 
-    def __init__(self, system: System, views: InProcess, passwords: Passwords) -> None:
+    def __init__(self, system: System, views: InProcess) -> None:
         self.system = system
         self.views = views
-        self.store = system.commands
-        self.keys = system.signing_keys
-        self.revocations = system.revocations
-        clock = system.clock
-        self.authenticator = Authenticator(self.keys, self.revocations, clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS)
-        self.tickets = Tickets(system.token_key, self.revocations, clock)
-        limits = RateLimits(clock)
-        tokens = ConsistencyTokens(system.token_key)
-        self.accounts = Accounts(
-            passwords,
-            AccessTokens(self.keys, clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS),
-            RefreshTokens(system.randomness, clock, REFRESH_MS),
-            SignInAttempts(limits, FAILED_SIGN_INS),
-            self.tickets,
-        )
-        self.app = FastAPI()
-        self.app.state.accounts = self.accounts
-        self.app.state.commands = Commands(
-            store=self.store,
-            ids=system.ids,
-            tokens=tokens,
-            limits=limits,
-            policies=Limits((), (), FAILED_SIGN_INS),
-            edit_window_ms=Millis(0),
-            most_bytes=65_536,
-        )
-        self.app.state.queries = Queries(readers=lambda: system.readers, cursors=Cursors(system.token_key), now=clock)
-        for router in (auth, stream_tickets, sessions):
-            self.app.include_router(router, prefix=API)
-        self.app.include_router(jwks(self.keys.jwks))
-        self.edge = Edge(
-            self.app,
-            match=lambda method, path: None,
-            new_id=system.ids.issue,
-            authenticate=self.authenticator.authenticate,
-            applied=SimpleNamespace(wait_for=self._wait_for),
-            tokens=tokens,
-            limits=limits,
-            anonymous_reads=ANYTHING,
-            telemetry=Faults(),
-            address_of=lambda scope, headers: headers.get(b"x-test-address", b"203.0.113.7").decode(),
-            most_bytes=65_536,
-        )
-
-    async def _wait_for(self, positions: Positions, timeout: float) -> bool:
-        await self.views.project()
-        return True
+        self.composition = Composition(system, parts=list, telemetry=Faults())
+        self.authenticator = self.composition.authenticator
+        self.tickets = Tickets(system.token_key, system.revocations, system.clock)
 
     def client(self) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=self.edge)
-        return httpx.AsyncClient(transport=transport, base_url=f"http://test{API}", headers={"user-agent": "tests/1"})
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.composition.application),
+            base_url="http://test/api/v1",
+            headers={"user-agent": "tests/1", "x-forwarded-for": "203.0.113.7"},
+            event_hooks={"request": [self._project]},
+        )
+
+    async def _project(self, request: httpx.Request) -> None:
+        if "consistency-token" in request.headers:
+            await self.views.project()
 
     async def events(self) -> list[Any]:
         """All events of the log."""
@@ -136,13 +84,16 @@ class Service:
 
 
 @asynccontextmanager
-async def opened(directory: Path, clock: StandingClock, passwords: Passwords) -> AsyncIterator[Service]:
+async def opened(directory: Path, clock: StandingClock) -> AsyncIterator[Service]:
     """A service on a data directory, closed again at the end."""
-    system = System(Settings(data=directory), clock=clock, off_loop=in_place, timer=lambda: 0.0)
+    settings = Settings(data=directory, bcrypt_cost=4, issuer=ISSUER, trusted_proxies=("127.0.0.1",))
+    system = System(settings, clock=clock, off_loop=in_place, timer=lambda: 0.0)
     views = await InProcess.open(system)
+    service = Service(system, views)
     try:
-        yield Service(system, views, passwords)
+        yield service
     finally:
+        service.composition.close()
         views.close()
         await system.close()
 

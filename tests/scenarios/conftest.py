@@ -1,21 +1,13 @@
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from accounts_service import KEEP_MS, Service, StandingClock, opened
 
-from command_api.passwords import Passwords
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
-
-
-@pytest.fixture(scope="session")
-def passwords() -> Iterator[Passwords]:
-    made = Passwords(cost=4, threads=2)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +24,9 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, clock: StandingClock, passwords: Passwords, one_key: Path) -> AsyncIterator[Service]:
+async def service(tmp_path: Path, clock: StandingClock, one_key: Path) -> AsyncIterator[Service]:
     shutil.copytree(one_key, tmp_path / "signing-keys")
-    async with opened(tmp_path, clock, passwords) as service:
+    async with opened(tmp_path, clock) as service:
         yield service
 
 

@@ -59,16 +59,18 @@ async def test_an_access_token_says_who_in_which_session(http, service):
         "iat": START // 1000,
         "exp": START // 1000 + 900,
     }
-    assert jwt.get_unverified_header(tokens["access_token"])["kid"] == service.keys.current.kid
+    assert jwt.get_unverified_header(tokens["access_token"])["kid"] == service.system.signing_keys.current.kid
 
 
 def forged(service, key=..., algorithm="RS256", headers=None, **claims):
     account, session = id_at(START, "somebody"), id_at(START, "session")
     said = {"iss": ISSUER, "sub": account, "sid": session, "role": "user"}
     said |= {"iat": START // 1000, "exp": START // 1000 + 900} | claims
-    header = {"kid": service.keys.current.kid, "typ": "at+jwt"} | (headers or {})
+    header = {"kid": service.system.signing_keys.current.kid, "typ": "at+jwt"} | (headers or {})
     said = {name: value for name, value in said.items() if value is not ...}
-    return jwt.encode(said, service.keys.current.private if key is ... else key, algorithm, headers=header)
+    return jwt.encode(
+        said, service.system.signing_keys.current.private if key is ... else key, algorithm, headers=header
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def verifying(one_key):
     clock = StandingClock()
     keys = SigningKeys(one_key, HybridClock(clock), KEEP_MS)
     authenticator = Authenticator(keys, RecentRevocations(KEEP_MS), clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS)
-    return SimpleNamespace(keys=keys, authenticator=authenticator)
+    return SimpleNamespace(system=SimpleNamespace(signing_keys=keys), authenticator=authenticator)
 
 
 def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying):
@@ -176,23 +178,23 @@ async def test_the_key_set_has_what_it_takes_to_verify_a_token_elsewhere(http, s
 
 async def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies(http, service, clock):
     before = await registered(http)
-    old = service.keys.current.kid
+    old = service.system.signing_keys.current.kid
     clock.forward(DAY)
     before = await signed_in(http)
-    service.keys.rotate()
+    service.system.signing_keys.rotate()
     after = await signed_in(http)
-    assert service.keys.current.kid != old
-    assert jwt.get_unverified_header(after["access_token"])["kid"] == service.keys.current.kid
+    assert service.system.signing_keys.current.kid != old
+    assert jwt.get_unverified_header(after["access_token"])["kid"] == service.system.signing_keys.current.kid
     clock.forward(1000)
     assert await is_signed_in(http, before)
     assert await is_signed_in(http, after)
     listed = (await http.get("http://test/.well-known/jwks.json")).json()["keys"]
-    assert [key["kid"] for key in listed] == [old, service.keys.current.kid]
+    assert [key["kid"] for key in listed] == [old, service.system.signing_keys.current.kid]
 
 
 async def test_an_old_key_is_listed_and_verifies_until_its_last_token_has_expired(http, service, clock, tmp_path):
-    old = service.keys.current
-    service.keys.rotate()
+    old = service.system.signing_keys.current
+    service.system.signing_keys.rotate()
     clock.forward(KEEP_MS - 1)
     stale = forged(service, key=old.private, headers={"kid": old.kid}, exp=START // 1000 + 10_000)
     service.authenticator.authenticate(b"Bearer " + stale.encode())
@@ -200,7 +202,9 @@ async def test_an_old_key_is_listed_and_verifies_until_its_last_token_has_expire
     stale = forged(service, key=old.private, headers={"kid": old.kid}, exp=START // 1000 + 10_001)
     with pytest.raises(TokenRefused, match="no longer"):
         service.authenticator.authenticate(b"Bearer " + stale.encode())
-    assert [key["kid"] for key in service.keys.jwks()["keys"]] == [service.keys.current.kid]
+    assert [key["kid"] for key in service.system.signing_keys.jwks()["keys"]] == [
+        service.system.signing_keys.current.kid
+    ]
     reopened = SigningKeys(tmp_path / "signing-keys", service.system.ids, KEEP_MS)
     assert [path.stem for path in (tmp_path / "signing-keys").iterdir()] == [reopened.current.kid]
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import importlib
 import json
-import pkgutil
 import re
 
 import bcrypt
@@ -24,11 +22,8 @@ from accounts_service import (
     sign_in,
     signed_in,
 )
-from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
-import command_api.routes
-import query_api.routes
 from command_api.deciding import Context
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount, NotClaimable
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
@@ -39,6 +34,7 @@ from events.ids import AccountId, id_at
 from events.personal import SessionStarted
 from rest.jwks import jwks
 from runtime.operations import operations
+from runtime.routes import ROUTERS
 
 # Registering
 
@@ -144,12 +140,7 @@ async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service,
 
 
 def paths_of_the_api():
-    for package in (command_api.routes, query_api.routes):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            for found in vars(importlib.import_module(module.name)).values():
-                if isinstance(found, APIRouter):
-                    yield from (route.path for route in found.routes)
-    for router in (operations(list, CollectorRegistry()), jwks(dict)):
+    for router in (*ROUTERS, operations(list, CollectorRegistry()), jwks(dict)):
         yield from (route.path for route in router.routes)
 
 
@@ -191,7 +182,7 @@ async def test_failed_sign_ins_are_limited_for_a_login(http):
     await registered(http)
     for n in range(10):
         answer = await http.post(
-            "/auth/login", json={"login": "ADA", "password": OTHER}, headers={"x-test-address": f"198.51.100.{n}"}
+            "/auth/login", json={"login": "ADA", "password": OTHER}, headers={"x-forwarded-for": f"198.51.100.{n}"}
         )
         assert answer.status_code == 401
     limited = await sign_in(http)
@@ -206,7 +197,7 @@ async def test_failed_sign_ins_are_limited_for_an_address(http, clock):
         await http.post("/auth/login", json={"login": f"nobody{n}", "password": OTHER})
     limited = await sign_in(http)
     assert limited.status_code == 429
-    await signed_in(http, **{"x-test-address": "198.51.100.1"})
+    await signed_in(http, **{"x-forwarded-for": "198.51.100.1"})
     clock.forward(6 * MINUTE)
     await signed_in(http)
 
@@ -223,12 +214,11 @@ async def test_sign_ins_that_succeed_are_not_limited(http):
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_too_many_sign_ins_at_once_are_told_to_come_back(http, service):
+async def test_too_many_sign_ins_at_once_are_told_to_come_back(http):
     await registered(http)
-    service.accounts.attempts._most = 5
-    answers = await asyncio.gather(*(sign_in(http) for _ in range(20)))
+    answers = await asyncio.gather(*(sign_in(http) for _ in range(120)))
     refused = [answer for answer in answers if answer.status_code != 200]
-    assert refused
+    assert 0 < len(refused) <= 20  # of 100 in hand, some were done before the last came
     assert {(answer.status_code, problem(answer)) for answer in refused} == {(503, "unavailable")}
     assert all(answer.headers["retry-after"] for answer in refused)
     await signed_in(http)
@@ -247,19 +237,19 @@ async def test_the_user_agent_is_kept_short_and_printable(http, service):
 async def imported(service, name="oldtimer"):
     account = AccountId(id_at(START, "account", name))
     answering = Answers(no_content, "")
-    await service.store.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), answering)
+    await service.system.commands.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), answering)
     return account
 
 
-async def test_an_imported_account_is_signed_in_to_once_it_is_claimed(http, service, passwords):
+async def test_an_imported_account_is_signed_in_to_once_it_is_claimed(http, service):
     account = await imported(service)
     refused = await http.post("/auth/login", json={"login": "oldtimer", "password": PASSWORD})
     assert (refused.status_code, problem(refused)) == (401, "wrong-credentials")
-    claim = ClaimAccount(account, await passwords.hash(PASSWORD))
-    await service.store.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+    claim = ClaimAccount(account, await service.system.passwords.hash(PASSWORD))
+    await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
     assert await is_signed_in(http, await signed_in(http, "oldtimer"))
     with pytest.raises(NotClaimable):
-        await service.store.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+        await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
 
 
 # Passwords

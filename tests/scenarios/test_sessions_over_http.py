@@ -107,10 +107,10 @@ async def test_sessions_whose_refresh_token_expired_can_be_found_and_ended(http,
     await signed_in(http)
     clock.forward(REFRESH_MS - DAY)
     question = SessionsExpired(clock(), 10)
-    (expired,) = (await service.store.ask(question))[question]
+    (expired,) = (await service.system.commands.ask(question))[question]
     end = EndSession(expired.account, expired.id, "expired")
-    await service.store.execute(END_SESSION, end, Context(), Answers(no_content, ""))
-    assert (await service.store.ask(question))[question] == ()
+    await service.system.commands.execute(END_SESSION, end, Context(), Answers(no_content, ""))
+    assert (await service.system.commands.ask(question))[question] == ()
     assert (await refresh(http, tokens)).status_code == 401
     again = await signed_in(http)
     listed = (await http.get("/auth/sessions", headers=await fresh(http, again))).json()["items"]
@@ -151,13 +151,13 @@ async def test_signing_out_everywhere_ends_every_session(http):
     await signed_in(http)
 
 
-async def test_a_session_that_ended_stays_ended_after_a_restart(tmp_path, clock, passwords, one_key):
+async def test_a_session_that_ended_stays_ended_after_a_restart(tmp_path, clock, one_key):
     shutil.copytree(one_key, tmp_path / "signing-keys")
-    async with opened(tmp_path, clock, passwords) as service, service.client() as http:
+    async with opened(tmp_path, clock) as service, service.client() as http:
         gone, stays = await registered(http), await signed_in(http)
         await http.post("/auth/logout", headers=bearer(gone))
     clock.forward(LIFETIME_MS - 1)
-    async with opened(tmp_path, clock, passwords) as service, service.client() as http:
+    async with opened(tmp_path, clock) as service, service.client() as http:
         assert not await is_signed_in(http, gone)
         assert await is_signed_in(http, stays)
 
@@ -167,7 +167,7 @@ async def test_what_is_remembered_of_sessions_that_ended_is_let_go_when_no_token
         tokens = await registered(http) if clock() == START else await signed_in(http)
         await http.post("/auth/logout", headers=bearer(tokens))
         clock.forward(KEEP_MS)
-    assert len(service.revocations._ended) == 1
+    assert len(service.system.revocations._ended) == 1
     assert service.system.log_db.connection.execute("SELECT count(*) FROM revoked_sessions").get == 1
 
 
@@ -179,11 +179,11 @@ async def test_a_session_is_not_revoked_before_its_end_is_durable(http, service,
     monkeypatch.setattr(
         service.system.log_db.commits,
         "_commit",
-        lambda: (at_commit.append(service.revocations.is_revoked(session)), commit()),
+        lambda: (at_commit.append(service.system.revocations.is_revoked(session)), commit()),
     )
     await http.post("/auth/logout", headers=bearer(tokens))
     assert at_commit == [False]
-    assert service.revocations.is_revoked(session)
+    assert service.system.revocations.is_revoked(session)
 
 
 async def test_a_session_whose_end_did_not_reach_the_disk_goes_on(http, service, monkeypatch):
@@ -209,7 +209,7 @@ async def test_a_session_whose_end_did_not_reach_the_disk_goes_on(http, service,
 async def test_sessions_are_listed_newest_first_with_where_they_began(http, clock):
     await registered(http)
     clock.forward(1000)
-    newer = await signed_in(http, **{"user-agent": "phone/2", "x-test-address": "198.51.100.1"})
+    newer = await signed_in(http, **{"user-agent": "phone/2", "x-forwarded-for": "198.51.100.1"})
     answer = await http.get("/auth/sessions", headers=await fresh(http, newer))
     assert answer.status_code == 200
     phone, laptop = answer.json()["items"]

@@ -124,7 +124,7 @@ class Process:
         hot = (POST_PATH, hot_post(commands))
         return Edge(
             app,
-            match=lambda method, path: hot if (method, path) == ("POST", POST_PATH) else None,
+            match=lambda method, path, *_: hot if (method, path) == ("POST", POST_PATH) else None,
             new_id=system.ids.issue,
             authenticate=_by_name,
             applied=system.applied,

@@ -1,0 +1,62 @@
+"""The server under test, with routes that answer a constant: what the machine and the server allow at most.
+
+Run as `python -m bench.server --data DIR --port N --constant FILE`. The constants take the same way as the hot
+routes: the same edge, the same sign-in, and answers of the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvloop
+
+import runtime.app
+from rest.edge import Hot, Match, read_body
+from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from runtime.serving import serve
+from runtime.settings import load
+from runtime.telemetry import configure
+
+CONSTANT = "/api/v1/constant/"
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--constants", type=Path, required=True, help="a folder; each file is served by its name")
+    given = parser.parse_args()
+    original = runtime.app.matcher
+
+    def matcher(parameters: runtime.app.Parameters) -> Match:
+        match = original(parameters)
+
+        def with_constants(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
+            if path.startswith(CONSTANT):
+                return CONSTANT, constant
+            return match(method, path, query)
+
+        return with_constants
+
+    cache: dict[str, bytes] = {}
+
+    async def constant(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        exchange.signed_in()
+        if scope["method"] == "POST":
+            await read_body(receive, 65_536)
+        name = scope["path"].rpartition("/")[2]
+        body = cache.get(name)
+        if body is None:
+            body = cache[name] = (given.constants / name).read_bytes()
+        return Reply(200, body, [JSON])
+
+    runtime.app.matcher = matcher
+    settings = load({"data": given.data, "port": given.port}).settings
+    configure("warning", "bench")
+    uvloop.run(serve(settings, demo=False, say=lambda line: None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Closed-loop load by wrk, whose cost is small beside a server's: one thread, as many connections as asked for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+SCRIPTS = Path(__file__).parent
+
+
+class LoadFailed(Exception):
+    """The load could not be made, or the server refused some of it."""
+
+
+class Load(NamedTuple):
+    """What wrk saw: requests a second, and milliseconds for half and for 99 % of the requests."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def wrk(url: str, script: str, files: Sequence[Path], *, connections: int = 64, seconds: int = 10) -> Load:
+    """Run a script of this folder against a server. Raises LoadFailed where any answer was not 2xx."""
+    if shutil.which("wrk") is None:
+        raise LoadFailed("wrk is not installed (Debian: apt-get install wrk)")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPTS / script), url, "--"]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)  # noqa: S603
+    out = done.stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
+    if done.returncode or rate is None:
+        raise LoadFailed(f"wrk failed: {done.stderr or out}")
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise LoadFailed(f"the server did not answer all requests well:\n{out}")
+    return Load(float(rate[1]), _percentile(out, 50), _percentile(out, 99))
+
+
+def _percentile(out: str, percent: int) -> float:
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)", out, re.MULTILINE)
+    assert found is not None
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]

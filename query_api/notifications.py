@@ -1,0 +1,148 @@
+"""What an account is shown of what others did, and how much of it is unread.
+
+Likes of one tweet are one item, and retweets of one tweet are one. The item stands where the newest of them does, and
+is read when that one is. What comes from somebody whom the viewer blocks or mutes, or who blocks the viewer, is left
+out, and so is what is about a deleted tweet. Unread items are counted by looking at the same items, so the number is
+that of the items shown as unread; it goes up to 99, and 5,000 notifications are looked at for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from events.ids import AccountId, NotificationId, TweetId, millis
+from rest import resources
+from rest.times import rfc3339
+from stores.notifications import GROUPED, KINDS, Group, Member, Notification
+from stores.pages import Page
+from stores.readers import Readers
+
+from .hydration import hydrate
+
+MOST_COUNTED = 99
+MOST_SHOWN_ACTORS = 10
+_MOST_MEMBERS = MOST_COUNTED + 1
+_MOST_LOOKED_AT = 5000
+_FIRST, _MORE = 50, 500
+"""Notifications that are read at once: few, because most pages and counts need no more; then many."""
+
+
+class Item(NamedTuple):
+    """What is shown as one: `id` is the newest notification's, `actors` are the newest first, `together` is up to 99."""
+
+    id: NotificationId
+    kind: str
+    tweet: TweetId | None
+    actors: list[AccountId]
+    together: int
+    read: bool
+
+
+class Walk:
+    """Goes through a viewer's items, newest first, as they were when `up_to` was the newest notification."""
+
+    def __init__(self, readers: Readers, viewer: AccountId, kinds: Collection[str], up_to: str | None) -> None:
+        self._readers = readers
+        self._viewer = viewer
+        self._kinds = kinds
+        self._groups: dict[Group, list[Member]] = {}
+        self.up_to = up_to
+        self.looked_at = 0
+
+    async def on(self, before: str | None) -> Page[Item]:
+        """The items of which the newest notification is among the next ones older than `before`."""
+        size = _MORE if self.looked_at else _FIRST
+        page = await self._readers.notifications.newest(self._viewer, self._kinds, before, size)
+        self.looked_at += size
+        if self.up_to is None and page.items:
+            self.up_to = page.items[0].id
+        rows = await self._visible(page.items)
+        marks = await self._readers.notifications.marks(self._viewer, [row.id for row in rows])
+        items = []
+        for row in rows:
+            members = self._group(row)
+            if members and members[0].id == row.id:
+                actors = [member.actor for member in members]
+                first, together = actors[:MOST_SHOWN_ACTORS], min(len(actors), MOST_COUNTED)
+                items.append(Item(row.id, row.kind, row.tweet, first, together, marks.covers(row.id)))
+        return Page(items, page.next)
+
+    def _group(self, row: Notification) -> list[Member]:
+        """All that is shown with a notification, the newest first; itself, where its kind is not grouped."""
+        if row.tweet is None or row.kind not in GROUPED:
+            return [Member(row.id, row.actor)]
+        return self._groups[row.kind, row.tweet]
+
+    async def _visible(self, rows: list[Notification]) -> list[Notification]:
+        """Those that the viewer may see; the visible members of their groups are looked up with them."""
+        groups = {(row.kind, row.tweet) for row in rows if row.tweet is not None and row.kind in GROUPED}
+        members = await self._readers.notifications.members(
+            self._viewer, groups - self._groups.keys(), self.up_to, _MOST_MEMBERS
+        )
+        actors = {row.actor for row in rows}
+        actors.update(member.actor for group in members.values() for member in group)
+        unseen = await self._readers.graph.unseen(self._viewer, actors)
+        hidden = unseen.blocked | unseen.muted
+        for group, found in members.items():
+            self._groups[group] = [member for member in found if member.actor not in hidden]
+        tweets = await self._readers.tweets.by_ids({row.tweet for row in rows if row.tweet is not None})
+        there = {id_ for id_, tweet in tweets.items() if not tweet.deleted}
+        return [row for row in rows if row.actor not in hidden and (row.tweet is None or row.tweet in there)]
+
+    @property
+    def far_enough(self) -> bool:
+        """Whether so much was looked at that it has to do."""
+        return self.looked_at >= _MOST_LOOKED_AT
+
+
+async def shown(
+    readers: Readers, viewer: AccountId, kinds: Collection[str], before: str | None, limit: int
+) -> Page[resources.Notification]:
+    """A page of items.
+
+    A position is the newest notification of the first page, and the last one shown: what comes in meanwhile does not
+    move an item from one page to another.
+    """
+    up_to, _, position = (before or "").partition(" ")
+    walk = Walk(readers, viewer, kinds, up_to or None)
+    with readers.snapshot():
+        page = await walk.on(position or None)
+        items = page.items
+        while page.next is not None and len(items) < limit and not walk.far_enough:
+            page = await walk.on(page.next)
+            items += page.items
+        next_ = items[limit - 1].id if len(items) > limit else page.next
+        return Page(await _hydrated(readers, viewer, items[:limit]), None if next_ is None else f"{walk.up_to} {next_}")
+
+
+async def _hydrated(readers: Readers, viewer: AccountId, items: list[Item]) -> list[resources.Notification]:
+    tweets = {item.tweet for item in items if item.tweet is not None}
+    hydrated = await hydrate(readers, viewer, tweets, {actor for item in items for actor in item.actors})
+    return [
+        resources.Notification(
+            item.id,
+            item.kind,
+            rfc3339(millis(item.id)),
+            item.read,
+            [hydrated.authors[actor] for actor in item.actors],
+            item.together,
+            None if item.tweet is None else hydrated.tweets.get(item.tweet),
+        )
+        for item in items
+    ]
+
+
+async def unread_count(readers: Readers, viewer: AccountId) -> int:
+    """How many items are shown as unread, up to 99."""
+    walk = Walk(readers, viewer, KINDS, None)
+    with readers.snapshot():
+        mark = (await readers.notifications.marks(viewer, ())).up_to
+        count, position = 0, None
+        while count < MOST_COUNTED and not walk.far_enough:
+            page = await walk.on(position)
+            count += sum(not item.read for item in page.items)
+            position = page.next
+            if position is None or position <= mark:
+                break
+    return min(count, MOST_COUNTED)

@@ -1,0 +1,51 @@
+"""Reading notifications: GET /notifications and /notifications/unread-count."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Query, Request, Response
+
+from rest import resources
+from rest.openapi import answers
+from rest.routing import Page, Paged, SignedIn, json_response, page_response, router
+from stores.notifications import KINDS, Kind
+
+from .. import notifications as reading
+from ..serving import Querying, Reading
+
+notifications = router("Notifications")
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """How many notifications are unread; 99 stands for 99 or more."""
+
+    count: int
+
+
+@notifications.get("/notifications", response_model=None)
+@answers(Page[resources.Notification])
+async def get_notifications(
+    request: Request,
+    viewer: SignedIn,
+    page: Paged,
+    queries: Querying,
+    readers: Reading,
+    kind: Annotated[Kind | None, Query(description="Only of this kind")] = None,
+) -> Response:
+    """What others did that you may want to know of, newest first.
+
+    Likes of one tweet are one item, with the newest that liked it; so are its retweets.
+    """
+    of = f"notifications {viewer.account} {kind}"
+    kinds = KINDS if kind is None else (kind,)
+    found = await reading.shown(readers, viewer.account, kinds, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@notifications.get("/notifications/unread-count", response_model=None)
+@answers(Unread)
+async def get_unread_count(viewer: SignedIn, readers: Reading) -> Response:
+    """How many of the items of GET /notifications are unread, up to 99."""
+    return json_response(Unread(await reading.unread_count(readers, viewer.account)))

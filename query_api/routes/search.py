@@ -1,0 +1,106 @@
+"""Search: GET /search/tweets, /search/users and /search/hashtags."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import Query, Request, Response
+
+from rest import resources
+from rest.openapi import answers
+from rest.problems import invalid
+from rest.routing import Anyone, Page, Paged, page_response, router
+
+from .. import people, searching
+from ..search_query import QueryRefused, parse
+from ..serving import Querying, Reading, account_of
+from ..time_series import time_of
+
+search = router("Search")
+
+LONGEST = 500
+LONGEST_NAME = 50
+
+
+class FoundTag(msgspec.Struct, frozen=True):
+    """A hashtag, folded, and how many tweets carry it."""
+
+    tag: str
+    tweets_count: int
+
+
+def _list(*asked: str | None) -> str:
+    """What cursors call a list. What was asked for can be long, and a cursor goes into a header and an address."""
+    return f"search {hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()}"
+
+
+Words = Annotated[
+    str,
+    Query(
+        max_length=LONGEST, description='Words, "phrases", -not, #tags, @names, from:name', examples=["#delay -united"]
+    ),
+]
+Name = Annotated[str, Query(min_length=1, max_length=LONGEST_NAME, description="The beginning, or nearly the whole")]
+
+
+@search.get("/search/tweets", response_model=None)
+@answers(Page[resources.Tweet])
+async def search_tweets(
+    request: Request,
+    viewer: Anyone,
+    page: Paged,
+    queries: Querying,
+    readers: Reading,
+    q: Words = "",
+    since: Annotated[str | None, Query(description="Not written before this time", max_length=40)] = None,
+    until: Annotated[str | None, Query(description="Written before this time", max_length=40)] = None,
+    by: Annotated[str | None, Query(alias="from", description="By the account of this name", max_length=40)] = None,
+    sort: Annotated[Literal["newest", "best"], Query(description="`best` ranks the newest 1,000")] = "newest",
+) -> Response:
+    """Tweets that have all the words, newest or best first.
+
+    `"two words"` finds them one after the other, `-word` tweets without it; `#tag`, `@name` and `from:name` find
+    hashtags, mentions and authors. Case and accents make no difference, nor do spaces in scripts that have none.
+    """
+    of = _list("tweets", sort, since, until, by, q)
+    after = page.after(queries.cursors, of)
+    start = None if since is None else time_of("since", since)
+    end = None if until is None else time_of("until", until)
+    try:
+        parsed = parse(q)
+        if by is not None:
+            parsed.by.append(by.removeprefix("@"))
+        wanted = await searching.wanted(readers, parsed, start, end)
+    except QueryRefused as error:
+        raise invalid("q", "nothing_to_find", str(error)) from error
+    if wanted is None:
+        return page_response(request, [], queries.cursors, of, None)
+    read = searching.newest if sort == "newest" else searching.best
+    found = await read(readers, account_of(viewer), wanted, after, page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@search.get("/search/users", response_model=None)
+@answers(Page[resources.User])
+async def search_users(
+    request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading, q: Name
+) -> Response:
+    """Accounts by name: those of which a name begins so first, then those with one that is nearly the same."""
+    of = _list("users", q)
+    fetch = partial(readers.user_search.find, q)
+    found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
+    return page_response(request, found.items, queries.cursors, of, found.next)
+
+
+@search.get("/search/hashtags", response_model=None)
+@answers(Page[FoundTag])
+async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
+    """Hashtags by name: those that begin so first, the most used of them first, then those that are nearly the same."""
+    of = _list("hashtags", q)
+    with readers.snapshot():
+        found = await readers.hashtag_search.find(q, page.after(queries.cursors, of), page.limit)
+    items = [FoundTag(use.tag, use.uses) for use in found.items]
+    return page_response(request, items, queries.cursors, of, found.next)

@@ -1,0 +1,100 @@
+"""Searching tweets, from what was written to a page of what is shown."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from events.ids import AccountId, Millis, TweetId, from_bytes, to_bytes
+from rest import resources
+from stores import tokeniser
+from stores.pages import Page
+from stores.readers import Readers
+from stores.search import Phrase, Query
+
+from .feeds import ListTweets, chosen, offered
+from .search_query import Parsed, QueryRefused
+from .search_ranking import MOST_RANKED, rank
+
+
+class Wanted(NamedTuple):
+    """What is looked for. `by_name` says that an author was asked for by name: then a muted one is shown."""
+
+    query: Query
+    by_name: bool
+
+
+async def wanted(readers: Readers, parsed: Parsed, since: Millis | None, until: Millis | None) -> Wanted | None:
+    """The query, with its authors looked up; None where one of those asked for is nobody.
+
+    Raises QueryRefused where there is nothing to look for.
+    """
+    if not parsed.every and not parsed.by:
+        if parsed.none or parsed.not_by:
+            raise QueryRefused("a search for what is not there finds everything: add a word, #tag, @name or from:name")
+        raise QueryRefused("there is no word to search for")
+    by = [await _author(readers, name) for name in parsed.by]
+    not_by = [await _author(readers, name) for name in parsed.not_by]
+    if None in by:
+        return None
+    every = (*parsed.every, *(phrase for phrase in by if phrase is not None))
+    none = (*parsed.none, *(phrase for phrase in not_by if phrase is not None))
+    return Wanted(Query(every, none, since, until), bool(by))
+
+
+async def _author(readers: Readers, name: str) -> Phrase | None:
+    user = await readers.users.named(name)
+    return None if user is None else (tokeniser.author(user.id),)
+
+
+async def newest(
+    readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """What is found, newest first."""
+
+    async def page(position: str | None, count: int) -> Page[TweetId]:
+        found = await readers.search.newest(wanted.query, position, count)
+        return Page([match.tweet for match in found.items], found.next)
+
+    return await _shown(readers, viewer, wanted, page, before, limit)
+
+
+async def best(
+    readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    """What is found, best first (search_ranking.py).
+
+    A position is the newest tweet of the first page, and the score and id of the last one shown: what comes in
+    meanwhile is left out, so that nothing is shown twice because of it.
+    """
+    first, _, last = (before or "").partition(" ")
+    with readers.snapshot():
+        found = await readers.search.newest(wanted.query, _past(first) if first else None, MOST_RANKED)
+        if not found.items:
+            return Page([], None)
+        newest_ranked = TweetId(first) if first else found.items[0].tweet
+        counts = await readers.counts.of_tweets([match.tweet for match in found.items])
+        ranked = rank(found.items, wanted.query.every, counts, newest_ranked)
+
+        async def page(position: str | None, count: int) -> Page[TweetId]:
+            rest = ranked
+            if position is not None:
+                score, _, tweet = position.partition(" ")
+                rest = [entry for entry in ranked if entry < (float(score), tweet)]
+            items = rest[:count]
+            more = f"{items[-1].score!r} {items[-1].tweet}" if rest[count:] else None
+            return Page([entry.tweet for entry in items], more)
+
+        shown = await _shown(readers, viewer, wanted, page, last or None, limit)
+        return Page(shown.items, None if shown.next is None else f"{newest_ranked} {shown.next}")
+
+
+def _past(tweet: str) -> str:
+    """The lowest id past a tweet's."""
+    return from_bytes((int.from_bytes(to_bytes(tweet), "big") + 1).to_bytes(16, "big"))
+
+
+async def _shown(
+    readers: Readers, viewer: AccountId | None, wanted: Wanted, page: ListTweets, before: str | None, limit: int
+) -> Page[resources.Tweet]:
+    show = chosen if wanted.by_name else offered
+    return await show(readers, viewer, page, before, limit)

@@ -1,0 +1,50 @@
+"""The `minitwitter` command line: a file for each group of commands, and `options.py` with what all of them share.
+
+Exit codes: 0 done; 1 something differs, or the server refused; 2 wrong usage or settings; 3 the data directory is in
+use, or the address is; 4 the data is damaged, incompatible, or its keys are missing; 5 disk or file system refuse.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from .options import explain
+
+app = typer.Typer(
+    name="minitwitter",
+    help="MiniTwitter: an event-sourced microblogging backend.",
+    epilog="Exit codes: 0 done, 1 differs or refused, 2 usage or settings, 3 in use, 4 data or keys, 5 disk.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add_commands() -> None:
+    from . import accounts, events, imports, keys, rebuild, serve, settings, verify
+
+    app.command()(serve.serve)
+    app.command("settings")(settings.settings)
+    app.command()(verify.verify)
+    app.command()(rebuild.rebuild)
+    app.add_typer(imports.app, name="import")
+    app.add_typer(events.app, name="events")
+    app.add_typer(accounts.app, name="accounts")
+    app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Run the command line; errors that a person can do something about are one line each."""
+    _add_commands()
+    try:
+        app(prog_name="minitwitter")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        code = explain(error)
+        if code is None:
+            raise
+        sys.exit(code)

@@ -1,0 +1,51 @@
+"""`minitwitter accounts`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Config, Data, Port, load, owner, run
+
+if TYPE_CHECKING:
+    from runtime.control import Request
+    from runtime.settings import Settings
+
+app = typer.Typer(help="What operators do with accounts.", no_args_is_help=True)
+
+
+@app.command()
+def claim(
+    name: Annotated[str, typer.Argument(help="The imported account.", metavar="NAME")],
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Give an imported account a password, so that it can be signed in to.
+
+    Example: minitwitter accounts claim JetBlueNews --data var/data
+    """
+    from runtime.control import Claim
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
+    run(do(load(data, port, config).settings, Claim(name, password)))
+
+
+async def do(settings: Settings, request: Request) -> None:
+    """Have something done by whoever owns the data, and print what it says."""
+    from runtime.control import ControlFailed, Done, Failed
+
+    async with owner(settings) as ask:
+        async for reply in ask(request):
+            if isinstance(reply, Failed):
+                raise ControlFailed(reply.reason)
+            if isinstance(reply, Done) and reply.detail:
+                sys.stdout.write(f"{reply.detail}\n")

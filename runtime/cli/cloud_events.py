@@ -1,0 +1,45 @@
+"""A record of the log as a CloudEvents 1.0 object in the JSON format, for people and programs that look at the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from events.event import BY_NAME
+from events.ids import millis
+from events.log import Record
+from rest.times import rfc3339
+
+SOURCE = "/minitwitter"
+
+
+def as_cloud_event(record: Record, *, unseal: bool) -> dict[str, Any]:
+    """The object. Sealed fields are left out unless `unseal`; `data` is null where their key is destroyed."""
+    kind = BY_NAME[record.type]
+    about = record.about
+    data: dict[str, Any] | None = None
+    if record.event is not None:
+        data = msgspec.to_builtins(record.event)
+        if not unseal:
+            data = {name: value for name, value in data.items() if name not in kind.sealed}
+    attributes = {
+        "correlation": about.correlation,
+        "causation": about.causation,
+        "actor": about.actor,
+        "traceparent": about.traceparent,
+    }
+    return {
+        "specversion": "1.0",
+        "id": about.id,
+        "source": SOURCE,
+        "type": record.type,
+        "subject": record.key,
+        "partitionkey": record.key,
+        "time": rfc3339(about.time),
+        "recorded": rfc3339(millis(about.id)),
+        "dataschema": kind.schema,
+        "position": f"{record.place}:{record.offset + 1}",
+        **{name: value for name, value in attributes.items() if value},
+        "data": data,
+    }

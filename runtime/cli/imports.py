@@ -1,0 +1,106 @@
+"""`minitwitter import tweets` and `import graph`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Config, Data, Json, Port, load, owner, print_json, progress, run
+
+if TYPE_CHECKING:
+    from runtime.importing.batches import Ask, Summary
+    from runtime.settings import Settings
+
+    Step = Callable[[int], None]
+    Importing = Callable[[Ask, Settings, Step, Step], Awaitable[Summary]]
+
+app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="The file to import.", metavar="FILE")]
+
+
+@app.command()
+def tweets(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
+    """Import tweets from a CSV file with the columns tweet_id, created_at, username and text (lat, lon, location too).
+
+    Runs beside a server or without one. Importing again adds nothing; an import that was broken off goes on.
+
+    Example: minitwitter import tweets airline-tweets.csv --data var/data
+    """
+
+    async def importing(ask: Ask, settings: Settings, begin: Step, advance: Step) -> Summary:
+        from events.ids import wall_clock
+        from runtime.importing.history import known_accounts
+        from runtime.importing.tweets import import_tweets
+
+        known = await known_accounts(settings.data, settings.master_key_file)
+        return await import_tweets(ask, file, known, wall_clock(), begin, advance)
+
+    _import("tweets", file, load(data, port, config).settings, json, importing)
+
+
+@app.command()
+def graph(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
+    """Lay a graph of friendships, "a b" a line, over the most active imported accounts, as follows both ways.
+
+    Import tweets first. Runs beside a server or without one; importing again adds nothing.
+
+    Example: minitwitter import graph facebook-edges.txt --data var/data
+    """
+
+    async def importing(ask: Ask, settings: Settings, begin: Step, advance: Step) -> Summary:
+        from runtime.importing.graph import import_graph
+        from runtime.importing.history import rank
+
+        return await import_graph(ask, file, await rank(settings.data, settings.master_key_file), begin, advance)
+
+    _import("graph", file, load(data, port, config).settings, json, importing)
+
+
+def _import(what: str, file: Path, settings: Settings, json: bool, importing: Importing) -> None:
+    if not file.is_file():
+        from runtime.importing.tweets import NotSuchAFile
+
+        raise NotSuchAFile(f"there is no file {file}")
+    started = time.perf_counter()
+    summary = run(_owned(what, settings, json, importing))
+    seconds = time.perf_counter() - started
+    if json:
+        refused = [{"line": line, "reason": reason} for line, reason in summary.refused]
+        counted = {"rows": summary.rows, "new": summary.new, "there": summary.there, "duplicates": summary.duplicates}
+        print_json({**counted, "refused": refused, "seconds": round(seconds, 3)})
+        return
+    for line, reason in summary.refused:
+        sys.stderr.write(f"line {line}: {reason}\n")
+    sys.stdout.write(
+        f"{summary.rows} rows: {summary.new} {what if what == 'tweets' else 'follows'} are new, {summary.there} were"
+        f" there, {summary.duplicates} rows repeat another, {len(summary.refused)} left out;"
+        f" all read models are current after {seconds:.1f} s\n"
+    )
+
+
+async def _owned(what: str, settings: Settings, json: bool, importing: Importing) -> Summary:
+    from runtime.control import AwaitCurrent, Lagging
+
+    with progress(quiet=json) as bars:
+        task = bars.add_task(f"importing {what}", total=None)
+        async with owner(settings) as ask:
+            summary = await importing(
+                ask,
+                settings,
+                lambda total: bars.update(task, total=total),
+                lambda done: bars.advance(task, done),
+            )
+            catching_up = bars.add_task("read models", total=None)
+            most = 0
+            async for reply in ask(AwaitCurrent()):
+                if isinstance(reply, Lagging):
+                    most = max(most, reply.events)
+                    bars.update(catching_up, total=most, completed=most - reply.events)
+            bars.update(catching_up, total=most or 1, completed=most or 1)
+    return summary

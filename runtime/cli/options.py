@@ -1,0 +1,128 @@
+"""What every command has: options, settings, errors as one line, progress bars, the way to whoever owns the data."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from runtime.importing.batches import Ask
+    from runtime.settings import Loaded, Settings
+
+T = TypeVar("T")
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="The data directory.", show_default="var/data", metavar="DIR")
+]
+Port = Annotated[int | None, typer.Option("--port", help="The port of the server.", show_default="8000", metavar="N")]
+Host = Annotated[str | None, typer.Option("--host", help="The address of the server.", show_default="127.0.0.1")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="A settings file.", show_default="minitwitter.toml in the data directory"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def load(data: Path | None, port: int | None, config: Path | None, **options: Any) -> Loaded:
+    """The settings in force. Raises BadSettings."""
+    from runtime.settings import load as load_settings
+
+    return load_settings({"data": data, "port": port, **options}, config)
+
+
+def explain(error: Exception) -> int | None:
+    """Print an error that a person can do something about, and answer its exit code; None for a fault of ours."""
+    code = _code(error)
+    if code is not None:
+        sys.stderr.write(f"minitwitter: {error}\n")
+    return code
+
+
+def _code(error: Exception) -> int | None:
+    from events.codec import UnknownEvent, UnreadableEvent
+    from events.ids import ClockBehind
+    from events.log import CorruptLog, LogUnavailable
+    from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
+    from events.sqlite.connection import IncompatibleData
+    from events.sqlite.log import WrongPartitions
+    from runtime.control import ControlFailed, NoServer
+    from runtime.embedded.log_db import AlreadyOwned
+    from runtime.embedded.projecting_process import ProjectingFailed
+    from runtime.importing.graph import NothingToLayItOver
+    from runtime.importing.tweets import NotSuchAFile
+    from runtime.serving import AddressInUse
+    from runtime.settings import BadSettings
+    from runtime.verifying import CannotVerify
+
+    codes: dict[tuple[type[Exception], ...], int] = {
+        (ControlFailed, ProjectingFailed, CannotVerify): 1,
+        (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
+        (AlreadyOwned, NoServer, AddressInUse): 3,
+        (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
+        (UnknownEvent, UnreadableEvent): 4,
+        (LogUnavailable, OSError): 5,
+    }
+    return next((code for types, code in codes.items() if isinstance(error, types)), None)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command on an event loop like the server's."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@asynccontextmanager
+async def owner(settings: Settings) -> AsyncIterator[Ask]:
+    """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.
+
+    Raises AlreadyOwned where a server starts or stops just now.
+    """
+    from runtime.control import ControlClient, NoServer
+    from runtime.embedded.engine import Engine
+    from runtime.telemetry import configure
+
+    client = ControlClient(settings.data)
+    try:
+        async with client:
+            yield client.ask
+            return
+    except NoServer:
+        if client.connected:
+            raise
+    configure("warning", "command")
+    engine = Engine(settings)
+    try:
+        await engine.start()
+        await engine.ready()
+        yield engine.handle
+    finally:
+        await engine.stop()
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Progress]:
+    """A progress bar on standard error, where a person looks on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+        yield bars
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")

@@ -1,0 +1,26 @@
+"""`minitwitter settings`."""
+
+from __future__ import annotations
+
+from .options import Config, Data, Host, Json, Port, load, print_json
+
+
+def settings(
+    data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: Json = False
+) -> None:
+    """Print every setting in force, and where it came from. Secrets are masked.
+
+    Example: MINITWITTER_PORT=9000 minitwitter settings --data var/data
+    """
+    loaded = load(data, port, config, host=host)
+    if json:
+        print_json({o.name: {"value": o.value, "from": o.origin, "about": o.description} for o in loaded.origins})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", "about", box=None, pad_edge=False)
+    for one in loaded.origins:
+        value = ", ".join(one.value) if isinstance(one.value, tuple) else "" if one.value is None else str(one.value)
+        table.add_row(one.name, value, one.origin, one.description)
+    Console().print(table)

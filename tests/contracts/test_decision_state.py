@@ -1,0 +1,180 @@
+"""Laws 2 and 4 for the decision state: it is what the log says, whatever copies and redeliveries the log has."""
+
+import random
+
+import apsw
+import pytest
+from commands import ALICE, BOB, CAROL, SAY, by, post, settle
+from embedded import EMAIL_KEY
+
+from command_api.deciding import Decision, Refused
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
+from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
+from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
+from command_api.domain.mute_account import MUTE_ACCOUNT, MuteAccount
+from command_api.domain.read_notification import READ_NOTIFICATION, ReadNotification
+from command_api.domain.read_notifications import READ_NOTIFICATIONS, ReadNotifications
+from command_api.domain.remove_bookmark import REMOVE_BOOKMARK, RemoveBookmark
+from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from command_api.domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
+from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
+from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
+from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
+from events.accounts import AccountRegistered
+from events.entities import Entities
+from events.ids import AccountId, ActivityId, Millis, NotificationId, SessionId, id_at
+from events.log import CorruptLog, New, Positions, TopicPartition
+from events.personal import SessionEnded, SessionStarted
+
+ACCOUNTS = (ALICE, BOB, CAROL)
+DAVE = AccountId(id_at(Millis(1), "dave"))
+
+
+def saying(entity, *events):
+    """A decision for these events."""
+    return Decision(lambda c: (entity,), lambda c: (), lambda c, facts: facts, lambda c, facts: events)
+
+
+async def said(system, entity, *events):
+    await system.store.execute(saying(entity, *events), None, by(entity[1]), SAY)
+
+
+async def live(system, seed, copies=True):
+    """Have people do all there is to do, in an order by `seed`; now and then the log gets second copies."""
+    chance = random.Random(seed)
+    await settle(system)
+    dave = AccountRegistered(account=DAVE, username="Dave", display_name="Dave", email="Dave@Example.org")
+    await said(system, ("accounts", DAVE), dave)
+    await said(system, ("personal", DAVE), SessionStarted(owner=DAVE, session=SessionId("one")))
+    tweets = []
+    for n in range(150):
+        actor, other = chance.sample(ACCOUNTS, 2)
+        if n % 10 == 0:
+            reply_to = chance.choice([None, *tweets])
+            tweet, posting = post(system, actor, f"tweet {n}", reply_to=reply_to)
+            try:
+                await posting
+                tweets.append(tweet)
+            except Refused:
+                pass
+            session = SessionId(f"session {n}")
+            await said(system, ("personal", actor), SessionStarted(owner=actor, session=session))
+            if chance.random() < 0.5:
+                await said(system, ("personal", actor), SessionEnded(owner=actor, session=session, reason="logout"))
+        tweet = chance.choice(tweets)
+        notification = NotificationId(id_at(Millis(system.clock() - chance.randrange(1, 6)), "notification"))
+        decision, command = chance.choice([
+            (LIKE_TWEET, LikeTweet(actor, tweet)), (UNLIKE_TWEET, UnlikeTweet(actor, tweet)),
+            (RETWEET_TWEET, RetweetTweet(actor, tweet, ActivityId(system.ids.issue()))),
+            (UNDO_RETWEET, UndoRetweet(actor, tweet)),
+            (BOOKMARK_TWEET, BookmarkTweet(actor, tweet)), (REMOVE_BOOKMARK, RemoveBookmark(actor, tweet)),
+            (FOLLOW_ACCOUNT, FollowAccount(actor, other)), (UNFOLLOW_ACCOUNT, UnfollowAccount(actor, other)),
+            (BLOCK_ACCOUNT, BlockAccount(actor, other)), (UNBLOCK_ACCOUNT, UnblockAccount(actor, other)),
+            (MUTE_ACCOUNT, MuteAccount(actor, other)), (UNMUTE_ACCOUNT, UnmuteAccount(actor, other)),
+            (EDIT_TWEET, EditTweet(actor, tweet, f"edit {n}", Entities(), system.clock())),
+            (CHANGE_PROFILE, ChangeProfile(actor, bio=f"bio {n}")),
+            (READ_NOTIFICATION, ReadNotification(actor, notification, system.clock())),
+            (READ_NOTIFICATIONS, ReadNotifications(actor, notification, system.clock())),
+            *([(DELETE_TWEET, DeleteTweet(actor, tweet))] if n > 100 else []),
+        ])  # fmt: skip
+        try:
+            await system.store.execute(decision, command, by(actor), SAY)
+        except Refused:
+            continue
+        if copies and chance.random() < 0.3:
+            record = chance.choice(await system.log.read({}, 10_000))
+            await system.log.append([New(record.event, record.about)])
+    for account in (BOB, CAROL):  # something of each kind stays
+        for decision in (UNBLOCK_ACCOUNT, UNFOLLOW_ACCOUNT):
+            command = UnblockAccount if decision is UNBLOCK_ACCOUNT else UnfollowAccount
+            await system.store.execute(decision, command(account, ALICE), by(account), SAY)
+            await system.store.execute(decision, command(ALICE, account), by(ALICE), SAY)
+    tweet, posting = post(system, ALICE, "the last tweet")
+    await posting
+    for decision, command in [
+        (FOLLOW_ACCOUNT, FollowAccount(BOB, ALICE)), (UNFOLLOW_ACCOUNT, UnfollowAccount(BOB, ALICE)),
+        (FOLLOW_ACCOUNT, FollowAccount(BOB, ALICE)), (BLOCK_ACCOUNT, BlockAccount(ALICE, CAROL)),
+        (MUTE_ACCOUNT, MuteAccount(BOB, CAROL)), (LIKE_TWEET, LikeTweet(BOB, tweet)),
+        (RETWEET_TWEET, RetweetTweet(BOB, tweet, ActivityId(system.ids.issue()))),
+        (BOOKMARK_TWEET, BookmarkTweet(BOB, tweet)),
+        (READ_NOTIFICATIONS, ReadNotifications(BOB, NotificationId(system.ids.issue()), system.clock())),
+        (READ_NOTIFICATION, ReadNotification(BOB, NotificationId(system.ids.issue()), system.clock())),
+    ]:  # fmt: skip
+        await system.store.execute(decision, command, by(command.actor), SAY)
+
+
+async def rebuilt(log, until, limit=5000):
+    connection = apsw.Connection(":memory:")
+    events = await rebuild_decision_state(log, connection, EMAIL_KEY, until, limit=limit)
+    return decision_digest(connection), events
+
+
+class Redelivering:
+    """A log that delivers the end of each batch again with the next one."""
+
+    def __init__(self, log):
+        self.log = log
+        self.last = []
+
+    async def read(self, after, limit):
+        records = await self.log.read(after, limit)
+        again, self.last = self.last, records[-limit // 2 :]
+        return again + records
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_decision_state_is_what_the_log_says(make, partitions, seed):
+    system = make(partitions=partitions)
+    await live(system, seed)
+    snapshot = system.snapshot()
+    assert [table for table, (rows, _) in snapshot.digest.items() if not rows] == [], "the history leaves tables empty"
+    for limit in (3, 5000):
+        digest, _ = await rebuilt(system.elsewhere(), snapshot.positions, limit)
+        assert digest == snapshot.digest
+    digest, _ = await rebuilt(Redelivering(system.log), snapshot.positions, 10)
+    assert digest == snapshot.digest
+
+
+async def test_copies_are_folded_once(make):
+    with_copies, without = make("with"), make("without")
+    await live(with_copies, 1)
+    await live(without, 1, copies=False)
+    assert with_copies.snapshot().positions != without.snapshot().positions
+    end = with_copies.snapshot().positions
+    digest, events = await rebuilt(with_copies.log, end)
+    assert digest == with_copies.snapshot().digest
+    first_copies = {record.about.id for record in await with_copies.log.read({}, 10_000)}
+    assert events == len(first_copies) < sum(end.values())
+
+
+async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(system):
+    await live(system, 2)
+    snapshot = system.snapshot()
+    await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(CAROL, BOB), by(CAROL), SAY)
+    digest, _ = await rebuilt(system.log, snapshot.positions, 7)
+    assert digest == snapshot.digest
+    assert system.snapshot().digest != snapshot.digest
+
+
+async def test_a_row_that_the_log_does_not_explain_shows(system):
+    await live(system, 2)
+    await system.db.commits.run(
+        lambda: system.db.connection.execute("UPDATE decision_accounts SET version=9 WHERE folded='bob'").fetchall()
+    )
+    snapshot = system.snapshot()
+    digest, _ = await rebuilt(system.log, snapshot.positions)
+    assert [table for table in digest if digest[table] != snapshot.digest[table]] == ["decision_accounts"]
+
+
+async def test_a_log_that_ends_too_soon_is_no_log_to_compare_with(system):
+    await live(system, 2)
+    beyond = system.snapshot().positions.merged(Positions({TopicPartition("graph", 0): 10_000}))
+    with pytest.raises(CorruptLog, match="graph-0:10000"):
+        await rebuilt(system.log, beyond)

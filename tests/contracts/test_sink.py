@@ -1,0 +1,161 @@
+"""What every adapter of the Sink port must do."""
+
+import pytest
+
+from events.ids import first_id_at
+from events.log import Positions, TopicPartition
+from stores.sink import StoreUnavailable
+from stores.sqlite.views import SqliteSink, Tables, Views
+
+TWEETS, GRAPH = TopicPartition("tweets", 0), TopicPartition("graph", 3)
+ALICE, BOB = ("tweets", "alice"), ("tweets", "bob")
+ALICE_TOO = ("graph", "alice")
+ONE, TWO, THREE = (first_id_at(n) for n in (1, 2, 3))
+NOTES = Tables(model="notes", version=1, tables={"notes": "(text TEXT PRIMARY KEY) WITHOUT ROWID"})
+
+
+class SqliteSinks:
+    """views.db with one read model, and sinks of its groups."""
+
+    def __init__(self, path):
+        self.path = path
+        self.open()
+
+    def open(self):
+        self.views = Views(self.path, [NOTES])
+        self.sink = self.group("serving")
+
+    def close(self):
+        self.views.connection.close()
+
+    def restart(self):
+        self.close()
+        self.open()
+
+    def group(self, name):
+        return SqliteSink(self.views, name)
+
+    def write(self, text):
+        self.views.connection.execute("INSERT INTO notes_1 VALUES (?)", (text,))
+
+    def notes(self):
+        """What is there for others to read."""
+        other = Views(self.path, [NOTES], read_only=True)
+        try:
+            return [row[0] for row in other.connection.execute("SELECT text FROM notes_1 ORDER BY text")]
+        finally:
+            other.connection.close()
+
+    def fill(self):
+        """Let the disk have no room for another page."""
+        self.views.connection.pragma("max_page_count", self.views.connection.pragma("page_count"))
+
+    def make_room(self):
+        self.views.connection.pragma("max_page_count", 1_000_000)
+
+    def lock(self, on):
+        self.views.connection.pragma("query_only", on)
+
+
+@pytest.fixture(params=["sqlite"])
+def store(request, tmp_path):
+    sinks = SqliteSinks(tmp_path / "views.db")
+    yield sinks
+    sinks.close()
+
+
+async def land(store, text, positions, newest):
+    await store.sink.begin()
+    store.write(text)
+    await store.sink.commit(Positions(positions), newest)
+
+
+async def empty_batch(store):
+    await store.sink.begin()
+    await store.sink.commit(Positions({TWEETS: 1}), {ALICE: ONE})
+
+
+async def test_a_new_sink_has_folded_nothing(store):
+    assert await store.sink.positions() == {}
+    assert await store.sink.newest([ALICE]) == {}
+
+
+async def test_rows_positions_and_newest_ids_land_together(store):
+    await store.sink.begin()
+    store.write("a note")
+    assert store.notes() == []
+    await store.sink.commit(Positions({TWEETS: 7, GRAPH: 2}), {ALICE: ONE, ALICE_TOO: TWO})
+    store.restart()
+    assert store.notes() == ["a note"]
+    assert await store.sink.positions() == {TWEETS: 7, GRAPH: 2}
+    assert await store.sink.newest([ALICE, BOB, ALICE_TOO]) == {ALICE: ONE, ALICE_TOO: TWO}
+
+
+async def test_later_batches_take_the_place_of_what_was_noted_before(store):
+    await land(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
+    await land(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
+    for _ in range(2):
+        assert await store.sink.positions() == {TWEETS: 9, GRAPH: 2}
+        assert await store.sink.newest([ALICE, BOB]) == {ALICE: THREE, BOB: ONE}
+        store.restart()
+
+
+async def test_an_abandoned_batch_leaves_nothing(store):
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await store.sink.begin()
+    store.write("two")
+    await store.sink.abandon()
+    assert store.notes() == ["one"]
+    assert await store.sink.positions() == {TWEETS: 7}
+    await land(store, "two", {TWEETS: 8}, {ALICE: TWO})
+    assert store.notes() == ["one", "two"]
+
+
+async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store):
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await store.sink.begin()
+    store.write("two")
+    store.restart()
+    assert store.notes() == ["one"]
+    assert await store.sink.positions() == {TWEETS: 7}
+    assert await store.sink.newest([ALICE]) == {ALICE: ONE}
+
+
+async def test_groups_have_positions_and_newest_ids_of_their_own(store):
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    other = store.group("analytics")
+    assert await other.positions() == {}
+    assert await other.newest([ALICE]) == {}
+
+
+async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store):
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    store.fill()
+    many = {("tweets", f"account {n:03} of many, so that there is something to write"): TWO for n in range(500)}
+    with pytest.raises(StoreUnavailable):
+        await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
+    assert store.notes() == ["one"]
+    assert await store.sink.positions() == {TWEETS: 7}
+    assert await store.sink.newest([ALICE, *many]) == {ALICE: ONE}
+    store.make_room()
+    await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
+    assert await store.sink.newest([ALICE]) == {ALICE: TWO}
+    assert await store.sink.positions() == {TWEETS: 600}
+
+
+async def test_a_file_that_cannot_be_written_is_said_to_be_away(store):
+    store.lock(True)
+    with pytest.raises(StoreUnavailable):
+        await empty_batch(store)
+    store.lock(False)
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+
+
+async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store):
+    await store.sink.begin()
+    store.write("one")
+    with pytest.raises(KeyError):
+        await store.sink.commit(Positions({TWEETS: 7}), {("no such topic", "alice"): ONE})
+    assert store.notes() == []
+    await land(store, "two", {TWEETS: 7}, {ALICE: ONE})
+    assert store.notes() == ["two"]

@@ -1,0 +1,396 @@
+"""log.db as a file: damage is found and named, a full disk loses nothing, a killed process neither."""
+
+import asyncio
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from events.accounts import AccountRegistered
+from events.entities import Entities
+from events.event import Envelope
+from events.graph import AccountFollowed
+from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
+from events.log import CorruptLog, LogUnavailable, New, positions_after
+from events.sealing import MasterKeyMissing
+from events.sqlite.connection import IncompatibleData
+from events.sqlite.log import WrongPartitions, base
+from events.tweets import TweetPosted
+from runtime.embedded.log_db import LogDb, open_reader
+
+ROOT = Path(__file__).parents[2]
+ALICE, BOB = (AccountId(id_at(Millis(1), name)) for name in ("alice", "bob"))
+TWEET = TweetId(id_at(Millis(1), "tweet"))
+
+
+def opened(directory, **options):
+    directory.mkdir(exist_ok=True)
+    return LogDb(directory, ids=HybridClock(), **options)
+
+
+def new(db, event):
+    return New(event, Envelope(EventId(db.ids.issue()), db.ids.now()))
+
+
+def followed(db):
+    return new(db, AccountFollowed(follower=ALICE, followee=BOB))
+
+
+def posted(db, text="a tweet"):
+    return new(db, TweetPosted(tweet=TWEET, author=ALICE, text=text, entities=Entities(), conversation=TWEET))
+
+
+async def filled(directory, tweets=100):
+    """A log with an account, its tweets and follows, closed and checkpointed."""
+    db = opened(directory)
+    await db.log.append([new(db, AccountRegistered(account=ALICE, username="alice", display_name="Alice"))])
+    for n in range(tweets):
+        await db.log.append([posted(db, f"tweet {n} " + "x" * 100), followed(db)])
+    await db.close()
+    checkpoint(directory)
+    return directory
+
+
+def checkpoint(directory):
+    connection = apsw.Connection(str(directory / "log.db"))
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.close()
+
+
+def changed(directory, statement, *bindings):
+    """Change the tables behind everybody's back."""
+    connection = apsw.Connection(str(directory / "log.db"))
+    connection.execute(statement, bindings)
+    assert connection.changes()
+    connection.close()
+
+
+async def everything(log):
+    return await log.read({}, 1_000_000)
+
+
+async def read_by_all(directory):
+    """What the owner reads; another process has to read the same."""
+    db = opened(directory)
+    try:
+        records = await everything(db.log)
+    finally:
+        await db.close()
+    assert await everything(open_reader(directory)) == records
+    return records
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "value=replace(value, 'x', 'y')",
+        "headers=x'7b7d20'",
+        "key=upper(key)",
+        "type='AccountUnfollowed'",
+        "time=time+1",
+        "id=zeroblob(16)",
+        "version=version-1",
+        "checksum=checksum+1",
+        "key=NULL",
+        "value=''",
+    ],
+)
+async def test_a_record_that_was_changed_is_named(tmp_path, change):
+    directory = await filled(tmp_path / "data", 5)
+    place = base(("graph", 0)) + 3
+    connection = apsw.Connection(str(directory / "log.db"))
+    connection.execute("CREATE TABLE changed AS SELECT * FROM records")  # as it stands: no constraints
+    connection.execute(f"UPDATE changed SET {change} WHERE position=?", (place,))
+    same = connection.execute("SELECT count(*) FROM (SELECT * FROM changed INTERSECT SELECT * FROM records)").get
+    if same == 11:  # the change of a value that has no x in it
+        connection.execute("UPDATE changed SET value=value||' ' WHERE position=?", (place,))
+    connection.execute("DROP TABLE records; ALTER TABLE changed RENAME TO records")
+    connection.close()
+    with pytest.raises(CorruptLog, match=r"graph-0@3 is damaged.*restore the log from a backup"):
+        await read_by_all(directory)
+
+
+async def test_two_records_that_changed_places_are_noticed(tmp_path):
+    directory = await filled(tmp_path / "data", 5)
+    first = base(("graph", 0))
+    for source, target in ((first, -1), (first + 1, first), (-1, first + 1)):
+        changed(directory, "UPDATE records SET position=? WHERE position=?", target, source)
+    with pytest.raises(CorruptLog, match="graph-0@0 is damaged"):
+        await read_by_all(directory)
+
+
+@pytest.mark.parametrize("offset", [0, 2])
+async def test_a_record_that_is_missing_is_named(tmp_path, offset):
+    directory = await filled(tmp_path / "data", 5)
+    changed(directory, "DELETE FROM records WHERE position=?", base(("tweets", 0)) + offset)
+    with pytest.raises(CorruptLog, match=rf"tweets-0@{offset} is missing: .*restore it from a backup"):
+        await read_by_all(directory)
+
+
+@pytest.mark.parametrize("left", [0.9, 0.5, 0.1])
+async def test_a_file_that_was_cut_short_is_refused_with_its_lengths(tmp_path, left):
+    directory = await filled(tmp_path / "data")
+    path = directory / "log.db"
+    length = path.stat().st_size
+    os.truncate(path, int(length * left))
+    for open_it in (opened, open_reader):
+        with pytest.raises(CorruptLog, match=rf"log\.db is cut short: {int(length * left)} bytes where {length}"):
+            open_it(directory)
+
+
+@pytest.mark.parametrize("content", [b"something else entirely" * 300, b"short"])
+def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+    opened(tmp_path)  # makes the master key
+    (tmp_path / "log.db").write_bytes(content)
+    for open_it in (opened, open_reader):
+        with pytest.raises(CorruptLog, match="not an SQLite database"):
+            open_it(tmp_path)
+
+
+async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp_path):
+    directory = await filled(tmp_path / "data")
+    written = await read_by_all(directory)
+    checkpoint(directory)
+    intact = (directory / "log.db").read_bytes()
+    chance = random.Random(11)
+    found = 0
+    for n in range(60):
+        damaged = bytearray(intact)
+        for at in chance.sample(range(len(intact)), 20):
+            damaged[at] ^= 1 << chance.randrange(8)
+        copy = tmp_path / f"copy {n}"
+        shutil.copytree(directory, copy)
+        (copy / "log.db").write_bytes(damaged)
+        try:
+            assert await everything(open_reader(copy)) == written
+        except (CorruptLog, MasterKeyMissing):
+            found += 1
+        shutil.rmtree(copy)
+    assert found > 30
+
+
+# Files of others
+
+
+def test_the_database_of_another_program_is_refused(tmp_path):
+    connection = apsw.Connection(str(tmp_path / "log.db"))
+    connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    connection.close()
+    (tmp_path / "master.key").touch(0o600)
+    opened(tmp_path / "another")
+    shutil.copy(tmp_path / "another" / "master.key", tmp_path)
+    with pytest.raises(IncompatibleData, match="another program"):
+        opened(tmp_path)
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path):
+    await filled(tmp_path / "data", 1)
+    connection = apsw.Connection(str(tmp_path / "data" / "log.db"))
+    connection.pragma("user_version", 99)
+    connection.close()
+    with pytest.raises(IncompatibleData, match="newer minitwitter"):
+        opened(tmp_path / "data")
+
+
+async def test_the_number_of_partitions_never_changes(tmp_path):
+    await filled(tmp_path / "data", 1)
+    with pytest.raises(WrongPartitions, match="has 1 partitions, the settings say 4"):
+        opened(tmp_path / "data", partitions=4)
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["missing", "of another installation"])
+async def test_without_its_master_key_a_log_is_not_read(tmp_path, another):
+    await filled(tmp_path / "data", 1)
+    (tmp_path / "data" / "master.key").unlink()
+    if another:
+        opened(tmp_path / "another")
+        shutil.copy(tmp_path / "another" / "master.key", tmp_path / "data")
+    with pytest.raises(MasterKeyMissing, match="master key"):
+        await read_by_all(tmp_path / "data")
+
+
+# A full disk
+
+
+@contextmanager
+def files_of_at_most(size):
+    """Every file of this process ends there: writing on fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def small_tmpfs(path):
+    """A file system of 4 MB. Skips the test where none can be mounted."""
+    path.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", path], check=False).returncode:
+        pytest.skip("mounting a tmpfs takes privileges that this run has not")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+async def fill_until_refused(db):
+    """Append beside each other until the disk refuses; how many were acknowledged."""
+    acknowledged = 0
+    for _ in range(2000):
+        answers = await asyncio.gather(
+            *(db.log.append([posted(db, "x" * 2000)]) for _ in range(10)), return_exceptions=True
+        )
+        refused = [answer for answer in answers if isinstance(answer, BaseException)]
+        acknowledged += len(answers) - len(refused)
+        if refused:
+            assert {type(error) for error in refused} == {LogUnavailable}
+            return acknowledged
+    raise AssertionError("the disk never became full")
+
+
+async def a_disk_that_becomes_full(directory, full, room):
+    """`full` makes it so, `room` makes room again."""
+    await filled(directory, 1)
+    db = opened(directory)
+    with full():
+        acknowledged = 1 + await fill_until_refused(db)
+        for _ in range(3):
+            assert isinstance(
+                (await asyncio.gather(db.log.append([posted(db, "x" * 9000)]), return_exceptions=True))[0],
+                LogUnavailable,
+            )
+        assert sum(record.topic == "tweets" for record in await everything(db.log)) == acknowledged
+        room()
+    positions = await db.log.append([posted(db)])
+    assert positions == dict.fromkeys(positions, acknowledged + 1)
+    await db.close()
+    assert sum(record.topic == "tweets" for record in await read_by_all(directory)) == acknowledged + 1
+
+
+async def test_a_file_that_cannot_grow_loses_nothing_acknowledged_and_works_again(tmp_path):
+    await a_disk_that_becomes_full(tmp_path / "data", lambda: files_of_at_most(1_000_000), lambda: None)
+
+
+async def test_a_full_file_system_loses_nothing_acknowledged_and_works_again(tmp_path):
+    with small_tmpfs(tmp_path / "disk") as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"x" * 2_000_000)
+
+        @contextmanager
+        def full():
+            yield
+
+        await a_disk_that_becomes_full(disk / "data", full, ballast.unlink)
+
+
+# Other processes
+
+APPENDING = """
+import asyncio, sys
+from pathlib import Path
+from events.event import Envelope
+from events.graph import AccountFollowed
+from events.ids import EventId, HybridClock
+from events.log import New
+from runtime.embedded.log_db import LogDb
+
+async def main():
+    db = LogDb(Path(sys.argv[1]), ids=HybridClock())
+    async def appending():
+        while True:
+            id_ = db.ids.issue()
+            about = Envelope(EventId(id_), db.ids.now())
+            await db.log.append([New(AccountFollowed(follower=id_, followee="x"), about)] * 2)
+            print(id_, flush=True)
+    await asyncio.gather(*(appending() for _ in range(20)))
+
+asyncio.run(main())
+"""
+
+TAILING = """
+import asyncio, sys
+from pathlib import Path
+from events.log import positions_after
+from runtime.embedded.log_db import open_reader
+
+async def main():
+    log, positions = open_reader(Path(sys.argv[1])), {}
+    print("ready", flush=True)
+    while await log.wait(positions, 60):
+        records = await log.read(positions, 100)
+        positions = positions_after(records, positions)
+        for record in records:
+            print(record.about.id, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def running(script, directory):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(directory)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("acknowledgements", [1, 500, 2000])
+async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_nothing(tmp_path, acknowledgements):
+    acknowledged = []
+    with running(APPENDING, tmp_path) as process:
+        for line in process.stdout:
+            acknowledged.append(line.strip())
+            if len(acknowledged) == acknowledgements:
+                process.send_signal(signal.SIGKILL)
+    acknowledged = [line for line in acknowledged if len(line) == 36]  # the last may be cut
+    ids = [record.about.id for record in await read_by_all(tmp_path)]
+    assert set(acknowledged) <= set(ids)
+    assert all(ids.count(id_) == 2 for id_ in acknowledged[-20:])
+    assert len(ids) == 2 * len(set(ids))
+
+
+async def test_another_process_tails_the_log_while_it_grows(tmp_path):
+    db = opened(tmp_path)
+    loop = asyncio.get_running_loop()
+    with running(TAILING, tmp_path) as process:
+        assert await loop.run_in_executor(None, process.stdout.readline) == "ready\n"
+        for _ in range(20):
+            record = followed(db)
+            await db.log.append([record])
+            assert await loop.run_in_executor(None, process.stdout.readline) == record.about.id + "\n"
+    await db.close()
+
+
+async def test_reading_goes_on_while_it_is_checkpointed(tmp_path):
+    db = opened(tmp_path)
+    await db.log.append([followed(db)])
+    reader = open_reader(tmp_path)
+    positions = positions_after(await everything(reader))
+    for n in range(5):
+        await db.log.append([followed(db)])
+        db.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        records = await reader.read(positions, 10)
+        positions = positions_after(records, positions)
+        assert [record.offset for record in records] == [n + 1]
+    await db.close()

@@ -1,0 +1,64 @@
+"""What people write into the search."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from query_api.search_query import MOST_TERMS, Parsed, QueryRefused, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("late flight", Parsed([("late",), ("flight",)], [], [], [])),
+        ('"late flight" now', Parsed([("late", "flight"), ("now",)], [], [], [])),
+        ('"never ended', Parsed([("never", "ended")], [], [], [])),
+        ("Late LATE", Parsed([("late",)], [], [], [])),
+        ("don't e-mail", Parsed([("don", "t"), ("e", "mail")], [], [], [])),
+        ("東京タワー", Parsed([("東", "京", "タ", "ワ", "ー")], [], [], [])),
+        ("#Delay", Parsed([("h_delay",)], [], [], [])),
+        ("＃straße", Parsed([("h_strasse",)], [], [], [])),
+        ("#1", Parsed([("1",)], [], [], [])),
+        ("#one, #two", Parsed([("h_one",), ("h_two",)], [], [], [])),
+        ("@Ada's", Parsed([("m_ada",), ("s",)], [], [], [])),
+        ("@ab", Parsed([("ab",)], [], [], [])),
+        ("me@example.org", Parsed([("me", "example", "org")], [], [], [])),
+        ("flight from:Ada", Parsed([("flight",)], [], ["Ada"], [])),
+        ("FROM:@ada", Parsed([], [], ["ada"], [])),
+        ("from:ada!", Parsed([("from", "ada")], [], [], [])),
+        ('flight -late -"too late" -#x1 -@ada -from:bob', Parsed(
+            [("flight",)], [("late",), ("too", "late"), ("h_x1",), ("m_ada",)], [], ["bob"])),
+        ("--late well-known", Parsed([("well", "known")], [("late",)], [], [])),
+        ("https://example.org/a", Parsed([("example", "org", "a")], [], [], [])),
+        ("- ! \"\" '", Parsed([], [], [], [])),
+    ],
+)  # fmt: skip
+def test_a_query_is_taken_apart(text: str, parsed: Parsed) -> None:
+    assert parse(text) == parsed
+
+
+def test_from_without_a_name_is_refused_with_a_reason() -> None:
+    with pytest.raises(QueryRefused, match="from: needs the name"):
+        parse("late from: ada")
+
+
+def test_a_query_with_too_many_terms_is_refused() -> None:
+    terms = [f"w{n}" for n in range(MOST_TERMS)]
+    assert len(parse(" ".join(terms)).every) == MOST_TERMS
+
+    with pytest.raises(QueryRefused, match="up to 32"):
+        parse(" ".join([*terms, "one-more"]))
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab1 \"'-#@:_éß京👍\n") | st.characters(), max_size=80))
+def test_whatever_is_written_is_taken_apart_into_tokens_or_refused(text: str) -> None:
+    try:
+        parsed = parse(text)
+    except QueryRefused:
+        return
+    for phrase in parsed.every + parsed.none:
+        assert phrase
+        assert all(token and not set(token) & set(' "()*^:') for token in phrase)

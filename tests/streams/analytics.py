@@ -1,0 +1,179 @@
+"""The analytics group as it really is, in memory: tweets are told to it, and it is asked what it made of them."""
+
+from __future__ import annotations
+
+import csv
+import html
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from command_api.text.entities import extract
+from events.event import BY_CLASS, Envelope, Event
+from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
+from events.log import New, Positions, Record, positions_after
+from events.sealing import MasterKeys, Sealer
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
+from runtime.embedded.applied import ANALYTICS
+from runtime.embedded.models import readers
+from runtime.embedded.processors import ALL_TABLES, Processors
+from stores.sqlite.views import Views
+from streams.stream import Stream
+
+REAL_TWEETS = Path(__file__).parents[3] / "shared" / "data" / "airline-tweets.csv"
+NOW = Millis(1_795_176_000_000)
+"""2026-11-20T12:00:00Z."""
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def moment(text: str) -> Millis:
+    """The milliseconds of a time."""
+    return Millis(int(datetime.fromisoformat(text).timestamp() * 1000))
+
+
+class Tweeting:
+    """Tells what is tweeted in events, as the command side would. `now` is when it is recorded."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.ids = HybridClock(lambda: self.now, random.Random(3).randbytes)
+        self.records: list[Record] = []
+        self.authors: dict[TweetId, AccountId] = {}
+        self.versions: dict[TweetId, int] = {}
+        self._told = 0
+
+    def tell(self, event: Event, time: Millis) -> Record:
+        kind = BY_CLASS[type(event)]
+        about = Envelope(EventId(self.ids.issue()), time)
+        offset = len(self.records)
+        record = Record(kind.topic, 0, offset, kind.key(event), kind.name, kind.version, event, about)
+        self.records.append(record)
+        return record
+
+    def untold(self) -> list[Record]:
+        """What was not asked for yet."""
+        records = self.records[self._told :]
+        self._told = len(self.records)
+        return records
+
+    def post(
+        self,
+        author: str,
+        text: str,
+        at: int | None = None,
+        *,
+        reply_to: TweetRef | None = None,
+        quote_of: TweetRef | None = None,
+        sensitive: bool = False,
+    ) -> TweetId:
+        """A tweet that was written `at` some time, or now."""
+        time = Millis(self.now if at is None else at)
+        tweet = TweetId(id_at(time, author, str(len(self.records))))
+        account = account_of(author)
+        self.authors[tweet], self.versions[tweet] = account, 1
+        event = TweetPosted(
+            tweet=tweet,
+            author=account,
+            text=text,
+            entities=extract(text),
+            conversation=tweet,
+            reply_to=reply_to,
+            quote_of=quote_of,
+            sensitive=sensitive,
+            imported=at is not None,
+        )
+        self.tell(event, time)
+        return tweet
+
+    def edit(self, tweet: TweetId, text: str) -> None:
+        self.versions[tweet] += 1
+        event = TweetEdited(
+            tweet=tweet,
+            author=self.authors[tweet],
+            version=self.versions[tweet],
+            text=text,
+            entities=extract(text),
+        )
+        self.tell(event, self.now)
+
+    def delete(self, tweet: TweetId) -> None:
+        self.tell(TweetDeleted(tweet=tweet, author=self.authors[tweet]), self.now)
+
+
+def account_of(name: str) -> AccountId:
+    """The account that tweets under a name here."""
+    return AccountId(id_at(Millis(0), "account", name))
+
+
+class Analytics:
+    """The group, its read ports, and what it has derived."""
+
+    def __init__(self) -> None:
+        self.views = Views(Path(":memory:"), ALL_TABLES)
+        self.sealer = Sealer(MasterKeys({"test": bytes(32)}))
+        self.derived: list[New] = []
+        ports = readers(self.views.connection, self.views.names())
+        self.trends, self.sentiment = ports.trends, ports.sentiment
+        self.positions = Positions()
+        self.restart()
+
+    def restart(self) -> None:
+        """Take up what is stored, as the next process does."""
+        self.group = Processors(self.views, self.sealer, 1).live(ANALYTICS)
+        keep = self.group.keep
+
+        def kept(records: Sequence[New]) -> None:
+            keep(records)
+            self.derived.extend(records)
+
+        self.group.keep = kept
+
+    def replace(self, stream: type[Stream], mutant: type[Stream]) -> None:
+        """Have a planted bug take the place of a stream, which it is a subclass of."""
+        [found] = [one for one in self.group.streams if type(one) is stream]
+        found.__class__ = mutant
+
+    async def apply(self, records: Sequence[Record]) -> None:
+        """Land one batch, and leave what waits to be settled."""
+        self.positions = positions_after(records, self.positions)
+        await self.group.apply(records, self.positions)
+
+    async def settle(self) -> None:
+        """Have it say what waits to be said."""
+        while await self.group.settle():
+            pass
+
+    async def see(self, tweeting: Tweeting) -> None:
+        """Apply what was told since, and settle."""
+        await self.apply(tweeting.untold())
+        await self.settle()
+
+    def of(self, kind: type[Event]) -> list[New]:
+        """What it has derived of a kind."""
+        return [new for new in self.derived if isinstance(new.event, kind)]
+
+    def digests(self) -> dict[str, tuple[int, str]]:
+        return {model: self.views.digest(model) for model in ("sentiment", "public_tweets", "trends")}
+
+    def close(self) -> None:
+        self.views.connection.close()
+
+
+def real_rows() -> Iterator[dict[str, str]]:
+    """The rows of the real tweets; of a tweet that was judged twice, the first. HTML entities are what they mean."""
+    seen = set()
+    with REAL_TWEETS.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["tweet_id"] not in seen:
+                seen.add(row["tweet_id"])
+                row["text"] = html.unescape(row["text"])
+                yield row
+
+
+def import_real(tweeting: Tweeting, rows: Iterable[dict[str, str]]) -> None:
+    """Tell the real tweets, each at its own time."""
+    for row in rows:
+        tweeting.post(row["username"].lower(), row["text"], moment(row["created_at"]))
