@@ -11,8 +11,11 @@ from starlette.requests import HTTPConnection
 
 from events.ids import AccountId, Millis
 from rest.authentication import Viewer
+from rest.routing import inline
 from rest.signing import Cursors
 from stores.readers import Readers
+
+from .rankings import Rankings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Queries:
     readers: Callable[[], Readers]
     cursors: Cursors
     now: Callable[[], Millis]
+    rankings: Rankings
 
 
 def queries_of(connection: HTTPConnection) -> Queries:
@@ -39,5 +43,5 @@ def account_of(viewer: Viewer | None) -> AccountId | None:
     return None if viewer is None else viewer.account
 
 
-Querying = Annotated[Queries, Depends(queries_of)]
-Reading = Annotated[Readers, Depends(readers_of)]
+Querying = Annotated[Queries, Depends(inline(queries_of))]
+Reading = Annotated[Readers, Depends(inline(readers_of))]

@@ -134,5 +134,5 @@ class Authenticator:
             raise TokenRefused("the signature of the access token does not hold") from None
         except jwt.InvalidIssuerError:
             raise TokenRefused("the access token is from another issuer") from None
-        except (jwt.InvalidTokenError, RecursionError):  # the latter for JSON that is nested a thousand deep
+        except jwt.InvalidTokenError:
             raise TokenRefused("this is not an access token") from None

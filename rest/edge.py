@@ -123,7 +123,7 @@ class Edge:
             await self._app(scope, self._bounded(headers, receive), sending)
             matched = scope.get("route")
             if matched is not None:
-                route = matched.path
+                route = API + matched.path if scope["path"].startswith(API) else matched.path
         except Exception as error:
             problem = as_problem(error)
             if problem is None:

@@ -6,13 +6,13 @@ with, its security, and an example of its answer. `@answers` on a route says wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from .examples import example_of
 from .exchange import signed_in
@@ -52,8 +52,8 @@ def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
 def document(app: FastAPI, description: str) -> dict[str, Any]:
     """The document of all routes of `app`."""
     openapi = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
-    routes = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
-    shapes = _shapes(routes)
+    routes = list(documented(app))
+    shapes = _shapes([route for _, route in routes])
     schemas, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     by_shape = dict(zip((repr(shape) for shape in shapes), schemas, strict=True))
     openapi.setdefault("components", {}).setdefault("schemas", {}).update(components)
@@ -62,12 +62,20 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
     }
     for name in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(name, None)
-    for route in routes:
+    for path, route in routes:
         for method in route.methods or ():
-            operation = openapi["paths"][route.path_format].get(method.lower())
+            operation = openapi["paths"][path].get(method.lower())
             if operation is not None:
-                _complete(operation, route, method, by_shape)
+                _complete(operation, path, route, method, by_shape)
     return openapi
+
+
+def documented(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
+    """Every documented route, with its whole path: routers that were included know only their part of it."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.include_in_schema and context.path_format is not None:
+            yield context.path_format, route
 
 
 def _shapes(routes: list[APIRoute]) -> list[Any]:
@@ -79,7 +87,7 @@ def _shapes(routes: list[APIRoute]) -> list[Any]:
     return list(shapes.values())
 
 
-def _complete(operation: dict[str, Any], route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
     doc = (route.endpoint.__doc__ or "").strip()
     operation["summary"] = doc.split("\n")[0].rstrip(".")
     responses: dict[str, Any] = operation["responses"]
@@ -95,12 +103,12 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, by_shape:
         responses.setdefault(str(code), _problem_response(code))
     if _needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
-    elif route.path.startswith("/api/"):
+    elif path.startswith("/api/"):
         operation["security"] = [{}, {"bearer": []}]
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
-    if method == "GET" and route.path.startswith("/api/"):
+    if method == "GET" and path.startswith("/api/"):
         parameters.extend(_READ_HEADERS)
-    if method == "POST" and "/auth/" not in route.path and route.path.startswith("/api/"):
+    if method == "POST" and "/auth/" not in path and path.startswith("/api/"):
         parameters.append(_IDEMPOTENCY)
     if not parameters:
         del operation["parameters"]

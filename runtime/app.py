@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from command_api.routes import problems as problems
@@ -23,7 +24,7 @@ from query_api.serving import Queries
 from rest.authentication import Viewer
 from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import Scope, exchange_of
-from rest.openapi import document
+from rest.openapi import document, documented
 from rest.problems import ProblemError
 from rest.rate_limits import Policy
 from rest.signing import ConsistencyTokens
@@ -93,7 +94,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
         return described[0]
 
     documentation(app, openapi)
-    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(HTTPException, not_routed(app))
     edge = Edge(
         app,
         match=matcher(parameters),
@@ -138,18 +139,27 @@ def matcher(parameters: Parameters) -> Match:
     return match
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
-    """What FastAPI's router says about a path or method it does not know, as a problem."""
-    assert isinstance(error, HTTPException)
-    headers = tuple((error.headers or {}).items())
-    if error.status_code == 405:
-        problem = ProblemError("method-not-allowed", f"{request.method} is not for {request.url.path}", headers=headers)
-    else:
-        problem = ProblemError("not-found", f"there is nothing at {request.url.path}", headers=headers)
-    reply = reply_of(problem, error, exchange_of(request))
-    response = Response(reply.body, reply.status)
-    response.raw_headers += reply.headers
-    return response
+def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What is answered where no route fits: 405 with all methods that the path has, or 404."""
+    routes = [(compile_path(path)[0], route.methods or set()) for path, route in documented(app)]
+
+    async def handler(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path = request.url.path
+        methods = {method for pattern, allowed in routes if pattern.match(path) for method in allowed}
+        if "GET" in methods:
+            methods.add("HEAD")
+        if methods and request.method not in methods:
+            allow = (("allow", ", ".join(sorted(methods))),)
+            problem = ProblemError("method-not-allowed", f"{request.method} is not for {path}", headers=allow)
+        else:
+            problem = ProblemError("not-found", f"there is nothing at {path}")
+        reply = reply_of(problem, error, exchange_of(request))
+        response = Response(reply.body, reply.status)
+        response.raw_headers += reply.headers
+        return response
+
+    return handler
 
 
 def address_reader(trusted: Sequence[str]) -> Callable[[Scope, dict[bytes, bytes]], str]:

@@ -13,8 +13,10 @@ from query_api.routes.feeds import feeds
 from query_api.routes.notifications import notifications
 from query_api.routes.recommendations import recommendations
 from query_api.routes.search import search
+from query_api.routes.sentiment import sentiment
 from query_api.routes.sessions import sessions
 from query_api.routes.stream import stream
+from query_api.routes.trends import trends
 from query_api.routes.tweets import tweets as reading_tweets
 from query_api.routes.users import users
 
@@ -28,6 +30,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     tweets,
     feeds,
     search,
+    trends,
+    sentiment,
     notifications,
     marking_notifications,
     stream_tickets,

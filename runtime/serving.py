@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .control import ControlServer
+from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .settings import Settings
 from .telemetry import RequestTelemetry, logger
@@ -123,7 +123,11 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
     server = Server(front, settings.host, port)
     server.start()
     control = ControlServer(settings.data, engine.handle, lambda error: log.error("a command failed", exc_info=error))
+    composition = None
     try:
+        if demo and await _fill(engine):
+            log.info("the demo community was made")
+        # Half a second of imports, while the projecting process does the same on the other core.
         from .embedded.composing import Composition
 
         ready = asyncio.create_task(engine.ready())
@@ -138,16 +142,32 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
         await control.start()
         url = f"http://{settings.host}:{port}"
         log.info("serving", url=url, data=str(settings.data), projecting_pid=engine.projecting.pid)
-        if demo:
-            from .demo import open_demo
-
-            await open_demo(engine, url, say)
-        say(f"MiniTwitter serves on {url}  (documentation: {url}/docs, stop it with Ctrl-C)")
+        telling = asyncio.create_task(_tell(engine, url, demo, say))
         await asyncio.wait((stopping, server.ended), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        composition.close()
+        telling.cancel()
     finally:
-        await control.stop()
+        if composition is not None:
+            composition.close()
         await server.stop(settings.shutdown_s / 2)
+        await control.stop()
         await engine.stop()
         log.info("stopped")
+
+
+async def _fill(engine: Engine) -> bool:
+    from .demo import fill
+
+    return await fill(engine)
+
+
+async def _tell(engine: Engine, url: str, demo: bool, say: Callable[[str], None]) -> None:
+    """Say where it serves, and, with the demo, what to try, once it answers."""
+    if demo:
+        from .demo import hints, is_there
+
+        if await is_there(engine):
+            async for _ in engine.handle(AwaitCurrent()):
+                pass
+            say(hints(url))
+    say(f"MiniTwitter serves on {url}  (documentation: {url}/docs, Ctrl-C stops it)")

@@ -19,7 +19,7 @@ from rest import resources
 from rest.exchange import Exchange
 from rest.openapi import answers
 from rest.problems import invalid
-from rest.routing import Body, Exchanged, SignedIn, router
+from rest.routing import Body, Exchanged, SignedIn, inline, router
 from rest.tickets import Tickets
 from rest.times import rfc3339
 
@@ -73,7 +73,7 @@ def accounts_of(request: Request) -> Accounts:
     return cast(Accounts, request.app.state.accounts)
 
 
-UsingAccounts = Annotated[Accounts, Depends(accounts_of)]
+UsingAccounts = Annotated[Accounts, Depends(inline(accounts_of))]
 
 NewPassword = Annotated[
     str,

@@ -14,6 +14,7 @@ from events.ids import AccountId, HybridClock, Millis
 from rest.exchange import Exchange, exchange_of
 from rest.problems import ProblemError, as_problem, body_of
 from rest.rate_limits import Policy, RateLimits
+from rest.routing import inline
 from rest.signing import ConsistencyTokens
 
 from ..deciding import Answer, CommandStore, Context, Decided, Decision, Idempotency, Outcome, Refused, StillRunning
@@ -147,4 +148,4 @@ def executor(request: Request) -> Executor:
     return Executor(commands_of(request), exchange, request.method, request.url.path)
 
 
-Executing = Annotated[Executor, Depends(executor)]
+Executing = Annotated[Executor, Depends(inline(executor))]

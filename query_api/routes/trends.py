@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from events.entities import fold_tag
 from rest.openapi import answers
 from rest.routing import json_response, router
 from rest.times import rfc3339
 
-from ..rankings import Rankings, Trends
+from ..rankings import Trends
 from ..serving import Querying, Reading
 from ..time_series import range_of, time_of
+
+trends = router("Trends")
 
 
 class Uses(msgspec.Struct, frozen=True):
@@ -26,7 +28,7 @@ class Uses(msgspec.Struct, frozen=True):
     authors: int
 
 
-class History(msgspec.Struct, frozen=True):
+class TagHistory(msgspec.Struct, frozen=True):
     """How a tag was used, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
 
     as_of: str | None
@@ -35,50 +37,42 @@ class History(msgspec.Struct, frozen=True):
     items: Sequence[Uses]
 
 
-def trends(timer: Callable[[], float]) -> APIRouter:
-    """The routes. `timer` gives seconds, to know for how long an answer is worth keeping."""
-    routes = router("Trends")
-    rankings = Rankings(timer)
+@trends.get("/trends", response_model=None)
+@answers(Trends)
+async def get_trends(
+    queries: Querying,
+    readers: Reading,
+    at: Annotated[str | None, Query(description="When the window ends; now, if not given", max_length=40)] = None,
+    window: Annotated[Literal["1h", "6h", "24h"], Query(description="How long it is")] = "24h",
+) -> Response:
+    """Tags that more people use than is usual for them.
 
-    @routes.get("/trends", response_model=None)
-    @answers(Trends)
-    async def get_trends(
-        queries: Querying,
-        readers: Reading,
-        at: Annotated[str | None, Query(description="When the window ends; now, if not given", max_length=40)] = None,
-        window: Annotated[Literal["1h", "6h", "24h"], Query(description="How long it is")] = "24h",
-    ) -> Response:
-        """Tags that more people use than is usual for them.
+    A tag's strength is the number of its authors in the window, and half again those who used it more than once.
+    What is expected of it is one, and what it had on average in the same hours of the seven days before. The score
+    is the log-likelihood ratio of the two, of counts that vary by a fifth from day to day.
+    """
+    end = None if at is None else time_of("at", at)
+    body = await queries.rankings.trends(readers, window, end, queries.now())
+    return Response(body, media_type="application/json")
 
-        A tag's strength is the number of its authors in the window, and half again those who used it more than once.
-        What is expected of it is one, and what it had on average in the same hours of the seven days before. The score
-        is the log-likelihood ratio of the two, of counts that vary by a fifth from day to day.
-        """
-        end = None if at is None else time_of("at", at)
-        body = await rankings.trends(readers, window, end, queries.now())
-        return Response(body, media_type="application/json")
 
-    @routes.get("/trends/{tag}/history", response_model=None)
-    @answers(History)
-    async def get_history(
-        tag: Annotated[str, Path(description="With or without #, in any case", max_length=280)],
-        queries: Querying,
-        readers: Reading,
-        since: Annotated[
-            str | None, Query(alias="from", description="24 steps ago, if not given", max_length=40)
-        ] = None,
-        until: Annotated[str | None, Query(alias="to", description="Now, if not given", max_length=40)] = None,
-        step: Annotated[Literal["1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
-    ) -> Response:
-        """How often a tag was used, and by how many people, over time.
+@trends.get("/trends/{tag}/history", response_model=None)
+@answers(TagHistory)
+async def get_history(
+    tag: Annotated[str, Path(description="With or without #, in any case", max_length=280)],
+    queries: Querying,
+    readers: Reading,
+    since: Annotated[str | None, Query(alias="from", description="24 steps ago, if not given", max_length=40)] = None,
+    until: Annotated[str | None, Query(alias="to", description="Now, if not given", max_length=40)] = None,
+    step: Annotated[Literal["1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
+) -> Response:
+    """How often a tag was used, and by how many people, over time.
 
-        Steps are whole ones, in UTC, 1,000 at most. A step in which nobody used the tag is there as well.
-        """
-        folded = fold_tag(tag.lstrip("#＃"))
-        start, end, length = range_of(since, until, step, queries.now())
-        as_of = await readers.trends.as_of()
-        found = await readers.trends.history(folded, start, end, length)
-        items = [Uses(rfc3339(one.start), one.uses, one.authors) for one in found]
-        return json_response(History(None if as_of is None else rfc3339(as_of), folded, step, items))
-
-    return routes
+    Steps are whole ones, in UTC, 1,000 at most. A step in which nobody used the tag is there as well.
+    """
+    folded = fold_tag(tag.lstrip("#＃"))
+    start, end, length = range_of(since, until, step, queries.now())
+    as_of = await readers.trends.as_of()
+    found = await readers.trends.history(folded, start, end, length)
+    items = [Uses(rfc3339(one.start), one.uses, one.authors) for one in found]
+    return json_response(TagHistory(None if as_of is None else rfc3339(as_of), folded, step, items))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -18,6 +19,7 @@ from events.log import Positions, Record
 from events.tweets import TweetPosted
 from query_api.feeds import feed_items
 from query_api.hydration import author_of, counts_of
+from query_api.rankings import Rankings
 from query_api.realtime import Hub, Views
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
@@ -75,7 +77,9 @@ class Composition:
             edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
             most_bytes=settings.max_body_bytes,
         )
-        self.queries = Queries(readers=lambda: system.readers, cursors=cursors, now=clock)
+        self.queries = Queries(
+            readers=lambda: system.readers, cursors=cursors, now=clock, rankings=Rankings(time.perf_counter)
+        )
         lifetime_ms = system.token_lifetime_ms
         self.authenticator = Authenticator(
             system.signing_keys, system.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms

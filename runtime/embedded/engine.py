@@ -55,7 +55,6 @@ LEAST_FREE = 1 << 20
 _REWRAPPED_AT_ONCE = 200
 _LOOK_S = 0.05
 _LONGEST_SETTLING_S = 10.0
-"""How long to wait for a moment with nothing left to do, which need not come while others write."""
 
 
 class Engine:
@@ -187,9 +186,7 @@ class Engine:
         while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
             yield Lagging(max(self.lag.events(group) for group in (SERVING, ANALYTICS)))
             await asyncio.sleep(_LOOK_S)
-        deadline = self.system.timer() + _LONGEST_SETTLING_S
-        while not self.projecting.idle and self.system.timer() < deadline:
-            await asyncio.sleep(_LOOK_S)
+        await self.projecting.settled(_LONGEST_SETTLING_S)
 
     async def _claim(self, request: Claim) -> Reply:
         named = AccountNamed(request.username)

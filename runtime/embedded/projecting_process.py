@@ -47,8 +47,7 @@ class ProjectingProcess:
         self.generations: dict[str, tuple[int, int]] = {}
         self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None
         self.wal_bytes = 0
-        self.idle = False
-        """Whether nothing is left to do: every event is applied, and streams have said what they have to say."""
+        self._idle = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -66,8 +65,16 @@ class ProjectingProcess:
 
     def wake(self) -> None:
         """Something was appended."""
-        self.idle = False
+        self._idle.clear()
         self._write(b"\n")
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until nothing is left to do: every event applied, and everything said that streams had to say.
+
+        Gives up after `timeout` seconds: while others write, such a moment need not come.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout)
 
     async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[Progress, None]:
         """Have read models rebuilt; ends when all are. Raises ProjectingFailed where it is refused or breaks off."""
@@ -185,7 +192,8 @@ class ProjectingProcess:
             self._log.error("the views cannot be written", detail=report.unavailable)
         if report.progress is not None:
             self._rebuild_progress(report.progress)
-        self.idle = report.idle
+        if report.idle:
+            self._idle.set()
         if not report.group:
             self._tell(report)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import apsw
@@ -24,12 +25,21 @@ FIRST_KEY = b"\x00" * 16
 
 def blobs(ids: Collection[str]) -> Any:
     """A batch of ids, one at least."""
-    return apsw.carray(tuple(map(to_bytes, ids)))
+    return apsw.carray(_bytes_of(tuple(ids)))
+
+
+@lru_cache(maxsize=16)
+def _bytes_of(ids: tuple[str, ...]) -> tuple[bytes, ...]:
+    # Each store is asked about the same tweets in turn; only the first of them pays.
+    return tuple(map(to_bytes, ids))
 
 
 def numbers(accounts: Collection[AccountId]) -> Any:
     """A batch of accounts by their numbers, one at least."""
-    return apsw.carray(array("q", map(account_number, accounts)))
+    return apsw.carray(array("q", map(_number, accounts)))
+
+
+_number = lru_cache(maxsize=8192)(account_number)
 
 
 def key_before(before: str | None) -> bytes:

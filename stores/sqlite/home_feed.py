@@ -35,15 +35,19 @@ SELECT (SELECT id FROM {{users}} WHERE number=account), activity, tweet,
     reply_to IS NULL OR reply_to=?1 OR EXISTS (SELECT 1 FROM {{follows}} WHERE follower=?1 AND followee=reply_to)
 FROM (
     SELECT t.account, t.activity, t.tweet, t.reply_to
-    FROM ({accounts}) AS f CROSS JOIN {{user_timelines}} AS t ON t.account=f.account AND t.activity<?2
+    FROM ({accounts}) AS f CROSS JOIN {{user_timelines}} AS t ON t.account=f.account AND t.activity<?2 {bound}
     ORDER BY t.activity DESC LIMIT ?3
 )"""
 """`?1` the viewer, `?2` the key to go on below, `?3` how many rows."""
 FOLLOWED = "SELECT ?1 AS account UNION ALL SELECT followee FROM {follows} WHERE follower=?1"
 NOT_MUTED = " AND followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3)"
 NEWEST = """
-SELECT n.account FROM ({accounts}) AS f CROSS JOIN {{newest_activities}} AS n ON n.account=f.account
-ORDER BY n.activity DESC LIMIT ?3"""
+WITH newest AS MATERIALIZED (
+    SELECT n.account, n.activity
+    FROM ({accounts}) AS f CROSS JOIN {{newest_activities}} AS n ON n.account=f.account
+    ORDER BY n.activity DESC LIMIT ?3)"""
+BOUND = "AND t.activity>=(SELECT CASE count(*) WHEN ?3 THEN min(activity) ELSE x'' END FROM newest)"
+"""Where n accounts have a newest activity, none older than those is among the n newest of all."""
 MUTES = "SELECT 1 FROM {barriers} WHERE account=? AND kind=3 LIMIT 1"
 
 
@@ -55,8 +59,9 @@ class SqliteHomeFeed:
         self._mutes = MUTES.format(**names)
         # By whether the viewer mutes anybody: looking for that in each of 300 followees costs a tenth of the whole.
         followed = (FOLLOWED, FOLLOWED + NOT_MUTED)
-        self._first = [MERGE.format(accounts=NEWEST.format(accounts=some)).format(**names) for some in followed]
-        self._further = [MERGE.format(accounts=some).format(**names) for some in followed]
+        first = MERGE.format(accounts="SELECT account FROM newest", bound=BOUND)
+        self._first = [(NEWEST.format(accounts=some) + first).format(**names) for some in followed]
+        self._further = [MERGE.format(accounts=some, bound="").format(**names) for some in followed]
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
         """The newest activities of the viewer's feed older than `before`."""

@@ -30,7 +30,7 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.names import PATH_WORDS
 from command_api.routes.executing import Answers, no_content
 from events.accounts import AccountRegistered, PasswordChanged
-from events.ids import AccountId, id_at
+from events.ids import AccountId, account_number, id_at
 from events.personal import SessionStarted
 from rest.jwks import jwks
 from runtime.operations import operations
@@ -82,6 +82,15 @@ async def test_an_address_is_unique_whatever_the_case(http):
     assert (answer.status_code, problem(answer)) == (409, "email-taken")
 
 
+async def test_what_is_taken_is_told_before_a_password_is_hashed(http, monkeypatch):
+    await registered(http)
+    hashed = []
+    monkeypatch.setattr(bcrypt, "hashpw", lambda password, salt: hashed.append(salt))
+    for changes in ({"email": "other@example.org"}, {"username": "other"}):
+        assert (await http.post("/auth/register", json=ADA | changes)).status_code == 409
+    assert hashed == []
+
+
 async def test_of_many_who_register_one_name_at_once_one_gets_it(http, service):
     answers = await asyncio.gather(
         *(http.post("/auth/register", json=ADA | {"email": f"{n}@example.org"}) for n in range(10))
@@ -119,24 +128,20 @@ async def test_what_is_wrong_with_a_registration_is_named_field_by_field(http):
 
 
 async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service, monkeypatch):
-    first = await registered(http)
-    issue, colliding = service.system.ids.issue, [first["user"]["id"]]
+    taken = (await registered(http))["user"]["id"]
+    issue, issued = service.system.ids.issue, []
 
     def issuing():
-        # Once, for the account: the session's id is issued before.
-        issued = issue()
-        if len(colliding) == 1 and service.collide:
-            service.collide -= 1
-            if not service.collide:
-                return issued[:19] + colliding.pop()[19:]
-        return issued
+        id_ = issue()
+        # The session's id comes first, then the account's: that one gets the number of the account that is there.
+        issued.append(id_[:19] + taken[19:] if len(issued) == 1 else id_)
+        return issued[-1]
 
-    service.collide = 3  # the request's, the session's, the account's
     monkeypatch.setattr(service.system.ids, "issue", issuing)
     answer = await http.post("/auth/register", json=ADA | BOB)
     assert answer.status_code == 201
-    assert not colliding
-    assert answer.json()["user"]["id"][19:] != first["user"]["id"][19:]
+    assert account_number(issued[1]) == account_number(taken)
+    assert answer.json()["user"]["id"] == issued[2]
 
 
 def paths_of_the_api():

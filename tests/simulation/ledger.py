@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from events.event import Event
-from events.log import Record
+from events.log import Positions, Record, positions_after
 
 from .model import Command, Expected, Model, Wanted
 from .process import Answer
 
 UNAVAILABLE = 503
+TOPIC_OF = (
+    dict.fromkeys(("post", "edit", "delete"), "tweets")
+    | dict.fromkeys(("like", "unlike", "retweet", "unretweet"), "engagement")
+    | dict.fromkeys(("follow", "unfollow", "block", "unblock"), "graph")
+    | dict.fromkeys(("mute", "unmute", "bookmark", "unbookmark", "read_one", "read_all"), "personal")
+)
+"""The topic that the events of a verb go to, keyed by the one who acts."""
 
 
 class Violation(AssertionError):
@@ -51,7 +58,13 @@ class Ledger:
     """The model, the keys in use, and what happened."""
 
     model: Model
+    tokens: Callable[[str], Positions]
+    """Reads a Consistency-Token."""
     keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
+    newest: dict[tuple[str, str], Positions] = field(default_factory=dict)
+    """Just past the newest event of each entity (a topic and a key)."""
+    known: Positions = field(default_factory=Positions)
+    """Past everything that clients know of: by the tokens they were given, or because they looked it up."""
     happened: Counter[str] = field(default_factory=Counter)
 
     def settle(self, attempt: Attempt, appended: Sequence[Record]) -> None:
@@ -87,8 +100,21 @@ class Ledger:
         for record in appended:
             assert record.event is not None
             self.model.fold(record.event, record.about, attempt.command.text)
+            self.newest[record.topic, record.key] = Positions({record.place: record.offset + 1})
+        self._token(name, attempt, appended)
         if attempt.key is not None:
             self._keep(attempt, expected, certain=True)
+
+    def _token(self, name: str, attempt: Attempt, appended: Sequence[Record]) -> None:
+        """A token covers the write, or, where there was nothing to do, the write that made it so."""
+        token = None if attempt.answer is None else attempt.answer.headers.get("consistency-token")
+        if token is None:
+            self.known = positions_after(appended, self.known)
+            return
+        given = self.tokens(token)
+        due = self.newest.get((TOPIC_OF[attempt.command.verb], attempt.command.actor), Positions())
+        require(given.covers(due), f"the token of {name} names {given}, its entity stands at {due}")
+        self.known = self.known.merged(given)
 
     def _remembered(self, attempt: Attempt) -> Remembered | None:
         return None if attempt.key is None else self.keys.get((attempt.command.actor, attempt.key))

@@ -13,7 +13,7 @@ from events.accounts import AccountRegistered, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import at_time, millis
+from events.ids import AccountId, Millis, at_time, millis
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -23,6 +23,7 @@ from events.personal import (
     TweetBookmarked,
 )
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
+from streams.notifications import notification_id
 
 EDIT_WINDOW_MS = 30 * 60 * 1000
 
@@ -89,6 +90,11 @@ class Tweet:
         """The newest text."""
         return self.texts[-1]
 
+    @property
+    def thread(self) -> bool:
+        """Whether it is a reply of the author to itself."""
+        return self.reply_to is not None and self.reply_to.author == self.author
+
 
 class Activity(NamedTuple):
     """An item of a timeline, ordered by its id."""
@@ -98,6 +104,15 @@ class Activity(NamedTuple):
     by: str
     retweet: bool
     reply_to: str | None
+
+
+class Raised(NamedTuple):
+    """A notification that stands."""
+
+    recipient: str
+    kind: str
+    actor: str
+    tweet: str | None
 
 
 @dataclass
@@ -114,6 +129,7 @@ class Model:
     likes: dict[tuple[str, str], str] = field(default_factory=dict)
     retweets: dict[tuple[str, str], str] = field(default_factory=dict)
     bookmarks: dict[tuple[str, str], str] = field(default_factory=dict)
+    raised: dict[str, Raised] = field(default_factory=dict)
     read: set[tuple[str, str]] = field(default_factory=set)
     read_up_to: dict[str, str] = field(default_factory=dict)
 
@@ -268,25 +284,34 @@ class Model:
                 tweet = self.tweets[event.tweet]
                 tweet.texts.append(text)
                 tweet.mentioned = self.mentioned(text)
+                self._tell_anew(tweet, about.time)
             case TweetDeleted():
                 self.tweets[event.tweet].deleted = True
+                self._untell(event.author, event.tweet, "reply", "quote", "mention")
             case TweetLiked():
                 self.likes[event.actor, event.tweet] = at
+                self._tell("like", event.actor, event.author, event.tweet, about.time)
             case TweetUnliked():
                 del self.likes[event.actor, event.tweet]
+                self._untell(event.actor, event.tweet, "like")
             case TweetRetweeted():
                 self.retweets[event.actor, event.tweet] = event.retweet
                 self.activities[event.retweet] = Activity(event.retweet, event.tweet, event.actor, True, None)
+                self._tell("retweet", event.actor, event.author, event.tweet, about.time)
             case RetweetUndone():
                 del self.activities[self.retweets.pop((event.actor, event.tweet))]
+                self._untell(event.actor, event.tweet, "retweet")
             case TweetBookmarked():
                 self.bookmarks[event.owner, event.tweet] = at
             case BookmarkRemoved():
                 del self.bookmarks[event.owner, event.tweet]
             case AccountFollowed():
                 self.follows[event.follower, event.followee] = at
+                self._tell("follow", event.follower, event.followee, None, about.time)
             case AccountUnfollowed():
                 del self.follows[event.follower, event.followee]
+                for id_ in [i for i, r in self.raised.items() if r[:3] == (event.followee, "follow", event.follower)]:
+                    del self.raised[id_]
             case AccountBlocked():
                 self.blocks[event.blocker, event.blocked] = at
             case AccountUnblocked():
@@ -313,6 +338,36 @@ class Model:
         )
         reply = event.reply_to.author if event.reply_to else None
         self.activities[event.tweet] = Activity(event.tweet, event.tweet, event.author, False, reply)
+        if event.imported:
+            return
+        told = dict.fromkeys(self.mentioned(text).values(), "mention")
+        if event.quote_of is not None:
+            told[event.quote_of.author] = "quote"
+        if event.reply_to is not None:
+            told[event.reply_to.author] = "reply"
+        for recipient, kind in told.items():
+            self._tell(kind, event.author, recipient, event.tweet, about.time)
+
+    def _tell_anew(self, tweet: Tweet, time: int) -> None:
+        """An edit tells those who are mentioned now and not told yet; those who are mentioned no more are not told."""
+        told = {r.recipient for r in self.raised.values() if r.actor == tweet.author and r.tweet == tweet.id}
+        named = tweet.mentioned.values()
+        for id_, raised in list(self.raised.items()):
+            if raised[1:] == ("mention", tweet.author, tweet.id) and raised.recipient not in named:
+                del self.raised[id_]
+        for recipient in named:
+            if recipient not in told:
+                self._tell("mention", tweet.author, recipient, tweet.id, time)
+
+    def _tell(self, kind: str, actor: str, recipient: str, tweet: str | None, time: int) -> None:
+        if actor != recipient:
+            id_ = notification_id(Millis(time), kind, AccountId(actor), tweet or recipient, AccountId(recipient))
+            self.raised[id_] = Raised(recipient, kind, actor, tweet)
+
+    def _untell(self, actor: str, tweet: str, *kinds: str) -> None:
+        for id_, raised in list(self.raised.items()):
+            if raised.actor == actor and raised.tweet == tweet and raised.kind in kinds:
+                del self.raised[id_]
 
     def mentioned(self, text: Text) -> dict[str, str]:
         """The accounts that the names in a text mean at this moment."""

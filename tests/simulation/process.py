@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
-from fastapi import FastAPI
-
-from command_api.routes.executing import Commands, Limits
-from command_api.routes.graph import graph
-from command_api.routes import problems as problems
-from command_api.routes.notifications import notifications
-from command_api.routes.tweets import POST_PATH, hot_post, tweets
-from events.ids import AccountId, SessionId
-from query_api.serving import Queries
+from command_api.signing_keys import SigningKeys
+from events.ids import AccountId, HybridClock, SessionId
 from rest.authentication import Viewer
-from rest.edge import API, Edge
-from rest.rate_limits import Policy, RateLimits
-from rest.signing import ConsistencyTokens, Cursors
+from rest.edge import API
+from rest.signing import ConsistencyTokens
+from runtime.embedded.composing import Composition
 from runtime.embedded.system import InProcess, System
-from runtime.settings import Settings
+from runtime.settings import RateLimits, Settings
 
 from .faults import Clock, Deliveries, Faults
 
-ENDLESS = Policy("sim", 1_000_000_000, 1, 1_000_000_000)
 PARTITIONS = 4
+_MANY = 1_000_000_000
+UNLIMITED = RateLimits(tweets_a_day=_MANY, tweets_a_second=_MANY, tweets_burst=_MANY, follows_a_day=_MANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +59,12 @@ class Process:
         randomness: Callable[[int], bytes],
         order: list[str],
     ) -> None:
-        settings = Settings(data=directory, partitions=PARTITIONS, bcrypt_cost=4)
+        settings = Settings(data=directory, partitions=PARTITIONS, rate_limits=UNLIMITED)
         self.faults = faults
         self.system = System(
             settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0
         )
+        self.system.__dict__["signing_keys"] = _signing_keys()
         self.tokens = ConsistencyTokens(self.system.token_key)
         self.order = order
         self._instrument_store()
@@ -90,7 +87,7 @@ class Process:
         projecting._log = deliveries
         for runner in projecting._runners.values():
             runner.log = deliveries
-        self.app = self._application()
+        self.app = _on_shared_routes(Composition(self.system, parts=lambda: [], telemetry=_Silence()).application)
         return self
 
     def _instrument_store(self) -> None:
@@ -102,39 +99,6 @@ class Process:
             return await execute(decision, command, context, answering)
 
         self.system.commands.execute = recorded  # type: ignore[method-assign]
-
-    def _application(self) -> Any:
-        system = self.system
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        limits = RateLimits(system.clock)
-        unlimited = (ENDLESS,)
-        commands = Commands(
-            store=system.commands,
-            ids=system.ids,
-            tokens=self.tokens,
-            limits=limits,
-            policies=Limits(unlimited, unlimited, unlimited),
-            edit_window_ms=1_800_000,
-            most_bytes=65536,
-        )
-        app.state.commands = commands
-        app.state.queries = Queries(lambda: system.readers, Cursors(system.token_key), system.clock)
-        for routes in (tweets, graph, notifications):
-            app.include_router(routes, prefix=API)
-        hot = (POST_PATH, hot_post(commands))
-        return Edge(
-            app,
-            match=lambda method, path, *_: hot if (method, path) == ("POST", POST_PATH) else None,
-            new_id=system.ids.issue,
-            authenticate=_by_name,
-            applied=system.applied,
-            tokens=self.tokens,
-            limits=limits,
-            anonymous_reads=ENDLESS,
-            telemetry=_Silence(),
-            address_of=lambda scope, headers: "",
-            most_bytes=65536,
-        )
 
     async def request(
         self,
@@ -160,7 +124,7 @@ class Process:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": parts.path,
+            "path": unquote(parts.path),
             "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(),
             "root_path": "",
@@ -180,6 +144,26 @@ class Process:
         self.faults.step()
         received = {name.decode().lower(): value.decode() for name, value in messages[0]["headers"]}
         return Answer(messages[0]["status"], received, b"".join(m.get("body", b"") for m in messages[1:]))
+
+
+@cache
+def _signing_keys() -> SigningKeys:
+    """Access tokens are not used here, and a key takes long to make: one is enough for all processes."""
+    with tempfile.TemporaryDirectory() as directory:
+        return SigningKeys(Path(directory), HybridClock(), 0)
+
+
+_shared: list[Any] = []
+
+
+def _on_shared_routes(edge: Any) -> Any:
+    """The application on the routes of the first process: FastAPI takes 100 ms to build them, and they hold no state."""
+    _shared.append(edge._app)
+    _shared[0].state = edge._app.state
+    edge._app = _shared[0]
+    del _shared[1:]
+    edge._authenticate = _by_name
+    return edge
 
 
 def _by_name(header: bytes) -> Viewer:

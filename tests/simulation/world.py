@@ -23,7 +23,7 @@ from command_api.domain.start_session import NewSession
 from command_api.credentials import RefreshToken
 from command_api.text.entities import extract
 from events.ids import AccountId, Millis, SessionId
-from events.log import LogUnavailable, New, Positions, Record
+from events.log import LogUnavailable, New, Positions, Record, positions_after
 from runtime.embedded.answering import WhetherNew
 from stores.sink import StoreUnavailable
 
@@ -31,6 +31,7 @@ from .clients import LATE_NAMES, NAMES, Clients, said
 from .faults import Clock, Crash, Faults
 from .ledger import Attempt, Ledger, Violation, require
 from .model import Command, Model, Text
+from .observing import Observer
 from .process import Answer, Process
 
 T = TypeVar("T")
@@ -58,8 +59,9 @@ class World:
         self.directory = directory
         self.clock = Clock()
         self.model = Model()
-        self.ledger = Ledger(self.model)
+        self.ledger = Ledger(self.model, lambda token: self.live.tokens.read(token))
         self.clients = Clients(self.chance, self.model)
+        self.observer = Observer(self.chance, self.ledger, self.clients)
         self.faults = Faults(self.chance)
         self.process: Process | None = None
         self.followed = Positions()
@@ -77,6 +79,8 @@ class World:
 
     async def run(self) -> Result:
         """Live through the seed. Raises Violation."""
+        # Nobody asks a dead process for the results of its tasks.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         apsw.connection_hooks.append(self._opened)
         try:
             await self._start()
@@ -126,6 +130,8 @@ class World:
             (self.repeat, 1),
             (self.copy, 1),
             (self.later, 1),
+            (self.read, 5),
+            (self.walk, 3),
             (self.newcomer, 1),
         )
         act = self.chance.choices([a for a, _ in acts], [w for _, w in acts])[0]
@@ -242,20 +248,44 @@ class World:
         self.order.clear()
         for attempt in sorted(attempts, key=lambda a: order.get(a.id, len(order))):
             self.ledger.settle(attempt, appended.pop(attempt.id, ()))
+        for walk in self.observer.walks:
+            walk.go_on()
         require(not appended, f"the log has events that nobody asked for: {list(appended)}")
 
     async def project(self) -> None:
-        """The read models take a turn."""
+        """The read models take some turns."""
         for _ in range(self.chance.choice((1, 1, 2, 5))):
-            try:
-                await self.live.views.turn()
-            except StoreUnavailable:
-                self.ledger.happened["views refused"] += 1
+            await self._turn()
+
+    async def _turn(self) -> None:
+        try:
+            await self.live.views.turn()
+        except StoreUnavailable:
+            self.ledger.happened["views refused"] += 1
+
+    async def read(self) -> None:
+        """Somebody reads, knowing of everything that was answered."""
+        await self.observer.some(self.live, self.served)
+
+    async def walk(self) -> None:
+        """Somebody turns a page."""
+        await self.observer.walk(self.live, self.served)
+
+    async def served(self, reading: Awaitable[Answer]) -> Answer:
+        """An answer, which may have to wait until the read models have come as far as its token."""
+        task = asyncio.ensure_future(reading)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            if task.done():
+                return task.result()
+            await self._turn()
+        raise Violation("a read waits for ever")
 
     async def copy(self) -> None:
         """A second copy of an old event appears at another offset, as a relay might send it."""
-        records = await self.live.system.log.read(Positions(), 10_000)
-        old = self.chance.choice(records)
+        log = self.live.system.log
+        place, end = self.chance.choice(sorted((await log.ends()).items()))
+        (old,) = log.table.read(place, self.chance.randrange(end), 1)
         assert old.event is not None
         self.ledger.happened["copies"] += 1
         with suppress(LogUnavailable):
@@ -278,6 +308,7 @@ class World:
                 self.seen.add(record.about.id)
                 if record.about.correlation.startswith("begin-") and record.event is not None:
                     self.model.fold(record.event, record.about, Text(""))
+                    self.ledger.known = positions_after((record,), self.ledger.known)
                 else:
                     found.setdefault(record.about.correlation, []).append(record)
         return found
@@ -285,6 +316,7 @@ class World:
     async def _judge(self) -> None:
         self.faults.calm_down()
         await self.live.views.project()
+        await self.observer.everything(self.live, self.served)
 
     def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from command_api.text.entities import extract
+from events.entities import Entities
 from events.event import BY_CLASS, Envelope, Event
 from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
 from events.log import New, Positions, Record, positions_after
@@ -42,6 +45,7 @@ class Tweeting:
         self.ids = HybridClock(lambda: self.now, random.Random(3).randbytes)
         self.records: list[Record] = []
         self.authors: dict[TweetId, AccountId] = {}
+        self.alive: dict[TweetId, Entities] = {}
         self.versions: dict[TweetId, int] = {}
         self._told = 0
 
@@ -85,6 +89,7 @@ class Tweeting:
             sensitive=sensitive,
             imported=at is not None,
         )
+        self.alive[tweet] = event.entities
         self.tell(event, time)
         return tweet
 
@@ -97,10 +102,39 @@ class Tweeting:
             text=text,
             entities=extract(text),
         )
+        self.alive[tweet] = event.entities
         self.tell(event, self.now)
 
     def delete(self, tweet: TweetId) -> None:
+        del self.alive[tweet]
         self.tell(TweetDeleted(tweet=tweet, author=self.authors[tweet]), self.now)
+
+
+def _history(acts: Sequence[tuple[str, int, int, str]]) -> Tweeting:
+    tweeting = Tweeting()
+    for act, author, hours, text in acts:
+        alive = list(tweeting.alive)
+        if act == "late":
+            tweeting.post(f"user{author}", text, at=tweeting.now - hours * HOUR)
+        elif act == "pass":
+            tweeting.now = Millis(tweeting.now + hours * HOUR // 4)
+        elif act == "post" or not alive:
+            tweeting.post(f"user{author}", text)
+        elif act == "edit":
+            tweeting.edit(alive[hours % len(alive)], text)
+        else:
+            tweeting.delete(alive[hours % len(alive)])
+    return tweeting
+
+
+_ACTS = st.tuples(
+    st.sampled_from(("post", "post", "late", "late", "late", "edit", "delete", "pass")),
+    st.integers(0, 2),
+    st.sampled_from((0, 1, 2, 5, 23, 24, 25, 48, 168, 169, 191, 192)),
+    st.sampled_from(("#a", "#A #b", "#b", "#c", "none", "#a #c")),
+)
+HISTORIES = st.sampled_from((0, 15, 40)).flatmap(lambda n: st.lists(_ACTS, min_size=n, max_size=60)).map(_history)
+"""What a few authors do in some days: with tweets that come late, edits and deletions."""
 
 
 def account_of(name: str) -> AccountId:

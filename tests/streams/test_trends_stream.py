@@ -17,7 +17,7 @@ from events.trends import Trend, TrendsRanked
 from stores.trends import HOUR, WINDOWS, rank
 from streams.trends import Trends, name_of, newest_rankings, windows_around, windows_compared
 from tests.histories import batched, interleaved
-from tests.streams.analytics import DAY, NOW, Analytics, Tweeting
+from tests.streams.analytics import DAY, HISTORIES, NOW, Analytics, Tweeting
 
 
 @pytest.fixture
@@ -176,38 +176,6 @@ async def test_what_was_left_by_the_process_before_is_settled_by_the_next(analyt
     assert rankings(analytics) == {"1h/2026-11-20T13:00:00.000Z": ["museum"]}
 
 
-ACTS = st.lists(
-    st.tuples(
-        st.sampled_from(("post", "post", "late", "edit", "delete", "pass")),
-        st.integers(0, 4),
-        st.integers(0, 9 * 24),
-        st.sampled_from(("#a", "#A #b", "#b", "#c", "none", "#a #c")),
-    ),
-    max_size=30,
-)
-
-
-def history(acts: Sequence[tuple[str, int, int, str]]) -> Tweeting:
-    """What some authors do in some days: with tweets that come late, edits and deletions."""
-    tweeting = Tweeting()
-    alive: list[TweetId] = []
-    for act, author, n, text in acts:
-        if act == "post":
-            alive.append(tweeting.post(f"user{author}", text))
-        elif act == "late":
-            alive.append(tweeting.post(f"user{author}", text, at=NOW - n * HOUR))
-        elif act == "pass":
-            tweeting.now = Millis(tweeting.now + n * HOUR // 4)
-        elif alive:
-            tweet = alive[n % len(alive)]
-            if act == "edit":
-                tweeting.edit(tweet, text)
-            else:
-                alive.remove(tweet)
-                tweeting.delete(tweet)
-    return tweeting
-
-
 async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random) -> Analytics:
     """What is derived of batches, settled between some of them and after the last."""
     analytics = Analytics()
@@ -220,11 +188,11 @@ async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random)
 
 
 @settings(max_examples=60, deadline=None)
-@given(ACTS, st.integers(0, 2**32).map(random.Random))
+@given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
-    acts: Sequence[tuple[str, int, int, str]], randomness: random.Random
+    tweeting: Tweeting, randomness: random.Random
 ) -> None:
-    records = history(acts).records
+    records = tweeting.records
 
     async def runs() -> None:
         first = await derive([records], randomness)
@@ -240,12 +208,10 @@ def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
 
 
 @settings(max_examples=60, deadline=None)
-@given(ACTS, st.integers(0, 2**32).map(random.Random))
+@given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
-    acts: Sequence[tuple[str, int, int, str]], randomness: random.Random
+    tweeting: Tweeting, randomness: random.Random
 ) -> None:
-    tweeting = history(acts)
-
     async def run() -> None:
         analytics = await derive(list(batched(tweeting.records, randomness)), randomness)
         try:
@@ -269,11 +235,9 @@ def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
 
 
 @settings(max_examples=30, deadline=None)
-@given(ACTS, st.integers(0, 2**32).map(random.Random))
-def test_rankings_of_a_window_have_ascending_ids(
-    acts: Sequence[tuple[str, int, int, str]], randomness: random.Random
-) -> None:
-    records = interleaved(history(acts).records, randomness)
+@given(HISTORIES, st.integers(0, 2**32).map(random.Random))
+def test_rankings_of_a_window_have_ascending_ids(tweeting: Tweeting, randomness: random.Random) -> None:
+    records = interleaved(tweeting.records, randomness)
 
     async def run() -> None:
         analytics = await derive(list(batched(records, randomness)), randomness)

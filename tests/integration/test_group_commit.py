@@ -1,0 +1,278 @@
+"""Group commit on a real connection and a real thread: everyone is answered, and what is answered is true."""
+
+import asyncio
+import threading
+
+import apsw
+import pytest
+
+from events.log import CorruptLog, LogUnavailable
+from events.sqlite.connection import connect
+from events.sqlite.group_commit import MOST_IN_ONE_COMMIT, CommitThread, GroupCommit
+
+SOON = 10
+
+
+@pytest.fixture
+def connection(tmp_path):
+    connection = connect(tmp_path / "a.db", durable=True)
+    connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    yield connection
+    connection.close()
+
+
+async def on_the_loop(work):
+    work()
+
+
+def adding(connection, n):
+    """Work that adds a number and answers how many there are."""
+
+    def work():
+        connection.execute("INSERT INTO numbers VALUES (?)", (n,))
+        return connection.execute("SELECT count(*) FROM numbers").get
+
+    return work
+
+
+@pytest.fixture
+def numbers(connection, tmp_path):
+    """What another connection sees."""
+
+    def look():
+        other = connect(tmp_path / "a.db", durable=True, read_only=True)
+        try:
+            return [n for (n,) in other.execute("SELECT n FROM numbers ORDER BY n")]
+        finally:
+            other.close()
+
+    return look
+
+
+async def test_pieces_run_in_their_order_and_see_each_other(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop)
+    counts = await asyncio.gather(*(commits.run(adding(connection, n)) for n in range(20)))
+    assert counts == list(range(1, 21))
+    assert numbers() == list(range(20))
+
+
+async def test_more_than_fit_in_one_commit_are_all_done(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop, timer=lambda: 0.0)
+    sizes = []
+    commits.observe_commit = lambda seconds, pieces: sizes.append(pieces)
+    many = MOST_IN_ONE_COMMIT + 10
+    await asyncio.gather(*(commits.run(adding(connection, n)) for n in range(many)))
+    assert sizes == [MOST_IN_ONE_COMMIT, 10]
+    assert len(numbers()) == many
+
+
+async def test_a_long_turn_ends_early_and_the_rest_comes_next(connection):
+    now = iter(range(1000))
+    commits = GroupCommit(connection, on_the_loop, timer=lambda: float(next(now)))  # a second each time it is asked
+    sizes = []
+    commits.observe_commit = lambda seconds, pieces: sizes.append(pieces)
+    await asyncio.gather(*(commits.run(adding(connection, n)) for n in range(3)))
+    assert sizes == [1, 1, 1]
+
+
+async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop)
+
+    def failing():
+        raise ValueError("no")
+
+    outcomes = await asyncio.gather(
+        commits.run(adding(connection, 1)),
+        commits.run(failing),
+        commits.run(adding(connection, 2)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [int, ValueError, int]
+    assert numbers() == [1, 2]
+
+
+async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop)
+
+    def failing():
+        connection.execute("INSERT INTO numbers VALUES (99)")
+        raise ValueError("no")
+
+    pieces = [adding(connection, 1), failing, adding(connection, 2), adding(connection, 2), adding(connection, 3)]
+    outcomes = await asyncio.gather(*map(commits.run, pieces), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [int, ValueError, int, apsw.ConstraintError, int]
+    assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [1, 2, 3]
+    assert numbers() == [1, 2, 3]
+
+
+async def test_everyone_is_answered_when_no_transaction_can_begin(connection, numbers, tmp_path):
+    connection.set_busy_timeout(0)
+    commits = GroupCommit(connection, on_the_loop)
+    stranger = apsw.Connection(str(tmp_path / "a.db"))
+    stranger.execute("BEGIN IMMEDIATE")
+    running = asyncio.gather(*(commits.run(adding(connection, n)) for n in range(5)), return_exceptions=True)
+    outcomes = await asyncio.wait_for(running, SOON)
+    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
+    assert len({id(outcome) for outcome in outcomes}) == 5  # an error raised in two tasks mixes their traces
+    stranger.execute("ROLLBACK")
+    stranger.close()
+    assert await commits.run(adding(connection, 1)) == 1
+    assert numbers() == [1]
+
+
+async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_transaction(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop)
+    connection.execute("CREATE TABLE texts (text)")
+    connection.pragma("max_page_count", connection.pragma("page_count"))
+
+    def swallowing():
+        try:
+            connection.execute("INSERT INTO texts VALUES (?)", ("x" * 100_000,))
+        except apsw.FullError:
+            return
+
+    outcomes = await asyncio.gather(commits.run(adding(connection, 1)), commits.run(swallowing), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
+    assert numbers() == []
+
+
+async def test_damage_is_called_damage(connection):
+    commits = GroupCommit(connection, on_the_loop)
+
+    def meeting_damage():
+        raise apsw.CorruptError("database disk image is malformed")
+
+    outcomes = await asyncio.gather(
+        commits.run(adding(connection, 1)), commits.run(meeting_damage), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in outcomes} == {CorruptLog}
+
+
+async def test_work_between_transactions_runs_while_none_is_open(connection):
+    thread = CommitThread()
+    commits = GroupCommit(connection, thread)
+    open_ones = []
+    commits.between = lambda: lambda: open_ones.append(connection.in_transaction)
+    await commits.run(adding(connection, 1))
+    await commits.run(adding(connection, 2))
+    assert open_ones == [False, False]
+    thread.close()
+
+
+async def test_when_the_work_between_fails_everyone_is_answered(connection):
+    commits = GroupCommit(connection, on_the_loop)
+
+    def failing():
+        raise ValueError("no")
+
+    commits.between = lambda: failing
+    waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
+    await asyncio.sleep(0)
+    drain = commits._running
+    outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON)
+    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
+    with pytest.raises(ValueError, match="no"):
+        await drain
+    commits.between = lambda: None
+    assert await commits.run(adding(connection, 1)) == 1
+
+
+class Held:
+    """Holds a commit in its thread until it is let go, as a slow disk does."""
+
+    def __init__(self, connection):
+        self.begun, self.go = threading.Event(), threading.Event()
+        connection.set_commit_hook(self._hold)
+
+    def _hold(self):
+        self.begun.set()
+        self.go.wait(SOON)
+        return False
+
+
+def closing_a_loop_while(connection, held, let_go):
+    """Run work on a loop that is closed in the middle of a commit; the outcomes, and what the loop complained of."""
+    thread, complaints, outcomes = CommitThread(), [], []
+
+    async def one(commits, n):
+        try:
+            outcomes.append((n, await commits.run(adding(connection, n))))
+        except BaseException as error:
+            outcomes.append((n, type(error)))
+            raise
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: complaints.append(context))
+        commits = GroupCommit(connection, thread)
+        tasks = {asyncio.ensure_future(one(commits, n)) for n in range(3)}
+        await loop.run_in_executor(None, held.begun.wait, SOON)
+        tasks |= {asyncio.ensure_future(one(commits, n)) for n in range(3, 6)}
+        await asyncio.sleep(0)
+        let_go()
+        return tasks  # asyncio.run cancels what is left, the drain among it
+
+    asyncio.run(main())
+    thread.close()
+    return dict(outcomes), complaints
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.05], ids=["the disk is done first", "the loop is done first"])
+def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(connection, numbers, patience):
+    held = Held(connection)
+    timer = threading.Timer(patience, held.go.set)
+    outcomes, complaints = closing_a_loop_while(connection, held, timer.start)
+    timer.join()
+    connection.set_commit_hook(None)
+    assert complaints == []
+    assert not connection.in_transaction
+    there = set(numbers())
+    assert there >= {0, 1, 2}  # their commit was under way: it counts
+    assert set(outcomes) == set(range(6))
+    assert {n for n, outcome in outcomes.items() if isinstance(outcome, int)} <= there
+    assert not {n for n, outcome in outcomes.items() if outcome is LogUnavailable} & there
+
+
+async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_transaction(connection, numbers):
+    begun = asyncio.Event()
+
+    async def never(work):
+        begun.set()
+        await asyncio.Event().wait()
+
+    commits = GroupCommit(connection, never)
+    waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
+    await begun.wait()
+    late = asyncio.ensure_future(commits.run(adding(connection, 9)))
+    await asyncio.sleep(0)
+    drain = commits._running
+    drain.cancel()
+    outcomes = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), SOON)
+    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
+    assert drain.cancelled()
+    assert numbers() == []
+    assert not connection.in_transaction
+
+
+async def test_closing_waits_and_can_itself_be_given_up(connection, numbers):
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def held(work):
+        begun.set()
+        await go.wait()
+        work()
+
+    commits = GroupCommit(connection, held)
+    waiting = asyncio.ensure_future(commits.run(adding(connection, 1)))
+    await begun.wait()
+    closing = asyncio.ensure_future(commits.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert not waiting.done()
+    go.set()
+    await commits.close()
+    assert await waiting == 1
+    assert numbers() == [1]
+    with pytest.raises(LogUnavailable, match="closed"):
+        await commits.run(adding(connection, 2))

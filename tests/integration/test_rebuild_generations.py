@@ -1,0 +1,190 @@
+"""Rebuilding beside the live read models: what is switched, what is kept, what is found after a crash."""
+
+from __future__ import annotations
+
+import apsw
+import pytest
+
+from events.operations import ReadModelSwitched
+from runtime.embedded.processors import ALL_TABLES, UnknownModel
+from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack
+from stores.sqlite.views import Views
+from tests.integration.in_process import opened, populate
+
+MODELS = [tables.model for tables in ALL_TABLES]
+
+
+async def switches(system):
+    records = await system.log.read({}, 1000, ("operations",))
+    return [(r.event.model, r.event.generation) for r in records if isinstance(r.event, ReadModelSwitched)]
+
+
+async def rebuilt(views, models, **how):
+    found = []
+    views.projecting.on_progress = found.append
+    await views.projecting.rebuild(models, **how)
+    await views.project()
+    return [one for progress in found for one in progress.compared]
+
+
+def changed(directory, statement):
+    connection = apsw.Connection(str(directory / "views.db"))
+    connection.execute(statement)
+    connection.close()
+
+
+async def test_every_rebuilt_read_model_equals_the_one_it_replaces(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        compared = await rebuilt(views, MODELS)
+        assert sorted(one.model for one in compared) == sorted(MODELS)
+        assert [one.model for one in compared if one.same is not True] == []
+        assert {one.generation for one in compared} == {2}
+
+
+async def test_what_happens_during_a_rebuild_is_in_the_rebuilt_model_once(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system, seed=1)
+        await views.project()
+        await views.projecting.rebuild(["counts", "user_timelines"])
+        await views.turn()
+        await populate(system, seed=2, people=15)
+        compared = []
+        views.projecting.on_progress = lambda progress: compared.extend(progress.compared)
+        await views.project()
+        assert [one.same for one in compared] == [True, True]
+
+
+async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        before = system.readers
+        await rebuilt(views, ["users"])
+        assert await switches(system) == [("users", 2)]
+        assert system.readers is not before
+        assert system.generations["users"] == (2, 1)
+
+
+async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next_start(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        await views.projecting.rebuild(["users"])
+        while views.projecting.rebuilding:
+            await views.projecting.turn()
+        assert await switches(system) == []
+    async with opened(tmp_path) as (system, views):
+        await system.record_switches()
+        await system.record_switches()
+        assert await switches(system) == [("users", 2)]
+
+
+async def test_a_rebuild_that_was_broken_off_leaves_nothing_and_can_be_done_again(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        await views.projecting.rebuild(["tweets"])
+        await views.turn()
+    async with opened(tmp_path) as (system, views):
+        tables = [row[0] for row in views.views.connection.execute("SELECT name FROM sqlite_schema")]
+        assert [name for name in tables if name.endswith("_2")] == []
+        assert [one.same for one in await rebuilt(views, ["tweets"])] == [True]
+
+
+async def test_going_back_brings_the_kept_generation_up_from_where_it_stopped(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system, seed=1)
+        await views.project()
+        await rebuilt(views, ["counts", "engagement"])
+        await populate(system, seed=2, people=15)
+        await views.project()
+        (back,) = await rebuilt(views, ["counts"], back=True)
+        assert (back.generation, back.same) == (1, True)
+        assert await switches(system) == [("counts", 2), ("engagement", 2), ("counts", 1)]
+        assert system.generations["engagement"] == (2, 1)
+
+
+async def test_going_back_that_was_broken_off_counts_nothing_twice(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system, seed=1)
+        await views.project()
+        await rebuilt(views, ["counts", "engagement"])
+        await populate(system, seed=2, people=15)
+        await views.project()
+        await views.projecting.rebuild(["counts"], back=True)
+        await views.turn()
+    async with opened(tmp_path) as (system, views):
+        for model in ("counts", "engagement"):
+            (back,) = await rebuilt(views, [model], back=True)
+            assert (back.generation, back.same) == (1, True)
+
+
+async def test_there_is_no_going_back_where_nothing_is_kept(tmp_path):
+    async with opened(tmp_path) as (_, views):
+        with pytest.raises(CannotGoBack, match="no older generation of users is kept"):
+            await views.projecting.rebuild(["users"], back=True)
+
+
+async def test_there_is_no_going_back_to_rows_of_another_version(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        await rebuilt(views, ["users"])
+    changed(tmp_path, "UPDATE kept_generations SET version=0")
+    async with opened(tmp_path) as (_, views):
+        with pytest.raises(CannotGoBack, match="made by version 0"):
+            await views.projecting.rebuild(["users"], back=True)
+
+
+async def test_a_read_model_is_rebuilt_once_at_a_time(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        await views.projecting.rebuild(["users", "tweets"])
+        with pytest.raises(AlreadyRebuilding):
+            await views.projecting.rebuild(["tweets"])
+
+
+async def test_an_unknown_read_model_is_refused_before_anything_is_begun(tmp_path):
+    async with opened(tmp_path) as (_, views):
+        with pytest.raises(UnknownModel, match="there is no read model tweats; there are users"):
+            await views.projecting.rebuild(["users", "tweats"])
+        assert not views.projecting.rebuilding
+
+
+async def test_rows_of_an_older_version_are_rebuilt_before_anything_is_added_to_them(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system, seed=1)
+        await views.project()
+        was = views.views.digest("counts")
+        await populate(system, seed=2, people=15)
+    changed(tmp_path, "UPDATE models SET version=0 WHERE model='counts'; DELETE FROM counts_1")
+    async with opened(tmp_path) as (_, views):
+        assert views.views.generation("counts") == 2
+        assert views.views.digest("counts") == was
+        await views.project()
+        (again,) = await rebuilt(views, ["counts"])
+        assert again.same is True
+
+
+async def test_a_read_model_that_is_new_to_an_old_data_directory_is_built_from_the_start_of_the_log(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        was = views.views.digest("user_timelines")
+    changed(tmp_path, "DELETE FROM models WHERE model='user_timelines'; DROP TABLE user_timelines_1")
+    async with opened(tmp_path) as (_, views):
+        assert views.views.digest("user_timelines") == was
+
+
+async def test_a_read_model_that_an_older_software_did_not_know_is_not_trusted_afterwards(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+    known = [tables for tables in ALL_TABLES if tables.model != "hashtags"]
+    Views(tmp_path / "views.db", known).connection.close()
+    newer = Views(tmp_path / "views.db", ALL_TABLES)
+    assert newer.outdated() == ["hashtags"]
+    newer.connection.close()
