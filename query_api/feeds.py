@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from events.entities import fold_tag
-from events.ids import AccountId, TweetId, millis
+from events.ids import AccountId, TweetId
 from rest import resources
-from rest.times import rfc3339
 from stores.pages import Page
 from stores.readers import Readers
 from stores.user_timelines import Activity
 
 from .filling import fill
-from .hydration import hydrate
+from .hydration import hydrate, made_at
 
 ListTweets = Callable[[str | None, int], Awaitable[Page[TweetId]]]
 
@@ -49,7 +48,7 @@ async def feed_items(
 
 def _item(activity: Activity, tweet: resources.Tweet, by: resources.Author) -> resources.FeedItem:
     if activity.retweet:
-        return resources.FeedItem(tweet, resources.Reason("retweeted", by, rfc3339(millis(activity.id))))
+        return resources.FeedItem(tweet, resources.Reason("retweeted", by, made_at(activity.id)))
     return resources.FeedItem(tweet, resources.Reason("posted", by, tweet.created_at))
 
 

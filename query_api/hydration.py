@@ -7,6 +7,7 @@ is left out here, for every list alike; muted accounts are named, because only s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -41,6 +42,12 @@ class Hydrated(NamedTuple):
     def offered(self, ids: Iterable[TweetId]) -> list[resources.Tweet]:
         """Tweets that are put before the viewer: muted authors are not."""
         return [tweet for tweet in self.chosen(ids) if tweet.author.id not in self.muted]
+
+
+@lru_cache(maxsize=8192)
+def made_at(id_: str) -> str:
+    """When a tweet or an activity was made, as it is sent. Feeds show the same new ones over and over."""
+    return rfc3339(millis(id_))
 
 
 def author_of(card: Card) -> resources.Author:
@@ -84,7 +91,7 @@ async def hydrate(
             authors[row.author],
             row.text,
             msgspec.Raw(row.entities),
-            rfc3339(millis(id_)),
+            made_at(id_),
             row.conversation,
             row.version,
             None if row.edited_at is None else rfc3339(row.edited_at),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Path, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 
+from events.topics import TOPICS
 from rest.openapi import answers
 from rest.problems import PROBLEMS, ProblemError
 from rest.routing import json_response, router
@@ -80,6 +82,17 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         if problem is None:
             raise ProblemError("not-found", f"there is no problem {slug}")
         return json_response(Explanation(f"/problems/{slug}", problem.status, problem.title, problem.advice))
+
+    @routes.get("/schemas/{topic}/{name}")
+    async def schema(
+        topic: Annotated[str, Path(description="A topic", max_length=100)],
+        name: Annotated[str, Path(description="As in `dataschema`: TweetPosted.v2.json", max_length=100)],
+    ) -> Response:
+        """The JSON Schema of a version of an event, at the path that the event's `dataschema` names."""
+        file = files("schemas") / topic / name
+        if topic not in TOPICS or "/" in name or not name.endswith(".json") or not file.is_file():
+            raise ProblemError("not-found", f"there is no schema {topic}/{name}")
+        return Response(file.read_bytes(), media_type="application/schema+json")
 
     return routes
 

@@ -36,14 +36,19 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
 def resemblance(wanted: str, name: str) -> float:
     """How similar a name is to the one wanted, 0 where that is not enough for the one to be meant by the other.
 
-    It is enough by pg_trgm's threshold; or where the lengths differ by one at most, and all differences can be those
-    of one letter replaced, left out or added. Such a letter changes at most three trigrams on either side, so that
-    (n - 3) / (n + 3) are left of n; for names of three or four letters that is less than pg_trgm asks for.
+    It is enough by pg_trgm's threshold, or where one letter is wrong. A wrong letter changes at most three trigrams,
+    so that of three letters, which have four, one trigram is left to be found by.
     """
-    asked = trigrams(wanted)
-    alike = similarity(asked, trigrams(name))
-    if alike >= ENOUGH:
-        return alike
-    count = len(asked)
-    near = abs(len(wanted) - len(name)) <= 1
-    return alike if near and alike * (count + 3) >= count - 3 > 0 else 0.0
+    alike = similarity(trigrams(wanted), trigrams(name))
+    return alike if alike >= ENOUGH or (len(wanted) >= 3 and one_letter_apart(wanted, name)) else 0.0
+
+
+def one_letter_apart(one: str, other: str) -> bool:
+    """Whether one letter replaced, left out or added makes the other (or the two are the same)."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    same = 0
+    while same < min(len(one), len(other)) and one[same] == other[same]:
+        same += 1
+    rest, others = one[same:], other[same:]
+    return rest[1:] == others[1:] or rest[1:] == others or rest == others[1:]

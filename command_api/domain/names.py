@@ -79,6 +79,9 @@ LONGEST_DISPLAY_NAME: Final = 50
 LONGEST_EMAIL: Final = 254
 
 _NOT_IN_NAMES: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]")
+_NOT_IN_WORDS: Final = re.compile(
+    rf"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]"
+)  # of several lines, unlike a name
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
 _LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
 _LABEL: Final = re.compile(r"[^\W_](?:[^\W_]|-){0,62}")
@@ -120,6 +123,16 @@ def check_display_name(name: str) -> str:
     if len(name) > LONGEST_DISPLAY_NAME:
         raise _too_long()
     return name
+
+
+def check_words(field: str, words: str) -> str:
+    """What an account says of itself in NFC, without white space around it; "" is nothing. Raises InvalidName."""
+    words = words.strip()
+    forbidden = _NOT_IN_WORDS.search(words)
+    at = find_mark_overflow(words) if forbidden is None else forbidden.start()
+    if at is not None:
+        raise InvalidName(field, "character", f"the character U+{ord(words[at]):04X} is not allowed here")
+    return compose(words)
 
 
 def check_email(address: str) -> str:

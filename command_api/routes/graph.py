@@ -8,6 +8,7 @@ from fastapi import Header, Request, Response
 from pydantic import Field
 
 from events.ids import AccountId
+from rest.problems import invalid
 from rest.routing import Body, SignedIn, router, version_wanted
 
 from ..domain.block_account import BLOCK_ACCOUNT, BlockAccount
@@ -15,6 +16,7 @@ from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from ..domain.errors import AccountNotFound
 from ..domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from ..domain.mute_account import MUTE_ACCOUNT, MuteAccount
+from ..domain.names import InvalidName, check_display_name, check_words
 from ..domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
 from ..domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from ..domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
@@ -100,5 +102,13 @@ async def change_profile(
 ) -> Response:
     """Change your profile."""
     changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    try:
+        if "display_name" in changes:
+            changes["display_name"] = check_display_name(changes["display_name"])
+        for field in ("bio", "location"):
+            if field in changes:
+                changes[field] = check_words(field, changes[field])
+    except InvalidName as error:
+        raise invalid(error.field, error.code, str(error)) from None
     command = ChangeProfile(viewer.account, **changes, if_version=version_wanted(if_match))
     return executing.response(await executing.execute(CHANGE_PROFILE, command, executing.context(viewer.account)))

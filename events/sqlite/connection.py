@@ -50,7 +50,7 @@ def connect(path: Path, *, durable: bool, read_only: bool = False, cache_mib: in
         connection.execute("PRAGMA mmap_size=268435456")
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA foreign_keys=OFF")
-    except (apsw.NotADBError, apsw.CorruptError) as error:
+    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
         raise corrupt(path, error) from error
     except UNAVAILABLE as error:
         raise LogUnavailable(f"{path} cannot be opened: {error}") from error

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import apsw
 import msgspec
@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS records (
     position INTEGER PRIMARY KEY,  -- topic number << 56 | partition << 40 | offset
     id BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
     headers BLOB NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ends (  -- where each partition ends: so that a lost end is noticed, and asking is cheap
+    place INTEGER PRIMARY KEY,  -- topic number << 16 | partition
+    next INTEGER NOT NULL
 );
 """
 
@@ -90,11 +94,20 @@ def create_topics(connection: apsw.Connection, names: Iterable[str], partitions:
 
 
 def _place(position: int) -> str:
-    return f"{BY_NUMBER[position >> 56].name}-{position >> _OFFSETS & 0xFFFF}@{position & _MASK}"
+    place = position >> _OFFSETS
+    return f"{_partition(place) if place >> 16 in BY_NUMBER else place}@{position & _MASK}"
+
+
+def _partition(place: int) -> TopicPartition:
+    return TopicPartition(BY_NUMBER[place >> 16].name, place & 0xFFFF)
 
 
 def _hole(position: int) -> CorruptLog:
     return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
+
+
+def _damaged(position: int) -> CorruptLog:
+    return CorruptLog(f"{_place(position)} is damaged: its checksum differs; restore the log from a backup")
 
 
 def checksum(
@@ -119,24 +132,34 @@ class LogTable:
         self.connection = connection
         self.codec = codec
         self.keys = keys
-        self.places: list[TopicPartition] = [
-            TopicPartition(topic, partition)
-            for topic, partitions in self._select("SELECT topic, partitions FROM topics ORDER BY number")
-            for partition in range(partitions)
-        ]
-        self._partitions = {place.topic: place.partition + 1 for place in self.places}
+        self._partitions = self._topics()
+        self.places = [TopicPartition(topic, n) for topic, number in self._partitions.items() for n in range(number)]
+
+    def _topics(self) -> dict[str, int]:
+        topics = dict(self._select("SELECT topic, partitions FROM topics ORDER BY number"))
+        for topic, partitions in topics.items():
+            if topic not in TOPICS or type(partitions) is not int:
+                raise CorruptLog(f"topic {topic!r} is not known: the log is damaged, or of a newer minitwitter")
+        return topics
 
     def ends(self) -> Positions:
-        """Where each partition ends."""
-        ends = Positions()
+        """Where each partition ends. One query of a few us. Raises CorruptLog, LogUnavailable."""
+        try:
+            return Positions((_partition(place), int(end)) for place, end in self._select("SELECT * FROM ends"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise corrupt(Path(self.connection.filename), error) from error
+
+    def check_ends(self) -> None:
+        """Whether each partition ends where it should. Raises CorruptLog where it does not."""
+        ends = self.ends()
         for place in self.places:
             first = base(place)
             [(last,)] = self._select(
                 "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | _MASK)
             )
-            if last is not None:
-                ends[place] = (last & _MASK) + 1
-        return ends
+            has, end = 0 if last is None else (last & _MASK) + 1, ends.get(place, 0)
+            if has != end:
+                raise CorruptLog(f"{place} ends at {has} and should at {end}; restore the log from a backup")
 
     def _select(self, query: str, bindings: tuple[int, ...] = ()) -> list[Any]:
         with self._explained():
@@ -147,7 +170,7 @@ class LogTable:
         """Errors of SQLite as errors of the log: CorruptLog, LogUnavailable."""
         try:
             yield
-        except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
             raise corrupt(Path(self.connection.filename), error) from error
         except UNAVAILABLE as error:
             raise LogUnavailable(f"the log cannot be read: {error}") from error
@@ -156,7 +179,9 @@ class LogTable:
         found = self._select("SELECT id FROM records WHERE position=?", (base(place) + offset,))
         if not found:
             raise _hole(base(place) + offset)
-        return cast(bytes, found[0][0])
+        if type(found[0][0]) is not bytes:
+            raise _damaged(base(place) + offset)
+        return found[0][0]
 
     def newest_id(self) -> str | None:
         """The greatest id of all partitions' last records."""
@@ -191,16 +216,24 @@ class LogTable:
             ),
         )
 
-    def rows(self, place: TopicPartition, after: int, limit: int) -> list[Row]:
-        """Records of one partition from an offset on, as they are stored. Raises CorruptLog."""
+    def move_ends(self, ends: Positions) -> None:
+        """Note where partitions end from now on; the caller holds the transaction that made it so."""
+        for place, end in ends.items():
+            self.connection.execute("INSERT OR REPLACE INTO ends VALUES (?, ?)", (base(place) >> _OFFSETS, end))
+
+    def rows(self, place: TopicPartition, after: int, number: int) -> list[Row]:
+        """`number` records of one partition from an offset on, as stored. Raises CorruptLog where they are not so."""
         start = base(place) + after
         rows: list[Row] = self._select(
             "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
             " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
-            (start, base(place) | _MASK, limit),
+            (start, base(place) | _MASK, number),
         )
-        if rows and rows[-1][0] - start + 1 != len(rows):
-            raise _hole(next(expected for expected, row in enumerate(rows, start) if row[0] != expected))
+        if len(rows) < number or rows[-1][0] - start + 1 != number:
+            raise _hole(next((n for n, row in enumerate(rows, start) if row[0] != n), start + len(rows)))
+        for row in rows:  # `read` compares ids before it decodes; everything else is checked then
+            if type(row[1]) is not bytes:
+                raise _damaged(row[0])
         return rows
 
     def decode(self, rows: list[Row]) -> list[Record]:
@@ -212,7 +245,7 @@ class LogTable:
             except TypeError:  # damage has made another type of it
                 intact = False
             if not intact:
-                raise CorruptLog(f"{_place(row[0])} is damaged: its checksum differs; restore the log from a backup")
+                raise _damaged(row[0])
             parsed.append(self.codec.parse(row[2], row[3], row[7], from_bytes(row[1])))
         with self._explained():
             self.keys.fetch({entry.subject for entry in parsed if entry.subject is not None})
@@ -245,8 +278,9 @@ class LogTable:
         return records
 
     def read(self, place: TopicPartition, after: int, limit: int) -> list[Record]:
-        """Records of one partition from an offset on. Raises CorruptLog."""
-        return self.decode(self.rows(place, after, limit))
+        """Up to `limit` records of one partition from an offset on. Raises CorruptLog."""
+        left = self.ends().get(place, 0) - after
+        return self.decode(self.rows(place, after, min(limit, left))) if left > 0 else []
 
     def find(self, id_: str) -> Record | None:
         """The first copy of an event, by binary search in each partition."""
@@ -297,10 +331,13 @@ class SqliteLogReader:
         ]
         if not behind:
             return []
-        if len(behind) == 1:
-            return self.table.read(behind[0], after.get(behind[0], 0), limit)
         share = max(1, limit // len(behind))
-        runs = [self.table.rows(place, after.get(place, 0), share) for place in behind]
+        runs = []
+        for place in behind:
+            start = after.get(place, 0)
+            runs.append(self.table.rows(place, start, min(share, ends[place] - start)))
+        if len(runs) == 1:
+            return self.table.decode(runs[0])
         horizon = min((max(row[1] for row in run) for run in runs if len(run) == share), default=None)
         if horizon is not None:
             runs = [list(itertools.takewhile(lambda row: row[1] <= horizon, run)) for run in runs]
@@ -333,6 +370,7 @@ class LogInserter:
     def __init__(self, table: LogTable) -> None:
         self.table = table
         self._known: Positions | None = None
+        table.check_ends()
         table.connection.set_rollback_hook(self._rolled_back, id=self)
 
     def _rolled_back(self) -> None:
@@ -373,6 +411,7 @@ class LogInserter:
             offset = ends.get(place, 0)
             self.table.insert(place, offset, key, new)
             ends[place] = positions[place] = offset + 1
+        self.table.move_ends(positions)
         return positions
 
 

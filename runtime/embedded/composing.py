@@ -24,7 +24,7 @@ from query_api.realtime import Hub, Views
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest import resources
-from rest.authentication import Authenticator
+from rest.authentication import Authenticator, Viewer
 from rest.edge import Telemetry
 from rest.jwks import jwks
 from rest.rate_limits import Policy, RateLimits
@@ -115,7 +115,7 @@ class Composition:
                 accounts=accounts,
                 routers=ROUTERS,
                 root_routers=(jwks(system.signing_keys.jwks),),
-                authenticate=self.authenticator.authenticate,
+                authenticate=self._authenticate,
                 new_id=request_ids.issue,
                 applied=system.applied,
                 tokens=tokens,
@@ -128,6 +128,11 @@ class Composition:
                 most_bytes=settings.max_body_bytes,
             )
         )
+
+    def _authenticate(self, authorization: bytes) -> Viewer:
+        viewer = self.authenticator.authenticate(authorization)
+        self.system.usage.active(viewer.account)
+        return viewer
 
     def _advance(self, group: str, positions: Positions) -> None:
         if self.hub.open and not self._advancing:

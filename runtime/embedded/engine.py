@@ -18,6 +18,7 @@ from command_api.deciding import Context, Refused
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
 from command_api.facts import AccountNamed
 from command_api.passwords import check_password
+from events.log import LogUnavailable
 from events.sealing import MasterKeys
 from runtime import metrics
 from runtime.control import (
@@ -112,6 +113,9 @@ class Engine:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(LogUnavailable):
+            while await self.system.usage.flush():
+                pass
         await self.system.log_db.commits.close()
         await self.projecting.stop(self.settings.shutdown_s / 2)
         await self.system.close()

@@ -35,6 +35,8 @@ class Generations:
         self.views = views
         self._connection = views.connection
         self._connection.execute(_DDL)
+        self._last = 0
+        self._building: set[str] = set()
 
     def kept(self, model: str) -> Kept | None:
         """The generation kept for going back, if there is one."""
@@ -92,10 +94,16 @@ class Generations:
                 (model, self.views.generation(model), version, consumers),
             )
             self.views.switch(model, generation)
+        self._building.discard(consumers)
         self._drop_unused_consumers()
 
     def _next_consumers(self) -> str:
-        return f"{PREFIX}{1 + max((int(name.removeprefix(PREFIX)) for name in self._consumers()), default=0)}"
+        stored = (int(name.removeprefix(PREFIX)) for name in self._consumers())
+        # Consumers that have landed nothing yet are not stored.
+        self._last = 1 + max([self._last, *stored])
+        name = f"{PREFIX}{self._last}"
+        self._building.add(name)
+        return name
 
     def _consumers(self) -> list[str]:
         rows = self._connection.execute("SELECT DISTINCT consumers FROM positions WHERE consumers >= ?", (PREFIX,))
@@ -103,6 +111,7 @@ class Generations:
 
     def _drop_unused_consumers(self) -> None:
         used = {str(row[0]) for row in self._connection.execute("SELECT consumers FROM kept_generations")}
+        used |= self._building
         for name in self._consumers():
             if name not in used:
                 for table in ("positions", "newest"):

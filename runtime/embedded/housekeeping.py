@@ -1,4 +1,4 @@
-"""What has to be done now and then: old answers forgotten, expired sessions ended."""
+"""What has to be done now and then: usage reported, old answers forgotten, expired sessions ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 from command_api.credentials import SessionsExpired
 from command_api.deciding import Context, Refused
 from command_api.domain.end_session import END_SESSION, EndSession
+from events.ids import SessionId
 from events.log import LogUnavailable
 from runtime.telemetry import logger
 
@@ -19,18 +20,20 @@ MOST_SESSIONS = 200
 
 async def tidy(system: System) -> None:
     """One round. Raises LogUnavailable."""
+    while await system.usage.flush():
+        pass
     while await system.commands.forget_old_answers():
         pass
     question = SessionsExpired(system.clock(), MOST_SESSIONS)
-    while sessions := (await system.commands.ask(question))[question]:
+    tried: set[SessionId] = set()
+    while sessions := [s for s in (await system.commands.ask(question))[question] if s.id not in tried]:
+        tried.update(session.id for session in sessions)
         for session in sessions:
             end = EndSession(session.account, session.id, "expired")
             try:
                 await system.commands.execute(END_SESSION, end, Context(actor=session.account), WhetherNew())
             except Refused:  # it ended meanwhile
                 continue
-        if len(sessions) < MOST_SESSIONS:
-            return
 
 
 async def keep_tidy(system: System) -> None:

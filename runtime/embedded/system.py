@@ -31,6 +31,7 @@ from events.operations import ReadModelSwitched
 from events.sqlite.connection import connect
 from events.sqlite.group_commit import OffLoop
 from events.sqlite.log import SqliteLogReader
+from query_api.usage import UsageReports
 from rest.revocations import RecentRevocations
 from runtime.settings import Settings
 from stores.readers import Readers
@@ -89,6 +90,7 @@ class System:
         for session, at in revoked_since(self.log_db.connection, Millis(clock() - keep_ms)):
             self.revocations.add(session, at)
         self.commands = self._command_store(keep_ms)
+        self.usage = UsageReports(self.log, clock, self.ids.issue)
         self.views: Views | None = None
         self.readers: Readers
         self.generations: dict[str, tuple[int, int]] = {}

@@ -93,7 +93,8 @@ class SqliteGraph:
             FROM carray(?2)""".format(**names)
         self._unseen = """
             SELECT (SELECT id FROM {users} WHERE number=other), kind
-            FROM carray(?2) CROSS JOIN {barriers} ON account=?1 AND other=value""".format(**names)
+            FROM carray(?2) CROSS JOIN {barriers} ON account=?1 AND other=value
+            WHERE EXISTS (SELECT 1 FROM {barriers} WHERE account=?1)""".format(**names)  # mostly there is none at all
         self._followees = """
             SELECT id FROM {follows} CROSS JOIN {users} ON number=followee WHERE follower=?""".format(**names)
         page = "SELECT (SELECT id FROM {{users}} WHERE number={}), at FROM {} AND at<? ORDER BY at DESC LIMIT ?"

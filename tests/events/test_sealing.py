@@ -175,16 +175,6 @@ def test_a_key_wrapped_by_another_master_of_the_same_name_does_not_unwrap() -> N
         MasterKeys({"m": key(2)}).unwrap(stored)
 
 
-def test_derived_keys_differ_by_purpose_and_by_master_key() -> None:
-    one, other = masters("a"), masters("b", "a")
-    assert len(one.derive("cursors")) == 32
-    assert one.derive("cursors") == masters("a").derive("cursors")
-    assert len({one.derive("cursors"), one.derive("tokens"), other.derive("cursors"), key(ord("a"))}) == 4
-
-
-# The master key file
-
-
 def test_the_master_key_file_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -23,7 +23,6 @@ async def on_the_spot(work: object) -> None:
 @asynccontextmanager
 async def opened(directory: Path, *, partitions: int = 4) -> AsyncIterator[tuple[System, InProcess]]:
     """The system of a directory, opened and closed again."""
-    directory.mkdir(exist_ok=True)
     settings = Settings(data=directory, partitions=partitions, bcrypt_cost=4)
     system = System(settings, clock=lambda: NOW, randomness=os.urandom, off_loop=on_the_spot)
     views = await InProcess.open(system)

@@ -81,6 +81,14 @@ def test_a_letter_replaced_left_out_or_added_leaves_a_name_similar_enough(name: 
             assert resemblance(wrong, name) > 0
 
 
+def test_two_wrong_letters_in_a_short_name_are_another_name(index: Index) -> None:
+    register(index, 1, "ada", "x")
+    register(index, 2, "bo", "y")
+
+    assert index.find_users("ali") == index.find_users("ba") == []
+    assert len(index.find_users("ade")) == 1
+
+
 def test_trigrams_and_similarity_are_those_of_postgresql() -> None:
     """The examples of its documentation, F.33: show_trgm('cat'), and similarity('word', 'two words')."""
     assert trigrams("cat") == {"  c", " ca", "cat", "at "}

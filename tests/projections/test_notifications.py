@@ -19,10 +19,8 @@ from query_api.notifications import MOST_COUNTED, shown, unread_count
 from stores.notifications import KINDS
 from streams.notifications import HISTORY_MS
 from tests.histories import Community, batched, histories, interleaved
+from tests.projections.notified import Model, Told, as_seen, pages
 from tests.projections.projected import Projected, projected
-
-Seen = tuple[str, str, str | None, tuple[str, ...], int, bool]
-"""An item as it is shown: id, kind, tweet, actors, count, read."""
 
 
 @settings(max_examples=60, deadline=None)

@@ -73,7 +73,7 @@ class Ledger:
         events = [record.event for record in appended if record.event is not None]
         name = f"{attempt.command.verb} {attempt.id}"
         kept = self._remembered(attempt)
-        if answer is not None and answer.status == 409 and kept is not None:
+        if answer is not None and answer.status == 409 and attempt.key is not None:
             require(not events, f"{name} was told to wait, and appended {events}")
             return
         replayed = answer is not None and "idempotency-replayed" in answer.headers

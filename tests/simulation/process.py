@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+
 from command_api.signing_keys import SigningKeys
 from events.ids import AccountId, HybridClock, SessionId
 from rest.authentication import Viewer
@@ -87,7 +88,7 @@ class Process:
         projecting._log = deliveries
         for runner in projecting._runners.values():
             runner.log = deliveries
-        self.app = _on_shared_routes(Composition(self.system, parts=lambda: [], telemetry=_Silence()).application)
+        self.app = _on_shared_routes(Composition(self.system, parts=list, telemetry=_Silence()).application)
         return self
 
     def _instrument_store(self) -> None:

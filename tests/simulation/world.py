@@ -16,11 +16,11 @@ from typing import TypeVar
 
 import apsw
 
+from command_api.credentials import RefreshToken
 from command_api.deciding import Context
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.register_account import REGISTER_ACCOUNT, RegisterAccount
 from command_api.domain.start_session import NewSession
-from command_api.credentials import RefreshToken
 from command_api.text.entities import extract
 from events.ids import AccountId, Millis, SessionId
 from events.log import LogUnavailable, New, Positions, Record, positions_after
@@ -191,7 +191,7 @@ class World:
             command = old.command
             if self.chance.random() < 0.2:
                 command = self.clients.command(self.clock())
-                if command.actor != old.command.actor or said(command, {}).method != "POST":
+                if command.actor != old.command.actor or command.verb not in POSTED:
                     return
             await self._send([self._attempt(command, old.key)])
 

@@ -149,8 +149,8 @@ class Analytics:
         self.views = Views(Path(":memory:"), ALL_TABLES)
         self.sealer = Sealer(MasterKeys({"test": bytes(32)}))
         self.derived: list[New] = []
-        ports = readers(self.views.connection, self.views.names())
-        self.trends, self.sentiment = ports.trends, ports.sentiment
+        self.readers = readers(self.views.connection, self.views.names())
+        self.trends, self.sentiment = self.readers.trends, self.readers.sentiment
         self.positions = Positions()
         self.restart()
 
