@@ -10,7 +10,8 @@ from .ids import AccountId, NotificationId, TweetId
 class NotificationRaised(Event, frozen=True, kw_only=True):
     """`recipient` may want to know. `kind` is one of like, retweet, reply, quote, follow, mention.
 
-    `notification` is made of the time it happened and of what it is about, so that raising it twice is raising it once.
+    `notification` is made of the time it happened and of the event that tells it, so that raising it twice is raising
+    it once; it is the recipient's own, those of other recipients of one event have the same.
     `tweet` is the tweet liked or retweeted, or the reply, quote or mention itself.
     """
 

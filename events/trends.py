@@ -9,7 +9,7 @@ from .ids import Millis
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """One tag of a ranking; streams/trends.py defines the numbers."""
+    """One tag of a ranking, folded; stores/trends.py defines the numbers."""
 
     tag: str
     count: int

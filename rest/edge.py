@@ -24,14 +24,13 @@ Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
 """Method, path and query string to the route's name and handler, for those that go below FastAPI."""
 
 API = "/api/v1"
-LONGEST_WAIT_S = 2.0
 _STALE = (b"consistency", b"stale")
 
 
 class Telemetry(Protocol):
     """Who is told of each request."""
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
         ...
 
@@ -48,8 +47,12 @@ class Applied(Protocol):
         ...
 
 
+class _HeadAnswered(Exception):
+    """A HEAD has all that it is to get; what would go on for ever, as a stream does, ends here."""
+
+
 class Edge:
-    """The ASGI application that the server runs."""
+    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens."""
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Edge:
         telemetry: Telemetry,
         address_of: Callable[[Scope, dict[bytes, bytes]], str],
         most_bytes: int,
+        wait_s: float,
     ) -> None:
         self._app = app
         self._match = match
@@ -77,19 +81,20 @@ class Edge:
         self._telemetry = telemetry
         self._address_of = address_of
         self._most_bytes = most_bytes
+        self._wait_s = wait_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             if scope["type"] == "websocket":
-                headers: dict[bytes, bytes] = dict(scope["headers"])
+                headers = headers_of(scope)
                 scope["exchange"] = Exchange(
                     headers, self._address_of(scope, headers), self._new_id, self._authenticate
                 )
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = dict(scope["headers"])
+        headers = headers_of(scope)
         exchange = Exchange(headers, self._address_of(scope, headers), self._new_id, self._authenticate)
         scope["exchange"] = exchange
         method: str = scope["method"]
@@ -115,7 +120,10 @@ class Edge:
                     status = message["status"]
                     message["headers"] = [*message["headers"], *exchange.extra]
                 elif method == "HEAD":
-                    message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
+                    await send({"type": "http.response.body", "body": b""})
+                    if message.get("more_body", False):
+                        raise _HeadAnswered
+                    return
                 await send(message)
 
             if method == "HEAD":
@@ -124,6 +132,8 @@ class Edge:
             matched = scope.get("route")
             if matched is not None:
                 route = API + matched.path if scope["path"].startswith(API) else matched.path
+        except _HeadAnswered:
+            pass
         except Exception as error:
             problem = as_problem(error)
             if problem is None:
@@ -134,7 +144,7 @@ class Edge:
             status = problem.problem.status
             await _send_reply(send, reply_of(problem, error, exchange), exchange.extra)
         finally:
-            self._telemetry.request(method, route, status, time.perf_counter() - started)
+            self._telemetry.request(exchange.request_id, method, route, status, time.perf_counter() - started)
 
     async def _before_reading(self, path: str, exchange: Exchange) -> None:
         if not path.startswith(API):
@@ -146,7 +156,7 @@ class Edge:
         token = exchange.headers.get(b"consistency-token")
         if token is not None:
             positions = self._tokens.read(token.decode("latin-1"))
-            if not await self._applied.wait_for(positions, LONGEST_WAIT_S):
+            if not await self._applied.wait_for(positions, self._wait_s):
                 exchange.extra.append(_STALE)
 
     def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
@@ -169,13 +179,26 @@ class Edge:
         return ProblemError("too-large", f"a request body may have {self._most_bytes} bytes")
 
 
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by name; one that was sent in several lines has their values with commas between (RFC 9110, 5.3)."""
+    raw: list[tuple[bytes, bytes]] = scope["headers"]
+    headers = dict(raw)
+    if len(headers) < len(raw):
+        lines: dict[bytes, list[bytes]] = {}
+        for name, value in raw:
+            lines.setdefault(name, []).append(value)
+        headers = {name: b", ".join(values) for name, values in lines.items()}
+    return headers
+
+
 def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) -> Reply:
     """The answer that tells of a problem."""
     headers = [(b"content-type", MEDIA_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers]
     if isinstance(error, TooMany):
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
-        headers.append((b"ratelimit-policy", error.policy.header().encode()))
+        headers.append((b"ratelimit-policy", error.bucket.policy.header().encode()))
+        headers.append((b"ratelimit", error.bucket.header().encode()))
     if isinstance(error, NotSignedIn):
         headers.append((b"www-authenticate", error.challenge.encode()))
     return Reply(problem.problem.status, body_of(problem, exchange.request_id), headers)

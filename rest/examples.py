@@ -24,6 +24,8 @@ _STRINGS = {
     "role": "user",
     "feed": "latest",
     "window": "24h",
+    "sample": _OTHER,
+    "step": "1h",
     "token_type": "Bearer",
     "reason": "posted",
     "user_agent": "curl/8",

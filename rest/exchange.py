@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _PRINTABLE = re.compile(rb"[\x21-\x7e]{1,128}")
-_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 JSON = (b"content-type", b"application/json")
 
@@ -27,6 +27,12 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     headers: list[tuple[bytes, bytes]]
+
+
+def _trace_of(id_: str) -> bytes:
+    """A `traceparent` (W3C) that begins here. The right half of an id is random, as a span's should be."""
+    digits = id_.replace("-", "")
+    return f"00-{digits}-{digits[16:]}-00".encode()
 
 
 class Exchange:
@@ -44,12 +50,19 @@ class Exchange:
         self.headers = headers
         self.address = address
         given = headers.get(b"x-request-id")
-        self.request_id = given.decode() if given is not None and _PRINTABLE.fullmatch(given) else new_id()
+        made = ""
+        if given is not None and _PRINTABLE.fullmatch(given):
+            self.request_id = given.decode()
+        else:
+            self.request_id = made = new_id()
         trace = headers.get(b"traceparent")
-        self.traceparent = trace.decode() if trace is not None and _TRACEPARENT.fullmatch(trace) else ""
-        self.extra: list[tuple[bytes, bytes]] = [(b"x-request-id", self.request_id.encode())]
-        if self.traceparent:
-            self.extra.append((b"traceparent", self.traceparent.encode()))
+        if trace is None or not _TRACEPARENT.fullmatch(trace):
+            trace = _trace_of(made or new_id())
+        self.traceparent = trace.decode()
+        self.extra: list[tuple[bytes, bytes]] = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"traceparent", trace),
+        ]
         self._authenticate = authenticate
         self._viewer: Viewer | None = None
 

@@ -151,4 +151,6 @@ def _problem_response(code: int) -> dict[str, Any]:
 
 
 def _needs_sign_in(dependant: Any) -> bool:
-    return dependant.call is signed_in or any(_needs_sign_in(inner) for inner in dependant.dependencies)
+    # Plain dependencies are wrapped, so that they run where the request does (rest/routing.py).
+    asked = getattr(dependant.call, "__wrapped__", dependant.call)
+    return asked is signed_in or any(_needs_sign_in(inner) for inner in dependant.dependencies)

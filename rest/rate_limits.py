@@ -36,9 +36,10 @@ class Policy:
 class TooMany(Exception):
     """The bucket is empty for now."""
 
-    def __init__(self, policy: Policy, retry_after_s: int) -> None:
+    def __init__(self, bucket: Bucket, retry_after_s: int) -> None:
+        policy = bucket.policy
         super().__init__(f"the limit of {policy.quota} {policy.name} in {policy.window_s} s is reached")
-        self.policy = policy
+        self.bucket = bucket
         self.retry_after_s = retry_after_s
 
 
@@ -63,8 +64,8 @@ class RateLimits:
         self._clock = clock
         self._most = most
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
-        self.refused: dict[str, int] = {}
-        """How often each policy refused, by its name."""
+        self.on_refused: Callable[[str], None] = lambda name: None
+        """Called with a policy's name whenever it refuses."""
 
     def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
@@ -72,9 +73,9 @@ class RateLimits:
         buckets = tuple(self._bucket(policy, key, now) for policy in policies)
         for bucket in buckets:
             if bucket.tokens < 1:
-                self.refused[bucket.policy.name] = self.refused.get(bucket.policy.name, 0) + 1
+                self.on_refused(bucket.policy.name)
                 wait = math.ceil((1 - bucket.tokens) / bucket.policy.per_ms / 1000)
-                raise TooMany(bucket.policy, max(1, wait))
+                raise TooMany(bucket, max(1, wait))
         for bucket in buckets:
             bucket.tokens -= 1
         return buckets

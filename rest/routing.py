@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote
@@ -25,6 +26,8 @@ from .problems import FieldError, ProblemError, as_problem
 from .signing import Cursors
 
 T = TypeVar("T")
+
+_VERSIONED = re.compile(r'"v([0-9]{1,10})-[0-9a-f]{16}"')
 
 
 def inline(dependency: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
@@ -156,10 +159,10 @@ def version_wanted(if_match: str | None) -> int | None:
     """The version that an `If-Match` header asks for; None where it asks for none. Raises a 412 for any other tag."""
     if if_match is None or if_match.strip() == "*":
         return None
-    version, _, _ = if_match.strip().strip('"').removeprefix("v").partition("-")
-    if not version.isascii() or not version.isdigit():
+    tag = _VERSIONED.fullmatch(if_match.strip())
+    if tag is None:
         raise ProblemError("version-mismatch", "this tag was never given out for this resource")
-    return int(version)
+    return int(tag[1])
 
 
 class PageRequest:

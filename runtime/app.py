@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,7 @@ class Parameters:
     cors_origins: Sequence[str]
     trusted_proxies: Sequence[str]
     most_bytes: int
+    wait_s: float
 
 
 def build_app(parameters: Parameters) -> ASGIApp:
@@ -107,6 +109,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
         telemetry=parameters.telemetry,
         address_of=address_reader(parameters.trusted_proxies),
         most_bytes=parameters.most_bytes,
+        wait_s=parameters.wait_s,
     )
     if not parameters.cors_origins:
         return edge
@@ -141,10 +144,12 @@ def matcher(parameters: Parameters) -> Match:
 
 def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Response]]:
     """What is answered where no route fits: 405 with all methods that the path has, or 404."""
-    routes = [(compile_path(path)[0], route.methods or set()) for path, route in documented(app)]
+    routes: list[tuple[re.Pattern[str], set[str]]] = []
 
     async def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if not routes:  # it takes 60 ms, which a start should not
+            routes.extend((compile_path(path)[0], route.methods or set()) for path, route in documented(app))
         path = request.url.path
         methods = {method for pattern, allowed in routes if pattern.match(path) for method in allowed}
         if "GET" in methods:

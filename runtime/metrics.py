@@ -6,10 +6,14 @@ is its template, never the path asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 
@@ -72,8 +76,22 @@ REBUILD_PROGRESS = Gauge(
     "minitwitter_rebuild_progress", "Share of the log that a rebuild has applied.", ["model"], registry=REGISTRY
 )
 
-# Lookups in the caches of the query side; `result` is hit or miss.
-CACHE_LOOKUPS = Counter("minitwitter_cache_lookups", "Cache lookups.", ["cache", "result"], registry=REGISTRY)
+# Lookups in caches, by the cache's name: how many there were, and how many of them were misses. Asked for when scraped,
+# because counting here as well would cost a lookup as much as a hit does.
+CACHES: dict[str, Callable[[], tuple[int, int]]] = {}
+
+
+class _CacheLookups(Collector):
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"])
+        for name, lookups in CACHES.items():
+            asked, missed = lookups()
+            family.add_metric([name, "hit"], asked - missed)
+            family.add_metric([name, "miss"], missed)
+        yield family
+
+
+REGISTRY.register(_CacheLookups())
 
 # Requests refused by a rate limit, by its name.
 RATE_LIMITED = Counter("minitwitter_rate_limited", "Requests refused by a rate limit.", ["policy"], registry=REGISTRY)

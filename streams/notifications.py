@@ -26,7 +26,7 @@ from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUn
 from events.entities import Entities
 from events.event import Envelope, on
 from events.graph import AccountFollowed, AccountUnfollowed
-from events.ids import AccountId, Millis, NotificationId, TweetId, id_at, millis
+from events.ids import AccountId, NotificationId, TweetId, at_time, millis
 from events.notifications import NotificationRaised, NotificationWithdrawn
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from stores.notifications import Kind, Raised, RaisedNotifications
@@ -37,9 +37,12 @@ HISTORY_MS = 30 * 24 * 3600 * 1000
 _ADDRESSED = ("reply", "quote", "mention")
 
 
-def notification_id(time: Millis, kind: str, actor: AccountId, about: str, recipient: AccountId) -> NotificationId:
-    """The id of a notification: of when it happened and of what it tells, so that raising it twice raises one."""
-    return NotificationId(id_at(time, "notification", kind, actor, about, recipient))
+def notification_id(source: Envelope) -> NotificationId:
+    """The id of the notifications that an event raises, one a recipient: the event's own, at the time it happened.
+
+    So deriving them again gives the same, and they sort by time, and within a millisecond by cause.
+    """
+    return NotificationId(at_time(source.id, source.time))
 
 
 class Notifications(Stream):
@@ -118,8 +121,8 @@ class Notifications(Stream):
     ) -> None:
         if recipient == actor or millis(source.id) - source.time > HISTORY_MS:
             return
-        self._raised.put(actor, about, Raised(kind, recipient, source.time))
-        notification = notification_id(source.time, kind, actor, about, recipient)
+        notification = notification_id(source)
+        self._raised.put(actor, about, Raised(kind, recipient, notification))
         self.emit(
             NotificationRaised(notification=notification, recipient=recipient, kind=kind, actor=actor, tweet=tweet),
             source,
@@ -132,8 +135,7 @@ class Notifications(Stream):
 
     def _withdraw_one(self, raised: Raised, actor: AccountId, about: str, source: Envelope) -> None:
         self._raised.remove(actor, about, raised)
-        notification = notification_id(raised.time, raised.kind, actor, about, raised.recipient)
-        self.emit(NotificationWithdrawn(notification=notification, recipient=raised.recipient), source)
+        self.emit(NotificationWithdrawn(notification=raised.notification, recipient=raised.recipient), source)
 
 
 def _mentioned(entities: Entities) -> list[AccountId]:

@@ -19,14 +19,15 @@ from .mentions import names, settled
 from .visible import visible
 
 EDIT_WINDOW_MS = Millis(30 * 60 * 1000)
-"""How long after posting, to the millisecond, a tweet can be edited."""
+"""How long after posting, to the millisecond, a tweet can be edited, if nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditTweet:
     """At `at`, `actor` replaces the text of `tweet`; the new one is checked and its entities found (command_api/text).
 
-    `if_version` is the version that the author has seen, if the edit is to be held against it.
+    `if_version` is the version that the author has seen, if the edit is to be held against it, `window_ms` how long
+    after posting it may be made.
     """
 
     actor: AccountId
@@ -35,6 +36,7 @@ class EditTweet:
     entities: Entities
     at: Millis
     if_version: int | None = None
+    window_ms: Millis = EDIT_WINDOW_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def decide(command: EditTweet, state: State) -> list[Event]:
         raise VersionMismatch(command.if_version, tweet.version)
     if fingerprint(command.text) == tweet.fingerprint:
         return []
-    if command.at - millis(tweet.id) > EDIT_WINDOW_MS:
-        raise EditWindowClosed(tweet.id, EDIT_WINDOW_MS // 60_000)
+    if command.at - millis(tweet.id) > command.window_ms:
+        raise EditWindowClosed(tweet.id, command.window_ms // 60_000)
     return [
         TweetEdited(
             tweet=tweet.id,

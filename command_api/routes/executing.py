@@ -35,6 +35,22 @@ class Limits:
     failed_sign_ins: tuple[Policy, ...]
 
 
+class InHand:
+    """Commands that were taken in and are not answered yet: `most` at once, so that waiting has an end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.count = 0
+
+    def __enter__(self) -> None:
+        if self.count >= self._most:
+            raise ProblemError("unavailable", "too many commands are waiting here", headers=(("retry-after", "1"),))
+        self.count += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.count -= 1
+
+
 @dataclass(frozen=True, slots=True)
 class Commands:
     """What the routes of the command API work with."""
@@ -46,6 +62,7 @@ class Commands:
     policies: Limits
     edit_window_ms: Millis
     most_bytes: int
+    in_hand: InHand
 
 
 class Answers(Generic[S]):
@@ -111,13 +128,20 @@ class Executor:
         """Decide it. Raises what the store raises; StillRunning becomes a 409."""
         answering = Answers(accepted, self._exchange.request_id)
         try:
-            return await self.commands.store.execute(decision, command, context, answering)
+            with self.commands.in_hand:
+                return await self.commands.store.execute(decision, command, context, answering)
         except StillRunning:
             raise ProblemError(
                 "still-running",
                 "the first request with this Idempotency-Key has not been answered yet",
                 headers=(("retry-after", "1"),),
             ) from None
+
+    def limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+        """Take a token of each policy, and tell in the answer's headers what is left. Raises TooMany."""
+        for bucket in self.commands.limits.take(policies, account):
+            self._exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
+            self._exchange.extra.append((b"ratelimit", bucket.header().encode()))
 
     def headers(self, outcome: Outcome) -> list[tuple[str, str]]:
         """The headers of the outcome's answer."""

@@ -39,7 +39,7 @@ async def named(executing: Executor, username: str) -> AccountId:
 async def follow(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
     command = FollowAccount(viewer.account, await named(executing, username))
-    executing.commands.limits.take(executing.commands.policies.follows, viewer.account)
+    executing.limit(executing.commands.policies.follows, viewer.account)
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(FOLLOW_ACCOUNT, command, context))
 

@@ -130,10 +130,8 @@ async def post(commands: Commands, exchange: Exchange, raw: bytes) -> Reply:
         sensitive=body.sensitive,
         content_warning=body.content_warning,
     )
-    for bucket in commands.limits.take(commands.policies.tweets, viewer.account):
-        exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
-        exchange.extra.append((b"ratelimit", bucket.header().encode()))
     executor = Executor(commands, exchange, "POST", POST_PATH)
+    executor.limit(commands.policies.tweets, viewer.account)
     outcome = await executor.execute(POST_TWEET, command, executor.context(viewer.account, raw), posted)
     headers = [(name.encode(), value.encode()) for name, value in executor.headers(outcome)]
     return Reply(outcome.answer.status, outcome.answer.body, headers)
@@ -152,7 +150,9 @@ def hot_post(commands: Commands) -> Hot:
 
 
 @tweets.post("/tweets", status_code=201, response_model=None)
-async def post_tweet(body: TweetBody, request: Request, executing: Executing, exchange: Exchanged) -> Response:
+async def post_tweet(
+    body: TweetBody, request: Request, viewer: SignedIn, executing: Executing, exchange: Exchanged
+) -> Response:
     """Post a tweet, a reply or a quote.
 
     Who is mentioned is settled now. The answer is the tweet; its `sentiment` follows when it has been scored.
@@ -181,6 +181,7 @@ async def edit_tweet(
         entities=extract(text),
         at=commands.ids.now(),
         if_version=version_wanted(if_match),
+        window_ms=commands.edit_window_ms,
     )
     return executing.response(await executing.execute(EDIT_TWEET, command, executing.context(viewer.account)))
 

@@ -41,6 +41,9 @@ def connect(path: Path, *, durable: bool, read_only: bool = False, cache_mib: in
     try:
         connection = apsw.Connection(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
         connection.set_busy_timeout(10_000)
+        # Plans that do not depend on bound values: else many a statement is prepared anew each time it runs, which
+        # takes longer than the look-up itself (the merge of the home feed 0.19 ms instead of 0.11).
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")

@@ -13,7 +13,7 @@ from rest.routing import Page, Paged, SignedIn, page_response, router
 from .. import people
 from ..serving import Querying, Reading
 
-recommendations = router("Users")
+recommendations = router("Users and the graph")
 
 
 @recommendations.get("/users/recommendations", response_model=None)

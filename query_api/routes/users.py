@@ -22,7 +22,7 @@ from stores.readers import Readers
 from .. import feeds, people
 from ..serving import Querying, Reading, account_of
 
-users = router("Users")
+users = router("Users and the graph")
 
 
 async def shown_account(readers: Readers, viewer: Viewer | None, username: str) -> people.Person:

@@ -7,6 +7,7 @@ use, or the address is; 4 the data is damaged, incompatible, or its keys are mis
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 import typer
 
@@ -23,7 +24,9 @@ app = typer.Typer(
 )
 
 
-def _add_commands() -> None:
+@cache
+def build() -> typer.Typer:
+    """The command line with all its commands."""
     from . import accounts, events, imports, keys, rebuild, serve, settings, verify
 
     app.command()(serve.serve)
@@ -34,13 +37,13 @@ def _add_commands() -> None:
     app.add_typer(events.app, name="events")
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(keys.app, name="keys")
+    return app
 
 
 def main() -> None:
     """Run the command line; errors that a person can do something about are one line each."""
-    _add_commands()
     try:
-        app(prog_name="minitwitter")
+        build()(prog_name="minitwitter")
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

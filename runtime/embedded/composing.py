@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from math import inf
 
 from starlette.types import ASGIApp
 
 from command_api.routes.auth import Accounts
-from command_api.routes.executing import Commands, Limits
+from command_api.routes.executing import Commands, InHand, Limits
 from command_api.sign_in_attempts import SignInAttempts
 from command_api.tokens import AccessTokens, RefreshTokens
 from events.engagement import TweetRetweeted
 from events.ids import AccountId, ActivityId, HybridClock, Millis, TweetId
 from events.log import Positions, Record
+from events.sqlite.connection import UNAVAILABLE
 from events.tweets import TweetPosted
 from query_api.feeds import feed_items
 from query_api.hydration import author_of, counts_of
@@ -27,6 +29,7 @@ from rest import resources
 from rest.authentication import Authenticator, Viewer
 from rest.edge import Telemetry
 from rest.jwks import jwks
+from rest.problems import explains
 from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens, Cursors
 from rest.tickets import Tickets
@@ -38,6 +41,9 @@ from runtime.settings import Settings
 from stores.user_timelines import Activity
 
 from .system import System
+
+# What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
+explains("unavailable", *UNAVAILABLE, headers=(("retry-after", "1"),))
 
 _MINUTE = 60_000
 _DAY_S = 24 * 3600
@@ -67,6 +73,9 @@ class Composition:
         tokens = ConsistencyTokens(system.token_key)
         cursors = Cursors(system.token_key)
         self.limits = RateLimits(clock)
+        self.limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
+        in_hand = InHand(settings.max_waiting_commands)
+        metrics.WAITING_COMMANDS.set_function(lambda: in_hand.count)
         limits = policies(settings)
         self.commands = Commands(
             store=system.commands,
@@ -76,6 +85,7 @@ class Composition:
             policies=limits,
             edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
             most_bytes=settings.max_body_bytes,
+            in_hand=in_hand,
         )
         self.queries = Queries(
             readers=lambda: system.readers, cursors=cursors, now=clock, rankings=Rankings(time.perf_counter)
@@ -84,6 +94,8 @@ class Composition:
         self.authenticator = Authenticator(
             system.signing_keys, system.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
         )
+        authenticator = self.authenticator
+        metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
         tickets = Tickets(system.token_key, system.revocations, clock)
         accounts = Accounts(
             system.passwords,
@@ -103,8 +115,9 @@ class Composition:
         self._advancing: set[asyncio.Task[None]] = set()
         system.applied.on_advance.append(self._advance)
         metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
-        # Ids of requests come from a clock of their own: they must not change those in the log (law 10).
-        request_ids = HybridClock(clock, system.randomness)
+        # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
+        # have to be unique, so a wall clock that was set back is no reason to answer nobody.
+        request_ids = HybridClock(clock, system.randomness, drift_ms=inf)
         anonymous = settings.rate_limits.anonymous_reads_a_minute
         self.application: ASGIApp = build_app(
             Parameters(
@@ -126,6 +139,7 @@ class Composition:
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,
                 most_bytes=settings.max_body_bytes,
+                wait_s=settings.consistency_wait_ms / 1000,
             )
         )
 

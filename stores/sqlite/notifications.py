@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, Millis, NotificationId, TweetId, account_number, from_bytes, to_bytes
+from events.ids import AccountId, NotificationId, TweetId, account_number, from_bytes, to_bytes
 
 from ..notifications import KINDS, Group, Member, Notification, Raised, ReadMarks
 from ..pages import Page
@@ -31,7 +31,7 @@ NOTIFICATIONS = Tables(
         "notifications_read_up_to": "(owner INTEGER PRIMARY KEY, id BLOB NOT NULL)",
         # What the stream remembers of those it raised; `about` is a tweet or an account.
         "notifications_raised": """(
-            actor INTEGER, about BLOB, kind INTEGER, recipient BLOB, time INTEGER NOT NULL,
+            actor INTEGER, about BLOB, kind INTEGER, recipient BLOB, id BLOB NOT NULL,
             PRIMARY KEY (actor, about, kind, recipient)) WITHOUT ROWID""",
     },
     indexes=(
@@ -48,20 +48,24 @@ class SqliteRaisedNotifications:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._put = "INSERT OR REPLACE INTO {notifications_raised} VALUES (?, ?, ?, ?, ?)".format(**names)
-        self._of = "SELECT kind, recipient, time FROM {notifications_raised} WHERE actor=? AND about=?".format(**names)
+        self._of = "SELECT kind, recipient, id FROM {notifications_raised} WHERE actor=? AND about=?".format(**names)
         self._remove = "DELETE FROM {notifications_raised} WHERE actor=? AND about=? AND kind=? AND recipient=?".format(
             **names
         )
 
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was raised."""
-        kind, recipient, time = raised
-        self._execute(self._put, (account_number(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient), time))
+        kind, recipient, notification = raised
+        key = (account_number(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient))
+        self._execute(self._put, (*key, to_bytes(notification)))
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
         """What was raised and not withdrawn."""
         rows: Any = self._execute(self._of, (account_number(actor), to_bytes(about)))
-        return [Raised(KINDS[kind], AccountId(from_bytes(who)), Millis(time)) for kind, who, time in rows]
+        return [
+            Raised(KINDS[kind], AccountId(from_bytes(recipient)), NotificationId(from_bytes(id_)))
+            for kind, recipient, id_ in rows
+        ]
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was withdrawn."""

@@ -19,6 +19,7 @@ class SqliteSnapshots:
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._depth = 0
 
@@ -35,5 +36,6 @@ class SqliteSnapshots:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
-        if self._depth == 0:
+        # A read that failed because of the disk has ended the transaction; its error is the one to tell of.
+        if self._depth == 0 and (error is None or self._connection.in_transaction):
             self._execute("COMMIT")

@@ -26,6 +26,7 @@ USER_TIMELINES = Tables(
             tweet BLOB,         -- NULL: the activity is the tweet; else the one retweeted
             reply_to INTEGER,   -- the account replied to
             PRIMARY KEY (account, activity DESC)) WITHOUT ROWID""",
+        "newest_activities": "(account INTEGER PRIMARY KEY, activity BLOB NOT NULL)",
     },
 )
 

@@ -16,6 +16,11 @@ from runtime.settings import Settings
 NOW = Millis(1_763_000_000_000)
 
 
+def made(directory: Path) -> Path:
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
 async def on_the_spot(work: object) -> None:
     work()  # type: ignore[operator]
 
@@ -23,7 +28,7 @@ async def on_the_spot(work: object) -> None:
 @asynccontextmanager
 async def opened(directory: Path, *, partitions: int = 4) -> AsyncIterator[tuple[System, InProcess]]:
     """The system of a directory, opened and closed again."""
-    settings = Settings(data=directory, partitions=partitions, bcrypt_cost=4)
+    settings = Settings(data=made(directory), partitions=partitions, bcrypt_cost=4)
     system = System(settings, clock=lambda: NOW, randomness=os.urandom, off_loop=on_the_spot)
     views = await InProcess.open(system)
     try:

@@ -20,7 +20,7 @@ from events.event import Envelope
 from events.graph import AccountFollowed
 from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
 from events.log import CorruptLog, LogUnavailable, New, positions_after
-from events.sealing import MasterKeyMissing
+from events.sealing import MasterKeyMissing, SealBroken
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.log import WrongPartitions, base
 from events.tweets import TweetPosted
@@ -132,12 +132,20 @@ async def test_two_records_that_changed_places_are_noticed(tmp_path):
         await read_by_all(directory)
 
 
-@pytest.mark.parametrize("offset", [0, 2])
+@pytest.mark.parametrize("offset", [0, 2, 4], ids=["the first", "one between", "the last"])
 async def test_a_record_that_is_missing_is_named(tmp_path, offset):
     directory = await filled(tmp_path / "data", 5)
     changed(directory, "DELETE FROM records WHERE position=?", base(("tweets", 0)) + offset)
     with pytest.raises(CorruptLog, match=rf"tweets-0@{offset} is missing: .*restore it from a backup"):
-        await read_by_all(directory)
+        await everything(open_reader(directory))
+
+
+@pytest.mark.parametrize(("topic", "left"), [("tweets", 4), ("accounts", 0)])
+async def test_an_end_that_is_lost_is_noticed_before_anything_is_appended(tmp_path, topic, left):
+    directory = await filled(tmp_path / "data", 5)
+    changed(directory, "DELETE FROM records WHERE position=?", base((topic, 0)) + left)
+    with pytest.raises(CorruptLog, match=f"{topic}-0 ends at {left} and should at {left + 1}; restore"):
+        opened(directory)
 
 
 @pytest.mark.parametrize("left", [0.9, 0.5, 0.1])
@@ -176,7 +184,7 @@ async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp
         (copy / "log.db").write_bytes(damaged)
         try:
             assert await everything(open_reader(copy)) == written
-        except (CorruptLog, MasterKeyMissing):
+        except (CorruptLog, SealBroken, MasterKeyMissing):
             found += 1
         shutil.rmtree(copy)
     assert found > 30

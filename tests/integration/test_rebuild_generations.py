@@ -126,8 +126,12 @@ async def test_rebuilds_that_overlap_leave_each_other_alone(tmp_path):
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
+        done = []
+        views.projecting.on_progress = lambda progress: done.append(progress.done / progress.total)
         await views.projecting.rebuild(["counts"])
-        await views.turn()
+        while not done or done[-1] < 0.6:
+            await views.turn()
+        assert done[-1] < 1
         compared = await rebuilt(views, ["engagement"])
         assert [one.same for one in compared] == [True, True]
         # What is kept for going back knows the newest id of every entity, as the live group does.

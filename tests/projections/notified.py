@@ -30,20 +30,20 @@ Seen = tuple[str, str, str | None, tuple[str, ...], int, bool]
 @dataclass
 class Model:
     rows: dict[tuple[str, AccountId, str, AccountId], NotificationId] = field(default_factory=dict)
-    read: set[NotificationId] = field(default_factory=set)
+    read: set[tuple[AccountId, NotificationId]] = field(default_factory=set)
 
-    def raise_(self, kind: str, actor: AccountId, about: str, recipient: AccountId, time: Millis) -> None:
+    def raise_(self, kind: str, actor: AccountId, about: str, recipient: AccountId, id_: NotificationId) -> None:
         if actor != recipient:
-            self.rows[kind, actor, about, recipient] = notification_id(time, kind, actor, about, recipient)
+            self.rows[kind, actor, about, recipient] = id_
 
     def fold(self, record: Record) -> None:
-        event, time = record.event, record.about.time
+        event, id_ = record.event, notification_id(record.about)
         if isinstance(event, TweetLiked):
-            self.raise_("like", event.actor, event.tweet, event.author, time)
+            self.raise_("like", event.actor, event.tweet, event.author, id_)
         elif isinstance(event, TweetRetweeted):
-            self.raise_("retweet", event.actor, event.tweet, event.author, time)
+            self.raise_("retweet", event.actor, event.tweet, event.author, id_)
         elif isinstance(event, AccountFollowed):
-            self.raise_("follow", event.follower, event.followee, event.followee, time)
+            self.raise_("follow", event.follower, event.followee, event.followee, id_)
         elif isinstance(event, TweetUnliked):
             self.rows.pop(("like", event.actor, event.tweet, event.author), None)
         elif isinstance(event, RetweetUndone):
@@ -52,25 +52,25 @@ class Model:
             self.rows.pop(("follow", event.follower, event.followee, event.followee), None)
         elif isinstance(event, TweetPosted) and not event.imported:
             if event.reply_to is not None:
-                self.raise_("reply", event.author, event.tweet, event.reply_to.author, time)
+                self.raise_("reply", event.author, event.tweet, event.reply_to.author, id_)
             if event.quote_of is not None:
-                self.raise_first("quote", event.author, event.tweet, event.quote_of.author, time)
+                self.raise_first("quote", event.author, event.tweet, event.quote_of.author, id_)
             for account in mentioned(event.entities):
-                self.raise_first("mention", event.author, event.tweet, account, time)
+                self.raise_first("mention", event.author, event.tweet, account, id_)
         elif isinstance(event, TweetEdited):
             for key in [key for key in self.rows if key[:3] == ("mention", event.author, event.tweet)]:
                 if key[3] not in mentioned(event.entities):
                     del self.rows[key]
             for account in mentioned(event.entities):
-                self.raise_first("mention", event.author, event.tweet, account, time)
+                self.raise_first("mention", event.author, event.tweet, account, id_)
         elif isinstance(event, TweetDeleted):
             self.rows = {key: id_ for key, id_ in self.rows.items() if key[2] != event.tweet}
         elif isinstance(event, NotificationRead):
-            self.read.add(event.notification)
+            self.read.add((event.owner, event.notification))
 
-    def raise_first(self, kind: str, actor: AccountId, about: str, recipient: AccountId, time: Millis) -> None:
+    def raise_first(self, kind: str, actor: AccountId, about: str, recipient: AccountId, id_: NotificationId) -> None:
         if not any(key[1:] == (actor, about, recipient) for key in self.rows):
-            self.raise_(kind, actor, about, recipient, time)
+            self.raise_(kind, actor, about, recipient, id_)
 
     def shown_to(self, viewer: AccountId, community: Community, kinds: Sequence[str] = KINDS) -> list[Seen]:
         groups: dict[tuple[str, ...], list[tuple[NotificationId, AccountId]]] = {}
@@ -83,7 +83,7 @@ class Model:
             members.sort(reverse=True)
             newest = members[0][0]
             tweet = None if group[0] == "follow" else group[1]
-            read = newest in self.read or newest <= read_up_to(community, viewer)
+            read = (viewer, newest) in self.read or newest <= read_up_to(community, viewer)
             items.append((newest, group[0], tweet, tuple(actor for _, actor in members), len(members), read))
         return sorted(items, reverse=True)
 

@@ -113,8 +113,8 @@ class Faults:
         """Drop the connections of the dead process; what they had not committed is gone."""
         self.alive = False
         for connection in list(self._connections):
-            connection.exec_trace = None
             with suppress(apsw.Error):
+                connection.exec_trace = None
                 connection.close(True)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from events.event import Event
 from events.log import Positions, Record, positions_after
 
+from .laws import require
 from .model import Command, Expected, Model, Wanted
 from .process import Answer
 
@@ -20,16 +21,6 @@ TOPIC_OF = (
     | dict.fromkeys(("mute", "unmute", "bookmark", "unbookmark", "read_one", "read_all"), "personal")
 )
 """The topic that the events of a verb go to, keyed by the one who acts."""
-
-
-class Violation(AssertionError):
-    """A law does not hold."""
-
-
-def require(holds: bool, what: str) -> None:
-    """Raise Violation where something does not hold."""
-    if not holds:
-        raise Violation(what)
 
 
 @dataclass(slots=True)
@@ -93,9 +84,7 @@ class Ledger:
             return
         else:
             self.happened[f"{attempt.command.verb} {answer.status}"] += 1
-            require(
-                answer.status == expected.status, f"{name} was answered {answer.status}, not {expected.status}"
-            )
+            require(answer.status == expected.status, f"{name} was answered {answer.status}, not {expected.status}")
         self._compare(name, expected.events, events)
         for record in appended:
             assert record.event is not None

@@ -7,7 +7,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from .clients import Clients
-from .ledger import Ledger, require
+from .laws import require
+from .ledger import Ledger
 from .model import Model
 from .process import Answer, Process
 from .reading import Question, every_question
@@ -28,9 +29,7 @@ class Walk:
         self.always = self._now()
 
     def _now(self) -> set[tuple[str, str, str]]:
-        return {
-            (a.tweet, "retweeted" if a.retweet else "posted", a.by) for a in self._model.feed(self.viewer)
-        }
+        return {(a.tweet, "retweeted" if a.retweet else "posted", a.by) for a in self._model.feed(self.viewer)}
 
     def go_on(self) -> None:
         """Something happened; what was in the feed all the time has to be met."""
@@ -77,9 +76,7 @@ class Observer:
             target = question.path
             if question.pages:
                 target += f"{'&' if '?' in target else '?'}limit={limit}" + (f"&cursor={cursor}" if cursor else "")
-            answer = await served(
-                process.request("GET", target, actor=viewer, headers=(("consistency-token", token),))
-            )
+            answer = await served(process.request("GET", target, actor=viewer, headers=(("consistency-token", token),)))
             self._ledger.happened["reads"] += 1
             if "consistency" in answer.headers:
                 self._ledger.happened["stale reads"] += 1

@@ -19,10 +19,12 @@ from rest.authentication import Viewer
 from rest.edge import API
 from rest.signing import ConsistencyTokens
 from runtime.embedded.composing import Composition
+from runtime.embedded.rebuilding import Progress
 from runtime.embedded.system import InProcess, System
 from runtime.settings import RateLimits, Settings
 
 from .faults import Clock, Deliveries, Faults
+from .laws import require
 
 PARTITIONS = 4
 _MANY = 1_000_000_000
@@ -43,7 +45,7 @@ class Answer:
 
 
 class _Silence:
-    def request(self, method: str, route: str, status: int, seconds: float) -> None: ...
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None: ...
 
     def fault(self, request_id: str, error: BaseException) -> None:
         raise error
@@ -62,9 +64,7 @@ class Process:
     ) -> None:
         settings = Settings(data=directory, partitions=PARTITIONS, rate_limits=UNLIMITED)
         self.faults = faults
-        self.system = System(
-            settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0
-        )
+        self.system = System(settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0)
         self.system.__dict__["signing_keys"] = _signing_keys()
         self.tokens = ConsistencyTokens(self.system.token_key)
         self.order = order
@@ -86,6 +86,7 @@ class Process:
         projecting = self.views.projecting
         deliveries = Deliveries(projecting._log, faults, chance)  # type: ignore[arg-type]
         projecting._log = deliveries
+        projecting.on_progress = _compared
         for runner in projecting._runners.values():
             runner.log = deliveries
         self.app = _on_shared_routes(Composition(self.system, parts=list, telemetry=_Silence()).application)
@@ -145,6 +146,12 @@ class Process:
         self.faults.step()
         received = {name.decode().lower(): value.decode() for name, value in messages[0]["headers"]}
         return Answer(messages[0]["status"], received, b"".join(m.get("body", b"") for m in messages[1:]))
+
+
+def _compared(progress: Progress) -> None:
+    """A rebuilt read model is the one that it replaces."""
+    differing = [compared.model for compared in progress.compared if compared.same is False]
+    require(not differing, f"rebuilt beside the live ones, {differing} differ from them")
 
 
 @cache

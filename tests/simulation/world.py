@@ -25,17 +25,22 @@ from command_api.text.entities import extract
 from events.ids import AccountId, Millis, SessionId
 from events.log import LogUnavailable, New, Positions, Record, positions_after
 from runtime.embedded.answering import WhetherNew
+from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.projecting import AlreadyRebuilding
 from stores.sink import StoreUnavailable
 
 from .clients import LATE_NAMES, NAMES, Clients, said
 from .faults import Clock, Crash, Faults
-from .ledger import Attempt, Ledger, Violation, require
+from .judging import judge_analytics, judge_log, judge_views
+from .laws import Violation, require
+from .ledger import Attempt, Ledger
 from .model import Command, Model, Text
 from .observing import Observer
 from .process import Answer, Process
 
 T = TypeVar("T")
-ACTS = 90
+ACTS = 80
+_VIEWS = ("views.db", "views.db-wal")
 _SHM = Path("/dev/shm")
 _MEMORY = _SHM if _SHM.is_dir() else None
 """Files in memory: a simulated crash loses what was not committed, whatever a disk would have done."""
@@ -85,7 +90,7 @@ class World:
         try:
             await self._start()
             for name in NAMES:
-                await self.register(name)
+                await self.surviving(lambda name=name: self.register(name))
             self.faults.schedule()
             for _ in range(ACTS):
                 await self.act()
@@ -104,12 +109,16 @@ class World:
         """Begin a life of the process, by a clock that may be behind the last one's."""
         while True:
             self.faults = Faults(self.chance)
+            if self.chance.random() < 0.2:
+                self.faults.schedule()
             try:
                 self.process = await Process.start(
                     self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.order
                 )
                 return
-            except Crash:
+            except BaseException:
+                if self.faults.alive:
+                    raise
                 await self._bury()
 
     async def _bury(self) -> None:
@@ -120,19 +129,24 @@ class World:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        if self.chance.random() < 0.25:
+            self.ledger.happened["power cuts"] += 1
+            self._cut_power()
         self.clock.pass_(self.chance.choice((-4000, -900, -50, 0, 300)))
 
     async def act(self) -> None:
         """One thing happens; if the process dies of it, the next one opens what it left."""
         acts = (
-            (self.wave, 12),
-            (self.project, 10),
-            (self.repeat, 1),
-            (self.copy, 1),
-            (self.later, 1),
+            (self.wave, 20),
+            (self.project, 9),
             (self.read, 5),
             (self.walk, 3),
+            (self.repeat, 2),
+            (self.copy, 2),
+            (self.later, 2),
             (self.newcomer, 1),
+            (self.rebuild, 1),
+            (self.keep, 1),
         )
         act = self.chance.choices([a for a, _ in acts], [w for _, w in acts])[0]
         self.clock.pass_(self.chance.choice((0, 0, 1, 5, 40)))
@@ -142,7 +156,10 @@ class World:
         """Do something that the process may die of."""
         try:
             await act()
-        except Crash:
+            self.faults.step()
+        except BaseException:
+            if self.faults.alive:
+                raise
             await self._bury()
             await self._start()
             self.faults.schedule()
@@ -225,7 +242,11 @@ class World:
         command = attempt.command
         if command.verb == "import":
             post = ImportTweet(
-                AccountId(command.actor), command.source, Millis(command.at), command.text.text, extract(command.text.text)
+                AccountId(command.actor),
+                command.source,
+                Millis(command.at),
+                command.text.text,
+                extract(command.text.text),
             )
             context = Context(actor=AccountId(command.actor), correlation=attempt.id, time=Millis(command.at))
             try:
@@ -260,8 +281,36 @@ class World:
     async def _turn(self) -> None:
         try:
             await self.live.views.turn()
-        except StoreUnavailable:
+        except (StoreUnavailable, LogUnavailable):
             self.ledger.happened["views refused"] += 1
+        except apsw.Error:  # in the middle of a rebuild: what advances the views ends, and is started again
+            self.faults.crash()
+
+    async def rebuild(self) -> None:
+        """Some read models are built anew, beside the live ones."""
+        models = [tables.model for tables in ALL_TABLES]
+        with suppress(AlreadyRebuilding):
+            try:
+                await self.live.views.projecting.rebuild(self.chance.sample(models, self.chance.choice((1, 3))))
+                self.ledger.happened["rebuilds"] += 1
+            except apsw.Error:
+                self.faults.crash()
+
+    async def keep(self) -> None:
+        """What the disk is sure to hold of the views: a power cut may lose all that was written since."""
+        for name in _VIEWS:
+            kept = self.directory / f"{name}.kept"
+            kept.unlink(missing_ok=True)
+            if (self.directory / name).exists():
+                shutil.copyfile(self.directory / name, kept)
+
+    def _cut_power(self) -> None:
+        (self.directory / "views.db-shm").unlink(missing_ok=True)
+        for name in _VIEWS:
+            kept = self.directory / f"{name}.kept"
+            (self.directory / name).unlink(missing_ok=True)
+            if kept.exists():
+                shutil.copyfile(kept, self.directory / name)
 
     async def read(self) -> None:
         """Somebody reads, knowing of everything that was answered."""
@@ -316,6 +365,9 @@ class World:
     async def _judge(self) -> None:
         self.faults.calm_down()
         await self.live.views.project()
+        await judge_log(self.live)
+        await judge_views(self.directory)
+        await judge_analytics(self.live, self.model, self.clock())
         await self.observer.everything(self.live, self.served)
 
     def _digest(self) -> str:
