@@ -31,18 +31,24 @@ async def home_feed(readers: Readers, viewer: AccountId, before: str | None, lim
 async def feed_items(
     readers: Readers, viewer: AccountId | None, activities: Sequence[Activity]
 ) -> list[resources.FeedItem]:
-    """Activities as items of a feed that is put before the viewer."""
+    """Activities as items of a feed that is put before the viewer, less those that it is not to see."""
+    return [item for item in await feed_item_of_each(readers, viewer, activities) if item is not None]
+
+
+async def feed_item_of_each(
+    readers: Readers, viewer: AccountId | None, activities: Sequence[Activity]
+) -> list[resources.FeedItem | None]:
+    """An item for each activity; None where the viewer is not to see it."""
     hydrated = await hydrate(readers, viewer, [a.tweet for a in activities], {a.by for a in activities})
     tweets, authors, muted = hydrated
-    items = []
+    items: list[resources.FeedItem | None] = []
     for activity in activities:
         tweet = tweets.get(activity.tweet)
         by = authors.get(activity.by)
-        if tweet is None or by is None:
-            continue
-        if muted and (activity.by in muted or tweet.author.id in muted):
-            continue
-        items.append(_item(activity, tweet, by))
+        if tweet is None or by is None or (muted and (activity.by in muted or tweet.author.id in muted)):
+            items.append(None)
+        else:
+            items.append(_item(activity, tweet, by))
     return items
 
 

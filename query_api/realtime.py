@@ -1,26 +1,27 @@
 """What open streams are told: tweets of those you follow, your notifications, counts that move, trends.
 
 The hub reads each new record once, when the read models have applied it, and looks up who of the connected it is
-for: the cost is one look-up a record and one delivery a connected follower, nothing for those who are away. An event's
-id is the position behind it, so a client that comes back with it goes on where it was, out of the log itself.
+for: the cost is one intersection of sets a batch and stream, one delivery a connected follower, nothing for those who
+are away. An event's id is the position behind it, so a client that comes back with it goes on where it was, out of
+the log itself: nothing is lost, and nothing but counts, which are a state, is told twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.graph import AccountFollowed, AccountUnfollowed
-from events.ids import AccountId, TweetId
+from events.ids import AccountId, TweetId, millis
 from events.log import LogReader, Positions, Record
 from events.notifications import NotificationRaised
 from events.trends import TrendsRanked
-from events.tweets import TweetPosted
+from events.tweets import TweetDeleted, TweetPosted
 from rest import resources
 from rest.times import rfc3339
 
@@ -29,10 +30,18 @@ MOST_WAITING = 1000
 MOST_REPLAYED = 5000
 """Records that are looked through for a client that comes back."""
 WATCHED = 200
-"""Tweets, the newest a stream has shown, whose counts it is told of."""
+"""Tweets, the newest in the feed or shown by the stream, whose counts a stream is told of."""
+AT_ONCE = 500
+"""Records that are read from a log at once."""
 
 SOURCE_TOPICS = frozenset({"tweets", "engagement", "graph"})
 DERIVED_TOPICS = frozenset({"notifications", "trends"})
+TOPICS = SOURCE_TOPICS | DERIVED_TOPICS
+_HOUR_MS = 3_600_000
+
+
+Told = tuple[int, str, bytes]
+"""The number of a record in its batch, the event's name, its data."""
 
 
 class Sent(NamedTuple):
@@ -40,11 +49,11 @@ class Sent(NamedTuple):
 
     event: str
     data: bytes
-    positions: Positions | None
+    positions: Positions
 
 
 class CountsMoved(msgspec.Struct, frozen=True):
-    """Others did something with a tweet that the stream has shown."""
+    """Others did something with a tweet of the feed."""
 
     tweet_id: str
     counts: resources.Counts
@@ -72,28 +81,36 @@ class Views(NamedTuple):
     """What the hub reads, each in batches."""
 
     followees: Callable[[AccountId], Awaitable[Iterable[AccountId]]]
-    feed_items: Callable[[Sequence[Record], AccountId], Awaitable[Sequence[resources.FeedItem]]]
+    shown: Callable[[AccountId], Awaitable[Iterable[TweetId]]]
+    """The tweets that the feed begins with, newest first."""
+    feed_items: Callable[[Sequence[Record], AccountId], Awaitable[Sequence[resources.FeedItem | None]]]
+    """One for each record; None where the viewer is not to see it."""
     counts: Callable[[Sequence[TweetId]], Awaitable[Mapping[TweetId, resources.Counts]]]
     authors: Callable[[Sequence[AccountId]], Awaitable[Mapping[AccountId, resources.Author]]]
     hidden: Callable[[AccountId, Sequence[AccountId]], Awaitable[frozenset[AccountId]]]
 
 
 class Subscriber:
-    """One open stream."""
+    """One open stream. `began` is where it began, `at` how far it has been told."""
 
-    def __init__(self, viewer: AccountId, followees: set[AccountId]) -> None:
+    def __init__(
+        self, viewer: AccountId, followees: Iterable[AccountId], watched: Iterable[TweetId], began: Positions
+    ) -> None:
         self.viewer = viewer
-        self.followees = followees
-        self.watched: OrderedDict[TweetId, None] = OrderedDict()
-        self.waiting: asyncio.Queue[Sent | None] = asyncio.Queue(MOST_WAITING + 1)
+        self.followees = {*followees, viewer}
+        self.watched: OrderedDict[TweetId, None] = OrderedDict.fromkeys(watched)
+        self.began = self.at = began
+        self.waiting: asyncio.Queue[Sent | None] = asyncio.Queue()
+        self._closed = False
 
     def send(self, sent: Sent) -> None:
         """Leave an event for the client; one that is too slow loses what waits and is told to read again."""
+        if self._closed:
+            return
         if self.waiting.qsize() >= MOST_WAITING:
             while not self.waiting.empty():
                 self.waiting.get_nowait()
-            self.waiting.put_nowait(Sent("reset", b'{"reason":"too slow"}', sent.positions))
-            return
+            sent = Sent("reset", b'{"reason":"too slow"}', sent.positions)
         self.waiting.put_nowait(sent)
 
     def watch(self, tweet: TweetId) -> None:
@@ -105,17 +122,67 @@ class Subscriber:
 
     def close(self) -> None:
         """End the stream once what waits is sent."""
-        if self.waiting.full():
-            self.waiting.get_nowait()
-        self.waiting.put_nowait(None)
+        if not self._closed:
+            self._closed = True
+            self.waiting.put_nowait(None)
+
+
+class Batch:
+    """Records, with what every subscriber asks of them looked up once."""
+
+    def __init__(self, records: Sequence[Record], start: Positions) -> None:
+        self.records = records
+        self.start = start
+        self.end = Positions(start)
+        self.behind: list[Positions] = []
+        """The position behind each record."""
+        self.activities: dict[AccountId, list[int]] = {}
+        """The records of activities, by who posted or retweeted."""
+        self.raised: dict[AccountId, list[tuple[int, NotificationRaised]]] = {}
+        """The notifications, by recipient."""
+        self._ranked: list[tuple[int, TrendsRanked]] = []
+        self._trends: list[Told] | None = None
+        self.moved: set[TweetId] = set()
+        for n, record in enumerate(records):
+            self.end[record.place] = record.offset + 1
+            self.behind.append(Positions(self.end))
+            self._look_at(n, record)
+        self.acting = frozenset(self.activities)
+
+    def _look_at(self, n: int, record: Record) -> None:
+        event = record.event
+        self.moved.update(_touched(event))
+        if isinstance(event, TweetPosted) and not event.imported:
+            self.activities.setdefault(event.author, []).append(n)
+        elif isinstance(event, TweetRetweeted):
+            self.activities.setdefault(event.actor, []).append(n)
+        elif isinstance(event, NotificationRaised):
+            self.raised.setdefault(event.recipient, []).append((n, event))
+        elif isinstance(event, TrendsRanked) and event.window.startswith("1h/"):
+            # A late event has the windows of long ago ranked again, an import thousands of them.
+            just_ended = millis(record.about.id) - event.end < _HOUR_MS
+            self._ranked += [(n, event)] if just_ended else []
+
+    def trends(self) -> list[Told]:
+        """What everyone is told."""
+        if self._trends is None:
+            self._trends = [
+                (n, "trend", msgspec.json.encode(Trending(event.window, rfc3339(event.end), event.items)))
+                for n, event in self._ranked
+            ]
+        return self._trends
 
 
 class Hub:
-    """All open streams of one process. `logs` hold the source topics and the derived ones."""
+    """All open streams of one process. `logs` hold the source topics and the derived ones.
 
-    def __init__(self, logs: Sequence[LogReader], views: Views) -> None:
-        self._logs = logs
+    `applied` tells how far the read models have come in the source topics: what they have not applied is not told yet.
+    """
+
+    def __init__(self, logs: Sequence[LogReader], views: Views, applied: Callable[[], Positions]) -> None:
+        self._sources, self._derived = logs
         self._views = views
+        self._applied = applied
         self._subscribers: set[Subscriber] = set()
         self.positions = Positions()
         self._turn = asyncio.Lock()
@@ -129,8 +196,11 @@ class Hub:
         """Open a stream; `since` is where the client left, if it comes back."""
         async with self._turn:
             if not self._subscribers:
-                self.positions = await self._ends()
-            subscriber = Subscriber(viewer, {*await self._views.followees(viewer), viewer})
+                ends = self._applied().merged(await self._derived.ends())
+                self.positions = Positions((place, end) for place, end in ends.items() if place.topic in TOPICS)
+            followees = await self._views.followees(viewer)
+            watched = list(await self._views.shown(viewer))[:WATCHED]
+            subscriber = Subscriber(viewer, followees, reversed(watched), since or self.positions)
             if since is not None:
                 await self._replay(subscriber, since)
             self._subscribers.add(subscriber)
@@ -141,110 +211,112 @@ class Hub:
         self._subscribers.discard(subscriber)
 
     def close(self) -> None:
-        """End every stream."""
+        """End every stream; clients come back with the id of the last event they saw."""
         for subscriber in self._subscribers:
             subscriber.close()
+        self._subscribers.clear()
 
-    async def advance(self, applied: Positions) -> None:
+    async def advance(self) -> None:
         """Deliver what the read models have applied since the last call."""
-        if not self._subscribers:
-            return
         async with self._turn:
-            while records := await self._read(self.positions, applied):
-                await self._deliver(records, self._subscribers)
+            while self._subscribers and (records := await self._read(self.positions, self._applied())):
+                batch = Batch(records, self.positions)
+                for subscriber in tuple(self._subscribers):
+                    if await self._deliver(batch, subscriber):
+                        await asyncio.sleep(0)  # so that a tweet to a thousand streams keeps nobody else waiting
+                self.positions = batch.end
 
-    async def _ends(self) -> Positions:
-        ends = Positions()
-        for log in self._logs:
-            ends = ends.merged(await log.ends())
-        return ends
-
-    async def _read(self, after: Positions, applied: Positions | None) -> list[Record]:
-        records: list[Record] = []
-        for log, topics in zip(self._logs, (SOURCE_TOPICS, DERIVED_TOPICS), strict=True):
-            records += await log.read(after, 500, topics)
-        if applied is None:
-            return records
-        return [r for r in records if r.topic in DERIVED_TOPICS or r.offset < applied.get(r.place, 0)]
+    async def _read(self, after: Positions, until: Mapping[Any, int]) -> list[Record]:
+        records = await self._sources.read(after, AT_ONCE, SOURCE_TOPICS)
+        records = [record for record in records if record.offset < until.get(record.place, 0)]
+        return records + await self._derived.read(after, AT_ONCE, DERIVED_TOPICS)
 
     async def _replay(self, subscriber: Subscriber, since: Positions) -> None:
-        behind = sum(end - since.get(place, 0) for place, end in self.positions.items())
-        if behind > MOST_REPLAYED:
-            subscriber.send(Sent("reset", b'{"reason":"too long ago"}', self.positions))
+        now = self.positions
+        if sum(max(0, end - since.get(place, 0)) for place, end in now.items()) > MOST_REPLAYED:
+            subscriber.send(Sent("reset", b'{"reason":"too long ago"}', now))
+            subscriber.at = now
             return
-        now, self.positions = self.positions, Positions(since)
-        while records := [r for r in await self._read(self.positions, None) if r.offset < now.get(r.place, 0)]:
-            await self._deliver(records, (subscriber,))
-        self.positions = now
+        at = Positions((place, min(since.get(place, 0), end)) for place, end in now.items())
+        while records := [record for record in await self._read(at, now) if record.offset < now.get(record.place, 0)]:
+            batch = Batch(records, at)
+            await self._deliver(batch, subscriber)
+            at = batch.end
+        subscriber.at = now
 
-    async def _deliver(self, records: Sequence[Record], subscribers: Iterable[Subscriber]) -> None:
-        for record in records:
-            self.positions[record.place] = record.offset + 1
-        at = Positions(self.positions)
-        moved = {tweet for record in records if (tweet := _touched(record)) is not None}
-        for subscriber in tuple(subscribers):
-            self._follow_the_graph(records, subscriber)
-            await self._tweets(records, subscriber, at)
-            await self._notifications(records, subscriber, at)
-            await self._counts([tweet for tweet in moved if tweet in subscriber.watched], subscriber, at)
-            for record in records:
-                if isinstance(record.event, TrendsRanked) and record.event.window.startswith("1h/"):
-                    trending = Trending(record.event.window, rfc3339(record.event.end), record.event.items)
-                    subscriber.send(Sent("trend", msgspec.json.encode(trending), at))
+    async def _deliver(self, batch: Batch, subscriber: Subscriber) -> bool:
+        """Tell a subscriber of a batch; whether there was anything for it.
 
-    def _follow_the_graph(self, records: Sequence[Record], subscriber: Subscriber) -> None:
-        for record in records:
-            event = record.event
-            if isinstance(event, AccountFollowed) and event.follower == subscriber.viewer:
-                subscriber.followees.add(event.followee)
-            elif isinstance(event, AccountUnfollowed) and event.follower == subscriber.viewer:
-                subscriber.followees.discard(event.followee)
+        Counts go first: they stand where the batch begins, so that a client that gets no further is told them again.
+        """
+        _follow_the_graph(batch.records, subscriber)
+        counts = await self._counts([tweet for tweet in batch.moved if tweet in subscriber.watched])
+        told = await self._tweets(batch, subscriber) + await self._notifications(batch, subscriber) + batch.trends()
+        sent = [Sent("counts", data, batch.start) for data in counts]
+        sent += [Sent(event, data, batch.behind[n]) for n, event, data in sorted(told)]
+        for event in sent[:-1]:
+            subscriber.send(event)
+        if sent:
+            subscriber.send(sent[-1]._replace(positions=batch.end))
+        subscriber.at = batch.end
+        return bool(sent)
 
-    async def _tweets(self, records: Sequence[Record], subscriber: Subscriber, at: Positions) -> None:
-        wanted = [record for record in records if _is_for(record, subscriber.followees)]
+    async def _tweets(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+        acting = batch.acting & subscriber.followees
+        wanted = [n for actor in acting for n in batch.activities[actor]]
+        wanted = sorted(n for n in wanted if _is_for(batch.records[n].event, subscriber.followees))
         if not wanted:
-            return
-        for item in await self._views.feed_items(wanted, subscriber.viewer):
-            subscriber.watch(TweetId(item.tweet.id))
-            subscriber.send(Sent("tweet", msgspec.json.encode(item), at))
+            return []
+        told = []
+        items = await self._views.feed_items([batch.records[n] for n in wanted], subscriber.viewer)
+        for n, item in zip(wanted, items, strict=True):
+            if item is not None:
+                subscriber.watch(TweetId(item.tweet.id))
+                told.append((n, "tweet", msgspec.json.encode(item)))
+        return told
 
-    async def _notifications(self, records: Sequence[Record], subscriber: Subscriber, at: Positions) -> None:
-        raised = [
-            (record, record.event)
-            for record in records
-            if isinstance(record.event, NotificationRaised) and record.event.recipient == subscriber.viewer
-        ]
+    async def _notifications(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+        raised = batch.raised.get(subscriber.viewer)
         if not raised:
-            return
+            return []
+        told = []
         actors = [event.actor for _, event in raised]
         hidden = await self._views.hidden(subscriber.viewer, actors)
         authors = await self._views.authors(actors)
-        for record, event in raised:
+        for n, event in raised:
             author = authors.get(event.actor)
             if author is not None and event.actor not in hidden:
-                told = Notified(event.notification, event.kind, author, event.tweet, rfc3339(record.about.time))
-                subscriber.send(Sent("notification", msgspec.json.encode(told), at))
+                at = rfc3339(batch.records[n].about.time)
+                notified = Notified(event.notification, event.kind, author, event.tweet, at)
+                told.append((n, "notification", msgspec.json.encode(notified)))
+        return told
 
-    async def _counts(self, tweets: Sequence[TweetId], subscriber: Subscriber, at: Positions) -> None:
+    async def _counts(self, tweets: Sequence[TweetId]) -> list[bytes]:
         if not tweets:
-            return
-        for tweet, counts in (await self._views.counts(tweets)).items():
-            subscriber.send(Sent("counts", msgspec.json.encode(CountsMoved(tweet, counts)), at))
+            return []
+        counts = await self._views.counts(tweets)
+        return [msgspec.json.encode(CountsMoved(tweet, moved)) for tweet, moved in counts.items()]
 
 
-def _is_for(record: Record, followees: Collection[AccountId]) -> bool:
-    """Whether a record is an activity in the feed of someone who follows `followees` (stores/home_feed.py)."""
-    event = record.event
-    if isinstance(event, TweetPosted):
-        return event.author in followees and (event.reply_to is None or event.reply_to.author in followees)
-    return isinstance(event, TweetRetweeted) and event.actor in followees
+def _follow_the_graph(records: Iterable[Record], subscriber: Subscriber) -> None:
+    for record in records:
+        event = record.event
+        if isinstance(event, AccountFollowed) and event.follower == subscriber.viewer:
+            subscriber.followees.add(event.followee)
+        elif isinstance(event, AccountUnfollowed) and event.follower == subscriber.viewer:
+            subscriber.followees.discard(event.followee)
 
 
-def _touched(record: Record) -> TweetId | None:
-    """The tweet whose counts a record moves."""
-    event = record.event
+def _is_for(event: object, followees: Collection[AccountId]) -> bool:
+    """Whether an activity of a followee is in the feed of someone who follows `followees` (stores/home_feed.py)."""
+    return not isinstance(event, TweetPosted) or event.reply_to is None or event.reply_to.author in followees
+
+
+def _touched(event: object) -> Iterator[TweetId]:
+    """The tweets whose counts an event moves."""
     if isinstance(event, (TweetLiked, TweetUnliked, TweetRetweeted, RetweetUndone)):
-        return event.tweet
-    if isinstance(event, TweetPosted) and event.reply_to is not None:
-        return event.reply_to.tweet
-    return None
+        yield event.tweet
+    elif isinstance(event, (TweetPosted, TweetDeleted)):
+        for ref in (event.reply_to, event.quote_of):
+            if ref is not None:
+                yield ref.tweet

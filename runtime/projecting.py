@@ -157,6 +157,7 @@ class Projector:
         for line in said.split(b"\n"):
             if line:
                 self._obey(self._commands.decode(line))
+        self._idle = False  # whoever is told that something was committed waits to hear that nothing is left to do
         return bool(said)
 
     def _obey(self, command: Command) -> None:

@@ -24,7 +24,7 @@ from events.log import Positions, Record, TopicPartition, positions_after
 from events.sqlite.connection import connect
 from events.sqlite.digest import unordered_digest
 from events.sqlite.keys import SqliteKeys
-from events.sqlite.log import LogTable, base
+from events.sqlite.records import LogTable, base
 from events.topics import DERIVED
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.models import streams

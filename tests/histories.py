@@ -47,6 +47,9 @@ TEXTS = (
 )
 
 
+Moment = tuple[Millis, EventId]
+
+
 @dataclass
 class Written:
     """A tweet of the community."""
@@ -67,13 +70,13 @@ class Community:
 
     accounts: list[AccountId] = field(default_factory=list)
     profiles: dict[AccountId, Profile] = field(default_factory=dict)
-    follows: dict[tuple[AccountId, AccountId], Millis] = field(default_factory=dict)
-    blocks: dict[tuple[AccountId, AccountId], Millis] = field(default_factory=dict)
-    mutes: dict[tuple[AccountId, AccountId], Millis] = field(default_factory=dict)
+    follows: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
+    blocks: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
+    mutes: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
     tweets: dict[TweetId, Written] = field(default_factory=dict)
-    likes: dict[tuple[AccountId, TweetId], str] = field(default_factory=dict)
+    likes: dict[tuple[AccountId, TweetId], Moment] = field(default_factory=dict)
     retweets: dict[tuple[AccountId, TweetId], ActivityId] = field(default_factory=dict)
-    bookmarks: dict[tuple[AccountId, TweetId], str] = field(default_factory=dict)
+    bookmarks: dict[tuple[AccountId, TweetId], Moment] = field(default_factory=dict)
     sessions: list[tuple[AccountId, SessionId]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
@@ -83,15 +86,15 @@ class Community:
         self.ids = HybridClock(lambda: self.now, randomness.randbytes)
         self._ends: dict[str, int] = {}
 
-    def tell(self, event: Event, actor: AccountId, time: Millis | None = None) -> EventId:
-        """Append an event that happened at `time`, or now."""
+    def tell(self, event: Event, actor: AccountId, time: Millis | None = None) -> Moment:
+        """Append an event that happened at `time`, or now; the moment by which lists are ordered."""
         kind = BY_CLASS[type(event)]
         id_ = EventId(self.ids.issue())
         offset = self._ends.get(kind.topic, 0)
         self._ends[kind.topic] = offset + 1
         about = Envelope(id_, self.now if time is None else time, actor=actor)
         self.records.append(Record(kind.topic, 0, offset, kind.key(event), kind.name, kind.version, event, about))
-        return id_
+        return about.time, id_
 
     def hidden(self, a: AccountId, b: AccountId) -> bool:
         """Whether a block stands between two accounts."""
@@ -138,8 +141,7 @@ class Community:
         """Follow; every now and then one that began long ago is imported."""
         if actor != other and (actor, other) not in self.follows and not self.hidden(actor, other):
             time = Millis(self.now - 100 * HOUR) if len(self.follows) % 5 == 4 else self.now
-            self.follows[actor, other] = time
-            self.tell(AccountFollowed(follower=actor, followee=other), actor, time)
+            self.follows[actor, other] = self.tell(AccountFollowed(follower=actor, followee=other), actor, time)
 
     def unfollow(self, actor: AccountId, other: AccountId) -> None:
         """Unfollow."""
@@ -152,8 +154,7 @@ class Community:
             for a, b in ((other, actor), (actor, other)):
                 if self.follows.pop((a, b), None) is not None:
                     self.tell(AccountUnfollowed(follower=a, followee=b), actor)
-            self.blocks[actor, other] = self.now
-            self.tell(AccountBlocked(blocker=actor, blocked=other), actor)
+            self.blocks[actor, other] = self.tell(AccountBlocked(blocker=actor, blocked=other), actor)
 
     def unblock(self, actor: AccountId, other: AccountId) -> None:
         """Lift a block."""
@@ -163,8 +164,7 @@ class Community:
     def mute(self, actor: AccountId, other: AccountId) -> None:
         """Mute."""
         if actor != other and (actor, other) not in self.mutes:
-            self.mutes[actor, other] = self.now
-            self.tell(AccountMuted(owner=actor, muted=other), actor)
+            self.mutes[actor, other] = self.tell(AccountMuted(owner=actor, muted=other), actor)
 
     def unmute(self, actor: AccountId, other: AccountId) -> None:
         """Unmute."""

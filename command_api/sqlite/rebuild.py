@@ -10,7 +10,7 @@ import apsw
 from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.sqlite.digest import unordered_digest
-from events.sqlite.log import LogTable
+from events.sqlite.records import LogTable
 
 from ..decision_state import DecisionState
 from .rows import STATE_TABLES, SqliteDecisionRows, create_state_tables

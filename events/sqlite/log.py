@@ -1,299 +1,21 @@
-"""The EventLog port on SQLite: one table, clustered by topic, partition and offset.
-
-A record's row id is `topic number << 56 | partition << 40 | offset`, so appending is an insert at the right edge of
-one of a few ranges, reading on is a range scan, and no second index has to be kept: an id is found by binary search,
-as ids ascend within a partition. Reading costs about 3 us a record, most of it decoding.
-"""
+"""The EventLog port on SQLite: reading, waiting and appending over the table of records (records.py)."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-import apsw
-import msgspec
-
-from ..codec import Codec, Parsed
-from ..event import BY_CLASS, Envelope
-from ..ids import EventId, HybridClock, Millis, from_bytes, to_bytes
-from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
-from ..partitioning import partition_of
-from ..topics import BY_NUMBER, TOPICS
-from .connection import UNAVAILABLE, corrupt
+from ..event import BY_CLASS
+from ..ids import HybridClock
+from ..log import New, Positions, Record, TopicPartition
 from .group_commit import GroupCommit
-from .keys import SqliteKeys
-
-Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
-"""position, id, type, version, key, time, headers, value, checksum"""
-
-_OFFSETS = 40
-_MASK = (1 << _OFFSETS) - 1
-
-RECORDS_DDL = """
-CREATE TABLE IF NOT EXISTS topics (
-    topic TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, partitions INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS records (
-    position INTEGER PRIMARY KEY,  -- topic number << 56 | partition << 40 | offset
-    id BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
-    headers BLOB NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS ends (  -- where each partition ends: so that a lost end is noticed, and asking is cheap
-    place INTEGER PRIMARY KEY,  -- topic number << 16 | partition
-    next INTEGER NOT NULL
-);
-"""
-
-
-class _Headers(msgspec.Struct, omit_defaults=True, gc=False):
-    correlation: str = ""
-    causation: str = ""
-    actor: str = ""
-    traceparent: str = ""
-    source_positions: str = ""
-
-
-_headers_decoder = msgspec.json.Decoder(_Headers)
-_encode_headers = msgspec.json.Encoder().encode
-
-
-def base(place: tuple[str, int]) -> int:
-    """The row id of offset 0 of a partition."""
-    return TOPICS[place[0]].number << 56 | place[1] << _OFFSETS
-
-
-@dataclass(frozen=True, slots=True)
-class WrongPartitions(Exception):
-    """A topic was made with another number of partitions; that number never changes."""
-
-    topic: str
-    has: int
-    wanted: int
-
-    def __str__(self) -> str:
-        return f"topic {self.topic} has {self.has} partitions, the settings say {self.wanted}; the number never changes"
-
-
-def create_topics(connection: apsw.Connection, names: Iterable[str], partitions: int) -> None:
-    """Create the topics that are missing. Raises WrongPartitions."""
-    connection.execute(RECORDS_DDL)
-    existing = dict(connection.execute("SELECT topic, partitions FROM topics"))
-    for name in names:
-        has = existing.get(name)
-        if has is None:
-            connection.execute("INSERT INTO topics VALUES (?, ?, ?)", (name, TOPICS[name].number, partitions))
-        elif has != partitions:
-            raise WrongPartitions(name, has, partitions)
-
-
-def _place(position: int) -> str:
-    place = position >> _OFFSETS
-    return f"{_partition(place) if place >> 16 in BY_NUMBER else place}@{position & _MASK}"
-
-
-def _partition(place: int) -> TopicPartition:
-    return TopicPartition(BY_NUMBER[place >> 16].name, place & 0xFFFF)
-
-
-def _hole(position: int) -> CorruptLog:
-    return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
-
-
-def _damaged(position: int) -> CorruptLog:
-    return CorruptLog(f"{_place(position)} is damaged: its checksum differs; restore the log from a backup")
-
-
-def checksum(
-    position: int, id_: bytes, type_: str, version: int, key: str, time: int, headers: bytes, value: bytes
-) -> int:
-    """Of everything in a row and of where it stands; the numbers are where the sum starts, which costs least."""
-    start = (position ^ position >> 32 ^ time ^ time >> 32 ^ version << 16) & 0xFFFFFFFF
-    return zlib.crc32(headers + value + id_ + (type_ + key).encode(), start)
+from .records import LogTable, Row
 
 
 def _row_id(row: Row) -> bytes:
     return row[1]
-
-
-class LogTable:
-    """The table of records on one connection: what reader and writer share.
-
-    `topics` limits it to those kept in this file: logged ones in log.db, derived ones in views.db.
-    """
-
-    def __init__(self, connection: apsw.Connection, codec: Codec, keys: SqliteKeys) -> None:
-        self.connection = connection
-        self.codec = codec
-        self.keys = keys
-        self._partitions = self._topics()
-        self.places = [TopicPartition(topic, n) for topic, number in self._partitions.items() for n in range(number)]
-
-    def _topics(self) -> dict[str, int]:
-        topics = dict(self._select("SELECT topic, partitions FROM topics ORDER BY number"))
-        for topic, partitions in topics.items():
-            if topic not in TOPICS or type(partitions) is not int:
-                raise CorruptLog(f"topic {topic!r} is not known: the log is damaged, or of a newer minitwitter")
-        return topics
-
-    def ends(self) -> Positions:
-        """Where each partition ends. One query of a few us. Raises CorruptLog, LogUnavailable."""
-        try:
-            return Positions((_partition(place), int(end)) for place, end in self._select("SELECT * FROM ends"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise corrupt(Path(self.connection.filename), error) from error
-
-    def check_ends(self) -> None:
-        """Whether each partition ends where it should. Raises CorruptLog where it does not."""
-        ends = self.ends()
-        for place in self.places:
-            first = base(place)
-            [(last,)] = self._select(
-                "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | _MASK)
-            )
-            has, end = 0 if last is None else (last & _MASK) + 1, ends.get(place, 0)
-            if has != end:
-                raise CorruptLog(f"{place} ends at {has} and should at {end}; restore the log from a backup")
-
-    def _select(self, query: str, bindings: tuple[int, ...] = ()) -> list[Any]:
-        with self._explained():
-            return self.connection.execute(query, bindings).fetchall()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Errors of SQLite as errors of the log: CorruptLog, LogUnavailable."""
-        try:
-            yield
-        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
-            raise corrupt(Path(self.connection.filename), error) from error
-        except UNAVAILABLE as error:
-            raise LogUnavailable(f"the log cannot be read: {error}") from error
-
-    def _id(self, place: TopicPartition, offset: int) -> bytes:
-        found = self._select("SELECT id FROM records WHERE position=?", (base(place) + offset,))
-        if not found:
-            raise _hole(base(place) + offset)
-        if type(found[0][0]) is not bytes:
-            raise _damaged(base(place) + offset)
-        return found[0][0]
-
-    def newest_id(self) -> str | None:
-        """The greatest id of all partitions' last records."""
-        newest = max((self._id(place, end - 1) for place, end in self.ends().items()), default=None)
-        return from_bytes(newest) if newest else None
-
-    def partition(self, topic: str, key: str) -> int:
-        """The partition of a key."""
-        return partition_of(key, self._partitions[topic])
-
-    def insert(self, place: TopicPartition, offset: int, key: str, new: New) -> None:
-        """Write one record; the caller holds the transaction and the subject's key is at hand."""
-        kind = BY_CLASS[type(new.event)]
-        about = new.about
-        value = self.codec.encode(new.event, about.id)
-        headers = _encode_headers(
-            _Headers(about.correlation, about.causation, about.actor, about.traceparent, about.source_positions)
-        )
-        position, id_ = base(place) + offset, to_bytes(about.id)
-        self.connection.execute(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                position,
-                id_,
-                kind.name,
-                kind.version,
-                key,
-                about.time,
-                headers,
-                value,
-                checksum(position, id_, kind.name, kind.version, key, about.time, headers, value),
-            ),
-        )
-
-    def move_ends(self, ends: Positions) -> None:
-        """Note where partitions end from now on; the caller holds the transaction that made it so."""
-        for place, end in ends.items():
-            self.connection.execute("INSERT OR REPLACE INTO ends VALUES (?, ?)", (base(place) >> _OFFSETS, end))
-
-    def rows(self, place: TopicPartition, after: int, number: int) -> list[Row]:
-        """`number` records of one partition from an offset on, as stored. Raises CorruptLog where they are not so."""
-        start = base(place) + after
-        rows: list[Row] = self._select(
-            "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
-            " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
-            (start, base(place) | _MASK, number),
-        )
-        if len(rows) < number or rows[-1][0] - start + 1 != number:
-            raise _hole(next((n for n, row in enumerate(rows, start) if row[0] != n), start + len(rows)))
-        for row in rows:  # `read` compares ids before it decodes; everything else is checked then
-            if type(row[1]) is not bytes:
-                raise _damaged(row[0])
-        return rows
-
-    def decode(self, rows: list[Row]) -> list[Record]:
-        """Stored rows as records; keys are fetched for all of them at once. Raises CorruptLog."""
-        parsed: list[Parsed] = []
-        for row in rows:
-            try:
-                intact = checksum(*row[:8]) == row[8]
-            except TypeError:  # damage has made another type of it
-                intact = False
-            if not intact:
-                raise _damaged(row[0])
-            parsed.append(self.codec.parse(row[2], row[3], row[7], from_bytes(row[1])))
-        with self._explained():
-            self.keys.fetch({entry.subject for entry in parsed if entry.subject is not None})
-        records = []
-        for row, entry in zip(rows, parsed, strict=True):
-            number = row[0]
-            h = _headers_decoder.decode(row[6])
-            about = Envelope(
-                EventId(entry.id),
-                Millis(row[5]),
-                h.correlation,
-                h.causation,
-                h.actor,
-                h.traceparent,
-                h.source_positions,
-            )
-            records.append(
-                Record(
-                    BY_NUMBER[number >> 56].name,
-                    number >> _OFFSETS & 0xFFFF,
-                    number & _MASK,
-                    row[4],
-                    row[2],
-                    row[3],
-                    self.codec.finish(entry),
-                    about,
-                )
-            )
-        self.keys.sealer.trim()
-        return records
-
-    def read(self, place: TopicPartition, after: int, limit: int) -> list[Record]:
-        """Up to `limit` records of one partition from an offset on. Raises CorruptLog."""
-        left = self.ends().get(place, 0) - after
-        return self.decode(self.rows(place, after, min(limit, left))) if left > 0 else []
-
-    def find(self, id_: str) -> Record | None:
-        """The first copy of an event, by binary search in each partition."""
-        wanted = to_bytes(id_)
-        for place, end in self.ends().items():
-            low, high = 0, end
-            while low < high:
-                middle = (low + high) // 2
-                low, high = (middle + 1, high) if self._id(place, middle) < wanted else (low, middle)
-            records = self.read(place, low, 1)
-            if records and records[0].about.id == id_:
-                return records[0]
-        return None
 
 
 class SqliteLogReader:
@@ -397,6 +119,7 @@ class LogInserter:
         Keys of the subjects are fetched, and made for events that begin an account.
         """
         positions = Positions()
+        newest: dict[TopicPartition, str] = {}
         ends = self._ends()
         keys = self.table.keys
         for new in records:
@@ -411,7 +134,8 @@ class LogInserter:
             offset = ends.get(place, 0)
             self.table.insert(place, offset, key, new)
             ends[place] = positions[place] = offset + 1
-        self.table.move_ends(positions)
+            newest[place] = max(newest.get(place, ""), new.about.id)
+        self.table.move_ends(positions, newest)
         return positions
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
-from fastapi.responses import StreamingResponse
-from rest.authentication import NotSignedIn, Viewer
 
 from events.log import Positions
-from rest.exchange import exchange_of
+from rest.authentication import NotSignedIn, Viewer
+from rest.exchange import Message, Receive, Scope, Send, exchange_of
 from rest.problems import ProblemError
 from rest.routing import router
 from rest.signing import Cursors
@@ -20,9 +19,14 @@ from rest.signing import Cursors
 from ..realtime import Hub, Sent, Subscriber
 
 HEARTBEAT_S = 4.0
-"""Between comments that keep proxies from closing; each also looks whether the session still holds (5 s)."""
+"""Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""
 
 _OF = "stream"
+_EXAMPLE = (
+    "event: counts\nid: kJ1nZ3Jh\n"
+    'data: {"tweet_id":"01a1f7ba-5b63-7001-8d2c-9b1f2a6c7d10",'
+    '"counts":{"replies":0,"retweets":1,"quotes":0,"likes":4,"bookmarks":0}}\n\n'
+)
 
 
 class Streams:
@@ -35,12 +39,14 @@ class Streams:
         redeem: Callable[[str], Viewer],
         still_holds: Callable[[Viewer], bool],
         most: int,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.hub = hub
         self.cursors = cursors
         self.redeem = redeem
         self.still_holds = still_holds
         self.most = most
+        self.heartbeat_s = heartbeat_s
 
     def viewer(self, connection: Request | WebSocket, ticket: str | None) -> Viewer:
         """Who opens a stream, by token or by ticket. Raises NotSignedIn."""
@@ -54,30 +60,29 @@ class Streams:
 
     async def open(self, viewer: Viewer, last: str | None) -> Subscriber:
         """Open a stream. Raises a 503 where there are as many as there may be."""
+        since = self.since(last)
         if self.hub.open >= self.most:
             raise ProblemError("unavailable", "too many streams are open here", headers=(("retry-after", "5"),))
-        return await self.hub.subscribe(viewer.account, self.since(last))
+        return await self.hub.subscribe(viewer.account, since)
 
-    def id_of(self, sent: Sent) -> str:
-        """The id under which a client can come back."""
-        return "" if sent.positions is None else self.cursors.make(_OF, str(sent.positions))
+    def id_of(self, positions: Positions) -> str:
+        """The id with which a client can come back."""
+        return self.cursors.make(_OF, str(positions))
 
-    async def events(self, viewer: Viewer, subscriber: Subscriber) -> AsyncIterator[Sent | None]:
-        """The stream's events; None when it was quiet for a while. Ends when the session or the server does."""
-        try:
-            while True:
-                try:
-                    sent = await asyncio.wait_for(subscriber.waiting.get(), HEARTBEAT_S)
-                except TimeoutError:
-                    if not self.still_holds(viewer):
-                        return
-                    yield None
-                    continue
-                if sent is None:
-                    return
-                yield sent
-        finally:
-            self.hub.unsubscribe(subscriber)
+    async def events(self, viewer: Viewer, subscriber: Subscriber) -> AsyncIterator[Sent]:
+        """The stream's events; `still-here`, at its beginning and when it was quiet for a while, has but an id.
+
+        Ends when the session or the server does.
+        """
+        yield Sent("still-here", b"null", subscriber.began)
+        while self.still_holds(viewer):
+            try:
+                sent = await asyncio.wait_for(subscriber.waiting.get(), self.heartbeat_s)
+            except TimeoutError:
+                sent = Sent("still-here", b"null", subscriber.at)
+            if sent is None or not self.still_holds(viewer):
+                return
+            yield sent
 
 
 def streams_of(connection: Request | WebSocket) -> Streams:
@@ -85,12 +90,61 @@ def streams_of(connection: Request | WebSocket) -> Streams:
     return cast(Streams, connection.app.state.streams)
 
 
+async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until one is done; the others are cancelled. Its error, if it has one, is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _until(kind: str, receive: Callable[[], Awaitable[Message]]) -> None:
+    # Whatever a client says, only its leaving matters.
+    while (await receive())["type"] != kind:
+        pass
+
+
+class EventStream(Response):
+    """An answer that goes on until the client leaves or `chunks` end; then `ended` is called, whatever happened."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+
+        async def sending() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for chunk in self._chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        try:
+            await _first_of(sending(), _until("http.disconnect", receive))
+        finally:
+            self._ended()
+
+
 stream: APIRouter = router("Realtime")
 
 Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for browsers", max_length=2000)]
 
 
-@stream.get("/stream", response_class=StreamingResponse)
+@stream.get(
+    "/stream",
+    response_class=EventStream,
+    responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
+)
 async def server_sent_events(
     request: Request,
     ticket: Ticket = None,
@@ -98,25 +152,21 @@ async def server_sent_events(
 ) -> Response:
     """What happens in your feed, as it happens: `tweet`, `notification`, `counts` and `trend` events.
 
-    Sign in with a token, or with a ticket of `POST /stream/tickets`. `reset` says that events were missed: read anew.
+    Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are told of the newest tweets in your
+    feed. With `Last-Event-ID` a stream goes on where another ended; `reset` says that it cannot: read anew.
+    `still-here`, at the beginning and every few seconds without events, has only an id to go on from.
     """
     streams = streams_of(request)
     viewer = streams.viewer(request, ticket)
     subscriber = await streams.open(viewer, last_event_id)
 
-    async def body() -> AsyncIterator[bytes]:
-        yield b"retry: 2000\n\n"
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"retry: 2000\n"  # with the first event: not every client takes a block without data
         async for sent in streams.events(viewer, subscriber):
-            if sent is None:
-                yield b": still here\n\n"
-            else:
-                yield b"event: %s\nid: %s\ndata: %s\n\n" % (
-                    sent.event.encode(),
-                    streams.id_of(sent).encode(),
-                    sent.data,
-                )
+            id_ = streams.id_of(sent.positions).encode()
+            yield b"event: %s\nid: %s\ndata: %s\n\n" % (sent.event.encode(), id_, sent.data)
 
-    return StreamingResponse(body(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return EventStream(chunks(), lambda: streams.hub.unsubscribe(subscriber))
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -125,12 +175,6 @@ class Frame(msgspec.Struct, frozen=True):
     event: str
     id: str
     data: msgspec.Raw
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    # Whatever a client says, only its leaving matters.
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
 
 
 @stream.websocket("/ws")
@@ -144,18 +188,15 @@ async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id
         await socket.accept()
         await socket.close(4401 if isinstance(error, NotSignedIn) else 4400, str(error)[:120])
         return
-    await socket.accept()
 
     async def pump() -> None:
         async for sent in streams.events(viewer, subscriber):
-            if sent is not None:
-                frame = Frame(sent.event, streams.id_of(sent), msgspec.Raw(sent.data))
-                await socket.send_text(msgspec.json.encode(frame).decode())
+            frame = Frame(sent.event, streams.id_of(sent.positions), msgspec.Raw(sent.data))
+            await socket.send_text(msgspec.json.encode(frame).decode())
         await socket.close(1001)
 
-    tasks = {asyncio.ensure_future(pump()), asyncio.ensure_future(_until_gone(socket))}
-    _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    streams.hub.unsubscribe(subscriber)
+    try:
+        await socket.accept()
+        await _first_of(pump(), _until("websocket.disconnect", socket.receive))
+    finally:
+        streams.hub.unsubscribe(subscriber)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Config, Data, Json, Port, load, print_json, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, run
 
 if TYPE_CHECKING:
     from events.log import Positions, Record
@@ -138,7 +138,6 @@ def count(
             by_topic.setdefault(name, {})[kind] = number
         print_json(by_topic)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("topic", "type", box=None, pad_edge=False)
@@ -146,12 +145,12 @@ def count(
     for (name, kind), number in counted.items():
         table.add_row(name, kind, f"{number:,}")
     table.add_row("", "all", f"{counted.total():,}")
-    Console().print(table)
+    print_table(table)
 
 
 def _count(log: SqliteLogReader, topics: list[str] | None) -> Counter[tuple[str, str]]:
     """Counted where they lie: nothing is opened or decoded."""
-    from events.sqlite.log import base
+    from events.sqlite.records import base
 
     counted: Counter[tuple[str, str]] = Counter()
     for place, end in log.table.ends().items():

@@ -13,11 +13,13 @@ import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
 
     from runtime.importing.batches import Ask
     from runtime.settings import Loaded, Settings
 
 T = TypeVar("T")
+WIDE = 200
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="The data directory.", show_default="var/data", metavar="DIR")
@@ -52,7 +54,7 @@ def _code(error: Exception) -> int | None:
     from events.log import CorruptLog, LogUnavailable
     from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
     from events.sqlite.connection import IncompatibleData
-    from events.sqlite.log import WrongPartitions
+    from events.sqlite.records import WrongPartitions
     from runtime.control import ControlFailed, NoServer
     from runtime.embedded.log_db import AlreadyOwned
     from runtime.embedded.projecting_process import ProjectingFailed
@@ -119,6 +121,16 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
         yield bars
+
+
+def print_table(table: Table, *lines: str) -> None:
+    """A table and what is to be said below it, as wide as the terminal; a file or a pipe is wide enough."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    console.print(table, *lines, sep="\n")
 
 
 def print_json(value: Any) -> None:

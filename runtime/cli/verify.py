@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import Config, Data, Json, Port, load, print_json, progress, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
 
 if TYPE_CHECKING:
     from runtime.verifying import Verdict
@@ -42,7 +42,6 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
 
 
 def _print(verdict: Verdict) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("what", "name", box=None, pad_edge=False)
@@ -51,8 +50,6 @@ def _print(verdict: Verdict) -> None:
     for one in verdict.findings:
         same = "same" if one.same else "[bold red]DIFFERENT"
         table.add_row(one.kind, one.name, f"{one.live:,}", f"{one.rebuilt:,}", same, f"{one.seconds * 1000:.0f}")
-    console = Console()
-    console.print(table)
     differ = sum(not one.same for one in verdict.findings)
     result = "all the same" if verdict.same else f"{differ} DIFFERENT"
-    console.print(f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}")
+    print_table(table, f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}")

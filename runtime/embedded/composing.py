@@ -19,10 +19,10 @@ from events.ids import AccountId, ActivityId, HybridClock, Millis, TweetId
 from events.log import Positions, Record
 from events.sqlite.connection import UNAVAILABLE
 from events.tweets import TweetPosted
-from query_api.feeds import feed_items
+from query_api.feeds import feed_item_of_each
 from query_api.hydration import author_of, counts_of
 from query_api.rankings import Rankings
-from query_api.realtime import Hub, Views
+from query_api.realtime import WATCHED, Hub, Views
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest import resources
@@ -38,8 +38,10 @@ from runtime.app import Parameters, build_app
 from runtime.operations import Parts
 from runtime.routes import ROUTERS
 from runtime.settings import Settings
+from runtime.telemetry import logger
 from stores.user_timelines import Activity
 
+from .applied import SERVING
 from .system import System
 
 # What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
@@ -104,14 +106,15 @@ class Composition:
             SignInAttempts(self.limits, limits.failed_sign_ins),
             tickets,
         )
-        self.hub = Hub((system.log, system.derived_log), self._hub_views())
-        streams = Streams(
+        self.hub = Hub((system.log, system.derived_log), self._hub_views(), lambda: system.applied.positions[SERVING])
+        self.streams = Streams(
             self.hub,
             cursors,
             redeem=tickets.redeem,
             still_holds=lambda viewer: not system.revocations.is_revoked(viewer.session),
             most=settings.max_streams,
         )
+        self._moved = False
         self._advancing: set[asyncio.Task[None]] = set()
         system.applied.on_advance.append(self._advance)
         metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
@@ -124,7 +127,7 @@ class Composition:
                 version=version("minitwitter"),
                 commands=self.commands,
                 queries=self.queries,
-                streams=streams,
+                streams=self.streams,
                 accounts=accounts,
                 routers=ROUTERS,
                 root_routers=(jwks(system.signing_keys.jwks),),
@@ -149,18 +152,20 @@ class Composition:
         return viewer
 
     def _advance(self, group: str, positions: Positions) -> None:
+        self._moved = True
         if self.hub.open and not self._advancing:
             task = asyncio.ensure_future(self._deliver())
             self._advancing.add(task)
             task.add_done_callback(self._advancing.discard)
 
     async def _deliver(self) -> None:
-        positions = None
-        applied = self.system.applied.positions["serving"]
-        while positions != applied:
-            positions = applied
-            await self.hub.advance(positions)
-            applied = self.system.applied.positions["serving"]
+        while self._moved:
+            self._moved = False
+            try:
+                await self.hub.advance()
+            except Exception as error:  # a store is away; clients come back and go on where they were
+                logger("minitwitter.realtime").error("what happened could not be told", exc_info=error)
+                self.hub.close()
 
     def _hub_views(self) -> Views:
         system = self.system
@@ -168,9 +173,14 @@ class Composition:
         async def followees(viewer: AccountId) -> list[AccountId]:
             return await system.readers.graph.followees(viewer)
 
-        async def items(records: Sequence[Record], viewer: AccountId) -> Sequence[resources.FeedItem]:
+        async def shown(viewer: AccountId) -> list[TweetId]:
+            page = await system.readers.home_feed.page(viewer, None, WATCHED)
+            return [activity.tweet for activity in page.items]
+
+        async def items(records: Sequence[Record], viewer: AccountId) -> Sequence[resources.FeedItem | None]:
             readers = system.readers
-            return await feed_items(readers, viewer, [a for record in records if (a := _activity(record))])
+            with readers.snapshot():
+                return await feed_item_of_each(readers, viewer, [_activity(record) for record in records])
 
         async def counts(ids: Sequence[TweetId]) -> dict[TweetId, resources.Counts]:
             return {id_: counts_of(row) for id_, row in (await system.readers.counts.of_tweets(ids)).items()}
@@ -182,17 +192,16 @@ class Composition:
             unseen = await system.readers.graph.unseen(viewer, others)
             return unseen.blocked | unseen.muted
 
-        return Views(followees, items, counts, authors, hidden)
+        return Views(followees, shown, items, counts, authors, hidden)
 
     def close(self) -> None:
         """End the open streams."""
         self.hub.close()
 
 
-def _activity(record: Record) -> Activity | None:
+def _activity(record: Record) -> Activity:
     event = record.event
     if isinstance(event, TweetPosted):
         return Activity(ActivityId(event.tweet), event.tweet, event.author, retweet=False)
-    if isinstance(event, TweetRetweeted):
-        return Activity(event.retweet, event.tweet, event.actor, retweet=True)
-    return None
+    assert isinstance(event, TweetRetweeted)
+    return Activity(event.retweet, event.tweet, event.actor, retweet=True)

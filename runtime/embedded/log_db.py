@@ -18,7 +18,8 @@ from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import IncompatibleData, claim, connect, mark
 from events.sqlite.group_commit import CommitThread, GroupCommit, OffLoop
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
-from events.sqlite.log import LogTable, SqliteLog, SqliteLogReader, SqliteLogWriter, create_topics
+from events.sqlite.log import SqliteLog, SqliteLogReader, SqliteLogWriter
+from events.sqlite.records import LogTable, create_topics
 from events.topics import LOGGED
 
 SCHEMA_VERSION = 1

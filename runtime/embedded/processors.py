@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from events.codec import Codec
 from events.sealing import Sealer
 from events.sqlite.keys import SqliteKeys
-from events.sqlite.log import LogInserter, LogTable, create_topics
+from events.sqlite.log import LogInserter
+from events.sqlite.records import LogTable, create_topics
 from events.topics import DERIVED
 from projectors.projector import Projector
 from runtime.processing import Group

@@ -10,8 +10,7 @@ none of them is older than the oldest of those n. They are found in a table of o
 the processor's caches where the timelines do not: with other requests in between it takes half the time.
 
 The rule for replies is applied outside, to the rows merged, so that a followee who only replies costs no more than
-another. Muted followees are left out here already, so that one who posts a lot does not empty the pages; looking for
-them costs a tenth of the whole, so it is only done for those who mute anybody.
+another. Muted followees are left out here already, so that one who posts a lot does not empty the pages.
 """
 
 from __future__ import annotations
@@ -33,34 +32,29 @@ MOST_MERGES = 4
 """For one page; after that it stays short, and its cursor goes on."""
 
 # ?1 is the viewer, ?2 the key to go on below, ?3 how many rows.
-FOLLOWED = "SELECT ?1 AS account UNION ALL SELECT followee FROM {follows} WHERE follower=?1"
-NOT_MUTED = " AND followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3)"
-NEWEST = """
+FOLLOWED = """
+    SELECT ?1 AS account
+    UNION ALL
+    SELECT followee FROM {follows}
+    WHERE follower=?1 AND followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3)"""
+NEWEST = f"""
     SELECT n.account, n.activity
-    FROM (%s) AS f CROSS JOIN {newest_activities} AS n ON n.account=f.account
+    FROM ({FOLLOWED}) AS f CROSS JOIN {{newest_activities}} AS n ON n.account=f.account
     ORDER BY n.activity DESC LIMIT ?3"""
 MERGED = """
-SELECT account, activity, tweet,
-    reply_to IS NULL OR reply_to=?1 OR EXISTS (SELECT 1 FROM {follows} WHERE follower=?1 AND followee=reply_to)
-FROM (
-    SELECT t.account, t.activity, t.tweet, t.reply_to
-    FROM (%s) AS f CROSS JOIN {user_timelines} AS t ON t.account=f.account AND t.activity<?2 AND t.activity>=%s
-    ORDER BY t.activity DESC LIMIT ?3
-)"""
-OLDEST_OF_NEWEST = "(SELECT CASE count(*) WHEN ?3 THEN min(activity) ELSE x'' END FROM newest)"
-MUTES = "SELECT 1 FROM {barriers} WHERE account=? AND kind=3 LIMIT 1"
-
-
-def first_page(followed: str) -> str:
-    """The query for the newest activities of the accounts that `followed` selects."""
-    return (
-        f"WITH newest AS MATERIALIZED ({NEWEST % followed}) {MERGED % ('SELECT account FROM newest', OLDEST_OF_NEWEST)}"
-    )
-
-
-def further_page(followed: str) -> str:
-    """The query for activities further down."""
-    return MERGED % (followed, "x''")
+    SELECT account, activity, tweet,
+        reply_to IS NULL OR reply_to=?1 OR EXISTS (SELECT 1 FROM {{follows}} WHERE follower=?1 AND followee=reply_to)
+    FROM (
+        SELECT t.account, t.activity, t.tweet, t.reply_to
+        FROM ({accounts}) AS f CROSS JOIN {{user_timelines}} AS t
+            ON t.account=f.account AND t.activity<?2 AND t.activity>={oldest}
+        ORDER BY t.activity DESC LIMIT ?3
+    )"""
+FIRST = f"WITH newest AS MATERIALIZED ({NEWEST})" + MERGED.format(
+    accounts="SELECT account FROM newest",
+    oldest="(SELECT CASE count(*) WHEN ?3 THEN min(activity) ELSE x'' END FROM newest)",
+)
+FURTHER = MERGED.format(accounts=FOLLOWED, oldest="x''")
 
 
 class SqliteHomeFeed:
@@ -69,27 +63,20 @@ class SqliteHomeFeed:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
         self._account_ids = AccountIds(connection, names)
-        self._mutes = MUTES.format(**names)
-        self._first, self._first_muting, self._further, self._further_muting = (
-            page(followed).format(**names)
-            for page in (first_page, further_page)
-            for followed in (FOLLOWED, FOLLOWED + NOT_MUTED)
-        )
+        self._first = FIRST.format(**names)
+        self._further = FURTHER.format(**names)
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
         """The newest activities of the viewer's feed older than `before`."""
         number = account_number(viewer)
-        muting = self._connection.execute(self._mutes, (number,)).fetchone() is not None
-        further = self._further_muting if muting else self._further
-        first = self._first_muting if muting else self._first
         found: list[tuple[int, bytes, bytes | None]] = []
-        key = key_before(before)
-        end = False
-        for turn in range(MOST_MERGES):
-            sql = first if before is None and turn == 0 else further
+        key, end = key_before(before), False
+        sql = self._first if before is None else self._further
+        for _ in range(MOST_MERGES):
             key, end = self._merge(sql, number, key, limit, found)
             if end or len(found) == limit:
                 break
+            sql = self._further
         ids = self._account_ids.of({row[0] for row in found})
         items = [activity_of(activity, tweet, ids[by]) for by, activity, tweet in found if by in ids]
         return Page(items, None if end else from_bytes(key))

@@ -6,6 +6,7 @@ Adding up takes 10 ms for 100,000 tweets; that is less than it would cost to kee
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -38,6 +39,11 @@ MOST_ADDED_UP = 1_000_000
 
 def _key(subject: Subject) -> str | int:
     return subject if subject[0] in "#@" else account_number(AccountId(subject))
+
+
+@lru_cache(maxsize=2 * UNITS + 1)
+def _reading(units: int) -> Reading:
+    return Reading(label_of(units / UNITS), units / UNITS)
 
 
 class SqliteSentimentRows:
@@ -85,11 +91,7 @@ class SqliteSentiment:
         if not tweets:
             return {}
         rows: Any = self._execute(self._scores, (blobs(tweets),))
-        return {
-            tweet: Reading(label_of(units / UNITS), units / UNITS)
-            for tweet, (units,) in zip(tweets, rows, strict=True)
-            if units is not None
-        }
+        return {tweet: _reading(units) for tweet, (units,) in zip(tweets, rows, strict=True) if units is not None}
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
         """Tweets about a subject by steps of `step` milliseconds. Raises TooMuch."""

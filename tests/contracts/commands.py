@@ -1,8 +1,15 @@
 """Short ways to execute commands in tests: `say` writes answers that name what was decided."""
 
-from command_api.deciding import Answer, Context, Idempotency
+from dataclasses import dataclass
+
+from command_api.deciding import Answer, Context, Decision, Idempotency, PrivateChange
+from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
+from command_api.facts import EngagementOf, RelationOf
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, id_at
 
@@ -53,3 +60,52 @@ async def posted(system, author=ALICE, text="a tweet", **fields):
 async def records(log):
     """The whole log."""
     return await log.read({}, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Noted(PrivateChange):
+    """A private change of this test."""
+
+    text: str
+
+
+NOTES = {
+    "private": {Noted: lambda connection, note: connection.execute("INSERT INTO notes VALUES (?)", (note.text,))},
+    "tables": ("CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL UNIQUE)",),
+}
+
+
+def a_decision(decide, entities=(("accounts", ALICE),), questions=()):
+    """A decision of this test: `decide` gets the facts."""
+    return Decision(lambda c: entities, lambda c: questions, lambda c, facts: facts, lambda c, facts: decide(facts))
+
+
+def notes(system):
+    return [row[0] for row in system.db.read_connection.execute("SELECT text FROM notes")]
+
+
+async def engagement(system, account, tweet):
+    question = EngagementOf(account, tweet)
+    return (await system.store.ask(question))[question]
+
+
+async def relation(system, account, other):
+    question = RelationOf(account, other)
+    return (await system.store.ask(question))[question]
+
+
+def like(system, tweet, actor=BOB, key=None, body=b"body"):
+    return system.store.execute(LIKE_TWEET, LikeTweet(actor, tweet), by(actor, key, body), SAY)
+
+
+def unlike(system, tweet, actor=BOB, key=None, body=b"body"):
+    return system.store.execute(UNLIKE_TWEET, UnlikeTweet(actor, tweet), by(actor, key, body), SAY)
+
+
+def follow(system, actor=ALICE, other=BOB, key=None, body=b"body"):
+    return system.store.execute(FOLLOW_ACCOUNT, FollowAccount(actor, other), by(actor, key, body), SAY)
+
+
+def edit(system, tweet, text, if_version=None):
+    command = EditTweet(ALICE, tweet, text, Entities(), system.clock(), if_version)
+    return system.store.execute(EDIT_TWEET, command, by(ALICE), SAY)

@@ -13,7 +13,7 @@ from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
 from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
-from events.sqlite.log import checksum
+from events.sqlite.records import checksum
 from runtime.embedded.log_db import LogDb, log_table, open_reader
 
 START = Millis(1_790_000_000_000)

@@ -64,6 +64,7 @@ class Serving:
             [sys.executable, "-m", "runtime.cli", "serve", "--data", directory, "--port", "0", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=self._log,
+            bufsize=0,  # else lines that came together wait in a buffer that `select` does not see
             env=environment(),
             cwd=ROOT,
         )

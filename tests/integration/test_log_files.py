@@ -1,68 +1,22 @@
-"""log.db as a file: damage is found and named, a full disk loses nothing, a killed process neither."""
+"""log.db as a file: damage is found and named, and a full disk loses nothing."""
 
 import asyncio
 import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import apsw
 import pytest
+from logs import checkpoint, everything, filled, opened, posted, read_by_all
 
-from events.accounts import AccountRegistered
-from events.entities import Entities
-from events.event import Envelope
-from events.graph import AccountFollowed
-from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
-from events.log import CorruptLog, LogUnavailable, New, positions_after
+from events.log import CorruptLog, LogUnavailable
 from events.sealing import MasterKeyMissing, SealBroken
 from events.sqlite.connection import IncompatibleData
-from events.sqlite.log import WrongPartitions, base
-from events.tweets import TweetPosted
-from runtime.embedded.log_db import LogDb, open_reader
-
-ROOT = Path(__file__).parents[2]
-ALICE, BOB = (AccountId(id_at(Millis(1), name)) for name in ("alice", "bob"))
-TWEET = TweetId(id_at(Millis(1), "tweet"))
-
-
-def opened(directory, **options):
-    directory.mkdir(exist_ok=True)
-    return LogDb(directory, ids=HybridClock(), **options)
-
-
-def new(db, event):
-    return New(event, Envelope(EventId(db.ids.issue()), db.ids.now()))
-
-
-def followed(db):
-    return new(db, AccountFollowed(follower=ALICE, followee=BOB))
-
-
-def posted(db, text="a tweet"):
-    return new(db, TweetPosted(tweet=TWEET, author=ALICE, text=text, entities=Entities(), conversation=TWEET))
-
-
-async def filled(directory, tweets=100):
-    """A log with an account, its tweets and follows, closed and checkpointed."""
-    db = opened(directory)
-    await db.log.append([new(db, AccountRegistered(account=ALICE, username="alice", display_name="Alice"))])
-    for n in range(tweets):
-        await db.log.append([posted(db, f"tweet {n} " + "x" * 100), followed(db)])
-    await db.close()
-    checkpoint(directory)
-    return directory
-
-
-def checkpoint(directory):
-    connection = apsw.Connection(str(directory / "log.db"))
-    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    connection.close()
+from events.sqlite.records import WrongPartitions, base
+from runtime.embedded.log_db import open_reader
 
 
 def changed(directory, statement, *bindings):
@@ -71,23 +25,6 @@ def changed(directory, statement, *bindings):
     connection.execute(statement, bindings)
     assert connection.changes()
     connection.close()
-
-
-async def everything(log):
-    return await log.read({}, 1_000_000)
-
-
-async def read_by_all(directory):
-    """What the owner reads; another process has to read the same."""
-    db = opened(directory)
-    try:
-        records = await everything(db.log)
-    finally:
-        await db.close()
-    reader = open_reader(directory)
-    assert await everything(reader) == records
-    reader.table.connection.close()
-    return records
 
 
 # Damage
@@ -302,102 +239,3 @@ async def test_a_full_file_system_loses_nothing_acknowledged_and_works_again(tmp
             yield
 
         await a_disk_that_becomes_full(disk / "data", full, ballast.unlink)
-
-
-# Other processes
-
-APPENDING = """
-import asyncio, sys
-from pathlib import Path
-from events.event import Envelope
-from events.graph import AccountFollowed
-from events.ids import EventId, HybridClock
-from events.log import New
-from runtime.embedded.log_db import LogDb
-
-async def main():
-    db = LogDb(Path(sys.argv[1]), ids=HybridClock())
-    async def appending():
-        while True:
-            id_ = db.ids.issue()
-            about = Envelope(EventId(id_), db.ids.now())
-            await db.log.append([New(AccountFollowed(follower=id_, followee="x"), about)] * 2)
-            print(id_, flush=True)
-    await asyncio.gather(*(appending() for _ in range(20)))
-
-asyncio.run(main())
-"""
-
-TAILING = """
-import asyncio, sys
-from pathlib import Path
-from events.log import positions_after
-from runtime.embedded.log_db import open_reader
-
-async def main():
-    log, positions = open_reader(Path(sys.argv[1])), {}
-    print("ready", flush=True)
-    while await log.wait(positions, 60):
-        records = await log.read(positions, 100)
-        positions = positions_after(records, positions)
-        for record in records:
-            print(record.about.id, flush=True)
-
-asyncio.run(main())
-"""
-
-
-@contextmanager
-def running(script, directory):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(directory)], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-@pytest.mark.parametrize("acknowledgements", [1, 500, 2000])
-async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_nothing(tmp_path, acknowledgements):
-    acknowledged = []
-    with running(APPENDING, tmp_path) as process:
-        for line in process.stdout:
-            acknowledged.append(line.strip())
-            if len(acknowledged) == acknowledgements:
-                process.send_signal(signal.SIGKILL)
-    acknowledged = [line for line in acknowledged if len(line) == 36]  # the last may be cut
-    ids = [record.about.id for record in await read_by_all(tmp_path)]
-    assert set(acknowledged) <= set(ids)
-    assert all(ids.count(id_) == 2 for id_ in acknowledged[-20:])
-    assert len(ids) == 2 * len(set(ids))
-
-
-async def test_another_process_tails_the_log_while_it_grows(tmp_path):
-    db = opened(tmp_path)
-    loop = asyncio.get_running_loop()
-    with running(TAILING, tmp_path) as process:
-        assert await loop.run_in_executor(None, process.stdout.readline) == "ready\n"
-        for _ in range(20):
-            record = followed(db)
-            await db.log.append([record])
-            assert await loop.run_in_executor(None, process.stdout.readline) == record.about.id + "\n"
-    await db.close()
-
-
-async def test_reading_goes_on_while_it_is_checkpointed(tmp_path):
-    db = opened(tmp_path)
-    await db.log.append([followed(db)])
-    reader = open_reader(tmp_path)
-    positions = positions_after(await everything(reader))
-    for n in range(5):
-        await db.log.append([followed(db)])
-        db.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        records = await reader.read(positions, 10)
-        positions = positions_after(records, positions)
-        assert [record.offset for record in records] == [n + 1]
-    await db.close()

@@ -6,6 +6,7 @@ has its least cost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from events.log import Positions
 from rest.tickets import Tickets
 from runtime.embedded.composing import Composition
 from runtime.embedded.system import InProcess, System
+from runtime.serving import Server, free_port
 from runtime.settings import Settings
 
 START = Millis(1_763_000_000_000)
@@ -56,6 +58,16 @@ async def in_place(work: Any) -> None:
     work()
 
 
+async def answering(client: httpx.AsyncClient) -> None:
+    """Wait until the server listens."""
+    while True:
+        try:
+            await client.get("/healthz")
+            return
+        except httpx.TransportError:
+            await asyncio.sleep(0.01)
+
+
 class Service:
     """The application and what it stands on; `client` talks to it."""
 
@@ -78,16 +90,42 @@ class Service:
         if "consistency-token" in request.headers:
             await self.views.project()
 
+    @asynccontextmanager
+    async def live(self) -> AsyncIterator[str]:
+        """The same application behind the real server, its views always following; the address of its API."""
+        commits = self.system.log_db.commits
+        projecting: set[asyncio.Task[None]] = set()
+
+        def follow() -> None:
+            if not projecting:
+                task = asyncio.ensure_future(self.views.project())
+                projecting.add(task)
+                task.add_done_callback(projecting.discard)
+
+        port = free_port("127.0.0.1", 0)
+        server = Server(self.composition.application, "127.0.0.1", port)
+        server.start()
+        commits.on_commit.append(follow)
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url) as client:
+            await answering(client)
+        try:
+            yield f"{url}/api/v1"
+        finally:
+            commits.on_commit.remove(follow)
+            self.composition.close()
+            await server.stop(5)
+
     async def events(self) -> list[Any]:
         """All events of the log."""
         return [record.event for record in await self.system.log.read(Positions(), 10_000)]
 
 
 @asynccontextmanager
-async def opened(directory: Path, clock: StandingClock) -> AsyncIterator[Service]:
+async def opened(directory: Path, clock: StandingClock, **settings: Any) -> AsyncIterator[Service]:
     """A service on a data directory, closed again at the end."""
-    settings = Settings(data=directory, bcrypt_cost=4, issuer=ISSUER, trusted_proxies=("127.0.0.1",))
-    system = System(settings, clock=clock, off_loop=in_place, timer=lambda: 0.0)
+    chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
+    system = System(Settings(data=directory, **chosen), clock=clock, off_loop=in_place, timer=lambda: 0.0)
     views = await InProcess.open(system)
     service = Service(system, views)
     try:

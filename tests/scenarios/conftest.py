@@ -1,10 +1,12 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from accounts_service import KEEP_MS, Service, StandingClock, opened
+from people import Person, join
 
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
@@ -24,9 +26,17 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, clock: StandingClock, one_key: Path) -> AsyncIterator[Service]:
+def settings() -> dict[str, Any]:
+    """What is set otherwise than usual: parametrize it."""
+    return {}
+
+
+@pytest.fixture
+async def service(
+    tmp_path: Path, clock: StandingClock, one_key: Path, settings: dict[str, Any]
+) -> AsyncIterator[Service]:
     shutil.copytree(one_key, tmp_path / "signing-keys")
-    async with opened(tmp_path, clock) as service:
+    async with opened(tmp_path, clock, **settings) as service:
         yield service
 
 
@@ -34,3 +44,18 @@ async def service(tmp_path: Path, clock: StandingClock, one_key: Path) -> AsyncI
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with service.client() as client:
         yield client
+
+
+@pytest.fixture
+async def ada(http: httpx.AsyncClient) -> Person:
+    return await join(http, "ada")
+
+
+@pytest.fixture
+async def bob(http: httpx.AsyncClient) -> Person:
+    return await join(http, "bob")
+
+
+@pytest.fixture
+async def cyd(http: httpx.AsyncClient) -> Person:
+    return await join(http, "cyd")

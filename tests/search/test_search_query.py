@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from query_api.search_query import MOST_TERMS, Parsed, QueryRefused, parse
+from query_api.search_query import MOST_REPEATED, MOST_WORDS, Parsed, QueryRefused, parse
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,17 @@ def test_from_without_a_name_is_refused_with_a_reason() -> None:
         parse("late from: ada")
 
 
-def test_a_query_with_too_many_terms_is_refused() -> None:
-    terms = [f"w{n}" for n in range(MOST_TERMS)]
-    assert len(parse(" ".join(terms)).every) == MOST_TERMS
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_query_with_too_many_words_or_one_too_often_is_refused(sign: str) -> None:
+    many = [f"{sign}w{n}" for n in range(MOST_WORDS)]
+    parsed = parse(" ".join(many))
+    assert len(parsed.every) + len(parsed.none) == MOST_WORDS
+    often = " ".join(["ha"] * MOST_REPEATED)
+    assert parse(f'"{often}"').every == [("ha",) * MOST_REPEATED]
 
-    with pytest.raises(QueryRefused, match="up to 32"):
-        parse(" ".join([*terms, "one-more"]))
+    for refused in (" ".join([*many, "one"]), f'{sign}"{often} ha"', " ".join([f"{sign}from:ada"] * 5)):
+        with pytest.raises(QueryRefused, match="up to 64 words, each up to 4 times"):
+            parse(refused)
 
 
 @settings(deadline=None)

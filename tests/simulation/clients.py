@@ -158,7 +158,7 @@ def said(command: Command, name_of: dict[str, str]) -> Said:
             body |= {k: v for k, v in (("reply_to", c.reply_to), ("quote_of", c.quote_of)) if v is not None}
             return Said("POST", "/tweets", body)
         case "edit":
-            match_ = () if c.if_version is None else (("if-match", f'"v{c.if_version}-00"'),)
+            match_ = () if c.if_version is None else (("if-match", f'"v{c.if_version}-{0:016x}"'),)
             return Said("PATCH", tweet, {"text": c.text.text}, match_)
         case "delete":
             return Said("DELETE", tweet)

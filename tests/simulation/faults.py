@@ -7,6 +7,7 @@ step: from then on every step of that process fails, and what was not committed 
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -83,7 +84,9 @@ class Faults:
         raise Crash
 
     async def off_loop(self, work: Callable[[], None]) -> None:
-        """Commit where one stands, with a step before and one after."""
+        """Commit where one stands, after whatever else is ready, with a step before and one after."""
+        for _ in range(self._chance.choice((0, 1, 5))):
+            await asyncio.sleep(0)
         self._near_commit()
         work()
         self._near_commit()

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from command_api.text.entities import extract
 from events.entities import fold_tag
 from events.ids import Millis, millis
-from events.log import Positions
 from rest.times import rfc3339
 from runtime.verifying import verify
 from stores.trends import DAYS_BEFORE, HOUR, WINDOWS, Ranked, TagNumbers, WindowNumbers, rank
@@ -23,23 +22,6 @@ from .process import Process
 
 DAY = 24 * HOUR
 _scorer = Scorer()
-
-
-async def judge_log(process: Process) -> None:
-    """First copies ascend within their entity, and nothing is missing between them."""
-    newest: dict[tuple[str, str], str] = {}
-    seen: set[str] = set()
-    positions = Positions()
-    while records := await process.system.log.read(positions, 1000):
-        for record in records:
-            require(record.offset == positions.get(record.place, 0), f"{record} stands after a hole")
-            positions[record.place] = record.offset + 1
-            entity = (record.topic, record.key)
-            if record.about.id not in seen:
-                before = newest.get(entity, "")
-                require(record.about.id > before, f"{record} has an id below its entity's newest, {before}")
-                seen.add(record.about.id)
-                newest[entity] = record.about.id
 
 
 async def judge_views(directory: Path) -> None:

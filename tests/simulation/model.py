@@ -13,7 +13,7 @@ from events.accounts import AccountRegistered, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, Millis, at_time, millis
+from events.ids import at_time, millis
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -23,7 +23,6 @@ from events.personal import (
     TweetBookmarked,
 )
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
-from streams.notifications import notification_id
 
 EDIT_WINDOW_MS = 30 * 60 * 1000
 
@@ -107,9 +106,10 @@ class Activity(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """A notification that stands."""
+    """A notification that stands; it has the id of its event, at the time when that happened."""
 
     recipient: str
+    id: str
     kind: str
     actor: str
     tweet: str | None
@@ -129,7 +129,7 @@ class Model:
     likes: dict[tuple[str, str], str] = field(default_factory=dict)
     retweets: dict[tuple[str, str], str] = field(default_factory=dict)
     bookmarks: dict[tuple[str, str], str] = field(default_factory=dict)
-    raised: dict[str, Raised] = field(default_factory=dict)
+    raised: list[Raised] = field(default_factory=list)
     read: set[tuple[str, str]] = field(default_factory=set)
     read_up_to: dict[str, str] = field(default_factory=dict)
 
@@ -279,25 +279,25 @@ class Model:
             case ProfileChanged():
                 self.profiles[event.account] += 1
             case TweetPosted():
-                self._posted(event, about, text)
+                self._posted(event, about, at, text)
             case TweetEdited():
                 tweet = self.tweets[event.tweet]
                 tweet.texts.append(text)
                 tweet.mentioned = self.mentioned(text)
-                self._tell_anew(tweet, about.time)
+                self._tell_anew(tweet, at)
             case TweetDeleted():
                 self.tweets[event.tweet].deleted = True
                 self._untell(event.author, event.tweet, "reply", "quote", "mention")
             case TweetLiked():
                 self.likes[event.actor, event.tweet] = at
-                self._tell("like", event.actor, event.author, event.tweet, about.time)
+                self._tell("like", event.actor, event.author, event.tweet, at)
             case TweetUnliked():
                 del self.likes[event.actor, event.tweet]
                 self._untell(event.actor, event.tweet, "like")
             case TweetRetweeted():
                 self.retweets[event.actor, event.tweet] = event.retweet
                 self.activities[event.retweet] = Activity(event.retweet, event.tweet, event.actor, True, None)
-                self._tell("retweet", event.actor, event.author, event.tweet, about.time)
+                self._tell("retweet", event.actor, event.author, event.tweet, at)
             case RetweetUndone():
                 del self.activities[self.retweets.pop((event.actor, event.tweet))]
                 self._untell(event.actor, event.tweet, "retweet")
@@ -307,11 +307,10 @@ class Model:
                 del self.bookmarks[event.owner, event.tweet]
             case AccountFollowed():
                 self.follows[event.follower, event.followee] = at
-                self._tell("follow", event.follower, event.followee, None, about.time)
+                self._tell("follow", event.follower, event.followee, None, at)
             case AccountUnfollowed():
                 del self.follows[event.follower, event.followee]
-                for id_ in [i for i, r in self.raised.items() if r[:3] == (event.followee, "follow", event.follower)]:
-                    del self.raised[id_]
+                self._untell(event.follower, None, "follow", recipient=event.followee)
             case AccountBlocked():
                 self.blocks[event.blocker, event.blocked] = at
             case AccountUnblocked():
@@ -325,7 +324,7 @@ class Model:
             case NotificationsRead():
                 self.read_up_to[event.owner] = event.up_to
 
-    def _posted(self, event: TweetPosted, about: Envelope, text: Text) -> None:
+    def _posted(self, event: TweetPosted, about: Envelope, at: str, text: Text) -> None:
         self.tweets[event.tweet] = Tweet(
             event.tweet,
             event.author,
@@ -346,28 +345,28 @@ class Model:
         if event.reply_to is not None:
             told[event.reply_to.author] = "reply"
         for recipient, kind in told.items():
-            self._tell(kind, event.author, recipient, event.tweet, about.time)
+            self._tell(kind, event.author, recipient, event.tweet, at)
 
-    def _tell_anew(self, tweet: Tweet, time: int) -> None:
+    def _tell_anew(self, tweet: Tweet, at: str) -> None:
         """An edit tells those who are mentioned now and not told yet; those who are mentioned no more are not told."""
-        told = {r.recipient for r in self.raised.values() if r.actor == tweet.author and r.tweet == tweet.id}
+        told = {r.recipient for r in self.raised if (r.actor, r.tweet) == (tweet.author, tweet.id)}
         named = tweet.mentioned.values()
-        for id_, raised in list(self.raised.items()):
-            if raised[1:] == ("mention", tweet.author, tweet.id) and raised.recipient not in named:
-                del self.raised[id_]
+        for recipient in told - set(named):
+            self._untell(tweet.author, tweet.id, "mention", recipient=recipient)
         for recipient in named:
             if recipient not in told:
-                self._tell("mention", tweet.author, recipient, tweet.id, time)
+                self._tell("mention", tweet.author, recipient, tweet.id, at)
 
-    def _tell(self, kind: str, actor: str, recipient: str, tweet: str | None, time: int) -> None:
+    def _tell(self, kind: str, actor: str, recipient: str, tweet: str | None, at: str) -> None:
         if actor != recipient:
-            id_ = notification_id(Millis(time), kind, AccountId(actor), tweet or recipient, AccountId(recipient))
-            self.raised[id_] = Raised(recipient, kind, actor, tweet)
+            self.raised.append(Raised(recipient, at, kind, actor, tweet))
 
-    def _untell(self, actor: str, tweet: str, *kinds: str) -> None:
-        for id_, raised in list(self.raised.items()):
-            if raised.actor == actor and raised.tweet == tweet and raised.kind in kinds:
-                del self.raised[id_]
+    def _untell(self, actor: str, tweet: str | None, *kinds: str, recipient: str | None = None) -> None:
+        self.raised = [
+            r
+            for r in self.raised
+            if (r.actor, r.tweet) != (actor, tweet) or r.kind not in kinds or recipient not in (None, r.recipient)
+        ]
 
     def mentioned(self, text: Text) -> dict[str, str]:
         """The accounts that the names in a text mean at this moment."""

@@ -24,7 +24,7 @@ from runtime.embedded.system import InProcess, System
 from runtime.settings import RateLimits, Settings
 
 from .faults import Clock, Deliveries, Faults
-from .laws import require
+from .laws import Violation, require
 
 PARTITIONS = 4
 _MANY = 1_000_000_000
@@ -48,7 +48,7 @@ class _Silence:
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None: ...
 
     def fault(self, request_id: str, error: BaseException) -> None:
-        raise error
+        raise Violation(f"a request failed by a fault: {error!r}") from error
 
 
 class Process:

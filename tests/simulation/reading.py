@@ -197,13 +197,13 @@ def notification(body: Any) -> object:
 def notifications_of(model: Model, viewer: str) -> list[tuple[Any, ...]]:
     """The same from the model: what is raised and not hidden, likes and retweets of a tweet as one, newest first."""
     items: dict[object, tuple[Any, ...]] = {}
-    for id_, raised in sorted(model.raised.items(), reverse=True):
+    for raised in sorted(model.raised, key=lambda r: r.id, reverse=True):
         if raised.recipient != viewer or model.hidden(viewer, raised.actor):
             continue
         if raised.tweet is not None and model.tweets[raised.tweet].deleted:
             continue
-        group: object = (raised.kind, raised.tweet) if raised.kind in ("like", "retweet") else id_
-        read = (viewer, id_) in model.read or id_ <= model.read_up_to.get(viewer, "")
+        group: object = (raised.kind, raised.tweet) if raised.kind in ("like", "retweet") else raised.id
+        read = (viewer, raised.id) in model.read or raised.id <= model.read_up_to.get(viewer, "")
         items.setdefault(group, (raised.kind, raised.tweet, [], read))[2].append(raised.actor)
     return list(items.values())
 

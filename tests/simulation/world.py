@@ -31,7 +31,7 @@ from stores.sink import StoreUnavailable
 
 from .clients import LATE_NAMES, NAMES, Clients, said
 from .faults import Clock, Crash, Faults
-from .judging import judge_analytics, judge_log, judge_views
+from .judging import judge_analytics, judge_views
 from .laws import Violation, require
 from .ledger import Attempt, Ledger
 from .model import Command, Model, Text
@@ -71,6 +71,7 @@ class World:
         self.process: Process | None = None
         self.followed = Positions()
         self.seen: set[str] = set()
+        self.newest: dict[tuple[str, str], str] = {}
         self.requests = 0
         self.keys: list[Attempt] = []
         self.lost: list[Attempt] = []
@@ -116,6 +117,8 @@ class World:
                     self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.order
                 )
                 return
+            except (apsw.Error, LogUnavailable):  # it does not start on a full disk, and is started again
+                await self._bury()
             except BaseException:
                 if self.faults.alive:
                     raise
@@ -333,12 +336,17 @@ class World:
     async def copy(self) -> None:
         """A second copy of an old event appears at another offset, as a relay might send it."""
         log = self.live.system.log
-        place, end = self.chance.choice(sorted((await log.ends()).items()))
+        ends = sorted((await log.ends()).items())
+        place, end = self.chance.choice(ends)
+        if self.chance.random() < 0.5:  # where the newest event is
+            place, end = max(ends, key=lambda entry: log.table.read(entry[0], entry[1] - 1, 1)[0].about.id)
         (old,) = log.table.read(place, self.chance.randrange(end), 1)
         assert old.event is not None
         self.ledger.happened["copies"] += 1
         with suppress(LogUnavailable):
             await self.live.system.log.append([New(old.event, old.about)])
+        if self.chance.random() < 0.3:
+            self.faults.crash()
 
     async def later(self) -> None:
         """Time passes."""
@@ -347,25 +355,29 @@ class World:
     # What is looked at
 
     async def follow(self) -> dict[str, list[Record]]:
-        """What is new in the log, by the request that it came of; copies are not new."""
+        """What is new in the log, by the request that it came of; copies are not new. Raises Violation."""
         found: dict[str, list[Record]] = {}
         while records := await self.live.system.log.read(self.followed, 1000):
             for record in records:
+                require(record.offset == self.followed.get(record.place, 0), f"{record} stands after a hole")
                 self.followed[record.place] = record.offset + 1
-                if record.about.id in self.seen or record.topic == "operations":
+                if record.about.id in self.seen:
                     continue
                 self.seen.add(record.about.id)
+                entity = (record.topic, record.key)
+                newest = self.newest.get(entity, "")
+                require(record.about.id > newest, f"{record} has the id {record.about.id}, not past {newest}")
+                self.newest[entity] = record.about.id
                 if record.about.correlation.startswith("begin-") and record.event is not None:
                     self.model.fold(record.event, record.about, Text(""))
                     self.ledger.known = positions_after((record,), self.ledger.known)
-                else:
+                elif record.topic != "operations":
                     found.setdefault(record.about.correlation, []).append(record)
         return found
 
     async def _judge(self) -> None:
         self.faults.calm_down()
         await self.live.views.project()
-        await judge_log(self.live)
         await judge_views(self.directory)
         await judge_analytics(self.live, self.model, self.clock())
         await self.observer.everything(self.live, self.served)

@@ -1,0 +1,92 @@
+"""The demo community: made of a seed, complete or not there, and what is printed about it works when pasted."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import Counter
+
+import pytest
+
+from command_api.deciding import Refused
+from command_api.domain.post_tweet import PostTweet
+from runtime.demo_community import Community
+from runtime.embedded.answering import WhetherNew
+from tests.integration.in_process import NOW, opened
+from tests.integration.running import Serving, answered
+
+
+def test_the_same_seed_and_time_make_the_same_community():
+    assert Community(NOW, 1, 30, 100).commands() == Community(NOW, 1, 30, 100).commands()
+    assert Community(NOW, 1, 30, 100).commands() != Community(NOW, 2, 30, 100).commands()
+
+
+def test_nothing_happens_in_the_future_or_before_those_who_do_it_are_there():
+    community = Community(NOW)
+    commands = community.commands()
+    times = [context.time for _, _, context in commands]
+    assert times == sorted(times)
+    assert times[-1] <= NOW
+    since = {}
+    for _, command, context in commands:
+        actor = getattr(command, "actor", None)
+        if actor is None:
+            since[command.account] = context.time
+        else:
+            assert since[actor] < context.time
+
+
+def test_one_tag_is_everybodys_today():
+    posts = [(c, x.time) for _, c, x in Community(NOW).commands() if isinstance(c, PostTweet)]
+    today = Counter()
+    for post, time in posts:
+        if NOW - time < 6 * 3_600_000:
+            today.update({(tag.tag, post.actor) for tag in post.entities.hashtags})
+    authors = Counter(tag for tag, _ in today)
+    (first, most), (_, next_most) = authors.most_common(2)
+    assert first == "NorthernLights"
+    assert most > 2 * next_most
+    assert 3500 < len(posts) < 4500
+
+
+async def test_every_command_of_the_demo_is_accepted(tmp_path):
+    async with opened(tmp_path, partitions=1) as (system, _):
+        outcomes = await system.commands.execute_some(Community(NOW).commands(), WhetherNew(), lambda: True)
+        assert [outcome for outcome in outcomes if isinstance(outcome, Refused)] == []
+
+
+@pytest.mark.slow
+def test_what_is_printed_works_when_pasted(tmp_path):
+    data = tmp_path / "data"
+    with Serving(data, "--demo") as server:
+        said = server.said
+        commands = re.findall(r"^  (curl .*?[^\\])$", said, re.MULTILINE | re.DOTALL)
+        assert len(commands) == 3
+        feed, search, trends = (
+            json.loads(subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout)
+            for command in commands
+        )
+        assert len(feed["items"]) == 3
+        assert "northern lights" in search["items"][0]["text"].lower()
+        assert trends["items"][0]["tag"] == "NorthernLights"
+        password = re.search(r"password (\S+)", said)[1]
+        for name in ("ada", "ben"):
+            server.sign_in(name, password)
+        assert server.http.get("/docs").status_code == 200
+        counted = answered("events", "count", "--data", data)
+    assert answered("verify", "--data", data)["same"]
+    with Serving(data, "--demo") as server:
+        assert "password" in server.said
+        again = answered("events", "count", "--data", data)
+        assert again["tweets"] == counted["tweets"]
+
+
+@pytest.mark.slow
+def test_a_directory_with_something_in_it_gets_no_demo(tmp_path):
+    data = tmp_path / "data"
+    with Serving(data) as server:
+        server.join("alice")
+    with Serving(data, "--demo") as server:
+        assert "password" not in server.said
+        assert answered("events", "count", "--data", data)["accounts"] == {"AccountRegistered": 1}

@@ -1,0 +1,92 @@
+"""People who use the service over HTTP. Nothing here knows which profile answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from accounts_service import PASSWORD
+
+Json = dict[str, Any]
+
+
+class Person:
+    """Somebody signed in. Their reads wait for what they wrote, and for what those wrote whom they come `after`."""
+
+    def __init__(self, http: httpx.AsyncClient, registered: Json) -> None:
+        self.http = http
+        self.id: str = registered["user"]["id"]
+        self.name: str = registered["user"]["username"]
+        self.tokens = registered
+        self.written: list[str] = []
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens['access_token']}"}
+
+    @property
+    def token(self) -> str:
+        """A Consistency-Token for everything that they wrote."""
+        return ",".join(self.written)
+
+    def after(self, *others: Person) -> Person:
+        for other in others:
+            self.written += other.written
+        return self
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = self.bearer | options.pop("headers", {})
+        if method in ("GET", "HEAD") and self.written:
+            headers.setdefault("consistency-token", self.token)
+        answer = await self.http.request(method, path, headers=headers, **options)
+        if method not in ("GET", "HEAD") and answer.is_success:
+            self.written = [*self.written[-9:], answer.headers["consistency-token"]]
+        return answer
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.request("GET", path, params=params)
+
+    async def read(self, path: str, **params: Any) -> Json:
+        """The body of a GET that has to succeed."""
+        answer = await self.get(path, **params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def items(self, path: str, **params: Any) -> list[Json]:
+        """All items of a list, read page by page."""
+        items: list[Json] = []
+        page = await self.read(path, **params)
+        while True:
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            page = await self.read(path, cursor=page["next_cursor"], **params)
+
+    async def do(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+        """A write that has to succeed."""
+        answer = await self.request(method, path, json=json, headers=headers)
+        assert answer.is_success, answer.text
+        return answer
+
+    async def post(self, text: str, **more: Any) -> Json:
+        """Post a tweet; as it was answered."""
+        return (await self.do("POST", "/tweets", {"text": text, **more})).json()
+
+    async def follow(self, *others: Person) -> None:
+        for other in others:
+            await self.do("POST", f"/users/{other.name}/follow")
+
+
+async def join(http: httpx.AsyncClient, name: str) -> Person:
+    """Register an account."""
+    body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    answer = await http.post("/auth/register", json=body)
+    assert answer.status_code == 201, answer.text
+    person = Person(http, answer.json())
+    person.written.append(answer.headers["consistency-token"])
+    return person
+
+
+def texts(items: list[Json]) -> list[str]:
+    """The texts of tweets, or of the tweets in items of a feed."""
+    return [item.get("tweet", item)["text"] for item in items]

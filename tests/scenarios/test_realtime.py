@@ -1,0 +1,348 @@
+"""GET /stream and /ws, over the real server: what is told, to whom, and how a client comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from accounts_service import MINUTE, Service, StandingClock, problem
+from httpx_sse import aconnect_sse
+from people import Json, Person, join
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+IN_TIME_S = 20
+
+
+class Event(NamedTuple):
+    kind: str
+    id: str
+    data: Any
+
+
+@pytest.fixture
+async def api(service: Service) -> AsyncIterator[str]:
+    async with service.live() as url:
+        yield url
+
+
+@pytest.fixture
+async def http(api: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=api, timeout=IN_TIME_S) as client:
+        yield client
+
+
+class Stream:
+    """An open stream; `next` waits for an event."""
+
+    def __init__(self, events: AsyncIterator[Any]) -> None:
+        self._events = events
+        self.last_id = ""
+
+    async def next(self) -> Event:
+        while True:
+            event = await asyncio.wait_for(anext(self._events), IN_TIME_S)
+            self.last_id = event.id
+            if event.event != "still-here":
+                return Event(event.event, event.id, json.loads(event.data))
+
+    async def texts(self, count: int) -> list[str]:
+        return [(await self.next()).data["tweet"]["text"] for _ in range(count)]
+
+    async def ended(self) -> bool:
+        try:
+            await self.next()
+        except StopAsyncIteration:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def streaming(person: Person, last: str = "", **params: str) -> AsyncIterator[Stream]:
+    headers = {} if params else dict(person.bearer)
+    if last:
+        headers["last-event-id"] = last
+    async with aconnect_sse(person.http, "GET", "/stream", headers=headers, params=params) as source:
+        assert source.response.status_code == 200, await source.response.aread()
+        assert source.response.headers["content-type"].startswith("text/event-stream")
+        yield Stream(source.aiter_sse())
+
+
+async def test_a_follower_is_told_of_a_tweet_as_the_feed_has_it(ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    async with streaming(bob) as stream:
+        tweet = await ada.post("Hello, #world")
+        event = await stream.next()
+        assert event.kind == "tweet"
+        assert event.data == (await bob.after(ada).read("/feed"))["items"][0]
+        assert event.data["tweet"]["id"] == tweet["id"]
+        assert event.data["reason"]["kind"] == "posted"
+
+
+async def test_one_who_does_not_follow_is_told_nothing_and_follows_from_within_the_stream(
+    ada: Person, bob: Person, cyd: Person
+) -> None:
+    async with streaming(bob) as stream:
+        await ada.post("before")
+        await bob.follow(ada)
+        await cyd.post("of a stranger")
+        await ada.post("after")
+        await ada.post("to a stranger", reply_to=(await cyd.post("asked"))["id"])
+        await bob.do("DELETE", "/users/ada/follow")
+        await ada.post("unheard")
+        await bob.post("mine")
+        assert await stream.texts(2) == ["after", "mine"]
+
+
+async def test_the_recipient_is_told_of_a_notification_unless_it_comes_from_one_who_is_hidden(
+    ada: Person, bob: Person, cyd: Person
+) -> None:
+    tweet = (await ada.post("like me"))["id"]
+    await ada.do("POST", "/users/cyd/mute")
+    async with streaming(ada) as stream:
+        await cyd.do("POST", f"/tweets/{tweet}/like")
+        await bob.follow(ada)
+        told = await stream.next()
+        while told.kind == "counts":
+            told = await stream.next()
+        assert (told.kind, told.data["kind"], told.data["actor"]["username"]) == ("notification", "follow", "bob")
+        listed = (await ada.after(bob).read("/notifications"))["items"]
+        assert [item["id"] for item in listed] == [told.data["id"]]
+        assert listed[0]["at"] == told.data["at"]
+
+
+async def test_counts_are_told_of_the_tweets_in_the_feed_as_they_move(ada: Person, bob: Person, cyd: Person) -> None:
+    await bob.follow(ada)
+    before = (await ada.post("from before the stream"))["id"]
+    await bob.after(ada).read("/feed")
+    async with streaming(bob) as stream:
+        await cyd.do("POST", f"/tweets/{before}/like")
+        assert (await stream.next())[::2] == ("counts", {"tweet_id": before, "counts": counts(likes=1)})
+        quote = (await cyd.post("look at this", quote_of=before))["id"]
+        assert (await stream.next())[::2] == ("counts", {"tweet_id": before, "counts": counts(likes=1, quotes=1)})
+        await cyd.do("DELETE", f"/tweets/{quote}")
+        assert (await stream.next())[::2] == ("counts", {"tweet_id": before, "counts": counts(likes=1)})
+        shown = (await ada.post("shown by the stream"))["id"]
+        assert (await stream.next()).kind == "tweet"
+        await cyd.do("POST", f"/tweets/{shown}/retweet")
+        assert (await stream.next())[::2] == ("counts", {"tweet_id": shown, "counts": counts(retweets=1)})
+
+
+def counts(**moved: int) -> Json:
+    return {"replies": 0, "retweets": 0, "quotes": 0, "likes": 0, "bookmarks": 0} | moved
+
+
+async def test_the_ranking_of_an_hour_is_told_when_it_ends(
+    ada: Person, bob: Person, cyd: Person, clock: StandingClock
+) -> None:
+    clock.forward(60 * MINUTE - clock.now % (60 * MINUTE))
+    async with streaming(ada) as stream:
+        for who in (ada, bob, cyd):
+            await who.post("what about #museums")
+        assert await stream.texts(1) == ["what about #museums"]
+        clock.forward(60 * MINUTE)
+        await bob.post("an hour later")
+        event = await stream.next()
+        assert event.kind == "trend"
+        assert event.data["window"].startswith("1h/")
+        assert [(item["tag"], item["authors"]) for item in event.data["items"]] == [("museums", 3)]
+
+
+async def test_a_client_that_comes_back_goes_on_behind_any_event_without_loss_or_repeat(
+    ada: Person, bob: Person, cyd: Person
+) -> None:
+    await bob.follow(ada)
+    for who in (ada, cyd):
+        await bob.post(f"@{who.name} hello")
+    seen: list[Event] = []
+    async with streaming(bob) as stream:
+        written = [asyncio.ensure_future(ada.post(f"tweet {n}")) for n in range(20)]
+        await asyncio.gather(*written, *(cyd.do("POST", "/tweets", {"text": f"@bob {n}"}) for n in range(10)))
+        seen = [await stream.next() for _ in range(30)]
+    assert {event.kind for event in seen} == {"tweet", "notification"}
+    for n, event in enumerate(seen[:-1]):
+        async with streaming(bob, last=event.id) as stream:
+            again = [await stream.next() for _ in seen[n + 1 :]]
+            assert [(one.kind, one.data) for one in again] == [(one.kind, one.data) for one in seen[n + 1 :]]
+    async with streaming(bob, last=seen[-1].id) as stream:
+        await ada.post("the next")
+        assert await stream.texts(1) == ["the next"]
+
+
+async def test_a_client_that_saw_nothing_yet_goes_on_from_where_its_stream_began(
+    ada: Person, bob: Person, service: Service
+) -> None:
+    await bob.follow(ada)
+    async with aconnect_sse(bob.http, "GET", "/stream", headers=bob.bearer) as source:
+        began = await anext(source.aiter_sse())
+        assert (began.event, began.data, began.retry) == ("still-here", "null", 2000)
+    await ada.post("meanwhile")
+    async with streaming(bob, last=began.id) as stream:
+        assert await stream.texts(1) == ["meanwhile"]
+
+
+async def test_a_client_that_was_away_for_too_long_is_told_to_read_anew(
+    ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("query_api.realtime.MOST_REPLAYED", 5)
+    await bob.follow(ada)
+    async with streaming(bob) as stream:
+        await ada.post("first")
+        await stream.next()
+    for n in range(6):
+        await ada.post(f"missed {n}")
+    async with streaming(bob, last=stream.last_id) as stream:
+        reset = await stream.next()
+        assert (reset.kind, reset.data) == ("reset", {"reason": "too long ago"})
+        await ada.post("now")
+        assert await stream.texts(1) == ["now"]
+
+
+async def test_a_client_that_is_too_slow_loses_what_waits_and_is_told_so(
+    ada: Person, bob: Person, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("query_api.realtime.MOST_WAITING", 20)
+    await bob.follow(ada)
+    text = "x" * 280
+    await ada.after(bob).read("/users/me")
+    hub = service.composition.hub
+    async with bob.http.stream("GET", "/stream", headers=bob.bearer) as answer:
+        said = answer.aiter_text()
+        await anext(said)
+        for _ in range(20_000):
+            await ada.post(text)
+            (subscriber,) = hub._subscribers
+            if subscriber.waiting.qsize() == 20:
+                break
+        await ada.post("one too many")
+        await ada.post("and another")
+        kinds: list[str] = []
+        async for part in said:
+            kinds += [line.removeprefix("event: ") for line in part.splitlines() if line.startswith("event: ")]
+            if "reset" in kinds:
+                break
+        assert kinds[:1] == ["tweet"]
+
+
+async def test_a_stream_ends_within_seconds_of_its_session(ada: Person, bob: Person, service: Service) -> None:
+    service.composition.streams.heartbeat_s = 0.05
+    async with streaming(ada) as quiet, streaming(bob) as other:
+        await ada.do("POST", "/auth/logout")
+        assert await quiet.ended()
+        await bob.post("still told")
+        assert await other.texts(1) == ["still told"]
+
+
+async def test_a_stream_that_is_never_quiet_ends_with_its_session_too(ada: Person, bob: Person) -> None:
+    await ada.follow(bob)
+    async with streaming(ada) as stream:
+        await ada.do("POST", "/auth/logout")
+        await bob.post("not for ada any more")
+        assert await stream.ended()
+
+
+async def test_a_ticket_opens_a_stream_for_a_minute_and_nothing_else(ada: Person, clock: StandingClock) -> None:
+    answer = await ada.do("POST", "/stream/tickets")
+    ticket = answer.json()["ticket"]
+    assert answer.json()["expires_in"] == 60
+    async with streaming(ada, ticket=ticket) as stream:
+        await ada.post("seen by ticket")
+        assert await stream.texts(1) == ["seen by ticket"]
+    refused = await ada.http.get("/users/me", headers={"authorization": f"Bearer {ticket}"})
+    assert refused.status_code == 401
+    clock.forward(MINUTE)
+    late = await ada.http.get("/stream", params={"ticket": ticket})
+    assert (late.status_code, problem(late)) == (401, "not-signed-in")
+
+
+async def test_a_ticket_dies_with_its_session(ada: Person) -> None:
+    ticket = (await ada.do("POST", "/stream/tickets")).json()["ticket"]
+    await ada.do("POST", "/auth/logout")
+    assert (await ada.http.get("/stream", params={"ticket": ticket})).status_code == 401
+
+
+@pytest.mark.parametrize("settings", [{"max_streams": 1}])
+async def test_what_cannot_be_streamed_is_refused_before_it_begins(ada: Person) -> None:
+    http = ada.http
+    nobody = await http.get("/stream")
+    assert (nobody.status_code, problem(nobody)) == (401, "not-signed-in")
+    forged = await http.get("/stream", headers=ada.bearer | {"last-event-id": "Zm9yZ2Vk"})
+    assert (forged.status_code, problem(forged)) == (400, "bad-cursor")
+    head = await http.head("/stream", headers=ada.bearer)
+    assert (head.status_code, head.content) == (200, b"")
+    async with streaming(ada):
+        full = await http.get("/stream", headers=ada.bearer)
+        assert (full.status_code, problem(full)) == (503, "unavailable")
+        assert full.headers["retry-after"]
+
+
+async def test_a_client_that_left_is_forgotten(ada: Person, service: Service) -> None:
+    async with streaming(ada):
+        assert service.composition.hub.open == 1
+    while service.composition.hub.open:
+        await ada.read("/users/me")
+
+
+async def test_streams_end_when_the_server_stops(ada: Person, service: Service) -> None:
+    async with streaming(ada) as stream:
+        service.composition.close()
+        assert await stream.ended()
+
+
+async def test_a_web_socket_tells_the_same_and_goes_on_where_it_was(api: str, ada: Person, bob: Person) -> None:
+    await bob.follow(ada)
+    url = api.replace("http", "ws") + "/ws"
+    async with connect(url, additional_headers=bob.bearer) as socket, streaming(bob) as stream:
+        assert (await frame(socket))["event"] == "still-here"
+        await ada.post("one")
+        told = await frame(socket)
+        assert (told["event"], told["data"]) == (await stream.next())[::2]
+    await ada.post("two")
+    ticket = (await bob.do("POST", "/stream/tickets")).json()["ticket"]
+    async with connect(f"{url}?ticket={ticket}&last_event_id={told['id']}") as socket:
+        frames = [await frame(socket) for _ in range(2)]
+        assert [one["event"] for one in frames] == ["still-here", "tweet"]
+        assert frames[1]["data"]["tweet"]["text"] == "two"
+
+
+async def frame(socket: Any) -> Json:
+    return json.loads(await asyncio.wait_for(socket.recv(), IN_TIME_S))
+
+
+async def closed(url: str, **headers: str) -> int | None:
+    async with connect(url, additional_headers=headers) as socket:
+        with pytest.raises(ConnectionClosed) as raised:
+            await frame(socket)
+    return raised.value.rcvd.code if raised.value.rcvd else None
+
+
+async def test_a_web_socket_is_closed_with_a_reason(api: str, ada: Person) -> None:
+    url = api.replace("http", "ws") + "/ws"
+    assert await closed(url) == 4401
+    assert await closed(url, authorization="Bearer nonsense") == 4401
+    assert await closed(f"{url}?ticket=nonsense") == 4401
+    assert await closed(f"{url}?last_event_id=nonsense", **ada.bearer) == 4400
+
+
+async def test_a_web_socket_ends_with_its_session(api: str, ada: Person, service: Service) -> None:
+    service.composition.streams.heartbeat_s = 0.05
+    async with connect(api.replace("http", "ws") + "/ws", additional_headers=ada.bearer) as socket:
+        await frame(socket)
+        await ada.do("POST", "/auth/logout")
+        assert [json.loads(one)["event"] async for one in socket if "counts" in one] == []
+    assert service.composition.hub.open == 0
+
+
+async def test_nobody_else_is_told_of_a_stranger(api: str, http: httpx.AsyncClient, ada: Person) -> None:
+    people = [await join(http, f"person{n}") for n in range(5)]
+    await people[0].follow(ada)
+    async with streaming(people[0]) as follower, streaming(people[1]) as stranger:
+        await ada.post("to my followers")
+        assert await follower.texts(1) == ["to my followers"]
+        await people[1].post("to myself")
+        assert await stranger.texts(1) == ["to myself"]
