@@ -17,7 +17,8 @@ import apsw
 from .connection import connect
 
 PAGE_BYTES = 4096
-_TICK_S = 0.1
+_PAUSE_S = 0.02
+"""Between checkpoints: while a reader holds the log, every commit would ask for another."""
 _IDLE_S = 5.0
 """How long written pages may wait when little is written."""
 
@@ -36,8 +37,9 @@ class Checkpointer:
         self._pages = 0
         self._copied = 0
         self._finished = 0
-        self._last = time.monotonic()
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._wake = threading.Event()
+        self._copying = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"checkpoints of {self._path.name}", daemon=True)
         writer.set_wal_hook(self._committed)
 
@@ -47,7 +49,8 @@ class Checkpointer:
 
     def stop(self) -> None:
         """End, with everything copied and the log emptied if nobody reads it."""
-        self._stopped.set()
+        self._stopped = True
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
         self._writer.set_wal_hook(None)
@@ -63,40 +66,43 @@ class Checkpointer:
 
     @property
     def behind(self) -> bool:
-        """Whether the writer should `finish`: the log is long, and most of it is copied."""
-        # Once is enough while a reader keeps the log from starting over.
-        return self._pages > max(2 * self._after, self._finished + self._after) and (
-            self._pages - self._copied < self._after
-        )
+        """Whether the writer should `finish`: the log is long, and is mostly copied, or the thread cannot keep up."""
+        # From where it was finished last: once is enough while a reader keeps the log from starting over.
+        grown = self._pages - self._finished
+        left = self._pages - self._copied
+        return grown > 2 * self._after and (left < self._after or grown > 6 * self._after)
 
     def finish(self) -> None:
-        """Copy the rest, on the writer's connection with no transaction open, so that the log can start over."""
-        try:
-            self._pages, self._copied = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.Error:  # busy, or the disk is full; commits will say so, and the thread tries again
-            self._copied = 0
+        """Copy the rest, on the writer's connection with no transaction open, so that the log can start over.
+
+        Waits for the thread if it is copying: so a writer that is too fast is held up.
+        """
+        self._checkpoint(self._writer)
         self._finished = self._pages
 
     def _committed(self, connection: apsw.Connection, database: str, pages: int) -> int:
         if pages < self._pages:
             self._copied = self._finished = 0  # it has started over
         self._pages = pages
+        if pages - self._copied > self._after:
+            self._wake.set()
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
         connection = connect(self._path, durable=False, cache_mib=1)
         try:
-            while not self._stopped.wait(_TICK_S):
-                waiting = self._pages - self._copied
-                idle = time.monotonic() - self._last > _IDLE_S
-                if waiting > self._after or (waiting > 0 and idle):
+            while not self._stopped:
+                much = self._wake.wait(_IDLE_S)
+                self._wake.clear()
+                if not self._stopped and (much or self._pages > self._copied):
                     self._checkpoint(connection)
+                    time.sleep(_PAUSE_S)
         finally:
             connection.close()
 
     def _checkpoint(self, connection: apsw.Connection) -> None:
-        try:
-            _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.Error:  # see `finish`
-            self._copied = 0
-        self._last = time.monotonic()
+        with self._copying:
+            try:
+                _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.Error:  # a full disk, say: commits will tell of it, and the next time it is tried again
+                self._copied = 0

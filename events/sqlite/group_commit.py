@@ -54,12 +54,19 @@ class CommitThread:
 
 
 class _Waiting(Generic[T]):
-    __slots__ = ("future", "result", "work")
+    __slots__ = ("error", "future", "result", "work")
 
     def __init__(self, work: Callable[[], T], future: asyncio.Future[T]) -> None:
         self.work = work
         self.future = future
         self.result: T
+        self.error: Exception | None = None
+
+    def tell(self) -> None:
+        if self.error is not None:
+            self.fail(self.error)
+        elif not self.future.done():
+            self.future.set_result(self.result)
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():  # a cancelled caller waits no longer
@@ -196,14 +203,17 @@ class GroupCommit:
                 continue
             before = self.connection.total_changes()
             batch.append(waiting)
+            waiting.error = None
             try:
                 waiting.result = waiting.work()
             except _NOT_THE_WORK:
                 raise
             except Exception as error:
-                batch.pop().fail(error)
                 if isinstance(error, apsw.Error) or self.connection.total_changes() != before:
+                    batch.pop().fail(error)
                     raise _Spoiled from error
+                # It may go by what the ones before it wrote, which the disk can still refuse: it is told with them.
+                waiting.error = error
             if not self.connection.in_transaction:  # SQLite undid it, and the work swallowed the reason
                 raise apsw.FullError("the transaction was undone")
             if self._timer() > deadline:
@@ -218,8 +228,7 @@ class GroupCommit:
                 callback()
         finally:
             for waiting in batch:
-                if not waiting.future.done():
-                    waiting.future.set_result(waiting.result)
+                waiting.tell()
 
     def _undo(self, batch: list[_Waiting[Any]], error: BaseException) -> None:
         try:

@@ -212,18 +212,3 @@ class InProcess:
         """Close the files."""
         self._log.close()
         self.views.connection.close()
-
-
-async def in_process(
-    directory: Path,
-    *,
-    clock: Clock,
-    randomness: Randomness,
-    off_loop: OffLoop,
-    partitions: int = 4,
-    timer: Timer = lambda: 0.0,
-) -> tuple[System, InProcess]:
-    """A whole system in one process, for tests and simulations."""
-    settings = Settings(data=directory, partitions=partitions)
-    system = System(settings, clock=clock, randomness=randomness, off_loop=off_loop, timer=timer)
-    return system, await InProcess.open(system)

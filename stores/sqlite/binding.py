@@ -36,10 +36,13 @@ def _bytes_of(ids: tuple[str, ...]) -> tuple[bytes, ...]:
 
 def numbers(accounts: Collection[AccountId]) -> Any:
     """A batch of accounts by their numbers, one at least."""
-    return apsw.carray(array("q", map(_number, accounts)))
+    return apsw.carray(array("q", map(number_of, accounts)))
 
 
-_number = lru_cache(maxsize=8192)(account_number)
+@lru_cache(maxsize=8192)
+def number_of(account: AccountId) -> int:
+    """An account's number. Who acts, acts again: looking it up takes a fifth of reading it from the id."""
+    return account_number(account)
 
 
 def key_before(before: str | None) -> bytes:

@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import apsw
 
-from events.ids import AccountId, TweetId, account_number, to_bytes
+from events.ids import AccountId, TweetId, to_bytes
 
 from ..counts import AccountCounter, AccountCounts, TweetCounter, TweetCounts
-from .binding import blobs, numbers
+from .binding import blobs, number_of, numbers
 from .views import Tables
 
 COUNTS = Tables(
@@ -50,7 +50,7 @@ class SqliteCountRows:
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
         """A counter of an account moves."""
-        self._execute(self._account[counter], (account_number(account), change))
+        self._execute(self._account[counter], (number_of(account), change))
 
 
 class SqliteCounts:
@@ -76,6 +76,6 @@ class SqliteCounts:
         """The counters of accounts."""
         if not accounts:
             return {}
-        by_number = {account_number(account): account for account in accounts}
+        by_number = {number_of(account): account for account in accounts}
         rows: Any = self._execute(self._of_accounts, (numbers(accounts),)).fetchall()
         return {by_number[row[0]]: AccountCounts._make(row[1:]) for row in rows}

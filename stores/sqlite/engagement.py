@@ -11,11 +11,11 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, ActivityId, TweetId, account_number, to_bytes
+from events.ids import AccountId, ActivityId, TweetId, to_bytes
 
 from ..engagement import Marks
 from ..pages import Page
-from .binding import blobs, key_before, page_of, page_of_ids
+from .binding import blobs, key_before, number_of, page_of, page_of_ids
 from .views import Tables
 
 ENGAGEMENT = Tables(
@@ -48,27 +48,27 @@ class SqliteEngagementRows:
 
     def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
         """A like is there."""
-        self._execute(self._mark, (account_number(actor), to_bytes(tweet), LIKE, to_bytes(at)))
+        self._execute(self._mark, (number_of(actor), to_bytes(tweet), LIKE, to_bytes(at)))
 
     def unliked(self, actor: AccountId, tweet: TweetId) -> None:
         """A like is no longer."""
-        self._execute(self._unmark, (account_number(actor), to_bytes(tweet), LIKE))
+        self._execute(self._unmark, (number_of(actor), to_bytes(tweet), LIKE))
 
     def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
         """A retweet is there."""
-        self._execute(self._mark, (account_number(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
+        self._execute(self._mark, (number_of(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
 
     def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
         """A retweet is no longer."""
-        self._execute(self._unmark, (account_number(actor), to_bytes(tweet), RETWEET))
+        self._execute(self._unmark, (number_of(actor), to_bytes(tweet), RETWEET))
 
     def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
         """A bookmark is there."""
-        self._execute(self._mark, (account_number(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
+        self._execute(self._mark, (number_of(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
 
     def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
         """A bookmark is no longer."""
-        self._execute(self._unmark, (account_number(owner), to_bytes(tweet), BOOKMARK))
+        self._execute(self._unmark, (number_of(owner), to_bytes(tweet), BOOKMARK))
 
     def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
         """`tweet` quotes another."""
@@ -99,7 +99,7 @@ class SqliteEngagement:
         """What an account did with each of the tweets."""
         if not tweets:
             return {}
-        rows: Any = self._execute(self._marks, (account_number(account), blobs(tweets))).fetchall()
+        rows: Any = self._execute(self._marks, (number_of(account), blobs(tweets))).fetchall()
         return {tweet: _MARKS[done] for tweet, (done,) in zip(tweets, rows, strict=True) if done is not None}
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
@@ -128,6 +128,6 @@ class SqliteEngagement:
         return page_of(rows, limit)
 
     def _tweets(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[TweetId]:
-        bindings = (account_number(account), kind, key_before(before), limit + 1)
+        bindings = (number_of(account), kind, key_before(before), limit + 1)
         rows: Any = self._execute(self._what, bindings).fetchall()
         return page_of_ids(rows, limit)

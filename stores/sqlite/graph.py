@@ -12,11 +12,11 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, account_number, to_bytes
+from events.ids import AccountId, to_bytes
 
 from ..graph import NOBODY_UNSEEN, STRANGERS, Relation, Unseen
 from ..pages import Page
-from .binding import key_before, numbers, page_of
+from .binding import key_before, number_of, numbers, page_of
 from .views import Tables
 
 GRAPH = Tables(
@@ -51,31 +51,31 @@ class SqliteGraphRows:
 
     def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
         """A follow is there."""
-        self._execute(self._follow, (account_number(follower), account_number(followee), to_bytes(at)))
+        self._execute(self._follow, (number_of(follower), number_of(followee), to_bytes(at)))
 
     def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
         """A follow is no longer."""
-        self._execute(self._unfollow, (account_number(follower), account_number(followee)))
+        self._execute(self._unfollow, (number_of(follower), number_of(followee)))
 
     def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
         """A block is there."""
-        a, b, key = account_number(blocker), account_number(blocked), to_bytes(at)
+        a, b, key = number_of(blocker), number_of(blocked), to_bytes(at)
         self._execute(self._raise, (a, b, BLOCKING, key))
         self._execute(self._raise, (b, a, BLOCKED_BY, key))
 
     def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
         """A block is no longer."""
-        a, b = account_number(blocker), account_number(blocked)
+        a, b = number_of(blocker), number_of(blocked)
         self._execute(self._lower, (a, b, BLOCKING))
         self._execute(self._lower, (b, a, BLOCKED_BY))
 
     def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
         """A mute is there."""
-        self._execute(self._raise, (account_number(owner), account_number(muted), MUTING, to_bytes(at)))
+        self._execute(self._raise, (number_of(owner), number_of(muted), MUTING, to_bytes(at)))
 
     def unmuted(self, owner: AccountId, muted: AccountId) -> None:
         """A mute is no longer."""
-        self._execute(self._lower, (account_number(owner), account_number(muted), MUTING))
+        self._execute(self._lower, (number_of(owner), number_of(muted), MUTING))
 
 
 class SqliteGraph:
@@ -106,7 +106,7 @@ class SqliteGraph:
         """How `viewer` stands to each of the others."""
         if not others:
             return {}
-        rows: Any = self._execute(self._relations, (account_number(viewer), numbers(others)))
+        rows: Any = self._execute(self._relations, (number_of(viewer), numbers(others)))
         relations = ((row[0], Relation._make(map(bool, row[1:]))) for row in rows)
         return {id_: relation for id_, relation in relations if relation != STRANGERS and id_ is not None}
 
@@ -114,7 +114,7 @@ class SqliteGraph:
         """Those of the others that `viewer` does not see."""
         if not others:
             return NOBODY_UNSEEN
-        rows: Any = self._execute(self._unseen, (account_number(viewer), numbers(others))).fetchall()
+        rows: Any = self._execute(self._unseen, (number_of(viewer), numbers(others))).fetchall()
         if not rows:
             return NOBODY_UNSEEN
         return Unseen(
@@ -124,7 +124,7 @@ class SqliteGraph:
 
     async def followees(self, account: AccountId) -> list[AccountId]:
         """Everyone that an account follows."""
-        return [AccountId(str(row[0])) for row in self._execute(self._followees, (account_number(account),))]
+        return [AccountId(str(row[0])) for row in self._execute(self._followees, (number_of(account),))]
 
     async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
         """Who follows an account."""
@@ -143,10 +143,10 @@ class SqliteGraph:
         return self._barriers_page(account, MUTING, before, limit)
 
     def _page(self, sql: str, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        rows: Any = self._execute(sql, (account_number(account), key_before(before), limit + 1)).fetchall()
+        rows: Any = self._execute(sql, (number_of(account), key_before(before), limit + 1)).fetchall()
         return page_of(rows, limit)
 
     def _barriers_page(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
-        bindings = (account_number(account), kind, key_before(before), limit + 1)
+        bindings = (number_of(account), kind, key_before(before), limit + 1)
         rows: Any = self._execute(self._barriers, bindings).fetchall()
         return page_of(rows, limit)

@@ -20,12 +20,12 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, account_number, from_bytes
+from events.ids import AccountId, from_bytes
 
 from ..pages import Page
 from ..user_timelines import Activity
 from .account_ids import AccountIds
-from .binding import key_before
+from .binding import key_before, number_of
 from .user_timelines import activity_of
 
 MOST_MERGES = 4
@@ -68,7 +68,7 @@ class SqliteHomeFeed:
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
         """The newest activities of the viewer's feed older than `before`."""
-        number = account_number(viewer)
+        number = number_of(viewer)
         found: list[tuple[int, bytes, bytes | None]] = []
         key, end = key_before(before), False
         sql = self._first if before is None else self._further

@@ -10,11 +10,11 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes, to_bytes
+from events.ids import AccountId, ActivityId, TweetId, from_bytes, to_bytes
 
 from ..pages import Page
 from ..user_timelines import Activity
-from .binding import key_before
+from .binding import key_before, number_of
 from .views import Tables
 
 USER_TIMELINES = Tables(
@@ -53,20 +53,20 @@ class SqliteUserTimelineRows:
 
     def posted(self, author: AccountId, tweet: TweetId, reply_to_author: AccountId | None) -> None:
         """The account posted a tweet."""
-        replied = account_number(reply_to_author) if reply_to_author is not None else None
-        self._put(account_number(author), to_bytes(tweet), None, replied)
+        replied = number_of(reply_to_author) if reply_to_author is not None else None
+        self._put(number_of(author), to_bytes(tweet), None, replied)
 
     def deleted(self, author: AccountId, tweet: TweetId) -> None:
         """The account deleted it."""
-        self._remove(account_number(author), to_bytes(tweet))
+        self._remove(number_of(author), to_bytes(tweet))
 
     def retweeted(self, actor: AccountId, retweet: ActivityId, tweet: TweetId) -> None:
         """The account passed a tweet on."""
-        self._put(account_number(actor), to_bytes(retweet), to_bytes(tweet), None)
+        self._put(number_of(actor), to_bytes(retweet), to_bytes(tweet), None)
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
         """The account took the retweet back."""
-        self._remove(account_number(actor), to_bytes(retweet))
+        self._remove(number_of(actor), to_bytes(retweet))
 
     def _put(self, account: int, activity: bytes, tweet: bytes | None, reply_to: int | None) -> None:
         self._execute(self._insert, (account, activity, tweet, reply_to))
@@ -105,7 +105,7 @@ class SqliteUserTimelines:
         key = b""
         cursor = self._connection.cursor()
         try:
-            rows: Any = cursor.execute(sql, (account_number(account), key_before(before), SCANNED))
+            rows: Any = cursor.execute(sql, (number_of(account), key_before(before), SCANNED))
             for activity, tweet, shown in rows:
                 if len(found) == limit:
                     return Page(found, from_bytes(key))

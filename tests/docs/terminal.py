@@ -21,6 +21,7 @@ from tests.docs.pages import ROOT
 LONGEST_S = 90
 _GOES_ON = re.compile(r"^(make run\b|minitwitter serve\b|curl -sN\b)")
 _ADDRESS = "127.0.0.1:8000"
+_SERVES = "...\nMiniTwitter serves on ..."
 _DONE = re.compile(rb"\n--- done (\d+) (\d*) ---\n\Z")
 
 _MASKS = (
@@ -29,6 +30,7 @@ _MASKS = (
     (r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "<token>"),
     (r"(?<![\w/.-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])[\w-]{20,}", "<token>"),
     (r"\b\d+(\.\d+)? (ms|s)\b", "<duration>"),
+    (r'"seconds": [\d.]+', '"seconds": <duration>'),
     (r"(?m)\b(same|DIFFERENT) +\d+$", r"\1 <ms>"),
     (r"[ \t]+", " "),
     (r"(?m) $", ""),
@@ -197,7 +199,7 @@ class Terminal:
             out.touch()
             _, pid, _ = self._type(f'{command} > "{out}" 2>>"{self._place}/errors" &')
             self._going_on.append(GoingOn(text, int(pid), out))
-            return self.goes_on(page or "...")
+            return self.goes_on(page or ("..." if text.startswith("curl") else _SERVES))
         code, _, printed = self._type(text)
         if code:
             raise Unexpected(f"$ {text}\nfailed with {code}:\n{printed}")

@@ -69,7 +69,11 @@ class Serving:
             cwd=ROOT,
         )
         self.said = ""
-        self.url = self._listen()
+        try:
+            self.url = self._listen()
+        except BaseException:
+            self.kill()
+            raise
         self.http = httpx.Client(base_url=self.url, timeout=30)
 
     def _listen(self) -> str:

@@ -276,3 +276,27 @@ async def test_closing_waits_and_can_itself_be_given_up(connection, numbers):
     assert numbers() == [1]
     with pytest.raises(LogUnavailable, match="closed"):
         await commits.run(adding(connection, 2))
+
+
+async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_is_on_disk(connection, numbers):
+    """A refusal because a name is taken is no refusal where the disk never took the name."""
+
+    def refusing():
+        if connection.execute("SELECT count(*) FROM numbers").get:
+            raise LookupError("taken")
+
+    full = [True]
+
+    async def disk(work):
+        if full.pop():
+            raise apsw.FullError("full")
+        work()
+
+    commits = GroupCommit(connection, disk)
+    answers = await asyncio.gather(commits.run(adding(connection, 1)), commits.run(refusing), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LogUnavailable, LogUnavailable]
+
+    full.append(False)
+    answers = await asyncio.gather(commits.run(adding(connection, 1)), commits.run(refusing), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [int, LookupError]
+    assert numbers() == [1]
