@@ -8,6 +8,7 @@ event loop: the adapters of the embedded profile never wait, and a loop costs as
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import select
 import signal
@@ -114,6 +115,8 @@ class Projector:
             run(self._projecting.start())
             for group in ("serving", "analytics"):
                 self._advanced(group, self._projecting.positions(group), 0)
+            gc.collect()
+            gc.freeze()  # what is there now stays: the collector need not look at it again and again
             self._say(Report(ready=True, generations=self._generations()))
             while self._listen(0 if self._turn() else POLL_S):
                 if self._checkpoints.behind:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from events.entities import fold_tag
 from rest import resources
 from rest.openapi import answers
 from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router
@@ -55,6 +56,6 @@ async def get_by_hashtag(
     readers: Reading,
 ) -> Response:
     """The tweets that carry a hashtag, newest first."""
-    of = f"hashtag {tag}"
+    of = f"hashtag {fold_tag(tag)}"
     found = await reading.by_hashtag(readers, account_of(viewer), tag, page.after(queries.cursors, of), page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

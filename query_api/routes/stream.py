@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
+from starlette.websockets import WebSocketState
 
 from events.log import Positions
 from rest.authentication import NotSignedIn, Viewer
@@ -193,10 +194,11 @@ async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id
         async for sent in streams.events(viewer, subscriber):
             frame = Frame(sent.event, streams.id_of(sent.positions), msgspec.Raw(sent.data))
             await socket.send_text(msgspec.json.encode(frame).decode())
-        await socket.close(1001)
 
     try:
         await socket.accept()
         await _first_of(pump(), _until("websocket.disconnect", socket.receive))
+        if socket.client_state is WebSocketState.CONNECTED:  # and nobody listens to it any more: a close waits for that
+            await socket.close(1001)
     finally:
         streams.hub.unsubscribe(subscriber)

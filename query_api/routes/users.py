@@ -1,7 +1,8 @@
 """Reading accounts: /users/me, /users/{username}, their lists and timelines.
 
 A block hides each from the other, but not alike: who is blocked finds no such account (404), so that a block is not
-told; who blocks finds the profile with `viewer.blocking`, to be able to lift the block, and nothing on its timelines.
+told; who blocks finds the profile with `viewer.blocking`, to be able to lift the block, but neither its tweets nor its
+likes.
 """
 
 from __future__ import annotations
@@ -115,9 +116,12 @@ async def get_user_timeline(
     replies: Annotated[bool, Query(description="Also its replies to others")] = False,
 ) -> Response:
     """What an account posted and passed on, newest first; its replies to others only when asked for."""
-    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    person = await shown_account(readers, viewer, username)
+    account = AccountId(person.user.id)
     of = f"timeline {account} {replies}"
     after = page.after(queries.cursors, of)
+    if person.hidden:
+        return page_response(request, (), queries.cursors, of, None)
     found = await feeds.user_timeline(readers, account_of(viewer), account, replies, after, page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)
 
@@ -128,7 +132,11 @@ async def get_likes(
     username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """What an account likes, what it liked last first."""
-    account = AccountId((await shown_account(readers, viewer, username)).user.id)
+    person = await shown_account(readers, viewer, username)
+    account = AccountId(person.user.id)
     of = f"likes {account}"
-    found = await feeds.likes(readers, account_of(viewer), account, page.after(queries.cursors, of), page.limit)
+    after = page.after(queries.cursors, of)
+    if person.hidden:
+        return page_response(request, (), queries.cursors, of, None)
+    found = await feeds.likes(readers, account_of(viewer), account, after, page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WIDE = 200
+LONGEST_WAIT_S = 20.0
+LOOK_S = 0.1
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="The data directory.", show_default="var/data", metavar="DIR")
@@ -87,22 +89,31 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 async def owner(settings: Settings) -> AsyncIterator[Ask]:
     """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.
 
-    Raises AlreadyOwned where a server starts or stops just now.
+    A server that starts or stops just now is waited for; AlreadyOwned where that takes too long.
     """
     from runtime.control import ControlClient, NoServer
     from runtime.embedded.engine import Engine
+    from runtime.embedded.log_db import AlreadyOwned
     from runtime.telemetry import configure
 
-    client = ControlClient(settings.data)
-    try:
-        async with client:
-            yield client.ask
-            return
-    except NoServer:
-        if client.connected:
-            raise
-    configure("warning", "command")
-    engine = Engine(settings)
+    deadline = asyncio.get_running_loop().time() + LONGEST_WAIT_S
+    while True:
+        client = ControlClient(settings.data)
+        try:
+            async with client:
+                yield client.ask
+                return
+        except NoServer:
+            if client.connected:
+                raise
+        configure("warning", "command")
+        try:
+            engine = Engine(settings)
+            break
+        except AlreadyOwned:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(LOOK_S)
     try:
         await engine.start()
         await engine.ready()

@@ -79,6 +79,8 @@ class SqliteUsers:
 
     async def named(self, username: str) -> User | None:
         """The account with a name, whatever the case."""
+        if not username.isascii():
+            return None  # some letters of other scripts have an ASCII one for their lower case
         row = self._execute(self._named, (username.lower(),)).fetchone()
         return None if row is None else _user(row)
 

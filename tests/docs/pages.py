@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUN = ("console", "sh")
-"""Blocks of these languages are run; `console` shows `$` and what is printed, `sh` only what is typed."""
+RUN = ("console", "sh", "diff")
+"""Blocks of these languages are run: `console` shows `$` and what is printed, `sh` what is typed; a diff is applied."""
 
 _FENCE = re.compile(r"^```(\w*)$")
 _DIRECTIVE = re.compile(r"^<!-- test: (.*) -->$")
@@ -19,7 +19,7 @@ _HEREDOC = re.compile(r"<<-?\s*'?(\w+)'?")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its lines, where it stands, and the directives right before it."""
+    """A fenced block: its language, its lines, where it stands, and its directives."""
 
     page: str
     line: int
@@ -42,7 +42,7 @@ def name(path: Path) -> str:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """The blocks of a page. A directive is an HTML comment `<!-- test: ... -->` on the lines before a block."""
+    """The blocks of a page. A directive is an HTML comment `<!-- test: ... -->` for the block that comes next."""
     directives: list[str] = []
     lines = iter(enumerate(path.read_text().splitlines(), 1))
     for number, line in lines:
@@ -59,8 +59,6 @@ def blocks(path: Path) -> Iterator[Block]:
             else:
                 raise ValueError(f"{name(path)}:{number}: the block has no end")
             yield Block(name(path), number, fence[1], tuple(inside), tuple(directives))
-            directives = []
-        elif line.strip():
             directives = []
 
 

@@ -31,8 +31,9 @@ _MASKS = (
     (r"(?<![\w/.-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])[\w-]{20,}", "<token>"),
     (r"\b\d+(\.\d+)? (ms|s)\b", "<duration>"),
     (r'"seconds": [\d.]+', '"seconds": <duration>'),
+    (r"\bmaster key [0-9a-f]{12}\b", "master key <name>"),
     (r"(?m)\b(same|DIFFERENT) +\d+$", r"\1 <ms>"),
-    (r"[ \t]+", " "),
+    (r"[ \t\r]+", " "),
     (r"(?m) $", ""),
 )
 """What is another each time, and runs of spaces: columns are as wide as what is in them."""
@@ -114,6 +115,7 @@ class Terminal:
         self._place = place
         self._programs = place / "bin"
         self._port = _free_port()
+        self._terminals = 1
         self._going_on: list[GoingOn] = []
         self._sources(ROOT)
         self._bash = subprocess.Popen(
@@ -165,6 +167,20 @@ class Terminal:
                 shutil.copy(ROOT / name, self.directory / name)
         self._sources(self.directory)
 
+    def write(self, path: str, text: str, *, append: bool = False) -> None:
+        """Put a file here, or add to one."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        before = file.read_text() if append else ""
+        file.write_text(before + text)
+
+    def apply(self, diff: str) -> None:
+        """Change files as a diff says. Raises Unexpected where it does not fit."""
+        command = ["git", "apply", "--unidiff-zero", "-"]
+        done = subprocess.run(command, cwd=self.directory, input=diff, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unexpected(f"the change does not fit: {done.stderr}\n{diff}")
+
     def _here(self, text: str) -> str:
         """A command as it is typed here: another port, and nothing outside of this place."""
         text = text.replace(_ADDRESS, f"127.0.0.1:{self._port}")
@@ -194,7 +210,8 @@ class Terminal:
     def run(self, text: str, page: str | None, *, shape: bool = False) -> str:
         """Run a command, which has to succeed and to print what the page shows. Raises Unexpected."""
         if _GOES_ON.match(text):
-            out = self._place / f"printed-{len(self._going_on)}"
+            self._terminals += 1
+            out = self._place / f"printed-{self._terminals}"
             command = _recipe("run") if text.startswith("make run") else text
             out.touch()
             _, pid, _ = self._type(f'{command} > "{out}" 2>>"{self._place}/errors" &')

@@ -19,7 +19,8 @@ from stores.engagement import Marks
 from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers
-from tests.histories import Community, Moment, Written, histories
+from tests.community import Community, Moment, Written
+from tests.histories import histories
 from tests.projections.projected import projected
 
 T = TypeVar("T")

@@ -29,6 +29,12 @@ class Person:
         """A Consistency-Token for everything that they wrote."""
         return ",".join(self.written)
 
+    async def sign_in(self) -> None:
+        """Sign in anew: the access token of before has expired, or its session has ended."""
+        answer = await self.http.post("/auth/login", json={"login": self.name, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        self.tokens = answer.json()
+
     def after(self, *others: Person) -> Person:
         for other in others:
             self.written += other.written

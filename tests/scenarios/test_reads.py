@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from accounts_service import MINUTE, StandingClock, problem
-from people import Json, Person, texts
+from people import Json, Person, join, texts
 
 pytestmark = pytest.mark.usefixtures("passing")
 
@@ -59,6 +59,13 @@ async def test_a_profile_is_public_and_an_unknown_one_is_not_found(http: httpx.A
     assert problem(await http.get("/users/nobody")) == "not-found"
 
 
+async def test_a_name_in_other_letters_is_another_name(http: httpx.AsyncClient) -> None:
+    kim = await join(http, "kim")
+
+    assert (await kim.read("/users/KIM"))["id"] == kim.id
+    assert await refused(kim, "/users/\N{KELVIN SIGN}im") == (404, "not-found")
+
+
 async def test_ones_own_profile_has_a_tag_that_changes_with_it(ada: Person, http: httpx.AsyncClient) -> None:
     first = await ada.get("/users/me")
     assert (first.json()["username"], first.json()["feed"]) == ("ada", "latest")
@@ -76,13 +83,16 @@ async def test_who_is_blocked_finds_no_such_account_and_who_blocks_finds_what_ca
     ada: Person, bob: Person
 ) -> None:
     tweet = await ada.post("hello")
-    await ada.do("POST", "/users/bob/block")
+    liked = await bob.after(ada).post("hello as well")
+    await bob.do("POST", f"/tweets/{liked['id']}/like")
+    await ada.after(bob).do("POST", "/users/bob/block")
     bob.after(ada)
 
     for path in ("", "/tweets", "/likes", "/followers", "/following"):
         assert await refused(bob, f"/users/ada{path}") == (404, "not-found")
     assert await refused(bob, f"/tweets/{tweet['id']}") == (404, "not-found")
     assert (await ada.read("/users/bob"))["viewer"]["blocking"] is True
+    assert (await ada.read("/users/bob/tweets"))["items"] == (await ada.read("/users/bob/likes"))["items"] == []
     assert names(await ada.items("/users/me/blocks")) == ["bob"]
     assert await bob.items("/users/me/blocks") == []
 

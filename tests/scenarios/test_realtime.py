@@ -26,6 +26,12 @@ class Event(NamedTuple):
 
 
 @pytest.fixture
+def settings() -> dict[str, Any]:
+    many = 1_000_000
+    return {"rate_limits": {"tweets_a_day": many, "tweets_a_second": many, "tweets_burst": many}}
+
+
+@pytest.fixture
 async def api(service: Service) -> AsyncIterator[str]:
     async with service.live() as url:
         yield url
@@ -141,11 +147,14 @@ async def test_the_ranking_of_an_hour_is_told_when_it_ends(
     ada: Person, bob: Person, cyd: Person, clock: StandingClock
 ) -> None:
     clock.forward(60 * MINUTE - clock.now % (60 * MINUTE))
+    for who in (ada, bob, cyd):
+        await who.sign_in()
     async with streaming(ada) as stream:
         for who in (ada, bob, cyd):
             await who.post("what about #museums")
         assert await stream.texts(1) == ["what about #museums"]
         clock.forward(60 * MINUTE)
+        await bob.sign_in()
         await bob.post("an hour later")
         event = await stream.next()
         assert event.kind == "trend"
@@ -266,9 +275,9 @@ async def test_a_ticket_dies_with_its_session(ada: Person) -> None:
     assert (await ada.http.get("/stream", params={"ticket": ticket})).status_code == 401
 
 
-@pytest.mark.parametrize("settings", [{"max_streams": 1}])
-async def test_what_cannot_be_streamed_is_refused_before_it_begins(ada: Person) -> None:
+async def test_what_cannot_be_streamed_is_refused_before_it_begins(ada: Person, service: Service) -> None:
     http = ada.http
+    service.composition.streams.most = 1
     nobody = await http.get("/stream")
     assert (nobody.status_code, problem(nobody)) == (401, "not-signed-in")
     forged = await http.get("/stream", headers=ada.bearer | {"last-event-id": "Zm9yZ2Vk"})
