@@ -360,13 +360,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and say what differs")
     options = parser.parse_args(arguments)
-    differing = [path for path, text in pages().items() if path.read_text() != text]
-    for path in differing:
-        if options.check:
-            print(f"{path.relative_to(DOCS.parent)} differs from the code; run `python -m docs.generate`", file=sys.stderr)
-        else:
-            path.write_text(pages()[path])
-    return 1 if options.check and differing else 0
+    differing = {path: text for path, text in pages().items() if path.read_text() != text}
+    if options.check:
+        for path in differing:
+            print(f"{path.relative_to(DOCS.parent)} differs from the code", file=sys.stderr)
+        if differing:
+            print("`python -m docs.generate` writes the generated parts anew", file=sys.stderr)
+        return 1 if differing else 0
+    for path, text in differing.items():
+        path.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":

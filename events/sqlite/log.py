@@ -63,7 +63,7 @@ class SqliteLogReader:
         horizon = min((max(row[1] for row in run) for run in runs if len(run) == share), default=None)
         if horizon is not None:
             runs = [list(itertools.takewhile(lambda row: row[1] <= horizon, run)) for run in runs]
-        return self.table.decode(list(itertools.islice(heapq.merge(*runs, key=_row_id), limit)))
+        return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait for something past `after`; True when there is."""

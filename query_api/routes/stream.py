@@ -143,6 +143,7 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
 
 @stream.get(
     "/stream",
+    status_code=200,  # FastAPI looks for a default in the class, which has none
     response_class=EventStream,
     responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
 )

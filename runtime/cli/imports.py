@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     Importing = Callable[[Ask, Settings, Step, Step], Awaitable[Summary]]
 
 app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
+
+POLITE = 5
+"""Reading the file gives way to a server on the same cores."""
 
 File = Annotated[Path, typer.Argument(help="The file to import.", metavar="FILE")]
 
@@ -67,6 +71,7 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
         from runtime.importing.tweets import NotSuchAFile
 
         raise NotSuchAFile(f"there is no file {file}")
+    os.nice(POLITE)
     started = time.perf_counter()
     summary = run(_owned(what, settings, json, importing))
     seconds = time.perf_counter() - started

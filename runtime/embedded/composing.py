@@ -115,7 +115,7 @@ class Composition:
             most=settings.max_streams,
         )
         self._moved = False
-        self._advancing: set[asyncio.Task[None]] = set()
+        self._delivering: asyncio.Task[None] | None = None
         system.applied.on_advance.append(self._advance)
         metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
         # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
@@ -153,10 +153,8 @@ class Composition:
 
     def _advance(self, group: str, positions: Positions) -> None:
         self._moved = True
-        if self.hub.open and not self._advancing:
-            task = asyncio.ensure_future(self._deliver())
-            self._advancing.add(task)
-            task.add_done_callback(self._advancing.discard)
+        if self.hub.open and self._delivering is None:
+            self._delivering = asyncio.ensure_future(self._deliver())
 
     async def _deliver(self) -> None:
         while self._moved:
@@ -166,6 +164,7 @@ class Composition:
             except Exception as error:  # a store is away; clients come back and go on where they were
                 logger("minitwitter.realtime").error("what happened could not be told", exc_info=error)
                 self.hub.close()
+        self._delivering = None
 
     def _hub_views(self) -> Views:
         system = self.system

@@ -13,7 +13,7 @@ from events.event import Envelope
 from events.first_copies import first_copies
 from events.graph import AccountFollowed
 from events.ids import LAST, AccountId, EventId, Millis, TweetId, id_at, to_bytes
-from events.log import New, Positions, TopicPartition, by_partition, lag, positions_after
+from events.log import LogUnavailable, New, Positions, TopicPartition, by_partition, lag, positions_after
 from events.sealing import KeyUnknown, SealBroken
 from events.topics import LOGGED
 from events.tweets import Place, TweetPosted
@@ -232,6 +232,18 @@ async def test_a_subject_whose_key_is_unknown_stops_the_reading(system, log):
     for reader in (log, system.elsewhere()):
         with pytest.raises(KeyUnknown, match=ACCOUNTS[0]):
             await everything(reader)
+
+
+async def test_nothing_is_sealed_for_a_subject_whose_beginning_came_to_nothing(system, log):
+    """Its key was never stored: what it had sealed could never be opened."""
+    system.disk.failure = OSError("the disk is on fire")
+    with pytest.raises(LogUnavailable):
+        await log.append([registered(system)])
+    system.disk.failure = None
+    with pytest.raises(KeyUnknown):
+        await log.append([posted(system)])
+    await log.append([registered(system), posted(system)])
+    assert len(await everything(system.elsewhere())) == 2
 
 
 async def test_an_event_altered_under_its_seal_stops_the_reading(system, log):

@@ -161,6 +161,10 @@ class Person:
         response = self._server.http.post("/api/v1/tweets", json={"text": text}, headers=self.headers)
         return str(self._write(response).json()["id"])
 
+    def delete(self, tweet: str) -> None:
+        """Delete a tweet."""
+        self._write(self._server.http.delete(f"/api/v1/tweets/{tweet}", headers=self.headers))
+
     def follow(self, other: Person) -> None:
         """Follow somebody."""
         self._write(self._server.http.post(f"/api/v1/users/{other.name}/follow", headers=self.headers))

@@ -131,9 +131,10 @@ async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_tra
         except apsw.FullError:
             return
 
-    outcomes = await asyncio.gather(commits.run(adding(connection, 1)), commits.run(swallowing), return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
-    assert numbers() == []
+    pieces = [adding(connection, 1), swallowing, adding(connection, 3)]
+    outcomes = await asyncio.gather(*map(commits.run, pieces), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [LogUnavailable, LogUnavailable, int]
+    assert numbers() == [3]
 
 
 async def test_damage_is_called_damage(connection):
@@ -235,8 +236,10 @@ def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(conne
 
 async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_transaction(connection, numbers):
     begun = asyncio.Event()
+    queued = []
 
     async def never(work):
+        queued.append(work)
         begun.set()
         await asyncio.Event().wait()
 
@@ -252,6 +255,34 @@ async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_trans
     assert drain.cancelled()
     assert numbers() == []
     assert not connection.in_transaction
+    connection.execute("BEGIN")
+    queued[0]()  # a thread that gets to it late must not commit what another transaction has begun
+    assert connection.in_transaction
+    connection.execute("ROLLBACK")
+
+
+async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_written(connection, numbers):
+    held, thread = Held(connection), CommitThread()
+    commits = GroupCommit(connection, thread)
+    waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
+    await asyncio.get_running_loop().run_in_executor(None, held.begun.wait, SOON)
+    drain = commits._running
+    drain.cancel()
+    threading.Timer(0.05, held.go.set).start()
+    outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON)
+    connection.set_commit_hook(None)
+    assert outcomes == [1, 2, 3]
+    assert drain.cancelled()
+    assert numbers() == [0, 1, 2]
+    assert await commits.run(adding(connection, 3)) == 4
+    thread.close()
+
+
+async def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(connection, numbers):
+    commits = GroupCommit(connection, on_the_loop)
+    connection.execute("BEGIN; INSERT INTO numbers VALUES (99)")
+    assert await commits.run(adding(connection, 1)) == 1
+    assert numbers() == [1]
 
 
 async def test_closing_waits_and_can_itself_be_given_up(connection, numbers):

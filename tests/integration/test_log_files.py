@@ -39,6 +39,8 @@ def changed(directory, statement, *bindings):
         "type='AccountUnfollowed'",
         "time=time+1",
         "id=zeroblob(16)",
+        "id=NULL",
+        "id='text'",
         "version=version-1",
         "checksum=checksum+1",
         "key=NULL",

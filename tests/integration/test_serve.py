@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 
+import httpx
 import pytest
 
 from tests.integration.running import Serving, minitwitter
@@ -33,6 +34,24 @@ def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path, 
         alice = server.sign_in("alice")
         assert alice.get(f"/tweets/{tweet}")["text"] == "kept"
     assert not (tmp_path / "data" / "control.sock").exists()
+
+
+def test_open_streams_and_idle_connections_do_not_hold_up_a_stop(tmp_path):
+    with Serving(tmp_path / "data") as server:
+        alice = server.join("alice")
+        idle = httpx.Client(base_url=server.url)
+        idle.get("/healthz")
+        with (
+            httpx.Client(base_url=server.url) as client,
+            client.stream("GET", "/api/v1/stream", headers=alice.headers) as open_,
+        ):
+            lines = open_.iter_lines()
+            assert next(lines).startswith("retry:")
+            server.process.send_signal(signal.SIGTERM)
+            for _ in lines:
+                pass
+            assert server.process.wait(10) == 0
+        idle.close()
 
 
 def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path):

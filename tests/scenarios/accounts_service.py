@@ -94,25 +94,26 @@ class Service:
     async def live(self) -> AsyncIterator[str]:
         """The same application behind the real server, its views always following; the address of its API."""
         commits = self.system.log_db.commits
-        projecting: set[asyncio.Task[None]] = set()
+        appended = asyncio.Event()
 
-        def follow() -> None:
-            if not projecting:
-                task = asyncio.ensure_future(self.views.project())
-                projecting.add(task)
-                task.add_done_callback(projecting.discard)
+        async def following() -> None:
+            while await appended.wait():
+                appended.clear()
+                await self.views.project()
 
         port = free_port("127.0.0.1", 0)
         server = Server(self.composition.application, "127.0.0.1", port)
         server.start()
-        commits.on_commit.append(follow)
+        commits.on_commit.append(appended.set)
+        task = asyncio.ensure_future(following())
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url) as client:
             await answering(client)
         try:
             yield f"{url}/api/v1"
         finally:
-            commits.on_commit.remove(follow)
+            task.cancel()
+            commits.on_commit.remove(appended.set)
             self.composition.close()
             await server.stop(5)
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import httpx
 import pytest
 from accounts_service import Service, StandingClock, problem
-from test_search_over_http import Json, People
+from crowd import Crowd
+from people import Json
 
 
 @pytest.fixture
-async def people(http: httpx.AsyncClient, service: Service, clock: StandingClock) -> People:
-    made = People(http, service, clock)
+async def people(http: httpx.AsyncClient, service: Service, clock: StandingClock) -> Crowd:
+    made = Crowd(http, service, clock)
     await made.join("ada", "bob", "cyd")
     return made
 
 
-async def unread(people: People, by: str) -> int:
+async def unread(people: Crowd, by: str) -> int:
     body: Json = (await people.get("/notifications/unread-count", by)).json()
     assert body["count"] == sum(not item["read"] for item in await people.all("/notifications", by, limit=1))
     return int(body["count"])
 
 
 async def test_what_others_did_is_shown_with_them_and_the_tweet_and_likes_of_one_tweet_together(
-    people: People,
+    people: Crowd,
 ) -> None:
     tweet = await people.post("ada", "hello")
     await people.do("bob", "POST", f"/tweets/{tweet}/like")
@@ -43,7 +44,7 @@ async def test_what_others_did_is_shown_with_them_and_the_tweet_and_likes_of_one
     assert await people.all("/notifications", "bob") == []
 
 
-async def test_reading_one_and_reading_all_up_to_one(people: People) -> None:
+async def test_reading_one_and_reading_all_up_to_one(people: Crowd) -> None:
     tweets = [await people.post("ada", f"hello {n}") for n in range(3)]
     for tweet in tweets:
         await people.do("bob", "POST", f"/tweets/{tweet}/retweet")
@@ -58,7 +59,7 @@ async def test_reading_one_and_reading_all_up_to_one(people: People) -> None:
     assert await unread(people, "ada") == 0
 
 
-async def test_what_is_taken_back_hidden_or_deleted_is_not_shown_and_not_counted(people: People) -> None:
+async def test_what_is_taken_back_hidden_or_deleted_is_not_shown_and_not_counted(people: Crowd) -> None:
     liked, deleted = await people.post("ada", "hello"), await people.post("ada", "bye")
     for tweet in (liked, deleted):
         await people.do("bob", "POST", f"/tweets/{tweet}/like")
@@ -72,7 +73,7 @@ async def test_what_is_taken_back_hidden_or_deleted_is_not_shown_and_not_counted
     assert await people.all("/notifications", "ada") == []
 
 
-async def test_notifications_are_for_who_is_signed_in_and_of_kinds_that_there_are(people: People) -> None:
+async def test_notifications_are_for_who_is_signed_in_and_of_kinds_that_there_are(people: Crowd) -> None:
     for path in ("/notifications", "/notifications/unread-count"):
         assert (await people.get(path)).status_code == 401
     assert problem(await people.get("/notifications", "ada", kind="poke")) == "invalid-value"

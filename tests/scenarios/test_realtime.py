@@ -51,11 +51,12 @@ class Stream:
         self.last_id = ""
 
     async def next(self) -> Event:
-        while True:
-            event = await asyncio.wait_for(anext(self._events), IN_TIME_S)
-            self.last_id = event.id
-            if event.event != "still-here":
-                return Event(event.event, event.id, json.loads(event.data))
+        async with asyncio.timeout(IN_TIME_S):
+            while True:
+                event = await anext(self._events)
+                self.last_id = event.id
+                if event.event != "still-here":
+                    return Event(event.event, event.id, json.loads(event.data))
 
     async def texts(self, count: int) -> list[str]:
         return [(await self.next()).data["tweet"]["text"] for _ in range(count)]

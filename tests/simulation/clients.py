@@ -69,8 +69,8 @@ class Clients:
         chance = self._chance
         commands = [self.command(now) for _ in range(chance.choice((1, 1, 1, 2, 3, 4)))]
         first = commands[0]
-        opposite = f"un{first.verb}"
-        if chance.random() < 0.25 and (opposite in WEIGHTS):
+        opposite = first.verb.removeprefix("un") if first.verb.startswith("un") else f"un{first.verb}"
+        if chance.random() < 0.25 and opposite in WEIGHTS:
             commands.insert(1, Command(opposite, first.actor, tweet=first.tweet, other=first.other))
         return commands
 
@@ -110,7 +110,8 @@ class Clients:
         if verb == "edit":
             present = len(self._model.tweets[tweet].texts)
             version = self._chance.choice((None, None, present, max(1, present - 1), present + 1))
-            return Command("edit", actor, tweet=tweet, text=self.text(), if_version=version)
+            text = self._model.tweets[tweet].text if self._chance.random() < 0.1 else self.text()
+            return Command("edit", actor, tweet=tweet, text=text, if_version=version)
         return Command(verb, actor, tweet=tweet)
 
     def _account(self) -> str:

@@ -25,6 +25,7 @@ from events.graph import AccountUnfollowed
 from events.ids import EventId, HybridClock, at_time, id_at, millis
 from events.log import New, Positions, Record
 from events.sqlite.group_commit import GroupCommit
+from events.sqlite.records import LogTable
 from events.tweets import TweetDeleted, TweetEdited
 from projectors.counts import Counts
 from projectors.graph import Graph
@@ -87,6 +88,17 @@ def without(handles: Any, event: type) -> Any:
 def clock_runs_behind() -> Iterator[Any]:
     """Ids come from the wall clock of the process, even if that is behind the one of the process before."""
     yield patch.object(HybridClock, "observe", lambda self, newest: None)
+
+
+@mutation
+def ids_go_on_from_the_last_records() -> Iterator[Any]:
+    """A new process takes the last record of each partition for its newest, though it may be a copy of an old one."""
+
+    def newest_id(self: LogTable) -> str | None:
+        last = [self.read(place, end - 1, 1)[0].about.id for place, end in self.ends().items()]
+        return max(last, default=None)
+
+    yield patch.object(LogTable, "newest_id", newest_id)
 
 
 @mutation
@@ -192,6 +204,20 @@ def rebuild_misses_the_last_batch() -> Iterator[Any]:
 
 
 # Deciding
+
+
+@mutation
+def refused_by_what_is_not_stored() -> Iterator[Any]:
+    """A refusal is told at once, though what it goes by may never reach the disk."""
+    right = GroupCommit._run_waiting
+
+    def run_waiting(self: GroupCommit, batch: list[Any]) -> None:
+        right(self, batch)
+        for waiting in batch:
+            if waiting.error is not None:
+                waiting.tell()
+
+    yield patch.object(GroupCommit, "_run_waiting", run_waiting)
 
 
 @mutation
@@ -355,7 +381,7 @@ def mention_is_resolved_when_read() -> Iterator[Any]:
                 entities = msgspec.json.decode(row.entities)
                 for mention in entities["mentions"]:
                     mention["account"] = self.named(mention["username"])
-                found[id_] = row._replace(entities=msgspec.json.encode(entities))
+                found[id_] = msgspec.structs.replace(row, entities=msgspec.json.encode(entities))
         return found
 
     yield patch.object(SqliteTweets, "__init__", init)

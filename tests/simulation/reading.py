@@ -57,7 +57,8 @@ def about_account(model: Model, viewer: str, name: str, account: str) -> Iterato
     yield Question(path, partial(profile_of, model, viewer, account), profile, pages=False)
     yield Question(f"{path}/followers", partial(_seen, model, viewer, _turned(model.follows), account), _id)
     yield Question(f"{path}/following", partial(_seen, model, viewer, model.follows, account), _id)
-    yield Question(f"{path}/likes", partial(_marked, model, viewer, model.likes, account), tweet)
+    liked: dict[tuple[str, str], str] = {} if model.apart(viewer, account) else model.likes
+    yield Question(f"{path}/likes", partial(_marked, model, viewer, liked, account), tweet)
     yield Question(f"{path}/tweets", partial(timeline_of, model, viewer, account), feed_item)
 
 

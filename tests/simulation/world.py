@@ -30,16 +30,17 @@ from runtime.embedded.projecting import AlreadyRebuilding
 from stores.sink import StoreUnavailable
 
 from .clients import LATE_NAMES, NAMES, Clients, said
-from .faults import Clock, Crash, Faults
+from .faults import Clock, Faults
 from .judging import judge_analytics, judge_views
 from .laws import Violation, require
-from .ledger import Attempt, Ledger
+from .ledger import UNAVAILABLE, Attempt, Ledger
 from .model import Command, Model, Text
 from .observing import Observer
 from .process import Answer, Process
 
 T = TypeVar("T")
 ACTS = 80
+_LONGEST_WAIT = 2000
 _VIEWS = ("views.db", "views.db-wal")
 _SHM = Path("/dev/shm")
 _MEMORY = _SHM if _SHM.is_dir() else None
@@ -74,7 +75,8 @@ class World:
         self.newest: dict[tuple[str, str], str] = {}
         self.requests = 0
         self.keys: list[Attempt] = []
-        self.lost: list[Attempt] = []
+        self.in_flight: list[Attempt] = []
+        self.unanswered: list[Attempt] = []
         self.order: list[str] = []
 
     @property
@@ -117,7 +119,7 @@ class World:
                     self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.order
                 )
                 return
-            except (apsw.Error, LogUnavailable):  # it does not start on a full disk, and is started again
+            except (apsw.FullError, LogUnavailable):  # it does not start on a full disk, and is started again
                 await self._bury()
             except BaseException:
                 if self.faults.alive:
@@ -166,7 +168,7 @@ class World:
             await self._bury()
             await self._start()
             self.faults.schedule()
-            await self._settle(self.lost)
+            await self._settle()
             if self.chance.random() < 0.8:
                 await self.surviving(self._try_again)
 
@@ -209,16 +211,15 @@ class World:
         if self.keys:
             old = self.chance.choice(self.keys)
             command = old.command
-            if self.chance.random() < 0.2:
+            if self.chance.random() < 0.4:
                 command = self.clients.command(self.clock())
                 if command.actor != old.command.actor or command.verb not in POSTED:
                     return
             await self._send([self._attempt(command, old.key)])
 
     async def _try_again(self) -> None:
-        """Clients that got no answer send the same requests again."""
-        unanswered = [a for a in self.lost if a.key is not None and a.answer is None]
-        await self._send([self._attempt(a.command, a.key) for a in unanswered])
+        """Clients that got no answer, or the one to try again, send the same requests again."""
+        await self._send([self._attempt(a.command, a.key) for a in self.unanswered])
 
     def _attempt(self, command: Command, key: str | None) -> Attempt:
         self.requests += 1
@@ -228,18 +229,23 @@ class World:
 
     async def _send(self, attempts: list[Attempt]) -> None:
         """Send requests at once, and compare what came of them with what was due."""
-        self.lost = attempts
-        results = await asyncio.gather(*map(self._one, attempts), return_exceptions=True)
-        for attempt, result in zip(attempts, results, strict=True):
-            if isinstance(result, Answer):
-                attempt.answer = result
-            elif not isinstance(result, Crash):
-                raise result
-        if any(isinstance(result, Crash) for result in results):
-            raise Crash
-        await self._settle(attempts)
-        self.lost = []
+        self.in_flight = attempts
+        sent = [asyncio.ensure_future(self._one(attempt)) for attempt in attempts]
+        for _ in range(_LONGEST_WAIT):
+            if all(task.done() for task in sent) or not self.faults.alive:
+                break
+            await asyncio.sleep(0)
+        for attempt, task in zip(attempts, sent, strict=True):
+            if task.done() and task.exception() is None:
+                attempt.answer = task.result()
+            elif self.faults.alive:
+                require(task.done(), f"{attempt} is never answered")
+                task.result()
+        self.faults.step()
+        await self._settle()
         self.keys += [a for a in attempts if a.key is not None]
+        if self.unanswered and self.chance.random() < 0.7:
+            await self._try_again()
 
     async def _one(self, attempt: Attempt) -> Answer:
         command = attempt.command
@@ -266,10 +272,13 @@ class World:
             request.method, request.path, actor=command.actor, body=request.body, headers=headers
         )
 
-    async def _settle(self, attempts: list[Attempt]) -> None:
+    async def _settle(self) -> None:
+        """Compare what was sent, in the order in which the command side got it, with what is in the log."""
         appended = await self.follow()
         order = {id_: place for place, id_ in enumerate(self.order)}
         self.order.clear()
+        attempts, self.in_flight = self.in_flight, []
+        self.unanswered = [a for a in attempts if a.answer is None or a.answer.status == UNAVAILABLE]
         for attempt in sorted(attempts, key=lambda a: order.get(a.id, len(order))):
             self.ledger.settle(attempt, appended.pop(attempt.id, ()))
         for walk in self.observer.walks:
@@ -286,7 +295,7 @@ class World:
             await self.live.views.turn()
         except (StoreUnavailable, LogUnavailable):
             self.ledger.happened["views refused"] += 1
-        except apsw.Error:  # in the middle of a rebuild: what advances the views ends, and is started again
+        except apsw.FullError:  # in the middle of a rebuild: what advances the views ends, and is started again
             self.faults.crash()
 
     async def rebuild(self) -> None:
@@ -296,7 +305,7 @@ class World:
             try:
                 await self.live.views.projecting.rebuild(self.chance.sample(models, self.chance.choice((1, 3))))
                 self.ledger.happened["rebuilds"] += 1
-            except apsw.Error:
+            except apsw.FullError:
                 self.faults.crash()
 
     async def keep(self) -> None:
@@ -326,7 +335,7 @@ class World:
     async def served(self, reading: Awaitable[Answer]) -> Answer:
         """An answer, which may have to wait until the read models have come as far as its token."""
         task = asyncio.ensure_future(reading)
-        for _ in range(1000):
+        for _ in range(_LONGEST_WAIT):
             await asyncio.sleep(0)
             if task.done():
                 return task.result()
@@ -398,6 +407,10 @@ def simulate(seed: int) -> Result:
     directory = Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY))
     try:
         return asyncio.run(World(seed, directory).run())
+    except Violation:
+        raise
+    except Exception as error:
+        raise Violation(f"a fault that nobody expects: {error!r}") from error
     finally:
         shutil.rmtree(directory)
 
