@@ -29,7 +29,7 @@ _FIRST, _MORE = 50, 500
 
 
 class Item(NamedTuple):
-    """What is shown as one: `id` is the newest notification's, `actors` are the newest first, `together` is up to 99."""
+    """What is shown as one: `id` is the newest notification's, `actors` are the newest first, `together` up to 99."""
 
     id: NotificationId
     kind: str

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
 
 from .authentication import Viewer
 from .edge import reply_of
@@ -40,7 +41,8 @@ def inline(dependency: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]
     return called
 
 
-SignedIn = Annotated[Viewer, Depends(inline(signed_in))]
+_SIGNED_IN = inline(signed_in)
+SignedIn = Annotated[Viewer, Depends(_SIGNED_IN)]
 Anyone = Annotated[Viewer | None, Depends(inline(anyone))]
 Exchanged = Annotated[Exchange, Depends(inline(exchange_of))]
 
@@ -59,14 +61,18 @@ class Route(APIRoute):
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
         takes_body = bool(self.body_field)
+        is_private = needs_sign_in(self.dependant)
 
         async def handler(request: Request) -> Response:
             try:
+                if is_private:  # ahead of everything: nobody else is told what is wrong with the rest
+                    exchange_of(request).signed_in()
                 for name in request.query_params:
                     if name not in known:
                         raise _unknown_parameter(name, known)
                 if takes_body:
-                    _check_type(request)
+                    check_type(request.headers.get("content-type", ""))
+                    parsed(await request.body())
                 return await handle(request)
             except Exception as error:
                 problem = _as_problem(error)
@@ -92,16 +98,29 @@ def _query_names(dependant: Any) -> frozenset[str]:
     return frozenset(names)
 
 
+def needs_sign_in(dependant: Any) -> bool:
+    """Whether a route is for those who are signed in."""
+    return dependant.call is _SIGNED_IN or any(needs_sign_in(inner) for inner in dependant.dependencies)
+
+
 def _unknown_parameter(name: str, known: frozenset[str]) -> ProblemError:
     detail = f"there is no parameter {name!r} here" + (f"; there is {', '.join(sorted(known))}" if known else "")
     return ProblemError("invalid-value", detail, errors=(FieldError(name, "unknown", detail),))
 
 
-def _check_type(request: Request) -> None:
-    given = request.headers.get("content-type", "")
+def check_type(given: str) -> None:
+    """Raise a 415 where a `Content-Type` is not JSON."""
     media = given.partition(";")[0].strip().lower()
     if media != "application/json":
         raise ProblemError("wrong-type", f"the body has to be application/json, not {given or 'unnamed'}")
+
+
+def parsed(raw: bytes) -> Any:
+    """The value of a JSON body, strictly as RFC 8259 has it: no NaN, no half a surrogate pair. Raises a 400."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise ProblemError("malformed-json", f"the body is not JSON: {error}") from None
 
 
 def _as_problem(error: Exception) -> ProblemError | None:
@@ -111,10 +130,7 @@ def _as_problem(error: Exception) -> ProblemError | None:
 
 
 def validation_problem(found: Sequence[Any]) -> ProblemError:
-    """The problem for what pydantic found: 400 where it is not JSON at all, else 422 with each field."""
-    if any(entry["type"] == "json_invalid" for entry in found):
-        reason = found[0].get("ctx", {}).get("error", "not JSON")
-        return ProblemError("malformed-json", f"the body is not JSON: {reason}")
+    """The problem for what pydantic found: a 422 with each field."""
     errors = tuple(
         FieldError(
             ".".join(str(part) for part in entry["loc"][1:]) or str(entry["loc"][0]), entry["type"], entry["msg"]

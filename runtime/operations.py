@@ -126,7 +126,8 @@ def reference_page(document: dict[str, Any]) -> str:
         "pre{background:#f4f4f4;padding:.7rem;overflow:auto}b{display:inline-block;min-width:4.5rem}"
     )
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{style}</style></head>"
         f"<body><h1>{title}</h1><p>{html.escape(document['info'].get('description', ''))}</p>"
         f'<p>For programs: <a href="/openapi.json">/openapi.json</a></p>{body}</body></html>'
     )

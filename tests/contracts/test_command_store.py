@@ -35,6 +35,7 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from command_api.facts import AccountNamed, TweetFor
 from events.accounts import AccountRegistered
 from events.entities import Entities, Mention
@@ -291,3 +292,10 @@ async def test_importing_again_leaves_alone_what_people_did_since(system):
     assert (await system.store.execute(IMPORT_TWEET, tweet, by(None), SAY)).answer.body == b""
     with pytest.raises(TweetGone):
         await like(system, tweet.tweet)
+    for decision, command, said in (
+        (IMPORT_FOLLOW, ImportFollow(ALICE, BOB), b"AccountFollowed"),
+        (UNFOLLOW_ACCOUNT, UnfollowAccount(ALICE, BOB), b"AccountUnfollowed"),
+        (IMPORT_FOLLOW, ImportFollow(ALICE, BOB), b""),
+        (FOLLOW_ACCOUNT, FollowAccount(ALICE, BOB), b"AccountFollowed"),
+    ):
+        assert (await system.store.execute(decision, command, by(ALICE), SAY)).answer.body == said

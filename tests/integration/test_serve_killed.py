@@ -26,6 +26,7 @@ class Writer(threading.Thread):
         self.others = others
         self.random = random.Random(seed)
         self.posted, self.liked, self.deleted = [], set(), set()
+        self.unsure = None  # what was asked last may have happened without an answer
 
     def run(self):
         try:
@@ -40,10 +41,12 @@ class Writer(threading.Thread):
         if self.random.random() < 0.5:
             liked = self.random.choice(self.posted)
             if liked not in self.deleted:
+                self.unsure = liked
                 self.person.like(liked)
                 self.liked.add(liked)
         if self.random.random() < 0.1:
             gone = self.random.choice([t for t in self.posted if t not in self.deleted] or [tweet])
+            self.unsure = gone
             self.person.delete(gone)
             self.deleted.add(gone)
 
@@ -52,6 +55,7 @@ def test_nothing_acknowledged_is_missing_after_twenty_kills_under_load(tmp_path)
     data = tmp_path / "data"
     names = [f"writer_{number}" for number in range(WRITERS)]
     promised = {name: ([], set(), set()) for name in names}
+    unsure = set()
     with Serving(data) as server:
         for name in names:
             server.join(name)
@@ -60,7 +64,7 @@ def test_nothing_acknowledged_is_missing_after_twenty_kills_under_load(tmp_path)
             people = [server.sign_in(name) for name in names]
             for person in people:
                 posted, liked, deleted = promised[person.name]
-                for tweet in posted[-10:]:
+                for tweet in set(posted[-10:]) - unsure:
                     answer = server.http.get(f"/api/v1/tweets/{tweet}", headers=person.headers)
                     assert answer.status_code == (410 if tweet in deleted else 200)
                     assert tweet in deleted or answer.json()["viewer"]["liked"] == (tweet in liked)
@@ -78,6 +82,7 @@ def test_nothing_acknowledged_is_missing_after_twenty_kills_under_load(tmp_path)
                 posted += writer.posted
                 liked |= writer.liked
                 deleted |= writer.deleted
+                unsure.add(writer.unsure)
     verdict = answered("verify", "--data", data)
     assert [finding for finding in verdict["findings"] if not finding["same"]] == []
     with Serving(data) as server:
@@ -87,7 +92,7 @@ def test_nothing_acknowledged_is_missing_after_twenty_kills_under_load(tmp_path)
                 page = server.get(f"/users/{name}/tweets?limit=100{cursor and '&cursor='}{cursor}")
                 found |= {item["tweet"]["id"] for item in page["items"]}
                 cursor = page["next_cursor"]
-            assert set(posted) - deleted <= found
+            assert set(posted) - deleted - unsure <= found
             assert not deleted & found
 
 

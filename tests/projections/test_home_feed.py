@@ -242,6 +242,22 @@ def test_a_followee_that_only_replies_to_strangers_does_not_end_the_feed(three: 
     models.close()
 
 
+def test_a_muted_followee_that_posts_a_lot_does_not_empty_the_pages(three: Three) -> None:
+    c = three.community
+    c.follow(three.ada, three.bob)
+    own = c.post(three.ada, 0)
+    for n in range(600):
+        c.post(three.bob, n)
+    c.mute(three.ada, three.bob)
+    models = projected([c.records])
+
+    page = asyncio.run(home_feed(models.readers, three.ada, None, 20))
+
+    assert [served.tweet.id for served in page.items] == [own]
+    assert page.next is None
+    models.close()
+
+
 FOLLOWEES, TWEETS_OF_EACH = 300, 1000
 MOST_STEPS = 15_000
 """Of SQLite's machine for one page. A sort of all that is followed takes more than a million."""

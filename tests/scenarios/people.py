@@ -50,7 +50,7 @@ class Person:
         return answer
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.request("GET", path, params=params)
+        return await self.request("GET", path, **({"params": params} if params else {}))
 
     async def read(self, path: str, **params: Any) -> Json:
         """The body of a GET that has to succeed."""

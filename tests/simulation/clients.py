@@ -21,6 +21,8 @@ WEIGHTS = {
     "reply": 8,
     "quote": 4,
     "import": 4,
+    "import_follow": 2,
+    "profile": 2,
     "edit": 5,
     "delete": 4,
     "like": 14,
@@ -94,6 +96,11 @@ class Clients:
             return self._import(actor, now)
         if verb in ("read_one", "read_all"):
             return self._read(verb, actor, now)
+        if verb == "import_follow":
+            return self._import_follow(now)
+        if verb == "profile":
+            version = chance.choice((None, None, len(self._model.profiles[actor]), 1))
+            return Command(verb, actor, text=Text(chance.choice(WORDS)), if_version=version)
         if verb in ("post", "reply", "quote"):
             return Command("post", actor, text=self.text())
         pairs = sorted(getattr(self._model, _APART[verb])) if verb in _APART else ()
@@ -135,6 +142,11 @@ class Clients:
                 )
         return Command("import", actor, tweet=id_at(at, "tweet", source), text=self.text(), at=at, source=source)  # type: ignore[arg-type]
 
+    def _import_follow(self, now: int) -> Command:
+        """A follow from last week, or from so long ago that nobody wants to be told."""
+        actor, other = self._chance.sample(list(self._model.accounts.values()), 2)
+        return Command("import_follow", actor, other=other, at=now - self._chance.choice((600_000_000, 4_000_000_000)))
+
     def _read(self, verb: str, actor: str, now: int) -> Command:
         seen = self.seen.get(actor) or [id_at(now - 1000, "nothing")]  # type: ignore[arg-type]
         return Command(verb, actor, notification=self._chance.choice(seen))
@@ -159,10 +171,11 @@ def said(command: Command, name_of: dict[str, str]) -> Said:
             body |= {k: v for k, v in (("reply_to", c.reply_to), ("quote_of", c.quote_of)) if v is not None}
             return Said("POST", "/tweets", body)
         case "edit":
-            match_ = () if c.if_version is None else (("if-match", f'"v{c.if_version}-{0:016x}"'),)
-            return Said("PATCH", tweet, {"text": c.text.text}, match_)
+            return Said("PATCH", tweet, {"text": c.text.text}, _if_match(c))
         case "delete":
             return Said("DELETE", tweet)
+        case "profile":
+            return Said("PATCH", "/users/me", {"display_name": c.text.text}, _if_match(c))
         case "like" | "retweet" | "bookmark":
             return Said("POST", f"{tweet}/{c.verb}")
         case "unlike" | "unretweet" | "unbookmark":
@@ -176,3 +189,8 @@ def said(command: Command, name_of: dict[str, str]) -> Said:
         case "read_all":
             return Said("POST", "/notifications/read", {"up_to": c.notification})
     raise AssertionError(f"{c.verb} is not said over HTTP")
+
+
+def _if_match(command: Command) -> tuple[tuple[str, str], ...]:
+    """The tag of the version that was seen; its digest is not looked at."""
+    return () if command.if_version is None else (("if-match", f'"v{command.if_version}-{0:016x}"'),)

@@ -10,14 +10,16 @@ from events.event import Event
 from events.log import Positions, Record, positions_after
 
 from .laws import require
-from .model import Command, Expected, Model, Wanted
+from .model import Command, Model
 from .process import Answer
+from .rules import Expected, Rules, Wanted
 
 UNAVAILABLE = 503
 TOPIC_OF = (
     dict.fromkeys(("post", "edit", "delete"), "tweets")
     | dict.fromkeys(("like", "unlike", "retweet", "unretweet"), "engagement")
     | dict.fromkeys(("follow", "unfollow", "block", "unblock"), "graph")
+    | {"profile": "accounts"}
     | dict.fromkeys(("mute", "unmute", "bookmark", "unbookmark", "read_one", "read_all"), "personal")
 )
 """The topic that the events of a verb go to, keyed by the one who acts."""
@@ -71,7 +73,7 @@ class Ledger:
         if kept is not None and (kept.certain or replayed):
             self._replay(name, attempt, kept, events)
             return
-        expected = self.model.expect(attempt.command, attempt.at)
+        expected = Rules(self.model).expect(attempt.command, attempt.at)
         if answer is None:
             self.happened["unknown outcomes"] += 1
             if not events:

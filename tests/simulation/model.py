@@ -1,13 +1,13 @@
 """What must be true, in plain sets and lists: the oracle that the system is held against.
 
-It decides every command once more, by the rules of the contract and not by the code of the command side, and
-folds the events that the command was found to have appended. The definitions of what is read follow from the sets.
+It folds the events that commands were found to have appended; what commands have to append is in rules.py. The
+definitions of what is read follow from the sets.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from events.accounts import AccountRegistered, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
@@ -24,7 +24,7 @@ from events.personal import (
 )
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
 
-EDIT_WINDOW_MS = 30 * 60 * 1000
+HISTORY_MS = 30 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,6 @@ class Command:
     """When an imported tweet was written."""
     source: str = ""
     """What an imported tweet is known by where it comes from."""
-
-
-class Wanted(NamedTuple):
-    """An event that a command has to append, and the fields that are known before it does."""
-
-    kind: type[Event]
-    fields: dict[str, Any]
-
-
-class Expected(NamedTuple):
-    """The status of the answer, and the events appended."""
-
-    status: int
-    events: tuple[Wanted, ...] = ()
 
 
 @dataclass(slots=True)
@@ -120,10 +106,13 @@ class Model:
     """Everything that was acknowledged, or found in the log after a crash."""
 
     accounts: dict[str, str] = field(default_factory=dict)
-    profiles: dict[str, int] = field(default_factory=dict)
+    profiles: dict[str, list[str]] = field(default_factory=dict)
+    """The display names that each account had."""
     tweets: dict[str, Tweet] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
     follows: dict[tuple[str, str], str] = field(default_factory=dict)
+    ended: set[tuple[str, str]] = field(default_factory=set)
+    """Follows that there were."""
     blocks: dict[tuple[str, str], str] = field(default_factory=dict)
     mutes: dict[tuple[str, str], str] = field(default_factory=dict)
     likes: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -133,140 +122,6 @@ class Model:
     read: set[tuple[str, str]] = field(default_factory=set)
     read_up_to: dict[str, str] = field(default_factory=dict)
 
-    # What a command leads to
-
-    def expect(self, command: Command, now: int) -> Expected:
-        """What the command has to be answered with, and what it has to append."""
-        decided: Expected = getattr(self, f"_{command.verb}")(command, now)
-        return decided
-
-    def _visible(self, tweet: str, viewer: str) -> int:
-        """0 where an account can act on a tweet, else the status that says why not."""
-        known = self.tweets.get(tweet)
-        if known is None or self.apart(known.author, viewer):
-            return 404
-        return 410 if known.deleted else 0
-
-    def _once(self, there: bool, kind: type[Event], **fields: Any) -> Expected:
-        return Expected(204) if there else Expected(204, (Wanted(kind, fields),))
-
-    def _on(self, c: Command, there: bool, kind: type[Event], by: str) -> Expected:
-        refused = self._visible(c.tweet, c.actor)
-        if refused:
-            return Expected(refused)
-        return self._once(there, kind, **{by: c.actor}, tweet=c.tweet, author=self.tweets[c.tweet].author)
-
-    def _off(self, c: Command, there: bool, kind: type[Event], by: str) -> Expected:
-        if c.tweet not in self.tweets:
-            return Expected(404)
-        return self._once(not there, kind, **{by: c.actor}, tweet=c.tweet, author=self.tweets[c.tweet].author)
-
-    def _like(self, c: Command, now: int) -> Expected:
-        return self._on(c, (c.actor, c.tweet) in self.likes, TweetLiked, "actor")
-
-    def _unlike(self, c: Command, now: int) -> Expected:
-        return self._off(c, (c.actor, c.tweet) in self.likes, TweetUnliked, "actor")
-
-    def _retweet(self, c: Command, now: int) -> Expected:
-        return self._on(c, (c.actor, c.tweet) in self.retweets, TweetRetweeted, "actor")
-
-    def _unretweet(self, c: Command, now: int) -> Expected:
-        return self._off(c, (c.actor, c.tweet) in self.retweets, RetweetUndone, "actor")
-
-    def _bookmark(self, c: Command, now: int) -> Expected:
-        return self._on(c, (c.actor, c.tweet) in self.bookmarks, TweetBookmarked, "owner")
-
-    def _unbookmark(self, c: Command, now: int) -> Expected:
-        return self._off(c, (c.actor, c.tweet) in self.bookmarks, BookmarkRemoved, "owner")
-
-    def _follow(self, c: Command, now: int) -> Expected:
-        pair = (c.actor, c.other)
-        if c.actor == c.other:
-            return Expected(422)
-        if self.apart(*pair):
-            return Expected(403)
-        return self._once(pair in self.follows, AccountFollowed, follower=c.actor, followee=c.other)
-
-    def _unfollow(self, c: Command, now: int) -> Expected:
-        there = (c.actor, c.other) in self.follows
-        return self._once(not there, AccountUnfollowed, follower=c.actor, followee=c.other)
-
-    def _block(self, c: Command, now: int) -> Expected:
-        if c.actor == c.other:
-            return Expected(422)
-        if (c.actor, c.other) in self.blocks:
-            return Expected(204)
-        ended = tuple(
-            Wanted(AccountUnfollowed, {"follower": follower, "followee": followee})
-            for follower, followee in ((c.other, c.actor), (c.actor, c.other))
-            if (follower, followee) in self.follows
-        )
-        return Expected(204, (*ended, Wanted(AccountBlocked, {"blocker": c.actor, "blocked": c.other})))
-
-    def _unblock(self, c: Command, now: int) -> Expected:
-        there = (c.actor, c.other) in self.blocks
-        return self._once(not there, AccountUnblocked, blocker=c.actor, blocked=c.other)
-
-    def _mute(self, c: Command, now: int) -> Expected:
-        if c.actor == c.other:
-            return Expected(422)
-        return self._once((c.actor, c.other) in self.mutes, AccountMuted, owner=c.actor, muted=c.other)
-
-    def _unmute(self, c: Command, now: int) -> Expected:
-        there = (c.actor, c.other) in self.mutes
-        return self._once(not there, AccountUnmuted, owner=c.actor, muted=c.other)
-
-    def _post(self, c: Command, now: int) -> Expected:
-        fields: dict[str, Any] = {"author": c.actor, "text": c.text.text, "reply_to": None, "quote_of": None}
-        for name, target in (("reply_to", c.reply_to), ("quote_of", c.quote_of)):
-            if target is not None:
-                refused = self._visible(target, c.actor)
-                if refused:
-                    return Expected(refused)
-                fields[name] = TweetRef(self.tweets[target].id, self.tweets[target].author)  # type: ignore[arg-type]
-        if c.reply_to is not None:
-            fields["conversation"] = self.tweets[c.reply_to].conversation
-        return Expected(201, (Wanted(TweetPosted, fields),))
-
-    def _import(self, c: Command, now: int) -> Expected:
-        if c.tweet in self.tweets:
-            return Expected(204)
-        return Expected(201, (Wanted(TweetPosted, {"author": c.actor, "tweet": c.tweet, "text": c.text.text}),))
-
-    def _edit(self, c: Command, now: int) -> Expected:
-        refused = self._visible(c.tweet, c.actor)
-        if refused:
-            return Expected(refused)
-        tweet = self.tweets[c.tweet]
-        if tweet.author != c.actor:
-            return Expected(403)
-        if c.if_version is not None and c.if_version != len(tweet.texts):
-            return Expected(412)
-        if tweet.text.text == c.text.text:
-            return Expected(204)
-        if now - millis(c.tweet) > EDIT_WINDOW_MS:
-            return Expected(403)
-        fields = {"tweet": c.tweet, "author": c.actor, "text": c.text.text, "version": len(tweet.texts) + 1}
-        return Expected(204, (Wanted(TweetEdited, fields),))
-
-    def _delete(self, c: Command, now: int) -> Expected:
-        refused = self._visible(c.tweet, c.actor)
-        if refused:
-            return Expected(refused)
-        tweet = self.tweets[c.tweet]
-        if tweet.author != c.actor:
-            return Expected(403)
-        fields = {"tweet": c.tweet, "author": c.actor, "reply_to": tweet.reply_to, "quote_of": tweet.quote_of}
-        return Expected(204, (Wanted(TweetDeleted, fields),))
-
-    def _read_one(self, c: Command, now: int) -> Expected:
-        there = (c.actor, c.notification) in self.read or c.notification <= self.read_up_to.get(c.actor, "")
-        return self._once(there, NotificationRead, owner=c.actor, notification=c.notification)
-
-    def _read_all(self, c: Command, now: int) -> Expected:
-        there = c.notification <= self.read_up_to.get(c.actor, "")
-        return self._once(there, NotificationsRead, owner=c.actor, up_to=c.notification)
-
     # What an event changes
 
     def fold(self, event: Event, about: Envelope, text: Text) -> None:
@@ -275,9 +130,9 @@ class Model:
         match event:
             case AccountRegistered():
                 self.accounts[event.username.lower()] = event.account
-                self.profiles[event.account] = 1
+                self.profiles[event.account] = [event.display_name]
             case ProfileChanged():
-                self.profiles[event.account] += 1
+                self.profiles[event.account].append(event.profile.display_name)
             case TweetPosted():
                 self._posted(event, about, at, text)
             case TweetEdited():
@@ -307,9 +162,11 @@ class Model:
                 del self.bookmarks[event.owner, event.tweet]
             case AccountFollowed():
                 self.follows[event.follower, event.followee] = at
-                self._tell("follow", event.follower, event.followee, None, at)
+                if millis(about.id) - about.time <= HISTORY_MS:
+                    self._tell("follow", event.follower, event.followee, None, at)
             case AccountUnfollowed():
                 del self.follows[event.follower, event.followee]
+                self.ended.add((event.follower, event.followee))
                 self._untell(event.follower, None, "follow", recipient=event.followee)
             case AccountBlocked():
                 self.blocks[event.blocker, event.blocked] = at

@@ -1,13 +1,13 @@
 """Bugs to plant: each replaces one piece of the real code by a broken one, and the simulation has to notice.
 
-A law is not proven until it has been seen to say no.
+A law is not proven until it has been seen to say no. Those here are of the log, of decisions, of positions and
+transactions; misreadings.py has those of what is derived and read.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -18,68 +18,20 @@ from command_api.domain.block_account import BLOCK_ACCOUNT
 from command_api.domain.edit_tweet import EDIT_TWEET
 from command_api.sqlite.rows import SqliteDecisionRows
 from command_api.sqlite.store import SqliteCommandStore
-from events.engagement import TweetUnliked
-from events.event import BY_CLASS, Envelope
-from events.first_copies import Entity
-from events.graph import AccountUnfollowed
-from events.ids import EventId, HybridClock, at_time, id_at, millis
-from events.log import New, Positions, Record
+from events.first_copies import Entity, first_copies
+from events.ids import HybridClock
+from events.log import Positions, Record
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
-from events.tweets import TweetDeleted, TweetEdited
-from projectors.counts import Counts
-from projectors.graph import Graph
 from runtime import processing
 from runtime.embedded.applied import Applied
 from runtime.embedded.rebuilding import Rebuild
 from runtime.processing import Group
-from stores.pages import Page
-from stores.sqlite.home_feed import SqliteHomeFeed
-from stores.sqlite.trends import SqliteTrendRows
-from stores.sqlite.tweets import SqliteTweets
 from stores.sqlite.views import SqliteSink
-from stores.trends import HOUR
-from streams.notifications import Notifications
-from streams.stream import Stream
 
-Planted = AbstractContextManager[None]
-MUTATIONS: dict[str, Callable[[], Planted]] = {}
-
-
-def mutation(plant: Callable[[], Iterator[Any]]) -> Callable[[], Planted]:
-    """Make a bug that can be planted by its name; it is there until what `plant` enters is left again."""
-
-    @contextmanager
-    def planted() -> Iterator[None]:
-        with ExitStack() as stack:
-            for change in plant():
-                stack.enter_context(change)
-            yield
-
-    MUTATIONS[plant.__name__] = planted
-    planted.__doc__ = plant.__doc__
-    return planted
-
-
-def deciding(decision: Any, decide: Callable[..., Any]) -> Any:
-    """Another way to decide a kind of command."""
-
-    @contextmanager
-    def replaced() -> Iterator[None]:
-        right = decision.decide
-        object.__setattr__(decision, "decide", decide)
-        try:
-            yield
-        finally:
-            object.__setattr__(decision, "decide", right)
-
-    return replaced()
-
-
-def without(handles: Any, event: type) -> Any:
-    """Somebody who does not handle an event."""
-    return patch.object(handles, "handlers", {e: h for e, h in handles.handlers.items() if e is not event})
-
+from . import misreadings as misreadings
+from .planting import MUTATIONS as MUTATIONS
+from .planting import deciding, mutation
 
 # Order and copies
 
@@ -134,7 +86,7 @@ def fold_by_arrival() -> Iterator[Any]:
 @mutation
 def copies_are_told_by_batch() -> Iterator[Any]:
     """A batch that begins with something old is taken for a repetition of an old batch."""
-    right = processing.first_copies
+    right = first_copies
 
     def by_batch(records: Sequence[Record], newest: dict[Entity, str]) -> list[Record]:
         first = records[0]
@@ -326,114 +278,3 @@ def edit_ignores_if_match() -> Iterator[Any]:
     """An edit is taken whatever version its author has seen."""
     right = EDIT_TWEET.decide
     yield deciding(EDIT_TWEET, lambda command, state: right(dataclasses.replace(command, if_version=None), state))
-
-
-# What is derived, and what is read
-
-
-@mutation
-def unfollow_deletes_timeline_rows() -> Iterator[Any]:
-    """An unfollow takes its rows out of the home timeline, and following again brings none of them back."""
-    dropped: dict[tuple[str, str], str] = {}
-    right_unfollowed, right_page = Graph.handlers[AccountUnfollowed], SqliteHomeFeed.page
-
-    def unfollowed(self: Graph, event: AccountUnfollowed, about: Envelope) -> None:
-        right_unfollowed(self, event, about)
-        dropped[event.follower, event.followee] = at_time(about.id, about.time)
-
-    async def page(self: SqliteHomeFeed, viewer: Any, before: str | None, limit: int) -> Page[Any]:
-        found = await right_page(self, viewer, before, limit)
-        return Page([a for a in found.items if a.id > dropped.get((viewer, a.by), "")], found.next)
-
-    yield patch.object(Graph, "handlers", Graph.handlers | {AccountUnfollowed: unfollowed})
-    yield patch.object(SqliteHomeFeed, "page", page)
-
-
-@mutation
-def window_is_closed_by_a_watermark() -> Iterator[Any]:
-    """Tweets that come an hour after something newer count in no trend."""
-    newest = [0]
-    right = SqliteTrendRows.posted
-
-    def posted(self: SqliteTrendRows, tweet: Any, author: Any, tags: Mapping[str, str]) -> None:
-        newest[0] = max(newest[0], millis(tweet))
-        if millis(tweet) > newest[0] - HOUR:
-            right(self, tweet, author, tags)
-
-    yield patch.object(SqliteTrendRows, "posted", posted)
-
-
-@mutation
-def mention_is_resolved_when_read() -> Iterator[Any]:
-    """A mention means whoever has the name when the tweet is read."""
-    right_init, right_by_ids = SqliteTweets.__init__, SqliteTweets.by_ids
-
-    def init(self: Any, connection: Any, names: Mapping[str, str], *more: Any) -> None:
-        right_init(self, connection, names, *more)
-        self.named = lambda name: (
-            connection.execute(f"SELECT id FROM {names['users']} WHERE folded=?", (name.lower(),)).get
-        )
-
-    async def by_ids(self: Any, tweets: Any) -> Any:
-        found = await right_by_ids(self, tweets)
-        for id_, row in found.items():
-            if row.entities:
-                entities = msgspec.json.decode(row.entities)
-                for mention in entities["mentions"]:
-                    mention["account"] = self.named(mention["username"])
-                found[id_] = msgspec.structs.replace(row, entities=msgspec.json.encode(entities))
-        return found
-
-    yield patch.object(SqliteTweets, "__init__", init)
-    yield patch.object(SqliteTweets, "by_ids", by_ids)
-
-
-@mutation
-def cursor_by_offset() -> Iterator[Any]:
-    """A page of the feed begins so many items after the first, whatever came in since."""
-    right = SqliteHomeFeed.page
-
-    async def page(self: SqliteHomeFeed, viewer: Any, before: str | None, limit: int) -> Page[Any]:
-        start = int(before or 0)
-        items = (await right(self, viewer, None, start + limit + 1)).items
-        return Page(items[start : start + limit], str(start + limit) if len(items) > start + limit else None)
-
-    yield patch.object(SqliteHomeFeed, "page", page)
-
-
-@mutation
-def deleting_is_not_counted() -> Iterator[Any]:
-    """Counters go up with a tweet, and not down again with its deletion."""
-    yield without(Counts, TweetDeleted)
-
-
-@mutation
-def notification_stays_after_unlike() -> Iterator[Any]:
-    """A like that was taken back is still told of."""
-    yield without(Notifications, TweetUnliked)
-
-
-@mutation
-def notified_twice_by_an_edit() -> Iterator[Any]:
-    """An edit tells everybody whom the tweet mentions, told before or not."""
-    right = Notifications.handlers[TweetEdited]
-
-    def edited(self: Notifications, event: TweetEdited, about: Envelope) -> None:
-        with patch.object(type(self._raised), "of", lambda self, actor, about: []):
-            right(self, event, about)
-
-    yield patch.object(Notifications, "handlers", Notifications.handlers | {TweetEdited: edited})
-
-
-@mutation
-def derived_ids_by_chance() -> Iterator[Any]:
-    """A derived record has an id of the moment it was derived, so that deriving it again makes another one."""
-    made = [0]
-
-    def emit(self: Stream, event: Any, source: Envelope, time: Any = None) -> None:
-        made[0] += 1
-        kind = BY_CLASS[type(event)]
-        id_ = EventId(id_at(millis(source.id), kind.topic, kind.key(event), str(made[0])))
-        self._emit(New(event, Envelope(id_, source.time if time is None else time, causation=source.id)))
-
-    yield patch.object(Stream, "emit", emit)

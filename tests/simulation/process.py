@@ -1,4 +1,4 @@
-"""One life of the serving process, from opening its files to its crash, and a client that speaks to it without a network."""
+"""One life of the serving process, from opening its files to its crash, and a client of it that needs no network."""
 
 from __future__ import annotations
 
@@ -54,21 +54,12 @@ class _Silence:
 class Process:
     """The whole system in this process: both APIs, the command side, and what advances the views."""
 
-    def __init__(
-        self,
-        directory: Path,
-        clock: Clock,
-        faults: Faults,
-        randomness: Callable[[int], bytes],
-        order: list[str],
-    ) -> None:
-        settings = Settings(data=directory, partitions=PARTITIONS, rate_limits=UNLIMITED)
+    def __init__(self, system: System, views: InProcess, faults: Faults) -> None:
+        self.system = system
+        self.views = views
         self.faults = faults
-        self.system = System(settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0)
-        self.system.__dict__["signing_keys"] = _signing_keys()
-        self.tokens = ConsistencyTokens(self.system.token_key)
-        self.order = order
-        self._instrument_store()
+        self.tokens = ConsistencyTokens(system.token_key)
+        self.app = _on_shared_routes(Composition(system, parts=list, telemetry=_Silence()).application)
 
     @classmethod
     async def start(
@@ -81,26 +72,25 @@ class Process:
         order: list[str],
     ) -> Process:
         """Open the files and begin to serve. The requests that reach the command side are noted in `order`."""
-        self = cls(directory, clock, faults, randomness, order)
-        self.views = await InProcess.open(self.system)
-        projecting = self.views.projecting
+        settings = Settings(data=directory, partitions=PARTITIONS, rate_limits=UNLIMITED)
+        system = System(settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0)
+        system.__dict__["signing_keys"] = _signing_keys()
+        execute = system.commands.execute
+
+        async def noted(decision: Any, command: Any, context: Any, answering: Any) -> Any:
+            order.append(context.correlation)
+            faults.step()
+            return await execute(decision, command, context, answering)
+
+        system.commands.execute = noted  # type: ignore[method-assign]
+        views = await InProcess.open(system)
+        projecting = views.projecting
         deliveries = Deliveries(projecting._log, faults, chance)  # type: ignore[arg-type]
         projecting._log = deliveries
         projecting.on_progress = _compared
         for runner in projecting._runners.values():
             runner.log = deliveries
-        self.app = _on_shared_routes(Composition(self.system, parts=list, telemetry=_Silence()).application)
-        return self
-
-    def _instrument_store(self) -> None:
-        execute = self.system.commands.execute
-
-        async def recorded(decision: Any, command: Any, context: Any, answering: Any) -> Any:
-            self.order.append(context.correlation)
-            self.faults.step()
-            return await execute(decision, command, context, answering)
-
-        self.system.commands.execute = recorded  # type: ignore[method-assign]
+        return cls(system, views, faults)
 
     async def request(
         self,
@@ -165,7 +155,7 @@ _shared: list[Any] = []
 
 
 def _on_shared_routes(edge: Any) -> Any:
-    """The application on the routes of the first process: FastAPI takes 100 ms to build them, and they hold no state."""
+    """The application on the routes of the first process: FastAPI takes 100 ms to build them, and they keep nothing."""
     _shared.append(edge._app)
     _shared[0].state = edge._app.state
     edge._app = _shared[0]

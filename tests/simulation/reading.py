@@ -37,10 +37,10 @@ def every_question(model: Model, viewer: str) -> Iterator[Question]:
     yield Question("/public", partial(_offered, model, viewer, lambda t: t.reply_to is None or t.thread), tweet)
     for tag in TAGS:
         path = f"/hashtags/{quote(tag)}/tweets"
-        yield Question(path, partial(_offered, model, viewer, lambda t, tag=tag: tag in t.text.tags), tweet)
+        yield Question(path, partial(_offered, model, viewer, partial(_tagged, tag)), tweet)
     for word in WORDS[:3]:
         path = f"/search/tweets?q={word}"
-        yield Question(path, partial(_offered, model, viewer, lambda t, word=word: word in t.text.words), tweet)
+        yield Question(path, partial(_offered, model, viewer, partial(_worded, word)), tweet)
     for name, account in model.accounts.items():
         yield from about_account(model, viewer, name, account)
     newest_first = sorted(model.tweets, reverse=True)
@@ -167,7 +167,14 @@ def timeline_of(model: Model, viewer: str, account: str) -> list[object]:
 def profile(body: Any) -> object:
     """A profile as it was sent."""
     viewer = None if body["viewer"] is None else tuple(body["viewer"].values())
-    return (body["id"], body["followers_count"], body["following_count"], body["tweets_count"], viewer)
+    return (
+        body["id"],
+        body["display_name"],
+        body["followers_count"],
+        body["following_count"],
+        body["tweets_count"],
+        viewer,
+    )
 
 
 def profile_of(model: Model, viewer: str, account: str) -> object:
@@ -178,6 +185,7 @@ def profile_of(model: Model, viewer: str, account: str) -> object:
         relation = (pair in model.follows, back in model.follows, pair in model.blocks, pair in model.mutes)
     return (
         account,
+        model.profiles[account][-1],
         sum(followee == account for _, followee in model.follows),
         sum(follower == account for follower, _ in model.follows),
         sum(t.author == account and not t.deleted for t in model.tweets.values()),
@@ -217,6 +225,14 @@ def unread_of(model: Model, viewer: str) -> int:
 def _by_time(pairs: dict[tuple[str, str], str], first: str) -> list[str]:
     """The seconds of the pairs with this first, the newest first."""
     return [b for _, b in sorted(((at, b) for (a, b), at in pairs.items() if a == first), reverse=True)]
+
+
+def _tagged(tag: str, one: Tweet) -> bool:
+    return tag in one.text.tags
+
+
+def _worded(word: str, one: Tweet) -> bool:
+    return word in one.text.words
 
 
 def _turned(pairs: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:

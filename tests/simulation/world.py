@@ -1,46 +1,44 @@
-"""One run: a world made from a seed, in which clients, time and accidents take turns, and which is judged at the end."""
+"""One run: a world made from a seed, in which clients, time and accidents take turns until it is judged."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 import apsw
 
 from command_api.credentials import RefreshToken
 from command_api.deciding import Context
-from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.register_account import REGISTER_ACCOUNT, RegisterAccount
 from command_api.domain.start_session import NewSession
-from command_api.text.entities import extract
 from events.ids import AccountId, Millis, SessionId
-from events.log import LogUnavailable, New, Positions, Record, positions_after
+from events.log import LogUnavailable, New
 from runtime.embedded.answering import WhetherNew
 from runtime.embedded.processors import ALL_TABLES
 from runtime.embedded.projecting import AlreadyRebuilding
 from stores.sink import StoreUnavailable
 
-from .clients import LATE_NAMES, NAMES, Clients, said
+from .clients import LATE_NAMES, NAMES, Clients
 from .faults import Clock, Faults
 from .judging import judge_analytics, judge_views
-from .laws import Violation, require
-from .ledger import UNAVAILABLE, Attempt, Ledger
-from .model import Command, Model, Text
+from .laws import Violation
+from .ledger import Ledger
+from .model import Model
 from .observing import Observer
 from .process import Answer, Process
+from .traffic import LONGEST_WAIT, Traffic
 
-T = TypeVar("T")
 ACTS = 80
-_LONGEST_WAIT = 2000
 _VIEWS = ("views.db", "views.db-wal")
 _SHM = Path("/dev/shm")
 _MEMORY = _SHM if _SHM.is_dir() else None
@@ -51,7 +49,6 @@ _MEMORY = _SHM if _SHM.is_dir() else None
 class Result:
     """What came of a run. `digest` is over every byte of the log's records."""
 
-    seed: int
     digest: str
     happened: Counter[str]
 
@@ -70,14 +67,7 @@ class World:
         self.observer = Observer(self.chance, self.ledger, self.clients)
         self.faults = Faults(self.chance)
         self.process: Process | None = None
-        self.followed = Positions()
-        self.seen: set[str] = set()
-        self.newest: dict[tuple[str, str], str] = {}
-        self.requests = 0
-        self.keys: list[Attempt] = []
-        self.in_flight: list[Attempt] = []
-        self.unanswered: list[Attempt] = []
-        self.order: list[str] = []
+        self.traffic = Traffic(self.chance, self.clock, self.ledger, self.clients, self.observer)
 
     @property
     def live(self) -> Process:
@@ -93,12 +83,12 @@ class World:
         try:
             await self._start()
             for name in NAMES:
-                await self.surviving(lambda name=name: self.register(name))
+                await self.surviving(partial(self.register, name))
             self.faults.schedule()
             for _ in range(ACTS):
                 await self.act()
             await self._judge()
-            return Result(0, self._digest(), self.ledger.happened)
+            return Result(self._digest(), self.ledger.happened)
         finally:
             apsw.connection_hooks.remove(self._opened)
             self.faults.bury()
@@ -116,7 +106,7 @@ class World:
                 self.faults.schedule()
             try:
                 self.process = await Process.start(
-                    self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.order
+                    self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.traffic.order
                 )
                 return
             except (apsw.FullError, LogUnavailable):  # it does not start on a full disk, and is started again
@@ -142,11 +132,11 @@ class World:
     async def act(self) -> None:
         """One thing happens; if the process dies of it, the next one opens what it left."""
         acts = (
-            (self.wave, 20),
+            (lambda: self.traffic.wave(self.live), 20),
             (self.project, 9),
             (self.read, 5),
             (self.walk, 3),
-            (self.repeat, 2),
+            (lambda: self.traffic.repeat(self.live), 2),
             (self.copy, 2),
             (self.later, 2),
             (self.newcomer, 1),
@@ -168,9 +158,9 @@ class World:
             await self._bury()
             await self._start()
             self.faults.schedule()
-            await self._settle()
+            await self.traffic.settle(self.live)
             if self.chance.random() < 0.8:
-                await self.surviving(self._try_again)
+                await self.surviving(lambda: self.traffic.try_again(self.live))
 
     # What happens
 
@@ -186,104 +176,13 @@ class World:
         context = Context(actor=account, correlation=f"begin-{name}")
         with suppress(LogUnavailable):
             await self.live.system.commands.execute(REGISTER_ACCOUNT, command, context, WhetherNew())
-        await self.follow()
+        await self.traffic.follow(self.live)
 
     async def newcomer(self) -> None:
         """Somebody joins who may have been mentioned before."""
         missing = [name for name in LATE_NAMES if name not in self.model.accounts]
         if missing:
             await self.register(missing[0])
-
-    async def wave(self) -> None:
-        """Some commands at once."""
-        attempts = []
-        for command in self.clients.wave(self.clock()):
-            key = None
-            if self.chance.random() < 0.4:
-                key = f"key-{self.requests}"
-            attempts.append(self._attempt(command, key))
-            if key is not None and self.chance.random() < 0.1:
-                attempts.append(self._attempt(command, key))
-        await self._send(attempts)
-
-    async def repeat(self) -> None:
-        """A client sends an answered request again, or another one with the same key."""
-        if self.keys:
-            old = self.chance.choice(self.keys)
-            command = old.command
-            if self.chance.random() < 0.4:
-                command = self.clients.command(self.clock())
-                if command.actor != old.command.actor or command.verb not in POSTED:
-                    return
-            await self._send([self._attempt(command, old.key)])
-
-    async def _try_again(self) -> None:
-        """Clients that got no answer, or the one to try again, send the same requests again."""
-        await self._send([self._attempt(a.command, a.key) for a in self.unanswered])
-
-    def _attempt(self, command: Command, key: str | None) -> Attempt:
-        self.requests += 1
-        if command.verb not in POSTED:
-            key = None
-        return Attempt(command, f"request-{self.requests}", self.clock(), key)
-
-    async def _send(self, attempts: list[Attempt]) -> None:
-        """Send requests at once, and compare what came of them with what was due."""
-        self.in_flight = attempts
-        sent = [asyncio.ensure_future(self._one(attempt)) for attempt in attempts]
-        for _ in range(_LONGEST_WAIT):
-            if all(task.done() for task in sent) or not self.faults.alive:
-                break
-            await asyncio.sleep(0)
-        for attempt, task in zip(attempts, sent, strict=True):
-            if task.done() and task.exception() is None:
-                attempt.answer = task.result()
-            elif self.faults.alive:
-                require(task.done(), f"{attempt} is never answered")
-                task.result()
-        self.faults.step()
-        await self._settle()
-        self.keys += [a for a in attempts if a.key is not None]
-        if self.unanswered and self.chance.random() < 0.7:
-            await self._try_again()
-
-    async def _one(self, attempt: Attempt) -> Answer:
-        command = attempt.command
-        if command.verb == "import":
-            post = ImportTweet(
-                AccountId(command.actor),
-                command.source,
-                Millis(command.at),
-                command.text.text,
-                extract(command.text.text),
-            )
-            context = Context(actor=AccountId(command.actor), correlation=attempt.id, time=Millis(command.at))
-            try:
-                outcome = await self.live.system.commands.execute(IMPORT_TWEET, post, context, WhetherNew())
-            except LogUnavailable:
-                return Answer(503, {}, b"")
-            return Answer(outcome.answer.status, {}, b"")
-        names = {account: name for name, account in self.model.accounts.items()}
-        request = said(command, names)
-        headers = (("x-request-id", attempt.id), *request.headers)
-        if attempt.key is not None:
-            headers += (("idempotency-key", attempt.key),)
-        return await self.live.request(
-            request.method, request.path, actor=command.actor, body=request.body, headers=headers
-        )
-
-    async def _settle(self) -> None:
-        """Compare what was sent, in the order in which the command side got it, with what is in the log."""
-        appended = await self.follow()
-        order = {id_: place for place, id_ in enumerate(self.order)}
-        self.order.clear()
-        attempts, self.in_flight = self.in_flight, []
-        self.unanswered = [a for a in attempts if a.answer is None or a.answer.status == UNAVAILABLE]
-        for attempt in sorted(attempts, key=lambda a: order.get(a.id, len(order))):
-            self.ledger.settle(attempt, appended.pop(attempt.id, ()))
-        for walk in self.observer.walks:
-            walk.go_on()
-        require(not appended, f"the log has events that nobody asked for: {list(appended)}")
 
     async def project(self) -> None:
         """The read models take some turns."""
@@ -335,7 +234,7 @@ class World:
     async def served(self, reading: Awaitable[Answer]) -> Answer:
         """An answer, which may have to wait until the read models have come as far as its token."""
         task = asyncio.ensure_future(reading)
-        for _ in range(_LONGEST_WAIT):
+        for _ in range(LONGEST_WAIT):
             await asyncio.sleep(0)
             if task.done():
                 return task.result()
@@ -361,29 +260,6 @@ class World:
         """Time passes."""
         self.clock.pass_(self.chance.choice((1_000, 60_000, 400_000, 2_000_000)))
 
-    # What is looked at
-
-    async def follow(self) -> dict[str, list[Record]]:
-        """What is new in the log, by the request that it came of; copies are not new. Raises Violation."""
-        found: dict[str, list[Record]] = {}
-        while records := await self.live.system.log.read(self.followed, 1000):
-            for record in records:
-                require(record.offset == self.followed.get(record.place, 0), f"{record} stands after a hole")
-                self.followed[record.place] = record.offset + 1
-                if record.about.id in self.seen:
-                    continue
-                self.seen.add(record.about.id)
-                entity = (record.topic, record.key)
-                newest = self.newest.get(entity, "")
-                require(record.about.id > newest, f"{record} has the id {record.about.id}, not past {newest}")
-                self.newest[entity] = record.about.id
-                if record.about.correlation.startswith("begin-") and record.event is not None:
-                    self.model.fold(record.event, record.about, Text(""))
-                    self.ledger.known = positions_after((record,), self.ledger.known)
-                elif record.topic != "operations":
-                    found.setdefault(record.about.correlation, []).append(record)
-        return found
-
     async def _judge(self) -> None:
         self.faults.calm_down()
         await self.live.views.project()
@@ -398,21 +274,23 @@ class World:
         return digest.hexdigest()
 
 
-POSTED = frozenset({"post", "like", "retweet", "bookmark", "follow", "block", "mute", "read_one", "read_all"})
-"""The verbs that are said by a POST, and so may have an Idempotency-Key."""
+def _loop() -> asyncio.AbstractEventLoop:
+    """An event loop whose time goes by the steps it takes: time-outs do not depend on how fast the machine is."""
+    loop = asyncio.new_event_loop()
+    steps = itertools.count()
+    loop.time = lambda: next(steps) * 1e-4  # type: ignore[method-assign]
+    return loop
 
 
 def simulate(seed: int) -> Result:
     """Live through a seed. Raises Violation."""
     directory = Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY))
     try:
-        return asyncio.run(World(seed, directory).run())
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            return runner.run(World(seed, directory).run())
     except Violation:
         raise
     except Exception as error:
         raise Violation(f"a fault that nobody expects: {error!r}") from error
     finally:
         shutil.rmtree(directory)
-
-
-__all__ = ["Result", "Violation", "World", "simulate"]
