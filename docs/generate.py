@@ -77,9 +77,7 @@ def command_line() -> Iterator[str]:
             yield from table(("argument", ""), ((f"`{_metavar(p)}`", p.help) for p in arguments))
             yield ""
         if options:
-            yield from table(
-                ("option", "", "if not given"), ((_option(p), p.help, _default(p)) for p in options)
-            )
+            yield from table(("option", "", "if not given"), ((_option(p), p.help, _default(p)) for p in options))
             yield ""
 
 
@@ -159,8 +157,8 @@ def application() -> FastAPI:
     app = FastAPI(title="MiniTwitter", version="0")
     for routes in ROUTERS:
         app.include_router(routes, prefix="/api/v1")
-    app.include_router(jwks(lambda: {}))
-    app.include_router(operations(lambda: [], CollectorRegistry()))
+    app.include_router(jwks(dict))
+    app.include_router(operations(list, CollectorRegistry()))
     return app
 
 

@@ -15,8 +15,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from .examples import example_of
-from .exchange import signed_in
 from .problems import MEDIA_TYPE, PROBLEMS, FieldError, ProblemBody
+from .routing import needs_sign_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,7 +101,7 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
         }
     for code in sorted({*_ALWAYS, *_possible(route, method)}):
         responses.setdefault(str(code), _problem_response(code))
-    if _needs_sign_in(route.dependant):
+    if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
     elif path.startswith("/api/"):
         operation["security"] = [{}, {"bearer": []}]
@@ -148,9 +148,3 @@ def _problem_response(code: int) -> dict[str, Any]:
             }
         },
     }
-
-
-def _needs_sign_in(dependant: Any) -> bool:
-    # Plain dependencies are wrapped, so that they run where the request does (rest/routing.py).
-    asked = getattr(dependant.call, "__wrapped__", dependant.call)
-    return asked is signed_in or any(_needs_sign_in(inner) for inner in dependant.dependencies)

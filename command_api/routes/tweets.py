@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from events.ids import ActivityId, TweetId, is_id, millis
 from events.tweets import Place, TweetPosted
 from rest import resources
+from rest.authentication import Viewer
 from rest.edge import Hot, read_body
 from rest.exchange import Exchange, Receive, Reply, Scope
 from rest.problems import ProblemError, invalid
@@ -28,13 +29,14 @@ from ..domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
 from ..domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from ..domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from ..text.entities import extract
-from ..text.errors import TextError
+from ..text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong
 from ..text.validation import check_tweet
 from .executing import Commands, Executing, Executor
 
 tweets = router("Tweets")
 
 POST_PATH = "/api/v1/tweets"
+_CODES: dict[type[TextError], str] = {EmptyText: "empty", TextTooLong: "too_long", ForbiddenCharacter: "character"}
 
 
 class LocationBody(Body):
@@ -67,7 +69,7 @@ def checked(text: str) -> str:
     try:
         return check_tweet(text)
     except TextError as error:
-        raise invalid("text", type(error).__name__, str(error)) from None
+        raise invalid("text", _CODES[type(error)], str(error)) from None
 
 
 def tweet_id(text: str) -> TweetId:
@@ -110,13 +112,8 @@ def posted(state: State, decided: Decided) -> Answer:
     return Answer(201, msgspec.json.encode(tweet), headers)
 
 
-async def post(commands: Commands, exchange: Exchange, raw: bytes) -> Reply:
-    """Post a tweet from a request's body; the route below and the hot path share it."""
-    viewer = exchange.signed_in()
-    try:
-        body = TweetBody.model_validate(parsed(raw))
-    except ValidationError as error:
-        raise validation_problem([{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]) from None
+async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: TweetBody, raw: bytes) -> Reply:
+    """Post a tweet; the route below and the hot path share it."""
     text = checked(body.text)
     place = body.location
     command = PostTweet(
@@ -141,8 +138,14 @@ def hot_post(commands: Commands) -> Hot:
     """The handler of `POST /tweets` below FastAPI, which is half of what a request costs."""
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        viewer = exchange.signed_in()
         check_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
-        return await post(commands, exchange, await read_body(receive, commands.most_bytes))
+        raw = await read_body(receive, commands.most_bytes)
+        try:
+            body = TweetBody.model_validate(parsed(raw))
+        except ValidationError as error:
+            raise validation_problem([{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]) from None
+        return await post(commands, exchange, viewer, body, raw)
 
     return handler
 
@@ -155,7 +158,7 @@ async def post_tweet(
 
     Who is mentioned is settled now. The answer is the tweet; its `sentiment` follows when it has been scored.
     """
-    reply = await post(executing.commands, exchange, await request.body())
+    reply = await post(executing.commands, exchange, viewer, body, await request.body())
     response = Response(reply.body, reply.status)
     response.raw_headers += [*reply.headers]
     return response

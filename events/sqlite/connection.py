@@ -29,12 +29,17 @@ class IncompatibleData(Exception):
     """The data directory was written by another version of the software, which this one cannot read."""
 
 
-def connect(path: Path, *, durable: bool, read_only: bool = False, cache_mib: int = 16) -> apsw.Connection:
+def connect(
+    path: Path, *, durable: bool, read_only: bool = False, cache_mib: int = 16, mmap_mib: int = 0
+) -> apsw.Connection:
     """A connection in WAL mode.
 
     `durable` commits reach the disk before they return (`synchronous=FULL`); others may lose the newest commits in a
     power cut, never their consistency. Checkpoints are left to a `Checkpointer`: made inside a commit they cost it
-    several ms. Raises CorruptLog where the file is cut short or no database, LogUnavailable where it cannot be opened.
+    several ms. `cache_mib` is kept of the file in the process, `mmap_mib` mapped: look-ups in what is mapped cost no
+    copy, and count as memory of the process all the same.
+
+    Raises CorruptLog where the file is cut short or no database, LogUnavailable where it cannot be opened.
     """
     check_length(path)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -50,7 +55,7 @@ def connect(path: Path, *, durable: bool, read_only: bool = False, cache_mib: in
             connection.execute("PRAGMA wal_autocheckpoint=0")
             connection.execute("PRAGMA journal_size_limit=67108864")
         connection.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")
-        connection.execute("PRAGMA mmap_size=268435456")
+        connection.execute(f"PRAGMA mmap_size={mmap_mib << 20}")
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA foreign_keys=OFF")
     except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:

@@ -27,9 +27,7 @@ UNHANDLED = {
 }
 """Events that are kept for people to read, or for what comes: each with its reason."""
 
-UNPRODUCED = {
-    "AccountActive": "the query side reports it together with the analytics that read it",
-}
+UNPRODUCED: dict[str, str] = {}
 """Events that no code appends: each with its reason."""
 
 

@@ -1,13 +1,15 @@
 """Every command in the documentation is run, page by page, and prints what the page shows.
 
-In an output `...` stands for anything; ids, moments, tokens and durations are another each time. What a reader sees for
-themselves, comments in the page tell the test: `<!-- test: stop -->` that what goes on is stopped before the next block,
-`<!-- test: shape -->` that texts and numbers are another each time as well, `<!-- test: sources -->` that the page is
-read in a copy of the project, `<!-- test: file PATH -->` and `<!-- test: append PATH -->` where a block goes.
+In an output `...` stands for anything; ids, moments, tokens and durations are another each time. What a reader sees
+for themselves, comments in the page tell the test: `<!-- test: stop -->` that what goes on is stopped before the next
+block, `<!-- test: shape -->` that texts and numbers are another each time as well, `<!-- test: sources -->` that the
+page is read in a copy of the project, `<!-- test: file PATH -->` and `<!-- test: append PATH -->` where a block goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,12 +62,28 @@ def follow(terminal: Terminal, block: Block) -> None:
         terminal.run(command.text, command.printed, shape="shape" in block.directives)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", RUN_PAGES, ids=name)
-def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
-    with Terminal(tmp_path) as terminal:
+def read(page: Path, place: Path) -> None:
+    """Follow a page from its beginning to its end."""
+    with Terminal(place) as terminal:
         for block in blocks(page):
             follow(terminal, block)
+
+
+@pytest.fixture(scope="module")
+def reading(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[None]]]:
+    """The pages that are asked for, each being read: three at a time, for much of the time goes by in waiting."""
+    asked = (item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec"))
+    pages = [page for page in dict.fromkeys(asked) if page in RUN_PAGES]
+    with ThreadPoolExecutor(3) as pool:
+        yield {page: pool.submit(read, page, tmp_path_factory.mktemp(page.stem)) for page in pages}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN_PAGES, ids=name)
+def test_the_commands_of_a_page_do_what_it_says(page: Path, reading: dict[Path, Future[None]]) -> None:
+    reading[page].result()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from events.accounts import AccountRegistered
 from events.entities import Entities, fold_tag
-from events.ids import AccountId, TweetId
+from events.graph import AccountFollowed
+from events.ids import AccountId, Millis, TweetId
 from stores.counts import AccountCounts, TweetCounts
 from stores.engagement import Marks
 from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers
-from tests.community import Community, Moment, Written
+from tests.community import HOUR, Community, Moment, Written
 from tests.histories import histories
 from tests.projections.projected import projected
 
@@ -232,3 +233,17 @@ test_the_public_timeline_has_everyones_posts_without_replies_to_others = holds(t
 test_conversations_are_known_upwards_and_downwards = holds(conversations)
 test_a_hashtag_leads_to_the_tweets_that_carry_it_now = holds(hashtags)
 test_users_are_found_by_id_and_by_name_in_any_case = holds(users)
+
+
+def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it() -> None:
+    c = Community()
+    ada, *others = (c.register() for _ in range(4))
+    for n, other in enumerate(others):
+        ago = Millis(c.now - (0, 2 * HOUR, HOUR)[n])
+        c.follows[ada, other] = c.tell(AccountFollowed(follower=ada, followee=other), ada, ago)
+    models = projected([c.records])
+
+    listed = asyncio.run(walk(partial(models.readers.graph.following, ada), 1))
+
+    assert listed == [others[0], others[2], others[1]]
+    models.close()

@@ -106,7 +106,6 @@ WRONG = [
     ({"username": "ad"}, "username", "string_pattern_mismatch"),
     ({"username": 3}, "username", "string_type"),
     ({"email": "nobody"}, "email", "pattern"),
-    ({"email": "\ud800@example.org"}, "email", "string_unicode"),
     ({"password": "short"}, "password", "string_too_short"),
     ({"password": "password1"}, "password", "common"),
     ({"password": "x" * 73}, "password", "string_too_long"),

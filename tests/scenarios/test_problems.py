@@ -25,28 +25,38 @@ async def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, slug
 
 
-@pytest.mark.parametrize("slug", sorted(PROBLEMS))
-async def test_every_problem_explains_itself(http: httpx.AsyncClient, slug: str) -> None:
-    answer = await http.get(f"http://test/problems/{slug}")
-    assert answer.status_code == 200
-    explained = answer.json()
-    assert explained["type"] == f"/problems/{slug}"
-    assert (explained["status"], explained["title"]) == (PROBLEMS[slug].status, PROBLEMS[slug].title)
-    assert explained["advice"]
+async def test_every_problem_explains_itself(http: httpx.AsyncClient) -> None:
+    for slug, kind in PROBLEMS.items():
+        answer = await http.get(f"http://test/problems/{slug}")
+        assert answer.status_code == 200
+        explained = answer.json()
+        assert explained["type"] == f"/problems/{slug}"
+        assert (explained["status"], explained["title"]) == (kind.status, kind.title)
+        assert explained["advice"]
 
 
 async def test_a_problem_that_is_none_is_not_explained(http: httpx.AsyncClient) -> None:
     assert await refused(await http.get("http://test/problems/no-such")) == (404, "not-found")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"{'text': 1}", b'{"text": "a"', b"\xff\xfe", b'{"text": "a"} {}', b'{"text": NaN}', b"[" * 9999],
-)
-@pytest.mark.parametrize("path", ["/tweets", "/auth/login"])
-async def test_what_is_no_json_is_a_400(http: httpx.AsyncClient, ada: Person, path: str, body: bytes) -> None:
-    answer = await http.post(path, content=body, headers=ada.bearer | JSON)
-    assert await refused(answer) == (400, "malformed-json")
+NOT_JSON = [
+    b"",
+    b"{",
+    b'{"text": "\\ud800"}',
+    b"{'text': 1}",
+    b'{"text": "a"',
+    b"\xff\xfe",
+    b'{"text": "a"} {}',
+    b'{"text": NaN}',
+    b"[" * 9999,
+]
+
+
+async def test_what_is_no_json_is_a_400(http: httpx.AsyncClient, ada: Person) -> None:
+    for path in ("/tweets", "/auth/login"):
+        for body in NOT_JSON:
+            answer = await http.post(path, content=body, headers=ada.bearer | JSON)
+            assert await refused(answer) == (400, "malformed-json"), (path, body[:20])
 
 
 async def test_who_is_not_signed_in_is_told_how_to(http: httpx.AsyncClient) -> None:
@@ -112,9 +122,9 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), UNKNOWN)
-async def test_what_there_is_not_is_a_404(ada: Person, method: str, path: str) -> None:
-    assert await refused(await ada.request(method, path)) == (404, "not-found")
+async def test_what_there_is_not_is_a_404(ada: Person) -> None:
+    for method, path in UNKNOWN:
+        assert await refused(await ada.request(method, path)) == (404, "not-found"), (method, path)
 
 
 async def test_what_conflicts_with_the_state_is_a_409(http: httpx.AsyncClient, ada: Person) -> None:
@@ -168,27 +178,28 @@ async def test_what_is_too_large_is_a_413_said_in_advance_or_not(
     assert await refused(await http.post(path, content=parts(), headers=ada.bearer | JSON)) == (413, "too-large")
 
 
-@pytest.mark.parametrize("path", ["/tweets", "/auth/login", "/notifications/read"])
-@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
-async def test_what_is_not_said_to_be_json_is_a_415(http: httpx.AsyncClient, ada: Person, path: str, kind: str) -> None:
-    headers = ada.bearer | ({"content-type": kind} if kind else {})
-    assert await refused(await http.post(path, content=b"{}", headers=headers)) == (415, "wrong-type")
+async def test_what_is_not_said_to_be_json_is_a_415(http: httpx.AsyncClient, ada: Person) -> None:
+    for path in ("/tweets", "/auth/login", "/notifications/read"):
+        for kind in ("", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
+            headers = ada.bearer | ({"content-type": kind} if kind else {})
+            answer = await http.post(path, content=b"{}", headers=headers)
+            assert await refused(answer) == (415, "wrong-type"), (path, kind)
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
-async def test_json_is_json_with_any_parameter_in_any_case(http: httpx.AsyncClient, ada: Person, kind: str) -> None:
-    answer = await http.post("/tweets", content=b'{"text": "hi"}', headers=ada.bearer | {"content-type": kind})
-    assert answer.status_code == 201
+async def test_json_is_json_with_any_parameter_in_any_case(http: httpx.AsyncClient, ada: Person) -> None:
+    for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
+        answer = await http.post("/tweets", content=b'{"text": "hi"}', headers=ada.bearer | {"content-type": kind})
+        assert answer.status_code == 201
 
 
 INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "x", "reply-to": None}, "reply-to", "extra_forbidden"),
     ({}, "text", "missing"),
     ({"text": 1}, "text", "string_type"),
-    ({"text": ""}, "text", "EmptyText"),
-    ({"text": "x" * 281}, "text", "TextTooLong"),
-    ({"text": "x" * 60_000}, "text", "TextTooLong"),
-    ({"text": "a\u202eb"}, "text", "ForbiddenCharacter"),
+    ({"text": ""}, "text", "empty"),
+    ({"text": "x" * 281}, "text", "too_long"),
+    ({"text": "x" * 60_000}, "text", "too_long"),
+    ({"text": "a\u202eb"}, "text", "character"),
     ({"text": "x", "reply_to": "1"}, "reply_to", "not_an_id"),
     ({"text": "x", "quote_of": ""}, "quote_of", "not_an_id"),
     ({"text": "x", "sensitive": "yes"}, "sensitive", "bool_type"),
@@ -199,14 +210,12 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "code"), INVALID)
-async def test_what_is_invalid_is_a_422_that_names_the_field(
-    ada: Person, body: dict[str, Any], field: str, code: str
-) -> None:
-    answer = await ada.request("POST", "/tweets", json=body)
-    assert await refused(answer) == (422, "invalid-value")
-    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
-    assert all(error["message"] for error in answer.json()["errors"])
+async def test_what_is_invalid_is_a_422_that_names_the_field(ada: Person) -> None:
+    for body, field, code in INVALID:
+        answer = await ada.request("POST", "/tweets", json=body)
+        assert await refused(answer) == (422, "invalid-value"), body
+        assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
+        assert all(error["message"] for error in answer.json()["errors"])
 
 
 async def test_all_that_is_wrong_is_told_at_once(ada: Person) -> None:
@@ -214,22 +223,19 @@ async def test_all_that_is_wrong_is_told_at_once(ada: Person) -> None:
     assert sorted(error["field"] for error in answer.json()["errors"]) == ["sensitive", "text", "txt"]
 
 
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
+async def test_a_parameter_that_there_is_not_is_a_422(ada: Person) -> None:
+    tweet = (await ada.post("here"))["id"]
+    for path, field in (
         ("/public?limt=3", "limt"),
         ("/feed?limit=3&page=2", "page"),
-        ("/tweets/%s?viewer=me", "viewer"),
+        (f"/tweets/{tweet}?viewer=me", "viewer"),
         ("/users/ada?expand=1", "expand"),
         ("/search/tweets?q=a&order=best", "order"),
         ("/trends?windw=1h", "windw"),
-    ],
-)
-async def test_a_parameter_that_there_is_not_is_a_422(ada: Person, path: str, field: str) -> None:
-    tweet = (await ada.post("here"))["id"]
-    answer = await ada.get(path.replace("%s", tweet))
-    assert await refused(answer) == (422, "invalid-value")
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    ):
+        answer = await ada.get(path)
+        assert await refused(answer) == (422, "invalid-value"), path
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
     write = await ada.request("POST", f"/tweets/{tweet}/like?twice=1")
     assert await refused(write) == (422, "invalid-value")
     assert await refused(await ada.request("POST", "/tweets?draft=1", json={"text": "x"})) == (422, "invalid-value")

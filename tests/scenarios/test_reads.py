@@ -168,6 +168,19 @@ async def test_quotes_are_shown_one_level_deep_and_not_past_a_deletion(ada: Pers
     assert (await ada.read(f"/tweets/{third['id']}"))["quote"]["tweet"] is None
 
 
+async def test_of_what_a_muted_account_wrote_a_quote_has_only_the_names(ada: Person, bob: Person) -> None:
+    quoted = await bob.post("an idea")
+    tweet = await ada.after(bob).post("listen", quote_of=quoted["id"])
+    await ada.do("POST", "/users/bob/mute")
+
+    assert (await ada.read(f"/tweets/{tweet['id']}"))["quote"] == {
+        "id": quoted["id"],
+        "author_id": bob.id,
+        "tweet": None,
+    }
+    assert (await bob.after(ada).read(f"/tweets/{tweet['id']}"))["quote"]["tweet"]["text"] == "an idea"
+
+
 async def test_a_tweet_has_a_tag_and_is_not_sent_again_while_nothing_changes(ada: Person, bob: Person) -> None:
     path = f"/tweets/{(await ada.post('hello'))['id']}"
     tag = (await ada.get(path)).headers["etag"]

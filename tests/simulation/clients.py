@@ -67,9 +67,13 @@ class Clients:
         """Notifications that each account was shown."""
 
     def wave(self, now: int) -> list[Command]:
-        """Commands that are sent at once; now and then an act and its undoing by one account."""
+        """Commands that are sent at once; now and then an act and its undoing by one account, or all about one tweet."""
         chance = self._chance
         commands = [self.command(now) for _ in range(chance.choice((1, 1, 1, 2, 3, 4)))]
+        if chance.random() < 0.15 and (tweet := self._tweet()) is not None:
+            author = self._model.tweets[tweet].author
+            commands.insert(0, Command("delete", author, tweet=tweet))
+            commands += [Command("like", self._account(), tweet=tweet), self._about("edit", author, tweet)]
         first = commands[0]
         opposite = first.verb.removeprefix("un") if first.verb.startswith("un") else f"un{first.verb}"
         if chance.random() < 0.25 and opposite in WEIGHTS:
@@ -91,7 +95,7 @@ class Clients:
             if there and chance.random() < 0.8:
                 actor, tweet = chance.choice(there)
             if tweet is not None:
-                return self._about(verb, actor, tweet, now)
+                return self._about(verb, actor, tweet)
         if verb == "import":
             return self._import(actor, now)
         if verb in ("read_one", "read_all"):
@@ -109,7 +113,7 @@ class Clients:
             return Command(verb, actor, other=other)
         return Command(verb, actor, other=self._account())
 
-    def _about(self, verb: str, actor: str, tweet: str, now: int) -> Command:
+    def _about(self, verb: str, actor: str, tweet: str) -> Command:
         if verb == "reply":
             return Command("post", actor, text=self.text(), reply_to=tweet)
         if verb == "quote":

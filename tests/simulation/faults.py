@@ -108,7 +108,7 @@ class Faults:
         if sql == "ROLLBACK":
             return True  # what a crash does as well
         self.step()
-        if not self.calm and sql == "COMMIT" and self._chance.random() < 0.02:
+        if not self.calm and sql == "COMMIT" and self._chance.random() < 0.03:
             raise apsw.FullError("the simulated disk is full")
         return True
 

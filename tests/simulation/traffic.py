@@ -93,7 +93,7 @@ class Traffic:
         process.faults.step()
         await self.settle(process)
         self._keys += [a for a in attempts if a.key is not None]
-        if self._unanswered and self._chance.random() < 0.7:
+        if self._unanswered and self._chance.random() < 0.9:
             await self.try_again(process)
 
     async def _one(self, process: Process, attempt: Attempt) -> Answer:

@@ -127,7 +127,7 @@ class World:
         if self.chance.random() < 0.25:
             self.ledger.happened["power cuts"] += 1
             self._cut_power()
-        self.clock.pass_(self.chance.choice((-4000, -900, -50, 0, 300)))
+        self.clock.pass_(self.chance.choice((-4000, -4000, -900, -50, 300)))
 
     async def act(self) -> None:
         """One thing happens; if the process dies of it, the next one opens what it left."""
@@ -253,7 +253,7 @@ class World:
         self.ledger.happened["copies"] += 1
         with suppress(LogUnavailable):
             await self.live.system.log.append([New(old.event, old.about)])
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.5:
             self.faults.crash()
 
     async def later(self) -> None:
