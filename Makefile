@@ -29,6 +29,7 @@ check: setup ## Style, types, layers, schemas, documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m docs.generate --check
 
 test-fast: setup ## The tests for every edit, under a minute
 	$(BIN)/pytest -q -m "not slow"

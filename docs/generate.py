@@ -273,7 +273,7 @@ def figures() -> Iterator[str]:
     yield f"Machine: {machine['cpus']} cores, Python {machine['python']}, {machine['system']}."
     yield ""
     yield from table(
-        ("figure", "measured", "at least", "limit of the same run", "of it"),
+        ("figure", "measured", "target", "limit of the same run", "of it"),
         ((f["name"], _measured(f), _target(f), _limit(f), _ratio(f)) for f in kept["figures"]),
     )
 
@@ -288,7 +288,7 @@ def _measured(figure: dict[str, Any]) -> str:
 
 
 def _target(figure: dict[str, Any]) -> str:
-    sign = "" if figure["more_is_better"] else "at most "
+    sign = "≥ " if figure["more_is_better"] else "≤ "
     return f"{sign}{_number(figure['target'])} {figure['unit']}"
 
 

@@ -61,7 +61,7 @@ class Written:
     deleted: bool = False
 
 
-@dataclass
+@dataclass(repr=False)
 class Community:
     """What is so, and the records that tell it, in the order in which it came to be."""
 
@@ -82,6 +82,9 @@ class Community:
         randomness = random.Random(7)
         self.ids = HybridClock(lambda: self.now, randomness.randbytes)
         self._ends: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<Community: {' '.join(record.type for record in self.records)}>"
 
     def tell(self, event: Event, actor: AccountId, time: Millis | None = None) -> Moment:
         """Append an event that happened at `time`, or now; the moment by which lists are ordered."""

@@ -137,11 +137,27 @@ class Executor:
                 headers=(("retry-after", "1"),),
             ) from None
 
-    def limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+    def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
         """Take a token of each policy, and tell in the answer's headers what is left. Raises TooMany."""
         for bucket in self.commands.limits.take(policies, account):
             self._exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
             self._exchange.extra.append((b"ratelimit", bucket.header().encode()))
+
+    async def execute_limited(
+        self,
+        policies: tuple[Policy, ...],
+        decision: Decision[C, S],
+        command: C,
+        context: Context,
+        accepted: Callable[[S, Decided], Answer] = no_content,
+    ) -> Outcome:
+        """Decide it, if the actor may as often. An answer that was given before is given again for nothing."""
+        assert context.actor is not None
+        self._limit(policies, context.actor)
+        outcome = await self.execute(decision, command, context, accepted)
+        if outcome.replayed:
+            self.commands.limits.give_back(policies, context.actor)
+        return outcome
 
     def headers(self, outcome: Outcome) -> list[tuple[str, str]]:
         """The headers of the outcome's answer."""

@@ -39,9 +39,9 @@ async def named(executing: Executor, username: str) -> AccountId:
 async def follow(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
     command = FollowAccount(viewer.account, await named(executing, username))
-    executing.limit(executing.commands.policies.follows, viewer.account)
     context = executing.context(viewer.account, await request.body())
-    return executing.response(await executing.execute(FOLLOW_ACCOUNT, command, context))
+    policies = executing.commands.policies.follows
+    return executing.response(await executing.execute_limited(policies, FOLLOW_ACCOUNT, command, context))
 
 
 @graph.delete("/users/{username}/follow", status_code=204)

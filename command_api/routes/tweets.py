@@ -128,8 +128,8 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
         content_warning=body.content_warning,
     )
     executor = Executor(commands, exchange, "POST", POST_PATH)
-    executor.limit(commands.policies.tweets, viewer.account)
-    outcome = await executor.execute(POST_TWEET, command, executor.context(viewer.account, raw), posted)
+    context = executor.context(viewer.account, raw)
+    outcome = await executor.execute_limited(commands.policies.tweets, POST_TWEET, command, context, posted)
     headers = [(name.encode(), value.encode()) for name, value in executor.headers(outcome)]
     return Reply(outcome.answer.status, outcome.answer.body, headers)
 

@@ -92,12 +92,12 @@ class SqliteHomeFeed:
         try:
             rows: Any = cursor.execute(sql, (viewer, key, wanted))
             for by, activity, tweet, shown in rows:
-                if len(found) == limit:
-                    return key, False
+                if shown:
+                    if len(found) == limit:
+                        return key, False
+                    found.append((by, activity, tweet))
                 merged += 1
                 key = activity
-                if shown:
-                    found.append((by, activity, tweet))
         finally:
             cursor.close()
         return key, merged < wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import apsw
 
@@ -31,13 +32,14 @@ class SqlitePublicTimeline:
         key = b""
         cursor = self._connection.cursor()
         try:
-            for row in cursor.execute(self._latest, (key_before(before), SCANNED)):
-                if len(found) == limit:
-                    return Page(found, from_bytes(key))
-                scanned += 1
-                key, shown = row
+            rows: Any = cursor.execute(self._latest, (key_before(before), SCANNED))
+            for tweet, shown in rows:
                 if shown:
-                    found.append(TweetId(from_bytes(key)))
+                    if len(found) == limit:
+                        return Page(found, from_bytes(key))
+                    found.append(TweetId(from_bytes(tweet)))
+                scanned += 1
+                key = tweet
         finally:
             cursor.close()
         return Page(found, from_bytes(key) if scanned == SCANNED else None)

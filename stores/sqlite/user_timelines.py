@@ -107,12 +107,12 @@ class SqliteUserTimelines:
         try:
             rows: Any = cursor.execute(sql, (number_of(account), key_before(before), SCANNED))
             for activity, tweet, shown in rows:
-                if len(found) == limit:
-                    return Page(found, from_bytes(key))
+                if shown:
+                    if len(found) == limit:
+                        return Page(found, from_bytes(key))
+                    found.append(activity_of(activity, tweet, account))
                 scanned += 1
                 key = activity
-                if shown:
-                    found.append(activity_of(key, tweet, account))
         finally:
             cursor.close()
         return Page(found, from_bytes(key) if scanned == SCANNED else None)

@@ -160,9 +160,9 @@ class Embedded:
         names = ("position", "id", "type", "version", "key", "time", "headers", "value")
         rows = self.db.connection.execute(f"SELECT {','.join(names)} FROM records WHERE type=?", (type_,)).fetchall()
         for row in rows:
-            changed = (dict(zip(names, row, strict=True)) | columns).values()
+            changed = tuple((dict(zip(names, row, strict=True)) | columns).values())
             await self._run("DELETE FROM records WHERE position=?", row[0])
-            await self._run("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?)", *changed, checksum(*changed))
+            await self._run("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?)", *changed, checksum(changed))
 
     async def _run(self, statement, *bindings):
         await self.db.commits.run(lambda: self.db.connection.execute(statement, bindings).fetchall())

@@ -50,7 +50,7 @@ async def walk(fetch: Fetch[T], limit: int) -> list[T]:
     while True:
         page = await fetch(position, limit)
         assert len(page.items) <= limit
-        assert page.items or position is None  # a page that says it goes on does
+        assert page.items or not items  # a page that said it goes on did
         items += page.items
         position = page.next
         if position is None:

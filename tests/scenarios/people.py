@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -91,6 +93,15 @@ async def join(http: httpx.AsyncClient, name: str) -> Person:
     person = Person(http, answer.json())
     person.written.append(answer.headers["consistency-token"])
     return person
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Let others have their turns of the event loop until something holds."""
+    for _ in range(100_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it does not come to hold")
 
 
 def texts(items: list[Json]) -> list[str]:

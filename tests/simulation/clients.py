@@ -33,7 +33,7 @@ WEIGHTS = {
     "unbookmark": 2,
     "follow": 12,
     "unfollow": 6,
-    "block": 2,
+    "block": 3,
     "unblock": 3,
     "mute": 2,
     "unmute": 3,
@@ -70,10 +70,10 @@ class Clients:
         """Commands that are sent at once; now and then an act and its undoing by one account, or all about one tweet."""
         chance = self._chance
         commands = [self.command(now) for _ in range(chance.choice((1, 1, 1, 2, 3, 4)))]
-        if chance.random() < 0.15 and (tweet := self._tweet()) is not None:
+        if chance.random() < 0.12 and (tweet := self._tweet()) is not None:
             author = self._model.tweets[tweet].author
-            commands.insert(0, Command("delete", author, tweet=tweet))
-            commands += [Command("like", self._account(), tweet=tweet), self._about("edit", author, tweet)]
+            commands = [self._about(chance.choice(("edit", "edit", "delete")), author, tweet), *commands]
+            commands.append(self._about(chance.choice(("edit", "like", "reply")), author, tweet))
         first = commands[0]
         opposite = first.verb.removeprefix("un") if first.verb.startswith("un") else f"un{first.verb}"
         if chance.random() < 0.25 and opposite in WEIGHTS:
@@ -107,7 +107,9 @@ class Clients:
             return Command(verb, actor, text=Text(chance.choice(WORDS)), if_version=version)
         if verb in ("post", "reply", "quote"):
             return Command("post", actor, text=self.text())
-        pairs = sorted(getattr(self._model, _APART[verb])) if verb in _APART else ()
+        pairs: Sequence[tuple[str, str]] = sorted(getattr(self._model, _APART[verb])) if verb in _APART else ()
+        if verb == "block":
+            pairs = [(followee, follower) for follower, followee in sorted(self._model.follows)]
         if pairs and chance.random() < 0.8:
             actor, other = chance.choice(pairs)
             return Command(verb, actor, other=other)

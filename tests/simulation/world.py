@@ -137,7 +137,7 @@ class World:
             (self.read, 5),
             (self.walk, 3),
             (lambda: self.traffic.repeat(self.live), 2),
-            (self.copy, 2),
+            (self.copy, 3),
             (self.later, 2),
             (self.newcomer, 1),
             (self.rebuild, 1),
@@ -253,7 +253,7 @@ class World:
         self.ledger.happened["copies"] += 1
         with suppress(LogUnavailable):
             await self.live.system.log.append([New(old.event, old.about)])
-        if self.chance.random() < 0.5:
+        if self.chance.random() < 0.7:
             self.faults.crash()
 
     async def later(self) -> None:
