@@ -142,7 +142,7 @@ class Edge:
             if begun:
                 raise
             status = problem.problem.status
-            await _send_reply(send, reply_of(problem, error, exchange), exchange.extra)
+            await _send_reply(send, reply_of(problem, error, exchange), exchange.extra, is_head=method == "HEAD")
         finally:
             self._telemetry.request(exchange.request_id, method, route, status, time.perf_counter() - started)
 
@@ -204,12 +204,12 @@ def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) ->
     return Reply(problem.problem.status, body_of(problem, exchange.request_id), headers)
 
 
-async def _send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
+async def _send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, is_head: bool = False) -> None:
     headers = [*reply.headers, *extra]
     if reply.status != 204 and reply.status != 304:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 
 
 async def read_body(receive: Receive, most_bytes: int) -> bytes:

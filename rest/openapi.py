@@ -52,7 +52,7 @@ def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
 def document(app: FastAPI, description: str) -> dict[str, Any]:
     """The document of all routes of `app`."""
     openapi = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
-    routes = list(documented(app))
+    routes = [(path, route) for path, route in routed(app) if route.include_in_schema]
     shapes = _shapes([route for _, route in routes])
     schemas, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     by_shape = dict(zip((repr(shape) for shape in shapes), schemas, strict=True))
@@ -70,11 +70,11 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
     return openapi
 
 
-def documented(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
-    """Every documented route, with its whole path: routers that were included know only their part of it."""
+def routed(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
+    """Every route, with its whole path: routers that were included know only their part of it."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route
-        if isinstance(route, APIRoute) and route.include_in_schema and context.path_format is not None:
+        if isinstance(route, APIRoute) and context.path_format is not None:
             yield context.path_format, route
 
 

@@ -54,7 +54,15 @@ class Bucket:
     def header(self) -> str:
         """As in `RateLimit`: what is left, and in how many seconds the bucket is full again."""
         missing = self.policy.burst - self.tokens
-        return f'"{self.policy.name}";r={int(self.tokens)};t={math.ceil(missing / self.policy.per_ms / 1000)}'
+        return f'"{self.policy.name}";r={int(self.tokens)};t={_seconds(missing / self.policy.per_ms)}'
+
+
+_ONE = 1 - 1e-6
+"""A token, but for the last bits of its fraction: who waited as long as was said is not refused because of them."""
+
+
+def _seconds(ms: float) -> int:
+    return math.ceil(ms / 1000 - 1e-6)
 
 
 class RateLimits:
@@ -72,9 +80,9 @@ class RateLimits:
         now = self._clock()
         buckets = tuple(self._bucket(policy, key, now) for policy in policies)
         for bucket in buckets:
-            if bucket.tokens < 1:
+            if bucket.tokens < _ONE:
                 self.on_refused(bucket.policy.name)
-                wait = math.ceil((1 - bucket.tokens) / bucket.policy.per_ms / 1000)
+                wait = _seconds((1 - bucket.tokens) / bucket.policy.per_ms)
                 raise TooMany(bucket, max(1, wait))
         for bucket in buckets:
             bucket.tokens -= 1

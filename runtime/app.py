@@ -25,7 +25,7 @@ from query_api.serving import Queries
 from rest.authentication import Viewer
 from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import Scope, exchange_of
-from rest.openapi import document, documented
+from rest.openapi import document, routed
 from rest.problems import ProblemError
 from rest.rate_limits import Policy
 from rest.signing import ConsistencyTokens
@@ -149,7 +149,7 @@ def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Respons
     async def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if not routes:  # it takes 60 ms, which a start should not
-            routes.extend((compile_path(path)[0], route.methods or set()) for path, route in documented(app))
+            routes.extend((compile_path(path)[0], route.methods or set()) for path, route in routed(app))
         path = request.url.path
         methods = {method for pattern, allowed in routes if pattern.match(path) for method in allowed}
         if "GET" in methods:

@@ -19,6 +19,7 @@ from events.log import Positions
 from rest.tickets import Tickets
 from runtime.embedded.composing import Composition
 from runtime.embedded.system import InProcess, System
+from runtime.operations import Part
 from runtime.serving import Server, free_port
 from runtime.settings import Settings
 
@@ -74,7 +75,8 @@ class Service:
     def __init__(self, system: System, views: InProcess) -> None:
         self.system = system
         self.views = views
-        self.composition = Composition(system, parts=list, telemetry=Faults())
+        self.parts: list[Part] = []
+        self.composition = Composition(system, parts=lambda: self.parts, telemetry=Faults())
         self.authenticator = self.composition.authenticator
         self.tickets = Tickets(system.token_key, system.revocations, system.clock)
 

@@ -40,11 +40,10 @@ async def test_without_a_key_the_same_body_is_another_tweet(ada: Person, service
 
 
 async def test_what_is_answered_again_counts_towards_no_limit(ada: Person) -> None:
-    left = {
-        (await ada.do("POST", "/tweets", {"text": "once"}, **KEY)).headers["ratelimit"].split(";t=")[0]
-        for _ in range(10)
-    }
-    assert left == {'"tweets";r=299'}
+    for _ in range(20):
+        await ada.do("POST", "/tweets", {"text": "once"}, **KEY)
+    other = await ada.do("POST", "/tweets", {"text": "the second"})
+    assert other.headers["ratelimit"].startswith('"tweets";r=298;')
 
 
 async def test_a_key_serves_one_request_only(ada: Person, service: Service) -> None:

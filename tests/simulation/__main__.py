@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from .laws import Violation
@@ -13,14 +14,14 @@ from .mutations import MUTATIONS
 from .world import simulate
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the seeds; 1 where one of them breaks a law."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), help="plant a bug first")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     seeds = range(options.first, options.first + options.seeds) if options.seed is None else (options.seed,)
     happened: Counter[str] = Counter()
     started = time.perf_counter()

@@ -67,7 +67,7 @@ class Clients:
         """Notifications that each account was shown."""
 
     def wave(self, now: int) -> list[Command]:
-        """Commands that are sent at once; now and then an act and its undoing by one account, or all about one tweet."""
+        """Commands that are sent at once; now and then an act and its undoing, or several about one tweet."""
         chance = self._chance
         commands = [self.command(now) for _ in range(chance.choice((1, 1, 1, 2, 3, 4)))]
         if chance.random() < 0.12 and (tweet := self._tweet()) is not None:

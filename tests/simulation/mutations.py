@@ -55,27 +55,33 @@ def ids_go_on_from_the_last_records() -> Iterator[Any]:
 
 @mutation
 def copy_at_another_offset_is_counted() -> Iterator[Any]:
-    """What was read before is told by its offset, which a second copy does not share."""
+    """What was done to tweets before is told by its offset, which a second copy does not share."""
     right = Group.apply
 
     async def apply(self: Group, records: Sequence[Record], positions: Positions) -> int:
         applied = await self.sink.positions()
-        fresh = {(r.place, r.offset): r for r in records if r.offset >= applied.get(r.place, 0)}
-        with patch.object(processing, "first_copies", lambda records, newest: list(records)):
-            return await right(self, list(fresh.values()), positions)
+
+        def by_offset(records: Sequence[Record], newest: dict[Entity, str]) -> list[Record]:
+            fresh = {record.about.id for record in first_copies(records, newest)}
+            unread = {(r.place, r.offset): r for r in records if r.offset >= applied.get(r.place, 0)}
+            return [r for r in unread.values() if r.topic == "engagement" or r.about.id in fresh]
+
+        with patch.object(processing, "first_copies", by_offset):
+            return await right(self, records, positions)
 
     yield patch.object(Group, "apply", apply)
 
 
 @mutation
 def fold_by_arrival() -> Iterator[Any]:
-    """Only a repetition of the last event is dropped: an older one that arrives late is folded over newer ones."""
+    """Of follows only a repetition of the last is dropped: one that arrives late is folded over newer ones."""
 
     def arrivals(records: Sequence[Record], newest: dict[Entity, str]) -> list[Record]:
         fresh = []
         for record in records:
             entity = (record.topic, record.key)
-            if newest.get(entity) != record.about.id:
+            before = newest.get(entity, "")
+            if before != record.about.id if record.topic == "graph" else before < record.about.id:
                 newest[entity] = record.about.id
                 fresh.append(record)
         return fresh

@@ -1,0 +1,85 @@
+"""Operations, at the root: alive, ready, metrics, the documentation."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from accounts_service import Service
+from people import Person
+from prometheus_client.parser import text_string_to_metric_families
+
+from runtime.operations import Part
+
+ROOT = "http://test"
+
+
+async def test_it_says_that_it_is_alive(http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"{ROOT}/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_it_says_which_part_cannot_serve(http: httpx.AsyncClient, service: Service) -> None:
+    assert (await http.get(f"{ROOT}/readyz")).json() == {"ready": True, "parts": []}
+    service.parts += [Part("log", True), Part("read models", False, "starting")]
+    answer = await http.get(f"{ROOT}/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "parts": [
+            {"name": "log", "ready": True, "detail": ""},
+            {"name": "read models", "ready": False, "detail": "starting"},
+        ],
+    }
+
+
+async def test_metrics_are_in_the_format_of_prometheus(http: httpx.AsyncClient, ada: Person) -> None:
+    await ada.read("/feed")
+    answer = await http.get(f"{ROOT}/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    for name in (
+        "http_requests",
+        "http_request_seconds",
+        "http_faults",
+        "cache_lookups",
+        "waiting_commands",
+        "streams",
+    ):
+        assert f"minitwitter_{name}" in families
+    lookups = {(s.labels["cache"], s.labels["result"]) for s in families["minitwitter_cache_lookups"].samples}
+    assert ("access tokens", "miss") in lookups
+    assert all(family.documentation for family in families.values())
+
+
+class Links(HTMLParser):
+    """The addresses that a page loads or leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+async def test_the_documentation_is_one_page_that_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
+    page = await http.get(f"{ROOT}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    links = Links()
+    links.feed(page.text)
+    assert links.found == ["/openapi.json"]
+    document = (await http.get(f"{ROOT}/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert path in page.text
+            assert re.sub("[<>&\"'].*", "", operation["summary"]) in page.text
+
+
+@pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/openapi.json"])
+async def test_what_programs_read_is_json(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"{ROOT}{path}")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()
