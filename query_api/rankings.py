@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from events.ids import Millis
+from rest import resources
 from rest.times import rfc3339
 from stores.readers import Readers
 from stores.trends import WINDOWS, rank
@@ -30,16 +31,16 @@ class Trend(msgspec.Struct, frozen=True):
     authors: int
     expected: float
     score: float
-    sample: str
+    sample: resources.Id
 
 
 class Trends(msgspec.Struct, frozen=True):
     """The trends of a window, most surprising first. `as_of` is when the newest of what is counted was recorded."""
 
-    as_of: str | None
+    as_of: resources.Time | None
     window: str
-    start: str
-    end: str
+    start: resources.Time
+    end: resources.Time
     items: Sequence[Trend]
 
 

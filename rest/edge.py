@@ -155,18 +155,23 @@ class Edge:
             exchange.extra.append((b"ratelimit", buckets[0].header().encode()))
         token = exchange.headers.get(b"consistency-token")
         if token is not None:
-            positions = self._tokens.read(token.decode("latin-1"))
+            try:
+                positions = self._tokens.read(token.decode("latin-1"))
+            except ProblemError as error:
+                exchange.refused = error
+                return
             if not await self._applied.wait_for(positions, self._wait_s):
                 exchange.extra.append(_STALE)
 
     def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
-        length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._most_bytes:
-            raise self._too_large()
+        length = headers.get(b"content-length", b"")
+        said = int(length) if length.isdigit() and len(length) < 20 else 0
         received = 0
 
         async def bounded() -> Message:
             nonlocal received
+            if said > self._most_bytes:
+                raise self._too_large()
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._most_bytes:

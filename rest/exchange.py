@@ -38,7 +38,7 @@ def _trace_of(id_: str) -> bytes:
 class Exchange:
     """A request's headers, who asks, and what is added to the answer's headers."""
 
-    __slots__ = ("_authenticate", "_viewer", "address", "extra", "headers", "request_id", "traceparent")
+    __slots__ = ("_authenticate", "_viewer", "address", "extra", "headers", "refused", "request_id", "traceparent")
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class Exchange:
             (b"x-request-id", self.request_id.encode()),
             (b"traceparent", trace),
         ]
+        self.refused: Exception | None = None
+        """What the edge found wrong; a route tells of it, unless there is a 401 to tell of first."""
         self._authenticate = authenticate
         self._viewer: Viewer | None = None
 
@@ -74,6 +76,11 @@ class Exchange:
                 return None
             self._viewer = self._authenticate(authorization)
         return self._viewer
+
+    def check(self) -> None:
+        """Raise what the edge found wrong."""
+        if self.refused is not None:
+            raise self.refused
 
     def signed_in(self) -> Viewer:
         """Who asks. Raises NotSignedIn where that is nobody."""

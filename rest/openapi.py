@@ -1,7 +1,8 @@
 """The OpenAPI document: FastAPI's, completed with what it cannot know.
 
 Answers are msgspec structs, so their schemas come from msgspec; every operation gets the problems that it can answer
-with, its security, and an example of its answer. `@answers` on a route says what it answers.
+with, its security, the headers of its answers, and examples. `@answers` on a route says what it answers,
+`@revalidated` that it has an `ETag`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,20 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from .examples import example_of
+from .examples import REQUEST_ID, example_of, example_of_schema
 from .problems import MEDIA_TYPE, PROBLEMS, FieldError, ProblemBody
 from .routing import needs_sign_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ALWAYS = (400, 401, 422, 429, 503)
-_READ_HEADERS: tuple[dict[str, Any], ...] = (
-    {
-        "name": "Consistency-Token",
-        "in": "header",
-        "required": False,
-        "description": "Tokens of writes, commas between: the answer waits for them, 2 s at most",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
-    },
-)
+_API = "/api/"
+_CONSISTENCY_TOKEN: dict[str, Any] = {
+    "name": "Consistency-Token",
+    "in": "header",
+    "required": False,
+    "description": "Tokens of writes, commas between: the answer waits for them, 2 s at most",
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_-]+(, ?[A-Za-z0-9_-]+)*$"},
+}
 _IDEMPOTENCY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -37,6 +36,28 @@ _IDEMPOTENCY: dict[str, Any] = {
     "description": "Of your own making; the same key and body give the same answer again for 24 hours",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+_IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what you have: 304 where that is still so",
+    "schema": {"type": "string"},
+}
+
+
+def _header(description: str, *, always: bool = True, pattern: str | None = None) -> dict[str, Any]:
+    schema = {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
+    return {"description": description, "required": always, "schema": schema}
+
+
+_REQUEST_ID = _header("The id of this request: yours, if you sent one")
+_TOKEN = _header("Sent with a read, it waits for this write", pattern="^[A-Za-z0-9_-]+$")
+_REPLAYED = _header("`true` where the answer was given before", always=False)
+_STALE = _header("`stale` where the read waited in vain for its Consistency-Token", always=False)
+_ETAG = _header("The tag of what is answered", pattern='^"[0-9a-z-]+"$')
+_LINK = _header("The address of the next page, `rel=next`", always=False)
+_CHALLENGE = _header("How to sign in", pattern="^Bearer ")
+_RETRY = _header("Seconds to wait", pattern="^[0-9]+$")
 
 
 def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
@@ -44,6 +65,22 @@ def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
 
     def mark(endpoint: F) -> F:
         endpoint.__dict__["answers"] = (status, shape)
+        return endpoint
+
+    return mark
+
+
+def revalidated(endpoint: F) -> F:
+    """Say that a route answers with an `ETag` and honours `If-None-Match`."""
+    endpoint.__dict__["revalidated"] = True
+    return endpoint
+
+
+def fails(*codes: int) -> Callable[[F], F]:
+    """Say with which statuses a route may answer that cannot be told from its path and parameters."""
+
+    def mark(endpoint: F) -> F:
+        endpoint.__dict__["fails"] = codes
         return endpoint
 
     return mark
@@ -67,6 +104,7 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
             operation = openapi["paths"][path].get(method.lower())
             if operation is not None:
                 _complete(operation, path, route, method, by_shape)
+                _add_body_example(operation, openapi["components"]["schemas"])
     return openapi
 
 
@@ -90,6 +128,7 @@ def _shapes(routes: list[APIRoute]) -> list[Any]:
 def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
     doc = (route.endpoint.__doc__ or "").strip()
     operation["summary"] = doc.split("\n")[0].rstrip(".")
+    operation["description"] = doc
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     status, shape = getattr(route.endpoint, "answers", (route.status_code or 200, None))
@@ -99,42 +138,106 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
             "description": doc.split("\n")[0],
             "content": {"application/json": {"schema": by_shape[repr(shape)], "example": example_of(shape)}},
         }
-    for code in sorted({*_ALWAYS, *_possible(route, method)}):
-        responses.setdefault(str(code), _problem_response(code))
+    tags = getattr(route.endpoint, "revalidated", False)
+    headers = _headers(operation, path, method, tags=tags)
+    responses[str(status)].setdefault("headers", {}).update(headers)
+    if tags:
+        responses["304"] = {"description": "You have it already", "headers": headers}
+    for code in sorted(_problems(path, route, method)):
+        if str(code) not in responses:
+            responses[str(code)] = _problem_response(code)
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
-    elif path.startswith("/api/"):
+    elif path.startswith(_API):
         operation["security"] = [{}, {"bearer": []}]
-    parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
-    if method == "GET" and path.startswith("/api/"):
-        parameters.extend(_READ_HEADERS)
-    if method == "POST" and "/auth/" not in path and path.startswith("/api/"):
-        parameters.append(_IDEMPOTENCY)
-    if not parameters:
-        del operation["parameters"]
+    parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
+    parameters += _header_parameters(path, method, tags=tags)
+    if parameters:
+        operation["parameters"] = parameters
 
 
-def _possible(route: APIRoute, method: str) -> set[int]:
-    codes: set[int] = set()
-    if route.param_convertors or "{" in route.path:
-        codes |= {404, 410}
+def _takes_key(path: str, method: str) -> bool:
+    return method == "POST" and path.startswith(_API) and "/auth/" not in path
+
+
+def _header_parameters(path: str, method: str, *, tags: bool) -> list[dict[str, Any]]:
+    if not path.startswith(_API):
+        return []
+    if method == "GET":
+        return [_CONSISTENCY_TOKEN, _IF_NONE_MATCH] if tags else [_CONSISTENCY_TOKEN]
+    return [_IDEMPOTENCY] if _takes_key(path, method) else []
+
+
+def _headers(operation: dict[str, Any], path: str, method: str, *, tags: bool) -> dict[str, Any]:
+    """Those of the answer to what succeeds."""
+    headers = {"X-Request-Id": _REQUEST_ID}
+    if not path.startswith(_API):
+        return headers
     if method != "GET":
-        codes |= {403, 404, 409, 410}
-    if route.body_field is not None:
+        headers["Consistency-Token"] = _TOKEN
+    else:
+        headers["Consistency"] = _STALE
+    if _takes_key(path, method):
+        headers["Idempotency-Replayed"] = _REPLAYED
+    if tags:
+        headers["ETag"] = _ETAG
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+        headers["Link"] = _LINK
+    return headers
+
+
+def _without_null(parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be left out is left out, not sent as null."""
+    schema = dict(parameter["schema"])
+    schema.pop("title", None)
+    for kind in schema.pop("anyOf", ()):
+        if kind != {"type": "null"}:
+            schema.update(kind)
+    return {**parameter, "schema": schema}
+
+
+def _add_body_example(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    body = operation.get("requestBody")
+    if body is not None:
+        content = body["content"]["application/json"]
+        content["example"] = example_of_schema(operation["operationId"], content["schema"], components)
+
+
+def _problems(path: str, route: APIRoute, method: str) -> set[int]:
+    """The statuses of the problems that an operation can answer with."""
+    codes = {422, *getattr(route.endpoint, "fails", ())}
+    if not path.startswith(_API):
+        return codes | ({404} if "{" in path else set())
+    codes |= {401, 429, 503}
+    writes = method != "GET"
+    has_body = route.body_field is not None
+    of_tweets = path.startswith(f"{_API}v1/tweets")
+    if not writes or has_body or _takes_key(path, method):
+        codes.add(400)
+    if "{" in path or (writes and "/auth/" not in path):
+        codes.add(404)
+    if of_tweets:
+        codes.add(410)
+    if writes and needs_sign_in(route.dependant):
+        codes.add(403)
+    if _takes_key(path, method) or path.endswith("/register"):
+        codes.add(409)
+    if has_body:
         codes |= {413, 415}
     if any(field.alias == "if-match" for field in route.dependant.header_params):
         codes.add(412)
-    if method == "GET" and route.dependant.request_param_name is not None:
-        codes.add(304)
     return codes
 
 
 def _problem_response(code: int) -> dict[str, Any]:
-    if code == 304:
-        return {"description": "You have it already"}
     problem = next(problem for problem in PROBLEMS.values() if problem.status == code)
+    headers = {"X-Request-Id": _REQUEST_ID}
+    headers |= {401: {"WWW-Authenticate": _CHALLENGE}, 429: {"Retry-After": _RETRY}, 503: {"Retry-After": _RETRY}}.get(
+        code, {}
+    )
     return {
         "description": " / ".join(p.title for p in PROBLEMS.values() if p.status == code),
+        "headers": headers,
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/ProblemBody"},
@@ -143,7 +246,7 @@ def _problem_response(code: int) -> dict[str, Any]:
                     "title": problem.title,
                     "status": code,
                     "detail": problem.advice,
-                    "instance": "01a1f7ba-5b63-7000-a9b1-85ff85c42023",
+                    "instance": REQUEST_ID,
                 },
             }
         },

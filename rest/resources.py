@@ -5,16 +5,27 @@ Both APIs use them, so that the tweet that `POST /tweets` answers with is shaped
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from events.entities import Entities
 from events.tweets import Place
+
+Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Label = Annotated[str, Meta(extra_json_schema={"enum": ["positive", "neutral", "negative"]})]
+Role = Annotated[str, Meta(extra_json_schema={"enum": ["user", "analyst", "moderator", "admin"]})]
+NotificationKind = Annotated[
+    str, Meta(extra_json_schema={"enum": ["like", "retweet", "reply", "quote", "follow", "mention"]})
+]
 
 
 class Author(msgspec.Struct, frozen=True):
     """An account as it stands beside a tweet or in a list of few words."""
 
-    id: str
+    id: Id
     username: str
     display_name: str
     verified: bool = False
@@ -23,8 +34,8 @@ class Author(msgspec.Struct, frozen=True):
 class Reference(msgspec.Struct, frozen=True):
     """A tweet that is replied to, and its author."""
 
-    id: str
-    author_id: str
+    id: Id
+    author_id: Id
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -40,7 +51,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Sentiment(msgspec.Struct, frozen=True):
     """How a tweet reads: `negative`, `neutral` or `positive`, and a score in [-1, 1]."""
 
-    label: str
+    label: Label
     score: float
 
 
@@ -55,8 +66,8 @@ class TweetViewer(msgspec.Struct, frozen=True):
 class Quote(msgspec.Struct, frozen=True):
     """The tweet that is quoted. `tweet` is missing in answers to writes, and where it is deleted or hidden from you."""
 
-    id: str
-    author_id: str
+    id: Id
+    author_id: Id
     tweet: Tweet | None = None
 
 
@@ -66,14 +77,14 @@ class Tweet(msgspec.Struct, frozen=True):
     `viewer` is null for those who are not signed in.
     """
 
-    id: str
+    id: Id
     author: Author
     text: str
     entities: Entities | msgspec.Raw
-    created_at: str
-    conversation_id: str
+    created_at: Time
+    conversation_id: Id
     version: int = 1
-    edited_at: str | None = None
+    edited_at: Time | None = None
     location: Place | msgspec.Raw | None = None
     sensitive: bool = False
     content_warning: str | None = None
@@ -90,7 +101,7 @@ class TweetVersion(msgspec.Struct, frozen=True):
     version: int
     text: str
     entities: Entities | msgspec.Raw
-    at: str
+    at: Time
 
 
 class UserViewer(msgspec.Struct, frozen=True):
@@ -105,33 +116,33 @@ class UserViewer(msgspec.Struct, frozen=True):
 class User(msgspec.Struct, frozen=True):
     """A profile. `viewer` is null for those who are not signed in, and for your own."""
 
-    id: str
+    id: Id
     username: str
     display_name: str
     bio: str
     location: str
     website: str
-    created_at: str
+    created_at: Time
     followers_count: int = 0
     following_count: int = 0
     tweets_count: int = 0
     verified: bool = False
-    role: str = "user"
+    role: Role = "user"
     viewer: UserViewer | None = None
 
 
 class Me(User, frozen=True):
     """Your own profile, with what only you see."""
 
-    feed: str = "latest"
+    feed: Annotated[str, Meta(extra_json_schema={"enum": ["latest", "top"]})] = "latest"
 
 
 class Reason(msgspec.Struct, frozen=True):
     """Why an item is in a feed: who `posted` or `retweeted` it, and when."""
 
-    kind: str
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["posted", "retweeted"]})]
     by: Author
-    at: str
+    at: Time
 
 
 class FeedItem(msgspec.Struct, frozen=True):
@@ -148,9 +159,9 @@ class Notification(msgspec.Struct, frozen=True):
     did it, the newest first; `count` is up to 99.
     """
 
-    id: str
-    kind: str
-    at: str
+    id: Id
+    kind: NotificationKind
+    at: Time
     read: bool
     actors: list[Author]
     count: int

@@ -14,16 +14,17 @@ from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json
 
+from . import examples
 from .authentication import Viewer
 from .edge import reply_of
 from .exchange import Exchange, anyone, exchange_of, signed_in
-from .problems import FieldError, ProblemError, as_problem
+from .problems import FieldError, ProblemError, as_problem, invalid
 from .signing import Cursors
 
 T = TypeVar("T")
@@ -64,9 +65,11 @@ class Route(APIRoute):
         is_private = needs_sign_in(self.dependant)
 
         async def handler(request: Request) -> Response:
+            exchange = exchange_of(request)
             try:
                 if is_private:  # ahead of everything: nobody else is told what is wrong with the rest
-                    exchange_of(request).signed_in()
+                    exchange.signed_in()
+                exchange.check()
                 for name in request.query_params:
                     if name not in known:
                         raise _unknown_parameter(name, known)
@@ -78,7 +81,7 @@ class Route(APIRoute):
                 problem = _as_problem(error)
                 if problem is None:
                     raise
-                reply = reply_of(problem, error, exchange_of(request))
+                reply = reply_of(problem, error, exchange)
                 response = Response(reply.body, reply.status)
                 response.raw_headers += reply.headers
                 return response
@@ -115,12 +118,18 @@ def check_type(given: str) -> None:
         raise ProblemError("wrong-type", f"the body has to be application/json, not {given or 'unnamed'}")
 
 
-def parsed(raw: bytes) -> Any:
-    """The value of a JSON body, strictly as RFC 8259 has it: no NaN, no half a surrogate pair. Raises a 400."""
+def parsed(raw: bytes) -> dict[str, Any]:
+    """The object of a body, strictly as RFC 8259 has it: no NaN, no half a surrogate pair.
+
+    Raises a 400 where it is not JSON, a 422 where it is anything else than an object.
+    """
     try:
-        return from_json(raw, allow_inf_nan=False)
+        value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise ProblemError("malformed-json", f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise invalid("body", "object", "the body has to be a JSON object")
+    return value
 
 
 def _as_problem(error: Exception) -> ProblemError | None:
@@ -179,6 +188,22 @@ def version_wanted(if_match: str | None) -> int | None:
     if tag is None:
         raise ProblemError("version-mismatch", "this tag was never given out for this resource")
     return int(tag[1])
+
+
+AN_ID: Any = {"format": "uuid"}
+A_TIME: Any = {"format": "date-time"}
+"""What is said of a string in the OpenAPI document, and held elsewhere."""
+
+TweetInPath = Annotated[str, Path(description="The id of a tweet", examples=[examples.ID], json_schema_extra=AN_ID)]
+NameInPath = Annotated[
+    str,
+    Path(
+        description="A user name, in any case",
+        examples=["ada"],
+        json_schema_extra={"pattern": "^[A-Za-z0-9_]{3,30}$"},
+    ),
+]
+# Their shapes are told and not held: what cannot be an id or a name names nothing, which is a 404.
 
 
 class PageRequest:

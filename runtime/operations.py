@@ -50,6 +50,9 @@ class Explanation(msgspec.Struct, frozen=True):
 
 Parts = Callable[[], list[Part]]
 
+_SCHEMA = {"title": "TweetPosted", "type": "object", "properties": {"text": {"type": "string"}}}
+_METRICS = "# HELP minitwitter_streams Open streaming connections.\n# TYPE minitwitter_streams gauge\n"
+
 
 def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
     """The routes; `parts` is asked at each /readyz."""
@@ -61,7 +64,23 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         """The process is alive."""
         return json_response(Health("alive"))
 
-    @routes.get("/readyz", responses={503: {"description": "Something cannot serve"}})
+    @routes.get(
+        "/readyz",
+        responses={
+            503: {
+                "description": "Something cannot serve",
+                "content": {
+                    "application/json": {
+                        "schema": {"$ref": "#/components/schemas/Readiness"},
+                        "example": {
+                            "ready": False,
+                            "parts": [{"name": "read models", "ready": False, "detail": "starting"}],
+                        },
+                    }
+                },
+            }
+        },
+    )
     @answers(Readiness)
     async def ready() -> Response:
         """Whether it can serve, and which part cannot."""
@@ -69,24 +88,34 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         readiness = Readiness(all(part.ready for part in found), found)
         return json_response(readiness, 200 if readiness.ready else 503)
 
-    @routes.get("/metrics", response_class=PlainTextResponse)
+    @routes.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}}}},
+    )
     async def metrics() -> Response:
         """The metrics of this process, in the Prometheus text format."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get("/problems/{slug}")
     @answers(Explanation)
-    async def explain(slug: Annotated[str, Path(description="As in `type` of a problem", max_length=100)]) -> Response:
+    async def explain(
+        slug: Annotated[str, Path(description="As in `type` of a problem", max_length=100, examples=["not-found"])],
+    ) -> Response:
         """What a problem means and what to do about it."""
         problem = PROBLEMS.get(slug)
         if problem is None:
             raise ProblemError("not-found", f"there is no problem {slug}")
         return json_response(Explanation(f"/problems/{slug}", problem.status, problem.title, problem.advice))
 
-    @routes.get("/schemas/{topic}/{name}")
+    @routes.get(
+        "/schemas/{topic}/{name}",
+        response_class=Response,
+        responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}, "example": _SCHEMA}}}},
+    )
     async def schema(
-        topic: Annotated[str, Path(description="A topic", max_length=100)],
-        name: Annotated[str, Path(description="As in `dataschema`: TweetPosted.v2.json", max_length=100)],
+        topic: Annotated[str, Path(description="A topic", max_length=100, examples=["tweets"])],
+        name: Annotated[str, Path(description="As in `dataschema`", max_length=100, examples=["TweetPosted.v2.json"])],
     ) -> Response:
         """The JSON Schema of a version of an event, at the path that the event's `dataschema` names."""
         file = files("schemas") / topic / name

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Path, Request, Response
 from pydantic import Field
 
 from events.ids import AccountId, SessionId, is_id, millis
 from events.personal import SessionEnded
-from rest import resources
+from rest import examples, resources
 from rest.exchange import Exchange
 from rest.openapi import answers
 from rest.problems import invalid
-from rest.routing import Body, Exchanged, SignedIn, inline, router
+from rest.routing import AN_ID, Body, Exchanged, SignedIn, inline, router
 from rest.tickets import Tickets
 from rest.times import rfc3339
 
@@ -115,7 +115,12 @@ class RegisterBody(Body):
     display_name: Annotated[
         str | None,
         Field(
-            min_length=1, max_length=4 * LONGEST_DISPLAY_NAME, description="1-50 characters; the user name if left out"
+            min_length=1,
+            max_length=4 * LONGEST_DISPLAY_NAME,
+            description="The user name, if left out",
+            examples=["Ada"],
+            # As it is shown; decomposed it may have more.
+            json_schema_extra={"maxLength": LONGEST_DISPLAY_NAME},
         ),
     ] = None
 
@@ -130,7 +135,14 @@ class LoginBody(Body):
 class RefreshBody(Body):
     """The refresh token of now."""
 
-    refresh_token: Annotated[str, Field(max_length=200, description="Good once; the answer has the next one")]
+    refresh_token: Annotated[
+        str,
+        Field(
+            max_length=200,
+            description="Good once; the answer has the next one",
+            examples=["q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ"],
+        ),
+    ]
 
 
 class PasswordBody(Body):
@@ -282,8 +294,11 @@ async def sign_out_everywhere(viewer: SignedIn, executing: Executing) -> Respons
     return executing.response(await executing.execute(END_ALL_SESSIONS, command, executing.context(viewer.account)))
 
 
+SessionInPath = Annotated[str, Path(description="The id of a session", examples=[examples.ID], json_schema_extra=AN_ID)]
+
+
 @auth.delete("/auth/sessions/{id}", status_code=204)
-async def end_session(id: str, viewer: SignedIn, executing: Executing) -> Response:
+async def end_session(id: SessionInPath, viewer: SignedIn, executing: Executing) -> Response:
     """End one of your sessions, as `GET /auth/sessions` lists them."""
     if not is_id(id):
         raise SessionNotFound(id)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from events.ids import AccountId
 from rest.problems import invalid
-from rest.routing import Body, SignedIn, router, version_wanted
+from rest.routing import Body, NameInPath, SignedIn, router, version_wanted
 
 from ..domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
@@ -36,7 +36,7 @@ async def named(executing: Executor, username: str) -> AccountId:
 
 
 @graph.post("/users/{username}/follow", status_code=204)
-async def follow(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def follow(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
     command = FollowAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
@@ -45,14 +45,14 @@ async def follow(username: str, request: Request, viewer: SignedIn, executing: E
 
 
 @graph.delete("/users/{username}/follow", status_code=204)
-async def unfollow(username: str, viewer: SignedIn, executing: Executing) -> Response:
+async def unfollow(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account no longer."""
     command = UnfollowAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNFOLLOW_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/block", status_code=204)
-async def block(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def block(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Block an account: it ends following both ways and hides each from the other."""
     command = BlockAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
@@ -60,14 +60,14 @@ async def block(username: str, request: Request, viewer: SignedIn, executing: Ex
 
 
 @graph.delete("/users/{username}/block", status_code=204)
-async def unblock(username: str, viewer: SignedIn, executing: Executing) -> Response:
+async def unblock(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Lift a block; what it ended stays ended."""
     command = UnblockAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNBLOCK_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/mute", status_code=204)
-async def mute(username: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def mute(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """See nothing of an account from now on; it is not told."""
     command = MuteAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
@@ -75,7 +75,7 @@ async def mute(username: str, request: Request, viewer: SignedIn, executing: Exe
 
 
 @graph.delete("/users/{username}/mute", status_code=204)
-async def unmute(username: str, viewer: SignedIn, executing: Executing) -> Response:
+async def unmute(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """See it again."""
     command = UnmuteAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
@@ -85,12 +85,15 @@ class ProfileBody(Body):
     """What to change; a field that is left out stays as it is."""
 
     display_name: Annotated[str | None, Field(min_length=1, max_length=50, examples=["Ada"])] = None
-    bio: Annotated[str | None, Field(max_length=300)] = None
-    location: Annotated[str | None, Field(max_length=100)] = None
-    website: Annotated[str | None, Field(max_length=200, pattern=r"^(https?://\S+)?$")] = None
-    feed: Annotated[str | None, Field(pattern="^(latest|top)$", description="The order that `/feed` has for you")] = (
-        None
-    )
+    bio: Annotated[str | None, Field(max_length=300, examples=["Writes programs for engines."])] = None
+    location: Annotated[str | None, Field(max_length=100, examples=["London"])] = None
+    website: Annotated[
+        str | None, Field(max_length=200, pattern=r"^(https?://\S+)?$", examples=["https://example.org"])
+    ] = None
+    feed: Annotated[
+        str | None,
+        Field(pattern="^(latest|top)$", description="The order that `/feed` has for you", examples=["latest"]),
+    ] = None
 
 
 @graph.patch("/users/me", status_code=204)

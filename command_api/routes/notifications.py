@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from pydantic import Field
 
 from events.ids import NotificationId, is_id
+from rest import examples
 from rest.problems import ProblemError, invalid
-from rest.routing import Body, SignedIn, router
+from rest.routing import AN_ID, Body, SignedIn, router
 
 from ..domain.read_notification import READ_NOTIFICATION, ReadNotification
 from ..domain.read_notifications import READ_NOTIFICATIONS, ReadNotifications
@@ -18,14 +19,26 @@ from .executing import Executing
 notifications = router("Notifications")
 
 
+NotificationInPath = Annotated[
+    str, Path(description="The id of a notification", examples=[examples.ID], json_schema_extra=AN_ID)
+]
+
+
 class ReadBody(Body):
     """Up to which notification all were read."""
 
-    up_to: Annotated[str, Field(description="The id of the newest notification that was read")]
+    up_to: Annotated[
+        str,
+        Field(
+            description="The id of the newest notification that was read",
+            examples=[examples.ID],
+            json_schema_extra=AN_ID,
+        ),
+    ]
 
 
 @notifications.post("/notifications/{id}/read", status_code=204)
-async def read_one(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def read_one(id: NotificationInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Mark one notification as read."""
     if not is_id(id):
         raise ProblemError("not-found", f"there is no notification {id}")

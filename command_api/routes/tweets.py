@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Header, Request, Response
@@ -14,8 +14,20 @@ from rest import resources
 from rest.authentication import Viewer
 from rest.edge import Hot, read_body
 from rest.exchange import Exchange, Receive, Reply, Scope
+from rest.openapi import answers
 from rest.problems import ProblemError, invalid
-from rest.routing import Body, Exchanged, SignedIn, check_type, parsed, router, validation_problem, version_wanted
+from rest.routing import (
+    AN_ID,
+    Body,
+    Exchanged,
+    SignedIn,
+    TweetInPath,
+    check_type,
+    parsed,
+    router,
+    validation_problem,
+    version_wanted,
+)
 from rest.times import rfc3339
 
 from ..deciding import Answer, Decided
@@ -39,6 +51,13 @@ POST_PATH = "/api/v1/tweets"
 _CODES: dict[type[TextError], str] = {EmptyText: "empty", TextTooLong: "too_long", ForbiddenCharacter: "character"}
 
 
+# What a text weighs cannot be said in a JSON Schema: a link of 4,000 characters weighs 23. So it is a format.
+_TEXT: Any = {
+    "description": "1-280 as twitter-text weighs it",
+    "json_schema_extra": {"minLength": 1, "format": "tweet-text"},
+}
+
+
 class LocationBody(Body):
     """Where a tweet was written. Degrees, WGS 84."""
 
@@ -50,9 +69,9 @@ class LocationBody(Body):
 class TweetBody(Body):
     """A tweet to post."""
 
-    text: Annotated[str, Field(description="1-280 as twitter-text weighs it", examples=["Hello, #world"])]
-    reply_to: Annotated[str | None, Field(description="The id of a tweet")] = None
-    quote_of: Annotated[str | None, Field(description="The id of a tweet")] = None
+    text: Annotated[str, Field(examples=["Hello, #world"], **_TEXT)]
+    reply_to: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
+    quote_of: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
     location: LocationBody | None = None
     sensitive: bool = False
     content_warning: Annotated[str | None, Field(min_length=1, max_length=200)] = None
@@ -61,7 +80,7 @@ class TweetBody(Body):
 class EditBody(Body):
     """What a tweet is to say from now on."""
 
-    text: Annotated[str, Field(description="1-280 as twitter-text weighs it", examples=["Hello, #World"])]
+    text: Annotated[str, Field(examples=["Hello, #World"], **_TEXT)]
 
 
 def checked(text: str) -> str:
@@ -151,6 +170,7 @@ def hot_post(commands: Commands) -> Hot:
 
 
 @tweets.post("/tweets", status_code=201, response_model=None)
+@answers(resources.Tweet, 201)
 async def post_tweet(
     body: TweetBody, request: Request, viewer: SignedIn, executing: Executing, exchange: Exchanged
 ) -> Response:
@@ -166,7 +186,7 @@ async def post_tweet(
 
 @tweets.patch("/tweets/{id}", status_code=204)
 async def edit_tweet(
-    id: str,
+    id: TweetInPath,
     body: EditBody,
     viewer: SignedIn,
     executing: Executing,
@@ -188,14 +208,14 @@ async def edit_tweet(
 
 
 @tweets.delete("/tweets/{id}", status_code=204)
-async def delete_tweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Delete your tweet, for good."""
     command = DeleteTweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(DELETE_TWEET, command, executing.context(viewer.account)))
 
 
 @tweets.post("/tweets/{id}/like", status_code=204)
-async def like_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Like a tweet; liking it again changes nothing."""
     command = LikeTweet(viewer.account, tweet_id(id))
     context = executing.context(viewer.account, await request.body())
@@ -203,14 +223,14 @@ async def like_tweet(id: str, request: Request, viewer: SignedIn, executing: Exe
 
 
 @tweets.delete("/tweets/{id}/like", status_code=204)
-async def unlike_tweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your like back."""
     command = UnlikeTweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(UNLIKE_TWEET, command, executing.context(viewer.account)))
 
 
 @tweets.post("/tweets/{id}/retweet", status_code=204)
-async def retweet_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Pass a tweet on to those who follow you."""
     retweet = ActivityId(executing.commands.ids.issue())
     command = RetweetTweet(viewer.account, tweet_id(id), retweet)
@@ -219,14 +239,14 @@ async def retweet_tweet(id: str, request: Request, viewer: SignedIn, executing: 
 
 
 @tweets.delete("/tweets/{id}/retweet", status_code=204)
-async def undo_retweet(id: str, viewer: SignedIn, executing: Executing) -> Response:
+async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your retweet back."""
     command = UndoRetweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(UNDO_RETWEET, command, executing.context(viewer.account)))
 
 
 @tweets.post("/tweets/{id}/bookmark", status_code=204)
-async def bookmark_tweet(id: str, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Keep a tweet for later; nobody else sees it."""
     command = BookmarkTweet(viewer.account, tweet_id(id))
     context = executing.context(viewer.account, await request.body())
@@ -234,7 +254,7 @@ async def bookmark_tweet(id: str, request: Request, viewer: SignedIn, executing:
 
 
 @tweets.delete("/tweets/{id}/bookmark", status_code=204)
-async def remove_bookmark(id: str, viewer: SignedIn, executing: Executing) -> Response:
+async def remove_bookmark(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Keep it no longer."""
     command = RemoveBookmark(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(REMOVE_BOOKMARK, command, executing.context(viewer.account)))

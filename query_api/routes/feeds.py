@@ -48,7 +48,9 @@ async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Que
 @feeds.get("/hashtags/{tag}/tweets", response_model=None)
 @answers(Page[resources.Tweet])
 async def get_by_hashtag(
-    tag: Annotated[str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case")],
+    tag: Annotated[
+        str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case", examples=["world"])
+    ],
     request: Request,
     viewer: Anyone,
     page: Paged,

@@ -30,6 +30,7 @@ def hot_tweet(queries: Queries) -> Hot:
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         id_ = scope["path"][len(TWEET_PATH) :]
+        exchange.check()
         tweet = await shown_tweet(queries.readers(), account_of(exchange.viewer()), id_)
         body = msgspec.json.encode(tweet)
         etag = etag_of(body, tweet.version)
@@ -46,6 +47,7 @@ def hot_feed(queries: Queries) -> Hot:
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         viewer = exchange.signed_in().account
+        exchange.check()
         asked = PLAIN_FEED.fullmatch(scope["query_string"])
         limit = int(asked[1]) if asked and asked[1] else 20
         page = await home_feed(queries.readers(), viewer, None, limit)

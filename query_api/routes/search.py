@@ -12,7 +12,7 @@ from fastapi import Query, Request, Response
 from rest import resources
 from rest.openapi import answers
 from rest.problems import invalid
-from rest.routing import Anyone, Page, Paged, page_response, router
+from rest.routing import A_TIME, Anyone, Page, Paged, page_response, router
 
 from .. import people, searching
 from ..search_query import QueryRefused, parse
@@ -55,8 +55,12 @@ async def search_tweets(
     queries: Querying,
     readers: Reading,
     q: Words = "",
-    since: Annotated[str | None, Query(description="Not written before this time", max_length=40)] = None,
-    until: Annotated[str | None, Query(description="Written before this time", max_length=40)] = None,
+    since: Annotated[
+        str | None, Query(description="Not written before this time", max_length=40, json_schema_extra=A_TIME)
+    ] = None,
+    until: Annotated[
+        str | None, Query(description="Written before this time", max_length=40, json_schema_extra=A_TIME)
+    ] = None,
     by: Annotated[str | None, Query(alias="from", description="By the account of this name", max_length=40)] = None,
     sort: Annotated[Literal["newest", "best"], Query(description="`best` ranks the newest 1,000")] = "newest",
 ) -> Response:

@@ -9,9 +9,10 @@ import msgspec
 from fastapi import Query, Response
 
 from events.entities import fold_tag
-from rest.openapi import answers
+from rest import resources
+from rest.openapi import answers, fails
 from rest.problems import FieldError, ProblemError
-from rest.routing import json_response, router
+from rest.routing import A_TIME, json_response, router
 from rest.times import rfc3339
 from stores.readers import Readers
 from stores.sentiment import Subject, about_mention, about_tag
@@ -25,7 +26,7 @@ sentiment = router("Sentiment")
 class Mood(msgspec.Struct, frozen=True):
     """How the tweets of a step read. `mean` is in [-1, 1], null where there are none."""
 
-    start: str
+    start: resources.Time
     count: int
     positive: int
     neutral: int
@@ -36,13 +37,14 @@ class Mood(msgspec.Struct, frozen=True):
 class Series(msgspec.Struct, frozen=True):
     """Sentiment over time, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
 
-    as_of: str | None
+    as_of: resources.Time | None
     step: str
     items: Sequence[Mood]
 
 
 @sentiment.get("/sentiment", response_model=None)
 @answers(Series)
+@fails(404)
 async def get_sentiment(
     queries: Querying,
     readers: Reading,
@@ -54,8 +56,13 @@ async def get_sentiment(
     author: Annotated[
         str | None, Query(description="Tweets of the account with this name", min_length=1, max_length=40)
     ] = None,
-    since: Annotated[str | None, Query(alias="from", description="24 steps ago, if not given", max_length=40)] = None,
-    until: Annotated[str | None, Query(alias="to", description="Now, if not given", max_length=40)] = None,
+    since: Annotated[
+        str | None,
+        Query(alias="from", description="24 steps ago, if not given", max_length=40, json_schema_extra=A_TIME),
+    ] = None,
+    until: Annotated[
+        str | None, Query(alias="to", description="Now, if not given", max_length=40, json_schema_extra=A_TIME)
+    ] = None,
     step: Annotated[Literal["5m", "15m", "1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
 ) -> Response:
     """How tweets about something read, over time: by tag, by mention or by author, one of the three.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from fastapi import Request, Response
 
+from rest import resources
 from rest.openapi import answers
 from rest.routing import Page, Paged, SignedIn, page_response, router
 from rest.times import rfc3339
@@ -17,8 +18,8 @@ sessions = router("Accounts")
 class Session(msgspec.Struct, frozen=True):
     """One place where you are signed in; `current` is the one that asks."""
 
-    id: str
-    started_at: str
+    id: resources.Id
+    started_at: resources.Time
     user_agent: str
     ip: str
     current: bool

@@ -23,11 +23,22 @@ HEARTBEAT_S = 4.0
 """Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""
 
 _OF = "stream"
-_EXAMPLE = (
-    "event: counts\nid: kJ1nZ3Jh\n"
-    'data: {"tweet_id":"01a1f7ba-5b63-7001-8d2c-9b1f2a6c7d10",'
-    '"counts":{"replies":0,"retweets":1,"quotes":0,"likes":4,"bookmarks":0}}\n\n'
-)
+_EVENTS: dict[str, Any] = {
+    "itemSchema": {
+        "type": "object",
+        "properties": {
+            "event": {"enum": ["tweet", "notification", "counts", "trend", "reset", "still-here"]},
+            "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+        "required": ["event", "id", "data"],
+    },
+    "example": (
+        "event: counts\nid: kJ1nZ3Jh\n"
+        'data: {"tweet_id":"01a1f7ba-5b63-7001-8d2c-9b1f2a6c7d10",'
+        '"counts":{"replies":0,"retweets":1,"quotes":0,"likes":4,"bookmarks":0}}\n\n'
+    ),
+}
 
 
 class Streams:
@@ -145,7 +156,7 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
     "/stream",
     status_code=200,  # FastAPI looks for a default in the class, which has none
     response_class=EventStream,
-    responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
+    responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": _EVENTS}}},
 )
 async def server_sent_events(
     request: Request,

@@ -9,8 +9,9 @@ import msgspec
 from fastapi import Path, Query, Response
 
 from events.entities import fold_tag
+from rest import resources
 from rest.openapi import answers
-from rest.routing import json_response, router
+from rest.routing import A_TIME, json_response, router
 from rest.times import rfc3339
 
 from ..rankings import Trends
@@ -23,7 +24,7 @@ trends = router("Trends")
 class Uses(msgspec.Struct, frozen=True):
     """In how many tweets of a step a tag was used, and by how many people."""
 
-    start: str
+    start: resources.Time
     count: int
     authors: int
 
@@ -31,7 +32,7 @@ class Uses(msgspec.Struct, frozen=True):
 class TagHistory(msgspec.Struct, frozen=True):
     """How a tag was used, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
 
-    as_of: str | None
+    as_of: resources.Time | None
     tag: str
     step: str
     items: Sequence[Uses]
@@ -42,7 +43,10 @@ class TagHistory(msgspec.Struct, frozen=True):
 async def get_trends(
     queries: Querying,
     readers: Reading,
-    at: Annotated[str | None, Query(description="When the window ends; now, if not given", max_length=40)] = None,
+    at: Annotated[
+        str | None,
+        Query(description="When the window ends; now, if not given", max_length=40, json_schema_extra=A_TIME),
+    ] = None,
     window: Annotated[Literal["1h", "6h", "24h"], Query(description="How long it is")] = "24h",
 ) -> Response:
     """Tags that more people use than is usual for them.
@@ -59,11 +63,16 @@ async def get_trends(
 @trends.get("/trends/{tag}/history", response_model=None)
 @answers(TagHistory)
 async def get_history(
-    tag: Annotated[str, Path(description="With or without #, in any case", max_length=280)],
+    tag: Annotated[str, Path(description="With or without #, in any case", max_length=280, examples=["world"])],
     queries: Querying,
     readers: Reading,
-    since: Annotated[str | None, Query(alias="from", description="24 steps ago, if not given", max_length=40)] = None,
-    until: Annotated[str | None, Query(alias="to", description="Now, if not given", max_length=40)] = None,
+    since: Annotated[
+        str | None,
+        Query(alias="from", description="24 steps ago, if not given", max_length=40, json_schema_extra=A_TIME),
+    ] = None,
+    until: Annotated[
+        str | None, Query(alias="to", description="Now, if not given", max_length=40, json_schema_extra=A_TIME)
+    ] = None,
     step: Annotated[Literal["1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
 ) -> Response:
     """How often a tag was used, and by how many people, over time.

@@ -9,8 +9,8 @@ from fastapi import Request, Response
 
 from events.ids import TweetId
 from rest import resources
-from rest.openapi import answers
-from rest.routing import Anyone, Page, Paged, SignedIn, json_response, page_response, router, tagged
+from rest.openapi import answers, revalidated
+from rest.routing import Anyone, Page, Paged, SignedIn, TweetInPath, json_response, page_response, router, tagged
 from rest.times import rfc3339
 
 from .. import feeds, people
@@ -29,7 +29,8 @@ class History(msgspec.Struct, frozen=True):
 
 @tweets.get("/tweets/{id}", response_model=None)
 @answers(resources.Tweet)
-async def get_tweet(id: str, request: Request, viewer: Anyone, readers: Reading) -> Response:
+@revalidated
+async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """A tweet.
 
     404 where a block stands between its author and you, 410 once it is deleted.
@@ -40,7 +41,7 @@ async def get_tweet(id: str, request: Request, viewer: Anyone, readers: Reading)
 
 @tweets.get("/tweets/{id}/history", response_model=None)
 @answers(History)
-async def get_history(id: str, viewer: Anyone, readers: Reading) -> Response:
+async def get_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Response:
     """Every text that a tweet had, oldest first."""
     tweet = await shown_tweet(readers, account_of(viewer), id)
     versions = await readers.tweets.history(TweetId(tweet.id))
@@ -52,7 +53,7 @@ async def get_history(id: str, viewer: Anyone, readers: Reading) -> Response:
 @tweets.get("/tweets/{id}/likes", response_model=None)
 @answers(Page[resources.User])
 async def get_likers(
-    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """Who likes a tweet, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
@@ -65,7 +66,7 @@ async def get_likers(
 @tweets.get("/tweets/{id}/retweets", response_model=None)
 @answers(Page[resources.User])
 async def get_retweeters(
-    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """Who passed a tweet on, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
@@ -78,7 +79,7 @@ async def get_retweeters(
 @tweets.get("/tweets/{id}/quotes", response_model=None)
 @answers(Page[resources.Tweet])
 async def get_quotes(
-    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """The tweets that quote a tweet, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
@@ -91,7 +92,7 @@ async def get_quotes(
 @tweets.get("/tweets/{id}/conversation", response_model=None)
 @answers(Conversation)
 async def get_conversation(
-    id: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """What a tweet answers, and a page of the replies to it, nested.
 

@@ -15,9 +15,9 @@ from fastapi import Query, Request, Response
 from events.ids import AccountId
 from rest import resources
 from rest.authentication import Viewer
-from rest.openapi import answers
+from rest.openapi import answers, fails, revalidated
 from rest.problems import ProblemError
-from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router, tagged
+from rest.routing import Anyone, NameInPath, Page, Paged, SignedIn, page_response, router, tagged
 from stores.readers import Readers
 
 from .. import feeds, people
@@ -39,6 +39,8 @@ async def shown_account(readers: Readers, viewer: Viewer | None, username: str) 
 
 @users.get("/users/me", response_model=None)
 @answers(resources.Me)
+@revalidated
+@fails(404)
 async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Response:
     """Your own profile."""
     with readers.snapshot():
@@ -70,7 +72,8 @@ async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Qu
 
 @users.get("/users/{username}", response_model=None)
 @answers(resources.User)
-async def get_user(username: str, request: Request, viewer: Anyone, readers: Reading) -> Response:
+@revalidated
+async def get_user(username: NameInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """A profile.
 
     404 where the account blocks you; where you block it, the profile says so.
@@ -81,7 +84,7 @@ async def get_user(username: str, request: Request, viewer: Anyone, readers: Rea
 @users.get("/users/{username}/followers", response_model=None)
 @answers(Page[resources.User])
 async def get_followers(
-    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """Who follows an account, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
@@ -94,7 +97,7 @@ async def get_followers(
 @users.get("/users/{username}/following", response_model=None)
 @answers(Page[resources.User])
 async def get_following(
-    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """Whom an account follows, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
@@ -107,7 +110,7 @@ async def get_following(
 @users.get("/users/{username}/tweets", response_model=None)
 @answers(Page[resources.FeedItem])
 async def get_user_timeline(
-    username: str,
+    username: NameInPath,
     request: Request,
     viewer: Anyone,
     page: Paged,
@@ -129,7 +132,7 @@ async def get_user_timeline(
 @users.get("/users/{username}/likes", response_model=None)
 @answers(Page[resources.Tweet])
 async def get_likes(
-    username: str, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+    username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
     """What an account likes, what it liked last first."""
     person = await shown_account(readers, viewer, username)

@@ -51,6 +51,7 @@ def explain(error: Exception) -> int | None:
 
 
 def _code(error: Exception) -> int | None:
+    from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
     from events.ids import ClockBehind
     from events.log import CorruptLog, LogUnavailable
@@ -71,7 +72,7 @@ def _code(error: Exception) -> int | None:
         (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
-        (UnknownEvent, UnreadableEvent): 4,
+        (UnknownEvent, UnreadableEvent, UnusableKey): 4,
         (LogUnavailable, OSError): 5,
     }
     return next((code for types, code in codes.items() if isinstance(error, types)), None)

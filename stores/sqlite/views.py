@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS newest (
     consumers TEXT, topic INTEGER, key TEXT, id BLOB NOT NULL, PRIMARY KEY (consumers, topic, key)
 ) WITHOUT ROWID;
 """
-CACHED_NEWEST = 30_000
-MAPPED_MIB = 64
+CACHED_NEWEST = 20_000
+MAPPED_MIB = 32
 """Of views.db, in a process that serves from it."""
 _ROWS_A_STEP = 2000
 

@@ -119,10 +119,12 @@ async def test_a_forged_or_foreign_token_is_a_400(ada: Person, http: httpx.Async
         "\u00e9",
         "a" * 3000,
     ):
-        for path in ("/public", "/nothing/here"):
-            headers = [(b"consistency-token", token.encode("latin-1"))]
+        headers = [(b"consistency-token", token.encode("latin-1"))]
+        for path in ("/public", "/users/ada", f"/tweets/{ada.id}"):
             answer = await http.get(path, headers=headers)
             assert (answer.status_code, problem(answer)) == (400, "bad-consistency-token"), token
+        for path, status in (("/feed", 401), ("/bookmarks", 401), ("/nothing/here", 404)):
+            assert (await http.get(path, headers=headers)).status_code == status, path
 
 
 async def test_a_write_that_changed_nothing_answers_with_a_token_that_shows_what_made_it_so(

@@ -100,12 +100,8 @@ async def test_a_tweet_is_read_alike(both: Both, ada: Person, bob: Person, cyd: 
             answer = await both.send("GET", f"/tweets/{id_}", headers=bearer)
             if "etag" in answer.headers:
                 tag = answer.headers["etag"]
-                for sent in (tag, f"W/{tag}", "*", '"other"', f'"other", {tag}', "", "\u00e9"):
-                    known = [
-                        (b"if-none-match", sent.encode("latin-1")),
-                        *((k.encode(), v.encode()) for k, v in bearer.items()),
-                    ]
-                    await both.send("GET", f"/tweets/{id_}", headers=dict(known))
+                for sent in (tag, f"W/{tag}", "*", '"other"', f'"other", {tag}', ""):
+                    await both.send("GET", f"/tweets/{id_}", headers=bearer | {"if-none-match": sent})
         await both.send("GET", f"/tweets/{tweets[0]}?x=1", headers=bearer)
         await both.send("GET", f"/tweets/{tweets[0]}", headers=bearer | {"consistency-token": "forged"})
         await both.send("GET", f"/tweets/{tweets[0]}", headers=bearer | {"consistency-token": ada.token})
@@ -116,7 +112,8 @@ async def test_the_feed_is_read_alike(both: Both, ada: Person, bob: Person, twee
     for bearer in ({}, ada.bearer, bob.bearer, {"authorization": "Bearer nonsense"}):
         for query in (
             "", "?", "?limit=1", "?limit=3", "?limit=20", "?limit=100", "?limit=0", "?limit=101", "?limit=-1",
-            "?limit=01", "?limit=x", "?limit=", "?limit=1&limit=2", "?limit=2&x=1", "?limit=2&", "?cursor=x", "?LIMIT=2",
+            "?limit=01", "?limit=x", "?limit=", "?limit=1&limit=2", "?limit=2&x=1", "?limit=2&", "?cursor=x",
+            "?LIMIT=2",
         ):  # fmt: skip
             await both.send("GET", f"/feed{query}", headers=bearer)
         await both.send("GET", "/feed?limit=2", headers=bearer | {"host": "feeds.example:8080"})
@@ -165,9 +162,6 @@ async def test_a_tweet_is_posted_alike(
         await both.send("POST", "/tweets?x=1", json={"text": "x"}, headers=bearer)
         await both.send("POST", "/tweets", json={"text": "x"}, headers=bearer | {"idempotency-key": "x" * 256})
     assert both.taken > 200
-    key = ada.bearer | {"idempotency-key": "once"}
-    posted = await both.send("POST", "/tweets", json={"text": "kept"}, headers=key)
-    assert posted.status_code == 201
 
 
 async def test_what_is_kept_and_what_is_limited_is_alike(
@@ -205,6 +199,5 @@ async def test_every_event_of_both_is_alike(
         answer = await client.post("/tweets", json={"text": "#alike"}, headers=headers)
         assert answer.status_code == 201
     one, other = (await service.system.log.read(Positions(), 1000))[-2:]
-    assert one.event and other.event
     assert (one.about.correlation, one.about.traceparent) == (other.about.correlation, other.about.traceparent)
     assert str(one.event).replace(one.event.tweet, "ID") == str(other.event).replace(other.event.tweet, "ID")

@@ -97,6 +97,17 @@ def following(answer: httpx.Response) -> str:
     return link[1]
 
 
+@pytest.mark.parametrize("tag", ["Zürich", "日本", "été_2015", "ওয়েব"])
+async def test_the_link_of_a_list_in_any_script_can_be_followed(ada: Person, tag: str) -> None:
+    """A header has no room for other characters than ASCII's: the address in it is encoded."""
+    for n in range(2):
+        await ada.post(f"{n} #{tag}")
+    answer = await ada.get(f"/hashtags/{tag}/tweets?limit=1")
+    assert answer.status_code == 200
+    answer = await ada.get(following(answer))
+    assert texts(answer.json()["items"]) == [f"0 #{tag}"]
+
+
 async def test_nothing_is_repeated_or_skipped_while_items_arrive(
     ada: Person, bob: Person, tweets: list[str], clock: StandingClock
 ) -> None:

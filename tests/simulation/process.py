@@ -75,14 +75,20 @@ class Process:
         settings = Settings(data=directory, partitions=PARTITIONS, rate_limits=UNLIMITED)
         system = System(settings, clock=clock, randomness=randomness, off_loop=faults.off_loop, timer=lambda: 0.0)
         system.__dict__["signing_keys"] = _signing_keys()
-        execute = system.commands.execute
+        execute, execute_some = system.commands.execute, system.commands.execute_some
 
         async def noted(decision: Any, command: Any, context: Any, answering: Any) -> Any:
             order.append(context.correlation)
             faults.step()
             return await execute(decision, command, context, answering)
 
+        async def some_noted(commands: Any, answering: Any, in_time: Any) -> Any:
+            order.extend(context.correlation for _, _, context in commands)
+            faults.step()
+            return await execute_some(commands, answering, in_time)
+
         system.commands.execute = noted  # type: ignore[method-assign]
+        system.commands.execute_some = some_noted  # type: ignore[method-assign]
         views = await InProcess.open(system)
         projecting = views.projecting
         deliveries = Deliveries(projecting._log, faults, chance)  # type: ignore[arg-type]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import Any
 
-from command_api.deciding import Context
+from command_api.deciding import Context, Outcome
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
@@ -110,17 +111,18 @@ class Traffic:
         """Imports come from the command line, with times of their own."""
         c = attempt.command
         actor, at = AccountId(c.actor), Millis(c.at)
+        decision: Any = IMPORT_FOLLOW if c.verb == "import_follow" else IMPORT_TWEET
+        command: Any = ImportFollow(actor, AccountId(c.other))
+        if decision is IMPORT_TWEET:
+            command = ImportTweet(actor, c.source, at, c.text.text, extract(c.text.text))
         context = Context(actor=actor, correlation=attempt.id, time=at)
-        execute = process.system.commands.execute
+        execute_some = process.system.commands.execute_some
         try:
-            if c.verb == "import_follow":
-                follow = ImportFollow(actor, AccountId(c.other))
-                outcome = await execute(IMPORT_FOLLOW, follow, context, WhetherNew())
-            else:
-                tweet = ImportTweet(actor, c.source, at, c.text.text, extract(c.text.text))
-                outcome = await execute(IMPORT_TWEET, tweet, context, WhetherNew())
+            (outcome,) = await execute_some([(decision, command, context)], WhetherNew(), lambda: True)
         except LogUnavailable:
             return Answer(UNAVAILABLE, {}, b"")
+        require(isinstance(outcome, Outcome), f"{attempt} was refused: {outcome!r}")
+        assert isinstance(outcome, Outcome)
         return Answer(outcome.answer.status, {}, b"")
 
     # Settling

@@ -1,0 +1,134 @@
+"""The OpenAPI document: complete, its examples valid, and kept by a live server, as schemathesis finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from accounts_service import Service
+from jsonschema import Draft202012Validator, FormatChecker
+from people import Json
+
+from tests.integration import running
+from tests.integration.running import Serving
+
+HERE = Path(__file__).parent
+NAME, PASSWORD = "tester", running.PASSWORD
+
+
+@pytest.fixture
+async def document(http: httpx.AsyncClient) -> Json:
+    return (await http.get("http://test/openapi.json")).json()
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def validator(document: Json, schema: Json) -> Draft202012Validator:
+    whole = {"components": document["components"], **schema}
+    Draft202012Validator.check_schema(whole)
+    return Draft202012Validator(whole, format_checker=FormatChecker())
+
+
+async def test_every_operation_says_what_it_does_and_how_it_fails(document: Json) -> None:
+    found = dict(operations(document))
+    assert len(found) > 55
+    assert len({operation["operationId"] for operation in found.values()}) == len(found)
+    for name, operation in found.items():
+        assert operation["summary"], name
+        assert not operation["summary"].endswith("."), name
+        assert operation["description"].startswith(operation["summary"]), name
+        assert operation["tags"], name
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (name, parameter["name"])
+        problems = {
+            status: answer
+            for status, answer in operation["responses"].items()
+            if "application/problem+json" in answer.get("content", {})
+        }
+        assert "422" in problems, name
+        if "/api/v1" in name:
+            assert {"401", "429", "503"} <= set(problems), name
+        if name.startswith(("POST", "PATCH")) and "requestBody" in operation:
+            assert {"400", "413", "415"} <= set(problems), name
+        if "{" in name:
+            assert "404" in problems, name
+        assert "security" in operation or "/api/v1" not in name, name
+
+
+async def test_every_body_and_every_path_has_an_example_that_is_valid(document: Json) -> None:
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            examples = parameter["schema"].get("examples", ())
+            assert examples or parameter["in"] != "path", (name, parameter["name"])
+            for example in examples:
+                validator(document, parameter["schema"]).validate(example)
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for answer in [*bodies, *operation["responses"].values()]:
+            for kind, content in answer.get("content", {}).items():
+                assert "example" in content, (name, kind)
+                if kind != "text/event-stream" and kind != "text/plain":
+                    validator(document, content["schema"]).validate(content["example"])
+
+
+async def test_the_document_has_no_schema_that_nothing_refers_to(document: Json) -> None:
+    said = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in said, name
+
+
+async def test_no_description_quotes_python(document: Json) -> None:
+    for name, operation in operations(document):
+        for word in ("Raises", "None", "msgspec", "FastAPI"):
+            assert word not in operation["description"], name
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    limits = ("FOLLOWS_A_DAY", "FAILED_SIGN_INS_AN_HOUR")
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in limits:
+            patch.setenv(f"OF_TESTS_{limit}", "")
+        environment = running.environment() | {f"MINITWITTER_RATE_LIMITS__{limit}": "1000000" for limit in limits}
+        patch.setattr(running, "environment", lambda: environment)
+        with Serving(tmp_path_factory.mktemp("served") / "data") as server:
+            server.join(NAME)
+            yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
+def test_a_live_server_keeps_the_document(server: Serving, phases: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            "--config-file",
+            HERE / "schemathesis.toml",
+            "run",
+            f"{server.url}/openapi.json",
+            "--phases",
+            phases,
+        ],
+        env=os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"), "TESTED": server.url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    assert '"level":"error"' not in server.log()
+
+
+def test_the_service_of_the_tests_has_the_same_document(server: Serving, document: Any, service: Service) -> None:
+    assert server.http.get("/openapi.json").json() == document
