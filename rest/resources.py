@@ -22,7 +22,7 @@ NotificationKind = Annotated[
 ]
 
 
-class Author(msgspec.Struct, frozen=True):
+class Author(msgspec.Struct, frozen=True, gc=False):
     """An account as it stands beside a tweet or in a list of few words."""
 
     id: Id
@@ -31,14 +31,14 @@ class Author(msgspec.Struct, frozen=True):
     verified: bool = False
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """A tweet that is replied to, and its author."""
 
     id: Id
     author_id: Id
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """What others did with a tweet."""
 
     replies: int = 0
@@ -48,14 +48,14 @@ class Counts(msgspec.Struct, frozen=True):
     bookmarks: int = 0
 
 
-class Sentiment(msgspec.Struct, frozen=True):
+class Sentiment(msgspec.Struct, frozen=True, gc=False):
     """How a tweet reads: `negative`, `neutral` or `positive`, and a score in [-1, 1]."""
 
     label: Label
     score: float
 
 
-class TweetViewer(msgspec.Struct, frozen=True):
+class TweetViewer(msgspec.Struct, frozen=True, gc=False):
     """What the one who asks did with a tweet."""
 
     liked: bool = False
@@ -63,7 +63,7 @@ class TweetViewer(msgspec.Struct, frozen=True):
     bookmarked: bool = False
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """The tweet that is quoted. `tweet` is missing in answers to writes, and where it is deleted or hidden from you."""
 
     id: Id
@@ -71,7 +71,7 @@ class Quote(msgspec.Struct, frozen=True):
     tweet: Tweet | None = None
 
 
-class Tweet(msgspec.Struct, frozen=True):
+class Tweet(msgspec.Struct, frozen=True, gc=False):
     """A tweet. Offsets in `entities` count code points. `sentiment` is null until the tweet has been scored.
 
     `viewer` is null for those who are not signed in.
@@ -95,7 +95,7 @@ class Tweet(msgspec.Struct, frozen=True):
     viewer: TweetViewer | None = None
 
 
-class TweetVersion(msgspec.Struct, frozen=True):
+class TweetVersion(msgspec.Struct, frozen=True, gc=False):
     """One text that a tweet had; `version` 1 is the one it was posted with."""
 
     version: int
@@ -104,7 +104,7 @@ class TweetVersion(msgspec.Struct, frozen=True):
     at: Time
 
 
-class UserViewer(msgspec.Struct, frozen=True):
+class UserViewer(msgspec.Struct, frozen=True, gc=False):
     """How the one who asks stands to an account."""
 
     following: bool = False
@@ -113,7 +113,7 @@ class UserViewer(msgspec.Struct, frozen=True):
     muting: bool = False
 
 
-class User(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True, gc=False):
     """A profile. `viewer` is null for those who are not signed in, and for your own."""
 
     id: Id
@@ -131,13 +131,13 @@ class User(msgspec.Struct, frozen=True):
     viewer: UserViewer | None = None
 
 
-class Me(User, frozen=True):
+class Me(User, frozen=True, gc=False):
     """Your own profile, with what only you see."""
 
     feed: Annotated[str, Meta(extra_json_schema={"enum": ["latest", "top"]})] = "latest"
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why an item is in a feed: who `posted` or `retweeted` it, and when."""
 
     kind: Annotated[str, Meta(extra_json_schema={"enum": ["posted", "retweeted"]})]
@@ -145,14 +145,14 @@ class Reason(msgspec.Struct, frozen=True):
     at: Time
 
 
-class FeedItem(msgspec.Struct, frozen=True):
+class FeedItem(msgspec.Struct, frozen=True, gc=False):
     """An item of a feed."""
 
     tweet: Tweet
     reason: Reason
 
 
-class Notification(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True, gc=False):
     """What others did: reply, quote, mention, follow, like or retweet. Likes of one tweet are one, and retweets.
 
     `tweet` is the one liked or retweeted, or the reply, quote or mention itself. `actors` are up to 10 of those who

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from events.ids import HybridClock
+
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .settings import Settings
@@ -31,6 +33,7 @@ class Front:
 
     def __init__(self, detail: Callable[[], str]) -> None:
         self._detail = detail
+        self._new_id = HybridClock().issue
         self.application: Application = self._starting
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
@@ -40,6 +43,8 @@ class Front:
     async def _starting(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given or self._new_id()
         status, kind = 503, "application/json"
         body: dict[str, Any]
         if scope["path"] == "/healthz":
@@ -49,9 +54,11 @@ class Front:
         else:
             kind = "application/problem+json"
             detail = f"the server is starting: {self._detail()}"
-            body = {"type": "/problems/unavailable", "title": "Not available now", "status": 503, "detail": detail}
+            body = {"type": "/problems/unavailable", "title": "A store is away", "status": 503, "detail": detail}
+            body["instance"] = request_id
         encoded = msgspec.json.encode(body)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(encoded)).encode())]
+        headers.append((b"x-request-id", request_id.encode("latin-1")))
         if status == 503:
             headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

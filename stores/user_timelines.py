@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from events.ids import AccountId, ActivityId, TweetId
 
 from .pages import Page
 
 
-class Activity(NamedTuple):
+class Activity(msgspec.Struct, frozen=True, gc=False):
     """One item of a timeline: a tweet, and by whom it was posted (`by` is its author) or retweeted.
 
     `id` is what timelines are ordered by, newest first.

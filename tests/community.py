@@ -86,6 +86,9 @@ class Community:
     def __repr__(self) -> str:
         return f"<Community: {' '.join(record.type for record in self.records)}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # what hypothesis asks for: whole records fill pages
+        printer.text(repr(self))
+
     def tell(self, event: Event, actor: AccountId, time: Millis | None = None) -> Moment:
         """Append an event that happened at `time`, or now; the moment by which lists are ordered."""
         kind = BY_CLASS[type(event)]

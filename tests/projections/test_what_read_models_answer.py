@@ -247,3 +247,22 @@ def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it() -> None:
 
     assert listed == [others[0], others[2], others[1]]
     models.close()
+
+
+def test_a_flood_of_replies_makes_pages_short_and_ends_no_list() -> None:
+    c = Community()
+    ada, bob = c.register(), c.register()
+    first, tweet = c.post(bob, 0), c.post(ada, 0)
+    for n in range(1100):
+        c.post(bob, n, reply_to=tweet)
+    models = projected([c.records])
+    for fetch, expected in (
+        (models.readers.public_timeline.latest, [tweet, first]),
+        (partial(models.readers.user_timelines.without_replies, bob), [first]),
+    ):
+        page: Page[Any] = asyncio.run(fetch(None, 20))
+        assert (page.items, page.next is None) == ([], False)
+        rest: Page[Any] = asyncio.run(fetch(page.next, 20))
+        assert [getattr(item, "tweet", item) for item in rest.items] == expected
+        assert rest.next is None
+    models.close()

@@ -1,15 +1,27 @@
+import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
-from accounts_service import KEEP_MS, Service, StandingClock, opened
+from cryptography.hazmat.primitives import serialization
 from people import Person, join
+from service import KEEP_MS, Service, StandingClock, opened
 
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_read_once() -> Iterator[None]:
+    """Reading a signing key takes 70 ms, since it is checked to be a good one; every service here has the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serialization, "load_pem_private_key", cache(serialization.load_pem_private_key))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +30,17 @@ def one_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("keys")
     SigningKeys(directory, HybridClock(StandingClock()), KEEP_MS)
     return directory
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory where Linux has room for that: how long a disk takes is not what is tested here."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=memory) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from accounts_service import MINUTE, Service, StandingClock
 from people import Json, Person, join
+from service import MINUTE, Service, StandingClock
 
 
 class Crowd:

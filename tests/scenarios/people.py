@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from accounts_service import PASSWORD
+from service import PASSWORD
 
 Json = dict[str, Any]
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import jwt
 import pytest
-from accounts_service import (
+from cryptography.hazmat.primitives.asymmetric import rsa
+from service import (
     DAY,
     ISSUER,
     KEEP_MS,
@@ -20,7 +21,6 @@ from accounts_service import (
     registered,
     signed_in,
 )
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from command_api.signing_keys import SigningKeys, UnusableKey
 from events.ids import HybridClock, id_at

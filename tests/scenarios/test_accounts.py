@@ -7,7 +7,8 @@ import re
 
 import bcrypt
 import pytest
-from accounts_service import (
+from prometheus_client import CollectorRegistry
+from service import (
     ADA,
     BOB,
     MINUTE,
@@ -22,7 +23,6 @@ from accounts_service import (
     sign_in,
     signed_in,
 )
-from prometheus_client import CollectorRegistry
 
 from command_api.deciding import Context
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount, NotClaimable

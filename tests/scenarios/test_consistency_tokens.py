@@ -6,8 +6,8 @@ import asyncio
 
 import httpx
 import pytest
-from accounts_service import Service, problem
 from people import Person, until
+from service import Service, problem
 
 
 def reading(*tokens: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ import re
 
 import httpx
 import pytest
-from accounts_service import ADA, Service
 from people import Person
+from service import ADA, Service
 
 from events.event import Envelope
 from events.ids import is_id

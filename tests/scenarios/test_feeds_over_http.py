@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from accounts_service import START, StandingClock
 from people import Json, Person, texts
+from service import START, StandingClock
 
 from rest.times import rfc3339
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from accounts_service import MINUTE, Service, StandingClock
 from people import Person
+from service import MINUTE, Service, StandingClock
 
 from events.log import Positions
 

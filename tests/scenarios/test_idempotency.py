@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from accounts_service import DAY, MINUTE, Service, StandingClock, problem
 from people import Person, until
+from service import DAY, MINUTE, Service, StandingClock, problem
 
 from events.tweets import TweetPosted
 

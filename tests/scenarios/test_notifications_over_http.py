@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from accounts_service import Service, StandingClock, problem
 from crowd import Crowd
 from people import Json
+from service import Service, StandingClock, problem
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
-from accounts_service import Service
 from people import Person
 from prometheus_client.parser import text_string_to_metric_families
+from service import Service, problem
 
 from runtime.operations import Part
+from runtime.serving import Front
 
 ROOT = "http://test"
 
@@ -83,3 +84,16 @@ async def test_what_programs_read_is_json(http: httpx.AsyncClient, path: str) ->
     answer = await http.get(f"{ROOT}{path}")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()
+
+
+async def test_until_it_can_serve_it_says_what_it_waits_for() -> None:
+    front = Front(lambda: "tweets brought up to date: 50%")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url=ROOT) as client:
+        assert (await client.get("/healthz")).json() == {"status": "alive"}
+        unready = await client.get("/readyz")
+        assert (unready.status_code, unready.json()["parts"][0]["detail"]) == (503, "tweets brought up to date: 50%")
+        refused = await client.get("/api/v1/feed", headers={"x-request-id": "mine"})
+    assert (refused.status_code, problem(refused)) == (503, "unavailable")
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["instance"] == refused.headers["x-request-id"] == "mine"
+    assert "50%" in refused.json()["detail"]

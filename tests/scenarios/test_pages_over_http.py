@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from accounts_service import MINUTE, StandingClock, problem
 from people import Json, Person, join, texts
+from service import MINUTE, StandingClock, problem
 
 LISTS = [
     "/feed",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import httpx
-from accounts_service import START, Service, StandingClock, problem
 from people import Person, join, texts
+from service import START, Service, StandingClock, problem
 
 from rest.times import rfc3339
 

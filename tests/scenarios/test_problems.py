@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from accounts_service import ADA, DAY, MINUTE, Service, StandingClock, problem
 from people import Person, join
+from service import ADA, DAY, MINUTE, Service, StandingClock, problem
 
 from rest.problems import PROBLEMS
 

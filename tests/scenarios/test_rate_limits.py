@@ -6,9 +6,9 @@ import re
 
 import httpx
 import pytest
-from accounts_service import DAY, MINUTE, Service, StandingClock, problem
 from people import Person, join
 from prometheus_client import generate_latest
+from service import DAY, MINUTE, Service, StandingClock, problem
 
 from runtime.metrics import REGISTRY
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from accounts_service import MINUTE, Service, StandingClock, problem
 from httpx_sse import aconnect_sse
 from people import Json, Person, join
+from service import MINUTE, Service, StandingClock, problem
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 

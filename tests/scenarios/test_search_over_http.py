@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from accounts_service import Service, StandingClock, problem
 from crowd import Crowd
+from service import Service, StandingClock, problem
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shutil
 
 import apsw
 import jwt
-from accounts_service import (
+from service import (
     BOB,
     DAY,
     KEEP_MS,

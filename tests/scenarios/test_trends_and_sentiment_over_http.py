@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from accounts_service import BOB, Json, Service, StandingClock, bearer, problem, registered
+from service import BOB, Json, Service, StandingClock, bearer, problem, registered
 
 from events.ids import Millis
 from rest.times import rfc3339

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from accounts_service import MINUTE, START, Service, StandingClock, problem
 from people import Json, Person, texts
+from service import MINUTE, START, Service, StandingClock, problem
 
 from events.ids import millis
 from rest.times import rfc3339
