@@ -1,4 +1,4 @@
-"""Killed under load, twenty times: what was acknowledged is there afterwards, once, and no read model is half applied.
+"""Killed under load, twenty times each: what was acknowledged is there afterwards, once, and no model is half applied.
 
 A server and the process that advances its views are killed with SIGKILL while people write. A ledger has every write
 that was answered with a 2xx; a write that got no answer is sent again after the restart, as a client does, and then
@@ -25,7 +25,7 @@ from tests.integration.running import Serving, minitwitter
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 10
+ROUNDS = 20
 """In each, one kill of the projecting process and one of the server."""
 NAMES = ("ada", "bob", "cyd", "dan")
 IN_TIME_S = 30
