@@ -19,7 +19,7 @@ LOGIN = {"login": "tester", "password": "a password for tests"}
 OPAQUE = {"query": ("cursor", "ticket"), "headers": ("Last-Event-ID", "If-Match", "Consistency-Token")}
 
 session = requests.Session()
-keys = (f"key {n}" for n in itertools.count())
+keys = (f"key {os.getpid()}-{n}" for n in itertools.count())
 given: set[str] = set()
 """Cursors, tokens and tags that the server gave."""
 

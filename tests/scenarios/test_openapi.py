@@ -20,7 +20,6 @@ from tests.integration import running
 from tests.integration.running import Serving
 
 HERE = Path(__file__).parent
-NAME, PASSWORD = "tester", running.PASSWORD
 
 
 @pytest.fixture
@@ -93,14 +92,14 @@ async def test_no_description_quotes_python(document: Json) -> None:
             assert word not in operation["description"], name
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
     limits = ("FOLLOWS_A_DAY", "FAILED_SIGN_INS_AN_HOUR")
     environment = running.environment() | {f"MINITWITTER_RATE_LIMITS__{limit}": "1000000" for limit in limits}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "environment", lambda: environment)
-        with Serving(tmp_path_factory.mktemp("served") / "data") as server:
-            server.join(NAME)
+        with Serving(tmp_path / "data") as server:
+            server.join("tester")
             yield server
 
 
