@@ -263,7 +263,8 @@ async def test_a_ticket_is_no_access_token_and_an_access_token_no_ticket(http, s
     tokens = await registered(http)
     shown = await ticket(http, tokens)
     assert not await is_signed_in(http, {"access_token": shown})
-    for forged_ticket in (tokens["access_token"], "", "x", shown[:-2], "A" + shown[1:]):
+    another = "B" if shown.startswith("A") else "A"
+    for forged_ticket in (tokens["access_token"], "", "x", shown[:-2], another + shown[1:]):
         with pytest.raises(TokenRefused):
             service.tickets.redeem(forged_ticket)
 
