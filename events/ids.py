@@ -32,8 +32,6 @@ MAX_DRIFT_MS = 60_000
 _COUNTER_BITS = 12
 _RANDOM_MASK = (1 << 62) - 1
 _SHAPE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-NIL = "00000000-0000-0000-0000-000000000000"
-LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class ClockBehind(Exception):
