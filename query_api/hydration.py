@@ -1,7 +1,8 @@
 """From ids to what is sent: tweets with authors, counters, sentiment, quotes, and what the viewer did with them.
 
-One batch a store, whatever the number of tweets: a page of 20 is six statements. What is deleted, or behind a block,
-is left out here, for every list alike; muted accounts are named, because only some lists leave them out.
+One question to the stores, whatever the number of tweets, and another where they quote tweets or others passed them
+on. What is deleted, or behind a block, is left out for every list alike; muted accounts are named, because only some
+lists leave them out.
 """
 
 from __future__ import annotations
@@ -16,13 +17,10 @@ from events.ids import AccountId, TweetId, millis
 from rest import resources
 from rest.times import rfc3339
 from stores.counts import TweetCounts
-from stores.engagement import Marks
 from stores.graph import NOBODY_UNSEEN
 from stores.readers import Readers
+from stores.shown_tweets import ShownTweet
 from stores.users import Card
-
-_NO_COUNTS = resources.Counts()
-_NO_MARKS = resources.TweetViewer()
 
 
 class Hydrated(NamedTuple):
@@ -60,62 +58,64 @@ def counts_of(counts: TweetCounts) -> resources.Counts:
     return resources.Counts(counts.replies, counts.retweets, counts.quotes, counts.likes, counts.bookmarks)
 
 
-def viewer_of(marks: Marks) -> resources.TweetViewer:
-    """What the viewer did, as it is sent."""
-    return resources.TweetViewer(marks.liked, marks.retweeted, marks.bookmarked)
-
-
 async def hydrate(
     readers: Readers, viewer: AccountId | None, ids: Collection[TweetId], accounts: Collection[AccountId] = ()
 ) -> Hydrated:
     """The tweets as `viewer` sees them, with the authors of all and the cards of `accounts`."""
-    rows = await readers.tweets.by_ids(ids)
-    quoted = {row.quote_of.tweet for row in rows.values() if row.quote_of is not None and not row.deleted}
+    rows = await readers.shown_tweets.of(viewer, ids)
+    quoted = {row.quote_of.tweet for row in rows.values() if row.quote_of is not None} - rows.keys()
     if quoted:
-        rows |= await readers.tweets.by_ids(quoted - rows.keys())
-    people = {row.author for row in rows.values()}
-    people.update(accounts)
-    cards = await readers.users.cards(people)
-    unseen = NOBODY_UNSEEN if viewer is None else await readers.graph.unseen(viewer, people)
-    authors = {id_: author_of(card) for id_, card in cards.items() if id_ not in unseen.blocked}
-    shown = [id_ for id_, row in rows.items() if not row.deleted and row.author in authors]
-    counts = await readers.counts.of_tweets(shown)
-    scores = await readers.sentiment.scores(shown)
-    marks = None if viewer is None else await readers.engagement.marks(viewer, shown)
-    tweets: dict[TweetId, resources.Tweet] = {}
-    for id_ in shown:
-        row = rows[id_]
-        score = scores.get(id_)
-        tweets[id_] = resources.Tweet(
-            id_,
-            authors[row.author],
-            row.text,
-            msgspec.Raw(row.entities),
-            made_at(id_),
-            row.conversation,
-            row.version,
-            None if row.edited_at is None else rfc3339(row.edited_at),
-            None if row.location is None else msgspec.Raw(row.location),
-            row.sensitive,
-            row.content_warning,
-            None if row.reply_to is None else resources.Reference(row.reply_to.tweet, row.reply_to.author),
-            None if row.quote_of is None else resources.Quote(row.quote_of.tweet, row.quote_of.author),
-            counts_of(counts[id_]) if id_ in counts else _NO_COUNTS,
-            None if score is None else resources.Sentiment(*score),
-            None if marks is None else viewer_of(marks[id_]) if id_ in marks else _NO_MARKS,
-        )
-    return Hydrated(_with_quotes(tweets, unseen.muted) if quoted else tweets, authors, unseen.muted)
+        rows |= await readers.shown_tweets.of(viewer, quoted)
+    authors = {row.author.id: author_of(row.author) for row in rows.values()}
+    muted = {row.author.id for row in rows.values() if row.muted}
+    others = {account for account in accounts if account not in authors}
+    if others:
+        cards = await readers.users.cards(others)
+        unseen = NOBODY_UNSEEN if viewer is None else await readers.graph.unseen(viewer, others)
+        authors.update((id_, author_of(card)) for id_, card in cards.items() if id_ not in unseen.blocked)
+        muted |= unseen.muted
+    signed_in = viewer is not None
+    tweets = {id_: _tweet(id_, row, authors[row.author.id], signed_in) for id_, row in rows.items()}
+    return Hydrated(_with_quotes(tweets, muted), authors, frozenset(muted))
+
+
+def _tweet(id_: TweetId, row: ShownTweet, author: resources.Author, signed_in: bool) -> resources.Tweet:
+    (
+        _, _, text, entities, conversation, reply_to, quote_of, location, sensitive, warning, version, edited_at,
+        counts, reading, marks,
+    ) = row  # fmt: skip
+    return resources.Tweet(
+        id_,
+        author,
+        text,
+        msgspec.Raw(entities),
+        made_at(id_),
+        conversation,
+        version,
+        None if edited_at is None else rfc3339(edited_at),
+        None if location is None else msgspec.Raw(location),
+        sensitive,
+        warning,
+        None if reply_to is None else resources.Reference(reply_to.tweet, reply_to.author),
+        None if quote_of is None else resources.Quote(quote_of.tweet, quote_of.author),
+        counts_of(counts),
+        None if reading is None else resources.Sentiment(*reading),
+        resources.TweetViewer(marks.liked, marks.retweeted, marks.bookmarked) if signed_in else None,
+    )
 
 
 def _with_quotes(
     tweets: dict[TweetId, resources.Tweet], muted: Collection[AccountId]
 ) -> dict[TweetId, resources.Tweet]:
     """The tweets with those that they quote, one level deep; of hidden and muted ones only the names are left."""
-    whole = {}
+    whole = tweets
     for id_, tweet in tweets.items():
-        inner = tweets.get(TweetId(tweet.quote.id)) if tweet.quote is not None else None
+        if tweet.quote is None:
+            continue
+        inner = tweets.get(TweetId(tweet.quote.id))
         if inner is not None and inner.author.id not in muted:
+            if whole is tweets:
+                whole = dict(tweets)  # what is put inside has no quote put into it
             quote = resources.Quote(inner.id, inner.author.id, inner)
-            tweet = msgspec.structs.replace(tweet, quote=quote)
-        whole[id_] = tweet
+            whole[id_] = msgspec.structs.replace(tweet, quote=quote)
     return whole

@@ -14,12 +14,11 @@ async def shown_tweet(readers: Readers, viewer: AccountId | None, id_: str) -> r
     """The tweet as `viewer` sees it. Raises a 404 (past a block too: it hides that it is there), a 410."""
     if is_id(id_):
         tweet = TweetId(id_)
-        with readers.snapshot():
-            shown = (await hydrate(readers, viewer, (tweet,))).tweets.get(tweet)
-            if shown is not None:
-                return shown
-            if await _gone(readers, viewer, tweet):
-                raise ProblemError("gone", f"tweet {id_} was deleted")
+        shown = (await hydrate(readers, viewer, (tweet,))).tweets.get(tweet)
+        if shown is not None:
+            return shown
+        if await _gone(readers, viewer, tweet):
+            raise ProblemError("gone", f"tweet {id_} was deleted")
     raise ProblemError("not-found", f"there is no tweet {id_}")
 
 

@@ -17,6 +17,7 @@ from .recommendations import Recommendations
 from .search import Search
 from .sentiment import Sentiment
 from .sessions import Sessions
+from .shown_tweets import ShownTweets
 from .snapshots import Snapshots
 from .trends import Trends
 from .tweets import Tweets
@@ -33,6 +34,7 @@ class Readers:
     users: Users
     graph: Graph
     tweets: Tweets
+    shown_tweets: ShownTweets
     counts: Counts
     engagement: Engagement
     user_timelines: UserTimelines

@@ -48,6 +48,7 @@ from stores.sqlite.recommendations import SqliteRecommendations
 from stores.sqlite.search import SEARCH, SqliteSearch, SqliteSearchRows
 from stores.sqlite.sentiment import SENTIMENT, SqliteSentiment, SqliteSentimentRows
 from stores.sqlite.sessions import SESSIONS, SqliteSessionRows, SqliteSessions
+from stores.sqlite.shown_tweets import SqliteShownTweets
 from stores.sqlite.snapshots import SqliteSnapshots
 from stores.sqlite.trend_windows import SqliteTrendWindows
 from stores.sqlite.trends import TRENDS, SqliteTrendRows, SqliteTrends
@@ -146,6 +147,7 @@ def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
         users=SqliteUsers(connection, names),
         graph=SqliteGraph(connection, names),
         tweets=SqliteTweets(connection, names),
+        shown_tweets=SqliteShownTweets(connection, names),
         counts=SqliteCounts(connection, names),
         engagement=SqliteEngagement(connection, names),
         user_timelines=SqliteUserTimelines(connection, names),

@@ -33,7 +33,7 @@ ENGAGEMENT = Tables(
     ),
 )
 LIKE, RETWEET, BOOKMARK = 1, 2, 4
-_MARKS = [Marks(bool(bits & LIKE), bool(bits & RETWEET), bool(bits & BOOKMARK)) for bits in range(8)]
+MARKS_OF_BITS = [Marks(bool(bits & LIKE), bool(bits & RETWEET), bool(bits & BOOKMARK)) for bits in range(8)]
 
 
 class SqliteEngagementRows:
@@ -100,7 +100,7 @@ class SqliteEngagement:
         if not tweets:
             return {}
         rows: Any = self._execute(self._marks, (number_of(account), blobs(tweets))).fetchall()
-        return {tweet: _MARKS[done] for tweet, (done,) in zip(tweets, rows, strict=True) if done is not None}
+        return {tweet: MARKS_OF_BITS[done] for tweet, (done,) in zip(tweets, rows, strict=True) if done is not None}
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
         """Who likes a tweet."""

@@ -42,7 +42,8 @@ def _key(subject: Subject) -> str | int:
 
 
 @lru_cache(maxsize=2 * UNITS + 1)
-def _reading(units: int) -> Reading:
+def reading_of(units: int) -> Reading:
+    """A score as it is kept, as it is read."""
     return Reading(label_of(units / UNITS), units / UNITS)
 
 
@@ -91,7 +92,7 @@ class SqliteSentiment:
         if not tweets:
             return {}
         rows: Any = self._execute(self._scores, (blobs(tweets),))
-        return {tweet: _reading(units) for tweet, (units,) in zip(tweets, rows, strict=True) if units is not None}
+        return {tweet: reading_of(units) for tweet, (units,) in zip(tweets, rows, strict=True) if units is not None}
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
         """Tweets about a subject by steps of `step` milliseconds. Raises TooMuch."""

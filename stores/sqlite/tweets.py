@@ -16,15 +16,16 @@ from events.ids import AccountId, Millis, TweetId, from_bytes, millis, to_bytes
 from events.tweets import TweetPosted, TweetRef
 
 from ..tweets import Tweet, Version
-from .binding import blobs
+from .binding import blobs, number_of
 from .views import Tables
 
 TWEETS = Tables(
     model="tweets",
-    version=1,
+    version=2,
     tables={
         "tweets": """(
-            tweet BLOB PRIMARY KEY, deleted INTEGER NOT NULL, author TEXT NOT NULL,
+            tweet BLOB PRIMARY KEY, deleted INTEGER NOT NULL,
+            author TEXT NOT NULL, author_number INTEGER NOT NULL,  -- the other models know the author by it
             conversation BLOB,  -- NULL: it began one
             reply_to BLOB, reply_author TEXT, quote_of BLOB, quote_author TEXT, sensitive INTEGER NOT NULL,
             version INTEGER NOT NULL, edited_at INTEGER, content_warning TEXT, location BLOB,
@@ -43,7 +44,7 @@ class SqliteTweetRows:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._insert = "INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?)".format(**names)
+        self._insert = "INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?)".format(**names)
         self._keep = """
             INSERT OR REPLACE INTO {tweet_versions}
             SELECT tweet, version, edited_at, entities, text FROM {tweets} WHERE tweet=?""".format(**names)
@@ -61,6 +62,7 @@ class SqliteTweetRows:
             (
                 to_bytes(event.tweet),
                 event.author,
+                number_of(event.author),
                 to_bytes(event.conversation) if event.conversation != event.tweet else None,
                 to_bytes(reply.tweet) if reply else None,
                 reply.author if reply else None,
