@@ -11,6 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
@@ -29,6 +30,8 @@ Randomness = Callable[[int], bytes]
 """`n` random bytes; handed in, never looked up."""
 
 MAX_DRIFT_MS = 60_000
+REMEMBERED = 8192
+"""Ids whose bytes or text are at hand, 2 MB at most: what is read is mostly what was read or written just now."""
 _COUNTER_BITS = 12
 _RANDOM_MASK = (1 << 62) - 1
 _SHAPE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -137,11 +140,13 @@ def first_id_at(time_ms: Millis) -> str:
     return _format(time_ms << _COUNTER_BITS, 0)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def to_bytes(id_: str) -> bytes:
     """The 16 bytes of an id, which sort as its text does."""
     return bytes.fromhex(id_.replace("-", ""))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def from_bytes(raw: bytes) -> str:
     """The text of an id from its 16 bytes."""
     h = raw.hex()

@@ -25,7 +25,7 @@ class AccountIds:
     def of(self, numbers: set[int]) -> Mapping[int, AccountId]:
         """A mapping that has the ids of these accounts, less those that have not come out of the log yet."""
         seen = self._seen
-        missing = numbers - seen.keys()
+        missing = {number for number in numbers if number not in seen}
         if missing:
             if len(seen) > MOST_REMEMBERED:
                 self._seen = seen = {}

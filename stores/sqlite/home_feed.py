@@ -32,15 +32,19 @@ MOST_MERGES = 4
 """For one page; after that it stays short, and its cursor goes on."""
 
 # ?1 is the viewer, ?2 the key to go on below, ?3 how many rows.
-FOLLOWED = """
-    SELECT ?1 AS account
-    UNION ALL
-    SELECT followee FROM {follows}
-    WHERE follower=?1 AND followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3)"""
+# NOT IN alone would build its set for everyone, and most mute nobody. NOT INDEXED goes by account, as what is joined.
+_HEARD = """
+    follower=?1 AND CASE WHEN EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND kind=3)
+        THEN followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3) ELSE 1 END"""
+FOLLOWED = f"""
+    SELECT ?1 AS account UNION ALL SELECT followee FROM {{follows}} NOT INDEXED WHERE {_HEARD}"""
 NEWEST = f"""
-    SELECT n.account, n.activity
-    FROM ({FOLLOWED}) AS f CROSS JOIN {{newest_activities}} AS n ON n.account=f.account
-    ORDER BY n.activity DESC LIMIT ?3"""
+    SELECT * FROM (
+        SELECT n.account, n.activity FROM {{newest_activities}} AS n WHERE n.account=?1
+        UNION ALL
+        SELECT n.account, n.activity
+        FROM {{follows}} NOT INDEXED CROSS JOIN {{newest_activities}} AS n ON n.account=followee WHERE {_HEARD})
+    ORDER BY activity DESC LIMIT ?3"""
 MERGED = """
     SELECT account, activity, tweet,
         reply_to IS NULL OR reply_to=?1 OR EXISTS (SELECT 1 FROM {{follows}} WHERE follower=?1 AND followee=reply_to)
