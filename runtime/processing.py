@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from events.event import Event, Handler, Handles
+from events.event import BY_CLASS, Event, Handler, Handles
 from events.first_copies import entities, first_copies
 from events.log import New, Positions, Record, TopicPartition, positions_after
 from projectors.projector import Projector
@@ -53,6 +53,8 @@ class Group:
             for event, handler in processor.handlers.items():
                 handlers.setdefault(event, []).append((handler, processor))
         self._handlers = handlers
+        self.topics = frozenset(BY_CLASS[event].topic for event in handlers)
+        """Of the events that it handles; records of other topics need not even be read."""
 
     def _apply(self, record: Record) -> None:
         event = record.event
@@ -125,17 +127,24 @@ class Runner:
         self.positions = await self.group.sink.positions()
 
     async def turn(self, until: Mapping[TopicPartition, int] | None = None) -> int:
-        """Read and land one batch, not past `until`; how many records it had, 0 when there was nothing to do."""
+        """Read and land one batch, not past `until`; how many records it had, 0 when there was nothing to do.
+
+        Topics that the group has no use for are passed over; where that is all there was, it counts as one.
+        """
+        wanted = self.group.topics
         after = self.positions if until is None else await self._up_to(until)
-        records = await self.log.read(after, self.limit)
+        records = await self.log.read(after, self.limit, wanted)
         if until is not None:
             records = [record for record in records if record.offset < until.get(record.place, 0)]
-        if not records:
-            return 0
         positions = positions_after(records, self.positions)
+        for place, end in (await self.log.ends() if until is None else until).items():
+            if place.topic not in wanted and end > positions.get(place, 0):
+                positions[place] = end
+        if positions == self.positions:
+            return 0
         await self.group.apply(records, positions)
         self.positions = positions
-        return len(records)
+        return max(1, len(records))
 
     async def _up_to(self, until: Mapping[TopicPartition, int]) -> Positions:
         """The positions to read from, with those partitions out of reach that are as far as they may come.

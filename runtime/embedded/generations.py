@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from events.topics import TOPICS
 from stores.sqlite.views import Views
 
 _DDL = """
@@ -85,8 +86,18 @@ class Generations:
         self._drop_unused_consumers()
         return kept.generation, consumers
 
-    def switch(self, generations: Mapping[str, int], consumers: str) -> None:
-        """Make generations current that `consumers` brought to where the live group stands; keep those they replace."""
+    def switch(self, generations: Mapping[str, int], consumers: str, live: str) -> None:
+        """Make generations current that `consumers` brought to where the `live` group stands; keep those they replace.
+
+        Of topics that the group passed over so far, it learns the newest ids: from now on it may have to read them.
+        """
+        known = "SELECT 1 FROM newest WHERE consumers=? AND topic=? LIMIT 1"
+        for topic in TOPICS.values():
+            if self._connection.execute(known, (live, topic.number)).get is None:
+                self._connection.execute(
+                    "INSERT INTO newest SELECT ?, topic, key, id FROM newest WHERE consumers=? AND topic=?",
+                    (live, consumers, topic.number),
+                )
         for model, generation in generations.items():
             version = self._connection.execute("SELECT version FROM models WHERE model=?", (model,)).get
             self._connection.execute(

@@ -24,6 +24,10 @@ _SETTLE_EVERY_S = 0.5
 _RELAXED = 10
 """How much longer turns may be when nothing was served for a second: an event costs less in a longer batch."""
 
+_GATHERED = 3
+"""While something is served, analytics that is current waits this many turns' time: a batch of 20 events costs twice
+as much an event as one of 100, because each commit writes every page that it touched."""
+
 
 class AlreadyRebuilding(Exception):
     """A rebuild of the read model is under way."""
@@ -71,12 +75,15 @@ class Projecting:
         self.views = views
         self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
         self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.behind = False
+        """Whether the last turn left something that was there when it began, so that the next one cannot wait."""
         self._processors = processors
         self._log = log
         self._serving_batch = serving_batch
         self._turn_s = turn_s
         self._timer = timer
         self._served_at = timer() - _QUIET_S
+        self._analysed_at = timer() - _QUIET_S
         self._settled_at = timer()
         self._generations = Generations(views)
         self._runners: dict[str, Runner] = {}
@@ -112,13 +119,21 @@ class Projecting:
         now = self._timer()
         if served:
             self._served_at = now
-            if served == self._serving_batch:
+            self.behind = served == self._serving_batch
+            if self.behind:
                 return True
         seconds = self._turn_s if now - self._served_at < _QUIET_S else self._turn_s * _RELAXED
-        analysed = await self._advance(ANALYTICS, self._pace.limit(seconds))
-        self._pace.learn(analysed, self._timer() - now)
+        analysed = 0
+        if not served or now >= self._analysed_at + self._turn_s * _GATHERED:
+            limit = self._pace.limit(seconds)
+            analysed = await self._advance(ANALYTICS, limit)
+            self._pace.learn(analysed, self._timer() - now)
+            self.behind = analysed == limit
+            if not self.behind:
+                self._analysed_at = now
         rebuilt = self.rebuilding
         if rebuilt:
+            self.behind = True
             await self._rebuild_turn(seconds)
         return bool(served or analysed or rebuilt)
 
@@ -210,7 +225,7 @@ class Projecting:
             self.on_progress(rebuild.progress("building"))
             return
         self._rebuilds.pop(0)
-        rebuild.switch(self._generations)
+        rebuild.switch(self._generations, group)
         self._runners[group] = await self._live(group)
         self._comparing.append((rebuild, rebuild.compare()))
         next(self._comparing[0][1])

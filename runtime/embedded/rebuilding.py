@@ -66,10 +66,10 @@ class Rebuild:
             return False
         return not await self._runner.group.settle() and self._runner.positions.covers(live)
 
-    def switch(self, generations: Generations) -> None:
+    def switch(self, generations: Generations, live: str) -> None:
         """Make what was built current, in one transaction."""
         with self._views.connection:
-            generations.switch(self._generations, self._runner.group.name)
+            generations.switch(self._generations, self._runner.group.name, live)
 
     def compare(self) -> Generator[None, None, tuple[Compared, ...]]:
         """Compare with what was replaced, as of the first step, a few ms a step."""
