@@ -89,8 +89,8 @@ async def _rebuild(data: Path, path: Path) -> float:
     generations = Generations(views)
     ends = await reader.ends()
     started = time.perf_counter()
-    for group, models in GROUPS.items():
-        fresh, consumers = generations.begin([model.tables.model for model in models])
+    for group, members in GROUPS.items():
+        fresh, consumers = generations.begin([member.tables.model for member in members])
         runner = Runner(processors.rebuilt(group, fresh, consumers), reader, BATCH)
         await runner.start()
         await runner.catch_up()

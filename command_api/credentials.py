@@ -8,7 +8,7 @@ what it is without a list of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.ids import AccountId, Millis, SessionId
 
@@ -16,16 +16,14 @@ from .deciding import PrivateChange
 from .facts import Question, Session
 
 
-@dataclass(frozen=True, slots=True)
-class SetPassword(PrivateChange):
+class SetPassword(msgspec.Struct, PrivateChange, frozen=True, gc=False):
     """From now on the account's password is the one with this bcrypt hash."""
 
     account: AccountId
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(msgspec.Struct, frozen=True, gc=False):
     """A refresh token as it is kept: digests of its two parts, and until when it can be used."""
 
     family: bytes
@@ -33,8 +31,7 @@ class RefreshToken:
     expires_at: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class KeepRefreshToken(PrivateChange):
+class KeepRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
     """The first refresh token of a session."""
 
     session: SessionId
@@ -42,31 +39,27 @@ class KeepRefreshToken(PrivateChange):
     token: RefreshToken
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceRefreshToken(PrivateChange):
+class ReplaceRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
     """The next refresh token of a session; the one before is spent. Both are of one family."""
 
     session: SessionId
     token: RefreshToken
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeSession(PrivateChange):
+class RevokeSession(msgspec.Struct, PrivateChange, frozen=True, gc=False):
     """The session's refresh token is forgotten, and its access tokens are refused from the commit on."""
 
     session: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
+class Password(msgspec.Struct, frozen=True, gc=False):
     """An account's password, as its bcrypt hash."""
 
     account: AccountId
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordFor(Question[Password | None]):
+class PasswordFor(Question[Password | None], frozen=True):
     """The password that signs in with `login`, a user name or an e-mail address; None where there is none.
 
     No such account, and an imported one that was not claimed, are alike.
@@ -75,15 +68,13 @@ class PasswordFor(Question[Password | None]):
     login: str
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordOf(Question[Password | None]):
+class PasswordOf(Question[Password | None], frozen=True):
     """The password of an account; None where it has none."""
 
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True, gc=False):
     """A session's refresh tokens: `token` is the one that is good now."""
 
     session: SessionId
@@ -91,15 +82,13 @@ class Family:
     token: RefreshToken
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyOf(Question[Family | None]):
+class FamilyOf(Question[Family | None], frozen=True):
     """The session that a refresh token belongs to, by the digest of its family; None where it is over."""
 
     family: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsExpired(Question[tuple[Session, ...]]):
+class SessionsExpired(Question[tuple[Session, ...]], frozen=True):
     """Up to `most` sessions whose refresh token can no longer be used at `now`, longest expired first."""
 
     now: Millis

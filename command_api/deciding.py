@@ -8,8 +8,9 @@ ids, and stores what changed, the idempotency record with its answer, and the ev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -36,8 +37,7 @@ class PrivateChange:
 Decided = Sequence[Event | PrivateChange]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[C, S]):
+class Decision(msgspec.Struct, Generic[C, S], frozen=True, gc=False):
     """How one kind of command is decided; each module of domain/ states one.
 
     `entities` names what is locked, `questions` what is read, `state` makes of the answers what the decision needs.
@@ -49,8 +49,7 @@ class Decision(Generic[C, S]):
     decide: Callable[[C, S], Decided]
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(msgspec.Struct, frozen=True, gc=False):
     """A client's key for a request, and a fingerprint of the request: the same key never serves another request."""
 
     user: str
@@ -58,8 +57,7 @@ class Idempotency:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What the client is told; kept with the idempotency key."""
 
     status: int
@@ -79,8 +77,7 @@ class Answering(Protocol[S_contra]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """What is known about a command besides its content; it becomes the events' envelope.
 
     `time` is when it happened, if that is not now (an import).
@@ -94,8 +91,7 @@ class Context:
     idempotency: Idempotency | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The answer, and the positions that a read has to reach to see the command's effect.
 
     A command that changed nothing has the positions of the write that made it so, or later ones.

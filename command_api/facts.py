@@ -5,8 +5,9 @@ Questions are data, so that a store can answer all those of a command in one rou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
+
+import msgspec
 
 from events.accounts import Profile
 from events.ids import AccountId, ActivityId, Millis, NotificationId, SessionId, TweetId
@@ -15,14 +16,11 @@ from events.tweets import TweetRef
 F = TypeVar("F")
 
 
-class Question(Generic[F]):
+class Question(msgspec.Struct, Generic[F], frozen=True, gc=False):
     """Something the decision state can answer with an F."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, gc=False):
     """An account, as decisions know it. `version` counts the changes of the profile."""
 
     id: AccountId
@@ -33,50 +31,43 @@ class Account:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class AccountOf(Question[Account | None]):
+class AccountOf(Question[Account | None], frozen=True):
     """The account with an id."""
 
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class AccountExists(Question[bool]):
+class AccountExists(Question[bool], frozen=True):
     """Whether there is an account with an id."""
 
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class AccountNamed(Question[Account | None]):
+class AccountNamed(Question[Account | None], frozen=True):
     """The account with a name, whatever the case."""
 
     username: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdsNamed(Question[dict[str, AccountId]]):
+class IdsNamed(Question[dict[str, AccountId]], frozen=True):
     """The ids of those of the names, lower case, that accounts have."""
 
     usernames: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NumberTaken(Question[bool]):
+class NumberTaken(Question[bool], frozen=True):
     """Whether another account has the same number (events.ids.account_number)."""
 
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class EmailTaken(Question[bool]):
+class EmailTaken(Question[bool], frozen=True):
     """Whether an account has this e-mail address, whatever the case."""
 
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tweet:
+class Tweet(msgspec.Struct, frozen=True, gc=False):
     """A tweet, as decisions know it. `version` is 1 as posted and grows with each edit."""
 
     id: TweetId
@@ -92,16 +83,14 @@ class Tweet:
     """Whether the author blocks the one who asks, or is blocked by them."""
 
 
-@dataclass(frozen=True, slots=True)
-class TweetFor(Question[Tweet | None]):
+class TweetFor(Question[Tweet | None], frozen=True):
     """A tweet, as seen by `viewer`."""
 
     tweet: TweetId
     viewer: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(msgspec.Struct, frozen=True, gc=False):
     """How two accounts stand to each other."""
 
     following: bool
@@ -114,16 +103,14 @@ class Relation:
 STRANGERS = Relation(following=False, followed_by=False, blocking=False, blocked_by=False, muting=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RelationOf(Question[Relation]):
+class RelationOf(Question[Relation], frozen=True):
     """How `account` stands to `other`."""
 
     account: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(msgspec.Struct, frozen=True, gc=False):
     """What there is or was between two accounts: a follow, one that ended, a block by either."""
 
     there: bool
@@ -134,16 +121,14 @@ class Follow:
 NO_FOLLOW = Follow(there=False, ended=False, blocked=False)
 
 
-@dataclass(frozen=True, slots=True)
-class FollowOf(Question[Follow]):
+class FollowOf(Question[Follow], frozen=True):
     """Whether `follower` follows `followee`, or ever did."""
 
     follower: AccountId
     followee: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Engagement:
+class Engagement(msgspec.Struct, frozen=True, gc=False):
     """What an account did with a tweet. `retweet` is the id of its retweet, if there is one."""
 
     liked: bool
@@ -151,39 +136,34 @@ class Engagement:
     bookmarked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EngagementOf(Question[Engagement]):
+class EngagementOf(Question[Engagement], frozen=True):
     """What `account` did with `tweet`."""
 
     account: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class ReadUpTo(Question[str]):
+class ReadUpTo(Question[str], frozen=True):
     """The newest id up to which an account has read all its notifications, "" for none."""
 
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class HasRead(Question[bool]):
+class HasRead(Question[bool], frozen=True):
     """Whether an account has read a notification, by itself or with all up to a later one."""
 
     account: AccountId
     notification: NotificationId
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, gc=False):
     """A session of an account that has not ended."""
 
     id: SessionId
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsOf(Question[tuple[Session, ...]]):
+class SessionsOf(Question[tuple[Session, ...]], frozen=True):
     """The sessions of an account that have not ended."""
 
     account: AccountId

@@ -76,8 +76,7 @@ def event(
     return register
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What is known about an event besides its own fields: the CloudEvents attributes and the tracing ones.
 
     `time` is when it happened, `recorded` (the id's) when it was appended: an imported tweet has an old time in a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -15,16 +15,14 @@ from .acting import account_and_relation
 from .errors import AccountNotFound, NotYourself
 
 
-@dataclass(frozen=True, slots=True)
-class BlockAccount:
+class BlockAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` blocks `other`."""
 
     actor: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether there is such an account, and how the two stand to each other."""
 
     exists: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.ids import AccountId, TweetId
@@ -14,16 +14,14 @@ from .acting import personal_of_actor, tweet_and_engagement
 from .visible import visible
 
 
-@dataclass(frozen=True, slots=True)
-class BookmarkTweet:
+class BookmarkTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` keeps `tweet` for later."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, if it is there, and whether the actor keeps it already."""
 
     tweet: Tweet | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.accounts import PasswordChanged
 from events.event import Event
@@ -17,8 +18,7 @@ from ..facts import Facts, Question, Session, SessionsOf
 from .start_session import ended
 
 
-@dataclass(frozen=True, slots=True)
-class ChangePassword:
+class ChangePassword(msgspec.Struct, frozen=True, gc=False):
     """`actor` sets a password in `session`; `verified` is the hash that the present password was found to fit."""
 
     actor: AccountId
@@ -28,8 +28,7 @@ class ChangePassword:
     """The new one's bcrypt hash; it is checked already (passwords.py)."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The password of now, and the sessions there are."""
 
     password: Password | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ from ..facts import Account, AccountOf, Facts, Question
 from .errors import AccountNotFound, VersionMismatch
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeProfile:
+class ChangeProfile(msgspec.Struct, frozen=True, gc=False):
     """`actor` changes its profile; the values are checked already, and UNSET leaves one as it is.
 
     `if_version` is the version that was seen, if the change is to be held against it.
@@ -39,8 +37,7 @@ class ChangeProfile:
         return msgspec.structs.replace(profile, **{n: value for n, value in changes.items() if value is not UNSET})
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The account, if there is one."""
 
     account: Account | None = None

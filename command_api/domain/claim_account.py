@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.accounts import AccountClaimed
 from events.event import Event
@@ -17,16 +18,14 @@ from ..facts import Account, AccountOf, Facts, Question
 from .errors import AccountNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimAccount:
+class ClaimAccount(msgspec.Struct, frozen=True, gc=False):
     """`account` is given a password; `password` is its bcrypt hash, and is checked already (passwords.py)."""
 
     account: AccountId
     password: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The account, and its password if it has one."""
 
     account: Account | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.ids import AccountId, TweetId
@@ -16,16 +17,14 @@ from .errors import NotYours
 from .visible import visible
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteTweet:
+class DeleteTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` deletes `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, if it is there."""
 
     tweet: Tweet | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from events.entities import Entities
 from events.event import Event
@@ -22,8 +23,7 @@ EDIT_WINDOW_MS = Millis(30 * 60 * 1000)
 """How long after posting, to the millisecond, a tweet can be edited, if nothing else is set."""
 
 
-@dataclass(frozen=True, slots=True)
-class EditTweet:
+class EditTweet(msgspec.Struct, frozen=True, gc=False):
     """At `at`, `actor` replaces the text of `tweet`; the new one is checked and its entities found (command_api/text).
 
     `if_version` is the version that the author has seen, if the edit is to be held against it, `window_ms` how long
@@ -39,12 +39,11 @@ class EditTweet:
     window_ms: Millis = EDIT_WINDOW_MS
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, if it is there, and the accounts that the mentioned names belong to."""
 
     tweet: Tweet | None = None
-    mentioned: dict[str, AccountId] = field(default_factory=dict)
+    mentioned: dict[str, AccountId] = msgspec.field(default_factory=dict)
 
 
 def decide(command: EditTweet, state: State) -> list[Event]:

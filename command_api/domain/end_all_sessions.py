@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -15,15 +16,13 @@ from ..facts import Facts, Question, Session, SessionsOf
 from .start_session import ended
 
 
-@dataclass(frozen=True, slots=True)
-class EndAllSessions:
+class EndAllSessions(msgspec.Struct, frozen=True, gc=False):
     """`actor` signs out everywhere."""
 
     actor: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The sessions of the account."""
 
     sessions: tuple[Session, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -15,8 +16,7 @@ from ..facts import Facts, Question, Session, SessionsOf
 from .start_session import ended
 
 
-@dataclass(frozen=True, slots=True)
-class EndSession:
+class EndSession(msgspec.Struct, frozen=True, gc=False):
     """`session` of `actor` ends; the reasons are listed at SessionEnded."""
 
     actor: AccountId
@@ -24,8 +24,7 @@ class EndSession:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The sessions of the account."""
 
     sessions: tuple[Session, ...] = ()

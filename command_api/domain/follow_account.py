@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.graph import AccountFollowed
@@ -14,16 +14,14 @@ from .acting import account_and_relation, graph_of_actor
 from .errors import AccountNotFound, Blocked, NotYourself
 
 
-@dataclass(frozen=True, slots=True)
-class FollowAccount:
+class FollowAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` follows `other`."""
 
     actor: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether there is such an account, and how the two stand to each other."""
 
     exists: bool = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.accounts import AccountRegistered
 from events.event import Event
@@ -15,8 +16,7 @@ from ..facts import AccountExists, AccountNamed, Facts, NumberTaken, Question
 from .register_account import NumberIsTaken
 
 
-@dataclass(frozen=True, slots=True)
-class ImportAccount:
+class ImportAccount(msgspec.Struct, frozen=True, gc=False):
     """`account` begins; its id is made of what is imported, the same each time, and its name is checked already."""
 
     account: AccountId
@@ -24,8 +24,7 @@ class ImportAccount:
     display_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether the account is there, or another with its name or its number."""
 
     exists: bool = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -15,16 +16,14 @@ from ..facts import NO_FOLLOW, AccountExists, Facts, Follow, FollowOf, Question
 from .errors import AccountNotFound, NotYourself
 
 
-@dataclass(frozen=True, slots=True)
-class ImportFollow:
+class ImportFollow(msgspec.Struct, frozen=True, gc=False):
     """`follower` follows `followee`; when this began is the context's time."""
 
     follower: AccountId
     followee: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Which of the accounts is missing, and what there is or was between them."""
 
     missing: AccountId | None = None

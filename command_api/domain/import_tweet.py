@@ -5,8 +5,9 @@ Who is mentioned is settled by the names of now: accounts are imported before th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from events.entities import Entities
 from events.event import Event
@@ -20,8 +21,7 @@ from .errors import AccountNotFound
 from .mentions import names, settled
 
 
-@dataclass(frozen=True, slots=True)
-class ImportTweet:
+class ImportTweet(msgspec.Struct, frozen=True, gc=False):
     """`author` wrote, at `at`, what its `source` knows by an id; the context has the same time.
 
     The text is checked and its entities are found already (command_api/text).
@@ -40,13 +40,12 @@ class ImportTweet:
         return TweetId(id_at(self.at, "tweet", self.source))
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether there is such an author and such a tweet, and the accounts that the mentioned names belong to."""
 
     author_exists: bool = True
     imported: bool = False
-    mentioned: dict[str, AccountId] = field(default_factory=dict)
+    mentioned: dict[str, AccountId] = msgspec.field(default_factory=dict)
 
 
 def decide(command: ImportTweet, state: State) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.engagement import TweetLiked
 from events.event import Event
@@ -14,16 +14,14 @@ from .acting import engagement_of_actor, tweet_and_engagement
 from .visible import visible
 
 
-@dataclass(frozen=True, slots=True)
-class LikeTweet:
+class LikeTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` likes `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, if it is there, and whether the actor likes it already."""
 
     tweet: Tweet | None = None

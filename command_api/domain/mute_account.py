@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.ids import AccountId
@@ -14,16 +14,14 @@ from .acting import account_and_relation, personal_of_actor
 from .errors import AccountNotFound, NotYourself
 
 
-@dataclass(frozen=True, slots=True)
-class MuteAccount:
+class MuteAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` does not want to see `other`."""
 
     actor: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether there is such an account, and whether it is muted already."""
 
     exists: bool = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from events.entities import Entities
 from events.event import Event
@@ -18,8 +19,7 @@ from .mentions import names, settled
 from .visible import visible
 
 
-@dataclass(frozen=True, slots=True)
-class PostTweet:
+class PostTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` writes `tweet`; the text is checked and its entities are found already (command_api/text)."""
 
     actor: AccountId
@@ -33,14 +33,13 @@ class PostTweet:
     content_warning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The author, the tweets referred to, and the accounts that the mentioned names belong to."""
 
     author: Account | None = None
     replied: Tweet | None = None
     quoted: Tweet | None = None
-    mentioned: dict[str, AccountId] = field(default_factory=dict)
+    mentioned: dict[str, AccountId] = msgspec.field(default_factory=dict)
 
 
 def decide(command: PostTweet, state: State) -> list[Event]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.ids import MAX_DRIFT_MS, AccountId, Millis, NotificationId, millis
@@ -15,8 +16,7 @@ from .acting import personal_of_actor
 from .errors import NotificationNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class ReadNotification:
+class ReadNotification(msgspec.Struct, frozen=True, gc=False):
     """At `at`, `actor` has read `notification`."""
 
     actor: AccountId
@@ -24,8 +24,7 @@ class ReadNotification:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether it was read before, by itself or with all up to a later one."""
 
     read: bool = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.ids import MAX_DRIFT_MS, AccountId, Millis, NotificationId, millis
@@ -15,8 +16,7 @@ from .acting import personal_of_actor
 from .errors import NotificationNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class ReadNotifications:
+class ReadNotifications(msgspec.Struct, frozen=True, gc=False):
     """At `at`, `actor` has read everything up to and with `up_to`."""
 
     actor: AccountId
@@ -24,8 +24,7 @@ class ReadNotifications:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The newest notification up to which all were read before, "" for none."""
 
     mark: str = ""

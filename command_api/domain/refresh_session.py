@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -21,8 +22,7 @@ from ..facts import Facts, Question, Session
 from .start_session import ended
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshSession:
+class RefreshSession(msgspec.Struct, frozen=True, gc=False):
     """A token of `actor` is shown at `now`; `secret` is the digest of its own part, `next` what it is changed for.
 
     `next` is of the family of the token that is shown.
@@ -34,8 +34,7 @@ class RefreshSession:
     now: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The session that the token belongs to, if it has not ended."""
 
     family: Family | None = None

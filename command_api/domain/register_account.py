@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.accounts import AccountRegistered
 from events.event import Event
@@ -17,8 +18,7 @@ from ..facts import AccountNamed, EmailTaken, Facts, NumberTaken, Question
 from .start_session import NewSession, started
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterAccount:
+class RegisterAccount(msgspec.Struct, frozen=True, gc=False):
     """`account` begins; names and address are checked already (names.py), and the password (passwords.py)."""
 
     account: AccountId
@@ -30,8 +30,7 @@ class RegisterAccount:
     session: NewSession
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """What is taken already."""
 
     name_taken: bool = False

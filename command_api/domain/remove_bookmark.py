@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.ids import AccountId, TweetId
@@ -14,16 +14,14 @@ from .acting import personal_of_actor, tweet_and_engagement
 from .visible import known
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveBookmark:
+class RemoveBookmark(msgspec.Struct, frozen=True, gc=False):
     """`actor` keeps `tweet` no longer."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, and whether the actor keeps it."""
 
     tweet: Tweet | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.engagement import TweetRetweeted
 from events.event import Event
@@ -14,8 +14,7 @@ from .acting import engagement_of_actor, tweet_and_engagement
 from .visible import visible
 
 
-@dataclass(frozen=True, slots=True)
-class RetweetTweet:
+class RetweetTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` passes `tweet` on; `retweet` is a new id, made of this moment."""
 
     actor: AccountId
@@ -23,8 +22,7 @@ class RetweetTweet:
     retweet: ActivityId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, if it is there, and the actor's retweet of it, if there is one."""
 
     tweet: Tweet | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from events.event import Event
 from events.first_copies import Entity
@@ -19,8 +20,7 @@ MOST_SESSIONS = 100
 """Of one account: the oldest makes room for a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(msgspec.Struct, frozen=True, gc=False):
     """A session about to begin, and where it begins."""
 
     session: SessionId
@@ -29,8 +29,7 @@ class NewSession:
     ip: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StartSession:
+class StartSession(msgspec.Struct, frozen=True, gc=False):
     """`actor` signs in; `verified` is the hash that the given password fits."""
 
     actor: AccountId
@@ -38,8 +37,7 @@ class StartSession:
     new: NewSession
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The password of now, and the sessions there are, oldest first."""
 
     password: Password | None = None

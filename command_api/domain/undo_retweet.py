@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.engagement import RetweetUndone
 from events.event import Event
@@ -14,16 +14,14 @@ from .acting import engagement_of_actor, tweet_and_engagement
 from .visible import known
 
 
-@dataclass(frozen=True, slots=True)
-class UndoRetweet:
+class UndoRetweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` passes `tweet` on no longer."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, and the actor's retweet of it, if there is one."""
 
     tweet: Tweet | None = None

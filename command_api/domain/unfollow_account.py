@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.graph import AccountUnfollowed
@@ -13,16 +13,14 @@ from ..facts import Facts, RelationOf
 from .acting import graph_of_actor, relation
 
 
-@dataclass(frozen=True, slots=True)
-class UnfollowAccount:
+class UnfollowAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` no longer follows `other`."""
 
     actor: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether the one follows the other."""
 
     following: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.engagement import TweetUnliked
 from events.event import Event
@@ -14,16 +14,14 @@ from .acting import engagement_of_actor, tweet_and_engagement
 from .visible import known
 
 
-@dataclass(frozen=True, slots=True)
-class UnlikeTweet:
+class UnlikeTweet(msgspec.Struct, frozen=True, gc=False):
     """`actor` no longer likes `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """The tweet, and whether the actor likes it."""
 
     tweet: Tweet | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from events.event import Event
 from events.ids import AccountId
@@ -13,16 +13,14 @@ from ..facts import Facts, RelationOf
 from .acting import personal_of_actor, relation
 
 
-@dataclass(frozen=True, slots=True)
-class UnmuteAccount:
+class UnmuteAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` wants to see `other` again."""
 
     actor: AccountId
     other: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """Whether the one mutes the other."""
 
     muting: bool = False

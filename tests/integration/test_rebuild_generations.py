@@ -137,7 +137,7 @@ async def test_rebuilds_that_overlap_leave_each_other_alone(tmp_path):
         assert done[-1] < 1
         compared = await rebuilt(views, ["engagement"])
         assert [one.same for one in compared] == [True, True]
-        # What is kept for going back knows the newest id of every entity whose events it counts, as the live group does.
+        # What is kept for going back knows the newest id of every entity that it counts by, as the live group does.
         execute = views.views.connection.execute
         kept = execute("SELECT consumers FROM kept_generations WHERE model='counts'").get
         count = "SELECT count(*) FROM newest WHERE consumers=? AND topic IN (SELECT value FROM carray(?))"

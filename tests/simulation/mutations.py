@@ -6,7 +6,6 @@ transactions; misreadings.py has those of what is derived and read.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
@@ -235,7 +234,7 @@ def decision_state_is_not_rolled_back() -> Iterator[Any]:
     def engagement_of(self: SqliteDecisionRows, question: Any) -> Any:
         found = right_answer(self, question)
         remembered = liked.get((id(self), question.account, question.tweet), found.liked)
-        return dataclasses.replace(found, liked=remembered)
+        return msgspec.structs.replace(found, liked=remembered)
 
     yield patch.object(SqliteDecisionRows, "like", like)
     yield patch.object(SqliteDecisionRows, "_engagement_of", engagement_of)
@@ -254,7 +253,7 @@ def idempotency_record_outside_the_transaction() -> Iterator[Any]:
         if remembered is not None:
             return remembered
         try:
-            bare = dataclasses.replace(context, idempotency=None)
+            bare = msgspec.structs.replace(context, idempotency=None)
             outcome = await right(self, decision, command, bare, answering)
         except Refused as refusal:
             outcome = Outcome(answering.refused(refusal), self._ends(decision, command))
@@ -279,7 +278,7 @@ def idempotency_key_answers_any_request() -> Iterator[Any]:
         row: Any = connection.execute(
             "SELECT fingerprint FROM idempotency WHERE user=? AND key=?", (once.user, once.key)
         ).fetchone()
-        return right(self, once if row is None else dataclasses.replace(once, fingerprint=row[0]))
+        return right(self, once if row is None else msgspec.structs.replace(once, fingerprint=row[0]))
 
     yield patch.object(SqliteCommandStore, "_remembered", remembered)
 
@@ -291,7 +290,7 @@ def block_leaves_one_direction() -> Iterator[Any]:
 
     def decide(command: Any, state: Any) -> Any:
         return right(
-            command, dataclasses.replace(state, relation=dataclasses.replace(state.relation, followed_by=False))
+            command, msgspec.structs.replace(state, relation=msgspec.structs.replace(state.relation, followed_by=False))
         )
 
     yield deciding(BLOCK_ACCOUNT, decide)
@@ -301,4 +300,4 @@ def block_leaves_one_direction() -> Iterator[Any]:
 def edit_ignores_if_match() -> Iterator[Any]:
     """An edit is taken whatever version its author has seen."""
     right = EDIT_TWEET.decide
-    yield deciding(EDIT_TWEET, lambda command, state: right(dataclasses.replace(command, if_version=None), state))
+    yield deciding(EDIT_TWEET, lambda command, state: right(msgspec.structs.replace(command, if_version=None), state))
