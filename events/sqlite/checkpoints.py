@@ -19,6 +19,8 @@ from .connection import connect
 PAGE_BYTES = 4096
 _PAUSE_S = 0.02
 """Between checkpoints: while a reader holds the log, every commit would ask for another."""
+_LITTLE = 128
+"""Pages that the writer may be left with: copying them and waiting for the disk takes it a few ms."""
 _IDLE_S = 5.0
 """How long written pages may wait when little is written."""
 
@@ -66,11 +68,11 @@ class Checkpointer:
 
     @property
     def behind(self) -> bool:
-        """Whether the writer should `finish`: the log is long, and is mostly copied, or the thread cannot keep up."""
+        """Whether the writer should `finish`: the log is long and all but copied, or the thread cannot keep up."""
         # From where it was finished last: once is enough while a reader keeps the log from starting over.
         grown = self._pages - self._finished
         left = self._pages - self._copied
-        return grown > 2 * self._after and (left < self._after or grown > 6 * self._after)
+        return grown > 2 * self._after and (left < _LITTLE or grown > 6 * self._after)
 
     def finish(self) -> None:
         """Copy the rest, on the writer's connection with no transaction open, so that the log can start over.
@@ -96,6 +98,8 @@ class Checkpointer:
                 self._wake.clear()
                 if not self._stopped and (much or self._pages > self._copied):
                     self._checkpoint(connection)
+                    if self._pages - self._copied > _LITTLE:  # what was written meanwhile: it takes a tenth as long
+                        self._checkpoint(connection)
                     time.sleep(_PAUSE_S)
         finally:
             connection.close()

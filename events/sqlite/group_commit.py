@@ -149,8 +149,6 @@ class GroupCommit:
     async def _drain(self) -> None:
         try:
             while self._queue:
-                # What came in meanwhile is taken in first and shares the transaction: a tenth more commands a second.
-                await asyncio.sleep(0)
                 work = self.between()
                 if work is not None:
                     await self._away(_Once(work))
