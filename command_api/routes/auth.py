@@ -6,7 +6,7 @@ Answers here hold secrets, so none is kept: these routes take no Idempotency-Key
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 import msgspec
@@ -221,7 +221,7 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
     while True:
         account = AccountId(executing.commands.ids.issue())
         command = RegisterAccount(account, username, email, display_name, hashed, session)
-        context = replace(executing.context(account), time=millis(account))
+        context = msgspec.structs.replace(executing.context(account), time=millis(account))
         try:
             outcome = await executing.execute(REGISTER_ACCOUNT, command, context, _ok)
             break
