@@ -32,7 +32,7 @@ check: setup ## Style, types, layers, schemas, documentation
 	$(BIN)/python -m docs.generate --check
 
 test-fast: setup ## The tests for every edit, under a minute
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" -n auto
 
 test: setup ## All tests, under 15 minutes
 	$(BIN)/pytest -q

@@ -116,14 +116,18 @@ def test_unmuting_someone_not_muted_appends_nothing():
 
 
 @pytest.mark.parametrize(
-    ("given", "command"), [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)], ids=str
+    ("given", "command"),
+    [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)],
+    ids=["follow", "block", "mute"],
 )
 def test_it_is_never_done_to_yourself(given, command):
     given().when(command(BOB, BOB)).then_refused(NotYourself)
 
 
 @pytest.mark.parametrize(
-    ("given", "command"), [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)], ids=str
+    ("given", "command"),
+    [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)],
+    ids=["follow", "block", "mute"],
 )
 def test_it_is_not_done_to_nobody(given, command):
     given(exists=False).when(command(BOB, ALICE)).then_refused(AccountNotFound, ALICE)

@@ -99,8 +99,8 @@ async def test_a_file_that_was_cut_short_is_refused_with_its_lengths(tmp_path, l
 
 
 @pytest.mark.parametrize("content", [b"something else entirely" * 300, b"short"])
-def test_a_file_that_is_no_database_is_refused(tmp_path, content):
-    opened(tmp_path)  # makes the master key
+async def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+    await opened(tmp_path).close()  # it made the master key; open, its write-ahead log would make the file whole again
     (tmp_path / "log.db").write_bytes(content)
     for open_it in (opened, open_reader):
         with pytest.raises(CorruptLog, match="not an SQLite database"):
