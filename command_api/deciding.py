@@ -8,6 +8,7 @@ ids, and stores what changed, the idempotency record with its answer, and the ev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -37,7 +38,8 @@ class PrivateChange:
 Decided = Sequence[Event | PrivateChange]
 
 
-class Decision(msgspec.Struct, Generic[C, S], frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[C, S]):
     """How one kind of command is decided; each module of domain/ states one.
 
     `entities` names what is locked, `questions` what is read, `state` makes of the answers what the decision needs.

@@ -18,8 +18,8 @@ from projectors.counts import Counts
 from projectors.graph import Graph
 from stores.pages import Page
 from stores.sqlite.home_feed import SqliteHomeFeed
+from stores.sqlite.shown_tweets import SqliteShownTweets
 from stores.sqlite.trends import SqliteTrendRows
-from stores.sqlite.tweets import SqliteTweets
 from stores.trends import HOUR
 from streams.notifications import Notifications
 from streams.stream import Stream
@@ -62,26 +62,25 @@ def window_is_closed_by_a_watermark() -> Iterator[Any]:
 @mutation
 def mention_is_resolved_when_read() -> Iterator[Any]:
     """A mention means whoever has the name when the tweet is read."""
-    right_init, right_by_ids = SqliteTweets.__init__, SqliteTweets.by_ids
+    right_init, right_of = SqliteShownTweets.__init__, SqliteShownTweets.of
 
-    def init(self: Any, connection: Any, names: Mapping[str, str], *more: Any) -> None:
-        right_init(self, connection, names, *more)
+    def init(self: Any, connection: Any, names: Mapping[str, str]) -> None:
+        right_init(self, connection, names)
         self.named = lambda name: (
             connection.execute(f"SELECT id FROM {names['users']} WHERE folded=?", (name.lower(),)).get
         )
 
-    async def by_ids(self: Any, tweets: Any) -> Any:
-        found = await right_by_ids(self, tweets)
+    async def of(self: Any, viewer: Any, tweets: Any) -> Any:
+        found = await right_of(self, viewer, tweets)
         for id_, row in found.items():
-            if row.entities:
-                entities = msgspec.json.decode(row.entities)
-                for mention in entities["mentions"]:
-                    mention["account"] = self.named(mention["username"])
-                found[id_] = msgspec.structs.replace(row, entities=msgspec.json.encode(entities))
+            entities = msgspec.json.decode(row.entities)
+            for mention in entities["mentions"]:
+                mention["account"] = self.named(mention["username"])
+            found[id_] = row._replace(entities=msgspec.json.encode(entities))
         return found
 
-    yield patch.object(SqliteTweets, "__init__", init)
-    yield patch.object(SqliteTweets, "by_ids", by_ids)
+    yield patch.object(SqliteShownTweets, "__init__", init)
+    yield patch.object(SqliteShownTweets, "of", of)
 
 
 @mutation

@@ -51,7 +51,7 @@ def test_the_runs_meet_what_they_are_for():
     happened = sum((simulate(seed).happened for seed in range(8)), start=simulate(8).happened)
     for accident in (
         "crashes", "power cuts", "copies", "unknown outcomes", "refused by the disk", "views refused", "replays",
-        "rebuilds", "walks", "reads", "import 201", "edit 412", "post 410", "like 404", "block 204",
+        "rebuilds", "walks", "reads", "import 201", "edit 412", "post 410", "post 404", "block 204",
     ):  # fmt: skip
         assert happened[accident] > 0, accident
 
