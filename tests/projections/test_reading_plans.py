@@ -28,6 +28,8 @@ READS: dict[str, Callable[[Readers], Awaitable[object]]] = {
     "graph.blocks": lambda r: r.graph.blocks(A, KEY, 20),
     "graph.mutes": lambda r: r.graph.mutes(A, KEY, 20),
     "tweets.by_ids": lambda r: r.tweets.by_ids([T]),
+    "shown_tweets.of one": lambda r: r.shown_tweets.of(A, [T]),
+    "shown_tweets.of many": lambda r: r.shown_tweets.of(A, [T, TweetId(KEY)]),
     "counts.of_tweets": lambda r: r.counts.of_tweets([T]),
     "counts.of_accounts": lambda r: r.counts.of_accounts([A]),
     "engagement.marks": lambda r: r.engagement.marks(A, [T]),

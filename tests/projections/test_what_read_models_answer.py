@@ -17,6 +17,7 @@ from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, TweetId
 from stores.counts import AccountCounts, TweetCounts
 from stores.engagement import Marks
+from stores.gathered_tweets import GatheredTweets
 from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers
@@ -133,6 +134,20 @@ async def tweets(c: Community, readers: Readers, limit: int) -> None:
         assert [(version.version, version.text) for version in history] == [*enumerate(written.texts, 1)]
 
 
+async def shown_tweets(c: Community, readers: Readers, limit: int) -> None:
+    """One statement over all tables says what the read models say one by one; who sees what is `hidden` of them."""
+    r = readers
+    gathered = GatheredTweets(r.tweets, r.users, r.graph, r.counts, r.engagement, r.sentiment)
+    everything = list(c.tweets)
+    for viewer in (None, *c.accounts):
+        shown = await readers.shown_tweets.of(viewer, everything)
+        assert shown == await gathered.of(viewer, everything)
+        assert set(shown) == {t.id for t in standing(c) if viewer is None or not c.hidden(viewer, t.author)}
+        for id_ in everything[:limit]:
+            assert await readers.shown_tweets.of(viewer, [id_]) == {k: v for k, v in shown.items() if k == id_}
+    assert await readers.shown_tweets.of(None, []) == {}
+
+
 async def engagement(c: Community, readers: Readers, limit: int) -> None:
     did = readers.engagement
     retweets = {(actor, tweet): id_ for (actor, tweet), id_ in c.retweets.items()}
@@ -227,6 +242,7 @@ async def users(c: Community, readers: Readers, limit: int) -> None:
 test_every_counter_is_the_size_of_the_set_it_counts = holds(counters)
 test_the_graph_lists_and_relations_are_those_of_the_community = holds(the_graph)
 test_tweets_have_their_newest_text_and_all_before_it_unless_they_are_deleted = holds(tweets)
+test_a_tweet_is_shown_as_the_read_models_have_it = holds(shown_tweets)
 test_who_did_what_and_what_one_did_are_listed_newest_first = holds(engagement)
 test_user_timelines_have_posts_and_retweets_with_or_without_replies = holds(timelines)
 test_the_public_timeline_has_everyones_posts_without_replies_to_others = holds(the_public_timeline)

@@ -1,0 +1,77 @@
+"""Tweets as someone sees them, gathered from the other ports: for stores that a network lies between.
+
+A tweet names its author, so tweets come first; then the rest at once, a batch a store. Two round trips, whatever the
+number of tweets. It is also what the one statement of SQLite is held to (tests/projections).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from events.ids import AccountId, TweetId
+
+from .counts import NO_TWEET_COUNTS, Counts
+from .engagement import Engagement, Marks
+from .graph import NOBODY_UNSEEN, Graph, Unseen
+from .sentiment import Sentiment
+from .shown_tweets import ShownTweet
+from .tweets import Tweets
+from .users import Users
+
+_NO_MARKS = Marks()
+
+
+class GatheredTweets:
+    """The ShownTweets port over the ports of the read models."""
+
+    def __init__(
+        self, tweets: Tweets, users: Users, graph: Graph, counts: Counts, engagement: Engagement, sentiment: Sentiment
+    ) -> None:
+        self._tweets = tweets
+        self._users = users
+        self._graph = graph
+        self._counts = counts
+        self._engagement = engagement
+        self._sentiment = sentiment
+
+    async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
+        """Those of the tweets that `viewer` may see."""
+        rows = {id_: row for id_, row in (await self._tweets.by_ids(tweets)).items() if not row.deleted}
+        if not rows:
+            return {}
+        authors = {row.author for row in rows.values()}
+        cards, unseen, counts, scores, marks = await asyncio.gather(
+            self._users.cards(authors),
+            self._unseen(viewer, authors),
+            self._counts.of_tweets(rows),
+            self._sentiment.scores(rows),
+            self._marks(viewer, rows),
+        )
+        return {
+            id_: ShownTweet(
+                cards[row.author],
+                row.author in unseen.muted,
+                row.text,
+                row.entities,
+                row.conversation,
+                row.reply_to,
+                row.quote_of,
+                row.location,
+                row.sensitive,
+                row.content_warning,
+                row.version,
+                row.edited_at,
+                counts.get(id_, NO_TWEET_COUNTS),
+                scores.get(id_),
+                marks.get(id_, _NO_MARKS),
+            )
+            for id_, row in rows.items()
+            if row.author in cards and row.author not in unseen.blocked
+        }
+
+    async def _unseen(self, viewer: AccountId | None, authors: Collection[AccountId]) -> Unseen:
+        return NOBODY_UNSEEN if viewer is None else await self._graph.unseen(viewer, authors)
+
+    async def _marks(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
+        return {} if viewer is None else await self._engagement.marks(viewer, tweets)
