@@ -50,7 +50,7 @@ format: setup ## Put the code into shape
 lock: setup ## Renew requirements.lock from pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --extra dev --upgrade pyproject.toml --output-file requirements.lock
+		--no-header --extra dev --extra distributed --upgrade pyproject.toml --output-file requirements.lock
 
 clean: ## Remove what was built and the data of `make run`
 	rm -rf $(VENV) var build *.egg-info
