@@ -1,0 +1,200 @@
+"""The Faust worker: hosts processors on Kafka, in batches, at least once.
+
+Faust shares the partitions out between workers, reads ahead and keeps the worker a member of the group; what is done
+with a batch, and how far a partition has come, is the processors' own. A batch is acknowledged to Faust when its
+effects and positions have landed. The group's offsets are only for those who watch lag: on every assignment a worker
+goes on from the positions that its sink holds. An offset can be ahead of those, when a sink was restored, and behind,
+when a worker died between the two.
+
+Faust 0.15.3 calls back on an assignment before it seeks to the committed offsets, so that a seek made there is undone
+and events are lost silently. So what it seeks to is replaced (`_Consumer`). `take` loses its buffer when an agent
+fails; `noack_take` does not. Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least
+once enough. An agent that fails would be started again by Faust behind everybody's back; here it ends the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import faust
+from faust.transport.drivers import aiokafka
+from faust.types import TP
+from yarl import URL
+
+from events.log import LogUnavailable, Positions, Record, TopicPartition
+
+RETRIES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Waits between attempts at a batch while a store is away; the last one for as long as it takes."""
+
+
+class Hosted(Protocol):
+    """What a worker hosts: processors that share positions."""
+
+    name: str
+    topics: frozenset[str]
+
+    async def positions(self) -> Positions:
+        """How far the effects that are durable reach. Raises one of the worker's `away`."""
+        ...
+
+    async def apply(self, records: Sequence[Record], positions: Positions) -> object:
+        """Land one batch together with the positions it ends at. Raises one of the worker's `away`; then it is tried
+        again."""
+        ...
+
+
+class Message(Protocol):
+    """A message as Faust hands it over."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+Decode = Callable[[Sequence[Message]], Awaitable[list[Record]]]
+"""Messages as records, with what is sealed opened."""
+
+
+class _Consumer(aiokafka.Consumer):
+    """Goes on from the sink's positions, wherever the group's offsets are."""
+
+    starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek to where each partition that is assigned goes on."""
+        starts = await self.starts(self.assignment())
+        for partition, offset in starts.items():
+            await self._seek(partition, offset)
+        return starts
+
+
+class FaustWorker:
+    """One member of the group that runs `hosted`. `brokers` is HOST:PORT with commas between; topics get `prefix`.
+
+    `away` are the errors that say that a store cannot be reached now: the batch is tried again as long as it takes,
+    and `detail` says so. Any other error ends `run` with it.
+    """
+
+    def __init__(
+        self,
+        hosted: Hosted,
+        decode: Decode,
+        *,
+        brokers: str,
+        prefix: str = "",
+        away: tuple[type[Exception], ...] = (LogUnavailable,),
+        batch: int = 500,
+        within_s: float = 0.05,
+        session_s: float = 10.0,
+        on_advance: Callable[[Positions, int], None] = lambda positions, records: None,
+    ) -> None:
+        self._hosted = hosted
+        self._decode = decode
+        self._prefix = prefix
+        self._away = away
+        self._batch = batch
+        self._within_s = within_s
+        self._on_advance = on_advance
+        self._failed: asyncio.Future[None] | None = None
+        self._stopping = False
+        self.detail = "starting"
+        """What keeps it from working; empty when nothing does."""
+        self.assigned: frozenset[TopicPartition] = frozenset()
+        urls = [URL(f"kafka://{broker}") for broker in brokers.split(",")]
+        self._app = faust.App(
+            f"{prefix}{hosted.name}",
+            broker=urls,
+            store="memory://",
+            autodiscover=False,
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=session_s,
+            broker_heartbeat_interval=session_s / 4,
+            broker_commit_interval=1.0,
+            stream_buffer_maxsize=4 * batch,
+            stream_wait_empty=False,
+        )
+        consumer = type("Consumer", (_Consumer,), {"starts": staticmethod(self._starts)})
+        self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(urls, self._app)
+        topics = [prefix + topic for topic in sorted(hosted.topics)]
+        self._app.agent(self._app.topic(*topics, key_type=bytes, value_type=bytes), name=hosted.name)(self._project)
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises what the processors raise, other than that a store is away."""
+        self._failed = asyncio.get_running_loop().create_future()
+        self._app.finalize()
+        await self._app.start()
+        crashed = asyncio.ensure_future(self._app.wait_until_stopped())
+        try:
+            await asyncio.wait((self._failed, crashed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._app.stop()
+            await asyncio.wait((crashed,))
+        if self._failed.done():
+            self._failed.result()
+        crash = getattr(self._app, "_crash_reason", None)
+        if crash is not None and not self._stopping:
+            raise crash
+
+    def stop(self) -> None:
+        """Finish the batch in hand and leave the group."""
+        self._stopping = True
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_result(None)
+
+    async def _starts(self, assigned: Collection[TP]) -> Mapping[TP, int]:
+        positions = await self._persist(self._hosted.positions)
+        places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
+        self.assigned = frozenset(places.values())
+        return {tp: positions.get(place, 0) for tp, place in places.items()}
+
+    async def _project(self, stream: Any) -> None:
+        try:
+            async for events in _batches(stream, self._batch, self._within_s):
+                await self._apply([event.message for event in events])
+                for event in events:
+                    await stream.ack(event)
+        except Exception as error:
+            # Faust would start the agent again and go on behind the batch that failed.
+            if self._failed is not None and not self._failed.done():
+                self._failed.set_exception(error)
+
+    async def _apply(self, messages: Sequence[Message]) -> None:
+        positions = Positions()
+        for message in messages:
+            place = TopicPartition(message.topic.removeprefix(self._prefix), message.partition)
+            positions[place] = max(positions.get(place, 0), message.offset + 1)
+
+        async def attempt() -> None:
+            await self._hosted.apply(await self._decode(messages), positions)
+
+        await self._persist(attempt)
+        self._on_advance(positions, len(messages))
+
+    async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        """Try until no store is away."""
+        attempts = 0
+        while True:
+            try:
+                result = await attempt()
+            except self._away as error:
+                self.detail = str(error)
+                await asyncio.sleep(RETRIES_S[min(attempts, len(RETRIES_S) - 1)])
+                attempts += 1
+            else:
+                self.detail = ""
+                return result
+
+
+async def _batches(stream: Any, most: int, within_s: float) -> AsyncIterator[Sequence[Any]]:
+    async for events in stream.noack().noack_take(most, within=within_s):
+        yield events

@@ -1,0 +1,231 @@
+"""The Faust worker on a real Kafka: what is appended is handed over, from where the sink stands, whatever fails."""
+
+import asyncio
+import itertools
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from events.log import LogUnavailable, Positions, TopicPartition
+from streams.faust_worker import FaustWorker
+
+pytestmark = pytest.mark.engines
+
+PARTITIONS = 4
+SOON = 60
+SESSION_S = 1.5
+
+
+class Sink:
+    """What a worker hosts here: it keeps what it was handed, and how far that reaches, as a store would."""
+
+    name = "serving"
+    topics = frozenset(("tweets",))
+
+    def __init__(self):
+        self.landed = Positions()
+        self.values = []
+        self.batches = []
+        self.before = lambda records: None
+
+    async def positions(self):
+        return Positions(self.landed)
+
+    async def apply(self, records, positions):
+        self.before(records)
+        self.values += records
+        self.batches.append(len(records))
+        for place, position in positions.items():
+            self.landed[place] = max(position, self.landed.get(place, 0))
+
+
+async def decode(messages):
+    return [int(message.value) for message in messages]
+
+
+class Topic:
+    """A topic of a test's own."""
+
+    def __init__(self, brokers):
+        self.brokers = brokers.removeprefix("kafka://")
+        self.prefix = f"test-{uuid.uuid4().hex[:8]}-"
+        self._numbers = itertools.count()
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        for created in admin.create_topics([NewTopic(f"{self.prefix}tweets", PARTITIONS, 1)]).values():
+            created.result()
+        self._producer = Producer({"bootstrap.servers": self.brokers})
+
+    def append(self, number):
+        """Append numbers, a partition after the other; which they were."""
+        numbers = list(itertools.islice(self._numbers, number))
+        for n in numbers:
+            self._producer.produce(f"{self.prefix}tweets", str(n).encode(), partition=n % PARTITIONS)
+        assert self._producer.flush(SOON) == 0
+        return numbers
+
+    def worker(self, sink, **options):
+        return FaustWorker(
+            sink, decode, brokers=self.brokers, prefix=self.prefix, **{"session_s": SESSION_S, "batch": 50, **options}
+        )
+
+
+@pytest.fixture
+def topic(kafka):
+    return Topic(kafka)
+
+
+async def until(condition, task=None):
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        if task is not None and task.done():
+            task.result()
+        await asyncio.sleep(0.02)
+
+
+class Working:
+    """A worker at work, which is stopped at the end."""
+
+    def __init__(self, worker):
+        self.worker = worker
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.worker.run())
+        return self
+
+    async def until(self, condition):
+        await until(condition, self.task)
+
+    async def __aexit__(self, *error):
+        self.worker.stop()
+        await asyncio.wait((self.task,))
+        if error[0] is None:
+            self.task.result()
+
+
+async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partition(topic):
+    sink = Sink()
+    before = topic.append(300)
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: len(sink.values) >= 300)
+        after = topic.append(100)
+        await working.until(lambda: len(sink.values) >= 400)
+    assert sorted(sink.values) == before + after
+    for partition in range(PARTITIONS):
+        own = [n for n in sink.values if n % PARTITIONS == partition]
+        assert own == sorted(own)
+    assert sink.landed == {TopicPartition("tweets", p): 100 for p in range(PARTITIONS)}
+    assert max(sink.batches) <= 50
+
+
+@pytest.mark.parametrize("stands", [0, 30], ids=["a sink that lost all", "a sink of an hour ago"])
+async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_group_s_offset(topic, stands):
+    sink = Sink()
+    topic.append(400)
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: len(sink.values) >= 400)
+        await asyncio.sleep(0)
+    restored = Sink()
+    restored.landed = Positions({TopicPartition("tweets", p): stands for p in range(PARTITIONS) if stands})
+    async with Working(topic.worker(restored)) as working:
+        await working.until(lambda: len(restored.values) >= 400 - PARTITIONS * stands)
+        topic.append(PARTITIONS)
+        await working.until(lambda: len(restored.values) >= 404 - PARTITIONS * stands)
+    assert sorted(restored.values) == list(range(PARTITIONS * stands, 404))
+
+
+async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(topic):
+    sink = Sink()
+    refusals = iter([True] * 3)
+
+    def before(records):
+        if next(refusals, False):
+            raise LogUnavailable("the store is away")
+
+    sink.before = before
+    worker = topic.worker(sink)
+    numbers = topic.append(200)
+    async with Working(worker) as working:
+        await working.until(lambda: worker.detail == "the store is away")
+        await working.until(lambda: len(sink.values) >= 200)
+        assert worker.detail == ""
+    assert sorted(sink.values) == numbers
+
+
+async def test_an_error_of_the_processors_ends_the_worker_and_its_batch_is_handed_over_again(topic):
+    sink = Sink()
+    numbers = topic.append(200)
+
+    def before(records):
+        if 120 in records:
+            raise ValueError("cannot apply 120")
+
+    sink.before = before
+    worker = topic.worker(sink)
+    with pytest.raises(ValueError, match="cannot apply 120"):
+        await asyncio.wait_for(worker.run(), SOON)
+    assert 120 not in sink.values
+    sink.before = lambda records: None
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: len(sink.values) >= 200)
+    assert sorted(sink.values) == numbers
+
+
+async def test_workers_share_the_partitions_and_one_that_leaves_hands_its_own_over(topic):
+    sink = Sink()
+    first, second = topic.worker(sink), topic.worker(sink)
+    async with Working(first) as one:
+        await one.until(lambda: len(first.assigned) == PARTITIONS)
+        async with Working(second) as other:
+            await other.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
+            assert not first.assigned & second.assigned
+            topic.append(200)
+            await other.until(lambda: len(set(sink.values)) >= 200)
+        await one.until(lambda: len(first.assigned) == PARTITIONS)
+        topic.append(40)
+        await one.until(lambda: len(set(sink.values)) >= 240)
+    assert set(sink.values) == set(range(240))
+
+
+KILLED = """
+import asyncio, sys
+sys.path[:0] = [{root!r}]
+from events.log import Positions, TopicPartition
+from streams.faust_worker import FaustWorker
+
+class Sink:
+    name, topics = "serving", frozenset(("tweets",))
+    async def positions(self):
+        return Positions()
+    async def apply(self, records, positions):
+        print(*records, flush=True)
+
+async def decode(messages):
+    return [int(message.value) for message in messages]
+
+asyncio.run(FaustWorker(Sink(), decode, brokers={brokers!r}, prefix={prefix!r}, batch=50, session_s={session}).run())
+"""
+
+
+@pytest.mark.slow
+async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic):
+    numbers = topic.append(200)
+    root = str(Path(__file__).parents[2])
+    source = KILLED.format(root=root, brokers=topic.brokers, prefix=topic.prefix, session=SESSION_S)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
+    landed = [int(n) for n in (await process.stdout.readline()).split()]
+    process.kill()
+    await process.communicate()
+    sink = Sink()
+    for n in landed:  # what the killed one landed before it died
+        place = TopicPartition("tweets", n % PARTITIONS)
+        sink.landed[place] = max(sink.landed.get(place, 0), n // PARTITIONS + 1)
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: set(landed) | set(sink.values) == set(numbers))
+    assert landed
+    assert sorted(landed + sink.values) == numbers
