@@ -44,12 +44,12 @@ class SignInAttempts:
         try:
             async with self._turn(keys[0]), self._turn(keys[1]):
                 for key in keys:
-                    self._limits.check(self._policies, key)
+                    await self._limits.check(self._policies, key)
                 try:
                     yield
                 except Refused:
                     for key in keys:
-                        self._limits.take(self._policies, key)
+                        await self._limits.take(self._policies, key)
                     raise
         finally:
             self._in_hand -= 1

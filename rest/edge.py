@@ -150,7 +150,7 @@ class Edge:
         if not path.startswith(API):
             return
         if exchange.viewer() is None:
-            buckets = self._limits.take(self._anonymous_reads, exchange.address)
+            buckets = await self._limits.take(self._anonymous_reads, exchange.address)
             exchange.extra.append((b"ratelimit-policy", buckets[0].policy.header().encode()))
             exchange.extra.append((b"ratelimit", buckets[0].header().encode()))
         token = exchange.headers.get(b"consistency-token")

@@ -10,6 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from events.ids import Millis
 
@@ -65,8 +66,24 @@ def _seconds(ms: float) -> int:
     return math.ceil(ms / 1000 - 1e-6)
 
 
-class RateLimits:
-    """The buckets of one process. About 0.6 us a use, 200 bytes a bucket."""
+class RateLimits(Protocol):
+    """The buckets of everyone who asks."""
+
+    async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
+        """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
+        ...
+
+    async def check(self, policies: tuple[Policy, ...], key: str) -> None:
+        """Raise TooMany where a token could not be taken now, and take none."""
+        ...
+
+    async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
+        """Return a token that was taken for something that did not happen."""
+        ...
+
+
+class LocalRateLimits:
+    """The buckets of one process. About 0.7 us a use, 200 bytes a bucket."""
 
     def __init__(self, clock: Callable[[], Millis], most: int = 200_000) -> None:
         self._clock = clock
@@ -75,7 +92,7 @@ class RateLimits:
         self.on_refused: Callable[[str], None] = lambda name: None
         """Called with a policy's name whenever it refuses."""
 
-    def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
+    async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
         now = self._clock()
         buckets = tuple(self._bucket(policy, key, now) for policy in policies)
@@ -88,12 +105,12 @@ class RateLimits:
             bucket.tokens -= 1
         return buckets
 
-    def check(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def check(self, policies: tuple[Policy, ...], key: str) -> None:
         """Raise TooMany where a token could not be taken now, and take none."""
-        self.take(policies, key)
-        self.give_back(policies, key)
+        await self.take(policies, key)
+        await self.give_back(policies, key)
 
-    def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
         """Return a token that was taken for something that did not happen."""
         for policy in policies:
             bucket = self._buckets.get((policy.name, key))

@@ -27,7 +27,7 @@ from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import Scope, exchange_of
 from rest.openapi import document, routed
 from rest.problems import ProblemError
-from rest.rate_limits import Policy
+from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens
 
 from .operations import Parts, documentation, operations
@@ -52,16 +52,31 @@ _EXPOSED = [
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
-    """Everything that the application is built from."""
+class CommandSide:
+    """What the routes of the command API work with."""
 
-    version: str
     commands: Commands
+    accounts: Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySide:
+    """What the routes of the query API work with."""
+
     queries: Queries
     streams: Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Everything that the application is built from; a process that serves only one side has None for the other."""
+
+    version: str
+    command: CommandSide | None
+    query: QuerySide | None
     routers: Sequence[APIRouter]
     root_routers: Sequence[APIRouter]
-    accounts: Accounts
+    limits: RateLimits
     authenticate: Callable[[bytes], Viewer]
     new_id: Callable[[], str]
     applied: Applied
@@ -80,10 +95,12 @@ def build_app(parameters: Parameters) -> ASGIApp:
     """The ASGI application."""
     app = FastAPI(title="MiniTwitter", version=parameters.version, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
-    app.state.commands = parameters.commands
-    app.state.queries = parameters.queries
-    app.state.streams = parameters.streams
-    app.state.accounts = parameters.accounts
+    if parameters.command is not None:
+        app.state.commands = parameters.command.commands
+        app.state.accounts = parameters.command.accounts
+    if parameters.query is not None:
+        app.state.queries = parameters.query.queries
+        app.state.streams = parameters.query.streams
     for routes in parameters.routers:
         app.include_router(routes, prefix=API)
     for routes in (*parameters.root_routers, operations(parameters.parts, parameters.registry)):
@@ -104,7 +121,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
         authenticate=parameters.authenticate,
         applied=parameters.applied,
         tokens=parameters.tokens,
-        limits=parameters.commands.limits,
+        limits=parameters.limits,
         anonymous_reads=parameters.anonymous_reads,
         telemetry=parameters.telemetry,
         address_of=address_reader(parameters.trusted_proxies),
@@ -125,17 +142,20 @@ def build_app(parameters: Parameters) -> ASGIApp:
 
 def matcher(parameters: Parameters) -> Match:
     """Which requests go below FastAPI: posting a tweet, reading one, and the first page of the feed."""
-    post, feed, read = hot_post(parameters.commands), hot_feed(parameters.queries), hot_tweet(parameters.queries)
+    command, query_side = parameters.command, parameters.query
+    post = None if command is None else hot_post(command.commands)
+    feed = None if query_side is None else hot_feed(query_side.queries)
+    read = None if query_side is None else hot_tweet(query_side.queries)
     start = len(TWEET_PATH)
     length = start + 36
 
     def match(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
         if method == "GET":
             if path == FEED_PATH:
-                return (FEED_PATH, feed) if PLAIN_FEED.fullmatch(query) else None
-            if len(path) == length and not query and path.startswith(TWEET_PATH) and path.find("/", start) < 0:
-                return _READ, read
-        elif method == "POST" and path == POST_PATH and not query:
+                return (FEED_PATH, feed) if feed is not None and PLAIN_FEED.fullmatch(query) else None
+            if read is not None and len(path) == length and not query and path.startswith(TWEET_PATH):
+                return (_READ, read) if path.find("/", start) < 0 else None
+        elif method == "POST" and path == POST_PATH and not query and post is not None:
             return POST_PATH, post
         return None
 

@@ -137,9 +137,9 @@ class Executor:
                 headers=(("retry-after", "1"),),
             ) from None
 
-    def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+    async def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
         """Take a token of each policy, and tell in the answer's headers what is left. Raises TooMany."""
-        for bucket in self.commands.limits.take(policies, account):
+        for bucket in await self.commands.limits.take(policies, account):
             self._exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
             self._exchange.extra.append((b"ratelimit", bucket.header().encode()))
 
@@ -153,10 +153,10 @@ class Executor:
     ) -> Outcome:
         """Decide it, if the actor may as often. An answer that was given before is given again for nothing."""
         assert context.actor is not None
-        self._limit(policies, context.actor)
+        await self._limit(policies, context.actor)
         outcome = await self.execute(decision, command, context, accepted)
         if outcome.replayed:
-            self.commands.limits.give_back(policies, context.actor)
+            await self.commands.limits.give_back(policies, context.actor)
         return outcome
 
     def headers(self, outcome: Outcome) -> list[tuple[str, str]]:

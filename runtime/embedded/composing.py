@@ -30,11 +30,11 @@ from rest.authentication import Authenticator, Viewer
 from rest.edge import Telemetry
 from rest.jwks import jwks
 from rest.problems import explains
-from rest.rate_limits import Policy, RateLimits
+from rest.rate_limits import LocalRateLimits, Policy
 from rest.signing import ConsistencyTokens, Cursors
 from rest.tickets import Tickets
 from runtime import metrics
-from runtime.app import Parameters, build_app
+from runtime.app import CommandSide, Parameters, QuerySide, build_app
 from runtime.operations import Parts
 from runtime.routes import ROUTERS
 from runtime.settings import Settings
@@ -74,7 +74,7 @@ class Composition:
         settings, clock = system.settings, system.clock
         tokens = ConsistencyTokens(system.token_key)
         cursors = Cursors(system.token_key)
-        self.limits = RateLimits(clock)
+        self.limits = LocalRateLimits(clock)
         self.limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         in_hand = InHand(settings.max_waiting_commands)
         metrics.WAITING_COMMANDS.set_function(lambda: in_hand.count)
@@ -125,11 +125,10 @@ class Composition:
         self.application: ASGIApp = build_app(
             Parameters(
                 version=version("minitwitter"),
-                commands=self.commands,
-                queries=self.queries,
-                streams=self.streams,
-                accounts=accounts,
+                command=CommandSide(self.commands, accounts),
+                query=QuerySide(self.queries, self.streams),
                 routers=ROUTERS,
+                limits=self.limits,
                 root_routers=(jwks(system.signing_keys.jwks),),
                 authenticate=self._authenticate,
                 new_id=request_ids.issue,
