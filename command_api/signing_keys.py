@@ -34,38 +34,21 @@ class SigningKey:
     public: rsa.RSAPublicKey
 
 
-class SigningKeys:
-    """The keys of a data directory, each a PKCS #8 file `<kid>.pem` with mode 0600.
+class KeyRing:
+    """The keys at hand, oldest first: the newest signs.
 
     `overlap_ms` is how long an older key still verifies once a newer one signs: the life of a token, and a little.
-    Raises UnusableKey.
     """
 
-    def __init__(self, directory: Path, ids: HybridClock, overlap_ms: int) -> None:
-        self._directory = directory
+    def __init__(self, ids: HybridClock, overlap_ms: int) -> None:
         self._ids = ids
         self._overlap_ms = overlap_ms
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._keys = [_load(path) for path in sorted(directory.glob("*.pem"))]
-        if self._keys:
-            self._ids.observe(self._keys[-1].kid)
-            self._retire()
-        else:
-            self.rotate()
+        self._keys: list[SigningKey] = []
 
     @property
     def current(self) -> SigningKey:
         """The key that signs."""
         return self._keys[-1]
-
-    def rotate(self) -> SigningKey:
-        """Make the key that signs from now on. 50-300 ms: for the start, or off the event loop."""
-        key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
-        made = SigningKey(self._ids.issue(), key, key.public_key())
-        _save(self._directory / f"{made.kid}.pem", key)
-        self._keys = [*self._keys, made]
-        self._retire()
-        return made
 
     def listed(self) -> list[SigningKey]:
         """The keys that verify now, oldest first."""
@@ -89,6 +72,29 @@ class SigningKeys:
             ]
         }
 
+
+class SigningKeys(KeyRing):
+    """The keys of a data directory, each a PKCS #8 file `<kid>.pem` with mode 0600. Raises UnusableKey."""
+
+    def __init__(self, directory: Path, ids: HybridClock, overlap_ms: int) -> None:
+        super().__init__(ids, overlap_ms)
+        self._directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keys = [_load(path) for path in sorted(directory.glob("*.pem"))]
+        if self._keys:
+            self._ids.observe(self._keys[-1].kid)
+            self._retire()
+        else:
+            self.rotate()
+
+    def rotate(self) -> SigningKey:
+        """Make the key that signs from now on. 50-300 ms: for the start, or off the event loop."""
+        made = new_key(self._ids)
+        _save(self._directory / f"{made.kid}.pem", pem_of(made))
+        self._keys = [*self._keys, made]
+        self._retire()
+        return made
+
     def _retire(self) -> None:
         listed = self.listed()
         for key in self._keys:
@@ -97,28 +103,47 @@ class SigningKeys:
         self._keys = listed
 
 
+def new_key(ids: HybridClock) -> SigningKey:
+    """A new key. 50-300 ms."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    return SigningKey(ids.issue(), key, key.public_key())
+
+
+def pem_of(key: SigningKey) -> bytes:
+    """A key as PKCS #8, unencrypted."""
+    return key.private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def key_of(kid: str, pem: bytes) -> SigningKey:
+    """The inverse. Raises UnusableKey where it is no RSA key."""
+    try:
+        private = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise UnusableKey(f"the signing key {kid} is no RSA key") from None
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise UnusableKey(f"the signing key {kid} is no RSA key")
+    return SigningKey(kid, private, private.public_key())
+
+
 def _numbers(public: rsa.RSAPublicKey) -> dict[str, str]:
     jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
     return {"n": str(jwk["n"]), "e": str(jwk["e"])}
 
 
 def _load(path: Path) -> SigningKey:
-    refused = UnusableKey(
-        f"{path} is no RSA key of ours; restore it from a backup, or delete it: those signed in then sign in again"
-    )
-    if not is_id(path.stem):
-        raise refused
     try:
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise refused from None
-    if not isinstance(private, rsa.RSAPrivateKey):
-        raise refused
-    return SigningKey(path.stem, private, private.public_key())
+        if not is_id(path.stem):
+            raise UnusableKey(path.stem)
+        return key_of(path.stem, path.read_bytes())
+    except UnusableKey:
+        raise UnusableKey(
+            f"{path} is no RSA key of ours; restore it from a backup, or delete it: those signed in then sign in again"
+        ) from None
 
 
-def _save(path: Path, key: rsa.RSAPrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+def _save(path: Path, pem: bytes) -> None:
     draft = path.with_suffix(".draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -13,7 +13,7 @@ from events.ids import AccountId, Clock, Millis, Randomness, SessionId
 from rest.authentication import ALGORITHM, TOKEN_TYPE
 
 from .credentials import RefreshToken
-from .signing_keys import SigningKeys
+from .signing_keys import KeyRing
 
 _FAMILY_BYTES = 16
 _SECRET_BYTES = 32
@@ -23,7 +23,7 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{64}")
 class AccessTokens:
     """Signs access tokens (RFC 9068). 0.3 ms each, which sign-in and refreshing can spend on the event loop."""
 
-    def __init__(self, keys: SigningKeys, clock: Clock, *, issuer: str, lifetime_ms: int) -> None:
+    def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str, lifetime_ms: int) -> None:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
