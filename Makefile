@@ -47,10 +47,13 @@ format: setup ## Put the code into shape
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-lock: setup ## Renew requirements.lock from pyproject.toml
+lock: setup ## Renew requirements.lock from pyproject.toml, and the image's from that
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --extra dev --extra distributed --upgrade pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --extra distributed --constraint requirements.lock pyproject.toml infra/docker/build.in \
+		--output-file infra/docker/requirements.lock
 
 clean: ## Remove what was built and the data of `make run`
 	rm -rf $(VENV) var build *.egg-info

@@ -14,7 +14,8 @@ from events.accounts import AccountRegistered, Profile, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Handles, on
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, ActivityId, NotificationId, SessionId, TweetId
+from events.ids import AccountId, ActivityId, MediaId, NotificationId, SessionId, TweetId
+from events.media import MediaDeleted, MediaFinished, UploadStarted
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -45,7 +46,7 @@ class DecisionRows(Protocol):
         ...
 
     def tweet(self, event: TweetPosted, text: bytes) -> None:
-        """A tweet is there."""
+        """A tweet is there, with its media."""
         ...
 
     def edited(self, tweet: TweetId, version: int, text: bytes) -> None:
@@ -90,6 +91,18 @@ class DecisionRows(Protocol):
 
     def session(self, owner: AccountId, session: SessionId, there: bool) -> None:
         """A session began, or ended."""
+        ...
+
+    def upload(self, event: UploadStarted) -> None:
+        """A medium is awaited."""
+        ...
+
+    def finished(self, event: MediaFinished) -> None:
+        """A medium is there, awaited or not."""
+        ...
+
+    def media_deleted(self, media: MediaId) -> None:
+        """A medium is gone; its alt text is forgotten."""
         ...
 
 
@@ -203,3 +216,18 @@ class DecisionState(Handles):
     def session_ended(self, event: SessionEnded, about: Envelope) -> None:
         """A session no longer."""
         self.rows.session(event.owner, event.session, False)
+
+    @on(UploadStarted)
+    def upload_started(self, event: UploadStarted, about: Envelope) -> None:
+        """A medium that its owner may finish."""
+        self.rows.upload(event)
+
+    @on(MediaFinished)
+    def media_finished(self, event: MediaFinished, about: Envelope) -> None:
+        """A medium that its owner may use."""
+        self.rows.finished(event)
+
+    @on(MediaDeleted)
+    def media_deleted(self, event: MediaDeleted, about: Envelope) -> None:
+        """Gone, and remembered as gone."""
+        self.rows.media_deleted(event.media)

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from events.accounts import Profile
-from events.ids import AccountId, ActivityId, Millis, NotificationId, SessionId, TweetId
+from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, TweetId
+from events.media import Attachment
 from events.tweets import TweetRef
 
 F = TypeVar("F")
@@ -167,6 +168,29 @@ class SessionsOf(Question[tuple[Session, ...]], frozen=True):
     """The sessions of an account that have not ended."""
 
     account: AccountId
+
+
+class Media(msgspec.Struct, frozen=True, gc=False):
+    """A picture or a video, as decisions know it: `object` is its key in the store and `size` its bytes,
+    None until it is finished."""
+
+    owner: AccountId
+    attachment: Attachment
+    object: str | None
+    size: int | None
+    deleted: bool
+
+
+class MediaOf(Question[Media | None], frozen=True):
+    """The medium with an id."""
+
+    media: MediaId
+
+
+class MediaInUse(Question[bool], frozen=True):
+    """Whether a tweet that is there shows a medium."""
+
+    media: MediaId
 
 
 class Facts:

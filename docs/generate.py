@@ -26,6 +26,7 @@ from pydantic import BaseModel, SecretStr
 from events.event import BY_CLASS
 from projectors import catalogue
 from projectors.projector import Projector
+from query_api.routes.media import media_files
 from rest.jwks import jwks
 from rest.openapi import document
 from rest.problems import PROBLEMS
@@ -158,6 +159,7 @@ def application() -> FastAPI:
     for routes in ROUTERS:
         app.include_router(routes, prefix="/api/v1")
     app.include_router(jwks(dict))
+    app.include_router(media_files)
     app.include_router(operations(list, CollectorRegistry()))
     return app
 

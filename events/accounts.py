@@ -5,17 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from .event import Event, event
-from .ids import AccountId
+from .ids import AccountId, MediaId
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account says about itself."""
+    """What an account says about itself. `avatar` and `header` are pictures of its own."""
 
     display_name: str
     bio: str = ""
     location: str = ""
     website: str = ""
     feed: str = "latest"
+    avatar: MediaId | None = None
+    header: MediaId | None = None
 
 
 @event(topic="accounts", key="account", sealed=("email",), subject="account", opens_subject=True)
@@ -36,9 +38,9 @@ class AccountClaimed(Event, frozen=True, kw_only=True):
     account: AccountId
 
 
-@event(topic="accounts", key="account")
+@event(topic="accounts", key="account", version=2)
 class ProfileChanged(Event, frozen=True, kw_only=True):
-    """The profile as it is from now on, whole."""
+    """The profile as it is from now on, whole. Version 2 brought its pictures."""
 
     account: AccountId
     profile: Profile

@@ -13,6 +13,7 @@ import msgspec
 from . import accounts as accounts
 from . import engagement as engagement
 from . import graph as graph
+from . import media as media
 from . import notifications as notifications
 from . import operations as operations
 from . import personal as personal

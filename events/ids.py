@@ -21,6 +21,7 @@ ActivityId = NewType("ActivityId", str)
 EventId = NewType("EventId", str)
 SessionId = NewType("SessionId", str)
 NotificationId = NewType("NotificationId", str)
+MediaId = NewType("MediaId", str)
 Millis = NewType("Millis", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
 

@@ -15,8 +15,8 @@ import msgspec
 
 from .event import Envelope, Event
 
-_POSITION = re.compile(r"([a-z][a-z-]*)-(\d{1,5}):(\d{1,13})", re.ASCII)
-"""Of no more digits than a partition (16 bits) and an offset (40 bits) can have; no sign, no spaces."""
+_POSITION = re.compile(r"([a-z][a-z-]*)-(\d{1,13}):(\d{1,13})", re.ASCII)
+"""Of no more digits than an offset (40 bits) or the number of an outbox row can have; no sign, no spaces."""
 
 
 class TopicPartition(NamedTuple):
@@ -99,6 +99,10 @@ class LogUnavailable(Exception):
     """The log cannot be written or read now (a full disk, a lost server); nothing of the call took effect."""
 
 
+class NotSetUp(Exception):
+    """An engine answers, but is not what this software needs; waiting does not mend it. The message says what to do."""
+
+
 class LogReader(Protocol):
     """Reading from topics."""
 
@@ -126,7 +130,8 @@ class EventLog(LogReader, Protocol):
     async def append(self, records: Sequence[New]) -> Positions:
         """Append all or nothing, durably, in order per entity; answers the positions just past them.
 
-        Raises LogUnavailable; then nothing was appended.
+        Raises LogUnavailable; then nothing was appended. A log without transactions (events/kafka/log.py) keeps that
+        for events that cannot be encoded; when it fails itself some may stand there, and appending all again is safe.
         """
         ...
 

@@ -35,6 +35,7 @@ TOPICS: dict[str, Topic] = {
         Topic("personal", 5, Kind.SOURCE),
         Topic("operations", 6, Kind.SOURCE),
         Topic("usage", 7, Kind.REPORTED),
+        Topic("media", 8, Kind.SOURCE),
         Topic("public-tweets", 32, Kind.DERIVED),
         Topic("sentiment", 33, Kind.DERIVED),
         Topic("trends", 34, Kind.DERIVED),

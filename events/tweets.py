@@ -7,6 +7,7 @@ import msgspec
 from .entities import Entities
 from .event import Event, event
 from .ids import AccountId, TweetId
+from .media import Attachment
 
 
 class TweetRef(msgspec.Struct, frozen=True):
@@ -24,9 +25,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
 
 
-@event(topic="tweets", key="author", version=2, sealed=("text", "entities", "location"), subject="author")
+@event(topic="tweets", key="author", version=3, sealed=("text", "entities", "location", "media"), subject="author")
 class TweetPosted(Event, frozen=True, kw_only=True):
-    """A tweet was written. Version 2 renamed `nsfw` to `sensitive` and brought `content_warning`.
+    """A tweet was written. Version 2 renamed `nsfw` to `sensitive` and brought `content_warning`, 3 `media`.
 
     `conversation` is the tweet that the conversation began with: itself, unless it is a reply.
     """
@@ -42,6 +43,7 @@ class TweetPosted(Event, frozen=True, kw_only=True):
     sensitive: bool = False
     content_warning: str | None = None
     imported: bool = False
+    media: tuple[Attachment, ...] = ()
 
 
 @event(topic="tweets", key="author", sealed=("text", "entities"), subject="author")

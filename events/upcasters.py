@@ -30,3 +30,15 @@ def _(fields: Fields) -> Fields:
     """Version 1 called the mark `nsfw` and had no content warning."""
     fields["sensitive"] = fields.pop("nsfw", False)
     return fields
+
+
+@upcasts("TweetPosted", since=2)
+def _(fields: Fields) -> Fields:
+    """Version 2 knew no media."""
+    return fields | {"media": []}
+
+
+@upcasts("ProfileChanged", since=1)
+def _(fields: Fields) -> Fields:
+    """Version 1 knew no pictures."""
+    return fields | {"profile": fields["profile"] | {"avatar": None, "header": None}}

@@ -11,6 +11,7 @@ from .engagement import Engagement
 from .graph import Graph
 from .hashtag_search import HashtagSearch
 from .hashtags import Hashtags
+from .media import Media
 from .notifications import Notifications
 from .projector import Projector
 from .public_tweets import PublicTweets
@@ -37,6 +38,7 @@ SERVING: tuple[type[Projector], ...] = (
     UserSearch,
     HashtagSearch,
     Notifications,
+    Media,
 )
 ANALYTICS: tuple[type[Projector], ...] = (Sentiment, PublicTweets, Trends)
 

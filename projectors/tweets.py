@@ -13,7 +13,7 @@ class Tweets(Projector):
     """What was written. The text of a deleted tweet goes; that it was there stays, so that it can be called gone."""
 
     model = "tweets"
-    version = 2
+    version = 3
 
     def __init__(self, rows: TweetRows) -> None:
         self.rows = rows

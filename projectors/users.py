@@ -13,7 +13,7 @@ class Users(Projector):
     """Accounts by id and by name."""
 
     model = "users"
-    version = 1
+    version = 2
 
     def __init__(self, rows: UserRows) -> None:
         self.rows = rows

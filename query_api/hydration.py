@@ -50,7 +50,7 @@ def made_at(id_: str) -> str:
 
 def author_of(card: Card) -> resources.Author:
     """A card as it is sent."""
-    return resources.Author(card.id, card.username, card.display_name)
+    return resources.Author(card.id, card.username, card.display_name, avatar_url=resources.picture_url(card.avatar))
 
 
 def counts_of(counts: TweetCounts) -> resources.Counts:
@@ -82,7 +82,7 @@ async def hydrate(
 def _tweet(id_: TweetId, row: ShownTweet, author: resources.Author, signed_in: bool) -> resources.Tweet:
     (
         _, _, text, entities, conversation, reply_to, quote_of, location, sensitive, warning, version, edited_at,
-        counts, reading, marks,
+        counts, reading, marks, media,
     ) = row  # fmt: skip
     return resources.Tweet(
         id_,
@@ -101,6 +101,7 @@ def _tweet(id_: TweetId, row: ShownTweet, author: resources.Author, signed_in: b
         counts_of(counts),
         None if reading is None else resources.Sentiment(*reading),
         resources.TweetViewer(marks.liked, marks.retweeted, marks.bookmarked) if signed_in else None,
+        resources.tweet_media(media) if media else [],
     )
 
 

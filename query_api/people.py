@@ -60,6 +60,8 @@ def profile(user: User, counts: AccountCounts, relation: Relation | None) -> res
         counts.following,
         counts.tweets,
         viewer=None if relation is None else viewer_of(relation),
+        avatar_url=resources.picture_url(user.avatar),
+        header_url=resources.picture_url(user.header),
     )
 
 
@@ -86,6 +88,10 @@ async def own_profile(readers: Readers, account: AccountId) -> tuple[resources.M
         counts.following,
         counts.tweets,
         feed=user.feed,
+        avatar_url=resources.picture_url(user.avatar),
+        header_url=resources.picture_url(user.header),
+        avatar_media_id=user.avatar,
+        header_media_id=user.header,
     )
     return me, user.version
 

@@ -20,12 +20,16 @@ from .rankings import Rankings
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The application's query side. `readers` gives the current bundle; take it once a request."""
+    """The application's query side. `readers` gives the current bundle; take it once a request.
+
+    `link` makes a signed address of an object in the store, good from a moment on for an hour at least.
+    """
 
     readers: Callable[[], Readers]
     cursors: Cursors
     now: Callable[[], Millis]
     rankings: Rankings
+    link: Callable[[str, Millis], str]
 
 
 def queries_of(connection: HTTPConnection) -> Queries:

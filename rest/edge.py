@@ -8,7 +8,7 @@ the hot routes straight to their handlers and everything else to FastAPI, and tu
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from events.log import Positions
@@ -52,7 +52,10 @@ class _HeadAnswered(Exception):
 
 
 class Edge:
-    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens."""
+    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens.
+
+    `longer` names the paths whose bodies may have more than `most_bytes`, and how many.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Edge:
         telemetry: Telemetry,
         address_of: Callable[[Scope, dict[bytes, bytes]], str],
         most_bytes: int,
+        longer: Mapping[str, int],
         wait_s: float,
     ) -> None:
         self._app = app
@@ -81,6 +85,7 @@ class Edge:
         self._telemetry = telemetry
         self._address_of = address_of
         self._most_bytes = most_bytes
+        self._longer = longer
         self._wait_s = wait_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,7 +133,7 @@ class Edge:
 
             if method == "HEAD":
                 scope["method"] = "GET"
-            await self._app(scope, self._bounded(headers, receive), sending)
+            await self._app(scope, self._bounded(headers, receive, scope["path"]), sending)
             matched = scope.get("route")
             if matched is not None:
                 route = API + matched.path if scope["path"].startswith(API) else matched.path
@@ -163,25 +168,27 @@ class Edge:
             if not await self._applied.wait_for(positions, self._wait_s):
                 exchange.extra.append(_STALE)
 
-    def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    def _bounded(self, headers: dict[bytes, bytes], receive: Receive, path: str) -> Receive:
+        most_bytes = self._longer.get(path, self._most_bytes)
         length = headers.get(b"content-length", b"")
         said = int(length) if length.isdigit() and len(length) < 20 else 0
         received = 0
 
         async def bounded() -> Message:
             nonlocal received
-            if said > self._most_bytes:
-                raise self._too_large()
+            if said > most_bytes:
+                raise _too_large(most_bytes)
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most_bytes:
-                raise self._too_large()
+            if received > most_bytes:
+                raise _too_large(most_bytes)
             return message
 
         return bounded
 
-    def _too_large(self) -> ProblemError:
-        return ProblemError("too-large", f"a request body may have {self._most_bytes} bytes")
+
+def _too_large(most_bytes: int) -> ProblemError:
+    return ProblemError("too-large", f"a request body may have {most_bytes} bytes")
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -225,7 +232,7 @@ async def read_body(receive: Receive, most_bytes: int) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     if len(body) > most_bytes:
-        raise ProblemError("too-large", f"a request body may have {most_bytes} bytes")
+        raise _too_large(most_bytes)
     return body
 
 

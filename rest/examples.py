@@ -30,6 +30,7 @@ _STRINGS = {
     "ticket": "kJ1nZ3JhYmM",
     "status": "alive",
     "url": "https://example.org",
+    "alt": "Brass wheels on a shaft",
     "type": "/problems/not-found",
     "title": "Not found",
     "advice": "It does not exist, or it is hidden from you.",
@@ -41,7 +42,7 @@ _STRINGS = {
     "n": "sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri23bOdgWp4Dy1WlUzewbgBHod5pcM9H95GQRV3JDX",
     "e": "AQAB",
 }
-_BY_FORMAT = {"uuid": OTHER_ID, "date-time": TIME}
+_BY_FORMAT = {"uuid": OTHER_ID, "date-time": TIME, "uri-reference": f"/media/{OTHER_ID}/original"}
 _NUMBERS = {"start": 7, "end": 13, "version": 1, "expires_in": 900, "lat": 59.33, "lon": 18.06, "status": 404}
 _MISSING = ("tweet", "quote", "reply_to", "content_warning", "edited_at", "location")
 _DEEPEST = 6

@@ -198,8 +198,8 @@ def _without_null(parameter: dict[str, Any]) -> dict[str, Any]:
 
 def _add_body_example(operation: dict[str, Any], components: dict[str, Any]) -> None:
     body = operation.get("requestBody")
-    if body is not None:
-        content = body["content"]["application/json"]
+    content = body["content"].get("application/json") if body is not None else None
+    if content is not None:
         content["example"] = example_of_schema(operation["operationId"], content["schema"], components)
 
 

@@ -48,7 +48,12 @@ PROBLEMS: dict[str, Problem] = {
         Problem("gone", 410, "Deleted", "It was deleted by its author and does not come back."),
         Problem("version-mismatch", 412, "Changed since", "Read it again, and send the new `ETag` in `If-Match`."),
         Problem("too-large", 413, "Too large", "Send less; the limit is in the detail."),
-        Problem("wrong-type", 415, "Wrong content type", "Send `Content-Type: application/json`."),
+        Problem(
+            "wrong-type", 415, "Wrong content type", "Send `Content-Type: application/json`, or what the detail says."
+        ),
+        Problem(
+            "unsupported-media", 415, "Not a medium that is taken", "Send a good JPEG, PNG, GIF, WebP, MP4 or WebM."
+        ),
         Problem("invalid-value", 422, "Invalid value", "`errors` names each field and what is wrong with it."),
         Problem("not-yourself", 422, "Not with yourself", "This is done to others."),
         Problem("edit-window-closed", 403, "Too late to edit", "A tweet can be edited for 30 minutes."),

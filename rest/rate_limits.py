@@ -66,6 +66,11 @@ def _seconds(ms: float) -> int:
     return math.ceil(ms / 1000 - 1e-6)
 
 
+def too_many(bucket: Bucket) -> TooMany:
+    """The refusal of a bucket, with the time to wait until it has a token."""
+    return TooMany(bucket, max(1, _seconds((1 - bucket.tokens) / bucket.policy.per_ms)))
+
+
 class RateLimits(Protocol):
     """The buckets of everyone who asks."""
 
@@ -99,8 +104,7 @@ class LocalRateLimits:
         for bucket in buckets:
             if bucket.tokens < _ONE:
                 self.on_refused(bucket.policy.name)
-                wait = _seconds((1 - bucket.tokens) / bucket.policy.per_ms)
-                raise TooMany(bucket, max(1, wait))
+                raise too_many(bucket)
         for bucket in buckets:
             bucket.tokens -= 1
         return buckets

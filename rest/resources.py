@@ -5,12 +5,14 @@ Both APIs use them, so that the tweet that `POST /tweets` answers with is shaped
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from events.entities import Entities
+from events.media import MEDIA_TYPES, Attachment
 from events.tweets import Place
 
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
@@ -22,6 +24,12 @@ NotificationKind = Annotated[
 ]
 
 
+Address = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
+"""A reference to be resolved against the address of the API (RFC 3986, 5)."""
+MediaType = Annotated[str, Meta(extra_json_schema={"enum": list(MEDIA_TYPES)})]
+MediaState = Annotated[str, Meta(extra_json_schema={"enum": ["waiting", "ready"]})]
+
+
 class Author(msgspec.Struct, frozen=True, gc=False):
     """An account as it stands beside a tweet or in a list of few words."""
 
@@ -29,6 +37,7 @@ class Author(msgspec.Struct, frozen=True, gc=False):
     username: str
     display_name: str
     verified: bool = False
+    avatar_url: Address | None = None
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +102,40 @@ class Tweet(msgspec.Struct, frozen=True, gc=False):
     counts: Counts = Counts()
     sentiment: Sentiment | None = None
     viewer: TweetViewer | None = None
+    media: list[TweetMedium] = []
+
+
+class TweetMedium(msgspec.Struct, frozen=True, gc=False):
+    """A picture or a video that a tweet shows. `width` and `height` are pixels, null for videos."""
+
+    id: Id
+    content_type: MediaType
+    url: Address
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
+
+
+class Variant(msgspec.Struct, frozen=True, gc=False):
+    """One form of a medium; `original` is what was uploaded, without its metadata. `size` in bytes."""
+
+    name: Annotated[str, Meta(extra_json_schema={"enum": ["original"]})]
+    url: Address
+    content_type: MediaType
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+
+class Medium(msgspec.Struct, frozen=True, gc=False):
+    """A medium of yours. `waiting` is for its upload to be completed; only what is `ready` can be used."""
+
+    id: Id
+    state: MediaState
+    content_type: MediaType
+    alt: str
+    created_at: Time
+    variants: list[Variant] = []
 
 
 class TweetVersion(msgspec.Struct, frozen=True, gc=False):
@@ -129,12 +172,16 @@ class User(msgspec.Struct, frozen=True, gc=False):
     verified: bool = False
     role: Role = "user"
     viewer: UserViewer | None = None
+    avatar_url: Address | None = None
+    header_url: Address | None = None
 
 
 class Me(User, frozen=True, gc=False):
     """Your own profile, with what only you see."""
 
     feed: Annotated[str, Meta(extra_json_schema={"enum": ["latest", "top"]})] = "latest"
+    avatar_media_id: Id | None = None
+    header_media_id: Id | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -166,3 +213,18 @@ class Notification(msgspec.Struct, frozen=True, gc=False):
     actors: list[Author]
     count: int
     tweet: Tweet | None = None
+
+
+def medium_url(media: str, variant: str = "original") -> str:
+    """Where a finished medium can be fetched, by everyone: the same for as long as there is the medium."""
+    return f"/media/{media}/{variant}"
+
+
+def picture_url(media: str | None) -> str | None:
+    """Where a profile's picture can be fetched, if it has one."""
+    return None if media is None else medium_url(media)
+
+
+def tweet_media(attachments: Sequence[Attachment]) -> list[TweetMedium]:
+    """The media of a tweet."""
+    return [TweetMedium(a.media, a.content_type, medium_url(a.media), a.width, a.height, a.alt) for a in attachments]

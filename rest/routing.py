@@ -195,6 +195,7 @@ A_TIME: Any = {"format": "date-time"}
 """What is said of a string in the OpenAPI document, and held elsewhere."""
 
 TweetInPath = Annotated[str, Path(description="The id of a tweet", examples=[examples.ID], json_schema_extra=AN_ID)]
+MediaInPath = Annotated[str, Path(description="The id of a medium", examples=[examples.ID], json_schema_extra=AN_ID)]
 NameInPath = Annotated[
     str,
     Path(
@@ -204,6 +205,12 @@ NameInPath = Annotated[
     ),
 ]
 # Their shapes are told and not held: what cannot be an id or a name names nothing, which is a 404.
+
+
+def not_a_word(id_: str, word: str, method: str) -> None:
+    """Raise a 405 where what stands in the place of an id is a path of its own, which only POST is for."""
+    if id_ == word:
+        raise ProblemError("method-not-allowed", f"{method} is not for .../{word}", headers=(("allow", "POST"),))
 
 
 class PageRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from command_api.routes import problems as problems
 from command_api.routes.auth import Accounts
 from command_api.routes.executing import Commands
+from command_api.routes.media import Uploads
 from command_api.routes.tweets import POST_PATH, hot_post
 from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
 from query_api.routes.stream import Streams
@@ -57,6 +58,7 @@ class CommandSide:
 
     commands: Commands
     accounts: Accounts
+    uploads: Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Parameters:
     cors_origins: Sequence[str]
     trusted_proxies: Sequence[str]
     most_bytes: int
+    longer: Mapping[str, int]
     wait_s: float
 
 
@@ -98,6 +101,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
     if parameters.command is not None:
         app.state.commands = parameters.command.commands
         app.state.accounts = parameters.command.accounts
+        app.state.uploads = parameters.command.uploads
     if parameters.query is not None:
         app.state.queries = parameters.query.queries
         app.state.streams = parameters.query.streams
@@ -126,6 +130,7 @@ def build_app(parameters: Parameters) -> ASGIApp:
         telemetry=parameters.telemetry,
         address_of=address_reader(parameters.trusted_proxies),
         most_bytes=parameters.most_bytes,
+        longer=parameters.longer,
         wait_s=parameters.wait_s,
     )
     if not parameters.cors_origins:
@@ -171,7 +176,9 @@ def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Respons
         if not routes:  # it takes 60 ms, which a start should not
             routes.extend((compile_path(path)[0], route.methods or set()) for path, route in routed(app))
         path = request.url.path
-        methods = {method for pattern, allowed in routes if pattern.match(path) for method in allowed}
+        matching = [(pattern, allowed) for pattern, allowed in routes if pattern.match(path)]
+        exact = [allowed for pattern, allowed in matching if not pattern.groups]  # words, which are no id of anything
+        methods = {method for allowed in exact or [allowed for _, allowed in matching] for method in allowed}
         if "GET" in methods:
             methods.add("HEAD")
         if methods and request.method not in methods:

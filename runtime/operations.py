@@ -115,7 +115,7 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
     )
     async def schema(
         topic: Annotated[str, Path(description="A topic", max_length=100, examples=["tweets"])],
-        name: Annotated[str, Path(description="As in `dataschema`", max_length=100, examples=["TweetPosted.v2.json"])],
+        name: Annotated[str, Path(description="As in `dataschema`", max_length=100, examples=["TweetPosted.v3.json"])],
     ) -> Response:
         """The JSON Schema of a version of an event, at the path that the event's `dataschema` names."""
         file = files("schemas") / topic / name

@@ -58,6 +58,7 @@ class Group:
 
     def _apply(self, record: Record) -> None:
         event = record.event
+        self.sink.applying(record.about, record)
         for handler, processor in self._handlers.get(type(event), ()):  # type: ignore[arg-type]  # None has no handlers
             handler(processor, event, record.about)
 
@@ -65,25 +66,28 @@ class Group:
         if self.derived:
             self.keep(self.derived)
             for new in self.derived:
+                self.sink.applying(new.about, None)
                 for handler, processor in self._handlers.get(type(new.event), ()):
                     handler(processor, new.event, new.about)
 
-    @property
-    def unsettled(self) -> bool:
+    async def unsettled(self) -> bool:
         """Whether a stream has something to say that is no single event's doing, as of a window that ended."""
-        return any(stream.unsettled() for stream in self.streams)
+        for stream in self.streams:
+            if await stream.unsettled():
+                return True
+        return False
 
     async def settle(self) -> bool:
         """Land some of that, a few ms' worth, at the same positions; whether there was any. Raises StoreUnavailable.
 
         Derived topics are a function of the log where nothing is left to settle.
         """
-        if not self.unsettled:
+        if not await self.unsettled():
             return False
         await self.sink.begin()
         try:
             for stream in self.streams:
-                stream.settle()
+                await stream.settle()
             self._hand_on()
         except BaseException:
             await self.sink.abandon()
@@ -100,6 +104,8 @@ class Group:
         await self.sink.begin()
         try:
             fresh = first_copies(records, newest)
+            for stream in self.streams:
+                await stream.prepare([record.event for record in fresh if record.event is not None])
             for record in fresh:
                 self._apply(record)
             self._hand_on()

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 
 from command_api.routes.auth import auth
 from command_api.routes.graph import graph
+from command_api.routes.media import media
 from command_api.routes.notifications import notifications as marking_notifications
 from command_api.routes.stream_tickets import stream_tickets
 from command_api.routes.tweets import tweets
 from query_api.routes.feeds import feeds
+from query_api.routes.media import media as reading_media
 from query_api.routes.notifications import notifications
 from query_api.routes.recommendations import recommendations
 from query_api.routes.search import search
@@ -32,8 +34,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     search,
     trends,
     sentiment,
+    media,
+    reading_media,
     notifications,
     marking_notifications,
     stream_tickets,
     stream,
 )
+COMMAND_ROUTERS: tuple[APIRouter, ...] = (auth, graph, tweets, media, marking_notifications, stream_tickets)
+"""Those that write, for a process that serves nothing else."""

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "MINITWITTER_"
 _NESTED = "__"
+_S3 = re.compile(r"s3s?://[^:@/]+:[^:@/]+@[^@/?]+/[^/?]+/?(?:\?region=[a-z0-9-]+)?")
+_OTHERS = (f"{PREFIX}ENGINES_", f"{PREFIX}TEST_")
+"""Of infra/local and of tests: no settings, and no mistakes either."""
 
 
 def _split(value: Any) -> Any:
@@ -42,8 +46,38 @@ class RateLimits(BaseModel):
     tweets_a_second: float = Field(1.0, gt=0, description="tweets of an account in a second, in the long run")
     tweets_burst: int = Field(5, ge=1, description="tweets of an account at once")
     follows_a_day: int = Field(400, ge=1, description="follows of an account in 24 hours")
+    uploads_a_day: int = Field(300, ge=1, description="media of an account in 24 hours")
     failed_sign_ins_an_hour: int = Field(10, ge=1, description="failed sign-ins for an account, and for an address")
     anonymous_reads_a_minute: int = Field(600, ge=1, description="reads for an address that is not signed in")
+
+
+class Media(BaseModel):
+    """Pictures and videos, and where they are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = Field(None, description="where files are kept; media in the data directory if not set")
+    s3: SecretStr | None = Field(
+        None, description="an S3 store to keep them in instead, as s3://KEY:SECRET@HOST:PORT/BUCKET; s3s:// for TLS"
+    )
+    s3_public: str | None = Field(
+        None, pattern="^https?://[^/]+$", description="how clients reach that store, as https://a.example, if otherwise"
+    )
+    max_bytes: int = Field(10_000_000, ge=1024, le=1 << 30, description="longest file; longer ones are 413")
+    max_pixels: int = Field(40_000_000, ge=10_000, description="pixels of the largest picture that is decoded")
+    threads: int = Field(1, ge=1, le=64, description="threads that check files, off the event loop")
+    uploads_at_once: int = Field(8, ge=1, description="files in memory at once before new ones are 503")
+    form_minutes: int = Field(15, ge=1, le=1440, description="how long the form for an upload is good")
+
+    @field_validator("s3")
+    @classmethod
+    def _whole(cls, given: SecretStr | None) -> SecretStr | None:
+        """Refused at the start and not at the first upload; the message tells nothing of the secret."""
+        if given is not None and not _S3.fullmatch(given.get_secret_value()):
+            raise ValueError(
+                "has to be s3://KEY:SECRET@HOST:PORT/BUCKET, or s3s:// for TLS; quote /, : and @ in a part"
+            )
+        return given
 
 
 class Settings(BaseSettings):
@@ -65,6 +99,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(65_536, ge=1024, description="longest request body; longer ones are 413")
 
     rate_limits: RateLimits = Field(default_factory=RateLimits)
+    media: Media = Field(default_factory=Media)
 
     bcrypt_cost: int = Field(12, ge=4, le=16, description="work factor of password hashes; 12 takes about 200 ms")
     password_threads: int = Field(2, ge=1, le=64, description="threads that hash passwords, off the event loop")
@@ -93,6 +128,25 @@ class Settings(BaseSettings):
     )
     log_wal_mib: int = Field(32, ge=1, le=4096, description="write-ahead log of log.db before it is checkpointed")
     views_wal_mib: int = Field(32, ge=1, le=4096, description="write-ahead log of views.db before it is checkpointed")
+
+    kafka_url: str | None = Field(None, description="brokers of the distributed profile, as HOST:PORT,HOST:PORT")
+    postgres_url: SecretStr | None = Field(None, description="PostgreSQL of the distributed profile, postgresql://...")
+    redis_url: SecretStr | None = Field(None, description="Redis of the distributed profile, redis://HOST:PORT/0")
+    cassandra_url: SecretStr | None = Field(None, description="Cassandra of the distributed profile, cassandra://...")
+    max_waiting_records: int = Field(
+        10_000, ge=1, description="records that wait for Kafka in the outbox before commands are 503"
+    )
+    cassandra_replicas: int = Field(1, ge=1, le=7, description="copies of each row, when `migrate` makes the keyspace")
+    worker_batch: int = Field(500, ge=1, le=10_000, description="records that a worker lands at once")
+    worker_session_s: float = Field(
+        10.0, ge=1, le=300, description="seconds after which a worker that is silent loses its partitions"
+    )
+    topic_partitions: int = Field(
+        16, ge=1, le=1024, description="partitions of each Kafka topic; fixed when the topics are made"
+    )
+    topic_prefix: str = Field(
+        "", pattern=r"[a-zA-Z0-9._-]*", max_length=100, description="stands before the names of Kafka topics"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -143,7 +197,7 @@ def load(options: Mapping[str, Any] | None = None, config: Path | None = None) -
 def _environment() -> dict[str, Any]:
     known = [PREFIX + name.replace(".", _NESTED).upper() for name in _names(Settings)]
     for name in os.environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if name.upper().startswith(PREFIX) and not name.upper().startswith(_OTHERS) and name.upper() not in known:
             raise BadSettings(f"environment: {name} is no setting{_hint(name.upper(), known)}")
     return EnvSettingsSource(Settings)()
 

@@ -129,8 +129,8 @@ async def _settled(live: Views) -> None:
     deadline = time.monotonic() + _LONGEST_UNSETTLED_S
     while True:
         names = live.names()
-        making = (make for derivations in STREAMS.values() for make in streams(derivations, live.connection, names))
-        if not any(make(lambda new: None).unsettled() for make in making):
+        making = [make for derivations in STREAMS.values() for make in streams(derivations, live.connection, names)]
+        if not any([await make(lambda new: None).unsettled() for make in making]):
             return
         if time.monotonic() > deadline:
             raise CannotVerify(

@@ -22,6 +22,7 @@ HEADERS: dict[str, str] = {
     "ce_correlation": "The request it came from.",
     "ce_causation": "The event it was derived from.",
     "ce_actor": "The account that did it.",
+    "ce_sourcepositions": "Of a derived record: the positions of its sources, `topic-partition:offset,...`.",
     "traceparent": "W3C Trace Context.",
 }
 REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "ce_dataschema")

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from events.event import Event, EventType
-from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, SessionId, TweetId
+from events.ids import AccountId, ActivityId, EventId, MediaId, Millis, NotificationId, SessionId, TweetId
 
 Schema = dict[str, Any]
 
@@ -29,6 +29,7 @@ NAMED: dict[Any, Schema] = {
     EventId: _id("An event; its time is when it was appended."),
     SessionId: _id("A session."),
     NotificationId: _id("A notification."),
+    MediaId: _id("A picture or a video."),
     Millis: {"description": "Milliseconds since 1970-01-01T00:00:00Z.", "type": "integer"},
 }
 """Types that the code names and JSON does not; each has its place under `$defs`."""

@@ -16,8 +16,9 @@ from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUn
 from events.entities import Entities, Hashtag, Mention, Url
 from events.event import BY_CLASS, Envelope, Event, EventType
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, SessionId, TweetId, id_at
+from events.ids import AccountId, ActivityId, EventId, MediaId, Millis, NotificationId, SessionId, TweetId, id_at
 from events.log import New, Record
+from events.media import Attachment, MediaDeleted, MediaFinished, UploadStarted
 from events.notifications import NotificationRaised, NotificationWithdrawn
 from events.operations import ReadModelSwitched
 from events.personal import (
@@ -52,10 +53,16 @@ FIRST = TweetId(id_at(_at(3), "tweet", "first"))
 REPLY = TweetId(id_at(_at(6), "tweet", "reply"))
 RETWEET = ActivityId(id_at(_at(8), "retweet", "bob", "first"))
 SESSION = SessionId(id_at(_at(2), "session", "ada"))
+PHOTO = MediaId(id_at(_at(2), "media", "photo"))
+VIDEO = MediaId(id_at(_at(2), "media", "video"))
 TOLD = NotificationId(id_at(_at(6), "notification", "reply"))
 
 TEXT = "Counting with @bob at the #Museum https://example.com/engine"
 EDITED = "Counting with @bob at the #museum https://example.com/engine"
+
+
+PROFILE = Profile(display_name="Ada L.", bio="Engines.", location="London", avatar=PHOTO)
+ALT = "Brass wheels on a shaft"
 
 
 def _entities(tag: str) -> Entities:
@@ -69,10 +76,25 @@ def _entities(tag: str) -> Entities:
 STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
     (0, ADA, AccountRegistered(account=ADA, username="ada", display_name="Ada", email="ada@example.com")),
     (1, None, AccountClaimed(account=BOB)),
-    (1, ADA, ProfileChanged(account=ADA, profile=Profile(display_name="Ada L.", bio="Engines.", location="London"))),
+    (1, ADA, ProfileChanged(account=ADA, profile=PROFILE)),
     (1, BOB, PasswordChanged(account=BOB)),
     (2, ADA, SessionStarted(owner=ADA, session=SESSION, user_agent="curl/8.5.0", ip="203.0.113.7")),
     (2, BOB, AccountFollowed(follower=BOB, followee=ADA)),
+    (2, ADA, UploadStarted(media=PHOTO, owner=ADA, content_type="image/jpeg", alt=ALT)),
+    (
+        2,
+        ADA,
+        MediaFinished(
+            media=PHOTO,
+            owner=ADA,
+            content_type="image/jpeg",
+            object=f"finished/{id_at(_at(2), 'object', 'photo')}.jpg",
+            size=183_204,
+            width=1200,
+            height=800,
+            alt=ALT,
+        ),
+    ),
     (
         3,
         ADA,
@@ -85,6 +107,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
             location=Place(lat=51.4974, lon=-0.1745, name="Science Museum"),
             content_warning="loud machinery",
             sensitive=True,
+            media=(Attachment(media=PHOTO, content_type="image/jpeg", width=1200, height=800, alt=ALT),),
         ),
     ),
     (
@@ -127,6 +150,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
     (17, ADA, AccountBlocked(blocker=ADA, blocked=BOB)),
     (17, ADA, AccountUnfollowed(follower=BOB, followee=ADA)),
     (18, ADA, AccountUnblocked(blocker=ADA, blocked=BOB)),
+    (18, ADA, MediaDeleted(media=VIDEO, owner=ADA)),
     (19, ADA, SessionEnded(owner=ADA, session=SESSION, reason="logout")),
     (20, None, AccountActive(account=ADA, day="2026-11-20")),
     (

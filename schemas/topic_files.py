@@ -1,7 +1,7 @@
 """The topics as YAML, for people and for whoever creates them; what the code knows is written from the code.
 
 `what` and `retention` are written by hand and kept. Everything else is found: the keys and types in the registry of
-events, the producers and consumers in the code that makes and handles them.
+events, the producers and consumers in the code that makes and handles them, `kafka` in what the topics are created as.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from events.event import BY_CLASS
+from events.kafka.topics import settings
 from events.topics import TOPICS, Topic
 
 from .wiring import handlers, producers
@@ -39,6 +40,7 @@ def topic_file(topic: Topic, path: Path) -> str:
         "key": sorted({kind.key_field for kind in kinds}),
         "retention": written["retention"],
         "partitions": PARTITIONS,
+        "kafka": settings(topic),
         "producers": sorted({module for kind in kinds for module in made[kind.cls]}),
         "consumers": sorted({handler.module for kind in kinds for handler in handled[kind.cls]}),
         "types": {kind.name: list(range(1, kind.version + 1)) for kind in kinds},

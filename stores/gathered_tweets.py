@@ -65,6 +65,7 @@ class GatheredTweets:
                 counts.get(id_, NO_TWEET_COUNTS),
                 scores.get(id_),
                 marks.get(id_, _NO_MARKS),
+                row.media,
             )
             for id_, row in rows.items()
             if row.author in cards and row.author not in unseen.blocked

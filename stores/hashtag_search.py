@@ -13,6 +13,9 @@ from events.ids import TweetId
 
 from .pages import Page
 
+MOST_WITH_PREFIX = 5000
+"""Tags, in alphabetical order, of which the most used are sought: 1 ms."""
+
 
 class TagUse(NamedTuple):
     """A hashtag, folded (events.entities.fold_tag), and how many tweets carry it."""

@@ -30,12 +30,16 @@ class RaisedNotifications(Protocol):
     `about` is the tweet, or the account that was followed.
     """
 
+    async def fetch(self, wanted: Collection[tuple[AccountId, str]]) -> None:
+        """Have at hand what `of` will be asked for within this batch. Raises StoreUnavailable."""
+        ...
+
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was raised."""
         ...
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
-        """What was raised for it and not withdrawn since."""
+        """What was raised for it and not withdrawn since, earlier in this batch or before it."""
         ...
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:

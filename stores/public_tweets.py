@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from events.ids import TweetId
@@ -34,6 +35,10 @@ class PublicTweetRows(Protocol):
 
 class PublicTweets(Protocol):
     """What the stream reads, in the same transaction."""
+
+    async def fetch(self, tweets: Collection[TweetId]) -> None:
+        """Have at hand what `context` will be asked for within this batch. Raises StoreUnavailable."""
+        ...
 
     def context(self, tweet: TweetId) -> Context:
         """What was said when the tweet was posted."""

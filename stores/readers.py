@@ -11,6 +11,7 @@ from .graph import Graph
 from .hashtag_search import HashtagSearch
 from .hashtags import Hashtags
 from .home_feed import HomeFeed
+from .media import Media
 from .notifications import Notifications
 from .public_timeline import PublicTimeline
 from .recommendations import Recommendations
@@ -50,3 +51,4 @@ class Readers:
     hashtag_search: HashtagSearch
     notifications: Notifications
     recommendations: Recommendations
+    media: Media

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from events.ids import AccountId, Millis, TweetId
+from events.media import Attachment
 from events.tweets import TweetRef
 
 from .counts import TweetCounts
@@ -39,6 +40,7 @@ class ShownTweet(NamedTuple):
     """None until it is scored."""
     marks: Marks
     """What the viewer did with it."""
+    media: tuple[Attachment, ...] = ()
 
 
 class ShownTweets(Protocol):

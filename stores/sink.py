@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from events.event import Envelope
 from events.first_copies import Entity
-from events.log import Positions
+from events.log import Positions, Record
 
 
 class Sink(Protocol):
@@ -24,6 +25,10 @@ class Sink(Protocol):
         """Start a batch: what is written through the ports from now on belongs to it."""
         ...
 
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """What is written from now on is the doing of this event; `at` is its record, None where it was derived."""
+        ...
+
     async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
         """Land the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable."""
         ...
@@ -35,3 +40,10 @@ class Sink(Protocol):
 
 class StoreUnavailable(Exception):
     """A store cannot be reached or written now; the call took no effect and can be made again."""
+
+
+class SinkMoved(Exception):
+    """The store is not where this sink left it: lost, restored, or taken further by another.
+
+    Nothing is wrong with it: take it up again from `positions`.
+    """

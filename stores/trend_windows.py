@@ -39,11 +39,11 @@ class TrendWindows(Protocol):
         """What happened in an hour (counted from 1970) is not what it was."""
         ...
 
-    def reached(self) -> Reached | None:
+    async def reached(self) -> Reached | None:
         """How far in time the events have come."""
         ...
 
-    def take_touched(self, before: Millis, limit: int) -> list[int]:
+    async def take_touched(self, before: Millis, limit: int) -> list[int]:
         """Hours that were touched and have ended by `before`; they are forgotten."""
         ...
 
@@ -51,19 +51,19 @@ class TrendWindows(Protocol):
         """These windows have to be ranked once they have ended."""
         ...
 
-    def take_due(self, before: Millis) -> Window | None:
+    async def take_due(self, before: Millis) -> Window | None:
         """The first ended of the windows to be ranked that have ended by `before`; it is forgotten."""
         ...
 
-    def waiting(self, before: Millis) -> bool:
+    async def waiting(self, before: Millis) -> bool:
         """Whether there is anything to take."""
         ...
 
-    def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
+    async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
         """The tags of a window, counted."""
         ...
 
-    def ranking(self, window: Window) -> Ranking | None:
+    async def ranking(self, window: Window) -> Ranking | None:
         """How a window was ranked last."""
         ...
 

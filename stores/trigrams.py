@@ -11,6 +11,11 @@ from .tokeniser import fold, words
 LONGEST_KEY = 100
 ENOUGH = 0.3
 """pg_trgm's own threshold."""
+MOST_ROWS = 500
+"""Rows that an engine reads of each trigram, and the most that are counted together for one candidate."""
+MOST_CANDIDATES = 100
+SPREAD = 5
+"""How many trigrams a candidate may have more or fewer than what is looked for. One wrong letter makes three."""
 
 
 def name_key(name: str) -> str:

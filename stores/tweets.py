@@ -9,6 +9,7 @@ import msgspec
 
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId
+from events.media import Attachment
 from events.tweets import TweetPosted, TweetRef
 
 
@@ -28,6 +29,7 @@ class Tweet(msgspec.Struct, frozen=True, gc=False):
     version: int
     edited_at: Millis | None
     deleted: bool
+    media: tuple[Attachment, ...] = ()
 
 
 class Version(NamedTuple):

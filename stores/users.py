@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from events.accounts import Profile
-from events.ids import AccountId, Millis
+from events.ids import AccountId, MediaId, Millis
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +17,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     id: AccountId
     username: str
     display_name: str
+    avatar: MediaId | None = None
 
 
 class User(NamedTuple):
@@ -32,6 +33,8 @@ class User(NamedTuple):
     created_at: Millis
     imported: bool
     version: int
+    avatar: MediaId | None = None
+    header: MediaId | None = None
 
 
 class UserRows(Protocol):

@@ -21,7 +21,6 @@ from typing import Any, Protocol
 import faust
 from faust.transport.drivers import aiokafka
 from faust.types import TP
-from yarl import URL
 
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 
@@ -105,10 +104,9 @@ class FaustWorker:
         self.detail = "starting"
         """What keeps it from working; empty when nothing does."""
         self.assigned: frozenset[TopicPartition] = frozenset()
-        urls = [URL(f"kafka://{broker}") for broker in brokers.split(",")]
         self._app = faust.App(
             f"{prefix}{hosted.name}",
-            broker=urls,
+            broker=";".join(f"kafka://{broker}" for broker in brokers.split(",")),
             store="memory://",
             autodiscover=False,
             web_enabled=False,
@@ -124,7 +122,9 @@ class FaustWorker:
             stream_wait_empty=False,
         )
         consumer = type("Consumer", (_Consumer,), {"starts": staticmethod(self._starts)})
-        self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(urls, self._app)
+        self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(
+            self._app.conf.broker_consumer, self._app
+        )
         topics = [prefix + topic for topic in sorted(hosted.topics)]
         self._app.agent(self._app.topic(*topics, key_type=bytes, value_type=bytes), name=hosted.name)(self._project)
 

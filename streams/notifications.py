@@ -22,9 +22,11 @@ actor's engagement, a follower's graph, an author's tweets), so they come in the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.entities import Entities
-from events.event import Envelope, on
+from events.event import Envelope, Event, on
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId, NotificationId, TweetId, at_time, millis
 from events.notifications import NotificationRaised, NotificationWithdrawn
@@ -116,6 +118,10 @@ class Notifications(Stream):
         """It has nothing to say to anybody. (Likes of it are of other entities: they are left out when read.)"""
         self._withdraw(_ADDRESSED, event.author, event.tweet, about)
 
+    async def prepare(self, events: Sequence[Event]) -> None:
+        """What stands of those that these events may withdraw."""
+        await self._raised.fetch([about for event in events if (about := _may_withdraw(event)) is not None])
+
     def _raise(
         self, kind: Kind, actor: AccountId, about: str, recipient: AccountId, tweet: TweetId | None, source: Envelope
     ) -> None:
@@ -136,6 +142,18 @@ class Notifications(Stream):
     def _withdraw_one(self, raised: Raised, actor: AccountId, about: str, source: Envelope) -> None:
         self._raised.remove(actor, about, raised)
         self.emit(NotificationWithdrawn(notification=raised.notification, recipient=raised.recipient), source)
+
+
+def _may_withdraw(event: Event) -> tuple[AccountId, str] | None:
+    """The actor, and the tweet or account, whose notifications an event may withdraw."""
+    match event:
+        case TweetUnliked() | RetweetUndone():
+            return event.actor, event.tweet
+        case AccountUnfollowed():
+            return event.follower, event.followee
+        case TweetEdited() | TweetDeleted():
+            return event.author, event.tweet
+    return None
 
 
 def _mentioned(entities: Entities) -> list[AccountId]:

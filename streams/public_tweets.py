@@ -6,7 +6,9 @@ replies to or quotes, comes from the rows of projectors/public_tweets.py.
 
 from __future__ import annotations
 
-from events.event import Envelope, on
+from collections.abc import Sequence
+
+from events.event import Envelope, Event, on
 from events.public_tweets import TweetPublished, TweetRetracted
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from stores.public_tweets import Context
@@ -40,6 +42,10 @@ class PublicTweets(Stream):
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
         """The tombstone."""
         self.emit(TweetRetracted(tweet=event.tweet), about)
+
+    async def prepare(self, events: Sequence[Event]) -> None:
+        """What edits do not repeat."""
+        await self._contexts.fetch([event.tweet for event in events if isinstance(event, TweetEdited)])
 
     def _publish(self, event: TweetPosted | TweetEdited, version: int, context: Context, about: Envelope) -> None:
         label, score = self._scorer.score(event.text, event.entities.mentions)

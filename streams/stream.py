@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from events.event import BY_CLASS, Envelope, Event, Handles
@@ -40,11 +40,14 @@ class Stream(Handles):
         )
         self._emit(New(event, about))
 
-    def unsettled(self) -> bool:
+    async def prepare(self, events: Sequence[Event]) -> None:
+        """Read ahead what the handlers of these events will ask of the stream's rows: they cannot wait for it."""
+
+    async def unsettled(self) -> bool:
         """Whether something waits that is no single event's doing, as a window that ended."""
         return False
 
-    def settle(self) -> None:
+    async def settle(self) -> None:
         """Emit some of it, a few ms' worth. Called within a transaction of its own, when there is nothing to read."""
 
     @classmethod

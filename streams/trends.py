@@ -94,39 +94,39 @@ class Trends(Stream):
         self._stirred = True
         self._windows.touched(millis(tweet) // HOUR)
 
-    def unsettled(self) -> bool:
+    async def unsettled(self) -> bool:
         """Whether a window has ended, or one that had ended has changed."""
         if self._stirred:
-            reached = self._windows.reached()
-            self._stirred = reached is not None and self._windows.waiting(reached.time)
+            reached = await self._windows.reached()
+            self._stirred = reached is not None and await self._windows.waiting(reached.time)
         return self._stirred
 
-    def settle(self) -> None:
+    async def settle(self) -> None:
         """Rank some of those windows, and emit those rankings that are others."""
-        reached = self._windows.reached()
+        reached = await self._windows.reached()
         if reached is None:
             return
-        for hour in self._windows.take_touched(reached.time, HOURS_A_TURN):
+        for hour in await self._windows.take_touched(reached.time, HOURS_A_TURN):
             self._windows.put_due(windows_around(hour))
             # Those that have not ended will be ranked when they do, if they have any tags.
             self._windows.put_due(w for w in windows_compared(hour) if w.end <= reached.time)
         looked_at = 0
         for _ in range(WINDOWS_A_TURN):
-            window = self._windows.take_due(reached.time)
+            window = await self._windows.take_due(reached.time)
             if window is None:
                 return
-            looked_at += self._rank(window, reached)
+            looked_at += await self._rank(window, reached)
             if looked_at >= TAGS_A_TURN:
                 return
 
-    def _rank(self, window: Window, reached: Reached) -> int:
+    async def _rank(self, window: Window, reached: Reached) -> int:
         start = Millis(window.end - WINDOWS[window.length])
-        numbers = self._windows.numbers(start, window.end)
+        numbers = await self._windows.numbers(start, window.end)
         ranked = rank(numbers)
         items = tuple(
             Trend(tag=r.tag, count=r.uses, authors=r.authors, expected=r.expected, score=r.score) for r in ranked
         )
-        last = self._windows.ranking(window)
+        last = await self._windows.ranking(window)
         if items != (() if last is None else last.items):
             self._say(window, start, items, last, reached)
         return len(numbers.tags)

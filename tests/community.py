@@ -18,8 +18,20 @@ from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUn
 from events.entities import Entities
 from events.event import BY_CLASS, Envelope, Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, ActivityId, EventId, HybridClock, Millis, NotificationId, SessionId, TweetId, id_at
+from events.ids import (
+    AccountId,
+    ActivityId,
+    EventId,
+    HybridClock,
+    MediaId,
+    Millis,
+    NotificationId,
+    SessionId,
+    TweetId,
+    id_at,
+)
 from events.log import Record
+from events.media import Attachment, MediaDeleted, MediaFinished, UploadStarted
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -75,6 +87,7 @@ class Community:
     retweets: dict[tuple[AccountId, TweetId], ActivityId] = field(default_factory=dict)
     bookmarks: dict[tuple[AccountId, TweetId], Moment] = field(default_factory=dict)
     sessions: list[tuple[AccountId, SessionId]] = field(default_factory=list)
+    media: dict[AccountId, dict[MediaId, Attachment | None]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,7 +144,8 @@ class Community:
 
     def change_profile(self, actor: AccountId, n: int) -> None:
         """Another profile."""
-        profile = Profile(display_name=f"Name {n}", bio="bio" * (n % 3), feed=("latest", "top")[n % 2])
+        picture = next((a.media for a in self._finished(actor)), None) if n % 2 else None
+        profile = Profile(display_name=f"Name {n}", bio="bio" * (n % 3), feed=("latest", "top")[n % 2], avatar=picture)
         if profile != self.profiles[actor]:
             self.profiles[actor] = profile
             self.tell(ProfileChanged(account=actor, profile=profile), actor)
@@ -139,6 +153,36 @@ class Community:
     def change_password(self, actor: AccountId) -> None:
         """Another password."""
         self.tell(PasswordChanged(account=actor), actor)
+
+    def _finished(self, owner: AccountId) -> list[Attachment]:
+        return [attachment for attachment in self.media.get(owner, {}).values() if attachment is not None]
+
+    def media_step(self, actor: AccountId, n: int) -> None:
+        """An upload begins, or is finished, or a medium comes at once, or one is deleted that nothing has to show."""
+        own = self.media.setdefault(actor, {})
+        waiting = [media for media, attachment in own.items() if attachment is None]
+        if n % 4 == 3 and own:
+            media = list(own)[n % len(own)]
+            del own[media]
+            self.tell(MediaDeleted(media=media, owner=actor), actor)
+        elif n % 4 == 0:
+            media = MediaId(self.ids.issue())
+            own[media] = None
+            self.tell(UploadStarted(media=media, owner=actor, content_type="image/png", alt=f"alt {n}"), actor)
+        else:
+            media = waiting[0] if waiting and n % 4 == 1 else MediaId(self.ids.issue())
+            own[media] = a = Attachment(media=media, content_type="image/png", width=n + 1, height=2, alt=f"alt {n}")
+            event = MediaFinished(
+                media=media,
+                owner=actor,
+                content_type=a.content_type,
+                object=f"finished/{media}.png",
+                size=100 + n,
+                width=a.width,
+                height=a.height,
+                alt=a.alt,
+            )
+            self.tell(event, actor)
 
     def follow(self, actor: AccountId, other: AccountId) -> None:
         """Follow; every now and then one that began long ago is imported."""
@@ -226,6 +270,7 @@ class Community:
             sensitive=n % 5 == 0,
             content_warning="spoiler" if n % 5 == 0 else None,
             imported=time is not None,
+            media=tuple(self._finished(actor)[: n % 5]) if time is None else (),
         )
         self.tell(event, actor, time)
 
@@ -322,6 +367,7 @@ _ALONE = {
     "register": lambda c, actor, n: c.register(),
     "post": lambda c, actor, n: c.post(actor, n),
     "import_tweet": lambda c, actor, n: c.import_tweet(actor, n),
+    "media": lambda c, actor, n: c.media_step(actor, n),
     "change_profile": lambda c, actor, n: c.change_profile(actor, n),
     "change_password": lambda c, actor, n: c.change_password(actor),
     "read_notifications": lambda c, actor, n: c.read_notifications(actor),

@@ -47,6 +47,11 @@ def graph_of_actor(command: Acting) -> tuple[Entity, ...]:
     return (("graph", command.actor),)
 
 
+def media_of_actor(command: Acting) -> tuple[Entity, ...]:
+    """Locks the media of the one who acts."""
+    return (("media", command.actor),)
+
+
 def personal_of_actor(command: Acting) -> tuple[Entity, ...]:
     """Locks the personal matters of the one who acts."""
     return (("personal", command.actor),)

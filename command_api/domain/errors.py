@@ -66,3 +66,45 @@ class NotificationNotFound(Refused):
 
     def __init__(self, notification: str) -> None:
         super().__init__(f"there is no notification {notification}")
+
+
+class MediaNotFound(Refused):
+    """No such medium, or another's."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__(f"you have no medium {media}")
+
+
+class MediaGone(Refused):
+    """The medium was deleted."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__(f"medium {media} was deleted")
+
+
+class MediaUnfinished(Refused):
+    """The medium was not finished: its upload is still to come, or to be completed."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__(f"the upload of medium {media} is not complete yet")
+
+
+class MediaShown(Refused):
+    """The medium is shown somewhere, which is to be changed first."""
+
+    def __init__(self, media: str, where: str) -> None:
+        super().__init__(f"medium {media} is shown {where}")
+
+
+class NotAPicture(Refused):
+    """This takes a picture, and the medium is something else."""
+
+    def __init__(self, media: str, content_type: str) -> None:
+        super().__init__(f"medium {media} is {content_type}, and a profile shows pictures")
+
+
+class UploadMissing(Refused):
+    """Nothing was uploaded for the medium."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__(f"nothing was uploaded for medium {media} yet")

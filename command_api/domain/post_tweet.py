@@ -8,14 +8,15 @@ import msgspec
 
 from events.entities import Entities
 from events.event import Event
-from events.ids import AccountId, TweetId
+from events.ids import AccountId, MediaId, TweetId
 from events.tweets import Place, TweetPosted, TweetRef
 
 from ..deciding import Decision
-from ..facts import Account, AccountOf, Facts, IdsNamed, Question, Tweet, TweetFor
+from ..facts import Account, AccountOf, Facts, IdsNamed, Media, MediaOf, Question, Tweet, TweetFor
 from .acting import tweets_of_actor
 from .errors import AccountNotFound
 from .mentions import names, settled
+from .usable_media import usable
 from .visible import visible
 
 
@@ -31,19 +32,22 @@ class PostTweet(msgspec.Struct, frozen=True, gc=False):
     location: Place | None = None
     sensitive: bool = False
     content_warning: str | None = None
+    media: tuple[MediaId, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The author, the tweets referred to, and the accounts that the mentioned names belong to."""
+    """The author, the tweets referred to, the accounts that the mentioned names belong to, and the media."""
 
     author: Account | None = None
     replied: Tweet | None = None
     quoted: Tweet | None = None
     mentioned: dict[str, AccountId] = msgspec.field(default_factory=dict)
+    media: tuple[Media | None, ...] = ()
 
 
 def decide(command: PostTweet, state: State) -> list[Event]:
-    """The tweet. Raises AccountNotFound, and TweetNotFound or TweetGone for the tweets it refers to."""
+    """The tweet. Raises AccountNotFound, TweetNotFound or TweetGone for the tweets it refers to, and what `usable`
+    does for its media."""
     if state.author is None:
         raise AccountNotFound(command.actor)
     reply_to = quote_of = None
@@ -66,6 +70,9 @@ def decide(command: PostTweet, state: State) -> list[Event]:
             location=command.location,
             sensitive=command.sensitive,
             content_warning=command.content_warning,
+            media=tuple(
+                usable(wanted, medium, command.actor) for wanted, medium in zip(command.media, state.media, strict=True)
+            ),
         )
     ]
 
@@ -77,6 +84,7 @@ def questions(command: PostTweet) -> tuple[Question[Any], ...]:
         asked.append(TweetFor(command.reply_to, command.actor))
     if command.quote_of is not None:
         asked.append(TweetFor(command.quote_of, command.actor))
+    asked += [MediaOf(media) for media in command.media]
     return tuple(asked)
 
 
@@ -87,6 +95,7 @@ def state(command: PostTweet, facts: Facts) -> State:
         replied=facts[TweetFor(command.reply_to, command.actor)] if command.reply_to is not None else None,
         quoted=facts[TweetFor(command.quote_of, command.actor)] if command.quote_of is not None else None,
         mentioned=facts[IdsNamed(names(command.entities))],
+        media=tuple([facts[MediaOf(media)] for media in command.media]),
     )
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 from pydantic import Field
 
-from events.ids import AccountId
+from events.ids import AccountId, MediaId, is_id
+from rest.openapi import fails
 from rest.problems import invalid
-from rest.routing import Body, NameInPath, SignedIn, router, version_wanted
+from rest.routing import AN_ID, Body, NameInPath, SignedIn, router, version_wanted
 
 from ..domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
@@ -81,6 +82,12 @@ async def unmute(username: NameInPath, viewer: SignedIn, executing: Executing) -
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
 
 
+_Picture = Annotated[
+    str | None,
+    Field(description="A finished picture of yours; null takes the present one away", json_schema_extra=AN_ID),
+]
+
+
 class ProfileBody(Body):
     """What to change; a field that is left out stays as it is."""
 
@@ -95,8 +102,25 @@ class ProfileBody(Body):
         Field(pattern="^(latest|top)$", description="The order that `/feed` has for you", examples=["latest"]),
     ] = None
 
+    avatar_media_id: _Picture = None
+    header_media_id: _Picture = None
+
+
+_PICTURES = {"avatar_media_id": "avatar", "header_media_id": "header"}
+
+
+def _pictures(body: ProfileBody) -> dict[str, MediaId | None]:
+    """The pictures that are changed; null takes one away. Raises a 422."""
+    pictures: dict[str, MediaId | None] = {}
+    for field, id_ in body.model_dump(include=set(_PICTURES), exclude_unset=True).items():
+        if id_ is not None and not is_id(id_):
+            raise invalid(field, "not_an_id", f"{field} has to be the id of a medium")
+        pictures[_PICTURES[field]] = id_
+    return pictures
+
 
 @graph.patch("/users/me", status_code=204)
+@fails(409, 410)
 async def change_profile(
     body: ProfileBody,
     viewer: SignedIn,
@@ -104,7 +128,8 @@ async def change_profile(
     if_match: Annotated[str | None, Header(description="The `ETag` of the profile that was read")] = None,
 ) -> Response:
     """Change your profile."""
-    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    given = body.model_dump(exclude_unset=True, exclude=set(_PICTURES))
+    changes = {name: value for name, value in given.items() if value is not None}
     try:
         if "display_name" in changes:
             changes["display_name"] = check_display_name(changes["display_name"])
@@ -113,5 +138,5 @@ async def change_profile(
                 changes[field] = check_words(field, changes[field])
     except InvalidName as error:
         raise invalid(error.field, error.code, str(error)) from None
-    command = ChangeProfile(viewer.account, **changes, if_version=version_wanted(if_match))
+    command = ChangeProfile(viewer.account, **changes | _pictures(body), if_version=version_wanted(if_match))
     return executing.response(await executing.execute(CHANGE_PROFILE, command, executing.context(viewer.account)))

@@ -17,13 +17,15 @@ from ..domain.end_session import SessionNotFound
 from ..domain.refresh_session import RefreshTokenRefused
 from ..domain.register_account import EmailIsTaken, NameTaken
 from ..domain.start_session import WrongCredentials
+from ..media.errors import TooManyPixels, TooManyUploads, UnsupportedMedia
 from ..passwords import TooBusy
 
 _RETRY = (("retry-after", "1"),)
 _SIGN_IN = (("www-authenticate", NotSignedIn.challenge),)
 
 explains("not-found", errors.AccountNotFound, errors.TweetNotFound, errors.NotificationNotFound)
-explains("gone", errors.TweetGone)
+explains("not-found", errors.MediaNotFound)
+explains("gone", errors.TweetGone, errors.MediaGone)
 explains("not-allowed", errors.NotYours)
 explains("version-mismatch", errors.VersionMismatch)
 explains("edit-window-closed", errors.EditWindowClosed)
@@ -40,4 +42,9 @@ explains("bad-refresh-token", RefreshTokenRefused, headers=_SIGN_IN)
 explains("wrong-password", WrongPassword)
 explains("not-found", SessionNotFound)
 explains("conflict", NotClaimable)
+explains("conflict", errors.MediaUnfinished, errors.MediaShown, errors.UploadMissing)
+explains("invalid-value", errors.NotAPicture)
+explains("unsupported-media", UnsupportedMedia)
+explains("too-large", TooManyPixels)
+explains("unavailable", TooManyUploads, headers=(("retry-after", "3"),))
 explains("unavailable", TooBusy, headers=(("retry-after", "3"),))

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Header, Request, Response
 from pydantic import Field, ValidationError
 
-from events.ids import ActivityId, TweetId, is_id, millis
+from events.ids import ActivityId, MediaId, TweetId, is_id, millis
 from events.tweets import Place, TweetPosted
 from rest import resources
 from rest.authentication import Viewer
@@ -75,6 +75,15 @@ class TweetBody(Body):
     location: LocationBody | None = None
     sensitive: bool = False
     content_warning: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    media_ids: Annotated[
+        list[Annotated[str, Field(json_schema_extra=AN_ID)]],
+        Field(
+            default_factory=list,
+            max_length=4,
+            description="Finished media of yours",
+            json_schema_extra={"uniqueItems": True},
+        ),
+    ]
 
 
 class EditBody(Body):
@@ -106,6 +115,15 @@ def _referred(field: str, id_: str | None) -> TweetId | None:
     return TweetId(id_)
 
 
+def _media(ids: list[str]) -> tuple[MediaId, ...]:
+    for id_ in ids:
+        if not is_id(id_):
+            raise invalid("media_ids", "not_an_id", "media_ids has to have ids of media")
+    if len(set(ids)) < len(ids):
+        raise invalid("media_ids", "twice", "a tweet shows a medium once")
+    return tuple(map(MediaId, ids))
+
+
 def posted(state: State, decided: Decided) -> Answer:
     """201 with the tweet, shaped as it will be read."""
     (event,) = decided
@@ -115,7 +133,12 @@ def posted(state: State, decided: Decided) -> Answer:
     reply, quote = event.reply_to, event.quote_of
     tweet = resources.Tweet(
         id=event.tweet,
-        author=resources.Author(author.id, author.username, author.profile.display_name),
+        author=resources.Author(
+            author.id,
+            author.username,
+            author.profile.display_name,
+            avatar_url=resources.picture_url(author.profile.avatar),
+        ),
         text=event.text,
         entities=event.entities,
         created_at=rfc3339(millis(event.tweet)),
@@ -126,6 +149,7 @@ def posted(state: State, decided: Decided) -> Answer:
         reply_to=resources.Reference(reply.tweet, reply.author) if reply else None,
         quote=resources.Quote(quote.tweet, quote.author) if quote else None,
         viewer=resources.TweetViewer(),
+        media=resources.tweet_media(event.media),
     )
     headers = (("content-type", "application/json"), ("location", f"{POST_PATH}/{event.tweet}"))
     return Answer(201, msgspec.json.encode(tweet), headers)
@@ -145,6 +169,7 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
         location=Place(lat=place.lat, lon=place.lon, name=place.name) if place else None,
         sensitive=body.sensitive,
         content_warning=body.content_warning,
+        media=_media(body.media_ids),
     )
     executor = Executor(commands, exchange, "POST", POST_PATH)
     context = executor.context(viewer.account, raw)

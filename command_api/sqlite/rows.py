@@ -51,6 +51,7 @@ from ..facts import (
     Tweet,
     TweetFor,
 )
+from .media import MEDIA_TABLES, SqliteMediaRows
 
 STATE_TABLES: dict[str, str] = {
     "decision_accounts": """(
@@ -71,6 +72,7 @@ STATE_TABLES: dict[str, str] = {
     "decision_read_marks": "(a INTEGER PRIMARY KEY, up_to BLOB NOT NULL)",
     "decision_read": "(a INTEGER, notification BLOB, PRIMARY KEY (a, notification)) WITHOUT ROWID",  # past the mark
     "decision_sessions": "(a INTEGER, session TEXT, PRIMARY KEY (a, session)) WITHOUT ROWID",
+    **MEDIA_TABLES,
 }
 """Each table's columns. Everything in them is a function of the log."""
 
@@ -89,7 +91,7 @@ def email_digest(key: bytes, email: str) -> bytes:
     return hmac.digest(key, email.casefold().encode(), "sha256")[:16]
 
 
-class SqliteDecisionRows:
+class SqliteDecisionRows(SqliteMediaRows):
     """The DecisionRows port, and the answers, on one connection.
 
     `also` answers questions about what is kept beside the decision state (credentials).
@@ -101,7 +103,7 @@ class SqliteDecisionRows:
         email_key: bytes,
         also: Mapping[type[Question[Any]], Callable[[Any], Any]] = MappingProxyType({}),
     ) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self._email_key = email_key
         self._answers: dict[type[Question[Any]], Callable[[Any], Any]] = {
             **also,
@@ -118,6 +120,7 @@ class SqliteDecisionRows:
             ReadUpTo: self._read_up_to,
             HasRead: self._has_read,
             SessionsOf: self._sessions_of,
+            **self.media_answers,
         }
 
     def answer(self, questions: tuple[Question[Any], ...]) -> Facts:
@@ -165,6 +168,7 @@ class SqliteDecisionRows:
                 text,
             ),
         )
+        self.media_used(event)
 
     def edited(self, tweet: TweetId, version: int, text: bytes) -> None:
         """A tweet has another text."""

@@ -1,16 +1,5 @@
-"""Comparing tables whatever the order their rows were written in."""
+"""The digest of tables, under the name by which the adapters of SQLite know it (events/digest.py)."""
 
-from __future__ import annotations
+from ..digest import unordered_digest
 
-import hashlib
-from collections.abc import Iterable
-from typing import Any
-
-
-def unordered_digest(rows: Iterable[Any]) -> tuple[int, int]:
-    """The number of rows and the sum of their hashes, modulo 2**128: equal for equal multisets of rows. 2 us a row."""
-    count = total = 0
-    for row in rows:
-        count += 1
-        total += int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big")
-    return count, total & (1 << 128) - 1
+__all__ = ["unordered_digest"]

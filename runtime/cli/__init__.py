@@ -27,16 +27,20 @@ app = typer.Typer(
 @cache
 def build() -> typer.Typer:
     """The command line with all its commands."""
-    from . import accounts, events, imports, keys, rebuild, serve, settings, verify
+    from . import accounts, engines, events, imports, keys, migrate, rebuild, serve, settings, topics, verify, work
 
     app.command()(serve.serve)
     app.command("settings")(settings.settings)
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
+    app.command()(migrate.migrate)
     app.add_typer(imports.app, name="import")
     app.add_typer(events.app, name="events")
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(keys.app, name="keys")
+    app.add_typer(engines.app, name="engines")
+    app.add_typer(topics.app, name="topics")
+    app.add_typer(work.app, name="work")
     return app
 
 

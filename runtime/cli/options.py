@@ -54,11 +54,13 @@ def _code(error: Exception) -> int | None:
     from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
     from events.ids import ClockBehind
-    from events.log import CorruptLog, LogUnavailable
+    from events.log import CorruptLog, LogUnavailable, NotSetUp
     from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
     from events.sqlite.connection import IncompatibleData
     from events.sqlite.records import WrongPartitions
+    from infra.local.engine import EngineError
     from runtime.control import ControlFailed, NoServer
+    from runtime.distributed.process import RoleEnded
     from runtime.embedded.log_db import AlreadyOwned
     from runtime.embedded.projecting_process import ProjectingFailed
     from runtime.importing.graph import NothingToLayItOver
@@ -68,11 +70,11 @@ def _code(error: Exception) -> int | None:
     from runtime.verifying import CannotVerify
 
     codes: dict[tuple[type[Exception], ...], int] = {
-        (ControlFailed, ProjectingFailed, CannotVerify): 1,
+        (ControlFailed, ProjectingFailed, CannotVerify, EngineError, RoleEnded): 1,
         (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
-        (UnknownEvent, UnreadableEvent, UnusableKey): 4,
+        (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp): 4,
         (LogUnavailable, OSError): 5,
     }
     return next((code for types, code in codes.items() if isinstance(error, types)), None)

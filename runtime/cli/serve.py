@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,7 +10,17 @@ import typer
 from .options import Config, Data, Host, Port, load, run
 
 
+class Side(StrEnum):
+    """What a process of the distributed profile serves."""
+
+    command = "command"
+
+
 def serve(
+    side: Annotated[
+        Side | None,
+        typer.Argument(help="Serve one side of the distributed profile; without it everything is in this process."),
+    ] = None,
     data: Data = None,
     host: Host = None,
     port: Port = None,
@@ -20,9 +31,19 @@ def serve(
 
     Example: minitwitter serve --data var/data --port 8000 --demo
     """
-    from runtime.serving import serve as serving
     from runtime.telemetry import configure
 
     settings = load(data, port, config, host=host).settings
+    if side is not None:
+        from runtime.distributed.commanding import Commanding
+        from runtime.distributed.process import Process
+
+        if demo:
+            raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
+        configure(settings.log_level, side.value)
+        run(Process(settings, Commanding(settings), lambda line: print(line, flush=True)).run())
+        return
+    from runtime.serving import serve as serving
+
     configure(settings.log_level, "serve")
     run(serving(settings, demo=demo, say=lambda line: print(line, flush=True)))

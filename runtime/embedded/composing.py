@@ -10,12 +10,8 @@ from math import inf
 
 from starlette.types import ASGIApp
 
-from command_api.routes.auth import Accounts
-from command_api.routes.executing import Commands, InHand, Limits
-from command_api.sign_in_attempts import SignInAttempts
-from command_api.tokens import AccessTokens, RefreshTokens
 from events.engagement import TweetRetweeted
-from events.ids import AccountId, ActivityId, HybridClock, Millis, TweetId
+from events.ids import AccountId, ActivityId, HybridClock, TweetId
 from events.log import Positions, Record
 from events.sqlite.connection import UNAVAILABLE
 from events.tweets import TweetPosted
@@ -34,10 +30,10 @@ from rest.rate_limits import LocalRateLimits, Policy
 from rest.signing import ConsistencyTokens, Cursors
 from rest.tickets import Tickets
 from runtime import metrics
-from runtime.app import CommandSide, Parameters, QuerySide, build_app
+from runtime.app import Parameters, QuerySide, build_app
+from runtime.command_side import command_side
 from runtime.operations import Parts
 from runtime.routes import ROUTERS
-from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.user_timelines import Activity
 
@@ -46,24 +42,6 @@ from .system import System
 
 # What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
 explains("unavailable", *UNAVAILABLE, headers=(("retry-after", "1"),))
-
-_MINUTE = 60_000
-_DAY_S = 24 * 3600
-
-
-def policies(settings: Settings) -> Limits:
-    """The rate limits of the writing routes."""
-    limits = settings.rate_limits
-    return Limits(
-        tweets=(
-            Policy("tweets", limits.tweets_a_day, _DAY_S, limits.tweets_a_day),
-            Policy("tweets-burst", max(1, round(limits.tweets_a_second * 60)), 60, limits.tweets_burst),
-        ),
-        follows=(Policy("follows", limits.follows_a_day, _DAY_S, limits.follows_a_day),),
-        failed_sign_ins=(
-            Policy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
-        ),
-    )
 
 
 class Composition:
@@ -76,21 +54,12 @@ class Composition:
         cursors = Cursors(system.token_key)
         self.limits = LocalRateLimits(clock)
         self.limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
-        in_hand = InHand(settings.max_waiting_commands)
-        metrics.WAITING_COMMANDS.set_function(lambda: in_hand.count)
-        limits = policies(settings)
-        self.commands = Commands(
-            store=system.commands,
-            ids=system.ids,
-            tokens=tokens,
-            limits=self.limits,
-            policies=limits,
-            edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
-            most_bytes=settings.max_body_bytes,
-            in_hand=in_hand,
-        )
         self.queries = Queries(
-            readers=lambda: system.readers, cursors=cursors, now=clock, rankings=Rankings(time.perf_counter)
+            readers=lambda: system.readers,
+            cursors=cursors,
+            now=clock,
+            rankings=Rankings(time.perf_counter),
+            link=system.media.objects.link,
         )
         lifetime_ms = system.token_lifetime_ms
         self.authenticator = Authenticator(
@@ -99,13 +68,21 @@ class Composition:
         authenticator = self.authenticator
         metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
         tickets = Tickets(system.token_key, system.revocations, clock)
-        accounts = Accounts(
-            system.passwords,
-            AccessTokens(system.signing_keys, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms),
-            RefreshTokens(system.randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE),
-            SignInAttempts(self.limits, limits.failed_sign_ins),
-            tickets,
+        command = command_side(
+            settings,
+            store=system.commands,
+            ids=system.ids,
+            clock=clock,
+            randomness=system.randomness,
+            tokens=tokens,
+            limits=self.limits,
+            passwords=system.passwords,
+            signing_keys=system.signing_keys,
+            token_lifetime_ms=lifetime_ms,
+            tickets=tickets,
+            uploads=system.media.uploads,
         )
+        self.commands = command.commands
         self.hub = Hub((system.log, system.derived_log), self._hub_views(), lambda: system.applied.positions[SERVING])
         self.streams = Streams(
             self.hub,
@@ -125,11 +102,11 @@ class Composition:
         self.application: ASGIApp = build_app(
             Parameters(
                 version=version("minitwitter"),
-                command=CommandSide(self.commands, accounts),
+                command=command,
                 query=QuerySide(self.queries, self.streams),
                 routers=ROUTERS,
                 limits=self.limits,
-                root_routers=(jwks(system.signing_keys.jwks),),
+                root_routers=(jwks(system.signing_keys.jwks), *system.media.root_routers),
                 authenticate=self._authenticate,
                 new_id=request_ids.issue,
                 applied=system.applied,
@@ -141,6 +118,7 @@ class Composition:
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,
                 most_bytes=settings.max_body_bytes,
+                longer=system.media.longer,
                 wait_s=settings.consistency_wait_ms / 1000,
             )
         )

@@ -37,6 +37,7 @@ from runtime.control import (
 )
 from runtime.settings import Settings
 from runtime.telemetry import logger
+from stores.sink import StoreUnavailable
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING
@@ -106,6 +107,10 @@ class Engine:
     async def ready(self) -> None:
         """Wait until reads can be served. Raises ProjectingFailed."""
         await self.projecting.ready()
+        try:
+            await self.system.media.prepare()
+        except StoreUnavailable as error:  # all but media works, and those say 503 until it is back
+            self._log.warning("the store of media is away", detail=str(error))
         self._spawn(keep_tidy(self.system))
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from projectors.engagement import Engagement
 from projectors.graph import Graph
 from projectors.hashtag_search import HashtagSearch
 from projectors.hashtags import Hashtags
+from projectors.media import Media
 from projectors.notifications import Notifications
 from projectors.projector import Projector
 from projectors.public_tweets import PublicTweets
@@ -36,6 +37,7 @@ from stores.sqlite.graph import GRAPH, SqliteGraph, SqliteGraphRows
 from stores.sqlite.hashtag_search import HASHTAG_SEARCH, SqliteHashtagSearch, SqliteHashtagSearchRows
 from stores.sqlite.hashtags import HASHTAGS, SqliteHashtagRows, SqliteHashtags
 from stores.sqlite.home_feed import SqliteHomeFeed
+from stores.sqlite.media import MEDIA, SqliteMedia, SqliteMediaRows
 from stores.sqlite.notifications import (
     NOTIFICATIONS,
     SqliteNotificationRows,
@@ -87,6 +89,7 @@ SERVING: tuple[Model, ...] = (
     Model(UserSearch, USER_SEARCH, SqliteUserSearchRows),
     Model(HashtagSearch, HASHTAG_SEARCH, SqliteHashtagSearchRows),
     Model(Notifications, NOTIFICATIONS, SqliteNotificationRows),
+    Model(Media, MEDIA, SqliteMediaRows),
 )
 ANALYTICS: tuple[Model, ...] = (
     Model(Sentiment, SENTIMENT, SqliteSentimentRows),
@@ -163,4 +166,5 @@ def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
         hashtag_search=SqliteHashtagSearch(connection, names),
         notifications=SqliteNotifications(connection, names),
         recommendations=SqliteRecommendations(connection, names),
+        media=SqliteMedia(connection, names),
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -42,6 +43,9 @@ from .log_db import LogDb, log_table
 from .models import readers
 from .processors import ALL_TABLES, GROUPS, Processors
 from .projecting import Projecting
+
+if TYPE_CHECKING:
+    from runtime.media import MediaSide
 
 Timer = Callable[[], float]
 REVOCATION_SLACK_MS = 60_000
@@ -123,6 +127,13 @@ class System:
         """The threads that hash passwords."""
         return Passwords(cost=self.settings.bcrypt_cost, threads=self.settings.password_threads)
 
+    @cached_property
+    def media(self) -> MediaSide:
+        """The object store, and what checks files; only a server has a use for it."""
+        from runtime.media import MediaSide
+
+        return MediaSide(self.settings, secret=self.token_key, clock=self.clock, randomness=self.randomness)
+
     def open_views(self, generations: dict[str, tuple[int, int]]) -> None:
         """Read the views from now on, in these generations and versions."""
         if self.views is None:
@@ -155,6 +166,8 @@ class System:
         """Finish what was begun and close the files."""
         if "passwords" in self.__dict__:
             self.passwords.close()
+        if "media" in self.__dict__:
+            self.media.close()
         await self.log_db.close()
         if self.views is not None:
             self.views.connection.close()

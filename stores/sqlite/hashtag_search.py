@@ -9,7 +9,7 @@ import apsw
 
 from events.ids import TweetId, to_bytes
 
-from ..hashtag_search import TagUse
+from ..hashtag_search import MOST_WITH_PREFIX, TagUse
 from ..pages import Page
 from ..trigrams import name_key, resemblance, trigrams
 from .trigrams import candidates
@@ -28,8 +28,6 @@ HASHTAG_SEARCH = Tables(
     },
 )
 _LAST = "\U0010ffff"
-MOST_WITH_PREFIX = 5000
-"""Tags, in alphabetical order, of which the most used are sought: 1 ms."""
 
 
 class SqliteHashtagSearchRows:

@@ -53,6 +53,9 @@ class SqliteRaisedNotifications:
             **names
         )
 
+    async def fetch(self, wanted: Collection[tuple[AccountId, str]]) -> None:
+        """Nothing: a look-up costs no more later."""
+
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was raised."""
         kind, recipient, notification = raised

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import apsw
@@ -60,6 +60,9 @@ class SqlitePublicTweets:
         self._context = """
             SELECT reply_to, reply_to_author, quote_of, quote_of_author, sensitive
             FROM {public_tweets} WHERE tweet=?""".format(**names)
+
+    async def fetch(self, tweets: Collection[TweetId]) -> None:
+        """Nothing: a look-up costs no more later."""
 
     def context(self, tweet: TweetId) -> Context:
         """What was said when the tweet was posted."""

@@ -21,13 +21,14 @@ from .binding import number_of
 from .engagement import MARKS_OF_BITS
 from .graph import MUTING
 from .sentiment import reading_of
+from .tweets import media_of
 
 # ?1 is the viewer's number or NULL. A block of either side has a lower kind than a mute.
 _SHOWN = """
-    SELECT t.tweet, u.id, u.username, u.display_name,
+    SELECT t.tweet, u.id, u.username, u.display_name, u.avatar,
         (SELECT min(kind) FROM {barriers} WHERE account=?1 AND other=t.author_number),
         t.text, t.entities, t.conversation, t.reply_to, t.reply_author, t.quote_of, t.quote_author,
-        t.location, t.sensitive, t.content_warning, t.version, t.edited_at,
+        t.location, t.sensitive, t.content_warning, t.version, t.edited_at, t.media,
         c.replies, c.retweets, c.quotes, c.likes, c.bookmarks, s.score,
         (SELECT sum(kind) FROM {marks} WHERE account=?1 AND tweet=t.tweet)
     FROM FROM_TWEETS CROSS JOIN {users} AS u ON u.number=t.author_number
@@ -58,16 +59,16 @@ class SqliteShownTweets:
             rows = self._execute(self._many, (number, apsw.carray(tuple(keys)))).fetchall()
         found = {}
         for (
-            key, author, username, display_name, barrier,
+            key, author, username, display_name, avatar, barrier,
             text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
-            location, sensitive, warning, version, edited_at,
+            location, sensitive, warning, version, edited_at, media,
             replies, retweets, quotes, likes, bookmarks, score, bits,
         ) in rows:  # fmt: skip
             if barrier is not None and barrier != MUTING:
                 continue
             tweet = keys[key]
             found[tweet] = ShownTweet(
-                Card(author, username, display_name),
+                Card(author, username, display_name, avatar),
                 barrier is not None,
                 text,
                 entities,
@@ -82,5 +83,6 @@ class SqliteShownTweets:
                 NO_TWEET_COUNTS if replies is None else TweetCounts(replies, retweets, quotes, likes, bookmarks),
                 None if score is None else reading_of(score),
                 MARKS_OF_BITS[bits or 0],
+                () if media is None else media_of(media),
             )
         return found

@@ -41,12 +41,12 @@ class SqliteTrendWindows:
         """What happened in an hour is not what it was."""
         self._execute(self._touch, (hour,))
 
-    def reached(self) -> Reached | None:
+    async def reached(self) -> Reached | None:
         """How far in time the events have come."""
         row: Any = self._execute(self._reached).fetchone()
         return None if row is None else Reached(*row)
 
-    def take_touched(self, before: Millis, limit: int) -> list[int]:
+    async def take_touched(self, before: Millis, limit: int) -> list[int]:
         """Hours that were touched and have ended by `before`."""
         hours = [int(hour) for (hour,) in self._execute(self._touched, (before // HOUR, limit))]
         self._executemany(self._forget_touched, [(hour,) for hour in hours])
@@ -56,7 +56,7 @@ class SqliteTrendWindows:
         """These windows have to be ranked once they have ended."""
         self._executemany(self._put_due, [(window.end, window.length) for window in windows])
 
-    def take_due(self, before: Millis) -> Window | None:
+    async def take_due(self, before: Millis) -> Window | None:
         """The first ended of the windows to be ranked that have ended by `before`."""
         row: Any = self._execute(self._due, (before,)).fetchone()
         if row is None:
@@ -64,17 +64,17 @@ class SqliteTrendWindows:
         self._execute(self._forget_due, row)
         return Window(*row)
 
-    def waiting(self, before: Millis) -> bool:
+    async def waiting(self, before: Millis) -> bool:
         """Whether there is anything to take."""
         hour: Any = self._execute(self._first_touched).get
         end: Any = self._execute(self._first_due).get
         return (hour is not None and hour < before // HOUR) or (end is not None and end <= before)
 
-    def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
+    async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
         """The tags of a window, counted."""
         return self._counts.numbers(start, end)
 
-    def ranking(self, window: Window) -> Ranking | None:
+    async def ranking(self, window: Window) -> Ranking | None:
         """How a window was ranked last."""
         row: Any = self._execute(self._ranking, (window.end, window.length)).fetchone()
         return None if row is None else Ranking(from_bytes(row[0]), _decode(row[1]))

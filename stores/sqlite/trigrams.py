@@ -11,11 +11,7 @@ from typing import Any
 
 import apsw
 
-MOST_ROWS = 500
-"""Rows that are read of each trigram, and the most that are counted together for one candidate."""
-MOST_CANDIDATES = 100
-SPREAD = 5
-"""How many trigrams a candidate may have more or fewer than what is looked for. One wrong letter makes three."""
+from ..trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD
 
 
 def candidates(connection: apsw.Connection, query: str, wanted: frozenset[str]) -> list[tuple[Any, ...]]:

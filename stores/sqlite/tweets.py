@@ -13,6 +13,7 @@ import msgspec
 
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, from_bytes, millis, to_bytes
+from events.media import Attachment
 from events.tweets import TweetPosted, TweetRef
 
 from ..tweets import Tweet, Version
@@ -21,14 +22,14 @@ from .views import Tables
 
 TWEETS = Tables(
     model="tweets",
-    version=2,
+    version=3,
     tables={
         "tweets": """(
             tweet BLOB PRIMARY KEY, deleted INTEGER NOT NULL,
             author TEXT NOT NULL, author_number INTEGER NOT NULL,  -- the other models know the author by it
             conversation BLOB,  -- NULL: it began one
             reply_to BLOB, reply_author TEXT, quote_of BLOB, quote_author TEXT, sensitive INTEGER NOT NULL,
-            version INTEGER NOT NULL, edited_at INTEGER, content_warning TEXT, location BLOB,
+            version INTEGER NOT NULL, edited_at INTEGER, content_warning TEXT, location BLOB, media BLOB,
             entities BLOB NOT NULL, text TEXT NOT NULL) WITHOUT ROWID""",
         "tweet_versions": """(
             tweet BLOB, version INTEGER, at INTEGER,  -- NULL: as posted
@@ -37,6 +38,8 @@ TWEETS = Tables(
 )
 
 _encode = msgspec.json.Encoder().encode
+media_of = msgspec.json.Decoder(tuple[Attachment, ...]).decode
+"""The media of a row that has any."""
 
 
 class SqliteTweetRows:
@@ -44,13 +47,14 @@ class SqliteTweetRows:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._insert = "INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?)".format(**names)
+        self._insert = """
+            INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?, ?)""".format(**names)
         self._keep = """
             INSERT OR REPLACE INTO {tweet_versions}
             SELECT tweet, version, edited_at, entities, text FROM {tweets} WHERE tweet=?""".format(**names)
         self._edit = "UPDATE {tweets} SET version=?, edited_at=?, entities=?, text=? WHERE tweet=?".format(**names)
         self._delete = """
-            UPDATE {tweets} SET deleted=1, content_warning=NULL, location=NULL, entities=x'', text=''
+            UPDATE {tweets} SET deleted=1, content_warning=NULL, location=NULL, media=NULL, entities=x'', text=''
             WHERE tweet=?""".format(**names)
         self._forget = "DELETE FROM {tweet_versions} WHERE tweet=?".format(**names)
 
@@ -71,6 +75,7 @@ class SqliteTweetRows:
                 event.sensitive,
                 event.content_warning,
                 _encode(event.location) if event.location else None,
+                _encode(event.media) if event.media else None,
                 _encode(event.entities),
                 event.text,
             ),
@@ -96,7 +101,7 @@ class SqliteTweets:
         self._execute = connection.execute
         self._by_ids = """
             SELECT author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
-                location, sensitive, content_warning, version, edited_at, deleted
+                location, sensitive, content_warning, version, edited_at, deleted, media
             FROM carray(?) LEFT JOIN {tweets} ON tweet=value""".format(**names)
         self._history = """
             SELECT version, text, entities, at FROM {tweet_versions} WHERE tweet=?1
@@ -111,7 +116,7 @@ class SqliteTweets:
         rows: Any = self._execute(self._by_ids, (blobs(tweets),)).fetchall()
         for id_, (
             author, text, entities, conversation, reply_to, reply_author, quote_of, quote_author,
-            location, sensitive, warning, version, edited_at, deleted,
+            location, sensitive, warning, version, edited_at, deleted, media,
         ) in zip(tweets, rows, strict=True):  # fmt: skip
             if author is None:
                 continue
@@ -129,6 +134,7 @@ class SqliteTweets:
                 version,
                 edited_at,
                 deleted == 1,
+                () if media is None else media_of(media),
             )
         return found
 

@@ -16,13 +16,13 @@ from .views import Tables
 
 USERS = Tables(
     model="users",
-    version=1,
+    version=2,
     tables={
         "users": """(
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, username TEXT NOT NULL, display_name TEXT NOT NULL,
             bio TEXT NOT NULL, location TEXT NOT NULL, website TEXT NOT NULL, feed TEXT NOT NULL,
             created_at INTEGER NOT NULL, imported INTEGER NOT NULL, version INTEGER NOT NULL,
-            folded TEXT NOT NULL UNIQUE)"""
+            avatar TEXT, header TEXT, folded TEXT NOT NULL UNIQUE)"""
     },
 )
 
@@ -32,9 +32,10 @@ class SqliteUserRows:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)".format(**names)
+        self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?)".format(**names)
         self._update = (
-            "UPDATE {users} SET display_name=?, bio=?, location=?, website=?, feed=?, version=version+1 WHERE number=?"
+            "UPDATE {users} SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?, header=?,"
+            " version=version+1 WHERE number=?"
         ).format(**names)
 
     def registered(
@@ -62,7 +63,10 @@ class SqliteUserRows:
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
         """The profile is another."""
         p = profile
-        self._execute(self._update, (p.display_name, p.bio, p.location, p.website, p.feed, account_number(account)))
+        self._execute(
+            self._update,
+            (p.display_name, p.bio, p.location, p.website, p.feed, p.avatar, p.header, account_number(account)),
+        )
 
 
 class SqliteUsers:
@@ -70,12 +74,14 @@ class SqliteUsers:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        whole = "id, username, display_name, bio, location, website, feed, created_at, imported, version"
+        whole = (
+            "id, username, display_name, bio, location, website, feed, created_at, imported, version, avatar, header"
+        )
         self._named = f"SELECT {whole} FROM {{users}} WHERE folded=?".format(**names)
         self._by_ids = f"SELECT {whole} FROM carray(?) CROSS JOIN {{users}} ON number=value".format(**names)
-        self._cards = "SELECT id, username, display_name FROM carray(?) CROSS JOIN {users} ON number=value".format(
-            **names
-        )
+        self._cards = (
+            "SELECT id, username, display_name, avatar FROM carray(?) CROSS JOIN {users} ON number=value"
+        ).format(**names)
 
     async def named(self, username: str) -> User | None:
         """The account with a name, whatever the case."""

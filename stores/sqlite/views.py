@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from events.event import Envelope
 from events.first_copies import Entity
 from events.ids import from_bytes, to_bytes
-from events.log import Positions, TopicPartition
+from events.log import Positions, Record, TopicPartition
 from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
 from events.sqlite.digest import unordered_digest
 from events.topics import TOPICS
@@ -209,6 +210,9 @@ class SqliteSink:
             self._connection.execute("BEGIN IMMEDIATE")
         except UNAVAILABLE as error:
             raise StoreUnavailable(str(error)) from error
+
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """Nothing to do: a transaction lands whole."""
 
     async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
         """Land the batch. Raises StoreUnavailable; then it is undone."""

@@ -23,7 +23,6 @@ UNHANDLED = {
     "TweetPublished": "the topic is made for readers outside",
     "TweetRetracted": "the topic is made for readers outside",
     "TrendsRanked": "the topic is made for readers outside; our own answers are computed from the buckets",
-    "AccountActive": "reports for analysts, who come later",
 }
 """Events that are kept for people to read, or for what comes: each with its reason."""
 

@@ -46,10 +46,13 @@ def test_every_package_is_linted_and_typed_and_installed() -> None:
         ("projectors", "streams"),
         ("query_api", "command_api.facts"),
         ("query_api", "stores.sqlite"),
+        ("query_api", "stores.postgres"),
         ("command_api.routes", "command_api.sqlite"),
         ("command_api.domain", "fastapi"),
         ("streams", "rest"),
         ("stores", "runtime"),
+        ("query_api", "stores.redis"),
+        ("infra", "events"),
     ],
 )
 def test_an_import_across_the_layers_is_refused(importer: str, imported: str, tmp_path: Path) -> None:
@@ -66,13 +69,14 @@ def skeleton(directory: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", directory)
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     named = {name for contract in contracts for field in NAMING for name in contract.get(field, ())}
-    for name in sorted({*ROOMS, *named, "command_api.sqlite", "events.sqlite"}):
+    for name in sorted({*ROOMS, *named, "command_api.sqlite", "events.sqlite", "command_api.postgres"}):
         if name.split(".")[0] in ROOMS:
             package = directory / name.replace(".", "/")
             package.mkdir(parents=True, exist_ok=True)
             (package / "__init__.py").touch()
-    (directory / "events" / "sqlite" / "log.py").touch()
-    (directory / "command_api" / "sqlite" / "store.py").write_text("import events.sqlite.log\n")
+    for engine, module in (("sqlite", "log"), ("postgres", "migrating")):
+        (directory / "events" / engine / f"{module}.py").touch()
+        (directory / "command_api" / engine / "store.py").write_text(f"import events.{engine}.{module}\n")
 
 
 NAMING = ("modules", "source_modules", "forbidden_modules")

@@ -12,7 +12,7 @@ LONGEST = 400
 # Put together here, so that this file does not find itself.
 UNFINISHED = re.compile(rf"\b(?:{'TO' + 'DO'}|{'FIX' + 'ME'}|{'X' * 3})\b|{'NotImplemented' + 'Error'}")
 MACHINE_PATHS = re.compile(
-    rf"(?<![\w.])/(?:{'wo' + 'rk'}|{'fa' + 'rm'}|{'ro' + 'ot'})(?![\w.-])|(?<!\w)\.{'lib' + 'rary'}\b"
+    rf"(?<![\w.<])/(?:{'wo' + 'rk'}|{'fa' + 'rm'}|{'ro' + 'ot'})(?![\w.-])|(?<!\w)\.{'lib' + 'rary'}\b"
 )
 
 ASKS_THE_WORLD = {

@@ -70,7 +70,7 @@ class Noted(PrivateChange):
 
 
 NOTES = {
-    "private": {Noted: lambda connection, note: connection.execute("INSERT INTO notes VALUES (?)", (note.text,))},
+    "private": {Noted: ("INSERT INTO notes VALUES (?)", lambda note: (note.text,))},
     "tables": ("CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL UNIQUE)",),
 }
 
@@ -81,7 +81,7 @@ def a_decision(decide, entities=(("accounts", ALICE),), questions=()):
 
 
 def notes(system):
-    return [row[0] for row in system.db.read_connection.execute("SELECT text FROM notes")]
+    return [text for (text,) in system.select("SELECT text FROM notes")]
 
 
 async def engagement(system, account, tweet):

@@ -1,27 +1,45 @@
 """The adapters that every contract is held to, each behind the same few handles (embedded.py)."""
 
-import pytest
-from embedded import Embedded
+from contextlib import ExitStack
 
-PROFILES = ["sqlite"]
+import pytest
+from cassandra_sinks import sink_keyspace as sink_keyspace
+from embedded import Embedded
+from on_postgres import PostgresSystem, a_database, template
+from redis_sinks import redis_clients as redis_clients
+
+PROFILES = ["sqlite", pytest.param("postgres", marks=pytest.mark.engines)]
 
 
 @pytest.fixture(params=PROFILES)
 async def make(request, tmp_path):
-    """Opens data directories, and closes them again."""
+    """Opens systems, and closes them again."""
     opened = []
+    with ExitStack() as databases:
 
-    def made(name="data", **options):
-        opened.append(Embedded(tmp_path / name, **options))
-        return opened[-1]
+        def made(name="data", **options):
+            if request.param == "postgres":
+                url = request.getfixturevalue("postgres")
+                database = databases.enter_context(a_database(url, template(url)))
+                opened.append(PostgresSystem(database, tmp_path / name, **options))
+            else:
+                opened.append(Embedded(tmp_path / name, **options))
+            return opened[-1]
 
-    yield made
-    for one in opened:
-        one.disk.release()
-        await one.close()
+        yield made
+        for one in opened:
+            one.disk.release()
+            await one.close()
 
 
 @pytest.fixture
 def system(make):
-    """A data directory with one partition a topic."""
+    """A system with one partition a topic."""
     return make()
+
+
+def pytest_collection_modifyitems(config, items):
+    """What SQLite alone promises is asked of SQLite alone."""
+    asked = [item for item in items if not (item.get_closest_marker("sqlite_alone") and "postgres" in item.name)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in asked])
+    items[:] = asked

@@ -63,6 +63,9 @@ class Disk:
 class Embedded:
     """One data directory, opened by its owner. `also` are private changes and the tables they write."""
 
+    keys_come_with_the_log = True
+    """A subject's key is stored in the transaction that appends its beginning."""
+
     def __init__(self, directory: Path, *, partitions=1, clock=None, private=None, tables=(), off_loop=None):
         directory.mkdir(exist_ok=True)
         self.directory = directory
@@ -94,9 +97,20 @@ class Embedded:
             self.db.commits,
             self.db.writer,
             SqliteDecisionRows(self.db.connection, EMAIL_KEY),
-            {kind: partial(apply, self.db.connection) for kind, apply in self._private.items()},
+            {kind: partial(self._change, *how) for kind, how in self._private.items()},
             SqliteDecisionRows(self.db.read_connection, EMAIL_KEY),
         )
+
+    def _change(self, sql, values, change):
+        self.db.connection.execute(sql, values(change))
+
+    def select(self, query):
+        """Rows of the database."""
+        return self.db.read_connection.execute(query).fetchall()
+
+    async def tamper(self, statement):
+        """Change the database behind everybody's back."""
+        await self._run(statement)
 
     async def close(self):
         await self.db.close()

@@ -136,6 +136,7 @@ async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made
         assert Positions(second.positions).covers(first.positions)
 
 
+@pytest.mark.sqlite_alone
 async def test_nothing_is_answered_before_it_is_durable(system, tmp_path):
     await settle(system)
     left = []
@@ -161,6 +162,7 @@ async def test_what_was_decided_is_there_after_a_restart(system):
     assert (await like(system, tweet)).answer.body == b""
 
 
+@pytest.mark.sqlite_alone
 async def test_concurrent_commands_share_commits(system):
     await settle(system)
     before = system.disk.commits
@@ -169,6 +171,7 @@ async def test_concurrent_commands_share_commits(system):
     assert len({str(outcome.positions) for outcome in outcomes}) == 200
 
 
+@pytest.mark.sqlite_alone
 async def test_a_later_command_sees_what_an_earlier_one_did_in_the_same_commit(system):
     before = system.disk.commits
     calls = [
@@ -253,6 +256,7 @@ async def test_private_changes_alone_append_nothing(make):
     assert await records(system.log) == []
 
 
+@pytest.mark.sqlite_alone
 async def test_private_changes_are_undone_with_the_commit_that_fails(make):
     system = make(**NOTES)
     decision = a_decision(lambda facts: [AccountFollowed(follower=ALICE, followee=BOB), Noted("a note")])

@@ -159,6 +159,7 @@ async def test_old_answers_are_forgotten_a_few_at_a_time(system):
     assert [await system.store.forget_old_answers(2) for _ in range(4)] == [2, 2, 1, 0]
 
 
+@pytest.mark.sqlite_alone
 async def test_the_effect_and_its_answer_are_on_disk_together_or_not_at_all(system, tmp_path):
     await settle(system)
     tweet = await posted(system)
@@ -176,6 +177,7 @@ async def test_the_effect_and_its_answer_are_on_disk_together_or_not_at_all(syst
         await killed.close()
 
 
+@pytest.mark.sqlite_alone
 async def test_a_commit_that_fails_leaves_neither_effect_nor_answer(system):
     await settle(system)
     tweet = await posted(system)

@@ -33,6 +33,7 @@ DAY = 24 * 3600 * 1000
 
 
 @pytest.mark.parametrize("trouble", ["full", "read_only"])
+@pytest.mark.sqlite_alone
 async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make, trouble):
     system = make(**NOTES)
     await settle(system)
@@ -56,6 +57,7 @@ async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make, 
     assert notes(system) == []
 
 
+@pytest.mark.sqlite_alone
 async def test_while_the_disk_refuses_what_is_there_can_be_asked(system):
     await settle(system)
     tweet = await posted(system)
@@ -65,6 +67,7 @@ async def test_while_the_disk_refuses_what_is_there_can_be_asked(system):
         assert await records(system.log)
 
 
+@pytest.mark.sqlite_alone
 async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system):
     await settle(system)
     system.db.connection.set_busy_timeout(0)
@@ -76,6 +79,7 @@ async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system)
     await posted(system)
 
 
+@pytest.mark.sqlite_alone
 async def test_an_account_whose_registration_was_undone_can_be_registered(system):
     """Its key was made and undone with it; what is sealed from now on has to open."""
     system.disk.failure = OSError("the disk is on fire")
@@ -88,6 +92,7 @@ async def test_an_account_whose_registration_was_undone_can_be_registered(system
     assert record.event.tweet == tweet
 
 
+@pytest.mark.sqlite_alone
 async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(system):
     await settle(system)
     tweet = await posted(system)
@@ -105,6 +110,7 @@ async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(sy
     assert (await engagement(system, CAROL, tweet)).liked
 
 
+@pytest.mark.sqlite_alone
 async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_comes_back(system):
     await settle(system)
     tweet = await posted(system)
@@ -119,6 +125,7 @@ async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_
     assert sum(record.topic == "engagement" for record in await records(system.log)) == 1
 
 
+@pytest.mark.sqlite_alone
 async def test_closing_finishes_what_was_begun_and_takes_on_nothing_more(system):
     await settle(system)
     system.disk.hold()

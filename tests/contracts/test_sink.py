@@ -1,6 +1,9 @@
 """What every adapter of the Sink port must do."""
 
 import pytest
+from cassandra_sinks import CassandraSinks
+from postgres_sinks import PostgresSinks
+from redis_sinks import RedisSinks
 
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
@@ -57,9 +60,20 @@ class SqliteSinks:
         self.views.connection.pragma("query_only", on)
 
 
-@pytest.fixture(params=["sqlite"])
+ENGINES = {
+    "postgres": ("postgres", PostgresSinks),
+    "cassandra": ("sink_keyspace", CassandraSinks),
+    "redis": ("redis_clients", RedisSinks),
+}
+
+
+@pytest.fixture(params=["sqlite", *(pytest.param(engine, marks=pytest.mark.engines) for engine in ENGINES)])
 def store(request, tmp_path):
-    sinks = SqliteSinks(tmp_path / "views.db")
+    if request.param in ENGINES:
+        where, made = ENGINES[request.param]
+        sinks = made(request.getfixturevalue(where))
+    else:
+        sinks = SqliteSinks(tmp_path / "views.db")
     yield sinks
     sinks.close()
 
@@ -135,9 +149,9 @@ async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store):
     with pytest.raises(StoreUnavailable):
         await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
     assert store.notes() == ["one"]
+    store.make_room()
     assert await store.sink.positions() == {TWEETS: 7}
     assert await store.sink.newest([ALICE, *many]) == {ALICE: ONE}
-    store.make_room()
     await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
     assert await store.sink.newest([ALICE]) == {ALICE: TWO}
     assert await store.sink.positions() == {TWEETS: 600}

@@ -59,7 +59,7 @@ def test_a_clock_may_be_as_far_behind_as_ids_may_run_ahead():
     )
 
 
-@pytest.mark.parametrize("field", Profile.__struct_fields__)
+@pytest.mark.parametrize("field", ["display_name", "bio", "location", "website", "feed"])
 def test_a_change_of_one_field_leaves_the_others_and_says_the_whole(field):
     (event,) = change(account=ACCOUNT).when(ChangeProfile(ALICE, **{field: "changed"})).decided()
     assert event == ProfileChanged(

@@ -33,6 +33,13 @@ NOT_RUN: dict[str, str] = {
     "make test": "it runs this test",
     "make simulate SEEDS=5000": "takes an hour; the same is run above with three seeds",
     "systemctl enable --now minitwitter": "a machine with systemd, as root",
+    "apt-get install openjdk-17-jre-headless maven": "a machine that has nothing yet",
+    "minitwitter engines up": "fetches 200 MB; tests/integration/test_engines_*.py start each of them",
+    "cp .env.example .env": "a machine with a container engine",
+    "docker compose up --build --wait": "a machine with a container engine",
+    "docker compose up --detach --scale projectors=2 --scale streams=2 --scale relay=2": "as above",
+    "docker compose stop": "a machine with a container engine",
+    "docker compose down --volumes": "a machine with a container engine",
 }
 """The commands in blocks of `text`, with the reason why no test runs them."""
 

@@ -55,7 +55,7 @@ def test_tail_prints_cloud_events_and_goes_on_from_a_position(data):
     assert {"AccountFollowed", "TweetPosted", "TweetLiked"} <= set(kinds)
     posted = next(line for line in lines if line["type"] == "TweetPosted")
     assert posted["specversion"] == "1.0"
-    assert posted["dataschema"] == "/schemas/tweets/TweetPosted.v2.json"
+    assert posted["dataschema"] == "/schemas/tweets/TweetPosted.v3.json"
     assert posted["position"] == "tweets-0:1"
     accounts = minitwitter("events", "tail", "--topic", "accounts", "--data", data).stdout.splitlines()
     assert len(accounts) == 2

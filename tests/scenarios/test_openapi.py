@@ -94,7 +94,7 @@ async def test_no_description_quotes_python(document: Json) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
-    limits = ("FOLLOWS_A_DAY", "FAILED_SIGN_INS_AN_HOUR")
+    limits = ("FOLLOWS_A_DAY", "FAILED_SIGN_INS_AN_HOUR", "UPLOADS_A_DAY")
     environment = running.environment() | {f"MINITWITTER_RATE_LIMITS__{limit}": "1000000" for limit in limits}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "environment", lambda: environment)

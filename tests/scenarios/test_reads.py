@@ -140,7 +140,8 @@ async def test_a_tweet_is_read_whole(ada: Person, bob: Person) -> None:
     tweet = await bob.read(f"/tweets/{posted['id']}")
 
     assert tweet["text"] == "good #idea, @bob"
-    assert tweet["author"] == {"id": ada.id, "username": "ada", "display_name": "ada", "verified": False}
+    names = {"id": ada.id, "username": "ada", "display_name": "ada"}
+    assert tweet["author"] == names | {"verified": False, "avatar_url": None}
     assert tweet["entities"]["hashtags"] == [{"tag": "idea", "start": 5, "end": 10}]
     assert tweet["entities"]["mentions"][0]["account"] == bob.id
     assert (tweet["location"], tweet["sensitive"], tweet["content_warning"]) == (location, True, "praise")

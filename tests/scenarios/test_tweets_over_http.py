@@ -31,7 +31,9 @@ async def test_a_tweet_is_answered_as_it_will_be_read(ada: Person, bob: Person) 
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/api/v1/tweets/{tweet['id']}"
     assert tweet["text"] == "Caf\u00e9 with @bob and @nobody_at_all, #d\u00e9j\u00e0 https://example.org/x"
-    assert tweet["author"] == {"id": ada.id, "username": "ada", "display_name": "ada", "verified": False}
+    names = {"id": ada.id, "username": "ada", "display_name": "ada"}
+    assert tweet["author"] == names | {"verified": False, "avatar_url": None}
+    assert tweet["media"] == []
     assert (tweet["created_at"], millis(tweet["id"])) == (rfc3339(START), START)
     assert (tweet["location"], tweet["sensitive"], tweet["content_warning"]) == (place, True, "coffee")
     assert (tweet["counts"], tweet["conversation_id"], tweet["version"]) == (counts(), tweet["id"], 1)

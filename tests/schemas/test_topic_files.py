@@ -11,6 +11,7 @@ import yaml
 
 from events.event import BY_CLASS, BY_NAME
 from events.topics import TOPICS, Kind
+from projectors.fan_out import FanOut
 from projectors.projector import Projector
 from schemas.wiring import ROOT, handlers, producers
 from streams.stream import Stream
@@ -43,7 +44,7 @@ def test_a_topics_file_says_what_the_code_says(name: str) -> None:
 @pytest.mark.parametrize("name", TOPICS)
 def test_a_topics_consumers_are_the_processors_that_name_it(name: str) -> None:
     handlers()  # imports every processor
-    processors = [cls for base in (Projector, Stream) for cls in base.__subclasses__()]
+    processors = [FanOut, *(cls for base in (Projector, Stream) for cls in base.__subclasses__())]
     ours = {cls for cls in processors if cls.__module__.startswith(("projectors.", "streams."))}
     consumers = {cls.__module__ for cls in ours if name in cls.topics()}
     assert {module for module in written(name)["consumers"] if not module.startswith("command_api.")} == consumers

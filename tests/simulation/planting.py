@@ -12,7 +12,13 @@ MUTATIONS: dict[str, Callable[[], Planted]] = {}
 
 
 def mutation(plant: Callable[[], Iterator[Any]]) -> Callable[[], Planted]:
-    """Make a bug that can be planted by its name; it is there until what `plant` enters is left again."""
+    """Make a bug that can be planted by its name, into the simulation of the whole system."""
+    MUTATIONS[plant.__name__] = planted = plantable(plant)
+    return planted
+
+
+def plantable(plant: Callable[[], Iterator[Any]]) -> Callable[[], Planted]:
+    """A bug that is there until what `plant` enters is left again."""
 
     @contextmanager
     def planted() -> Iterator[None]:
@@ -21,7 +27,6 @@ def mutation(plant: Callable[[], Iterator[Any]]) -> Callable[[], Planted]:
                 stack.enter_context(change)
             yield
 
-    MUTATIONS[plant.__name__] = planted
     planted.__doc__ = plant.__doc__
     return planted
 

@@ -1,0 +1,153 @@
+"""What the bridge to Kafka and the reader do beside the raw client: `python -m bench.kafka --servers HOST:PORT`.
+
+Client and broker share the cores, so the ratios are what to look at. Topics of its own are made, and deleted again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from statistics import quantiles
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from events.codec import Codec
+from events.event import Envelope
+from events.graph import AccountFollowed
+from events.ids import AccountId, EventId, HybridClock, Millis, id_at
+from events.kafka.log import KafkaLogReader
+from events.kafka.producing import KafkaPublisher
+from events.kafka.records import headers
+from events.kafka.topics import apply
+from events.log import New, Positions, positions_after
+from events.partitioning import partition_of
+from events.publishing import Outgoing, outgoing
+from events.sealing import MasterKeys, Sealer
+
+TOPIC = "graph"
+PARTITIONS = 4
+IN_FLIGHT = 64
+PACE = 1_280
+"""Records a second, where the time of each is looked at."""
+
+
+class NoKeys:
+    """The Keys port of a log in which nothing is sealed."""
+
+    def __init__(self) -> None:
+        self.sealer = Sealer(MasterKeys.generate())
+
+    async def fetch(self, subjects: object) -> None:
+        """There are none."""
+
+    async def create(self, subject: str) -> None:
+        """Nobody asks for one."""
+
+
+def follows(number: int) -> list[Outgoing]:
+    """Events of a hundred accounts."""
+    ids, codec = HybridClock(), Codec(NoKeys().sealer)
+    accounts = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(100)]
+    made = []
+    for n in range(number):
+        event = AccountFollowed(follower=accounts[n % 100], followee=accounts[n % 99])
+        made.append(outgoing(New(event, Envelope(EventId(ids.issue()), ids.now(), correlation="bench")), codec))
+    return made
+
+
+async def one_per_call(publisher: KafkaPublisher, records: Sequence[Outgoing]) -> float:
+    """Records a second, a call each, IN_FLIGHT calls at a time."""
+    left = iter(records)
+
+    async def caller() -> None:
+        for record in left:
+            await publisher.publish([record])
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
+    return len(records) / (time.perf_counter() - began)
+
+
+async def paced(publisher: KafkaPublisher, records: Sequence[Outgoing]) -> tuple[float, float]:
+    """The 50th and 99th percentile of a call, in ms, at PACE a second whatever they take."""
+    took: list[float] = []
+
+    async def call(record: Outgoing) -> None:
+        began = time.perf_counter()
+        await publisher.publish([record])
+        took.append((time.perf_counter() - began) * 1000)
+
+    began = time.perf_counter()
+    calls = []
+    for number, record in enumerate(records):
+        await asyncio.sleep(max(0.0, began + number / PACE - time.perf_counter()))
+        calls.append(asyncio.ensure_future(call(record)))
+    await asyncio.gather(*calls)
+    cuts = quantiles(took, n=100)
+    return cuts[49], cuts[98]
+
+
+def raw_produce(servers: str, topic: str, records: Sequence[Outgoing]) -> float:
+    """Records a second through librdkafka alone, as fast as it takes them, headers made beforehand."""
+    producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 0})
+    producer.list_topics(timeout=10)
+    ready = [(r.value, r.key, partition_of(r.key, PARTITIONS), headers(r)) for r in records]
+    began = time.perf_counter()
+    for content, key, partition, made in ready:
+        producer.produce(topic, content, key, partition, headers=[*made])
+        producer.poll(0)
+    producer.flush(60)
+    return len(records) / (time.perf_counter() - began)
+
+
+def raw_consume(servers: str, topic: str, number: int) -> float:
+    """Records a second through librdkafka alone, values and headers looked at by nobody."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, n, 0) for n in range(PARTITIONS)])
+    began, read = time.perf_counter(), 0
+    while read < number:
+        read += len(consumer.consume(5_000, 0.05))
+    consumer.close()
+    return number / (time.perf_counter() - began)
+
+
+async def read_all(reader: KafkaLogReader) -> float:
+    """Records a second as the port gives them: read, decoded, in batches of 5,000."""
+    positions, read, began = Positions(), 0, time.perf_counter()
+    while batch := await reader.read(positions, 5_000):
+        positions, read = positions_after(batch, positions), read + len(batch)
+    return read / (time.perf_counter() - began)
+
+
+async def measure(servers: str, number: int) -> None:
+    """Measure and print."""
+    prefix = f"bench-{os.getpid()}-"
+    admin = AdminClient({"bootstrap.servers": servers})
+    await apply(admin, [TOPIC], partitions=PARTITIONS, prefix=prefix)
+    topics, keys = {TOPIC: PARTITIONS}, NoKeys()
+    publisher = KafkaPublisher(servers, topics, prefix=prefix, ack_s=10)
+    reader = KafkaLogReader(servers, topics, Codec(keys.sealer), keys, prefix=prefix)
+    records = follows(number)
+    await one_per_call(publisher, follows(2_000))  # both sides warm
+    print(f"published, one a call, {IN_FLIGHT} in flight: {await one_per_call(publisher, records):,.0f}/s")
+    print(f"librdkafka alone: {await asyncio.to_thread(raw_produce, servers, prefix + TOPIC, records):,.0f}/s")
+    middle, slowest = await paced(publisher, records[: PACE * 3])
+    print(f"published at {PACE:,}/s: p50 {middle:.1f} ms, p99 {slowest:.1f} ms")
+    print(f"read and decoded: {await read_all(reader):,.0f}/s")
+    print(f"librdkafka alone: {await asyncio.to_thread(raw_consume, servers, prefix + TOPIC, number):,.0f}/s")
+    await publisher.close()
+    await reader.close()
+    for future in admin.delete_topics([prefix + TOPIC]).values():
+        await asyncio.wrap_future(future)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.kafka", description=__doc__)
+    parser.add_argument("--servers", required=True, help="a Kafka, HOST:PORT")
+    parser.add_argument("--records", type=int, default=50_000)
+    given = parser.parse_args()
+    asyncio.run(measure(given.servers, given.records))

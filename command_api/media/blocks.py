@@ -1,0 +1,179 @@
+"""Pictures without their metadata, losslessly: each format taken apart into its blocks, and the known good ones kept.
+
+What remains is what makes the picture and its colours, and which way up it is. Sources: ITU T.81 and JFIF, PNG (W3C,
+third edition), GIF89a, the WebP container specification. All raise Broken where the blocks do not add up; whether the
+picture in them can be decoded is for the decoder to say (images.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from struct import unpack_from
+from zlib import crc32
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_KEPT = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split()
+)
+_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
+_WEBP_METADATA = 0x08 | 0x04
+"""The flags for EXIF and XMP in a VP8X chunk."""
+_GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_ICC = b"ICC_PROFILE\0"
+
+
+class Broken(Exception):
+    """The blocks do not add up."""
+
+
+def orientation_only(orientation: int) -> bytes:
+    """The smallest EXIF (TIFF) block, which says nothing but which way up a picture is; 1 to 8."""
+    return b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation, 0, 0)) + b"\0\0\0\0"
+
+
+def jpeg(content: bytes, orientation: int) -> bytes:
+    """JFIF and Adobe markers, colour profile, tables and scans; no EXIF, XMP, IPTC, comments or second pictures."""
+    kept = [content[:2]]
+    if orientation != 1:
+        exif = b"Exif\0\0" + orientation_only(orientation)
+        kept.append(b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif)
+    at = 2
+    while True:
+        if content[at : at + 1] != b"\xff":
+            raise Broken
+        marker = content[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker == 0xD9:
+            kept.append(content[at : at + 2])
+            return b"".join(kept)
+        end = at + 2 + _length(content, at + 2)
+        if _jpeg_keeps(marker, content[at + 4 : end]):
+            kept.append(content[at:end])
+        at = end
+        if marker == 0xDA:
+            at = _scan_end(content, end)
+            kept.append(content[end:at])
+
+
+def _length(content: bytes, at: int) -> int:
+    (length,) = unpack_from(">H", content, at)
+    if length < 2 or at + length > len(content):
+        raise Broken
+    return int(length)
+
+
+def _jpeg_keeps(marker: int, payload: bytes) -> bool:
+    if marker == 0xFE:
+        return False
+    if not 0xE0 <= marker <= 0xEF:
+        return True
+    starts = {0xE0: b"JFIF\0", 0xE2: _ICC, 0xEE: b"Adobe"}.get(marker)
+    return starts is not None and payload.startswith(starts)
+
+
+def _scan_end(content: bytes, at: int) -> int:
+    """Where the coded data ends: at the next marker that is neither a stuffed byte nor a restart."""
+    while True:
+        at = content.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(content):
+            raise Broken
+        follows = content[at + 1]
+        if follows != 0 and not 0xD0 <= follows <= 0xD7:
+            return at
+        at += 2
+
+
+def png(content: bytes, orientation: int) -> bytes:
+    """The chunks that make the picture, its colours and its frames; no text, time or EXIF, nothing past the end."""
+    kept = [_PNG]
+    at = len(_PNG)
+    while True:
+        (length,) = unpack_from(">I", content, at)
+        kind = content[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(content):
+            raise Broken
+        if kind in _PNG_KEPT:
+            kept.append(content[at:end])
+        if kind == b"IHDR" and orientation != 1:
+            exif = b"eXIf" + orientation_only(orientation)
+            kept.append((len(exif) - 4).to_bytes(4, "big") + exif + crc32(exif).to_bytes(4, "big"))
+        if kind == b"IEND":
+            return b"".join(kept)
+        at = end
+
+
+def gif(content: bytes) -> bytes:
+    """Frames, their timing and how often they repeat; no comments, no text, no other applications' data."""
+    at = 13 + _colours(content[10])
+    kept = [content[:at]]
+    while True:
+        kind = content[at]
+        if kind == 0x3B:
+            kept.append(b";")
+            return b"".join(kept)
+        if kind == 0x2C:
+            end = _sub_blocks_end(content, at + 11 + _colours(content[at + 9]))
+            kept.append(content[at:end])
+        elif kind == 0x21:
+            end = _sub_blocks_end(content, at + 2)
+            label = content[at + 1]
+            if label == 0xF9 or (label == 0xFF and content[at + 3 : at + 14] in _GIF_LOOPS):
+                kept.append(content[at:end])
+        else:
+            raise Broken
+        at = end
+
+
+def _colours(flags: int) -> int:
+    """The bytes of the colour table that flags tell of."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _sub_blocks_end(content: bytes, at: int) -> int:
+    while content[at]:
+        at += 1 + content[at]
+    return at + 1
+
+
+def webp(content: bytes, orientation: int) -> bytes:
+    """Pictures, frames and the colour profile; no EXIF, no XMP, no unknown chunks, nothing past the end."""
+    (size,) = unpack_from("<I", content, 4)
+    whole = min(8 + int(size), len(content))
+    kept = []
+    at = 12
+    while at + 8 <= whole:
+        kind = content[at : at + 4]
+        (length,) = unpack_from("<I", content, at + 4)
+        end = at + 8 + length + (length & 1)
+        if end > len(content) + 1:
+            raise Broken
+        if kind == b"VP8X":
+            flags = content[at + 8] & ~_WEBP_METADATA | (0x08 if orientation != 1 else 0)
+            kept.append(content[at : at + 8] + bytes((flags,)) + content[at + 9 : end])
+        elif kind in _WEBP_KEPT:
+            kept.append(content[at:end].ljust(end - at, b"\0"))
+        at = end
+    if orientation != 1:
+        exif = orientation_only(orientation)
+        kept.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif)
+    body = b"WEBP" + b"".join(kept)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def without_metadata(content_type: str, content: bytes, orientation: int) -> bytes:
+    """A picture of one of the four types, freed of metadata. `orientation` is EXIF's, 1 to 8. Raises Broken."""
+    try:
+        match content_type:
+            case "image/jpeg":
+                return jpeg(content, orientation)
+            case "image/png":
+                return png(content, orientation)
+            case "image/gif":
+                return gif(content)
+            case _:
+                return webp(content, orientation)
+    except (IndexError, struct.error):
+        raise Broken from None

@@ -1,0 +1,1 @@
+"""The command side's adapters for the distributed profile: decision state, answers, credentials, keys and outbox."""

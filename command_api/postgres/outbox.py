@@ -1,0 +1,171 @@
+"""The outbox: events that are decided and durable, on their way into the log.
+
+A row waits until it is published. Of one entity the rows are published in the order of their numbers, one at a time:
+by the process that wrote them, which holds them for a second (`owner`, `expires`, by the server's clock), or, once
+they are handed back or their time is over, by the relay. Whoever publishes a row notes the positions just past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from events.event import Envelope
+from events.log import Positions, TopicPartition
+from events.publishing import Outgoing
+
+from .connections import Connection, Statement, select
+
+LEASE_S = 1.0
+WAITING = "minitwitter_outbox"
+"""The channel that says: something was handed back. The relay listens."""
+OUTBOX = "outbox"
+
+_encode = msgspec.json.Encoder().encode
+_about = msgspec.json.Decoder(Envelope).decode
+
+
+def token_of(numbers: Iterable[int]) -> Positions:
+    """Rows of the outbox as positions, until they have real ones: `outbox-NUMBER:1`, for 1 row of row NUMBER on."""
+    return Positions({TopicPartition(OUTBOX, number): 1 for number in numbers})
+
+
+class Waiting(NamedTuple):
+    """A row that waits, as whoever publishes it sees it. `free`: nobody holds it."""
+
+    number: int
+    record: Outgoing
+    free: bool
+
+
+def insert(records: Sequence[Outgoing], owner: str | None, beside: Sequence[Statement]) -> Statement:
+    """Append rows, and move their entities on; it answers the rows' numbers in order.
+
+    Held by `owner`, or handed to the relay. What is written `beside` it becomes a part of the same statement, so that
+    it costs no message of its own; no two parts may change the same row. A part may read `numbers` of `written`.
+    """
+    lease = f"%s::text, clock_timestamp() + interval '{LEASE_S} s'" if owner else "NULL::text, NULL::timestamptz"
+    row = f"(%s::int, %s, %s, %s, %s, %s::int, %s::bytea, %s::bytea, {lease})"
+    values: list[Any] = []
+    for place, record in enumerate(records):
+        about = record.about
+        values += (place, record.topic, record.key, about.id, record.type, record.version, record.value, _encode(about))
+        if owner:
+            values.append(owner)
+    sql = (
+        "WITH rows AS (INSERT INTO outbox (topic, key, id, type, version, value, about, owner, expires)"
+        " SELECT topic, key, id, type, version, value, about, owner, expires"
+        f" FROM (VALUES {', '.join([row] * len(records))})"
+        " AS new (place, topic, key, id, type, version, value, about, owner, expires) ORDER BY place"
+        " RETURNING number, topic, key, id),"
+        " newest AS (INSERT INTO entities (topic, key, newest, number)"
+        " SELECT DISTINCT ON (topic, key) topic, key, id, number FROM rows ORDER BY topic, key, number DESC"
+        " ON CONFLICT (topic, key) DO UPDATE SET newest=excluded.newest, number=excluded.number, positions=NULL),"
+        " written AS (SELECT array_agg(number ORDER BY number) AS numbers FROM rows)"
+    )
+    for place, (part, its_values) in enumerate(beside):
+        sql += f", beside{place} AS ({part})"
+        values += its_values
+    return f"{sql} SELECT numbers FROM written", values
+
+
+class EntityState(NamedTuple):
+    """What is noted of an entity. `newest` is "" where it has no event yet.
+
+    `positions` are those just past its newest event, None while that waits; then `owner` says who holds it.
+    """
+
+    newest: str = ""
+    number: int = 0
+    positions: str | None = ""
+    owner: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its newest event is not in the log yet."""
+        return self.positions is None
+
+
+async def note(connection: Connection, published: Sequence[tuple[int, str]]) -> None:
+    """Note rows as published, with their positions; what was noted already stays as it is. In one transaction.
+
+    Not forced to the disk: a note that is lost makes a copy, and law 4 takes care of that.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(
+            "UPDATE outbox SET published=clock_timestamp(), positions=new.positions, value='', about='', owner=NULL,"
+            " expires=NULL FROM unnest(%s::bigint[], %s::text[]) AS new (number, positions)"
+            " WHERE outbox.number = new.number AND published IS NULL",
+            ([number for number, _ in published], [positions for _, positions in published]),
+        )
+
+
+async def hand_back(connection: Connection, numbers: Sequence[int]) -> None:
+    """Leave rows to the relay, and wake it."""
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE outbox SET owner=NULL, expires=NULL WHERE number = ANY(%s::bigint[]) AND published IS NULL",
+            (list(numbers),),
+        )
+        await connection.execute("SELECT pg_notify(%s, '')", (WAITING,))
+
+
+async def count_waiting(connection: Connection, most: int) -> int:
+    """How many rows wait, up to `most`."""
+    [(count,)] = await select(
+        connection, "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published IS NULL LIMIT %s) AS waiting", (most,)
+    )
+    return int(count)
+
+
+async def waiting(connection: Connection, limit: int) -> list[Waiting]:
+    """The rows that wait, oldest first."""
+    rows = await select(
+        connection,
+        "SELECT number, topic, key, type, version, value, about, owner IS NULL OR expires < clock_timestamp()"
+        " FROM outbox WHERE published IS NULL ORDER BY number LIMIT %s",
+        (limit,),
+    )
+    return [
+        Waiting(number, Outgoing(topic, key, type_, version, value, _about(about)), free)
+        for number, topic, key, type_, version, value, about, free in rows
+    ]
+
+
+async def prune(connection: Connection, after_s: float, limit: int) -> int:
+    """Forget up to `limit` rows that were published more than `after_s` seconds ago; how many were.
+
+    What an entity's newest event has for positions stays with the entity; and the log is noted to be in the decision
+    state as far as these rows reach.
+    """
+    async with connection.transaction():
+        # Only the lowest numbers are looked at: asking all of an hour's rows for their age takes a scan.
+        gone = await select(
+            connection,
+            "WITH gone AS (DELETE FROM outbox WHERE number IN (SELECT number FROM"
+            " (SELECT number, published FROM outbox ORDER BY number LIMIT %s) AS oldest"
+            " WHERE published < clock_timestamp() - make_interval(secs => %s))"
+            " RETURNING topic, key, number, positions),"
+            " kept AS (UPDATE entities AS e SET positions = gone.positions FROM gone"
+            " WHERE (e.topic, e.key, e.number) = (gone.topic, gone.key, gone.number))"
+            " SELECT positions FROM gone",
+            (limit, after_s),
+        )
+        if gone:
+            [(noted,)] = await select(connection, "SELECT positions FROM noted_positions FOR UPDATE")
+            positions = Positions.parse(noted)
+            for (text,) in gone:
+                positions = positions.merged(Positions.parse(text))
+            await connection.execute("UPDATE noted_positions SET positions=%s", (str(positions),))
+    return len(gone)
+
+
+async def positions_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str | None]:
+    """The positions of rows that there are; None for those that wait."""
+    rows = await select(
+        connection, "SELECT number, positions FROM outbox WHERE number = ANY(%s::bigint[])", (list(numbers),)
+    )
+    return dict(rows)

@@ -1,0 +1,100 @@
+"""Publishing at once: the process that wrote rows of the outbox publishes them, and answers when they stand in the log.
+
+What cannot be published within the bound is handed back to the relay; the write is durable all the same. Notes are
+gathered while one is being written, so that at load one statement notes many rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from events.log import LogUnavailable, Positions
+from events.publishing import Outgoing, Publisher
+
+from .connections import Pool, available
+from .flights import Flight
+from .outbox import hand_back, note, token_of
+
+BOUND_S = 0.8
+"""Less than the second for which rows are held: then the relay would publish them a second time."""
+_RETRY_S = 0.25
+
+Row = tuple[int, Outgoing]
+
+
+class Publishing:
+    """Publishes what this process wrote."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, bound_s: float = BOUND_S) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._bound_s = bound_s
+        self._published: dict[int, str] = {}
+        self._handed_back: set[int] = set()
+        self._flying: dict[int, Flight] = {}
+        self._noting: asyncio.Task[None] | None = None
+
+    async def positions(self, number: int) -> str | None:
+        """The positions of a row that this process has published just now, or is about to; else None."""
+        flight = self._flying.get(number)
+        if flight is not None:
+            await asyncio.wait([flight.arrived])
+        return self._published.get(number)
+
+    async def publish(self, flight: Flight, rows: Sequence[Row]) -> Positions:
+        """Publish what a command wrote; its positions. Rows that were handed back are there as rows of the outbox."""
+        numbers = [number for number, _ in rows]
+        positions = None
+        self._flying.update(dict.fromkeys(numbers, flight))
+        try:
+            async with asyncio.timeout(self._bound_s):
+                if not await _arrived(flight.after):
+                    raise LogUnavailable("an earlier event of the same entity is not in the log yet")
+                positions = await self._publisher.publish([record for _, record in rows])
+        except (LogUnavailable, TimeoutError):
+            pass
+        finally:
+            for number in numbers:
+                del self._flying[number]
+            if positions is None:
+                flight.fail()
+                self._handed_back.update(numbers)
+            else:
+                flight.land(positions)
+                self._published.update(dict.fromkeys(numbers, str(positions)))
+            self._note()
+        return token_of(numbers) if positions is None else positions
+
+    async def close(self) -> None:
+        """Note what is published, as far as the server can be reached; the relay makes copies of the rest."""
+        if self._noting is not None:
+            await asyncio.wait([self._noting], timeout=self._bound_s)
+            self._noting.cancel()
+            await asyncio.wait([self._noting])
+
+    def _note(self) -> None:
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.ensure_future(self._keep_noting())
+
+    async def _keep_noting(self) -> None:
+        while self._published or self._handed_back:
+            published, handed_back = dict(self._published), set(self._handed_back)
+            try:
+                async with available(), self._pool.connection() as connection:
+                    if published:
+                        await note(connection, list(published.items()))
+                    if handed_back:
+                        await hand_back(connection, list(handed_back))
+            except LogUnavailable:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            for number in published:
+                del self._published[number]
+            self._handed_back -= handed_back
+
+
+async def _arrived(flights: Sequence[Flight]) -> bool:
+    if flights:
+        await asyncio.wait([flight.arrived for flight in flights])
+    return all(flight.arrived.result() for flight in flights)

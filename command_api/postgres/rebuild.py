@@ -1,0 +1,180 @@
+"""The decision state folded from the log: from nothing, or onto what a database restored from the past has of it.
+
+Laws 2 and 4 for what decisions ask. Tables have the rows that the embedded profile's have, so digests are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Protocol
+
+from events.digest import unordered_digest
+from events.first_copies import Entity, first_copies
+from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.topics import TOPICS, Kind
+
+from ..decision_state import DecisionState
+from .connections import Connection, Pool, available, select
+from .outbox import count_waiting
+from .rows import STATE_TABLES, PostgresDecisionRows
+from .writing import STATE_LOCK
+
+Digest = dict[str, tuple[int, str]]
+"""Of each table, how many rows it has, and a digest over them whatever their order."""
+
+SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is Kind.SOURCE)
+_FETCHED = 2_000
+
+
+class OutboxNotEmpty(Exception):
+    """Events wait that are not in the log yet: the relay has to publish them before the state can be folded from it."""
+
+
+class Source(Protocol):
+    """The part of the EventLog port that folding needs."""
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records from `after` on, of these topics."""
+        ...
+
+
+class Snapshot(NamedTuple):
+    """The decision state at the positions that it reflects."""
+
+    positions: Positions
+    digest: Digest
+
+
+async def decision_digest(connection: Connection) -> Digest:
+    """The digest of every table of the decision state, as of one moment. 4 us a row."""
+    digest = {}
+    async with connection.transaction():
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for table in STATE_TABLES:
+            rows = total = 0
+            async with connection.cursor(name="digest") as cursor:
+                await cursor.execute(f"SELECT * FROM {table}".encode())
+                while some := await cursor.fetchmany(_FETCHED):
+                    counted, summed = unordered_digest(some)
+                    rows, total = rows + counted, total + summed & (1 << 128) - 1
+            digest[table] = (rows, f"{total:032x}")
+    return digest
+
+
+async def noted_positions(pool: Pool) -> Positions:
+    """Whatever stands in the log before these is in the decision state: at most an hour and a little behind."""
+    async with available(), pool.connection() as connection:
+        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
+    return Positions.parse(text)
+
+
+async def rebuild_decision_state(
+    log: Source,
+    pool: Pool,
+    email_key: bytes,
+    until: Positions,
+    on_batch: Callable[[int], None] = lambda events: None,
+    limit: int = 5000,
+) -> int:
+    """Forget the decision state and fold the log from zero up to `until`; how many events were folded.
+
+    Nothing is decided meanwhile, in any process. Copies are dropped, as by every processor. Raises what reading the
+    log does, CorruptLog where the log ends before, OutboxNotEmpty, LogUnavailable.
+    """
+    async with _alone(pool) as connection:
+        async with connection.transaction():
+            await connection.execute(f"TRUNCATE {', '.join(STATE_TABLES)}, entities".encode())
+            await connection.execute("UPDATE noted_positions SET positions=''")
+        return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
+
+
+async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, limit: int = 5000) -> int:
+    """Fold what the log has up to `until` and the decision state has not: after a restore from a backup.
+
+    Most of what is read from the noted positions on is there already, and is dropped like copies. How many events
+    were folded. Raises as a rebuild does.
+    """
+    async with _alone(pool) as connection:
+        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
+        return await _fold(log, connection, email_key, Positions.parse(text), until, lambda events: None, limit)
+
+
+@asynccontextmanager
+async def _alone(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection while no process decides anything: commands share the lock that is taken here."""
+    async with available(), pool.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            await connection.execute("SET statement_timeout = 0")
+            await connection.execute("SELECT pg_advisory_lock(%s)", (STATE_LOCK,))
+            if await count_waiting(connection, 1):
+                raise OutboxNotEmpty("events wait in the outbox; run the relay until it has published them")
+            yield connection
+        finally:
+            await connection.close()  # the lock goes with it; the pool makes another
+
+
+async def _fold(
+    log: Source,
+    connection: Connection,
+    email_key: bytes,
+    positions: Positions,
+    until: Positions,
+    on_batch: Callable[[int], None],
+    limit: int,
+) -> int:
+    until = Positions({place: offset for place, offset in until.items() if place.topic in SOURCES})
+    folded = 0
+    while not positions.covers(until):
+        records = await log.read(positions, limit, SOURCES)
+        if not records:
+            raise CorruptLog(f"the log ends at {positions}, and should reach {until}")
+        positions = positions_after(records, positions)
+        wanted = [record for record in records if record.offset < until.get(record.place, 0)]
+        rows = PostgresDecisionRows(email_key)
+        fold = DecisionState(rows)
+        async with connection.transaction():
+            newest = await _newest(connection, wanted)
+            fresh = first_copies(wanted, newest)
+            for record in fresh:
+                if record.event is not None:
+                    fold.handle(record.event, record.about)
+                    folded += 1
+            async with connection.pipeline():
+                for sql, values in rows.statements:
+                    await connection.execute(sql.encode(), values)
+                await _move_on(connection, fresh)
+                reached = {place: min(offset, until.get(place, 0)) for place, offset in positions.items()}
+                await connection.execute("UPDATE noted_positions SET positions=%s", (str(Positions(reached)),))
+        on_batch(len(wanted))
+    return folded
+
+
+async def _newest(connection: Connection, records: Sequence[Record]) -> dict[Entity, str]:
+    entities = list({(record.topic, record.key) for record in records})
+    rows: list[tuple[Any, ...]] = await select(
+        connection,
+        "SELECT topic, key, newest FROM entities WHERE (topic, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        ([topic for topic, _ in entities], [key for _, key in entities]),
+    )
+    return {(topic, key): newest for topic, key, newest in rows}
+
+
+async def _move_on(connection: Connection, records: Sequence[Record]) -> None:
+    """The entities' newest events, and where those end in the log."""
+    last = {(record.topic, record.key): record for record in records}
+    await connection.execute(
+        "INSERT INTO entities (topic, key, newest, number, positions)"
+        " SELECT topic, key, newest, 0, positions FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+        " AS new (topic, key, newest, positions) ON CONFLICT (topic, key)"
+        " DO UPDATE SET newest=excluded.newest, number=0, positions=excluded.positions",
+        (
+            [topic for topic, _ in last],
+            [key for _, key in last],
+            [record.about.id for record in last.values()],
+            [f"{record.place}:{record.offset + 1}" for record in last.values()],
+        ),
+    )

@@ -1,0 +1,129 @@
+"""The relay: publishes what was handed back, or whose time is over. Any number run, one leads.
+
+It leads who holds an advisory lock, as long as its connection lasts; the others ask for it twice a second. Should two
+believe that they lead for a moment, records are copied, and still the first copies come in order: a row is published
+only when the one before it of the same entity is noted as published.
+
+Woken by LISTEN/NOTIFY, it publishes within a few ms what is handed to it; a look every quarter of a second finds the
+rows whose time is over, which nobody announces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+import psycopg
+
+from events.first_copies import Entity
+from events.log import LogUnavailable
+from events.publishing import Publisher
+
+from .connections import AWAY, SETTINGS, Connection
+from .outbox import WAITING, Waiting, note, prune, waiting
+
+KEPT_S = 3600.0
+"""How long a row stays after it was published: a token may name it."""
+WINDOW = 500
+_LEADER = 0x72656C6179
+"""`relay` in ASCII: the advisory lock of whoever leads."""
+_LOOK_S = 0.25
+_ASK_S = 0.5
+_PRUNE_S = 5.0
+_PRUNED_AT_ONCE = 2_000
+_AFTER_FAILURE_S = (0.1, 0.2, 0.5, 1.0)
+
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Runs until it is cancelled. `leads` says whether this one leads; `published` counts what it published."""
+
+    def __init__(self, url: str, publisher: Publisher, *, kept_s: float = KEPT_S) -> None:
+        self._url = url
+        self._publisher = publisher
+        self._kept_s = kept_s
+        self._failures = 0
+        self.leads = False
+        self.published = 0
+
+    async def run(self) -> None:
+        """Lead, or wait to; whatever is away, it is waited for."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, options=SETTINGS, connect_timeout=2, tcp_user_timeout=5000
+                ) as connection:
+                    await self._wait_to_lead(connection)
+                    try:
+                        await self._lead(connection)
+                    finally:
+                        self.leads = False
+            except AWAY as error:
+                await self._pause("PostgreSQL", error)
+
+    async def _pause(self, what: str, error: Exception) -> None:
+        _log.warning("the relay waits for %s: %s", what, error)
+        self._failures += 1
+        await asyncio.sleep(_AFTER_FAILURE_S[min(self._failures, len(_AFTER_FAILURE_S)) - 1])
+
+    async def _wait_to_lead(self, connection: Connection) -> None:
+        while True:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER,))
+            if await cursor.fetchone() == (True,):
+                return
+            await asyncio.sleep(_ASK_S)
+
+    async def _lead(self, connection: Connection) -> None:
+        self.leads = True
+        await connection.execute(f"LISTEN {WAITING}".encode())
+        loop = asyncio.get_running_loop()
+        prune_at = loop.time()
+        while True:
+            if loop.time() >= prune_at:
+                pruned = await prune(connection, self._kept_s, _PRUNED_AT_ONCE)
+                prune_at = loop.time() + (0 if pruned == _PRUNED_AT_ONCE else _PRUNE_S)
+            found = await waiting(connection, WINDOW)
+            try:
+                published = await self._publish(connection, ready(found))
+            except LogUnavailable as error:
+                await self._pause("the log", error)
+                continue
+            if not published:
+                # Notifications that came with the answers above are kept for this.
+                async for _ in connection.notifies(timeout=_LOOK_S, stop_after=1):
+                    pass
+                async for _ in connection.notifies(timeout=0):  # one look does for all of them
+                    pass
+
+    async def _publish(self, connection: Connection, queues: Iterable[list[Waiting]]) -> bool:
+        """Publish queues beside each other, each in order; whether there was anything. Raises LogUnavailable."""
+        done: list[tuple[int, str]] = []
+
+        async def drain(queue: list[Waiting]) -> None:
+            for row in queue:
+                done.append((row.number, str(await self._publisher.publish([row.record]))))
+
+        outcomes = await asyncio.gather(*map(drain, queues), return_exceptions=True)
+        if done:
+            self.published += len(done)
+            await note(connection, done)
+            self._failures = 0
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return bool(done)
+
+
+def ready(rows: Iterable[Waiting]) -> list[list[Waiting]]:
+    """The rows that may be published now, a queue for each entity: those before the first that somebody holds."""
+    queues: dict[Entity, list[Waiting]] = {}
+    held: set[Entity] = set()
+    for row in rows:
+        entity = (row.record.topic, row.record.key)
+        if not row.free:
+            held.add(entity)
+        elif entity not in held:
+            queues.setdefault(entity, []).append(row)
+    return list(queues.values())

@@ -1,0 +1,85 @@
+"""Sessions that ended in any process, told to this one.
+
+By LISTEN/NOTIFY as soon as they are committed; and whoever begins to listen, or does so again, reads the list first,
+so that nothing is missed while nobody listened. A few thousand sessions at worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import psycopg
+
+from events.ids import Clock, Millis, SessionId
+
+from .connections import AWAY, SETTINGS, Connection, available
+from .credentials import REVOKED, revoked_since
+
+_RETRY_S = 0.5
+_READ_AGAIN_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class RevocationListener:
+    """Tells `revoked` of every session that ended in the last `keep_ms`, and of each that ends; some twice."""
+
+    def __init__(self, url: str, clock: Clock, keep_ms: int, revoked: Callable[[SessionId, Millis], None]) -> None:
+        self._url = url
+        self._clock = clock
+        self._keep_ms = keep_ms
+        self._revoked = revoked
+        self._listening: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+
+    async def start(self) -> None:
+        """Read the list, then listen until `close`. Raises LogUnavailable, and then it does not listen."""
+        async with available():
+            await self._connect()
+        self._listening = asyncio.ensure_future(self._listen())
+
+    async def close(self) -> None:
+        """Listen no longer."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connect(self) -> None:
+        await self._disconnect()
+        self._connection = connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, options=SETTINGS, connect_timeout=2, tcp_user_timeout=5000
+        )
+        await connection.execute(f"LISTEN {REVOKED}".encode())
+        await self._read(connection)
+
+    async def _read(self, connection: Connection) -> None:
+        for session, at in await revoked_since(connection, Millis(self._clock() - self._keep_ms)):
+            self._revoked(session, at)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                if self._connection is None:
+                    await self._connect()
+                else:
+                    await self._hear(self._connection)
+            except AWAY as error:
+                _log.warning("ended sessions of other processes are not heard of: %s", error)
+                await self._disconnect()
+                await asyncio.sleep(_RETRY_S)
+
+    async def _hear(self, connection: Connection) -> None:
+        while True:
+            async for notice in connection.notifies(timeout=_READ_AGAIN_S):
+                session, _, at = notice.payload.rpartition(" ")
+                self._revoked(SessionId(session), Millis(int(at)))
+            # Also finds out whether the server is still there.
+            await self._read(connection)

@@ -1,0 +1,80 @@
+"""The keys that sign access tokens, on PostgreSQL: every process signs and verifies with the same ones.
+
+They stand beside the subjects' keys, wrapped by the master key like those, so that rotating it covers them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from events.ids import HybridClock
+from events.sealing import Sealer, WrappedKey
+
+from ..signing_keys import KeyRing, SigningKey, key_of, new_key, pem_of
+from .connections import Connection, Pool, run, select
+
+_PREFIX = "signing-key:"
+_LOCK = 0x5167
+"""An advisory lock: processes that start together make one key between them."""
+_WRAPPED_IN = 8
+"""AES key wrap takes whole blocks; the end of a PEM may have any number of line ends."""
+
+
+class PostgresSigningKeys(KeyRing):
+    """The keys as of the last `refresh`, which is to be called now and then: rotation is some other process's doing.
+
+    A key that was made elsewhere is unknown here until then, so refresh far more often than tokens are renewed.
+    """
+
+    def __init__(self, pool: Pool, sealer: Sealer, ids: HybridClock, overlap_ms: int) -> None:
+        super().__init__(ids, overlap_ms)
+        self._pool = pool
+        self._sealer = sealer
+
+    async def refresh(self) -> None:
+        """Take in keys that were made, drop those that have retired; make the first. Raises LogUnavailable."""
+        await run(self._pool, self._refresh)
+
+    async def rotate(self) -> SigningKey:
+        """Make the key that signs from now on. Raises LogUnavailable."""
+        await self.refresh()
+        made = await asyncio.to_thread(new_key, self._ids)
+        await run(self._pool, lambda connection: self._insert(connection, made))
+        await self.refresh()
+        return made
+
+    async def _refresh(self, connection: Connection) -> None:
+        keys = await self._select(connection)
+        if not keys:
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            keys = await self._select(connection)
+        if not keys:
+            made = await asyncio.to_thread(new_key, self._ids)
+            await self._insert(connection, made)
+            keys = [made]
+        self._ids.observe(keys[-1].kid)
+        self._keys = keys
+        self._keys = self.listed()
+        for key in keys:
+            if key not in self._keys:
+                await connection.execute("DELETE FROM subject_keys WHERE subject=%s", (_PREFIX + key.kid,))
+
+    async def _select(self, connection: Connection) -> list[SigningKey]:
+        rows = await select(
+            connection,
+            "SELECT subject, master, wrapped FROM subject_keys WHERE subject > %s AND subject < %s ORDER BY subject",
+            (_PREFIX, _PREFIX + "~"),
+        )
+        known = {key.kid: key for key in self._keys}
+        return [
+            known.get(kid := subject.removeprefix(_PREFIX))
+            or key_of(kid, self._sealer.masters.unwrap(WrappedKey(master, wrapped)))
+            for subject, master, wrapped in rows
+        ]
+
+    async def _insert(self, connection: Connection, key: SigningKey) -> None:
+        pem = pem_of(key)
+        stored = self._sealer.masters.wrap(pem + b"\n" * (-len(pem) % _WRAPPED_IN))
+        await connection.execute(
+            "INSERT INTO subject_keys VALUES (%s, %s, %s)", (_PREFIX + key.kid, stored.master, stored.wrapped)
+        )

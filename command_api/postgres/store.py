@@ -1,0 +1,204 @@
+"""The CommandStore port on PostgreSQL: decision, events, answer and private changes in one transaction.
+
+Two round trips: one takes the locks and loads what the decision asks for, one writes and commits. READ COMMITTED is
+enough, as each statement sees what was committed before the locks were had. What the locks do not order (two who want
+one name) a unique index does: the one who comes second decides again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from events.codec import Codec
+from events.first_copies import Entity
+from events.ids import HybridClock, Millis, SessionId
+from events.log import LogUnavailable, Positions
+from events.publishing import Outgoing
+
+from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, StillRunning
+from ..facts import Facts, Question
+from .answers import Answers
+from .connections import AWAY, RETRIED, Connection, Pool, run, select
+from .credentials import ChangePrivately
+from .flights import Flights
+from .keys import PostgresKeys
+from .outbox import positions_of, token_of
+from .publishing import Publishing
+from .tokens import rows_of, settled
+from .transaction import REMEMBERED_MS, InDoubt, Made, Room, Transactions, find
+from .turns import Turns
+
+C = TypeVar("C")
+S = TypeVar("S")
+
+MOST_WAITING = 10_000
+"""Rows in the outbox, beyond which nothing more is taken: at 1,000 writes a second, the log was away for 10 s."""
+ATTEMPTS = 8
+_DOUBT_S = 5.0
+_RETRY_S = 0.1
+
+
+class PostgresCommandStore:
+    """Executes decisions in a pool's transactions; any number of processes may, on one database.
+
+    `private` makes the statements of each kind of private change. `owner` names this process in the outbox, and is
+    never used again. `check` refuses a record that the log could never take. `revoked` is told of each session that
+    ended here, once its end is durable.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        publishing: Publishing,
+        keys: PostgresKeys,
+        answers: Answers,
+        email_key: bytes,
+        private: Mapping[type[PrivateChange], ChangePrivately],
+        ids: HybridClock,
+        *,
+        owner: str,
+        check: Callable[[Outgoing], None] = lambda record: None,
+        revoked: Callable[[SessionId, Millis], None] = lambda session, at: None,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self._pool = pool
+        self._publishing = publishing
+        self._answers = answers
+        self._ids = ids
+        self._revoked = revoked
+        self._transactions = Transactions(
+            answers=answers,
+            keys=keys,
+            codec=Codec(keys.sealer),
+            email_key=email_key,
+            private=private,
+            ids=ids,
+            flights=Flights(),
+            room=Room(most_waiting),
+            owner=owner,
+            check=check,
+        )
+        self._turns = Turns()
+        self._running: set[tuple[str, str]] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    async def start(self) -> None:
+        """Go on from the newest id that was decided, as far as the outbox remembers. Raises LogUnavailable."""
+
+        async def newest(connection: Connection) -> list[tuple[Any, ...]]:
+            return await select(connection, "SELECT id FROM outbox ORDER BY number DESC LIMIT 1")
+
+        for (id_,) in await run(self._pool, newest):
+            self._ids.observe(id_)
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._publishing.close()
+
+    async def ask(self, *questions: Question[Any]) -> Facts:
+        """Answers as of the newest commit."""
+        return await run(self._pool, lambda connection: self._answers.ask(connection, questions))
+
+    async def execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
+        """Decide, append, remember; durable when it returns, and in the log if that answers in time.
+
+        A caller who goes does not stop what was begun. A server that is lost while it commits is asked again when it
+        is back; if that takes too long, LogUnavailable says that it is not known, and the idempotency key will tell.
+        """
+        once = context.idempotency
+        running = None if once is None else (once.user, once.key)
+        if running is not None:
+            if running in self._running:
+                raise StillRunning
+            self._running.add(running)
+        task = asyncio.ensure_future(self._execute(decision, command, context, answering))
+        self._tasks.add(task)
+
+        def ended(task: asyncio.Task[Outcome]) -> None:
+            self._tasks.discard(task)
+            if running is not None:
+                self._running.discard(running)
+            if not task.cancelled():
+                task.exception()  # its caller may be gone, and then nobody else looks
+
+        task.add_done_callback(ended)
+        return await asyncio.shield(task)
+
+    async def _execute(
+        self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]
+    ) -> Outcome:
+        entities = decision.entities(command)
+        async with self._turns.take(entities):
+            made = await self._made(
+                entities,
+                lambda connection: self._transactions.attempt(connection, decision, command, context, answering),
+            )
+        for session in made.revoked:
+            self._revoked(session, self._ids.now())
+        if made.flight is not None:
+            rows = list(zip(made.numbers, made.records, strict=True))
+            positions = await self._publishing.publish(made.flight, rows)
+        else:
+            positions = await self._settled(made.noted.merged(token_of(made.numbers)))
+        return Outcome(made.answer, positions, made.replayed)
+
+    async def _made(self, entities: Sequence[Entity], attempt: Callable[[Connection], Any]) -> Made:
+        """Attempt it until it is known what came of it. Raises what the attempt does, and LogUnavailable."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                made: Made = await run(self._pool, attempt)
+                return made
+            except RETRIED as error:
+                if not left:
+                    if isinstance(error, AWAY):
+                        raise LogUnavailable(f"others were ahead each time: {error}") from error
+                    raise
+            except InDoubt as doubt:
+                settled = await self._after_doubt(entities, doubt)
+                if settled is not None:
+                    return settled
+        raise LogUnavailable("the server was lost again and again")
+
+    async def _after_doubt(self, entities: Sequence[Entity], doubt: InDoubt) -> Made | None:
+        """What a transaction came to whose commit was not answered; None where it came to nothing."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DOUBT_S
+        while doubt.ids and loop.time() < deadline:
+            try:
+                numbers = await run(self._pool, lambda connection: find(connection, entities, doubt))
+            except LogUnavailable:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            # Our second is over, or will be soon: the relay publishes them.
+            return Made(doubt.answer, token_of(numbers), revoked=doubt.revoked) if numbers else None
+        raise LogUnavailable("PostgreSQL was lost while it committed: this may or may not have been done") from doubt
+
+    async def _settled(self, noted: Positions) -> Positions:
+        """With the positions of those rows that have any by now."""
+        rows = rows_of(noted)
+        if not rows:
+            return noted
+        ours = {row: await self._publishing.positions(row) for row in rows}
+        noted = settled(noted, ours)
+        rows = rows_of(noted)
+        if not rows:
+            return noted
+        return settled(noted, await run(self._pool, lambda connection: positions_of(connection, rows)))
+
+    async def forget_old_answers(self, most: int = 1000) -> int:
+        """Delete up to `most` remembered answers older than a day; how many were."""
+        before = self._ids.now() - REMEMBERED_MS
+
+        async def forget(connection: Connection) -> int:
+            cursor = await connection.execute(
+                "DELETE FROM idempotency WHERE (account, key) IN (SELECT account, key FROM idempotency WHERE at<=%s"
+                " LIMIT %s FOR UPDATE SKIP LOCKED)",
+                (before, most),
+            )
+            return cursor.rowcount
+
+        return await run(self._pool, forget)

@@ -1,0 +1,235 @@
+"""The topics on Kafka: created where they are missing, and refused where they are not what they have to be.
+
+What each has to be follows from events/topics.py; schemas/topics/*.yaml says the same to people, written from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._metadata import TopicMetadata
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from ..log import LogUnavailable, NotSetUp
+from ..topics import TOPICS, Kind, Topic
+
+PARTITIONS = 16
+"""Of every topic in the distributed profile. It never changes: a key's partition follows from it."""
+COPIES = 3
+"""Of every partition, where there are as many brokers."""
+
+_YEAR_MS = 365 * 24 * 3600 * 1000
+_COMPACTED = frozenset({"public-tweets"})
+_SETTLES_S = 30.0
+_ASK_AGAIN_S = 0.05
+
+
+class WrongTopics(NotSetUp):
+    """Topics that are missing, or not what they have to be: nothing may be written to them or read from them."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Applied(NamedTuple):
+    """What `apply` did: names of topics that it created, and of those whose settings it put right."""
+
+    created: list[str]
+    changed: list[str]
+
+
+def settings(topic: Topic) -> dict[str, str]:
+    """The settings of a topic, as Kafka names them; `min.insync.replicas` comes with the number of brokers."""
+    return {
+        "cleanup.policy": "compact" if topic.name in _COMPACTED else "delete",
+        "retention.ms": str(_YEAR_MS) if topic.kind is Kind.REPORTED else "-1",
+        "retention.bytes": "-1",
+        "max.message.bytes": "1048588",
+        "message.timestamp.type": "CreateTime",
+        "unclean.leader.election.enable": "false",
+    }
+
+
+def partitions_of(topics: Iterable[str] = TOPICS, partitions: int = PARTITIONS) -> dict[str, int]:
+    """The partitions of each topic: what publishers and readers are made with."""
+    return dict.fromkeys(topics, partitions)
+
+
+def in_sync(copies: int) -> int:
+    """How many copies have to have a record before it is acknowledged: one may be away."""
+    return max(1, copies - 1)
+
+
+async def apply(
+    admin: AdminClient,
+    topics: Iterable[str] = TOPICS,
+    *,
+    partitions: int = PARTITIONS,
+    prefix: str = "",
+    reply_s: float = 10.0,
+) -> Applied:
+    """Create the topics that are missing and put right the settings of the others; several may do so at once.
+
+    Raises WrongTopics where one has another number of partitions; LogUnavailable, where Kafka has not answered in
+    `reply_s`.
+    """
+    wanted = {prefix + name: TOPICS[name] for name in topics}
+    found, brokers = await _described(admin, wanted, reply_s)
+    wrong = [_wrong_number(name, topic, partitions) for name, topic in found.items()]
+    if any(wrong):
+        raise WrongTopics(list(filter(None, wrong)))
+    missing = [name for name in wanted if name not in found]
+    copies = min(COPIES, brokers)
+    created = await _create(admin, {name: wanted[name] for name in missing}, partitions, copies)
+    found = await _settled(admin, wanted, partitions, reply_s)
+    changed = await _put_right(admin, {name: wanted[name] for name in wanted if name not in created}, found)
+    return Applied(sorted(created), sorted(changed))
+
+
+async def check(
+    admin: AdminClient,
+    topics: Iterable[str] = TOPICS,
+    *,
+    partitions: int = PARTITIONS,
+    prefix: str = "",
+    reply_s: float = 10.0,
+) -> dict[str, int]:
+    """Whether the topics are there and what they have to be; the partitions of each, by our names of them.
+
+    Raises WrongTopics, LogUnavailable.
+    """
+    wanted = {prefix + name: TOPICS[name] for name in topics}
+    found, _ = await _described(admin, wanted, reply_s)
+    problems = [
+        f"topic {name} is missing; create it with `minitwitter topics apply`" for name in wanted if name not in found
+    ]
+    problems += filter(None, (_wrong_number(name, topic, partitions) for name, topic in found.items()))
+    there = {name: wanted[name] for name in found}
+    for name, differing in (await _differing(admin, there, found)).items():
+        problems += [
+            f"topic {name} has {setting}={has}, and it has to be {value}; put it right with `minitwitter topics apply`"
+            for setting, (has, value) in differing.items()
+        ]
+    if problems:
+        raise WrongTopics(problems)
+    return {topic.name: partitions for topic in wanted.values()}
+
+
+def _wrong_number(name: str, topic: TopicMetadata, partitions: int) -> str | None:
+    if len(topic.partitions) == partitions:
+        return None
+    return (
+        f"topic {name} has {len(topic.partitions)} partitions, and it has to have {partitions}: the number never"
+        " changes, as a key's partition follows from it; restore the topic, or start with another prefix"
+    )
+
+
+async def _described(admin: AdminClient, names: Iterable[str], reply_s: float) -> tuple[dict[str, TopicMetadata], int]:
+    """Those of the topics that are there, and how many brokers there are."""
+    try:
+        cluster = await asyncio.to_thread(admin.list_topics, timeout=reply_s)
+    except KafkaException as error:
+        raise LogUnavailable(f"Kafka does not say which topics it has: {error.args[0].str()}") from None
+    there = {name: cluster.topics[name] for name in names if name in cluster.topics}
+    return {name: topic for name, topic in there.items() if topic.partitions}, len(cluster.brokers)
+
+
+async def _create(admin: AdminClient, missing: Mapping[str, Topic], partitions: int, copies: int) -> list[str]:
+    """Create topics; the names of those that nobody else created first."""
+    if not missing:
+        return []
+    new = [
+        NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=copies,
+            config=settings(topic) | {"min.insync.replicas": str(in_sync(copies))},
+        )
+        for name, topic in missing.items()
+    ]
+    created = []
+    for name, future in admin.create_topics(new, operation_timeout=_SETTLES_S).items():
+        if await _answer(future, KafkaError.TOPIC_ALREADY_EXISTS):
+            created.append(name)
+    return created
+
+
+async def _settled(
+    admin: AdminClient, names: Iterable[str], partitions: int, reply_s: float
+) -> dict[str, TopicMetadata]:
+    """The topics, once all their partitions have leaders. Raises WrongTopics, LogUnavailable."""
+    wanted, deadline = list(names), time.monotonic() + _SETTLES_S
+    while True:
+        found, _ = await _described(admin, wanted, reply_s)
+        wrong = [_wrong_number(name, topic, partitions) for name, topic in found.items()]
+        if any(wrong):
+            raise WrongTopics(list(filter(None, wrong)))
+        led = [name for name, topic in found.items() if all(p.leader >= 0 for p in topic.partitions.values())]
+        if len(led) == len(wanted):
+            return found
+        if time.monotonic() > deadline:
+            without = ", ".join(sorted(set(wanted) - set(led)))
+            raise LogUnavailable(f"after {_SETTLES_S:g} s there is no leader for {without}")
+        await asyncio.sleep(_ASK_AGAIN_S)
+
+
+async def _put_right(admin: AdminClient, topics: Mapping[str, Topic], found: Mapping[str, TopicMetadata]) -> list[str]:
+    """Set what differs; the names of the topics where something did."""
+    wrong = await _differing(admin, topics, found)
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            name,
+            incremental_configs=[
+                ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+                for setting, (_, value) in differing.items()
+            ],
+        )
+        for name, differing in wrong.items()
+    ]
+    if resources:
+        for future in admin.incremental_alter_configs(resources).values():
+            await _answer(future)
+    return list(wrong)
+
+
+async def _differing(
+    admin: AdminClient, topics: Mapping[str, Topic], found: Mapping[str, TopicMetadata]
+) -> dict[str, dict[str, tuple[str, str]]]:
+    """For each topic where something differs: the setting, what it is, what it has to be."""
+    if not topics:
+        return {}
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+    wrong: dict[str, dict[str, tuple[str, str]]] = {}
+    for resource, future in asked.items():
+        has = await _answer(future)
+        copies = min(len(partition.replicas) for partition in found[resource.name].partitions.values())
+        wanted = settings(topics[resource.name]) | {"min.insync.replicas": str(in_sync(copies))}
+        differing = {
+            setting: (str(has[setting].value), value)
+            for setting, value in wanted.items()
+            if has[setting].value != value
+        }
+        if differing:
+            wrong[resource.name] = differing
+    return wrong
+
+
+async def _answer(future: Future[Any], harmless: int | None = None) -> Any:
+    """The answer of a future of the client; None where the error is harmless, True where there is nothing to say."""
+    try:
+        answer = await asyncio.wrap_future(future)
+    except KafkaException as error:
+        if error.args[0].code() == harmless:
+            return None
+        raise LogUnavailable(f"Kafka has not done it: {error.args[0].str()}") from None
+    return True if answer is None else answer

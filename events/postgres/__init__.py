@@ -1,0 +1,1 @@
+"""What every adapter on PostgreSQL needs, whichever room it is in."""

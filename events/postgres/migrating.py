@@ -1,0 +1,104 @@
+"""The tables of a schema, made by numbered files that are each applied once, in order and for ever.
+
+Safe to run from two hosts at once, and again: whoever comes second waits for the first, and finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ..log import NotSetUp
+
+_FILE = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
+_LOCK = 0x6D696772617465
+"""`migrate` in ASCII: an advisory lock that nothing else here takes."""
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, at timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+class MigrationRefused(NotSetUp):
+    """The database and the files do not fit each other; the message says why, and nothing was changed."""
+
+
+class Migration(NamedTuple):
+    """One file."""
+
+    number: int
+    name: str
+    sql: str
+    checksum: str
+
+
+def migrations(directory: Path) -> list[Migration]:
+    """The files, in order. Raises MigrationRefused where one of them is numbered otherwise than 1, 2, 3, ..."""
+    found: list[Migration] = []
+    for path in sorted(directory.glob("*.sql")):
+        match = _FILE.fullmatch(path.name)
+        sql = path.read_text()
+        number = int(match[1]) if match else 0
+        if number != len(found) + 1:
+            raise MigrationRefused(f"{path.name} should begin with {len(found) + 1:03}_")
+        found.append(Migration(number, path.name, sql, hashlib.sha256(sql.encode()).hexdigest()))
+    return found
+
+
+async def apply(
+    connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path, prepare: Sequence[str] = ()
+) -> list[str]:
+    """Apply the files that were not applied yet, each in a transaction of its own; their names.
+
+    The connection commits by itself and chooses the schema (its search_path), whose ledger is a table of its own;
+    `prepare` runs first, with the lock held. Raises MigrationRefused where an applied file was changed, is missing,
+    or is of a newer version of the software.
+    """
+    files = migrations(directory)
+    # Held by the session, so that it goes when this process does.
+    await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        for statement in (*prepare, _LEDGER):
+            await connection.execute(statement.encode())
+        cursor = await connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number")
+        applied = await cursor.fetchall()
+        _check(files, applied)
+        for file in files[len(applied) :]:
+            async with connection.transaction():
+                await connection.execute(file.sql.encode())
+                await connection.execute(
+                    "INSERT INTO migrations (number, name, checksum) VALUES (%s, %s, %s)",
+                    (file.number, file.name, file.checksum),
+                )
+        return [file.name for file in files[len(applied) :]]
+    finally:
+        if not connection.closed:
+            await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path) -> list[str]:
+    """The names of the files that are not applied to the connection's schema. Raises MigrationRefused."""
+    files = migrations(directory)
+    try:
+        cursor = await connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number")
+    except psycopg.errors.UndefinedTable:
+        return [file.name for file in files]
+    applied = await cursor.fetchall()
+    _check(files, applied)
+    return [file.name for file in files[len(applied) :]]
+
+
+def _check(files: list[Migration], applied: list[tuple[Any, ...]]) -> None:
+    for file, (number, name, checksum) in zip(files, applied, strict=False):
+        if (number, name) != (file.number, file.name):
+            raise MigrationRefused(f"the database has {name} where this version of the software has {file.name}")
+        if checksum != file.checksum:
+            raise MigrationRefused(f"{name} was applied and has been changed since; write a new file instead")
+    if len(applied) > len(files):
+        raise MigrationRefused(f"the database has {applied[-1][1]}: it is of a newer version of the software")

@@ -1,0 +1,17 @@
+"""The engines that there are. A module is loaded when its engine is wanted: one needs no other's client."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from .engine import Engine
+
+_CLASSES = {"kafka": "Kafka", "cassandra": "Cassandra", "redis": "Redis", "postgres": "Postgres", "s3": "S3"}
+
+NAMES = tuple(_CLASSES)
+
+
+def engine(name: str) -> Engine:
+    """An engine by its name."""
+    made: Engine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
+    return made

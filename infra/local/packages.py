@@ -1,0 +1,132 @@
+"""Fetching what engines are made of: jars by Maven, programs of Debian, wheels of Python. Nothing is fetched twice."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .engine import EngineError, EngineMissing
+
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>minitwitter</groupId><artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>{dependencies}</dependencies></project>"""
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+
+
+def cache_directory() -> Path:
+    """Where packages are kept: MINITWITTER_ENGINES_CACHE, or in the user's cache directory."""
+    chosen = os.environ.get("MINITWITTER_ENGINES_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen) if chosen else Path(base) / "minitwitter" / "engines"
+
+
+@contextmanager
+def made_once(directory: Path) -> Iterator[Path | None]:
+    """A place to build `directory` in, or None where it is there; it appears whole or not at all, whoever else builds.
+
+    Two processes that want it at once wait for each other.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if directory.exists():
+            yield None
+            return
+        building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f"{directory.name}."))
+        try:
+            yield building
+            building.chmod(0o755)
+            building.rename(directory)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def java(*, at_most: int | None = None) -> str:
+    """The path of a Java of 17 or newer. Raises EngineError."""
+    candidates = [Path(home) / "bin" / "java" for home in [os.environ.get("JAVA_HOME", "")] if home]
+    candidates += [Path(found) for found in [shutil.which("java")] if found]
+    candidates += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
+    for candidate in candidates:
+        version = _java_version(candidate)
+        if version >= 17 and (at_most is None or version <= at_most):
+            return str(candidate)
+    wanted = "17" if at_most == 17 else "17 or newer"
+    raise EngineMissing(f"Java {wanted} is not installed (Debian: apt-get install openjdk-17-jre-headless)")
+
+
+def _java_version(program: Path) -> int:
+    try:
+        told = subprocess.run([str(program), "-version"], capture_output=True, text=True, check=True).stderr  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    found = re.search(r'version "(\d+)', told)
+    return int(found[1]) if found else 0
+
+
+def jars(cache: Path, name: str, coordinates: Sequence[str]) -> Path:
+    """A directory with these artefacts (group:artefact:version) and all they need at run time. Raises EngineError."""
+    version = coordinates[0].rpartition(":")[2]
+    place = cache / f"{name}-{version}"
+    with made_once(place) as building:
+        if building is not None:
+            maven = shutil.which("mvn")
+            if maven is None:
+                raise EngineMissing("Maven is not installed (Debian: apt-get install maven)")
+            pom = building / "pom.xml"
+            dependencies = "".join(_DEPENDENCY.format(*coordinate.split(":")) for coordinate in coordinates)
+            pom.write_text(_POM.format(name=name, dependencies=dependencies))
+            goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+            options = ["-DincludeScope=runtime", f"-DoutputDirectory={building}"]
+            run([maven, "-q", "-B", "-f", str(pom), goal, *options], f"Maven could not fetch {name} {version}")
+    return place
+
+
+def debian(name: str, package: str) -> str:
+    """The path of a program; as root on Debian its package is installed where it is missing. Raises EngineError."""
+    found = program(name)
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        cache = cache_directory()
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / "apt.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get gives up where another one runs
+            if program(name) is None:
+                for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+                    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                    run(["apt-get", *command], f"{package} could not be installed", environment=quiet)
+        found = program(name)
+    if found is None:
+        raise EngineMissing(f"{name} is not installed (Debian: apt-get install {package})")
+    return found
+
+
+def program(name: str) -> str | None:
+    """The path of a program, if it is installed."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    return shutil.which(name, path=places)
+
+
+def wheel(cache: Path, requirement: str) -> Path:
+    """A directory with a Python package, exactly the version named (name==version). Raises EngineError."""
+    place = cache / requirement.replace("==", "-")
+    with made_once(place) as building:
+        if building is not None:
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            run([*pip, "--target", str(building), requirement], f"pip could not fetch {requirement}")
+    return place
+
+
+def run(command: Sequence[str], complaint: str, *, environment: dict[str, str] | None = None) -> str:
+    """What a command prints. Raises EngineError with the complaint and the end of what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())[-400:]
+        raise EngineError(f"{complaint}: {said or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,126 @@
+"""Processes of engines: started so that they outlive us, known again by any process, ended with all they started.
+
+Linux only: what runs is read from /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from .engine import Server
+
+POLL_S = 0.05
+_KILLED_S = 10.0
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process that was started. Numbers are used again, so it is known by its number and by when it began."""
+
+    pid: int
+    began: str
+    stop_s: float
+    stop_signal: int
+
+    def runs(self) -> bool:
+        """Whether it is still there, and still the same one."""
+        return _began(self.pid) == self.began
+
+
+def spawn(server: Server) -> Process:
+    """Start a server; it writes to server.log in its directory."""
+    server.directory.mkdir(parents=True, exist_ok=True)
+    argv = list(server.argv)
+    if server.user is not None and os.geteuid() == 0:
+        argv = ["setpriv", f"--reuid={server.user}", f"--regid={server.user}", "--init-groups", "--", *argv]
+    with (server.directory / "server.log").open("ab") as log:
+        started = subprocess.Popen(  # noqa: S603
+            argv,
+            cwd=server.directory,
+            env={**os.environ, **server.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C here is not meant for it
+        )
+    started.returncode = 0  # else Python warns of a process that is left running: that is what is wanted
+    return Process(started.pid, _began(started.pid) or "", server.stop_s, int(server.stop_signal))
+
+
+def stop(processes: Iterable[Process]) -> bool:
+    """Ask processes to end, all at once, and kill those that take too long; whether any of them ran."""
+    running = [process for process in processes if process.runs()]
+    for process in running:
+        _signal(process.pid, process.stop_signal)
+    for process in running:
+        if not _gone([process], process.stop_s):
+            kill([process])
+    return bool(running)
+
+
+def kill(processes: Iterable[Process]) -> None:
+    """End processes and whatever they started, as a machine that loses its power would.
+
+    PostgreSQL does not start again as long as a process of the server before it is there.
+    """
+    families = [member for process in processes if process.runs() for member in _family(process)]
+    for member in families:
+        _signal(member.pid, signal.SIGKILL)
+    _gone(families, _KILLED_S)
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it ended by itself just now
+        os.kill(pid, number)
+
+
+def _gone(processes: Iterable[Process], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        while process.runs():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+    return True
+
+
+def _family(process: Process) -> list[Process]:
+    """A process, its children, theirs, and so on."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        fields = _fields(int(path.parent.name))
+        if fields is not None:
+            children.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    family, found = [], [process.pid]
+    while found:
+        pid = found.pop()
+        family.append(Process(pid, _began(pid) or "", 0, 0))
+        found += children.get(pid, [])
+    return family
+
+
+def _fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third on (proc(5)); None where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _began(pid: int) -> str | None:
+    """When a running process began, in ticks of this boot; None where none runs. A child that ended is reaped."""
+    fields = _fields(pid)
+    if fields is None:
+        return None
+    if fields[0] in "ZX" and int(fields[17]) <= 1:  # one with threads that are about to end still has its ports
+        with suppress(ChildProcessError):  # somebody else's child
+            os.waitpid(pid, os.WNOHANG)
+        return None
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[19]}"

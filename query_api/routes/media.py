@@ -1,0 +1,105 @@
+"""Reading media: /media/{id} for their owner, and, at the root, the addresses at which everyone can fetch them.
+
+An address that a tweet shows stays the same for as long as there is the medium. It leads to the object store by a link
+that the store has signed and that expires, so that no byte of a medium passes through here, and a deleted one is
+found no more.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Request, Response
+
+from events.ids import AccountId, MediaId, is_id, millis
+from rest import resources
+from rest.openapi import answers, fails, revalidated
+from rest.problems import ProblemError
+from rest.routing import MediaInPath, SignedIn, not_a_word, router, tagged
+from rest.times import rfc3339
+from stores.media import Medium
+from stores.readers import Readers
+
+from ..serving import Querying, Reading
+
+KEPT_S = 1800
+"""How long a redirect may be kept: links are good for an hour or more."""
+
+media = router("Media")
+media_files = router("Media")
+
+
+async def _medium(readers: Readers, id_: str, owner: AccountId | None = None) -> Medium:
+    """The medium, if anyone's or if it is `owner`'s. Raises a 404, a 410."""
+    found = await readers.media.by_id(MediaId(id_)) if is_id(id_) else None
+    if found is None or (owner is not None and found.owner != owner):
+        raise ProblemError("not-found", f"there is no medium {id_}")
+    if found.deleted:
+        raise ProblemError("gone", f"medium {id_} was deleted")
+    return found
+
+
+def shown(medium: Medium) -> resources.Medium:
+    """A medium as it is sent."""
+    variants = []
+    if medium.object is not None and medium.size is not None:
+        variants.append(
+            resources.Variant(
+                "original",
+                resources.medium_url(medium.id),
+                medium.content_type,
+                medium.size,
+                medium.width,
+                medium.height,
+            )
+        )
+    return resources.Medium(
+        medium.id,
+        "ready" if variants else "waiting",
+        medium.content_type,
+        medium.alt,
+        rfc3339(millis(medium.id)),
+        variants,
+    )
+
+
+@media.get("/media/{id}", response_model=None)
+@answers(resources.Medium)
+@revalidated
+@fails(410)
+async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers: Reading) -> Response:
+    """A medium of yours: how far it has come, and where its variants are.
+
+    Those of others are seen in their tweets and profiles.
+    """
+    not_a_word(id, "uploads", "GET")
+    return tagged(request, shown(await _medium(readers, id, viewer.account)))
+
+
+@media_files.get(
+    "/media/{id}/{variant}",
+    status_code=302,
+    response_class=Response,
+    responses={
+        302: {
+            "description": "Where the file is, for an hour at least",
+            "headers": {
+                "Location": {"description": "A signed address", "required": True, "schema": {"type": "string"}},
+                "Cache-Control": {"description": "How long to keep it", "required": True, "schema": {"type": "string"}},
+            },
+        }
+    },
+)
+@fails(404, 410, 503)
+async def get_file(
+    id: MediaInPath,
+    variant: Annotated[str, Path(description="As in `variants`", max_length=40, examples=["original"])],
+    queries: Querying,
+    readers: Reading,
+) -> Response:
+    """The file of a medium, for everyone who knows its address."""
+    medium = await _medium(readers, id)
+    if medium.object is None or variant != "original":
+        raise ProblemError("not-found", f"medium {id} has no variant {variant}")
+    headers = {"location": queries.link(medium.object, queries.now()), "cache-control": f"public, max-age={KEPT_S}"}
+    return Response(None, 302, headers)

@@ -1,0 +1,69 @@
+"""`minitwitter work`: the processes of the distributed profile that serve no API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from .options import Config, Data, Host, Port, load, run
+
+if TYPE_CHECKING:
+    from runtime.distributed.process import Role
+    from runtime.settings import Settings
+
+app = typer.Typer(
+    help="Processes of the distributed profile beside the APIs; each answers /healthz, /readyz and /metrics.",
+    no_args_is_help=True,
+)
+
+
+@app.command("projectors")
+def projectors(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+    """Project the log into Cassandra, Redis and PostgreSQL. Any number run and share the partitions.
+
+    Example: minitwitter work projectors --port 8001
+    """
+    from runtime.distributed.hosting import projecting
+
+    _run(data, host, port, config, "projectors", projecting)
+
+
+@app.command("streams")
+def streams(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+    """Derive notifications, sentiment and public tweets, as topics and as read models. Any number run.
+
+    Example: minitwitter work streams --port 8002
+    """
+    from runtime.distributed.hosting import streaming
+
+    _run(data, host, port, config, "streams", streaming)
+
+
+@app.command("relay")
+def relay(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+    """Publish to Kafka what the processes that decided it could not. Any number run, one leads.
+
+    Example: minitwitter work relay --port 8003
+    """
+    from runtime.distributed.relaying import Relaying
+
+    _run(data, host, port, config, "relay", Relaying)
+
+
+def _run(
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    name: str,
+    role: Callable[[Settings], Role],
+) -> None:
+    from runtime.distributed.process import Process
+    from runtime.telemetry import configure
+
+    settings = load(data, port, config, host=host).settings
+    configure(settings.log_level, name)
+    run(Process(settings, role(settings), lambda line: print(line, flush=True)).run())

@@ -1,0 +1,77 @@
+"""What the command API works with, put together the same way in either profile."""
+
+from __future__ import annotations
+
+from command_api.deciding import CommandStore
+from command_api.passwords import Passwords
+from command_api.routes.auth import Accounts
+from command_api.routes.executing import Commands, InHand, Limits
+from command_api.routes.media import Uploads
+from command_api.sign_in_attempts import SignInAttempts
+from command_api.signing_keys import KeyRing
+from command_api.tokens import AccessTokens, RefreshTokens
+from events.ids import Clock, HybridClock, Millis, Randomness
+from rest.rate_limits import Policy, RateLimits
+from rest.signing import ConsistencyTokens
+from rest.tickets import Tickets
+
+from . import metrics
+from .app import CommandSide
+from .settings import Settings
+
+_MINUTE = 60_000
+_DAY_S = 24 * 3600
+
+
+def policies(settings: Settings) -> Limits:
+    """The rate limits of the writing routes."""
+    limits = settings.rate_limits
+    return Limits(
+        tweets=(
+            Policy("tweets", limits.tweets_a_day, _DAY_S, limits.tweets_a_day),
+            Policy("tweets-burst", max(1, round(limits.tweets_a_second * 60)), 60, limits.tweets_burst),
+        ),
+        follows=(Policy("follows", limits.follows_a_day, _DAY_S, limits.follows_a_day),),
+        failed_sign_ins=(
+            Policy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
+        ),
+    )
+
+
+def command_side(
+    settings: Settings,
+    *,
+    store: CommandStore,
+    ids: HybridClock,
+    clock: Clock,
+    randomness: Randomness,
+    tokens: ConsistencyTokens,
+    limits: RateLimits,
+    passwords: Passwords,
+    signing_keys: KeyRing,
+    token_lifetime_ms: int,
+    tickets: Tickets,
+    uploads: Uploads,
+) -> CommandSide:
+    """The command side of an application."""
+    in_hand = InHand(settings.max_waiting_commands)
+    metrics.WAITING_COMMANDS.set_function(lambda: in_hand.count)
+    writing = policies(settings)
+    commands = Commands(
+        store=store,
+        ids=ids,
+        tokens=tokens,
+        limits=limits,
+        policies=writing,
+        edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
+        most_bytes=settings.max_body_bytes,
+        in_hand=in_hand,
+    )
+    accounts = Accounts(
+        passwords,
+        AccessTokens(signing_keys, clock, issuer=settings.issuer, lifetime_ms=token_lifetime_ms),
+        RefreshTokens(randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE),
+        SignInAttempts(limits, writing.failed_sign_ins),
+        tickets,
+    )
+    return CommandSide(commands, accounts, uploads)

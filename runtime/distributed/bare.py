@@ -1,0 +1,59 @@
+"""The application of a process that serves neither API: how it is, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from starlette.types import ASGIApp
+
+from events.ids import HybridClock, wall_clock
+from events.log import Positions
+from rest.authentication import NotSignedIn, Viewer
+from rest.rate_limits import LocalRateLimits, Policy
+from rest.signing import ConsistencyTokens
+from runtime import metrics
+from runtime.app import Parameters, build_app
+from runtime.operations import Part
+from runtime.settings import Settings
+from runtime.telemetry import RequestTelemetry
+
+
+class NothingToApply:
+    """Who has no read models has nothing to wait for."""
+
+    async def wait_for(self, positions: Positions, timeout: float) -> bool:
+        """Whatever it is, it is not to be seen here."""
+        return True
+
+
+def _nobody(authorization: bytes) -> Viewer:
+    raise NotSignedIn
+
+
+def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]]) -> ASGIApp:
+    """Health, readiness and metrics."""
+    anonymous = settings.rate_limits.anonymous_reads_a_minute
+    return build_app(
+        Parameters(
+            version=version("minitwitter"),
+            command=None,
+            query=None,
+            routers=(),
+            root_routers=(),
+            limits=LocalRateLimits(wall_clock),
+            authenticate=_nobody,
+            new_id=HybridClock().issue,
+            applied=NothingToApply(),
+            tokens=ConsistencyTokens(b"nobody has any"),
+            anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
+            telemetry=RequestTelemetry(),
+            registry=metrics.REGISTRY,
+            parts=lambda: list(parts()),
+            cors_origins=(),
+            trusted_proxies=settings.trusted_proxies,
+            most_bytes=settings.max_body_bytes,
+            longer={},
+            wait_s=0.0,
+        )
+    )

@@ -1,0 +1,114 @@
+"""The command API as a process: `minitwitter serve command`. It decides on PostgreSQL and appends to Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from math import inf
+
+from starlette.types import ASGIApp
+
+from events.ids import HybridClock
+from rest.authentication import Authenticator
+from rest.jwks import jwks
+from rest.rate_limits import LocalRateLimits, Policy
+from rest.signing import ConsistencyTokens
+from rest.tickets import Tickets
+from runtime import metrics
+from runtime.app import Parameters, build_app
+from runtime.command_side import command_side
+from runtime.media import MediaSide
+from runtime.operations import Part
+from runtime.routes import COMMAND_ROUTERS
+from runtime.settings import Settings
+from runtime.telemetry import RequestTelemetry
+
+from .bare import NothingToApply
+from .deciding import Deciding
+
+
+class Commanding:
+    """The role of the command API: everything but GET."""
+
+    name = "command"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._deciding = Deciding(settings)
+        self._media: MediaSide | None = None
+
+    async def start(self) -> None:
+        """Open the stores. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated."""
+        deciding = self._deciding
+        await deciding.start()
+        if self._media is None:
+            self._media = MediaSide(
+                self._settings, secret=deciding.token_key, clock=deciding.clock, randomness=deciding.randomness
+            )
+        await self._media.prepare()
+
+    def application(self) -> ASGIApp:
+        """The writing routes, the keys that tokens are verified with, health and metrics."""
+        settings, deciding, media = self._settings, self._deciding, self._media
+        assert media is not None
+        clock, lifetime_ms = deciding.clock, deciding.token_lifetime_ms
+        tokens = ConsistencyTokens(deciding.token_key)
+        limits = LocalRateLimits(clock)
+        limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
+        authenticator = Authenticator(
+            deciding.signing_keys, deciding.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
+        )
+        metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
+        anonymous = settings.rate_limits.anonymous_reads_a_minute
+        return build_app(
+            Parameters(
+                version=version("minitwitter"),
+                command=command_side(
+                    settings,
+                    store=deciding.store,
+                    ids=deciding.ids,
+                    clock=clock,
+                    randomness=deciding.randomness,
+                    tokens=tokens,
+                    limits=limits,
+                    passwords=deciding.passwords,
+                    signing_keys=deciding.signing_keys,
+                    token_lifetime_ms=lifetime_ms,
+                    tickets=Tickets(deciding.token_key, deciding.revocations, clock),
+                    uploads=media.uploads,
+                ),
+                query=None,
+                routers=COMMAND_ROUTERS,
+                limits=limits,
+                root_routers=(jwks(deciding.signing_keys.jwks),),
+                authenticate=authenticator.authenticate,
+                new_id=HybridClock(clock, deciding.randomness, drift_ms=inf).issue,
+                applied=NothingToApply(),
+                tokens=tokens,
+                anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
+                telemetry=RequestTelemetry(),
+                registry=metrics.REGISTRY,
+                parts=lambda: list(self.parts()),
+                cors_origins=settings.cors_origins,
+                trusted_proxies=settings.trusted_proxies,
+                most_bytes=settings.max_body_bytes,
+                longer=media.longer,
+                wait_s=0.0,
+            )
+        )
+
+    def parts(self) -> Sequence[Part]:
+        """PostgreSQL, without which nothing is decided, and Kafka, without which writes go on into the outbox."""
+        deciding = self._deciding
+        kafka = deciding.kafka_detail
+        return [Part("postgres", not deciding.detail, deciding.detail), Part("kafka", True, kafka)]
+
+    async def run(self) -> None:
+        """Look after what other processes do."""
+        await self._deciding.keep_looking()
+
+    async def stop(self) -> None:
+        """Finish the commands in hand."""
+        await self._deciding.stop()
+        if self._media is not None:
+            self._media.close()

@@ -1,0 +1,178 @@
+"""The command side on PostgreSQL and Kafka: what the command API decides with, and what it publishes through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from math import inf
+
+from confluent_kafka.admin import AdminClient
+
+from command_api.passwords import Passwords
+from command_api.postgres.answers import Answers
+from command_api.postgres.connections import Pool, open_pool, run
+from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials, revoked_since
+from command_api.postgres.keys import PostgresKeys
+from command_api.postgres.migrating import pending
+from command_api.postgres.publishing import Publishing
+from command_api.postgres.signing_keys import PostgresSigningKeys
+from command_api.postgres.store import PostgresCommandStore
+from events.ids import Clock, HybridClock, Millis, Randomness, wall_clock
+from events.kafka import topics
+from events.kafka.producing import KafkaPublisher
+from events.kafka.records import check_size
+from events.log import LogUnavailable, NotSetUp
+from events.sealing import MasterKeys, Sealer
+from rest.revocations import RecentRevocations
+from runtime.embedded.system import REVOCATION_SLACK_MS
+from runtime.settings import BadSettings, Settings
+from runtime.telemetry import logger
+
+from .process import required
+
+LOOK_S = 2.0
+"""Seconds between looks for what other processes did: sessions that they ended, signing keys that they made."""
+
+
+class NotMigrated(NotSetUp):
+    """The database has not been brought up to this software."""
+
+
+def master_keys(settings: Settings) -> MasterKeys:
+    """The master keys. Raises BadSettings, and what loading raises."""
+    if settings.master_key_file is None:
+        raise BadSettings(
+            "master_key_file: not set; every process of an installation needs the same one"
+            " (`minitwitter keys make-master FILE` makes it)"
+        )
+    return MasterKeys.load(settings.master_key_file)
+
+
+def admin(settings: Settings) -> AdminClient:
+    """A client that asks Kafka for its topics."""
+    assert settings.kafka_url is not None
+    return AdminClient({"bootstrap.servers": brokers(settings.kafka_url)})
+
+
+def brokers(url: str) -> str:
+    """HOST:PORT,HOST:PORT, however the setting writes it."""
+    return url.removeprefix("kafka://").rstrip("/")
+
+
+def publisher(settings: Settings) -> KafkaPublisher:
+    """What appends to Kafka."""
+    assert settings.kafka_url is not None
+    partitions = topics.partitions_of(partitions=settings.topic_partitions)
+    return KafkaPublisher(brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix)
+
+
+async def check_topics(settings: Settings) -> None:
+    """Whether Kafka has the topics as they have to be. Raises WrongTopics, LogUnavailable."""
+    await topics.check(admin(settings), partitions=settings.topic_partitions, prefix=settings.topic_prefix)
+
+
+async def check_migrated(pool: Pool) -> None:
+    """Whether PostgreSQL has this software's tables. Raises NotMigrated, LogUnavailable."""
+    waiting = await run(pool, pending)
+    if waiting:
+        raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
+
+
+class Deciding:
+    """Everything that decides, once `start` has come to its end."""
+
+    def __init__(self, settings: Settings, clock: Clock = wall_clock, randomness: Randomness = os.urandom) -> None:
+        required(settings, "kafka_url", "postgres_url")
+        self.settings = settings
+        self.clock = clock
+        self.randomness = randomness
+        self.sealer = Sealer(master_keys(settings))
+        self.ids = HybridClock(clock, randomness)
+        self.token_lifetime_ms = settings.access_token_minutes * 60_000
+        self._keep_ms = self.token_lifetime_ms + REVOCATION_SLACK_MS
+        self.revocations = RecentRevocations(self._keep_ms)
+        self._revocations_at = Millis(0)
+        self.passwords = Passwords(cost=settings.bcrypt_cost, threads=settings.password_threads)
+        assert settings.postgres_url is not None
+        self.pool = open_pool(settings.postgres_url.get_secret_value())
+        self.keys = PostgresKeys(self.pool, self.sealer, randomness)
+        # A drift of their own: when keys are made has nothing to do with ids of events.
+        self.signing_keys = PostgresSigningKeys(
+            self.pool, self.sealer, HybridClock(clock, randomness, drift_ms=inf), self._keep_ms
+        )
+        self.token_key = b""
+        self.store: PostgresCommandStore
+        self._publisher: KafkaPublisher | None = None
+        self._opened = False
+        self.detail = ""
+        """What keeps it from looking after what other processes do; empty when nothing does."""
+
+    async def start(self) -> None:
+        """Open the stores. Raises LogUnavailable, and then can be called again; WrongTopics, NotMigrated."""
+        if not self._opened:
+            await self.pool.open()
+            self._opened = True
+        await check_migrated(self.pool)
+        await check_topics(self.settings)
+        secret = self.settings.token_secret
+        self.token_key = await self.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
+        email_key = await self.keys.secret("email")
+        await self.look()
+        if self._publisher is None:
+            self._publisher = publisher(self.settings)
+        store = PostgresCommandStore(
+            self.pool,
+            Publishing(self.pool, self._publisher),
+            self.keys,
+            Answers(email_key, asking_credentials(email_key)),
+            email_key,
+            PostgresCredentialChanges(self.clock, self._keep_ms).changes,
+            self.ids,
+            owner=str(uuid.uuid4()),
+            check=check_size,
+            revoked=self.revocations.add,
+            most_waiting=self.settings.max_waiting_records,
+        )
+        await store.start()
+        self.store = store
+
+    async def look(self) -> None:
+        """Take in what other processes did. Raises LogUnavailable."""
+        # From a little before the last look: clocks differ, and a transaction commits after its time.
+        since = Millis(max(self._revocations_at - REVOCATION_SLACK_MS, self.clock() - self._keep_ms))
+        now = self.clock()
+        for session, at in await run(self.pool, lambda connection: revoked_since(connection, since)):
+            if not self.revocations.is_revoked(session):
+                self.revocations.add(session, at)
+        self._revocations_at = now
+        await self.signing_keys.refresh()
+
+    async def keep_looking(self) -> None:
+        """Look again and again, until cancelled."""
+        log = logger("minitwitter.deciding")
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+                await self.store.forget_old_answers()
+                self.detail = ""
+            except LogUnavailable as error:
+                if not self.detail:
+                    log.warning("PostgreSQL is away", detail=str(error))
+                self.detail = str(error)
+
+    @property
+    def kafka_detail(self) -> str:
+        """What keeps records from Kafka; writes go on all the same."""
+        return "" if self._publisher is None or not self._publisher.breaker.is_open else "Kafka does not answer"
+
+    async def stop(self) -> None:
+        """Finish what was begun, and close."""
+        if hasattr(self, "store"):
+            await self.store.close()
+        if self._publisher is not None:
+            await self._publisher.close()
+        self.passwords.close()
+        if self._opened:
+            await self.pool.close()

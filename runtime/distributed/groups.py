@@ -1,0 +1,175 @@
+"""The groups of processors of the distributed profile: what each store keeps, advanced by a group of its own.
+
+A group's effects and positions land in one store, so a store that is away holds up nothing but itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
+
+from events.codec import Codec
+from events.first_copies import Entity
+from events.log import New, Positions, TopicPartition
+from events.partitioning import partition_of
+from events.publishing import Publisher, outgoing
+from projectors.conversations import Conversations
+from projectors.counts import Counts
+from projectors.engagement import Engagement
+from projectors.graph import Graph
+from projectors.hashtag_search import HashtagSearch
+from projectors.hashtags import Hashtags
+from projectors.notifications import Notifications
+from projectors.public_tweets import PublicTweets
+from projectors.search import Search
+from projectors.sentiment import Sentiment
+from projectors.sessions import Sessions
+from projectors.tweets import Tweets
+from projectors.user_search import UserSearch
+from projectors.user_timelines import UserTimelines
+from projectors.users import Users
+from runtime.processing import Group
+from stores.cassandra.conversations import CassandraConversationRows
+from stores.cassandra.engagement import CassandraEngagementRows
+from stores.cassandra.graph import CassandraGraphRows
+from stores.cassandra.hashtags import CassandraHashtagRows
+from stores.cassandra.notifications import CassandraNotificationRows, CassandraRaisedNotifications
+from stores.cassandra.public_tweets import CassandraPublicTweetRows, CassandraPublicTweets
+from stores.cassandra.sentiment import CassandraSentimentRows
+from stores.cassandra.session import CassandraSession
+from stores.cassandra.sessions import CassandraSessionRows
+from stores.cassandra.sink import CassandraSink
+from stores.cassandra.tweets import CassandraTweetRows
+from stores.cassandra.user_timelines import CassandraUserTimelineRows
+from stores.cassandra.users import CassandraUserRows
+from stores.postgres.database import Database
+from stores.postgres.hashtag_search import PostgresHashtagSearchRows
+from stores.postgres.search import PostgresSearchRows
+from stores.postgres.sink import PostgresSink
+from stores.postgres.user_search import PostgresUserSearchRows
+from stores.redis.connection import Client
+from stores.redis.counts import RedisCountRows
+from stores.redis.sink import Keys, RedisSink
+from stores.sink import Sink
+from streams.notifications import Notifications as NotificationsStream
+from streams.public_tweets import PublicTweets as PublicTweetsStream
+from streams.scoring import Scorer
+from streams.sentiment import Sentiment as SentimentStream
+
+TIMELINES, COUNTS, SEARCH, STREAMS = "timelines", "counts", "search", "streams"
+GROUPS = (TIMELINES, COUNTS, SEARCH, STREAMS)
+
+
+@cache
+def _scorer() -> Scorer:
+    return Scorer()
+
+
+def timelines(session: CassandraSession, keyspace: str) -> Group:
+    """What Cassandra keeps of the source topics."""
+    sink = CassandraSink(session, keyspace, TIMELINES)
+    return Group(
+        TIMELINES,
+        [
+            Users(CassandraUserRows(sink, keyspace)),
+            Graph(CassandraGraphRows(sink, keyspace)),
+            Tweets(CassandraTweetRows(sink, keyspace)),
+            Engagement(CassandraEngagementRows(sink, keyspace)),
+            UserTimelines(CassandraUserTimelineRows(sink, keyspace)),
+            Conversations(CassandraConversationRows(sink, keyspace)),
+            Hashtags(CassandraHashtagRows(sink, keyspace)),
+            Sessions(CassandraSessionRows(sink, keyspace)),
+        ],
+        [],
+        sink,
+    )
+
+
+def count_keys(prefix: str) -> Keys:
+    """Where Redis keeps the counters of this version of their projector; `prefix` is that of the topics."""
+    return Keys(f"{prefix}{Counts.model}@{Counts.version}")
+
+
+def counts(client: Client, prefix: str, partitions: int, ends: Callable[[], Awaitable[Positions]]) -> Group:
+    """The counters, in Redis. `ends` tells where the log's partitions end."""
+    topics = Counts.topics()
+
+    def place_of(entity: Entity) -> TopicPartition:
+        topic, key = entity
+        return TopicPartition(topic, partition_of(key, partitions))
+
+    async def ends_of_counts() -> Positions:
+        return Positions((place, end) for place, end in (await ends()).items() if place.topic in topics)
+
+    sink = RedisSink(
+        client, count_keys(prefix), place_of=place_of, ends=ends_of_counts, new_epoch=lambda: secrets.token_hex(8)
+    )
+    return Group(COUNTS, [Counts(RedisCountRows(sink))], [], sink)
+
+
+def search(database: Database) -> Group:
+    """The search of tweets, users and hashtags, in PostgreSQL."""
+    tweets, users, hashtags = PostgresSearchRows(), PostgresUserSearchRows(), PostgresHashtagSearchRows()
+    sink = PostgresSink(database, SEARCH, [tweets, users, hashtags])
+    return Group(SEARCH, [Search(tweets), UserSearch(users), HashtagSearch(hashtags)], [], sink)
+
+
+def streams(session: CassandraSession, keyspace: str, publisher: Publisher, codec: Codec) -> Group:
+    """What is derived, published, and kept in Cassandra: notifications, sentiment, public tweets."""
+    sink = CassandraSink(session, keyspace, STREAMS)
+    publishing = PublishingSink(sink, publisher, codec)
+    raised = CassandraRaisedNotifications(session, sink, keyspace)
+    contexts = CassandraPublicTweets(session, sink, keyspace)
+    return Group(
+        STREAMS,
+        [
+            Notifications(CassandraNotificationRows(sink, keyspace)),
+            Sentiment(CassandraSentimentRows(sink, keyspace)),
+            PublicTweets(CassandraPublicTweetRows(sink, keyspace)),
+        ],
+        [
+            lambda emit: NotificationsStream(emit, raised),
+            lambda emit: SentimentStream(emit, _scorer()),
+            lambda emit: PublicTweetsStream(emit, _scorer(), contexts),
+        ],
+        publishing,
+        publishing.keep,
+    )
+
+
+class PublishingSink:
+    """A sink whose batches are published before they land: what is derived is never missing from its topic.
+
+    A batch that is published and does not land is derived and published again, the same records: law 4.
+    """
+
+    def __init__(self, sink: Sink, publisher: Publisher, codec: Codec) -> None:
+        self._sink = sink
+        self._publisher = publisher
+        self._codec = codec
+        self._kept: list[New] = []
+        self.positions = sink.positions
+        self.newest = sink.newest
+        self.begin = sink.begin
+        self.applying = sink.applying
+
+    def keep(self, news: Sequence[New]) -> None:
+        """These are to be published with the batch."""
+        self._kept.extend(news)
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Publish, then land. Raises LogUnavailable, StoreUnavailable."""
+        try:
+            if self._kept:
+                await self._publisher.publish([outgoing(new, self._codec) for new in self._kept])
+        except BaseException:
+            await self.abandon()
+            raise
+        self._kept = []
+        await self._sink.commit(positions, newest)
+
+    async def abandon(self) -> None:
+        """Undo the batch; what of it was published comes again."""
+        self._kept = []
+        await self._sink.abandon()

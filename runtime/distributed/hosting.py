@@ -1,0 +1,220 @@
+"""`minitwitter work projectors` and `work streams`: groups of processors on Faust, one member each of their groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from command_api.postgres.connections import Pool, open_pool
+from command_api.postgres.keys import PostgresKeys
+from events.codec import Codec
+from events.kafka import topics
+from events.kafka.log import KafkaLogReader
+from events.kafka.producing import KafkaPublisher
+from events.kafka.records import opened, stored
+from events.log import Positions, Record
+from events.sealing import Sealer
+from runtime import metrics
+from runtime.operations import Part
+from runtime.processing import Group
+from runtime.settings import Settings
+from runtime.telemetry import logger
+from stores.cassandra.address import Address
+from stores.cassandra.session import CassandraSession
+from stores.postgres.database import Database
+from stores.redis.connection import Client, connect
+from stores.sink import SinkMoved
+from streams.faust_worker import FaustWorker, Message
+
+from . import groups
+from .bare import bare_application
+from .deciding import brokers, check_migrated, check_topics, master_keys, publisher
+from .process import AWAY, required
+
+
+class Stores:
+    """The engines of the read side, opened when they are first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        required(settings, "kafka_url", "postgres_url", "cassandra_url", "redis_url")
+        assert settings.postgres_url is not None
+        assert settings.cassandra_url is not None
+        self.settings = settings
+        self.postgres_url = settings.postgres_url.get_secret_value()
+        self.address = Address.parse(settings.cassandra_url.get_secret_value())
+        self.sealer = Sealer(master_keys(settings))
+        self.codec = Codec(self.sealer)
+        self.pool: Pool | None = None
+        self.cassandra: CassandraSession | None = None
+        self.redis: Client | None = None
+        self.reader: KafkaLogReader | None = None
+
+    async def open(self) -> None:
+        """Open them. Raises one of AWAY, and can be called again; NotSetUp."""
+        settings = self.settings
+        assert settings.kafka_url is not None
+        assert settings.redis_url is not None
+        if self.pool is None:
+            self.pool = open_pool(self.postgres_url, most=4)
+            await self.pool.open()
+        self.keys = PostgresKeys(self.pool, self.sealer)
+        await check_migrated(self.pool)
+        await check_topics(settings)
+        if self.cassandra is None:
+            self.cassandra = await CassandraSession.connect(self.address)
+        if self.redis is None:
+            self.redis = connect(settings.redis_url.get_secret_value())
+        if self.reader is None:
+            self.reader = KafkaLogReader(
+                brokers(settings.kafka_url),
+                topics.partitions_of(partitions=settings.topic_partitions),
+                self.codec,
+                self.keys,
+                prefix=settings.topic_prefix,
+            )
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self.reader is not None:
+            await self.reader.close()
+        if self.redis is not None:
+            await self.redis.aclose()
+        if self.cassandra is not None:
+            await self.cassandra.close()
+        if self.pool is not None:
+            await self.pool.close()
+
+
+class Hosted:
+    """A group as a worker hosts it."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self.name = group.name
+        self.topics = group.topics
+
+    async def positions(self) -> Positions:
+        """How far its effects reach."""
+        return await self._group.sink.positions()
+
+    async def apply(self, records: Sequence[Record], positions: Positions) -> object:
+        """Land one batch."""
+        return await self._group.apply(records, positions)
+
+
+class Hosting:
+    """A role that hosts groups; `make` makes them of the stores."""
+
+    def __init__(
+        self, name: str, settings: Settings, make: Callable[[Stores, KafkaPublisher | None], list[Group]]
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._make = make
+        self.stores = Stores(settings)
+        self._publisher: KafkaPublisher | None = None
+        self._groups: list[Group] = []
+        self._workers: dict[str, FaustWorker] = {}
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Open the stores. Raises one of AWAY, NotSetUp."""
+        await self.stores.open()
+        if self._publisher is None:
+            self._publisher = publisher(self._settings)
+        self._groups = self._make(self.stores, self._publisher)
+
+    def _worker(self, group: Group) -> FaustWorker:
+        assert self._settings.kafka_url is not None
+        applied = metrics.APPLIED.labels(group.name)
+        return FaustWorker(
+            Hosted(group),
+            self._decode,
+            brokers=brokers(self._settings.kafka_url),
+            prefix=self._settings.topic_prefix,
+            away=AWAY,
+            batch=self._settings.worker_batch,
+            session_s=self._settings.worker_session_s,
+            on_advance=lambda positions, records: applied.inc(records),
+        )
+
+    async def _decode(self, messages: Sequence[Message]) -> list[Record]:
+        prefix = self._settings.topic_prefix
+        found = [
+            stored(m.topic.removeprefix(prefix), m.partition, m.offset, m.key, m.value, _headers(m.headers))
+            for m in messages
+        ]
+        return await opened(found, self.stores.codec, self.stores.keys)
+
+    def application(self) -> ASGIApp:
+        """Health and metrics."""
+        return bare_application(self._settings, self.parts)
+
+    def parts(self) -> Sequence[Part]:
+        """Each group, and what keeps it from working."""
+        return [Part(name, not worker.detail, worker.detail) for name, worker in self._workers.items()]
+
+    async def run(self) -> None:
+        """Work until cancelled. The first worker that fails ends all: a supervisor starts the process again."""
+        tasks = [asyncio.create_task(self._host(group)) for group in self._groups]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stopping = True
+            for worker in self._workers.values():
+                worker.stop()
+            await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+
+    async def _host(self, group: Group) -> None:
+        """Host a group; again from where its sink stands where that is not as it was left: wiped, say, or restored."""
+        while not self._stopping:
+            worker = self._workers[group.name] = self._worker(group)
+            try:
+                await worker.run()
+            except SinkMoved as moved:
+                logger("minitwitter.hosting").warning("starting again from the sink", group=group.name, why=str(moved))
+            else:
+                return
+
+    async def stop(self) -> None:
+        """Close the stores."""
+        if self._publisher is not None:
+            await self._publisher.close()
+        await self.stores.close()
+
+
+def _headers(headers: Any) -> list[tuple[str, bytes | None]]:
+    """Faust hands over pairs or a mapping, as its driver likes."""
+    return list(headers.items()) if isinstance(headers, dict) else list(headers or ())
+
+
+def projecting(settings: Settings) -> Hosting:
+    """The role of the projectors: what Cassandra, Redis and PostgreSQL keep of the source topics."""
+
+    def make(stores: Stores, _: KafkaPublisher | None) -> list[Group]:
+        assert stores.cassandra is not None
+        assert stores.redis is not None
+        assert stores.reader is not None
+        return [
+            groups.timelines(stores.cassandra, stores.address.keyspace),
+            groups.counts(stores.redis, settings.topic_prefix, settings.topic_partitions, stores.reader.ends),
+            groups.search(Database(stores.postgres_url)),
+        ]
+
+    return Hosting("projectors", settings, make)
+
+
+def streaming(settings: Settings) -> Hosting:
+    """The role of the streams: what is derived of the source topics."""
+
+    def make(stores: Stores, published: KafkaPublisher | None) -> list[Group]:
+        assert stores.cassandra is not None
+        assert published is not None
+        return [groups.streams(stores.cassandra, stores.address.keyspace, published, stores.codec)]
+
+    return Hosting("streams", settings, make)

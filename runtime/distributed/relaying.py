@@ -1,0 +1,62 @@
+"""The relay as a process: `minitwitter work relay`. Any number run; one leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp
+
+from command_api.postgres.connections import open_pool
+from command_api.postgres.relay import Relay
+from events.kafka.producing import KafkaPublisher
+from runtime.operations import Part
+from runtime.settings import Settings
+
+from .bare import bare_application
+from .deciding import check_migrated, check_topics, publisher
+from .process import required
+
+
+class Relaying:
+    """The role of publishing what the processes that decided it could not."""
+
+    name = "relay"
+
+    def __init__(self, settings: Settings) -> None:
+        required(settings, "kafka_url", "postgres_url")
+        assert settings.postgres_url is not None
+        self._settings = settings
+        self._url = settings.postgres_url.get_secret_value()
+        self._publisher: KafkaPublisher | None = None
+        self._relay: Relay | None = None
+
+    async def start(self) -> None:
+        """See that the engines are what they have to be. Raises LogUnavailable, WrongTopics, NotMigrated."""
+        pool = open_pool(self._url, most=2)
+        try:
+            await pool.open()
+            await check_migrated(pool)
+        finally:
+            await pool.close()
+        await check_topics(self._settings)
+        self._publisher = publisher(self._settings)
+        self._relay = Relay(self._url, self._publisher)
+
+    def application(self) -> ASGIApp:
+        """Health and metrics."""
+        return bare_application(self._settings, self.parts)
+
+    def parts(self) -> Sequence[Part]:
+        """It is ready when it runs: waiting to lead is what all but one do."""
+        down = self._publisher is not None and self._publisher.breaker.is_open
+        return [Part("kafka", not down, "Kafka does not answer" if down else "")]
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        assert self._relay is not None
+        await self._relay.run()
+
+    async def stop(self) -> None:
+        """Let what is on its way arrive."""
+        if self._publisher is not None:
+            await self._publisher.close()

@@ -1,0 +1,64 @@
+"""Media as the settings choose them: the object store, what checks files, and the routes that belong to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter
+
+from command_api.media.checking import Checking
+from command_api.routes.executing import InHand
+from command_api.routes.media import MEDIA_PATH, Uploads
+from events.ids import Clock, Randomness
+from query_api.routes.media import media_files
+from rest.rate_limits import Policy
+from stores.localfs.objects import PATH, LocalObjects
+from stores.objects import Objects
+
+from .media_store import FORM_BYTES, media_store
+from .settings import Settings
+
+_DAY_S = 24 * 3600
+_MINUTE_MS = 60_000
+
+
+class MediaSide:
+    """What both sides of the application need for media. `secret` signs the addresses of the folder.
+
+    `longer` are the paths that take more than a usual body; `root_routers` stand outside of the API.
+    """
+
+    def __init__(self, settings: Settings, *, secret: bytes, clock: Clock, randomness: Randomness) -> None:
+        chosen = settings.media
+        self.checking = Checking(most_pixels=chosen.max_pixels, threads=chosen.threads, waiting=chosen.uploads_at_once)
+        self.objects: Objects
+        routers: list[APIRouter] = [media_files]
+        if chosen.s3 is None:
+            folder = LocalObjects(chosen.folder or settings.data / "media", secret, clock, randomness)
+            self.objects = folder
+            routers.append(media_store(folder))
+        else:
+            from stores.s3.objects import Location, S3Objects  # its client is installed with the distributed profile
+
+            self.objects = S3Objects(Location.parse(chosen.s3.get_secret_value()), public=chosen.s3_public)
+        self.root_routers: Sequence[APIRouter] = routers
+        a_day = settings.rate_limits.uploads_a_day
+        self.uploads = Uploads(
+            objects=self.objects,
+            checking=self.checking,
+            policies=(Policy("uploads", a_day, _DAY_S, a_day),),
+            in_hand=InHand(chosen.uploads_at_once),
+            most_bytes=chosen.max_bytes,
+            form_ms=chosen.form_minutes * _MINUTE_MS,
+        )
+        most = chosen.max_bytes + FORM_BYTES
+        self.longer: Mapping[str, int] = {MEDIA_PATH: most, PATH: most}
+
+    async def prepare(self) -> None:
+        """Have the store ready to be written to. Raises StoreUnavailable."""
+        await self.objects.prepare()
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.checking.close()
+        self.objects.close()

@@ -1,0 +1,61 @@
+"""Conversations on Cassandra: one row a reply by what it replies to, one the other way. Two writes a reply.
+
+Going up is a read a step, each waiting for the one before; going down is as any list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from events.ids import TweetId, from_bytes, to_bytes
+
+from ..pages import Page
+from .address import checked
+from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .session import CassandraSession
+from .sink import CassandraSink
+
+REPLIES = Listing("replies", ("parent",), "tweet", (), DAY_MS, newest_first=False)
+
+
+class CassandraConversationRows:
+    """The ConversationRows port."""
+
+    def __init__(self, sink: CassandraSink, keyspace: str) -> None:
+        self._sink = sink
+        self._replies = ListedRows(sink, keyspace, REPLIES)
+        self._insert = f"INSERT INTO {checked(keyspace)}.parents (tweet, parent) VALUES (?, ?) USING TIMESTAMP ?"
+
+    def replied(self, tweet: TweetId, to: TweetId) -> None:
+        """`tweet` is a reply to another."""
+        self._replies.put((to_bytes(to),), tweet)
+        self._sink.write(self._insert, to_bytes(tweet), to_bytes(to), self._sink.stamp)
+
+
+class CassandraConversations:
+    """The Conversations port."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self._session = session
+        self._replies = Listed(session, keyspace, REPLIES)
+        self._parent = f"SELECT parent FROM {checked(keyspace)}.parents WHERE tweet=?"
+
+    async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:
+        """What a tweet replies to, nearest first."""
+        found: list[TweetId] = []
+        key = to_bytes(tweet)
+        while len(found) < limit and (rows := await self._session.read(self._parent, (key,))):
+            key = rows[0][0]
+            found.append(TweetId(from_bytes(key)))
+        return found
+
+    async def replies(self, tweet: TweetId, after: str | None, limit: int) -> Page[TweetId]:
+        """The direct replies to a tweet, oldest first."""
+        rows, next_ = await self._replies.page((to_bytes(tweet),), after, limit)
+        return Page([TweetId(from_bytes(key)) for (key,) in rows], next_)
+
+    async def first_replies(self, tweets: Collection[TweetId], limit: int) -> dict[TweetId, list[TweetId]]:
+        """The first direct replies to each of the tweets."""
+        pages = await asyncio.gather(*(self.replies(tweet, None, limit) for tweet in tweets))
+        return {tweet: page.items for tweet, page in zip(tweets, pages, strict=True) if page.items}

@@ -1,0 +1,163 @@
+"""Engagement on Cassandra: marks by account, and lists by account and by tweet, checked against the marks when read.
+
+A like is three writes, taking it back one: it does not know when the like was, so the lists keep its rows. Marks are
+by the 30 days in which the tweet was posted, so those of a page of tweets are one read or two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+
+from events.ids import AccountId, ActivityId, TweetId, from_bytes, millis, to_bytes
+
+from ..engagement import Marks
+from ..pages import Page
+from .address import checked
+from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing
+from .session import CassandraSession, Row
+from .sink import CassandraSink
+
+BY_ACCOUNT = Listing("marks_by_account", ("account", "kind"), "at", ("tweet",), MONTH_MS)
+BY_TWEET = Listing("marks_by_tweet", ("tweet", "kind"), "at", ("account",), DAY_MS)
+QUOTES = Listing("quotes", ("quoted",), "tweet", (), DAY_MS)
+LIKE, RETWEET, BOOKMARK = 1, 2, 4
+
+
+def _month(tweet: str) -> int:
+    return millis(tweet) // MONTH_MS
+
+
+class CassandraEngagementRows:
+    """The EngagementRows port. Retweets are not listed by account: that is its timeline; nor bookmarks by tweet."""
+
+    def __init__(self, sink: CassandraSink, keyspace: str) -> None:
+        self._sink = sink
+        self._by_account = ListedRows(sink, keyspace, BY_ACCOUNT)
+        self._by_tweet = ListedRows(sink, keyspace, BY_TWEET)
+        self._quotes = ListedRows(sink, keyspace, QUOTES)
+        name = checked(keyspace)
+        self._mark = (
+            f"INSERT INTO {name}.marks (account, month, tweet, kind, at) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
+        )
+        self._unmark = f"DELETE FROM {name}.marks USING TIMESTAMP ? WHERE account=? AND month=? AND tweet=? AND kind=?"
+
+    def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
+        """A like is there."""
+        self._put(actor, tweet, LIKE, at)
+        self._by_account.put((to_bytes(actor), LIKE), at, to_bytes(tweet))
+        self._by_tweet.put((to_bytes(tweet), LIKE), at, to_bytes(actor))
+
+    def unliked(self, actor: AccountId, tweet: TweetId) -> None:
+        """A like is no longer."""
+        self._remove(actor, tweet, LIKE)
+
+    def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
+        """A retweet is there."""
+        self._put(actor, tweet, RETWEET, retweet)
+        self._by_tweet.put((to_bytes(tweet), RETWEET), retweet, to_bytes(actor))
+
+    def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
+        """A retweet is no longer."""
+        self._remove(actor, tweet, RETWEET)
+
+    def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
+        """A bookmark is there."""
+        self._put(owner, tweet, BOOKMARK, at)
+        self._by_account.put((to_bytes(owner), BOOKMARK), at, to_bytes(tweet))
+
+    def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
+        """A bookmark is no longer."""
+        self._remove(owner, tweet, BOOKMARK)
+
+    def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
+        """`tweet` quotes another."""
+        self._quotes.put((to_bytes(quoted),), tweet)
+
+    def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
+        """A tweet that quoted another is deleted."""
+        self._quotes.remove((to_bytes(quoted),), tweet)
+
+    def _put(self, account: AccountId, tweet: TweetId, kind: int, at: str) -> None:
+        key = to_bytes(tweet)
+        self._sink.write(self._mark, to_bytes(account), _month(tweet), key, kind, to_bytes(at), self._sink.stamp)
+
+    def _remove(self, account: AccountId, tweet: TweetId, kind: int) -> None:
+        self._sink.write(self._unmark, self._sink.stamp, to_bytes(account), _month(tweet), to_bytes(tweet), kind)
+
+
+class CassandraEngagement:
+    """The Engagement port."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self._session = session
+        self._by_account = Listed(session, keyspace, BY_ACCOUNT)
+        self._by_tweet = Listed(session, keyspace, BY_TWEET)
+        self._quotes = Listed(session, keyspace, QUOTES)
+        name = checked(keyspace)
+        self._marks = f"SELECT tweet, kind, at FROM {name}.marks WHERE account=? AND month=? AND tweet IN ?"
+        self._marks_of = f"SELECT account, at FROM {name}.marks WHERE account IN ? AND month=? AND tweet=? AND kind=?"
+
+    async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
+        """What an account did with each of the tweets."""
+        done: dict[bytes, set[int]] = {}
+        for tweet, kind, _ in await self._of(to_bytes(account), tweets):
+            done.setdefault(tweet, set()).add(kind)
+        return {
+            tweet: Marks(LIKE in kinds, RETWEET in kinds, BOOKMARK in kinds)
+            for tweet in tweets
+            if (kinds := done.get(to_bytes(tweet)))
+        }
+
+    async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who likes a tweet."""
+        return await self._accounts(tweet, LIKE, before, limit)
+
+    async def retweeters(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who passed a tweet on."""
+        return await self._accounts(tweet, RETWEET, before, limit)
+
+    async def quotes(self, tweet: TweetId, before: str | None, limit: int) -> Page[TweetId]:
+        """The tweets that quote a tweet."""
+        rows, next_ = await self._quotes.page((to_bytes(tweet),), before, limit)
+        return Page([TweetId(from_bytes(key)) for (key,) in rows], next_)
+
+    async def likes(self, account: AccountId, before: str | None, limit: int) -> Page[TweetId]:
+        """What an account likes."""
+        return await self._tweets(account, LIKE, before, limit)
+
+    async def bookmarks(self, owner: AccountId, before: str | None, limit: int) -> Page[TweetId]:
+        """What an account keeps for later."""
+        return await self._tweets(owner, BOOKMARK, before, limit)
+
+    async def _of(self, account: bytes, tweets: Iterable[str]) -> list[Row]:
+        months: dict[int, list[bytes]] = {}
+        for tweet in tweets:
+            months.setdefault(_month(tweet), []).append(to_bytes(tweet))
+        found = await asyncio.gather(
+            *(self._session.read_by_keys(self._marks, keys, account, month) for month, keys in months.items())
+        )
+        return [row for rows in found for row in rows]
+
+    async def _accounts(self, tweet: TweetId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
+        key = to_bytes(tweet)
+        after = (_month(tweet), key, kind)
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            facts = await self._session.read_by_keys(self._marks_of, {who for _, who in rows}, after=after)
+            since = {account: at for account, at in facts}  # noqa: C416  # of rows, which dict() has no type for
+            return [since.get(who) == at for at, who in rows]
+
+        rows, next_ = await self._by_tweet.page((key, kind), before, limit, shown)
+        return Page([AccountId(from_bytes(who)) for _, who in rows], next_)
+
+    async def _tweets(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[TweetId]:
+        key = to_bytes(account)
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            facts = await self._of(key, {from_bytes(tweet) for _, tweet in rows})
+            since = {tweet: at for tweet, of_kind, at in facts if of_kind == kind}
+            return [since.get(tweet) == at for at, tweet in rows]
+
+        rows, next_ = await self._by_account.page((key, kind), before, limit, shown)
+        return Page([TweetId(from_bytes(tweet)) for _, tweet in rows], next_)

@@ -1,0 +1,181 @@
+"""The graph on Cassandra: facts by who made them, and lists by when that was, checked against the facts when read.
+
+A follow is three writes, an unfollow one: it does not know when the follow began, so the lists keep its rows. Who
+blocks a viewer is asked of the others' own rows, since a row for each in one partition of the viewer's would have no
+bound. The facts of one account are one partition: what it follows, blocks and mutes is done by hand, one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from events.ids import AccountId, from_bytes, to_bytes
+
+from ..graph import NOBODY_UNSEEN, STRANGERS, Relation, Unseen
+from ..pages import Page
+from .address import checked
+from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing, Shown
+from .session import CassandraSession, Row
+from .sink import CassandraSink
+
+FOLLOWING = Listing("following", ("account",), "at", ("other",), MONTH_MS)
+FOLLOWERS = Listing("followers", ("account",), "at", ("other",), DAY_MS)
+BARRIERS = Listing("barriers_by_time", ("account", "kind"), "at", ("other",), MONTH_MS)
+BLOCKING, MUTING = 1, 3
+
+
+class CassandraGraphRows:
+    """The GraphRows port."""
+
+    def __init__(self, sink: CassandraSink, keyspace: str) -> None:
+        self._sink = sink
+        self._following = ListedRows(sink, keyspace, FOLLOWING)
+        self._followers = ListedRows(sink, keyspace, FOLLOWERS)
+        self._barriers = ListedRows(sink, keyspace, BARRIERS)
+        name = checked(keyspace)
+        self._follow = f"INSERT INTO {name}.follows (follower, followee, at) VALUES (?, ?, ?) USING TIMESTAMP ?"
+        self._unfollow = f"DELETE FROM {name}.follows USING TIMESTAMP ? WHERE follower=? AND followee=?"
+        self._raise = f"INSERT INTO {name}.barriers (account, other, kind, at) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+        self._lower = f"DELETE FROM {name}.barriers USING TIMESTAMP ? WHERE account=? AND other=? AND kind=?"
+
+    def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
+        """A follow is there."""
+        a, b = to_bytes(follower), to_bytes(followee)
+        self._sink.write(self._follow, a, b, to_bytes(at), self._sink.stamp)
+        self._following.put((a,), at, b)
+        self._followers.put((b,), at, a)
+
+    def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
+        """A follow is no longer."""
+        self._sink.write(self._unfollow, self._sink.stamp, to_bytes(follower), to_bytes(followee))
+
+    def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
+        """A block is there."""
+        self._up(blocker, blocked, BLOCKING, at)
+
+    def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
+        """A block is no longer."""
+        self._down(blocker, blocked, BLOCKING)
+
+    def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
+        """A mute is there."""
+        self._up(owner, muted, MUTING, at)
+
+    def unmuted(self, owner: AccountId, muted: AccountId) -> None:
+        """A mute is no longer."""
+        self._down(owner, muted, MUTING)
+
+    def _up(self, account: AccountId, other: AccountId, kind: int, at: str) -> None:
+        a, b = to_bytes(account), to_bytes(other)
+        self._sink.write(self._raise, a, b, kind, to_bytes(at), self._sink.stamp)
+        self._barriers.put((a, kind), at, b)
+
+    def _down(self, account: AccountId, other: AccountId, kind: int) -> None:
+        self._sink.write(self._lower, self._sink.stamp, to_bytes(account), to_bytes(other), kind)
+
+
+class CassandraGraph:
+    """The Graph port."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self._session = session
+        self._following = Listed(session, keyspace, FOLLOWING)
+        self._followers = Listed(session, keyspace, FOLLOWERS)
+        self._barriers = Listed(session, keyspace, BARRIERS)
+        name = checked(keyspace)
+        self._followed = f"SELECT followee, at FROM {name}.follows WHERE follower=? AND followee IN ?"
+        self._followed_by = f"SELECT follower, at FROM {name}.follows WHERE follower IN ? AND followee=?"
+        self._behind = f"SELECT other, at, kind FROM {name}.barriers WHERE account=? AND other IN ?"
+        self._blocked_by = f"SELECT account FROM {name}.barriers WHERE account IN ? AND other=? AND kind={BLOCKING}"
+        self._followees = f"SELECT followee FROM {name}.follows WHERE follower=?"
+
+    async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
+        """How `viewer` stands to each of the others."""
+        key, keys = to_bytes(viewer), [to_bytes(other) for other in others]
+        read = self._session.read_by_keys
+        followed, followed_by, behind, blocked_by = await asyncio.gather(
+            read(self._followed, keys, key),
+            read(self._followed_by, keys, after=(key,)),
+            read(self._behind, keys, key),
+            read(self._blocked_by, keys, after=(key,)),
+        )
+        following, followers = {row[0] for row in followed}, {row[0] for row in followed_by}
+        blockers = {row[0] for row in blocked_by}
+        barriers = {(other, kind) for other, _, kind in behind}
+        relations = {
+            other: Relation(
+                k in following, k in followers, (k, BLOCKING) in barriers, k in blockers, (k, MUTING) in barriers
+            )
+            for other, k in zip(others, keys, strict=True)
+        }
+        return {other: relation for other, relation in relations.items() if relation != STRANGERS}
+
+    async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
+        """Those of the others that `viewer` does not see."""
+        key, keys = to_bytes(viewer), [to_bytes(other) for other in others]
+        behind, blocked_by = await asyncio.gather(
+            self._session.read_by_keys(self._behind, keys, key),
+            self._session.read_by_keys(self._blocked_by, keys, after=(key,)),
+        )
+        if not behind and not blocked_by:
+            return NOBODY_UNSEEN
+        blocked = {row[0] for row in blocked_by} | {other for other, _, kind in behind if kind == BLOCKING}
+        muted = {other for other, _, kind in behind if kind == MUTING}
+        return Unseen(frozenset(map(_account, blocked)), frozenset(map(_account, muted)))
+
+    async def followees(self, account: AccountId) -> list[AccountId]:
+        """Everyone that an account follows."""
+        return [_account(key) for (key,) in await self._session.read(self._followees, (to_bytes(account),))]
+
+    async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Who follows an account."""
+        key = to_bytes(account)
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            facts = await self._session.read_by_keys(self._followed_by, {other for _, other in rows}, after=(key,))
+            return _standing(rows, facts)
+
+        return await self._page(self._followers, (key,), before, limit, shown)
+
+    async def following(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account follows."""
+        key = to_bytes(account)
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            return _standing(rows, await self._session.read_by_keys(self._followed, {other for _, other in rows}, key))
+
+        return await self._page(self._following, (key,), before, limit, shown)
+
+    async def blocks(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account blocks."""
+        return await self._barriers_page(account, BLOCKING, before, limit)
+
+    async def mutes(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
+        """Whom an account mutes."""
+        return await self._barriers_page(account, MUTING, before, limit)
+
+    async def _barriers_page(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
+        key = to_bytes(account)
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            facts = await self._session.read_by_keys(self._behind, {other for _, other in rows}, key)
+            return _standing(rows, [fact for fact in facts if fact[2] == kind])
+
+        return await self._page(self._barriers, (key, kind), before, limit, shown)
+
+    async def _page(
+        self, listed: Listed, owner: tuple[bytes | int, ...], before: str | None, limit: int, shown: Shown
+    ) -> Page[AccountId]:
+        rows, next_ = await listed.page(owner, before, limit, shown)
+        return Page([_account(other) for _, other in rows], next_)
+
+
+def _standing(rows: Sequence[Row], facts: Sequence[Row]) -> list[bool]:
+    """Which rows of a list (when, whom) are of facts (whom, when, ...) that still stand."""
+    since = {fact[0]: fact[1] for fact in facts}
+    return [since.get(other) == at for at, other in rows]
+
+
+def _account(key: bytes) -> AccountId:
+    return AccountId(from_bytes(key))

@@ -1,0 +1,64 @@
+"""Hashtags on Cassandra: the tags of each tweet, whole, and lists by tag that are checked against them when read.
+
+So an edit needs not know which tags there were. A write a tag of a tweet and one for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from events.ids import TweetId, from_bytes, to_bytes
+
+from ..pages import Page
+from .address import checked
+from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .session import CassandraSession, Row
+from .sink import CassandraSink
+
+HASHTAGS = Listing("hashtags", ("tag",), "tweet", (), DAY_MS)
+
+
+class CassandraHashtagRows:
+    """The HashtagRows port."""
+
+    def __init__(self, sink: CassandraSink, keyspace: str) -> None:
+        self._sink = sink
+        self._rows = ListedRows(sink, keyspace, HASHTAGS)
+        name = checked(keyspace)
+        self._insert = f"INSERT INTO {name}.tweet_tags (tweet, tags) VALUES (?, ?) USING TIMESTAMP ?"
+        self._delete = f"DELETE FROM {name}.tweet_tags USING TIMESTAMP ? WHERE tweet=?"
+
+    def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet is there, with these tags."""
+        if tags:
+            self.edited(tweet, tags)
+
+    def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet has these tags and no others from now on."""
+        self._sink.write(self._insert, to_bytes(tweet), set(tags), self._sink.stamp)
+        for tag in tags:
+            self._rows.put((tag,), tweet)
+
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
+        self._sink.write(self._delete, self._sink.stamp, to_bytes(tweet))
+
+
+class CassandraHashtags:
+    """The Hashtags port."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self._session = session
+        self._rows = Listed(session, keyspace, HASHTAGS)
+        self._tags = f"SELECT tweet, tags FROM {checked(keyspace)}.tweet_tags WHERE tweet IN ?"
+
+    async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:
+        """The tweets that carry a tag, newest first."""
+
+        async def shown(rows: Sequence[Row]) -> list[bool]:
+            found = await self._session.read_by_keys(self._tags, [tweet for (tweet,) in rows])
+            carrying = {tweet for tweet, tags in found if tag in (tags or ())}
+            return [tweet in carrying for (tweet,) in rows]
+
+        rows, next_ = await self._rows.page((tag,), before, limit, shown)
+        return Page([TweetId(from_bytes(tweet)) for (tweet,) in rows], next_)

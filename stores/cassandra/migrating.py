@@ -1,0 +1,165 @@
+"""The tables of a keyspace, made by numbered migrations that go forward only.
+
+What was applied is noted with a checksum: a migration that was changed afterwards is refused. One host migrates at a
+time, by a lease that is taken by a compare-and-set and runs out should its holder die; the others wait. A statement
+that breaks off is made again: tables are made if they are not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cassandra.cluster import Session
+
+from ..sink import StoreUnavailable
+from .address import Address, checked
+from .session import AWAY, connected
+
+DIRECTORY = Path(__file__).parent / "migrations"
+LEASE_S = 60
+_POLL_S = 0.2
+_COMMENT = re.compile(r"--[^\n]*")
+_CREATE = re.compile(r"CREATE TABLE (?!IF NOT EXISTS)")
+_ADD = re.compile(r"ALTER TABLE (\w+) ADD (?!IF NOT EXISTS)")
+
+
+class Migration(NamedTuple):
+    """One file of statements."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+    checksum: str
+
+
+class MigrationChanged(Exception):
+    """A migration is not the one that was applied, or the keyspace is of a newer version than this software."""
+
+
+def migrations(directory: Path = DIRECTORY) -> list[Migration]:
+    """The migrations in a directory, NNN_name.cql, in order. Raises ValueError where a number is missing."""
+    found = []
+    for place, path in enumerate(sorted(directory.glob("*.cql")), 1):
+        number, name = int(path.stem[:3]), path.stem[4:]
+        if number != place:
+            raise ValueError(f"migration {place:03} is missing before {path.name}")
+        text = path.read_text()
+        statements = tuple(part.strip() for part in _COMMENT.sub("", text).split(";") if part.strip())
+        found.append(Migration(number, name, statements, hashlib.sha256(text.encode()).hexdigest()))
+    return found
+
+
+async def migrate(
+    address: Address, *, replicas: int = 1, steps: Iterable[Migration] | None = None, patience_s: float = 120.0
+) -> list[str]:
+    """Bring the keyspace of an address up to date; the names of what was applied now.
+
+    A new keyspace is kept `replicas` times in the address's datacenter. Raises StoreUnavailable, also where another
+    host holds the lease for longer than `patience_s`, and MigrationChanged.
+    """
+    wanted = list(steps) if steps is not None else migrations()
+    try:
+        return await asyncio.to_thread(_migrate, address, replicas, wanted, patience_s)
+    except AWAY as error:
+        raise StoreUnavailable(f"Cassandra: {error}") from error
+
+
+def _migrate(address: Address, replicas: int, wanted: list[Migration], patience_s: float) -> list[str]:
+    cluster, session = connected(address)
+    try:
+        keyspace = checked(address.keyspace)
+        replication = f"{{'class': 'NetworkTopologyStrategy', '{address.datacenter}': {int(replicas)}}}"
+        _run(session, f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}")
+        _make_own_tables(session, keyspace)
+        with_lease = _Lease(session, keyspace, patience_s)
+        with_lease.take()
+        try:
+            return _apply(session, keyspace, wanted, with_lease.renew)
+        finally:
+            with_lease.give_back()
+    finally:
+        cluster.shutdown()
+
+
+def _make_own_tables(session: Session, keyspace: str) -> None:
+    """Two hosts may make these at once, before any lease: each table has one id whoever makes it, so they agree."""
+    tables = {
+        "migrations": "(number int PRIMARY KEY, name text, checksum text)",
+        "migrating": "(what text PRIMARY KEY, holder uuid)",
+    }
+    for table, columns in tables.items():
+        id_ = uuid.uuid5(uuid.NAMESPACE_URL, f"minitwitter:{keyspace}.{table}")
+        _run(session, f"CREATE TABLE IF NOT EXISTS {keyspace}.{table} {columns} WITH id = {id_}")
+
+
+def _apply(session: Session, keyspace: str, wanted: list[Migration], renew: Callable[[], None]) -> list[str]:
+    rows = _run(session, f"SELECT number, checksum FROM {keyspace}.migrations")
+    applied = {int(number): str(checksum) for number, checksum in rows}
+    known = {migration.number: migration for migration in wanted}
+    for number, checksum in sorted(applied.items()):
+        if number not in known:
+            raise MigrationChanged(f"{keyspace} has migration {number:03}, which this version of minitwitter has not")
+        if known[number].checksum != checksum:
+            raise MigrationChanged(f"migration {number:03}_{known[number].name} is not the one that {keyspace} has")
+    done = []
+    for migration in wanted:
+        if migration.number not in applied:
+            for statement in migration.statements:
+                renew()
+                _run(session, _again(statement, keyspace))
+            note = f"INSERT INTO {keyspace}.migrations (number, name, checksum) VALUES (%s, %s, %s)"
+            _run(session, note, (migration.number, migration.name, migration.checksum))
+            done.append(f"{migration.number:03}_{migration.name}")
+    return done
+
+
+def _again(statement: str, keyspace: str) -> str:
+    """The statement for a keyspace, so that making it a second time does nothing."""
+    made = _CREATE.sub(f"CREATE TABLE IF NOT EXISTS {keyspace}.", statement)
+    return _ADD.sub(rf"ALTER TABLE {keyspace}.\1 ADD IF NOT EXISTS ", made)
+
+
+class _Lease:
+    """The right to migrate a keyspace, for LEASE_S since it was last renewed."""
+
+    def __init__(self, session: Session, keyspace: str, patience_s: float) -> None:
+        self._session = session
+        self._table = f"{keyspace}.migrating"
+        self._holder = uuid.uuid5(uuid.NAMESPACE_OID, f"{socket.gethostname()} {os.getpid()} {time.monotonic_ns()}")
+        self._patience_s = patience_s
+
+    def take(self) -> None:
+        """Wait for it. Raises StoreUnavailable."""
+        insert = f"INSERT INTO {self._table} (what, holder) VALUES ('tables', %s) IF NOT EXISTS USING TTL {LEASE_S}"
+        deadline = time.monotonic() + self._patience_s
+        while (answer := _run(self._session, insert, (self._holder,))[0]) and not (
+            answer[0] or self._holder in answer[1:]
+        ):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"another host has been migrating for more than {self._patience_s:.0f} s")
+            time.sleep(_POLL_S)
+
+    def renew(self) -> None:
+        """Keep it. Raises StoreUnavailable where it ran out."""
+        update = f"UPDATE {self._table} USING TTL {LEASE_S} SET holder=%s WHERE what='tables' IF holder=%s"
+        if not _run(self._session, update, (self._holder, self._holder))[0][0]:
+            raise StoreUnavailable("the lease to migrate ran out; another host may have taken it")
+
+    def give_back(self) -> None:
+        """Let others have it."""
+        _run(self._session, f"DELETE FROM {self._table} WHERE what='tables' IF holder=%s", (self._holder,))
+
+
+def _run(session: Session, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Execute a statement, conditional ones too: it is not retried, since nobody knows what its first try did."""
+    rows: list[tuple[Any, ...]] = session.execute(statement, parameters, timeout=60).all()
+    return rows

@@ -1,0 +1,92 @@
+"""Users on Cassandra: one row an account, and one row a name. One write an event, two where an account begins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from events.accounts import Profile
+from events.ids import AccountId, Millis, from_bytes, to_bytes
+
+from ..users import Card, User
+from .address import checked
+from .session import CassandraSession, Row
+from .sink import CassandraSink
+
+
+class CassandraUserRows:
+    """The UserRows port."""
+
+    def __init__(self, sink: CassandraSink, keyspace: str) -> None:
+        self._sink = sink
+        name = checked(keyspace)
+        self._insert = (
+            f"INSERT INTO {name}.users (account, username, display_name, bio, location, website, feed, created_at,"
+            " imported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+        )
+        self._name = f"INSERT INTO {name}.users_by_name (folded, account) VALUES (?, ?) USING TIMESTAMP ?"
+        self._update = (
+            f"UPDATE {name}.users USING TIMESTAMP ? SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?,"
+            " header=?, changes=changes+? WHERE account=?"
+        )
+
+    def registered(
+        self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
+    ) -> None:
+        """An account began."""
+        p, key, stamp = Profile(display_name=display_name), to_bytes(account), self._sink.stamp
+        fields = (p.display_name, p.bio, p.location, p.website, p.feed)
+        self._sink.write(self._insert, key, username, *fields, created_at, imported, stamp)
+        self._sink.write(self._name, username.lower(), key, stamp)
+
+    def profile_changed(self, account: AccountId, profile: Profile) -> None:
+        """The profile is another."""
+        p, stamp = profile, self._sink.stamp
+        fields = (p.display_name, p.bio, p.location, p.website, p.feed, p.avatar, p.header)
+        self._sink.write(self._update, stamp, *fields, {stamp}, to_bytes(account))
+
+
+class CassandraUsers:
+    """The Users port."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self._session = session
+        name = checked(keyspace)
+        self._named = f"SELECT account FROM {name}.users_by_name WHERE folded=?"
+        self._by_ids = (
+            "SELECT account, username, display_name, bio, location, website, feed, created_at, imported, changes,"
+            f" avatar, header FROM {name}.users WHERE account IN ?"
+        )
+        self._cards = f"SELECT account, username, display_name, avatar FROM {name}.users WHERE account IN ?"
+
+    async def named(self, username: str) -> User | None:
+        """The account with a name, whatever the case."""
+        if not username.isascii():
+            return None  # some letters of other scripts have an ASCII one for their lower case
+        rows = await self._session.read(self._named, (username.lower(),))
+        if not rows:
+            return None
+        account = AccountId(from_bytes(rows[0][0]))
+        return (await self.by_ids([account])).get(account)
+
+    async def by_ids(self, accounts: Collection[AccountId]) -> dict[AccountId, User]:
+        """Those of the accounts that there are."""
+        rows = await self._session.read_by_keys(self._by_ids, map(to_bytes, accounts))
+        users = [_user(row) for row in rows if row[1] is not None]
+        return {user.id: user for user in users}
+
+    async def cards(self, accounts: Collection[AccountId]) -> dict[AccountId, Card]:
+        """Those of the accounts that there are, in few words."""
+        rows = await self._session.read_by_keys(self._cards, map(to_bytes, accounts))
+        cards = [
+            Card(AccountId(from_bytes(account)), username, display_name, avatar)
+            for account, username, display_name, avatar in rows
+            if username is not None
+        ]
+        return {card.id: card for card in cards}
+
+
+def _user(row: Row) -> User:
+    account, username, display_name, bio, location, website, feed, created_at, imported, changes, avatar, header = row
+    id_, version = AccountId(from_bytes(account)), 1 + len(changes or ())
+    about = (username, display_name, bio, location, website, feed)
+    return User(id_, *about, created_at, imported, version, avatar, header)

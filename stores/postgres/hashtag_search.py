@@ -1,0 +1,148 @@
+"""Hashtag search on PostgreSQL: how often each tag is used, by its name, and the trigrams of the names.
+
+Two workers count the same tag, each for the authors of its partitions. So a batch counts by how many uses a tag has
+more or fewer, and in the order of the tags, in one statement: whoever comes second waits for the first, and nobody
+for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from events.ids import TweetId
+
+from ..hashtag_search import MOST_WITH_PREFIX, TagUse
+from ..pages import Page
+from ..trigrams import name_key, resemblance
+from .database import Connection, Pool, select
+from .trigrams import candidates, wanted
+
+_LAST = "\U0010ffff"
+
+# A tag's row and trigrams come with its first use: then its uses are those of this batch. It answers with the tags
+# that have no use left.
+_COUNT = """
+WITH wanted AS (SELECT * FROM unnest(%(of)s::uuid[], %(tags)s::text[], %(names)s::text[]) AS w(tweet, tag, name)),
+gone AS (
+    DELETE FROM hashtag_search_uses AS u WHERE tweet = ANY(%(tweets)s::uuid[])
+        AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.tweet = u.tweet AND w.tag = u.tag)
+    RETURNING tag),
+come AS (
+    INSERT INTO hashtag_search_uses SELECT tweet, tag FROM wanted ON CONFLICT DO NOTHING RETURNING tag),
+change AS (
+    SELECT tag, sum(uses)::bigint AS uses
+    FROM (SELECT tag, 1 AS uses FROM come UNION ALL SELECT tag, -1 FROM gone) AS counted
+    GROUP BY tag HAVING sum(uses) <> 0),
+changed AS (
+    INSERT INTO hashtag_search_tags AS t
+    SELECT tag, coalesce(
+        (SELECT name FROM wanted AS w WHERE w.tag = c.tag LIMIT 1),
+        (SELECT name FROM hashtag_search_tags AS old WHERE old.tag = c.tag)), uses
+    FROM change AS c ORDER BY tag
+    ON CONFLICT (tag) DO UPDATE SET uses = t.uses + excluded.uses
+    RETURNING tag, name, uses),
+new AS (
+    INSERT INTO hashtag_search_trigrams SELECT t.trigram, t.size, changed.name, tag
+    FROM changed JOIN change USING (tag), name_trigrams(changed.name) AS t WHERE changed.uses = change.uses)
+SELECT tag FROM changed WHERE uses = 0"""
+# OFFSET 0 has each row looked up by its key; the planner might rather read the whole table.
+_REMOVE = """
+WITH unused AS (DELETE FROM hashtag_search_tags WHERE tag = ANY(%s::text[]) RETURNING name, tag)
+DELETE FROM hashtag_search_trigrams WHERE ctid = ANY(ARRAY(
+    SELECT row.ctid FROM unused AS u, name_trigrams(u.name) AS old,
+        LATERAL (
+            SELECT t.ctid FROM hashtag_search_trigrams AS t
+            WHERE t.trigram = old.trigram AND t.size = old.size AND t.name = u.name AND t.tag = u.tag
+            OFFSET 0) AS row))"""
+
+_BY_PREFIX = f"""
+SELECT uses, tag FROM (
+    SELECT uses, tag FROM hashtag_search_tags WHERE name >= %(key)s AND name < %(end)s
+    ORDER BY name, tag LIMIT {MOST_WITH_PREFIX}) AS t
+WHERE (-uses, tag) > (-%(uses)s::bigint, %(tag)s) ORDER BY uses DESC, tag LIMIT %(limit)s"""
+_SIMILAR = f"""
+WITH best AS MATERIALIZED ({candidates("hashtag_search_trigrams", "name, tag")})
+SELECT best.name, best.tag, uses FROM best JOIN hashtag_search_tags AS t ON t.tag = best.tag"""
+
+
+class PostgresHashtagSearchRows:
+    """The HashtagSearchRows port, and what of it waits for the batch to land: of each tweet the tags at the end."""
+
+    def __init__(self) -> None:
+        self._tags: dict[TweetId, frozenset[str]] = {}
+        self._taken = False
+
+    def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet is there, with these tags."""
+        self._tags[tweet] = frozenset(tags)
+
+    def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
+        """A tweet has these tags and no others from now on."""
+        self._tags[tweet] = frozenset(tags)
+        self._taken = True
+
+    def deleted(self, tweet: TweetId) -> None:
+        """A tweet is gone."""
+        self.edited(tweet, ())
+
+    async def land(self, connection: Connection) -> None:
+        """Write them."""
+        if not self._tags:
+            return
+        rows = [(tweet, tag) for tweet, tags in self._tags.items() for tag in tags]
+        values = {
+            "tweets": list(self._tags),
+            "of": [tweet for tweet, _ in rows],
+            "tags": [tag for _, tag in rows],
+            "names": [name_key(tag) for _, tag in rows],
+        }
+        counted = await connection.execute(_COUNT, values)
+        if self._taken:
+            unused = [tag for (tag,) in await counted.fetchall()]
+            if unused:
+                await connection.execute(_REMOVE, (unused,))
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._tags.clear()
+        self._taken = False
+
+
+class PostgresHashtagSearch:
+    """The HashtagSearch port. Positions are `p`, uses and tag, or `s`, similarity and tag. Raises StoreUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, tag: str, before: str | None, limit: int) -> Page[TagUse]:
+        """The tags that `tag` may mean, best first."""
+        key = name_key(tag.strip().lstrip("#＃"))
+        if not key:
+            return Page([], None)
+        kind, _, position = (before or "p:").partition(":")
+        found: list[tuple[TagUse, str]] = []
+        if kind == "p":
+            found = await self._with_prefix(key, position, limit + 1)
+            position = ""
+        if len(found) <= limit:
+            found += await self._similar(key, position)
+        return Page([use for use, _ in found[:limit]], found[limit - 1][1] if len(found) > limit else None)
+
+    async def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[TagUse, str]]:
+        uses, _, tag = after.partition(":")
+        values = {"key": key, "end": key + _LAST, "uses": int(uses or (1 << 62)), "tag": tag, "limit": limit}
+        rows = await select(self._pool, _BY_PREFIX, values)
+        return [(TagUse(tag, uses), f"p:{uses}:{tag}") for uses, tag in rows]
+
+    async def _similar(self, key: str, after: str) -> list[tuple[TagUse, str]]:
+        """Those that are similar and do not have the prefix, after a position."""
+        ranked = []
+        for name, tag, uses in await select(self._pool, _SIMILAR, wanted(key)):
+            alike = resemblance(key, name)
+            if alike and not name.startswith(key):
+                ranked.append((-alike, tag, uses))
+        ranked.sort()
+        if after:
+            shown, _, tag = after.partition(":")
+            ranked = [row for row in ranked if row[:2] > (-float(shown), tag)]
+        return [(TagUse(tag, uses), f"s:{-alike!r}:{tag}") for alike, tag, uses in ranked]

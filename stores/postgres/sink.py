@@ -1,0 +1,182 @@
+"""The Sink port of one consumer group on PostgreSQL: what a batch wrote is sent when it lands, in one transaction.
+
+Rows are written without waiting, so they are kept (`Pending`) until the commit, which sends them through a pipeline:
+three round trips a batch, however much is in it. An event costs no statement of its own, and of what a batch wrote
+twice only the last is sent.
+
+Two workers may believe for a moment that a partition is theirs. Each lands a batch only where the partition still
+stands where that worker left it: the row of the position is locked and compared first. Who comes second has folded
+what was folded before, so its batch is undone; made again, it finds the newest ids and drops the copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import psycopg
+
+from events.event import Envelope
+from events.first_copies import Entity
+from events.log import Positions, Record, TopicPartition
+from events.topics import BY_NUMBER, TOPICS
+
+from ..sink import StoreUnavailable
+from .database import AWAY, Connection, Database, Values, available
+
+_POSITIONS = "SELECT topic, partition, next FROM positions WHERE consumers = %s"
+_NEWEST = """
+SELECT topic, key, id::text FROM newest JOIN unnest(%s::smallint[], %s::text[]) AS asked(topic, key) USING (topic, key)
+WHERE consumers = %s"""
+_ADVANCE = """
+UPDATE positions AS p SET next = greatest(p.next, a.next)
+FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::bigint[]) AS a(topic, partition, known, next)
+WHERE p.consumers = %s AND p.topic = a.topic AND p.partition = a.partition AND p.next = a.known"""
+_BEGIN_AT = """
+INSERT INTO positions SELECT %s, topic, partition, next
+FROM unnest(%s::text[], %s::integer[], %s::bigint[]) AS a(topic, partition, next)
+ON CONFLICT DO NOTHING"""
+_FOLDED = """
+INSERT INTO newest SELECT %s, * FROM unnest(%s::smallint[], %s::text[], %s::uuid[])
+ON CONFLICT (consumers, topic, key) DO UPDATE SET id = excluded.id"""
+
+
+class Pending(Protocol):
+    """Rows that were written in a batch."""
+
+    async def land(self, connection: Connection) -> None:
+        """Write them, in the transaction that there is."""
+        ...
+
+    def clear(self) -> None:
+        """Forget them: they have landed, or never will."""
+        ...
+
+
+class PostgresSink:
+    """The Sink port. `pending` are the rows that the group's processors write to, in the order they land in."""
+
+    def __init__(self, database: Database, consumers: str, pending: Sequence[Pending]) -> None:
+        self._database = database
+        self.consumers = consumers
+        self._pending = pending
+        self._connection: Connection | None = None
+        self._known: Positions | None = None
+        """Where the group's partitions stood when this sink looked last; None when it does not know."""
+
+    async def positions(self) -> Positions:
+        """How far the group's effects reach. Raises StoreUnavailable."""
+        rows = await self._ask(_POSITIONS, (self.consumers,))
+        self._known = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
+        return Positions(self._known)
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """The newest ids. Raises StoreUnavailable."""
+        asked = list(entities)
+        if self._known is None:
+            await self.positions()  # before the ids: a position that has not moved at the commit says that they hold
+        if not asked:
+            return {}
+        topics = [TOPICS[topic].number for topic, _ in asked]
+        rows = await self._ask(_NEWEST, (topics, [key for _, key in asked], self.consumers))
+        return {(BY_NUMBER[number].name, key): id_ for number, key, id_ in rows}
+
+    async def begin(self) -> None:
+        """Start a batch. Raises StoreUnavailable."""
+        self._clear()
+        if self._known is None:
+            await self.positions()
+        await self._ask("BEGIN", ())
+
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """Nothing to do: a transaction lands whole."""
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch. Raises StoreUnavailable; then it is undone."""
+        connection, known = self._connection, self._known
+        assert connection is not None
+        assert known is not None
+        moved = {place: offset for place, offset in positions.items() if known.get(place) != offset}
+        try:
+            async with available():
+                async with connection.pipeline():
+                    advanced = await self._advance(connection, known, moved)
+                    for rows in self._pending:
+                        await rows.land(connection)
+                    await self._fold(connection, newest)
+                if sum(cursor.rowcount for cursor in advanced) != len(moved):
+                    raise StoreUnavailable("another worker has landed events of the same partitions")
+                await connection.execute("COMMIT")
+        except BaseException:
+            await self.abandon()
+            self._known = None
+            raise
+        self._clear()
+        self._known = known.merged(moved)
+
+    async def abandon(self) -> None:
+        """Undo the batch."""
+        self._clear()
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                await connection.execute("ROLLBACK")
+        except psycopg.Error:
+            await self.close()  # the server undoes what nobody commits
+
+    async def close(self) -> None:
+        """Let go of the connection; the next call makes another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _advance(
+        self, connection: Connection, known: Positions, moved: Mapping[TopicPartition, int]
+    ) -> list[psycopg.AsyncCursor[tuple[Any, ...]]]:
+        """Move the positions of partitions that stand where they were left; as many rows as there are such."""
+        places = sorted(moved)
+        old = [place for place in places if place in known]
+        new = [place for place in places if place not in known]
+        done = []
+        if old:
+            known_ones = [known[place] for place in old]
+            values = (*_columns(old), known_ones, [moved[place] for place in old], self.consumers)
+            done.append(await connection.execute(_ADVANCE, values))
+        if new:
+            done.append(
+                await connection.execute(_BEGIN_AT, (self.consumers, *_columns(new), [moved[place] for place in new]))
+            )
+        return done
+
+    async def _fold(self, connection: Connection, newest: Mapping[Entity, str]) -> None:
+        if newest:
+            rows = sorted((TOPICS[topic].number, key, id_) for (topic, key), id_ in newest.items())
+            numbers, keys, ids = (list(column) for column in zip(*rows, strict=True))
+            await connection.execute(_FOLDED, (self.consumers, numbers, keys, ids))
+
+    async def _ask(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run a statement that begins something or changes nothing; once more where the connection was dead."""
+        async with available():
+            try:
+                return await self._run(sql, values)
+            except AWAY:
+                if self._connection is None or not self._connection.broken:
+                    raise
+                await self.close()
+                return await self._run(sql, values)
+
+    async def _run(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = await self._database.connect()
+        cursor = await self._connection.execute(sql.encode(), values)
+        return [] if cursor.description is None else await cursor.fetchall()
+
+    def _clear(self) -> None:
+        for rows in self._pending:
+            rows.clear()
+
+
+def _columns(places: Sequence[TopicPartition]) -> tuple[list[str], list[int]]:
+    return [place.topic for place in places], [place.partition for place in places]

@@ -1,0 +1,308 @@
+"""The Sink port on Redis: increments of hashes, each applied once, whatever is delivered again and however it is cut.
+
+A script changes only keys of one hash slot, so a batch is not landed whole. Instead every slot holds, beside its
+counters and changed in the same script, how far it has been taken along each partition, and skips event by event what
+lies before that: a second delivery has other batch limits. When all slots are there, each partition's position is noted
+together with the newest ids of its entities; which records are first copies is thus decided the same way again after a
+crash between the two.
+
+A wiped or restored Redis is noticed: an epoch, written everywhere when counting begins, is gone; or a slot or partition
+does not stand where this sink left it. Cost of a batch: two round trips, a script for each slot and each partition that
+moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from events.event import Envelope
+from events.first_copies import Entity
+from events.ids import from_bytes, to_bytes
+from events.log import Positions, Record, TopicPartition
+
+from ..sink import SinkMoved, StoreUnavailable
+from .connection import Argument, Client, Script, answering
+
+SLOTS = 16
+"""A cluster can spread the counters over as many primaries. More cost a script each in every batch."""
+_EMPTYING_S = 60
+_SCANNED = 1000
+_REMEMBERED = 50_000
+"""Newest ids at hand, 15 MB at most: asking for one costs as much as a change."""
+_EPOCH, _NEXT, _UNTIL, _AT = "epoch", "next", "until", b"at:"
+
+_LAND = Script("""
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
+local batch, held = cmsgpack.unpack(ARGV[2]), {}
+for p, part in ipairs(batch) do
+    held[p] = tonumber(redis.call('HGET', KEYS[1], part[1]) or 0)
+    if held[p] < part[2] then return 'gap' end
+end
+for p, part in ipairs(batch) do
+    local after, changes = held[p], part[4]
+    if after < part[3] then
+        for i = 1, #changes, 4 do
+            if changes[i] >= after then
+                local key, field = KEYS[changes[i + 1]], changes[i + 2]
+                if redis.call('HINCRBY', key, field, changes[i + 3]) == 0 then redis.call('HDEL', key, field) end
+            end
+        end
+        redis.call('HSET', KEYS[1], part[1], part[3])
+    end
+end
+return 'ok'
+""")
+"""KEYS: what the slot holds, then its counters. ARGV: the epoch; for each partition its name, where the batch begins
+and ends, and its changes: offset, number of the key, field, change."""
+
+_NOTE = Script("""
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch and ARGV[2] == '0' then redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
+elseif epoch ~= ARGV[1] then return 'epoch' end
+local held = tonumber(redis.call('HGET', KEYS[1], 'next') or 0)
+if held == tonumber(ARGV[3]) then return 'ok' end
+if held ~= tonumber(ARGV[2]) then return 'moved' end
+for i, key in ipairs(cmsgpack.unpack(ARGV[4])) do
+    redis.call('HSET', KEYS[2], key, string.sub(ARGV[5], 16 * i - 15, 16 * i))
+end
+redis.call('HSET', KEYS[1], 'next', ARGV[3])
+return 'ok'
+""")
+"""KEYS: what the partition holds, the newest ids of its entities. ARGV: the epoch, where the batch begins and
+ends, keys, and their ids of 16 bytes one behind the other: an argument each would cost more than all the rest."""
+
+
+class Keys:
+    """The names of a sink's keys. `name` is the read model's with its version: counts@1.
+
+    What stands in braces is what Redis Cluster hashes (the hash tag).
+    """
+
+    def __init__(self, name: str, slots: int = SLOTS) -> None:
+        self.name = name
+        self.all = f"{{{name}.*"
+        self.state = f"{{{name}.state}}"
+        self.emptying = f"{{{name}.state}}:emptying"
+        self._slots = [f"{{{name}.{number}}}" for number in range(slots)]
+        self.slots = [f"{slot}:held" for slot in self._slots]
+
+    def of(self, kind: str, id_: str) -> tuple[int, str]:
+        """The slot that something counted belongs to, and its key."""
+        slot = crc32(id_.encode()) % len(self._slots)
+        return slot, f"{self._slots[slot]}:{kind}:{id_}"
+
+    def partition(self, place: TopicPartition | str) -> str:
+        """What a partition holds."""
+        return f"{{{self.name}.{place}}}:held"
+
+    def newest(self, place: TopicPartition) -> str:
+        """The newest ids of a partition's entities."""
+        return f"{{{self.name}.{place}}}:newest"
+
+
+async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
+    """The epoch, "" where it is not the same everywhere; how far the partitions are; how far they are to come.
+
+    Raises StoreUnavailable. A partition that is gone is at 0: its newest ids are gone with it, and the slots know
+    better. A slot that is gone, or behind a partition, has lost what nobody else has.
+    """
+    with answering():
+        async with client.pipeline(transaction=False) as pipeline:
+            for key in (keys.state, *keys.slots):
+                pipeline.hgetall(key)
+            state, *slots = await pipeline.execute()
+        names = [name[len(_AT) :].decode() for name in state if name.startswith(_AT)]
+        async with client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hmget(keys.partition(name), [_EPOCH, _NEXT])
+            partitions = await pipeline.execute()
+    epoch = state.get(b"epoch", b"")
+    positions = Positions()
+    for name, (own, offset) in zip(names, partitions, strict=True):
+        if own not in (None, epoch) or any(int(slot.get(name.encode(), 0)) < int(offset or 0) for slot in slots):
+            epoch = b""
+        positions.update(Positions.parse(f"{name}:{int(offset or 0)}"))
+    if not all(slot.get(b"epoch") == epoch for slot in slots):
+        epoch = b""
+    return epoch.decode(), positions, Positions.parse(state.get(b"until", b"").decode())
+
+
+class RedisSink:
+    """The Sink port. `ends` tells where all partitions that are counted end, `new_epoch` makes a name that is new.
+
+    `place_of` is the partition that an entity's events are in. One task uses a sink at a time. Workers that share the
+    partitions each have a sink on the same keys, and take it up again (`positions`) when theirs change.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        keys: Keys,
+        *,
+        place_of: Callable[[Entity], TopicPartition],
+        ends: Callable[[], Awaitable[Positions]],
+        new_epoch: Callable[[], str],
+    ) -> None:
+        self.keys = keys
+        self._client = client
+        self._place_of = place_of
+        self._ends = ends
+        self._new_epoch = new_epoch
+        self._epoch = ""
+        self._at = Positions()
+        self._record: Record | None = None
+        self._newest: dict[Entity, str] = {}
+        """As it is in the store as long as that stands where it was left."""
+        self._changes: dict[int, dict[TopicPartition, list[tuple[int, str, str, int]]]] = {}
+
+    async def positions(self) -> Positions:
+        """How far the effects reach; what is not whole is emptied first, to be counted anew. Raises StoreUnavailable.
+
+        From now on the counters are said to be whole only when they are where the log ends now.
+        """
+        ends = await self._ends()
+        epoch, positions, _ = await held(self._client, self.keys)
+        if not epoch:
+            epoch, positions = await self._empty(ends), Positions()
+        with answering():
+            await self._client.hset(self.keys.state, _UNTIL, str(ends))
+        self._epoch, self._at = epoch, positions
+        self._newest.clear()
+        return Positions(positions)
+
+    async def check(self) -> None:
+        """Raise SinkMoved where the store is behind what this sink left: for quiet times, as `commit` asks by itself.
+
+        Other workers may have taken their partitions further.
+        """
+        epoch, positions, _ = await held(self._client, self.keys)
+        if epoch != self._epoch or not positions.covers(self._at):
+            raise SinkMoved(f"{self.keys.name} stands at {positions}, and was left at {self._at}")
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """The newest ids of those entities that have any. Raises StoreUnavailable."""
+        found: dict[Entity, str] = {}
+        wanted: dict[TopicPartition, list[Entity]] = {}
+        for entity in entities:
+            known = self._newest.get(entity)
+            if known is None:
+                wanted.setdefault(self._place_of(entity), []).append(entity)
+            else:
+                found[entity] = known
+        if wanted:
+            with answering():
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for place, those in wanted.items():
+                        pipeline.hmget(self.keys.newest(place), [key for _, key in those])
+                    told = await pipeline.execute()
+            for those, ids in zip(wanted.values(), told, strict=True):
+                found.update({e: from_bytes(id_) for e, id_ in zip(those, ids, strict=True) if id_ is not None})
+        return found
+
+    async def begin(self) -> None:
+        """Start a batch; the first takes the store up, unless `positions` has. Raises StoreUnavailable."""
+        if not self._epoch:
+            await self.positions()
+        self._changes.clear()
+        self._record = None
+
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """What changes from now on is the doing of this record."""
+        self._record = at
+
+    def change(self, kind: str, id_: str, field: str, change: int) -> None:
+        """A field of what is counted moves, at most by the one record that is being applied."""
+        record = self._record
+        assert record is not None, "only what stands in the log is counted: a derived event has no place"
+        slot, key = self.keys.of(kind, id_)
+        self._changes.setdefault(slot, {}).setdefault(record.place, []).append((record.offset, key, field, change))
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch. Raises StoreUnavailable, after which it may be landed again, and SinkMoved."""
+        moved = {place: (self._at.get(place, 0), to) for place, to in positions.items() if to != self._at.get(place, 0)}
+        if not moved:
+            assert not self._changes, "what was written belongs to records, and these move a position"
+            return
+        fresh = [place for place in moved if place not in self._at]
+        if fresh:
+            with answering():
+                await self._client.hset(self.keys.state, items=[part for p in fresh for part in (f"at:{p}", 1)])
+        landing = [self._land(slot, moved) for slot in range(len(self.keys.slots))]
+        noting = self._notes(moved, newest)
+        self._check(await _LAND.run(self._client, landing))
+        self._check(await _NOTE.run(self._client, noting))
+        self._at = self._at.merged(positions)
+        self._changes.clear()
+        if len(self._newest) + len(newest) > _REMEMBERED:
+            self._newest.clear()
+        self._newest.update(newest)
+
+    def _land(
+        self, slot: int, moved: Mapping[TopicPartition, tuple[int, int]]
+    ) -> tuple[Sequence[str], Sequence[Argument]]:
+        numbers: dict[str, int] = {}
+        changes = self._changes.get(slot, {})
+        parts: list[tuple[str, int, int, list[int | str]]] = []
+        for place, (start, to) in moved.items():
+            flat: list[int | str] = []
+            for offset, key, field, change in changes.get(place, ()):
+                flat += (offset, numbers.setdefault(key, len(numbers) + 2), field, change)
+            parts.append((str(place), start, to, flat))
+        return [self.keys.slots[slot], *numbers], [self._epoch, msgspec.msgpack.encode(parts)]
+
+    def _notes(
+        self, moved: Mapping[TopicPartition, tuple[int, int]], newest: Mapping[Entity, str]
+    ) -> list[tuple[Sequence[str], Sequence[Argument]]]:
+        keys: dict[TopicPartition, list[str]] = {place: [] for place in moved}
+        ids: dict[TopicPartition, list[bytes]] = {place: [] for place in moved}
+        for entity, id_ in newest.items():
+            place = self._place_of(entity)
+            keys[place].append(entity[1])
+            ids[place].append(to_bytes(id_))
+        return [
+            (
+                [self.keys.partition(place), self.keys.newest(place)],
+                [self._epoch, start, to, msgspec.msgpack.encode(keys[place]), b"".join(ids[place])],
+            )
+            for place, (start, to) in moved.items()
+        ]
+
+    def _check(self, answers: Iterable[Any]) -> None:
+        for answer in answers:
+            if answer != b"ok":
+                raise SinkMoved(f"{self.keys.name} is not where it was left ({answer.decode()})")
+
+    async def abandon(self) -> None:
+        """Undo the batch: nothing of it has left this process."""
+        self._changes.clear()
+        self._record = None
+
+    async def _empty(self, ends: Positions) -> str:
+        """Remove everything and begin a new epoch; its name. One process at a time, others find the store away."""
+        lock = self.keys.emptying
+        with answering():
+            if not await self._client.set(lock, 1, nx=True, ex=_EMPTYING_S):
+                raise StoreUnavailable(f"{self.keys.name} is being emptied by another process")
+            epoch = self._new_epoch()
+            await self._client.delete(self.keys.state)
+            cursor, begun = 0, False
+            while cursor or not begun:
+                cursor, found = await self._client.scan(cursor, match=self.keys.all, count=_SCANNED)
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    pipeline.expire(lock, _EMPTYING_S)
+                    for key in found:
+                        if key != lock.encode():
+                            pipeline.unlink(key)
+                    await pipeline.execute()
+                begun = True
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for slot in self.keys.slots:
+                    pipeline.hset(slot, _EPOCH, epoch)
+                pipeline.hset(self.keys.state, mapping={_EPOCH: epoch, _UNTIL: str(ends)})
+                pipeline.delete(lock)
+                await pipeline.execute()
+            return epoch

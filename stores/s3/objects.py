@@ -1,0 +1,156 @@
+"""The object store on any S3 server, through the `minio` client, whose calls block: they run in threads.
+
+Signing needs no call: the region is told, so that the client need not ask for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import NamedTuple, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from minio import Minio
+from minio.datatypes import PostPolicy
+from minio.error import MinioException, S3Error
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from events.ids import Millis
+
+from ..objects import HOUR_MS, Upload, hour_of
+from ..sink import StoreUnavailable
+
+T = TypeVar("T")
+
+REGION = "us-east-1"
+THREADS = 8
+_MISSING = frozenset(("NoSuchKey",))
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+class BadAddress(ValueError):
+    """The address of a store cannot be understood."""
+
+
+class Location(NamedTuple):
+    """Where a store is: s3://KEY:SECRET@HOST:PORT/BUCKET?region=..., or s3s:// for TLS."""
+
+    endpoint: str
+    secure: bool
+    access_key: str
+    secret_key: str
+    bucket: str
+    region: str
+
+    @classmethod
+    def parse(cls, address: str) -> Location:
+        """Read an address; what is quoted in it is unquoted. Raises BadAddress, which tells no secret."""
+        parts = urlsplit(address)
+        bucket = parts.path.strip("/")
+        if parts.scheme not in ("s3", "s3s") or not (parts.hostname and parts.username and parts.password and bucket):
+            raise BadAddress("an S3 store is given as s3://KEY:SECRET@HOST:PORT/BUCKET, or s3s:// for TLS")
+        endpoint = parts.netloc.rpartition("@")[2]
+        region = parse_qs(parts.query).get("region", [REGION])[0]
+        return cls(endpoint, parts.scheme == "s3s", unquote(parts.username), unquote(parts.password), bucket, region)
+
+
+class S3Objects:
+    """The Objects port. `public` is the endpoint that clients reach it by, if it is another than ours."""
+
+    def __init__(self, location: Location, *, timeout_s: float = 10.0, public: str | None = None) -> None:
+        self._bucket = location.bucket
+        self._client = _client(location, timeout_s)
+        clients = urlsplit(public or f"http{'s' * location.secure}://{location.endpoint}")
+        seen = location._replace(endpoint=clients.netloc, secure=clients.scheme == "https")
+        self._signing = _client(seen, timeout_s)
+        self._form = f"{clients.scheme}://{clients.netloc}/{location.bucket}"
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+
+    def upload(self, key: str, content_type: str, most_bytes: int, until: Millis) -> Upload:
+        """A form for one object, with S3's own POST policy."""
+        policy = PostPolicy(self._bucket, datetime.fromtimestamp(until / 1000, UTC))
+        policy.add_equals_condition("key", key)
+        policy.add_equals_condition("Content-Type", content_type)
+        policy.add_content_length_range_condition(1, most_bytes)
+        signed = self._signing.presigned_post_policy(policy)
+        return Upload(self._form, {"key": key, "Content-Type": content_type, **signed})
+
+    def link(self, key: str, now: Millis) -> str:
+        """An address for one to two hours."""
+        return self._signing.presigned_get_object(
+            self._bucket,
+            key,
+            expires=timedelta(milliseconds=2 * HOUR_MS),
+            request_date=datetime.fromtimestamp(hour_of(now) / 1000, UTC),
+        )
+
+    async def write(self, key: str, content_type: str, content: bytes) -> None:
+        """Put an object."""
+
+        def work() -> None:
+            self._client.put_object(
+                self._bucket, key, BytesIO(content), len(content), content_type=content_type, metadata=dict(_FOR_EVER)
+            )
+
+        await self._run(work)
+
+    async def read(self, key: str, most_bytes: int) -> bytes | None:
+        """An object whole."""
+
+        def work() -> bytes | None:
+            try:
+                response = self._client.get_object(self._bucket, key)
+            except S3Error as error:
+                if error.code in _MISSING:
+                    return None
+                raise
+            try:
+                content = response.read(most_bytes + 1)
+            finally:
+                response.close()
+                response.release_conn()
+            return content if len(content) <= most_bytes else None
+
+        return await self._run(work)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; S3 says the same of one that is not there."""
+        await self._run(lambda: self._client.remove_object(self._bucket, key))
+
+    async def prepare(self) -> None:
+        """Make the bucket, unless it is there. Raises StoreUnavailable."""
+
+        def work() -> None:
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+
+        await self._run(work)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except (MinioException, HTTPError, OSError) as error:
+            raise StoreUnavailable(f"the S3 store: {error}") from error
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _client(location: Location, timeout_s: float) -> Minio:
+    # Two tries: one that met a connection which the server had closed, and one more.
+    http = PoolManager(
+        maxsize=THREADS, timeout=Timeout(connect=2.0, read=timeout_s), retries=Retry(total=1, backoff_factor=0.1)
+    )
+    return Minio(
+        location.endpoint,
+        access_key=location.access_key,
+        secret_key=location.secret_key,
+        secure=location.secure,
+        region=location.region,
+        http_client=http,
+    )

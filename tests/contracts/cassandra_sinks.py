@@ -1,0 +1,100 @@
+"""A keyspace of its own with one read model, and sinks of its groups, for the contract of the Sink port."""
+
+import asyncio
+import dataclasses
+import time
+import uuid
+
+import pytest
+
+from events.event import Envelope
+from events.ids import EventId, Millis, first_id_at
+from stores.cassandra.address import Address
+from stores.cassandra.migrating import migrate, migrations
+from stores.cassandra.session import CassandraSession, connected
+from stores.cassandra.sink import CassandraSink
+from tests.stores.link import Link
+from tests.stores.on_cassandra import drop
+
+RECONNECTED_S = 20
+
+
+@pytest.fixture(scope="module")
+def sink_keyspace(cassandra):
+    """The address of a keyspace with the tables of sinks, and one of notes."""
+    address = dataclasses.replace(Address.parse(cassandra), keyspace=f"sink_{uuid.uuid4().hex[:12]}")
+    asyncio.run(migrate(address, steps=migrations()[:1]))
+    cluster, session = connected(address)
+    session.execute(f"CREATE TABLE {address.keyspace}.notes (text text PRIMARY KEY)", timeout=60)
+    cluster.shutdown()
+    yield address
+    drop(address)
+
+
+class CassandraSinks:
+    """The sinks of a keyspace, emptied, that reach it over a link."""
+
+    def __init__(self, keyspace):
+        self._direct = keyspace
+        self._link = Link(*self._direct.hosts[0])
+        self._address = dataclasses.replace(self._direct, hosts=(("127.0.0.1", self._link.port),))
+        self._cluster, self._session = connected(self._direct)
+        for table in ("positions", "newest", "notes"):
+            self._run(f"TRUNCATE {self._direct.keyspace}.{table}")
+        self._opened = None
+        self._event = 0
+
+    @property
+    def sink(self):
+        """The sink of the group `serving`, on the event loop of the test."""
+        if self._opened is None:
+            self._opened = CassandraSession(*connected(self._address))
+            self._serving = self.group("serving")
+        return self._serving
+
+    def close(self):
+        self._end()
+        self._link.close()
+        self._cluster.shutdown()
+
+    def restart(self):
+        self._end()
+
+    def group(self, name):
+        return CassandraSink(self._opened, self._direct.keyspace, name)
+
+    def write(self, text):
+        self._event += 1
+        self.sink.applying(Envelope(EventId(first_id_at(Millis(self._event))), Millis(0)), None)
+        insert = f"INSERT INTO {self._direct.keyspace}.notes (text) VALUES (?) USING TIMESTAMP ?"
+        self.sink.write(insert, text, self.sink.stamp)
+
+    def notes(self):
+        """What is there for others to read."""
+        return sorted(text for (text,) in self._run(f"SELECT text FROM {self._direct.keyspace}.notes"))
+
+    def fill(self):
+        """There is no telling a node that its disk is full; to the sink, one that cannot be reached is the same."""
+        self._link.cut()
+
+    def make_room(self):
+        self._link.mend()
+        deadline = time.monotonic() + RECONNECTED_S
+        while not any(pool["open_count"] for pool in self._opened._session.get_pool_state().values()):
+            assert time.monotonic() < deadline, "the driver did not come back"
+            time.sleep(0.02)
+
+    def lock(self, on):
+        if on:
+            assert self.sink is not None
+            self.fill()
+        else:
+            self.make_room()
+
+    def _end(self):
+        if self._opened is not None:
+            self._opened._cluster.shutdown()
+        self._opened = None
+
+    def _run(self, statement):
+        return self._session.execute(statement, timeout=60).all()

@@ -1,0 +1,156 @@
+"""The Kafka log as the contracts see it: a log on a real broker, in topics of its own, with keys kept in SQLite."""
+
+import asyncio
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from confluent_kafka import Producer
+from embedded import Clock
+from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
+
+from events.codec import Codec
+from events.event import BY_NAME
+from events.ids import HybridClock, from_bytes
+from events.kafka.log import KafkaLog, KafkaLogReader
+from events.kafka.producing import KafkaPublisher
+from events.kafka.topics import apply, check
+from events.log import LogUnavailable
+from events.sealing import MasterKeys, Sealer
+from events.sqlite.connection import connect
+from events.sqlite.keys import KEYS_DDL, SqliteKeys
+from events.topics import LOGGED
+
+
+class Keys:
+    """The Keys port over SQLite."""
+
+    def __init__(self, path: Path, masters: MasterKeys):
+        self.connection = connect(path, durable=True)
+        self.connection.execute(KEYS_DDL)
+        self.sealer = Sealer(masters)
+        self._keys = SqliteKeys(self.connection, self.sealer)
+
+    async def fetch(self, subjects):
+        self._keys.fetch(subjects)
+
+    async def create(self, subject):
+        self._keys.create(subject)
+
+
+class Way:
+    """The way to Kafka, as the embedded profile's disk: a test can hold what is to be published, or make it fail."""
+
+    def __init__(self, publisher):
+        self.publisher = publisher
+        self.failure = None
+        self._open = asyncio.Event()
+        self._open.set()
+        self.waiting = asyncio.Event()
+
+    def hold(self):
+        self._open.clear()
+        self.waiting.clear()
+
+    def release(self):
+        self._open.set()
+
+    async def publish(self, records):
+        self.waiting.set()
+        await self._open.wait()
+        if self.failure is not None:
+            raise LogUnavailable(str(self.failure))
+        return await self.publisher.publish(records)
+
+
+class KafkaSystem:
+    """Topics of one test. Its keys are durable before the event that begins an account is in the log."""
+
+    keys_come_with_the_log = False
+
+    def __init__(self, directory: Path, *, servers: str, partitions=1):
+        directory.mkdir(exist_ok=True)
+        self.servers, self.partitions = servers, partitions
+        self.prefix = own_prefix()
+        self.clock = Clock()
+        self.ids = HybridClock(self.clock, random.Random(7).randbytes)
+        self._path = directory / "keys.db"
+        self._masters = MasterKeys.generate()
+        self._beside = []
+        self.topics = _at_once(self._create())
+        self.open()
+
+    async def _create(self):
+        admin = admin_of(self.servers)
+        await apply(admin, LOGGED, partitions=self.partitions, prefix=self.prefix)
+        return await check(admin, LOGGED, partitions=self.partitions, prefix=self.prefix)
+
+    def open(self):
+        self.keys = Keys(self._path, self._masters)
+        self.publisher = KafkaPublisher(self.servers, self.topics, prefix=self.prefix, ack_s=PATIENCE_S)
+        self.disk = Way(self.publisher)
+        codec = Codec(self.keys.sealer)
+        self.log = KafkaLog(self.servers, self.topics, codec, self.keys, self.disk, prefix=self.prefix)
+
+    async def restart(self):
+        await self._stop()
+        self.ids = HybridClock(self.clock, random.Random(8).randbytes)
+        self.open()
+
+    async def _stop(self):
+        await self.publisher.close()
+        for reader in (self.log, *self._beside):
+            await reader.close()
+            reader.keys.connection.close()
+        self._beside = []
+
+    async def close(self):
+        await self._stop()
+        await delete_topics(self.servers, [self.prefix + topic for topic in self.topics])
+
+    def elsewhere(self):
+        """The log as another process reads it."""
+        keys = Keys(self._path, self._masters)
+        reader = KafkaLogReader(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
+        self._beside.append(reader)
+        return reader
+
+    async def destroy_key(self, subject):
+        """What an erasure does to a subject's key."""
+        self._on_keys("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
+
+    async def lose_key(self, subject):
+        """A key store that does not belong to this log."""
+        self._on_keys("DELETE FROM subject_keys WHERE subject=?", subject)
+
+    def _on_keys(self, statement, subject):
+        self.keys.connection.execute(statement, (subject,))
+        self.keys.sealer.clear()
+
+    async def rewrite(self, type_, **columns):
+        """Append changed copies of the records of a type, as another version of the software could have written."""
+        await asyncio.to_thread(self._copy, type_, columns)
+
+    def _copy(self, type_, columns):
+        producer = Producer({"bootstrap.servers": self.servers})
+        for message in raw(self.servers, {self.prefix + name: number for name, number in self.topics.items()}):
+            headers = dict(message.headers())
+            if headers["ce_type"] != type_.encode():
+                continue
+            changed = {}
+            if "id" in columns:
+                changed["ce_id"] = from_bytes(columns["id"])
+            if "type" in columns:
+                changed["ce_type"] = columns["type"]
+            if "version" in columns:
+                changed["ce_dataschema"] = f"/schemas/{BY_NAME[type_].topic}/{type_}.v{columns['version']}.json"
+            producer.produce(
+                message.topic(), message.value(), message.key(), message.partition(), headers=headers | changed
+            )
+        assert producer.flush(PATIENCE_S) == 0
+
+
+def _at_once(work):
+    """What a coroutine answers, wherever a loop runs or does not."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

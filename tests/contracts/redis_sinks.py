@@ -1,0 +1,91 @@
+"""Counters on Redis as the contract of the Sink port sees them: a note is something that was counted once."""
+
+import re
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+
+from events.event import Envelope
+from events.ids import EventId, Millis, first_id_at
+from events.log import Positions, Record, TopicPartition
+from stores.redis.connection import connect
+from stores.redis.sink import Keys, RedisSink
+from tests.stores.link import Link
+
+PLACES = {"tweets": TopicPartition("tweets", 0), "graph": TopicPartition("graph", 3)}
+
+
+@pytest.fixture
+async def redis_clients(redis):
+    """The server, and a list of clients, which are closed on the event loop that they were used on."""
+    clients = []
+    yield redis, clients
+    for client in clients:
+        await client.aclose()
+
+
+class RedisSinks:
+    """Counters of a test's own, and sinks of its groups that reach them over a link."""
+
+    def __init__(self, redis_clients):
+        server, self._clients = redis_clients
+        parts = urlsplit(server)
+        self._direct = Redis.from_url(server)
+        self._link = Link(parts.hostname, parts.port)
+        self._url = f"redis://127.0.0.1:{self._link.port}{parts.path}"
+        self._name = uuid.uuid4().hex[:12]
+        self._serving = None
+
+    @property
+    def sink(self):
+        """The sink of the group `serving`, on the event loop of the test."""
+        if self._serving is None:
+            self._clients.append(connect(self._url))
+            self._serving = self.group("serving")
+        return self._serving
+
+    def close(self):
+        self._link.close()
+        for key in self._direct.scan_iter(match=f"{{{self._name}-*"):
+            self._direct.delete(key)
+        self._direct.close()
+
+    def restart(self):
+        self._serving = None
+
+    def group(self, name):
+        async def ends():
+            return Positions()
+
+        keys = Keys(f"{self._name}-{name}@1", 3)
+        return RedisSink(
+            self._clients[-1], keys, place_of=lambda entity: PLACES[entity[0]], ends=ends, new_epoch=lambda: "an epoch"
+        )
+
+    def write(self, text):
+        place, offset = PLACES["tweets"], self.sink._at.get(PLACES["tweets"], 0)
+        about = Envelope(EventId(first_id_at(Millis(1))), Millis(1))
+        self.sink.applying(about, Record(place.topic, place.partition, offset, "alice", "Noted", 1, None, about))
+        self.sink.change("note", text, "times", 1)
+
+    def notes(self):
+        """What is there for others to read."""
+        keys = [key.decode() for key in self._direct.scan_iter(match=f"{{{self._name}-serving@1.*")]
+        noted = [found[1] for key in keys if (found := re.search(r":note:(.*)", key))]
+        assert all(self._direct.hgetall(key) == {b"times": b"1"} for key in keys if ":note:" in key)
+        return sorted(noted)
+
+    def fill(self):
+        """A Redis without memory is full for all who use it; to the sink, one that cannot be reached is the same."""
+        self._link.cut()
+
+    def make_room(self):
+        self._link.mend()
+
+    def lock(self, on):
+        if on:
+            self.fill()
+        else:
+            self.make_room()

@@ -1,0 +1,79 @@
+"""Media in the decision state of every adapter: what is known of one, and what keeps it from being deleted."""
+
+import pytest
+from commands import ALICE, BOB, SAY, by, posted, settle
+
+from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
+from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from command_api.domain.delete_media import DELETE_MEDIA, DeleteMedia
+from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
+from command_api.domain.errors import MediaNotFound, MediaShown
+from command_api.domain.finish_upload import FINISH_UPLOAD, FinishUpload
+from command_api.domain.start_upload import START_UPLOAD, StartUpload
+from command_api.facts import Media, MediaInUse, MediaOf
+from events.ids import MediaId
+from events.media import Attachment
+
+STORED = Stored("image/png", "finished/1.png", 1234, 40, 20)
+
+
+async def do(system, decision, command):
+    return await system.store.execute(decision, command, by(command.actor), SAY)
+
+
+async def added(system):
+    """A finished medium of Alice's."""
+    media = MediaId(system.ids.issue())
+    await do(system, ADD_MEDIA, AddMedia(ALICE, media, STORED, "wheels"))
+    return media
+
+
+async def known(system, media):
+    return (await system.store.ask(MediaOf(media)))[MediaOf(media)]
+
+
+async def test_a_medium_is_known_from_the_upload_to_the_deletion(system):
+    await settle(system)
+    media = MediaId(system.ids.issue())
+    assert await known(system, media) is None
+    await do(system, START_UPLOAD, StartUpload(ALICE, media, "image/png", "wheels"))
+    waiting = Attachment(media=media, content_type="image/png", alt="wheels")
+    assert await known(system, media) == Media(ALICE, waiting, None, None, False)
+    await do(system, FINISH_UPLOAD, FinishUpload(ALICE, media, STORED))
+    there = Attachment(media=media, content_type="image/png", width=40, height=20, alt="wheels")
+    assert await known(system, media) == Media(ALICE, there, "finished/1.png", 1234, False)
+    await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
+    gone = await known(system, media)
+    assert (gone.owner, gone.object, gone.deleted, gone.attachment.alt) == (ALICE, "finished/1.png", True, "")
+
+
+async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system):
+    await settle(system)
+    media = await added(system)
+    tweets = [await posted(system, ALICE, f"tweet {n}", media=(media,)) for n in range(2)]
+    for tweet in tweets:
+        assert (await system.store.ask(MediaInUse(media)))[MediaInUse(media)]
+        with pytest.raises(MediaShown):
+            await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
+        await do(system, DELETE_TWEET, DeleteTweet(ALICE, tweet))
+    assert not (await system.store.ask(MediaInUse(media)))[MediaInUse(media)]
+    await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
+
+
+async def test_a_medium_that_the_profile_shows_stays(system):
+    await settle(system)
+    media = await added(system)
+    await do(system, CHANGE_PROFILE, ChangeProfile(ALICE, avatar=media))
+    with pytest.raises(MediaShown):
+        await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
+    await do(system, CHANGE_PROFILE, ChangeProfile(ALICE, avatar=None))
+    await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
+
+
+async def test_anothers_medium_cannot_be_shown(system):
+    await settle(system)
+    media = await added(system)
+    with pytest.raises(MediaNotFound):
+        await posted(system, BOB, "mine?", media=(media,))
+    with pytest.raises(MediaNotFound):
+        await do(system, CHANGE_PROFILE, ChangeProfile(BOB, header=media))

@@ -1,0 +1,206 @@
+"""What every object store has to do: the folder, and S3 on a real server."""
+
+import asyncio
+import base64
+import json
+import random
+import time
+from types import SimpleNamespace
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from events.ids import Millis, wall_clock
+from rest.edge import headers_of
+from rest.exchange import Exchange
+from runtime.media_store import media_store
+from runtime.settings import Media
+from stores.localfs.objects import LocalObjects
+from stores.objects import HOUR_MS
+from stores.sink import StoreUnavailable
+from tests.pictures import jpeg
+
+MOST = 5000
+TYPE = "image/jpeg"
+
+
+class Exchanging:
+    """What the routes need of the edge around them."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send):
+        scope["exchange"] = Exchange(headers_of(scope), "", lambda: str(uuid4()), lambda header: None)
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture
+async def folder(tmp_path):
+    objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
+    app = FastAPI()
+    app.include_router(media_store(objects))
+    transport = httpx.ASGITransport(app=Exchanging(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield SimpleNamespace(objects=objects, http=http)
+
+
+@pytest.fixture
+async def bucket(request):
+    from stores.s3.objects import Location, S3Objects
+
+    address = request.getfixturevalue("s3")
+    objects = S3Objects(Location.parse(f"{address}media-{uuid4().hex[:12]}"))
+    await objects.prepare()
+    await objects.prepare()
+    async with httpx.AsyncClient() as http:
+        yield SimpleNamespace(objects=objects, http=http)
+    objects.close()
+
+
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.engines)])
+def store(request):
+    return request.getfixturevalue(request.param)
+
+
+def in_a_while():
+    return Millis(wall_clock() + 600_000)
+
+
+async def posted(store, form, content, **changed):
+    """Post a file as a form says."""
+    url = urljoin("http://test", form.url)
+    return await store.http.post(url, data={**form.fields, **changed}, files={"file": ("x", content)})
+
+
+async def test_what_is_written_can_be_read_until_it_is_deleted(store):
+    await store.objects.write("finished/1.jpg", TYPE, b"content")
+    assert await store.objects.read("finished/1.jpg", 7) == b"content"
+    await store.objects.write("finished/1.jpg", TYPE, b"other")
+    assert await store.objects.read("finished/1.jpg", 7) == b"other"
+    for _ in range(2):
+        await store.objects.delete("finished/1.jpg")
+        assert await store.objects.read("finished/1.jpg", 7) is None
+
+
+async def test_what_is_longer_than_asked_for_is_not_read(store):
+    await store.objects.write("finished/1.jpg", TYPE, bytes(8))
+    assert await store.objects.read("finished/1.jpg", 8) == bytes(8)
+    assert await store.objects.read("finished/1.jpg", 7) is None
+
+
+async def test_many_at_once(store):
+    contents = {f"finished/{n}.jpg": bytes((n,)) * 100 for n in range(24)}
+    await asyncio.gather(*(store.objects.write(key, TYPE, content) for key, content in contents.items()))
+    read = await asyncio.gather(*(store.objects.read(key, MOST) for key in contents))
+    assert read == list(contents.values())
+
+
+async def test_a_form_puts_one_object(store):
+    form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
+    for content in (jpeg(), b"x" * MOST, b"x"):
+        assert (await posted(store, form, content)).status_code == 204
+        assert await store.objects.read("incoming/1", MOST) == content
+
+
+async def test_a_form_refuses_what_it_was_not_made_for(store):
+    form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
+    other = store.objects.upload("incoming/2", "image/png", 10 * MOST, in_a_while())
+    for content, changed in (
+        (b"x" * (MOST + 1), {}),
+        (b"", {}),
+        (b"x", {"key": "incoming/2"}),
+        (b"x", {"key": "finished/1.jpg"}),
+        (b"x", {"Content-Type": "image/png"}),
+        (b"x", {"Content-Type": "text/html"}),
+        (b"x", {"policy": other.fields["policy"]}),
+    ):
+        refused = await posted(store, form, content, **changed)
+        assert 400 <= refused.status_code < 500, (changed, len(content))
+    for key in ("incoming/1", "incoming/2", "finished/1.jpg"):
+        assert await store.objects.read(key, 10 * MOST) is None
+
+
+async def test_a_form_that_was_tampered_with_is_refused(store):
+    form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
+    policy = base64.b64decode(form.fields["policy"]).decode()
+    wider = base64.b64encode(policy.replace(str(MOST), str(10 * MOST)).encode()).decode()
+    assert json.loads(policy)
+    assert wider != form.fields["policy"]
+    refused = await posted(store, form, b"x", policy=wider)
+    assert 400 <= refused.status_code < 500
+
+
+async def test_a_form_that_has_expired_is_refused(store):
+    form = store.objects.upload("incoming/1", TYPE, MOST, Millis(wall_clock() - 1000))
+    refused = await posted(store, form, b"x")
+    assert 400 <= refused.status_code < 500
+    assert await store.objects.read("incoming/1", MOST) is None
+
+
+async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store):
+    await store.objects.write("finished/1.jpg", TYPE, jpeg())
+    now = Millis(int(time.time()) * 1000)
+    link = store.objects.link("finished/1.jpg", now)
+    hour = now // HOUR_MS * HOUR_MS
+    assert {store.objects.link("finished/1.jpg", Millis(hour + ms)) for ms in (0, HOUR_MS - 1)} == {link}
+    answer = await store.http.get(urljoin("http://test", link))
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, jpeg(), TYPE)
+    part = await store.http.get(urljoin("http://test", link), headers={"range": "bytes=0-1"})
+    assert (part.status_code, part.content) == (206, jpeg()[:2])
+
+
+async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store):
+    for name in ("1", "2"):
+        await store.objects.write(f"finished/{name}.jpg", TYPE, jpeg())
+    link = store.objects.link("finished/1.jpg", wall_clock())
+    old = store.objects.link("finished/1.jpg", Millis(wall_clock() - 3 * HOUR_MS))
+    unsigned = link.partition("?")[0]
+    for wrong in (link.replace("finished/1", "finished/2"), old, unsigned):
+        assert (await store.http.get(urljoin("http://test", wrong))).status_code in (400, 401, 403, 404, 422), wrong
+
+
+async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path):
+    (tmp_path / "media").write_text("a file where the folder should be")
+    objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
+    for call in (objects.write("finished/1.jpg", TYPE, b"x"), objects.read("finished/1.jpg", 9), objects.prepare()):
+        with pytest.raises(StoreUnavailable):
+            await call
+
+
+@pytest.mark.engines
+async def test_a_server_that_is_away_is_a_store_that_is_away():
+    from stores.s3.objects import Location, S3Objects
+
+    objects = S3Objects(Location.parse("s3://key:secret@127.0.0.1:9/bucket"), timeout_s=0.5)
+    try:
+        for call in (objects.write("a", TYPE, b"x"), objects.read("a", 9), objects.delete("a"), objects.prepare()):
+            with pytest.raises(StoreUnavailable):
+                await call
+        assert objects.upload("a", TYPE, MOST, in_a_while()).url == "http://127.0.0.1:9/bucket"
+    finally:
+        objects.close()
+
+
+@pytest.mark.engines
+def test_an_address_of_a_store_says_all_or_is_refused():
+    from stores.s3.objects import BadAddress, Location, S3Objects
+
+    assert Location.parse("s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1") == (
+        "s3.example:444", True, "key", "a/b", "bucket", "eu-1",
+    )  # fmt: skip
+    for address in ("s3://key:secret@host", "s3://host/bucket", "http://key:secret@host/bucket", "bucket"):
+        with pytest.raises(BadAddress) as refused:
+            Location.parse(address)
+        assert "secret" not in str(refused.value)
+        with pytest.raises(ValidationError, match="has to be s3://"):
+            Media(s3=address)
+    assert Media(s3="s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1").s3 is not None
+    objects = S3Objects(Location.parse("s3://key:secret@inside:8333/bucket"), public="https://media.example")
+    assert objects.upload("a", TYPE, MOST, in_a_while()).url == "https://media.example/bucket"
+    assert objects.link("a", wall_clock()).startswith("https://media.example/bucket/a?")
+    objects.close()

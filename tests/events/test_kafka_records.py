@@ -1,0 +1,141 @@
+"""A record's headers are CloudEvents attributes, and everything comes back from them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.codec import Codec
+from events.event import BY_NAME, Envelope
+from events.ids import EventId, Millis, id_at
+from events.kafka.records import (
+    MAX_RECORD_BYTES,
+    TOMBSTONES,
+    RecordTooLarge,
+    check_size,
+    headers,
+    stored,
+    value,
+)
+from events.log import CorruptLog
+from events.publishing import Outgoing
+from events.sealing import MasterKeys, Sealer
+
+ID = EventId(id_at(Millis(1_790_000_000_000), "event"))
+ALICE = id_at(Millis(1), "alice")
+ASYNC_API = Path(__file__).parents[2] / "schemas" / "asyncapi.yaml"
+
+
+def record(
+    content: bytes = b"{}", *, topic: str = "graph", type_: str = "AccountFollowed", **about: object
+) -> Outgoing:
+    envelope = Envelope(**{"id": ID, "time": Millis(1_424_300_000_123)} | about)  # type: ignore[arg-type]
+    return Outgoing(topic, ALICE, type_, 1, content, envelope)
+
+
+def test_the_attributes_are_those_of_cloud_events() -> None:
+    full = record(correlation="request ü", causation="cause", actor=ALICE, traceparent="00-ab-cd-01")
+    assert dict(headers(full)) == {
+        "content-type": b"application/json",
+        "ce_specversion": b"1.0",
+        "ce_id": ID.encode(),
+        "ce_type": b"AccountFollowed",
+        "ce_source": b"/minitwitter",
+        "ce_subject": ALICE.encode(),
+        "ce_partitionkey": ALICE.encode(),
+        "ce_time": b"2015-02-18T22:53:20.123Z",
+        "ce_dataschema": b"/schemas/graph/AccountFollowed.v1.json",
+        "ce_correlation": "request ü".encode(),
+        "ce_causation": b"cause",
+        "ce_actor": ALICE.encode(),
+        "traceparent": b"00-ab-cd-01",
+    }
+
+
+def test_what_is_empty_has_no_header() -> None:
+    named = {name for name, _ in headers(record())}
+    assert not named & {"ce_correlation", "ce_causation", "ce_actor", "ce_sourcepositions", "traceparent"}
+
+
+def test_the_asyncapi_document_describes_every_header() -> None:
+    described = yaml.safe_load(ASYNC_API.read_text())["components"]["messageTraits"]["cloudEvent"]["headers"]
+    full = record(correlation="a", causation="b", actor="c", traceparent="d", source_positions="tweets-0:7")
+    assert {name for name, _ in headers(full)} - {"content-type"} == set(described["properties"])
+    assert set(described["required"]) <= {name for name, _ in headers(record())}
+
+
+text = st.text(max_size=40)
+
+
+@given(st.integers(0, 4_102_444_800_000), text, text, text, text, text)
+def test_everything_known_about_an_event_comes_back(
+    time: int, correlation: str, causation: str, actor: str, traceparent: str, source_positions: str
+) -> None:
+    about = Envelope(ID, Millis(time), correlation, causation, actor, traceparent, source_positions)
+    sent = Outgoing("graph", ALICE, "AccountFollowed", 3, b"{}", about)
+    back = stored("graph", 2, 7, sent.key.encode(), value(sent), headers(sent))
+    assert back == ("graph", 2, 7, ALICE, "AccountFollowed", 3, b"{}", about)
+
+
+def test_a_tombstone_has_no_value_and_is_read_as_the_event_that_it_is() -> None:
+    sent = record(b'{"tweet":"..."}', topic="public-tweets", type_="TweetRetracted")
+    assert value(sent) is None
+    back = stored("public-tweets", 0, 0, sent.key.encode(), None, headers(sent))
+    codec = Codec(Sealer(MasterKeys({"test": bytes(32)})))
+    event = codec.finish(codec.parse(back.type, back.version, back.value, ID))
+    assert event == BY_NAME["TweetRetracted"].cls(tweet=ALICE)  # type: ignore[call-arg]
+
+
+def test_a_tombstone_says_nothing_but_its_key() -> None:
+    for name in TOMBSTONES:
+        kind = BY_NAME[name]
+        assert kind.cls.__struct_fields__ == (kind.key_field,)
+
+
+@pytest.mark.parametrize(
+    ("without", "complaint"),
+    [
+        ("ce_id", "no ce_id"),
+        ("ce_type", "no ce_type"),
+        ("ce_time", "no ce_time"),
+        ("ce_dataschema", "no ce_dataschema"),
+    ],
+)
+def test_a_record_that_lacks_an_attribute_is_named(without: str, complaint: str) -> None:
+    sent = record()
+    left = [(name, content) for name, content in headers(sent) if name != without]
+    with pytest.raises(CorruptLog, match=f"graph-3@17 .*{complaint}"):
+        stored("graph", 3, 17, sent.key.encode(), sent.value, left)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("ce_id", b"17", "no id"),
+        ("ce_time", b"yesterday", "isoformat"),
+        ("ce_time", b"2026-11-20T06:26:36", "no offset"),
+        ("ce_dataschema", b"/schemas/graph/AccountFollowed.json", "names no version"),
+        ("ce_dataschema", b"/schemas/graph/AccountFollowed.v1", "names no version"),
+        ("ce_type", b"\xff", "decode"),
+    ],
+)
+def test_a_record_with_a_broken_attribute_is_named(name: str, content: bytes, complaint: str) -> None:
+    sent = record()
+    with pytest.raises(CorruptLog, match=f"graph-3@17 .*{complaint}"):
+        stored("graph", 3, 17, sent.key.encode(), sent.value, [*headers(sent), (name, content)])
+
+
+def test_a_record_without_a_key_or_a_value_is_none_of_ours() -> None:
+    sent = record()
+    with pytest.raises(CorruptLog, match="no key"):
+        stored("graph", 0, 0, None, sent.value, headers(sent))
+    with pytest.raises(CorruptLog, match="no value"):
+        stored("graph", 0, 0, sent.key.encode(), None, headers(sent))
+
+
+def test_a_record_is_refused_where_it_is_larger_than_any_topic_takes() -> None:
+    check_size(record(b"x" * (MAX_RECORD_BYTES - 2_000)))
+    with pytest.raises(RecordTooLarge, match="AccountFollowed takes 1,000,"):
+        check_size(record(b"x" * MAX_RECORD_BYTES))

@@ -1,0 +1,42 @@
+"""A process of the command side that is killed while it publishes: `python dying.py URL DIRECTORY before|after`."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.contracts.commands import post, settle
+from tests.on_postgres import MASTERS, World
+
+
+class Dying:
+    """Publishes what comes, until it is told to die: before the log has it, or before anybody knows of it."""
+
+    def __init__(self, publisher, when):
+        self.publisher = publisher
+        self.when = when
+
+    async def publish(self, records):
+        dies = any(record.topic == "tweets" for record in records)
+        if dies and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        positions = await self.publisher.publish(records)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return positions
+
+
+async def main(url, directory, when):
+    """Post one tweet, and die."""
+    MASTERS.save(Path(directory) / "masters")
+    world = World(url, Path(directory))
+    system = world.process(owner="dying")
+    await settle(system)
+    await world.drained()
+    system.publishing._publisher = Dying(system.publishing._publisher, when)
+    await post(system)[1]
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""An installation of the distributed profile for one test: a database, topics, a keyspace, processes of ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from bench.served import free_port
+from command_api.postgres.connections import open_pool
+from command_api.postgres.keys import PostgresKeys
+from events.codec import Codec
+from events.kafka.log import KafkaLogReader
+from events.kafka.topics import partitions_of
+from events.log import Positions, positions_after
+from events.sealing import MasterKeys, Sealer
+from events.topics import TOPICS
+
+ROOT = Path(__file__).parents[2]
+SOON = 60
+PARTITIONS = 4
+
+
+class Installation:
+    """A database, topics and a master key of a test's own."""
+
+    def __init__(self, directory, kafka, postgres, **others):
+        self.directory = directory
+        name = f"command_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        self.brokers = kafka.removeprefix("kafka://")
+        self.url = make_conninfo(postgres, dbname=name)
+        self.prefix = f"{name}-"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MINITWITTER_")},
+            "MINITWITTER_KAFKA_URL": kafka,
+            "MINITWITTER_POSTGRES_URL": self.url,
+            "MINITWITTER_TOPIC_PREFIX": self.prefix,
+            "MINITWITTER_TOPIC_PARTITIONS": str(PARTITIONS),
+            "MINITWITTER_MASTER_KEY_FILE": str(directory / "master.key"),
+            "MINITWITTER_BCRYPT_COST": "4",
+            "MINITWITTER_DATA": str(directory / "data"),
+            "PYTHONPATH": str(ROOT),
+            **{f"MINITWITTER_{name.upper()}_URL": url for name, url in others.items()},
+        }
+
+    def command(self, *words, **environment):
+        """Run a command to its end."""
+        argv = [sys.executable, "-m", "runtime.cli", *words]
+        return subprocess.run(
+            argv,
+            env={**self.environment, **environment},
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=SOON,
+        )
+
+    def set_up(self):
+        for words in (("keys", "make-master", "master.key"), ("migrate",), ("topics", "apply")):
+            done = self.command(*words)
+            assert done.returncode == 0, done.stderr
+        return self
+
+    @contextmanager
+    def process(self, *words, **environment):
+        """A process, and a client of it; it is ended with the block, and has to end well if it still runs."""
+        port = free_port()
+        argv = [sys.executable, "-m", "runtime.cli", *words, "--port", str(port)]
+        with (self.directory / f"{words[-1]}-{port}.log").open("wb") as log:
+            process = subprocess.Popen(
+                argv, env={**self.environment, **environment}, cwd=self.directory, stdout=log, stderr=log
+            )
+        process.told = Path(log.name).read_text
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                yield process, client
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 0, process.told()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    async def events(self):
+        """What stands in Kafka, opened."""
+        pool = open_pool(self.url, most=2)
+        await pool.open()
+        masters = MasterKeys.load(self.directory / "master.key")
+        keys = PostgresKeys(pool, Sealer(masters))
+        reader = KafkaLogReader(
+            self.brokers, partitions_of(TOPICS, PARTITIONS), Codec(keys.sealer), keys, prefix=self.prefix
+        )
+        records, positions = [], Positions()
+        ends = await reader.ends()
+        while not positions.covers(ends):
+            await reader.wait(positions, 5)
+            batch = await reader.read(positions, 1000)
+            records += batch
+            positions = positions_after(batch, positions)
+        await reader.close()
+        await pool.close()
+        return records
+
+
+def ready(process, client):
+    deadline = time.monotonic() + SOON
+    while True:
+        assert process.poll() is None, process.told()
+        assert time.monotonic() < deadline, process.told()
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+
+
+def register(client, name):
+    answer = client.post(
+        "/api/v1/auth/register",
+        json={"username": name, "email": f"{name}@example.org", "password": "correct horse battery"},
+    )
+    assert answer.status_code == 201, answer.text
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def post(client, token, text, key=None):
+    headers = token | ({"idempotency-key": key} if key else {})
+    return client.post("/api/v1/tweets", json={"text": text}, headers=headers)

@@ -1,0 +1,121 @@
+"""`minitwitter serve command` and `work relay` as processes, on the real PostgreSQL and Kafka."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+from installation import SOON, Installation, post, ready, register
+
+from bench.served import free_port
+from events.accounts import AccountRegistered
+from events.tweets import TweetPosted
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres):
+    return Installation(tmp_path, kafka, postgres).set_up()
+
+
+def test_what_is_written_through_two_processes_stands_in_kafka_once(installation):
+    with (
+        installation.process("serve", "command") as (one, client),
+        installation.process("serve", "command") as (two, other),
+    ):
+        ready(one, client)
+        ready(two, other)
+        ada = register(client, "ada")
+        # A session that one process began is good at the other, and so is what it wrote.
+        first = post(other, ada, "from the other", "key-1")
+        again = post(client, ada, "from the other", "key-1")
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+        assert again.headers["idempotency-replayed"] == "true"
+        assert first.headers["consistency-token"]
+        assert (
+            client.post(
+                "/api/v1/auth/register",
+                json={"username": "ADA", "email": "b@example.org", "password": "correct horse battery"},
+            ).status_code
+            == 409
+        )
+        assert other.get("/.well-known/jwks.json").json() == client.get("/.well-known/jwks.json").json()
+    events = [record.event for record in asyncio.run(installation.events())]
+    assert [event.username for event in events if isinstance(event, AccountRegistered)] == ["ada"]
+    assert [event.text for event in events if isinstance(event, TweetPosted)] == ["from the other"]
+
+
+def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installation):
+    accepted = []
+    with installation.process("work", "relay") as (relay, relaying):
+        ready(relay, relaying)
+        for round_ in range(3):
+            with installation.process("serve", "command") as (process, client):
+                ready(process, client)
+                token = register(client, f"writer{round_}")
+                for n in range(5):
+                    answer = post(client, token, f"{round_} {n}")
+                    assert answer.status_code == 201, answer.text
+                    accepted.append(f"{round_} {n}")
+                process.kill()
+                process.wait()
+
+        def texts():
+            return [r.event.text for r in asyncio.run(installation.events()) if isinstance(r.event, TweetPosted)]
+
+        deadline = time.monotonic() + SOON
+        while not set(accepted) <= set(texts()):
+            assert time.monotonic() < deadline
+    assert sorted(set(texts())) == sorted(accepted)
+
+
+def test_it_waits_for_its_engines_and_says_for_which(installation):
+    nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    with installation.process("serve", "command", MINITWITTER_POSTGRES_URL=nobody) as (process, client):
+        deadline = time.monotonic() + SOON
+        while True:
+            assert time.monotonic() < deadline
+            try:
+                answer = client.get("/readyz")
+            except httpx.TransportError:
+                continue
+            if "PostgreSQL" in answer.text:
+                break
+        assert answer.status_code == 503
+        assert client.get("/healthz").status_code == 200
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"MINITWITTER_TOPIC_PREFIX": "another-"}, "another-accounts"),
+        ({"MINITWITTER_TOPIC_PARTITIONS": "5"}, "has 4 partitions, and it has to have 5"),
+        ({"MINITWITTER_MASTER_KEY_FILE": "nowhere.key"}, "nowhere.key is missing"),
+    ],
+    ids=["topics that are missing", "another number of partitions", "no master key"],
+)
+def test_what_waiting_does_not_mend_ends_it_with_the_reason(installation, environment, said):
+    done = installation.command("serve", "command", "--port", str(free_port()), **environment)
+    assert done.returncode == 4, done.stderr
+    assert said in done.stderr
+
+
+def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, postgres):
+    installation = Installation(tmp_path, kafka, postgres)
+    assert installation.command("keys", "make-master", "master.key").returncode == 0
+    for words in (("serve", "command"), ("work", "relay")):
+        done = installation.command(*words, "--port", str(free_port()))
+        assert done.returncode == 4
+        assert "run `minitwitter migrate`" in done.stderr
+
+
+def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres):
+    installation = Installation(tmp_path, kafka, postgres)
+    del installation.environment["MINITWITTER_KAFKA_URL"], installation.environment["MINITWITTER_POSTGRES_URL"]
+    for words in (("serve", "command"), ("work", "relay")):
+        done = installation.command(*words)
+        assert done.returncode == 2
+        assert "MINITWITTER_KAFKA_URL, MINITWITTER_POSTGRES_URL" in done.stderr

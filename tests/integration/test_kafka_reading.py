@@ -1,0 +1,212 @@
+"""Reading a real Kafka: fair to partitions, over gaps, beside other readers, and when Kafka is away."""
+
+import asyncio
+import time
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix
+
+from events.codec import Codec
+from events.event import Envelope
+from events.ids import EventId, HybridClock
+from events.kafka.log import KafkaLogReader
+from events.kafka.producing import KafkaPublisher
+from events.kafka.records import headers, value
+from events.kafka.topics import apply
+from events.log import CorruptLog, LogUnavailable, Positions, TopicPartition, positions_after
+from events.partitioning import partition_of
+from events.publishing import Outgoing
+from events.sealing import MasterKeys, Sealer
+
+pytestmark = pytest.mark.engines
+
+TOPICS = {"graph": 4, "public-tweets": 1}
+
+
+class NoKeys:
+    """The key store of a log in which nothing is sealed."""
+
+    def __init__(self):
+        self.sealer = Sealer(MasterKeys.generate())
+
+    async def fetch(self, subjects):
+        assert not set(subjects)
+
+    async def create(self, subject):
+        raise AssertionError(subject)
+
+
+@pytest.fixture
+def ids():
+    return HybridClock()
+
+
+@pytest.fixture
+async def prefix(kafka):
+    name = own_prefix()
+    await apply(admin_of(kafka), ["graph"], partitions=4, prefix=name)
+    await apply(admin_of(kafka), ["public-tweets"], partitions=1, prefix=name)
+    yield name
+    await delete_topics(kafka, [f"{name}graph", f"{name}public-tweets"])
+
+
+@pytest.fixture
+async def publisher(kafka, prefix):
+    made = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def reading(kafka, prefix):
+    """Makes readers, and ends them."""
+    made = []
+
+    def make(servers=kafka, **options):
+        keys = NoKeys()
+        made.append(KafkaLogReader(servers, TOPICS, Codec(keys.sealer), keys, prefix=prefix, **options))
+        return made[-1]
+
+    yield make
+    for reader in made:
+        await reader.close()
+
+
+@pytest.fixture
+def reader(reading):
+    return reading()
+
+
+def in_partition(partition, number=0):
+    """An account whose graph stands in a partition."""
+    found = [n for n in range(200) if partition_of(account(n), 4) == partition]
+    return account(found[number])
+
+
+def sent(servers, prefix, records):
+    """Records sent by another client, faster than one in flight per entity."""
+    producer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
+    for record in records:
+        partition = partition_of(record.key, TOPICS[record.topic])
+        producer.produce(prefix + record.topic, value(record), record.key, partition, headers=headers(record))
+    assert producer.flush(PATIENCE_S) == 0
+
+
+async def everything(reader, limit, after=None):
+    records, positions = [], Positions(after or {})
+    while batch := await reader.read(positions, limit):
+        records += batch
+        positions = positions_after(batch, positions)
+    return records
+
+
+async def test_a_partition_with_much_to_read_keeps_no_other_waiting(kafka, prefix, reader, ids):
+    """The few records of the others are read long before the many of one, whose turn came first."""
+    many = [follow(ids, in_partition(0)) for _ in range(5_000)]
+    few = [follow(ids, in_partition(partition)) for partition in (1, 2, 3) for _ in range(10)]
+    await asyncio.to_thread(sent, kafka, prefix, many + few)
+    positions, batches = Positions(), 0
+    while any(positions.get(TopicPartition("graph", partition), 0) < 10 for partition in (1, 2, 3)):
+        positions = positions_after(await reader.read(positions, 100), positions)
+        batches += 1
+    assert batches < 25
+    assert len(await everything(reader, 5000, positions)) == 5_030 - sum(positions.values())
+
+
+async def test_a_reader_that_goes_back_reads_the_same_again(kafka, prefix, reader, ids):
+    records = [follow(ids, account(n % 20)) for n in range(500)]
+    await asyncio.to_thread(sent, kafka, prefix, records)
+    first = await everything(reader, 70)
+    assert sorted(r.about.id for r in first) == [record.about.id for record in records]
+    by_place = {(record.place, record.offset): record for record in first}
+    for back in (0, 3, 50):
+        after = Positions({TopicPartition("graph", partition): back for partition in range(4)})
+        again = await everything(reader, 33, after)
+        assert {(r.place, r.offset): r for r in again} == {
+            place: record for place, record in by_place.items() if record.offset >= back
+        }
+
+
+async def test_readers_of_the_same_reader_at_once_do_not_mix_their_places(kafka, prefix, reader, ids):
+    await asyncio.to_thread(sent, kafka, prefix, [follow(ids, account(n % 20)) for n in range(300)])
+    ways = await asyncio.gather(*(everything(reader, limit) for limit in (60, 75, 100)))
+    assert len(ways[0]) == 300
+    assert all(sorted(r.about.id for r in way) == sorted(r.about.id for r in ways[0]) for way in ways)
+
+
+async def test_a_reader_that_gave_up_in_the_middle_misses_nothing_later(kafka, prefix, reader, ids):
+    records = [follow(ids, account(n % 20)) for n in range(300)]
+    await asyncio.to_thread(sent, kafka, prefix, records)
+    for turns in range(12):
+        giving_up = asyncio.ensure_future(reader.read({}, 300))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        giving_up.cancel()
+        await asyncio.gather(giving_up, return_exceptions=True)
+        read = await everything(reader, 300)
+        assert sorted(record.about.id for record in read) == [record.about.id for record in records]
+
+
+async def test_what_compaction_removed_is_passed_over(kafka, prefix, publisher, reader, ids):
+    """A tweet that is retracted leaves its tombstone only; then the newest record of each tweet is there."""
+    admin = admin_of(kafka)
+    await compact_at_once(admin, f"{prefix}public-tweets")
+    tweets = [account(n) for n in range(3)]
+    for _ in range(3):
+        await publisher.publish([published(ids, tweet) for tweet in tweets])
+    last = retracted(ids, tweets[0])
+    await publisher.publish([last])
+    ends = await reader.ends()
+    deadline = time.monotonic() + PATIENCE_S * 3
+    while True:
+        # Compaction looks at closed segments: another record closes the one before it.
+        await publisher.publish([published(ids, tweets[2])])
+        records = await everything(reader, 10)
+        old = [record for record in records if record.offset < ends[records[0].place]]
+        if len(old) < 4:
+            break
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)
+    assert [record.about.id for record in records if record.key == tweets[0]] == [last.about.id]
+    [tombstone] = [record for record in records if record.key == tweets[0]]
+    assert tombstone.event.tweet == tweets[0]
+
+
+async def compact_at_once(admin, name):
+    eager = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.0", "max.compaction.lag.ms": "100"}
+    entries = [ConfigEntry(*item, incremental_operation=AlterConfigOpType.SET) for item in eager.items()]
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+    await asyncio.gather(*map(asyncio.wrap_future, admin.incremental_alter_configs([resource]).values()))
+
+
+def published(ids, tweet):
+    fields = {
+        "tweet": tweet, "author": account(1), "version": 1, "text": "hello", "entities": {}, "label": "neutral",
+        "score": 0.0,
+    }  # fmt: skip
+    content = msgspec.json.encode(fields)
+    about = Envelope(EventId(ids.issue()), ids.now(), source_positions="tweets-0:7")
+    return Outgoing("public-tweets", tweet, "TweetPublished", 1, content, about)
+
+
+def retracted(ids, tweet):
+    content = msgspec.json.encode({"tweet": tweet})
+    return Outgoing("public-tweets", tweet, "TweetRetracted", 1, content, Envelope(EventId(ids.issue()), ids.now()))
+
+
+async def test_a_record_of_somebody_else_stops_the_reading_and_is_named(kafka, prefix, reader):
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(f"{prefix}graph", b"hello", b"k", 2)
+    assert await asyncio.to_thread(producer.flush, PATIENCE_S) == 0
+    with pytest.raises(CorruptLog, match="graph-2@0 is not a record that minitwitter wrote"):
+        await reader.read({}, 10)
+
+
+async def test_where_no_kafka_answers_every_call_says_so(reading):
+    nobody = reading("127.0.0.1:1", reply_s=0.3)
+    for asking in (nobody.ends, lambda: nobody.wait({}, 60), lambda: nobody.read({}, 10)):
+        with pytest.raises(LogUnavailable):
+            await asking()

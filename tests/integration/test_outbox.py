@@ -1,0 +1,283 @@
+"""The way of an event from its commit into the log: at once and in order, or handed to the relay."""
+
+import asyncio
+import random
+from contextlib import suppress
+
+import apsw
+import pytest
+from on_postgres import World, a_database, template, until
+
+from command_api.deciding import Answer
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.domain.errors import Blocked
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from command_api.postgres.outbox import insert, token_of
+from command_api.postgres.tokens import OutboxTokens, rows_of
+from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
+from events.codec import Codec
+from events.event import Envelope
+from events.graph import AccountFollowed
+from events.ids import EventId
+from events.log import LogUnavailable, New, Positions
+from events.publishing import outgoing
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, engagement, follow, like, post, posted, settle
+from tests.contracts.embedded import EMAIL_KEY
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def world(postgres, tmp_path):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path)
+        yield made
+        await made.close()
+
+
+@pytest.fixture
+async def system(world):
+    """A process, with accounts."""
+    made = world.process()
+    await settle(made)
+    return made
+
+
+def tweets(records):
+    return [record.event.tweet for record in records if record.topic == "tweets"]
+
+
+async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positions(world, system):
+    outcome = await post(system)[1]
+    [record] = [record for record in await world.records() if record.topic == "tweets"]
+    assert outcome.positions == {record.place: record.offset + 1}
+    await world.drained()
+    rows = system.select("SELECT positions, length(value), owner FROM outbox WHERE topic='tweets'")
+    assert rows == [(str(outcome.positions), 0, None)]
+
+
+async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_away(world, system):
+    tweet = await posted(system)
+    world.log.away = True
+    outcome = await like(system, tweet)
+    assert outcome.answer == Answer(200, b"TweetLiked", (("x-decided", "yes"),))
+    assert (await engagement(system, BOB, tweet)).liked
+    await until(lambda: [owner for _, _, owner in world.waiting()] == [None])
+    assert outcome.positions == token_of(number for number, _, _ in world.waiting())
+
+
+async def test_a_log_that_does_not_answer_in_time_is_not_waited_for(world, system):
+    hasty = world.process(bound_s=0.05)
+    world.log.hold()
+    outcome = await follow(hasty)
+    assert rows_of(outcome.positions)
+    await until(lambda: [owner for _, _, owner in world.waiting()] == [None])
+
+
+async def test_rows_of_the_outbox_travel_in_tokens_and_two_of_them_are_two(system):
+    one, other = token_of([12]), token_of([4_000_000_000])
+    assert Positions.parse(str(one)) == one
+    assert rows_of(one.merged(other)) == [12, 4_000_000_000]
+    assert Positions.parse(str(one.merged(other))) == one.merged(other)
+
+
+class HoldsOne:
+    """Publishes everything at once, but the first tweet when it is told to."""
+
+    def __init__(self, publisher):
+        self.publisher = publisher
+        self.first, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, records):
+        if records[0].topic == "tweets" and not self.first.is_set():
+            self.first.set()
+            await self.go_on.wait()
+        return await self.publisher.publish(records)
+
+
+async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world, system):
+    publisher = HoldsOne(world.log.publisher(system.sealer))
+    holding = world.process(publisher=publisher, bound_s=20)
+    first, posting = post(holding)
+    firstly = asyncio.ensure_future(posting)
+    await publisher.first.wait()
+    second, posting = post(holding)
+    secondly = asyncio.ensure_future(posting)
+    await until(lambda: len(world.waiting()) == 2)
+    other = await posted(holding, BOB)  # time enough for the second, if it did not wait
+    publisher.go_on.set()
+    outcomes = [await firstly, await secondly]
+    assert [rows_of(outcome.positions) for outcome in outcomes] == [[], []]
+    assert tweets(await world.records()) == [other, first, second]
+
+
+async def test_nothing_overtakes_what_was_handed_back(world, system):
+    world.log.away = True
+    first = await post(system)[1]
+    world.log.away = False
+    second = await post(system)[1]
+    assert len(rows_of(first.positions) + rows_of(second.positions)) == 2
+    assert tweets(await world.records()) == []
+    assert not rows_of((await post(system, BOB)[1]).positions), "another's way is free"
+    async with world.relay():
+        await world.drained()
+    assert len(tweets(await world.records())) == 3
+
+
+async def test_what_another_process_has_in_flight_is_not_overtaken_either(world, system):
+    other = world.process()
+    before = await posted(other)  # it knows of a flight of this entity, which arrived
+    await world.drained()
+    world.log.hold()
+    first, posting = post(system)
+    firstly = asyncio.ensure_future(posting)
+    await world.log.waiting.wait()
+    second, posting = post(other)
+    secondly = await posting
+    assert rows_of(secondly.positions)
+    world.log.release()
+    assert not rows_of((await firstly).positions)
+    async with world.relay():
+        await world.drained()
+    assert tweets(await world.records()) == [before, first, second]
+
+
+async def test_a_command_over_two_entities_waits_for_both(world, system):
+    await follow(system, BOB, ALICE)
+    world.log.away = True
+    await follow(system, BOB, CAROL)
+    world.log.away = False
+    blocked = await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)
+    assert len(rows_of(blocked.positions)) == 2
+    async with world.relay():
+        await world.drained()
+    kinds = [record.type for record in await world.records() if record.key == BOB and record.topic == "graph"]
+    assert kinds == ["AccountFollowed", "AccountFollowed", "AccountUnfollowed"]
+
+
+async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(world, system):
+    tweet = await posted(system)
+    world.log.away = True
+    first = await like(system, tweet)
+    assert (await like(system, tweet)).positions == first.positions
+    world.log.away = False
+    async with world.relay():
+        await world.drained()
+    again = (await like(system, tweet)).positions
+    [record] = [record for record in await world.records() if record.topic == "engagement"]
+    assert again == {record.place: record.offset + 1}
+
+
+async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world, system):
+    tweet = await posted(system)
+    world.log.away = True
+    first = await like(system, tweet, key="one")
+    assert (await like(system, tweet, key="one")).positions == first.positions
+    world.log.away = False
+    async with world.relay():
+        await world.drained()
+    replayed = await like(world.process(), tweet, key="one")
+    assert replayed.replayed
+    [record] = [record for record in await world.records() if record.topic == "engagement"]
+    assert replayed.positions == {record.place: record.offset + 1}
+
+
+async def test_a_token_waits_until_its_row_is_published(world, system):
+    tokens = OutboxTokens(system.pool, world.log.log.ends)
+    world.log.away = True
+    outcome = await post(system)[1]
+    settling = asyncio.ensure_future(tokens.settle(outcome.positions, 20))
+    assert await tokens.settle(outcome.positions, 0.05) is None
+    world.log.away = False
+    async with world.relay():
+        settled = await settling
+    [record] = [record for record in await world.records() if record.topic == "tweets"]
+    assert settled == {record.place: record.offset + 1}
+    assert await tokens.settle(settled, 0) == settled
+
+
+async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world, system):
+    tokens = OutboxTokens(system.pool, world.log.log.ends)
+    world.log.away = True
+    outcome = await post(system)[1]
+    world.log.away = False
+    async with world.relay(kept_s=0.0):
+        await until(lambda: system.select("SELECT 1 FROM outbox") == [])
+    assert await tokens.settle(outcome.positions, 20) == await world.log.log.ends()
+
+
+async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
+    system = world.process(most_waiting=10)
+    await settle(system)
+    tweet = await posted(system)
+    world.log.away = True
+    outcomes = [await post(system, key=f"key {n}")[1] for n in range(10)]
+    assert all(rows_of(outcome.positions) for outcome in outcomes)
+    before = system.snapshot()
+    for another in (lambda: post(system)[1], lambda: like(system, tweet), lambda: like(system, tweet, key="liked")):
+        with pytest.raises(LogUnavailable, match="10 events wait"):
+            await another()
+    assert system.snapshot() == before
+    assert (await post(system, key="key 3")[1]).replayed, "what was answered is answered again"
+    world.log.away = False
+    async with world.relay():
+        await world.drained()
+    assert not rows_of((await like(system, tweet, key="liked")).positions)
+    assert len(tweets(await world.records())) == 11
+
+
+async def test_transactions_that_commit_in_another_order_than_they_began_are_all_published(world, system):
+    """A row number is given before the commit: whoever looks for numbers past the last one would miss this row."""
+
+    def followed(follower):
+        event = AccountFollowed(follower=follower, followee=CAROL)
+        return outgoing(New(event, Envelope(EventId(system.ids.issue()), system.clock())), Codec(system.sealer))
+
+    async with world.relay():
+        async with system.pool.connection() as slow:
+            sql, values = insert([followed(ALICE)], None, ())
+            await slow.execute(sql.encode(), values)
+            async with system.pool.connection() as quick:
+                sql, values = insert([followed(BOB)], None, ())
+                await quick.execute(sql.encode(), values)
+            await until(lambda: len(world.log.published) == 4)
+        await world.drained()
+    [first, second] = [record for record in await world.records() if record.topic == "graph"]
+    assert (first.key, second.key) == (BOB, ALICE)
+    assert first.about.id > second.about.id
+
+
+async def test_two_accounts_at_once_on_processes_whose_clocks_differ(world, system):
+    """Ids of each entity ascend in the log all the same, and what was decided is what the log says."""
+    clocks = (lambda: world.clock() + 45_000, lambda: world.clock() - 10_000)
+    processes = [world.process(clock=clock) for clock in clocks]
+    kinds = [
+        (FOLLOW_ACCOUNT, FollowAccount), (UNFOLLOW_ACCOUNT, UnfollowAccount),
+        (BLOCK_ACCOUNT, BlockAccount), (UNBLOCK_ACCOUNT, UnblockAccount),
+    ]  # fmt: skip
+
+    async def busy(process, actor, other, chance):
+        for _ in range(40):
+            decision, command = chance.choice(kinds)
+            with suppress(Blocked):
+                await process.store.execute(decision, command(actor, other), by(actor), SAY)
+
+    async with world.relay():
+        await asyncio.gather(
+            *(
+                busy(process, *pair, random.Random(f"{place}{pair}"))
+                for place, process in enumerate(processes)
+                for pair in ((ALICE, BOB), (BOB, ALICE), (ALICE, BOB))
+            )
+        )
+        await world.drained()
+    records = await world.records()
+    for account in (ALICE, BOB):
+        ids = [record.about.id for record in records if (record.topic, record.key) == ("graph", account)]
+        assert len(ids) > 10
+        assert ids == sorted(set(ids))
+    folded = apsw.Connection(":memory:")
+    await rebuild_decision_state(world.log.log, folded, EMAIL_KEY, await world.log.log.ends())
+    assert decision_digest(folded) == system.snapshot().digest

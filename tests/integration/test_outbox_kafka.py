@@ -1,0 +1,62 @@
+"""The outbox and the relay with Kafka behind them."""
+
+import asyncio
+
+import pytest
+from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
+from on_postgres import World, a_database, relaying, template
+
+from command_api.postgres.tokens import OutboxTokens, rows_of
+from events.kafka.producing import KafkaPublisher
+from events.kafka.topics import apply
+from events.log import Positions
+from tests.contracts.commands import ALICE, BOB, follow, post, settle
+
+pytestmark = pytest.mark.engines
+
+TOPICS = {"accounts": 2, "tweets": 2, "graph": 2}
+
+
+@pytest.fixture
+async def prefix(kafka):
+    name = own_prefix()
+    await apply(admin_of(kafka), TOPICS, partitions=2, prefix=name)
+    yield name
+    await delete_topics(kafka, [name + topic for topic in TOPICS])
+
+
+@pytest.fixture
+async def world(postgres, tmp_path):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path)
+        yield made
+        await made.close()
+
+
+async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_away(kafka, prefix, world):
+    there = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)
+    away = KafkaPublisher("127.0.0.1:1", TOPICS, prefix=prefix, ack_s=0.2)
+    system = world.process(publisher=there, bound_s=PATIENCE_S)
+    cut_off = world.process(publisher=away)
+    await settle(system)
+    outcomes = [await post(system)[1], await follow(system)]
+    assert [rows_of(outcome.positions) for outcome in outcomes] == [[], []]
+    late = [await post(one, author)[1] for one in (cut_off, system) for author in (ALICE, BOB, ALICE)]
+    assert all(rows_of(outcome.positions) for outcome in late)
+
+    async def ends():
+        return Positions()
+
+    async with relaying(world.url, there):
+        settled = [await OutboxTokens(system.pool, ends).settle(outcome.positions, PATIENCE_S) for outcome in late]
+        await world.drained()
+    found = await asyncio.to_thread(raw, kafka, {prefix + topic: partitions for topic, partitions in TOPICS.items()})
+    places = {f"{m.topic().removeprefix(prefix)}-{m.partition()}:{m.offset() + 1}" for m in found}
+    assert {str(outcome.positions) for outcome in outcomes} | set(map(str, settled)) <= places
+    for author in (ALICE, BOB):
+        of_one = [m for m in found if m.key() == author.encode() and m.topic() == f"{prefix}tweets"]
+        ids = [dict(m.headers())["ce_id"] for m in of_one]
+        decided = system.select(f"SELECT id FROM outbox WHERE topic='tweets' AND key='{author}' ORDER BY number")
+        assert ids == [id_.encode() for (id_,) in decided]
+    await there.close()
+    await away.close()

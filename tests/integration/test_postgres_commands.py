@@ -1,0 +1,247 @@
+"""What several processes of the command side share on PostgreSQL: locks, keys, credentials, ended sessions."""
+
+import asyncio
+
+import pytest
+from on_postgres import MASTERS, World, a_database, template, until
+
+from command_api.credentials import FamilyOf, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
+from command_api.deciding import StillRunning
+from command_api.domain.end_session import END_SESSION, EndSession
+from command_api.domain.register_account import REGISTER_ACCOUNT, EmailIsTaken, NameTaken, RegisterAccount
+from command_api.domain.start_session import NewSession
+from command_api.facts import SessionsOf
+from command_api.postgres.keys import PostgresKeys
+from command_api.postgres.revocations import RevocationListener
+from command_api.postgres.writing import lock_number
+from events.ids import AccountId, ClockBehind, Millis, SessionId, id_at
+from events.keys import KeysUnavailable
+from events.log import LogUnavailable
+from events.sealing import MasterKeys, Sealer
+from tests.contracts.commands import ALICE, BOB, SAY, by, engagement, follow, like, post, posted, relation, settle
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def world(postgres, tmp_path):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path)
+        yield made
+        await made.close()
+
+
+@pytest.fixture
+async def system(world):
+    made = world.process()
+    await settle(made)
+    return made
+
+
+DAVE = AccountId(id_at(Millis(2), "dave"))
+
+
+def registering(system, account=DAVE, username="Dave", email="Dave@Example.org", session="first", expires=10_000):
+    token = RefreshToken(session.encode(), b"secret", Millis(system.clock() + expires))
+    new = NewSession(SessionId(session), token)
+    command = RegisterAccount(account, username, email, "Dave", b"hash", new)
+    return system.store.execute(REGISTER_ACCOUNT, command, by(account), SAY)
+
+
+async def one(system, question):
+    return (await system.store.ask(question))[question]
+
+
+async def test_of_many_processes_that_want_one_name_or_address_one_gets_it(world):
+    processes = [world.process() for _ in range(3)]
+    wanting = [AccountId(id_at(Millis(3), f"wanting {n}")) for n in range(12)]
+    outcomes = await asyncio.gather(
+        *(
+            registering(processes[n % 3], account, "dAvE" if n % 2 else f"other{n}", "one@example.org", f"session {n}")
+            for n, account in enumerate(wanting)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, EmailIsTaken | NameTaken) for outcome in outcomes) == 11
+    assert len([r for r in await world.records() if r.type == "AccountRegistered"]) == 1
+
+
+async def test_a_key_in_use_in_another_process_is_still_running(world, system):
+    async with system.pool.connection() as elsewhere:
+        await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("", ALICE, "one"),))
+        with pytest.raises(StillRunning):
+            await post(system, key="one")[1]
+        await post(system, key="two")[1]
+    assert not (await post(system, key="one")[1]).replayed
+
+
+async def test_one_busy_account_does_not_take_all_connections(world, system):
+    async with system.pool.connection() as elsewhere:
+        await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("tweets", ALICE),))
+        waiting = [asyncio.ensure_future(post(system)[1]) for _ in range(40)]
+        await post(system, BOB)[1]
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_caller_who_goes_finds_what_he_began_when_he_comes_back(world, system):
+    tweet = await posted(system)
+    world.log.hold()
+    first = asyncio.ensure_future(like(system, tweet, key="one"))
+    await world.log.waiting.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    with pytest.raises(StillRunning):
+        await like(system, tweet, key="one")
+    world.log.release()
+    await world.drained()
+    assert (await like(system, tweet, key="one")).replayed
+    assert (await engagement(system, BOB, tweet)).liked
+
+
+async def test_closing_finishes_what_was_begun(world, system):
+    world.log.hold()
+    first = asyncio.ensure_future(follow(system))
+    await world.log.waiting.wait()
+    closing = asyncio.ensure_future(system.stop())
+    await asyncio.sleep(0)
+    world.log.release()
+    await closing
+    assert first.done()
+    again = world.process()
+    assert (await relation(again, ALICE, BOB)).following
+    assert world.waiting() == []
+
+
+async def test_a_record_that_no_log_takes_is_refused_before_it_is_decided(world):
+    class TooLarge(Exception):
+        pass
+
+    def check(record):
+        if len(record.value) > 2_000:
+            raise TooLarge
+
+    system = world.process(check=check)
+    await settle(system)
+    before = system.snapshot()
+    with pytest.raises(TooLarge):
+        await post(system, text="x" * 3_000)[1]
+    assert system.snapshot() == before
+    await post(system, text="x")[1]
+
+
+async def test_a_subject_whose_beginning_came_to_nothing_can_begin_again(world):
+    """Its key was made and undone with it; what is sealed from now on has to open elsewhere."""
+
+    def check(record):
+        if record.key == DAVE and refusing:
+            raise ZeroDivisionError
+
+    refusing = True
+    system = world.process(check=check)
+    with pytest.raises(ZeroDivisionError):
+        await registering(system)
+    assert system.select("SELECT 1 FROM subject_keys WHERE subject NOT LIKE 'secret:%'") == []
+    refusing = False
+    await registering(system)
+    other = PostgresKeys(system.pool, Sealer(MASTERS))
+    await other.fetch([DAVE])
+    [record] = [r for r in await world.records() if r.type == "AccountRegistered"]
+    sealed = other.sealer.seal(DAVE, "kind", record.about.id, b"plain")
+    assert system.sealer.open(DAVE, "kind", record.about.id, sealed) == b"plain"
+
+
+async def test_a_subjects_key_is_made_once_and_found_by_every_process(world, system):
+    keys = [PostgresKeys(system.pool, Sealer(MASTERS)) for _ in range(6)]
+    await asyncio.gather(*(one.create(DAVE) for one in keys))
+    sealed = {one.sealer.seal(DAVE, "kind", ALICE, b"plain") for one in keys}
+    assert len(sealed) == 1
+    fresh = PostgresKeys(system.pool, Sealer(MASTERS))
+    await fresh.fetch([DAVE, "nobody"])
+    assert fresh.sealer.open(DAVE, "kind", ALICE, sealed.pop()) == b"plain"
+    assert fresh.sealer.missing(["nobody"]) == ["nobody"]
+
+
+async def test_secrets_are_the_same_on_every_host_until_they_are_renewed(world, system):
+    keys = [PostgresKeys(system.pool, Sealer(MASTERS)) for _ in range(6)]
+    [secret] = set(await asyncio.gather(*(one.secret("tokens") for one in keys)))
+    assert len(secret) == 32
+    assert await keys[0].secret("email") != secret
+    renewed = await keys[0].renew_secret("tokens")
+    assert renewed != secret
+    assert await keys[1].secret("tokens") == renewed
+
+
+async def test_keys_are_wrapped_anew_a_few_at_a_time(world, system):
+    newer = MasterKeys.generate(MASTERS)
+    assert [await system.keys.rewrap(newer, 2) for _ in range(3)] == [2, 1, 0]
+    only = PostgresKeys(system.pool, Sealer(newer.only_current()))
+    await only.fetch([ALICE])
+    assert only.sealer.seal(ALICE, "kind", BOB, b"plain") == system.sealer.seal(ALICE, "kind", BOB, b"plain")
+
+
+async def test_keys_that_cannot_be_reached_are_said_to_be_unavailable(world, system):
+    await system.pool.close()
+    with pytest.raises(KeysUnavailable):
+        await PostgresKeys(system.pool, Sealer(MASTERS)).fetch([ALICE])
+    with pytest.raises(LogUnavailable):
+        await follow(system)
+
+
+async def test_credentials_are_found_by_name_and_by_address_in_any_case(world, system):
+    await registering(system)
+    other = world.process()
+    for login in ("dave", "DAVE", "dave@EXAMPLE.org"):
+        assert (await one(other, PasswordFor(login))).hash == b"hash"
+    assert await one(other, PasswordFor("nobody@example.org")) is None
+    assert (await one(other, PasswordOf(DAVE))).account == DAVE
+    assert (await one(other, FamilyOf(b"first"))).session == "first"
+    assert await one(other, FamilyOf(b"another")) is None
+    assert [session.id for session in await one(other, SessionsOf(DAVE))] == ["first"]
+    assert await one(other, SessionsExpired(Millis(system.clock() + 9_999), 5)) == ()
+    [expired] = await one(other, SessionsExpired(Millis(system.clock() + 10_000), 5))
+    assert (expired.id, expired.account) == ("first", DAVE)
+
+
+async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_those_who_come_later(world, system):
+    await registering(system)
+    other = world.process()
+    await other.opened()
+    early, late = [], []
+    listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: early.append(told))
+    await listener.start()
+    assert early == []
+    command = EndSession(DAVE, SessionId("first"), "logout")
+    await system.store.execute(END_SESSION, command, by(DAVE), SAY)
+    assert [session for session, _ in system.revoked] == ["first"]
+    assert await one(other, FamilyOf(b"first")) is None
+    await until(lambda: early)
+    await listener.close()
+    again = RevocationListener(world.url, world.clock, 60_000, lambda *told: late.append(told))
+    await again.start()
+    await again.close()
+    assert early == late == [("first", world.clock())]
+
+
+async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world, system):
+    await registering(system)
+    heard = []
+    listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: heard.append(told))
+    await listener.start()
+    ended = system.select(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%FROM revoked_sessions%'"
+        " AND pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    assert ended == [(True,)]
+    await system.store.execute(END_SESSION, EndSession(DAVE, SessionId("first"), "logout"), by(DAVE), SAY)
+    await until(lambda: heard)
+    await listener.close()
+
+
+async def test_a_clock_far_behind_what_another_process_wrote_is_refused(world, system):
+    ahead = world.process(clock=lambda: world.clock() + 59_000)
+    await follow(ahead)
+    behind = world.process(clock=lambda: world.clock() - 2_000)
+    with pytest.raises(ClockBehind):
+        await follow(behind, ALICE, AccountId(id_at(Millis(1), "carol")))
+    await follow(system, ALICE, AccountId(id_at(Millis(1), "carol")))

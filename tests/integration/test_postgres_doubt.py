@@ -1,0 +1,129 @@
+"""A connection that is lost while the server commits: whether it did is found out, and nothing is done twice."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from on_postgres import World, a_database, template, until
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from command_api.postgres.tokens import rows_of
+from tests.contracts.commands import post, settle
+
+pytestmark = pytest.mark.engines
+
+SLOW_COMMIT = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.topic = 'tweets') EXECUTE FUNCTION slow();
+"""
+"""A commit of tweets takes half a second, in which much can happen."""
+
+
+class Way:
+    """The way to the server, which can be cut: clients notice at once, and the server when it next has an answer."""
+
+    def __init__(self, host, port):
+        self._target = host, port
+        self._clients = set()
+        self._tasks = set()
+
+    async def __call__(self, reader, writer):
+        there_reader, there_writer = await asyncio.open_connection(*self._target)
+        self._clients.add(writer)
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            task = asyncio.ensure_future(self._forward(source, sink))
+            self._tasks.add(task)
+
+    async def _forward(self, source, sink):
+        try:
+            with suppress(OSError):
+                while data := await source.read(65_536):
+                    sink.write(data)
+                    await sink.drain()
+        finally:
+            sink.close()  # a server that commits looks at it when it is done
+
+    def cut(self):
+        """Every connection that there is is lost."""
+        for client in self._clients:
+            client.transport.abort()
+        self._clients.clear()
+
+    async def close(self):
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+
+@asynccontextmanager
+async def a_way_to(url):
+    """A URL that leads the same way, through something that can be cut."""
+    target = conninfo_to_dict(url)
+    way = Way(target["host"], int(target["port"]))
+    server = await asyncio.start_server(way, "127.0.0.1", 0)
+    async with server:
+        yield way, make_conninfo(url, port=server.sockets[0].getsockname()[1])
+        await way.close()
+
+
+@pytest.fixture
+async def world(postgres, tmp_path):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path)
+        await settle(made.process())
+        await made.processes[0].tamper(SLOW_COMMIT)
+        yield made
+        await made.close()
+
+
+def committing(system):
+    return system.select("SELECT pid FROM pg_stat_activity WHERE wait_event='PgSleep' AND datname=current_database()")
+
+
+async def test_a_commit_that_was_made_and_not_answered_counts(world):
+    async with a_way_to(world.url) as (way, url):
+        system = world.process()
+        system.url = url
+        tweet, posting = post(system)
+        running = asyncio.ensure_future(posting)
+        await until(lambda: committing(world.processes[0]))
+        way.cut()
+        outcome = await running
+        await system.stop()
+    assert outcome.answer.body == b"TweetPosted"
+    assert len(rows_of(outcome.positions)) == 1
+    async with world.relay():
+        await world.drained()
+    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+
+
+async def test_a_commit_that_was_not_made_is_made_once(world):
+    system = world.process()
+    tweet, posting = post(system)
+    running = asyncio.ensure_future(posting)
+    await until(lambda: committing(system))
+    [(pid,)] = committing(system)
+    assert system.select(f"SELECT pg_terminate_backend({pid})") == [(True,)]
+    outcome = await running
+    assert (outcome.answer.body, outcome.replayed) == (b"TweetPosted", False)
+    await world.drained()
+    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+
+
+async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out(world):
+    async with a_way_to(world.url) as (way, url):
+        system = world.process()
+        system.url = url
+        tweet, posting = post(system, key="one")
+        running = asyncio.ensure_future(posting)
+        await until(lambda: committing(world.processes[0]))
+        way.cut()
+        first = await running
+        again = await post(world.processes[0], key="one")[1]
+        await system.stop()
+    assert (again.answer, again.replayed) == (first.answer, True)
+    async with world.relay():
+        await world.drained()
+    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]

@@ -1,0 +1,101 @@
+"""Migrations of PostgreSQL: forward only, once each, from however many hosts."""
+
+import asyncio
+import shutil
+
+import psycopg
+import pytest
+from on_postgres import a_database
+
+from command_api.postgres.migrating import MIGRATIONS, MigrationRefused, migrate, pending
+from command_api.postgres.rows import STATE_TABLES
+from events.log import LogUnavailable
+
+pytestmark = pytest.mark.engines
+
+NAMES = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
+
+
+@pytest.fixture
+def database(postgres):
+    with a_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The files, to be changed."""
+    return shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+
+
+def tables(url):
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname='public'")}
+
+
+async def missing(url, directory=MIGRATIONS):
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        return await pending(connection, directory)
+
+
+async def test_an_empty_database_gets_every_table(database):
+    assert await missing(database) == NAMES
+    assert await migrate(database) == NAMES
+    assert {*STATE_TABLES, "outbox", "entities", "idempotency", "subject_keys", "passwords"} <= tables(database)
+    assert await missing(database) == []
+
+
+async def test_a_second_run_changes_nothing(database):
+    await migrate(database)
+    before = tables(database)
+    assert await migrate(database) == []
+    assert tables(database) == before
+
+
+async def test_of_many_hosts_at_once_one_migrates_and_the_others_find_nothing_to_do(database):
+    done = await asyncio.gather(*(migrate(database) for _ in range(5)))
+    assert sorted(done) == [[], [], [], [], NAMES]
+
+
+async def test_a_new_file_is_applied_to_what_is_there(database, files):
+    await migrate(database, files)
+    new = f"{len(NAMES) + 1:03}_another.sql"
+    (files / new).write_text("CREATE TABLE another (a integer);")
+    assert await missing(database, files) == [new]
+    assert await migrate(database, files) == [new]
+    assert "another" in tables(database)
+
+
+async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(database, files):
+    (files / f"{len(NAMES) + 1:03}_faulty.sql").write_text("CREATE TABLE half (a integer); SELECT nonsense;")
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        await migrate(database, files)
+    assert "outbox" in tables(database)
+    assert "half" not in tables(database)
+    assert await migrate(database) == []
+
+
+async def test_a_file_that_was_changed_after_it_was_applied_is_refused(database, files):
+    await migrate(database, files)
+    with (files / NAMES[1]).open("a") as file:
+        file.write("-- changed\n")
+    with pytest.raises(MigrationRefused, match=rf"{NAMES[1]} was applied and has been changed"):
+        await migrate(database, files)
+
+
+async def test_a_database_of_a_newer_version_is_refused(database, files):
+    await migrate(database)
+    (files / NAMES[-1]).unlink()
+    with pytest.raises(MigrationRefused, match="newer version"):
+        await migrate(database, files)
+
+
+async def test_a_gap_in_the_numbers_is_refused(database, files):
+    (files / NAMES[1]).unlink()
+    with pytest.raises(MigrationRefused, match="should begin with 002_"):
+        await migrate(database, files)
+
+
+async def test_a_server_that_is_away_is_no_fault_of_the_files():
+    with pytest.raises(LogUnavailable):
+        await migrate("postgresql://127.0.0.1:1/nowhere")

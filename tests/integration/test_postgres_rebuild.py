@@ -1,0 +1,181 @@
+"""The decision state is a function of the log: wiped, or restored from the past, it becomes what it was."""
+
+import asyncio
+
+import psycopg
+import pytest
+from on_postgres import World, a_database, template
+
+from command_api.credentials import PasswordOf, SetPassword
+from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, noted_positions, rebuild_decision_state
+from command_api.postgres.rows import STATE_TABLES
+from command_api.sqlite.rows import STATE_TABLES as SQLITE_TABLES
+from events.ids import ActivityId
+from events.log import CorruptLog, LogUnavailable, New, TopicPartition
+from tests.contracts.commands import (
+    ALICE,
+    BOB,
+    CAROL,
+    SAY,
+    a_decision,
+    by,
+    edit,
+    engagement,
+    follow,
+    like,
+    post,
+    posted,
+    settle,
+    unlike,
+)  # fmt: skip
+from tests.contracts.embedded import EMAIL_KEY
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
+async def world(postgres, tmp_path, request):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path, partitions=request.param)
+        yield made
+        await made.close()
+
+
+@pytest.fixture
+async def system(world):
+    made = world.process()
+    await settle(made)
+    await living(made)
+    await world.drained()
+    return made
+
+
+async def living(system):
+    """Something of most kinds happens."""
+    tweet = await posted(system)
+    reply = await posted(system, BOB, reply_to=tweet)
+    await edit(system, tweet, "edited")
+    await like(system, tweet)
+    await unlike(system, tweet)
+    await like(system, reply, CAROL)
+    await follow(system, ALICE, BOB)
+    await follow(system, BOB, ALICE)
+    await system.store.execute(
+        RETWEET_TWEET, RetweetTweet(CAROL, tweet, ActivityId(system.ids.issue())), by(CAROL), SAY
+    )
+    await system.store.execute(CHANGE_PROFILE, ChangeProfile(ALICE, bio="a bio"), by(ALICE), SAY)
+
+
+def test_both_profiles_keep_the_same_tables():
+    assert set(STATE_TABLES) == set(SQLITE_TABLES)
+
+
+@pytest.mark.parametrize("limit", [3, 5000])
+async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, limit):
+    before, answer = system.snapshot(), await post(system, key="one")[1]
+    await world.drained()
+    before = system.snapshot()
+    await system.tamper(f"TRUNCATE {', '.join(STATE_TABLES)}, entities")
+    assert system.snapshot().digest != before.digest
+    ends = await world.log.log.ends()
+    assert await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, ends, limit=limit) == sum(ends.values())
+    assert system.snapshot() == before
+    assert await noted_positions(system.pool) == ends
+    again = await post(system, key="one")[1]
+    assert (again.replayed, again.answer) == (True, answer.answer), "answers are not in the log, and stay"
+
+
+async def test_ids_go_on_past_the_log_after_a_rebuild(world, system):
+    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+    behind = world.process(clock=lambda: world.clock() - 30_000)
+    positions = (await follow(behind, ALICE, CAROL)).positions
+    ids = [r.about.id for r in await world.records() if (r.topic, r.key) == ("graph", ALICE)]
+    assert ids == sorted(set(ids))
+    assert len(ids) == 2
+    assert positions
+
+
+async def test_copies_in_the_log_are_folded_once(world, system):
+    before = system.snapshot().digest
+    for record in await world.records():
+        await world.log.append(New(record.event, record.about))
+    ends = await world.log.log.ends()
+    folded = await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, ends, limit=7)
+    assert folded == sum(ends.values()) / 2
+    assert system.snapshot().digest == before
+
+
+async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(postgres, world, system):
+    """Ids, names and versions of the time since are known again before anything is decided."""
+    async with system.pool.connection() as connection:
+        await connection.execute("UPDATE noted_positions SET positions=%s", (str(await world.log.log.ends()),))
+    await post(system)[1]  # published, but not noted: it is read again, and dropped like a copy
+    await world.drained()
+    await system.stop()
+    with a_database(postgres, like=psycopg.conninfo.conninfo_to_dict(world.url)["dbname"]) as backup:
+        tweet = await posted(system)
+        await living(system)
+        await world.drained()
+        lived = system.snapshot()
+        restored = world.process()
+        restored.url = backup
+        await restored.opened()
+        assert restored.snapshot().digest != lived.digest
+        ends = await world.log.log.ends()
+        assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends, limit=4) > 5
+        assert restored.snapshot().digest == lived.digest
+        assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends) == 0
+        assert (await follow(restored, ALICE, BOB)).answer.body == b""
+        await like(restored, tweet)
+        assert (await engagement(restored, BOB, tweet)).liked
+        await restored.stop()
+
+
+async def test_credentials_are_left_alone(world, system):
+    decision = a_decision(lambda facts: [SetPassword(ALICE, b"hash")])
+    await system.store.execute(decision, None, by(ALICE), SAY)
+    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+    assert (await system.store.ask(PasswordOf(ALICE)))[PasswordOf(ALICE)].hash == b"hash"
+
+
+async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(world, system):
+    world.log.away = True
+    await follow(system, CAROL, ALICE)
+    before = system.snapshot().digest
+    with pytest.raises(OutboxNotEmpty):
+        await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+    assert system.snapshot().digest == before
+
+
+async def test_a_log_that_ends_too_soon_is_no_log_to_fold(world, system):
+    beyond = (await world.log.log.ends()).merged({TopicPartition("graph", 0): 10_000})
+    with pytest.raises(CorruptLog, match="graph-0:10000"):
+        await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, beyond)
+
+
+async def test_nothing_is_decided_while_the_state_is_rebuilt(world, system):
+    class Slow:
+        """A log that waits in the middle of the reading."""
+
+        def __init__(self):
+            self.reached = asyncio.Event()
+            self.go_on = asyncio.Event()
+
+        async def read(self, after, limit, topics=None):
+            if after:
+                self.reached.set()
+                await self.go_on.wait()
+            return await world.log.log.read(after, limit, topics)
+
+    log, before = Slow(), system.snapshot().digest
+    ends = await world.log.log.ends()
+    rebuilding = asyncio.ensure_future(rebuild_decision_state(log, system.pool, EMAIL_KEY, ends, limit=4))
+    await log.reached.wait()
+    with pytest.raises(LogUnavailable, match="timeout"):
+        await follow(system, CAROL, ALICE)
+    log.go_on.set()
+    await rebuilding
+    assert system.snapshot().digest == before
+    await follow(system, CAROL, ALICE)

@@ -1,0 +1,195 @@
+"""`work projectors` and `work streams` as processes: what is written through the command API is in every store."""
+
+import asyncio
+import time
+import uuid
+from contextlib import ExitStack
+
+import pytest
+from installation import SOON, Installation, post, ready, register
+
+from runtime.distributed.groups import count_keys
+from stores.cassandra.address import Address
+from stores.cassandra.engagement import CassandraEngagement
+from stores.cassandra.graph import CassandraGraph
+from stores.cassandra.notifications import CassandraNotifications
+from stores.cassandra.sentiment import CassandraSentiment
+from stores.cassandra.session import CassandraSession
+from stores.cassandra.tweets import CassandraTweets
+from stores.cassandra.user_timelines import CassandraUserTimelines
+from stores.cassandra.users import CassandraUsers
+from stores.counts import AccountCounts, TweetCounts
+from stores.notifications import KINDS
+from stores.postgres.database import Database
+from stores.postgres.search import PostgresSearch
+from stores.postgres.user_search import PostgresUserSearch
+from stores.redis.connection import connect
+from stores.redis.counts import RedisCounts
+from tests.stores.on_cassandra import drop
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/workers_{uuid.uuid4().hex[:12]}"
+    yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
+    drop(Address.parse(url))
+
+
+class Reading:
+    """The read ports of the stores."""
+
+    def __init__(self, installation):
+        self._environment = installation.environment
+        self._url = installation.url
+
+    async def __aenter__(self):
+        address = Address.parse(self._environment["MINITWITTER_CASSANDRA_URL"])
+        self._session = session = await CassandraSession.connect(address)
+        self._redis = connect(self._environment["MINITWITTER_REDIS_URL"])
+        self._pool = Database(self._url).pool(2)
+        await self._pool.open()
+        keyspace = address.keyspace
+        self.users, self.tweets = CassandraUsers(session, keyspace), CassandraTweets(session, keyspace)
+        self.graph, self.engagement = CassandraGraph(session, keyspace), CassandraEngagement(session, keyspace)
+        self.timelines = CassandraUserTimelines(session, keyspace)
+        self.notifications = CassandraNotifications(session, keyspace)
+        self.sentiment = CassandraSentiment(session, keyspace)
+        self.counts = RedisCounts(self._redis, count_keys(self._environment["MINITWITTER_TOPIC_PREFIX"]))
+        self.search, self.user_search = PostgresSearch(self._pool), PostgresUserSearch(self._pool)
+        return self
+
+    async def __aexit__(self, *error):
+        await self._pool.close()
+        await self._redis.aclose()
+        await self._session.close()
+
+
+async def until(condition):
+    """Wait until an asynchronous condition gives something."""
+    deadline = time.monotonic() + SOON
+    while True:
+        found = await condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+def started(stack, installation, *roles):
+    processes = []
+    for words in roles:
+        processes.append(stack.enter_context(installation.process(*words)))
+        ready(*processes[-1])
+    return processes
+
+
+PROJECTORS, STREAMS, COMMAND = ("work", "projectors"), ("work", "streams"), ("serve", "command")
+
+
+def test_what_is_written_is_in_every_store(installation):
+    with ExitStack() as stack:
+        (_, client), *_ = started(stack, installation, COMMAND, PROJECTORS, STREAMS)
+        ada, bob = register(client, "ada"), register(client, "bob")
+        tweet = post(client, ada, "What a lovely day @bob #sunny").json()
+        assert client.post("/api/v1/users/ada/follow", headers=bob).status_code == 204
+        assert client.post(f"/api/v1/tweets/{tweet['id']}/like", headers=bob).status_code == 204
+        asyncio.run(everywhere(installation, tweet))
+
+
+async def everywhere(installation, tweet):
+    id_ = tweet["id"]
+    async with Reading(installation) as read:
+        ada = await until(lambda: read.users.named("ADA"))
+        bob = await until(lambda: read.users.named("bob"))
+        assert ada.id == tweet["author"]["id"]
+        assert (await until(lambda: read.tweets.by_ids([id_])))[id_].text == tweet["text"]
+        await until(lambda: followed(read, bob.id, ada.id))
+        marks = await until(lambda: read.engagement.marks(bob.id, [id_]))
+        assert marks[id_].liked
+        await until(lambda: listed(read, ada.id, id_))
+        await until(lambda: counted(read, id_, TweetCounts(likes=1)))
+        await until(lambda: counted_account(read, ada.id, AccountCounts(followers=1, tweets=1)))
+        scores = await until(lambda: read.sentiment.scores([id_]))
+        assert scores[id_].label == "positive"
+        await until(lambda: told(read, ada.id, {"like", "follow"}))
+        await until(lambda: told(read, bob.id, {"mention"}))
+        found = await until(lambda: found_users(read, "bo"))
+        assert bob.id in found
+
+
+async def listed(read, account, tweet):
+    return [activity.tweet for activity in (await read.timelines.all(account, None, 10)).items] == [tweet]
+
+
+async def followed(read, follower, followee):
+    return followee in await read.graph.followees(follower)
+
+
+async def counted(read, tweet, counts):
+    return (await read.counts.of_tweets([tweet])).get(tweet) == counts
+
+
+async def counted_account(read, account, counts):
+    return (await read.counts.of_accounts([account])).get(account) == counts
+
+
+async def told(read, recipient, kinds):
+    page = await read.notifications.newest(recipient, KINDS, None, 20)
+    return {notification.kind for notification in page.items} == kinds
+
+
+async def found_users(read, text):
+    return (await read.user_search.find(text, None, 5)).items
+
+
+def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installation):
+    with ExitStack() as stack:
+        [(_, client)] = started(stack, installation, COMMAND)
+        ada = register(client, "ada")
+        tweet = post(client, ada, "like me").json()
+        likers = 0
+        for _ in range(3):
+            with installation.process(*PROJECTORS) as (worker, working):
+                ready(worker, working)
+                for _ in range(4):
+                    token = register(client, f"liker_{likers}")
+                    assert client.post(f"/api/v1/tweets/{tweet['id']}/like", headers=token).status_code == 204
+                    likers += 1
+                worker.kill()
+                worker.wait()
+        started(stack, installation, PROJECTORS)
+        asyncio.run(liked(installation, tweet, likers))
+
+
+def test_counters_that_are_wiped_are_counted_again(installation):
+    with ExitStack() as stack:
+        (_, client), _ = started(stack, installation, COMMAND, PROJECTORS)
+        ada = register(client, "ada")
+        tweet = post(client, ada, "like me").json()
+        like = f"/api/v1/tweets/{tweet['id']}/like"
+        assert client.post(like, headers=register(client, "bob")).status_code == 204
+        asyncio.run(liked(installation, tweet, 1))
+        asyncio.run(wiped(installation))
+        assert client.post(like, headers=register(client, "eve")).status_code == 204
+        asyncio.run(liked(installation, tweet, 2))
+
+
+async def wiped(installation):
+    """Everything of the counters is gone from Redis."""
+    redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
+    keys = [key async for key in redis.scan_iter(match=f"*{installation.prefix}*")]
+    assert keys
+    await redis.delete(*keys)
+    await redis.aclose()
+
+
+async def liked(installation, tweet, number):
+    async with Reading(installation) as read:
+        await until(lambda: counted(read, tweet["id"], TweetCounts(likes=number)))
+        await until(lambda: liked_by(read, tweet["id"], number))
+
+
+async def liked_by(read, tweet, number):
+    return len((await read.engagement.likers(tweet, None, 100)).items) == number

@@ -1,0 +1,177 @@
+"""What is taken as a medium, and what is left of it: judged by content, every pixel kept, no metadata."""
+
+import asyncio
+import contextlib
+import struct
+import threading
+from io import BytesIO
+
+import pytest
+from PIL import Image, ImageSequence
+from PIL.ExifTags import Base
+
+from command_api.media import checking
+from command_api.media.checking import Checking, check
+from command_api.media.errors import TooManyPixels, TooManyUploads, UnsupportedMedia
+from tests import pictures
+from tests.pictures import SECRET
+
+PIXELS = 100_000
+PICTURES = {
+    "image/jpeg": pictures.jpeg(),
+    "image/png": pictures.png(),
+    "image/gif": pictures.gif(),
+    "image/webp": pictures.webp(),
+}
+ANIMATED_PNG = pictures.saved(
+    pictures.frames()[0], "PNG", save_all=True, append_images=pictures.frames()[1:], duration=[50, 100, 150]
+)
+VIDEOS = {"video/mp4": pictures.mp4(), "video/webm": pictures.webm()}
+
+
+def frames(content):
+    """Every frame's pixels and how long it is shown."""
+    with Image.open(BytesIO(content)) as image:
+        return [
+            (frame.convert("RGBA").tobytes(), frame.info.get("duration")) for frame in ImageSequence.Iterator(image)
+        ]
+
+
+@pytest.mark.parametrize("content_type", [*PICTURES, *VIDEOS])
+def test_the_content_says_what_it_is(content_type):
+    assert check((PICTURES | VIDEOS)[content_type], PIXELS).content_type == content_type
+
+
+@pytest.mark.parametrize("content_type", [*PICTURES, "video/mp4"])
+def test_metadata_is_taken_out(content_type):
+    content = (PICTURES | VIDEOS)[content_type]
+    assert SECRET.encode() in content
+    kept = check(content, PIXELS).content
+    for secret in (SECRET.encode(), b"xmpmeta", b"\xa9xyz"):
+        assert secret not in kept
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*PICTURES.values(), pictures.animated_webp(), ANIMATED_PNG, pictures.jpeg(progressive=True), pictures.jpeg(6)],
+)
+def test_every_pixel_of_every_frame_stays_as_it_was(content):
+    assert frames(check(content, PIXELS).content) == frames(content)
+
+
+@pytest.mark.parametrize("make", [pictures.jpeg, pictures.png, pictures.webp], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(make, orientation):
+    checked = check(make(orientation), PIXELS)
+    assert (checked.width, checked.height) == ((40, 20) if orientation < 5 else (20, 40))
+    with Image.open(BytesIO(checked.content)) as image:
+        noted = dict(image.getexif())
+    assert noted.pop(Base.Orientation, 1) == orientation
+    assert noted == {}
+
+
+def test_the_colour_profile_stays():
+    profile = b"a profile of colours"
+    checked = check(pictures.saved(pictures.image(), "JPEG", icc_profile=profile), PIXELS)
+    with Image.open(BytesIO(checked.content)) as image:
+        assert image.info["icc_profile"] == profile
+
+
+def test_an_animation_repeats_as_often_as_it_did():
+    with Image.open(BytesIO(check(PICTURES["image/gif"], PIXELS).content)) as image:
+        assert (image.info["loop"], image.n_frames) == (0, 3)
+
+
+def test_no_offset_in_a_video_moves():
+    content = VIDEOS["video/mp4"]
+    kept = check(content, PIXELS).content
+    assert len(kept) == len(content)
+    assert kept.index(b"mdat") == content.index(b"mdat")
+    assert kept.endswith(bytes(range(256)))
+
+
+@pytest.mark.parametrize("content_type", [*PICTURES])
+def test_a_picture_that_is_cut_off_is_refused(content_type):
+    content = PICTURES[content_type]
+    for at in range(3, content.index(SECRET.encode()) // 2, 7):
+        with pytest.raises(UnsupportedMedia):
+            check(content[:at], PIXELS)
+
+
+@pytest.mark.parametrize("content_type", [*PICTURES, *VIDEOS])
+def test_whatever_is_broken_in_a_file_it_is_taken_or_refused_and_nothing_else(content_type):
+    content = (PICTURES | VIDEOS)[content_type]
+    for at in range(0, min(len(content), 1500), 3):
+        for value in (0x00, 0x7F, 0xFF):
+            broken = content[:at] + bytes((value,)) + content[at + 1 :]
+            with contextlib.suppress(UnsupportedMedia, TooManyPixels):
+                check(broken, PIXELS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"GIF89a",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.7",
+        pictures.saved(pictures.image(), "BMP"),
+        pictures.saved(pictures.image(), "TIFF"),
+        pictures.mp4(b"heic").replace(b"mp42", b"mif1"),
+        pictures.mp4()[:60],
+        pictures.box(b"ftyp", b"isom", bytes(4)) + pictures.box(b"mdat", b"x"),
+        pictures.webm(b"matroska"),
+        pictures.webm()[:-9],
+    ],
+    ids=["nothing", "gif", "svg", "pdf", "bmp", "tiff", "heic", "cut mp4", "mp4 without index", "mkv", "cut webm"],
+)
+def test_everything_else_is_refused(content):
+    with pytest.raises(UnsupportedMedia):
+        check(content, PIXELS)
+
+
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded():
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
+    with pytest.raises((TooManyPixels, UnsupportedMedia)):
+        check(header + bytes(4), PIXELS)
+    with pytest.raises(TooManyPixels, match="900"):
+        check(pictures.saved(pictures.image(30, 30), "PNG"), 899)
+
+
+def test_the_frames_of_an_animation_count_together():
+    content = pictures.saved(
+        pictures.image(), "GIF", save_all=True, append_images=[pictures.image(shade=n) for n in range(12)]
+    )
+    with pytest.raises(TooManyPixels, match="frames"):
+        check(content, 800)
+
+
+def test_boxes_within_boxes_end_somewhere():
+    nested = b""
+    for _ in range(2000):
+        nested = pictures.box(b"moov", nested)
+    assert check(pictures.mp4() + nested, PIXELS).content_type == "video/mp4"
+    with pytest.raises(UnsupportedMedia):
+        check(pictures.mp4() + pictures.box(b"free") * 20_000, PIXELS)
+
+
+async def test_no_more_files_wait_than_were_said(monkeypatch):
+    held = threading.Event()
+
+    def slow(content, most_pixels):
+        assert held.wait(10)
+        return check(content, most_pixels)
+
+    monkeypatch.setattr(checking, "check", slow)
+    files = Checking(most_pixels=PIXELS, threads=1, waiting=1)
+    try:
+        tasks = [asyncio.ensure_future(files.check(PICTURES["image/png"])) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyUploads):
+            await files.check(PICTURES["image/png"])
+        held.set()
+        assert [(await task).content_type for task in tasks] == ["image/png"] * 2
+        assert (await files.check(PICTURES["image/gif"])).content_type == "image/gif"
+    finally:
+        held.set()
+        files.close()

@@ -1,0 +1,70 @@
+"""Topics of a test's own on a real Kafka, and what is in them as any other client sees it."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from uuid import uuid4
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from events.event import Envelope
+from events.graph import AccountFollowed
+from events.ids import AccountId, EventId, HybridClock, Millis, id_at
+from events.publishing import Outgoing
+
+PATIENCE_S = 20
+"""For what takes no time on a broker that is awake; a test machine may be busy."""
+
+
+def own_prefix() -> str:
+    """What no other test's topics begin with."""
+    return f"test-{uuid4().hex[:12]}-"
+
+
+def admin_of(servers: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": servers, "log_level": 0})
+
+
+async def delete_topics(servers: str, names: Iterable[str]) -> None:
+    admin = admin_of(servers)  # kept until it has answered
+    deleted = admin.delete_topics(list(names))
+    await asyncio.gather(*(asyncio.wrap_future(future) for future in deleted.values()))
+
+
+def raw(servers: str, topics: Mapping[str, int]):
+    """The messages of topics, each partition's in order; `topics` with their partitions."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "raw", "auto.offset.reset": "earliest"})
+    places = [TopicPartition(name, n) for name, partitions in topics.items() for n in range(partitions)]
+    ends = [_end(consumer, place) for place in places]
+    consumer.assign([TopicPartition(place.topic, place.partition, 0) for place in places])
+    found = []
+    while len(found) < sum(ends):
+        [message] = consumer.consume(1, PATIENCE_S)
+        assert message.error() is None, message.error()
+        found.append(message)
+    consumer.close()
+    return found
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """Where a partition ends; a topic that was just made may have no leader yet."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=PATIENCE_S)[1]
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def account(number: int) -> AccountId:
+    return AccountId(id_at(Millis(1), f"account {number}"))
+
+
+def follow(ids: HybridClock, follower: AccountId, followee: AccountId | None = None) -> Outgoing:
+    """An event to publish, one of its follower's graph."""
+    id_ = EventId(ids.issue())
+    value = b'{"follower":"%s","followee":"%s"}' % (follower.encode(), (followee or account(0)).encode())
+    return Outgoing("graph", follower, AccountFollowed.__name__, 1, value, Envelope(id_, ids.now()))

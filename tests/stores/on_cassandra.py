@@ -1,0 +1,233 @@
+"""The read models that Cassandra keeps, on a keyspace of their own: events in, read ports and digests out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+import uuid
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+from events.first_copies import Entity
+from events.log import New, Positions, Record, positions_after
+from projectors.conversations import Conversations
+from projectors.engagement import Engagement
+from projectors.graph import Graph
+from projectors.hashtags import Hashtags
+from projectors.notifications import Notifications
+from projectors.public_tweets import PublicTweets
+from projectors.sentiment import Sentiment
+from projectors.sessions import Sessions
+from projectors.tweets import Tweets
+from projectors.user_timelines import UserTimelines
+from projectors.users import Users
+from runtime.processing import Group
+from stores.cassandra.address import Address
+from stores.cassandra.conversations import CassandraConversationRows, CassandraConversations
+from stores.cassandra.digest import MODELS, digest
+from stores.cassandra.engagement import CassandraEngagement, CassandraEngagementRows
+from stores.cassandra.graph import CassandraGraph, CassandraGraphRows
+from stores.cassandra.hashtags import CassandraHashtagRows, CassandraHashtags
+from stores.cassandra.migrating import migrate
+from stores.cassandra.notifications import (
+    CassandraNotificationRows,
+    CassandraNotifications,
+    CassandraRaisedNotifications,
+)
+from stores.cassandra.public_timeline import CassandraPublicTimeline
+from stores.cassandra.public_tweets import CassandraPublicTweetRows, CassandraPublicTweets
+from stores.cassandra.sentiment import CassandraSentiment, CassandraSentimentRows
+from stores.cassandra.session import CassandraSession, Parameters, Row, connected
+from stores.cassandra.sessions import CassandraSessionRows, CassandraSessions
+from stores.cassandra.sink import CassandraSink
+from stores.cassandra.tweets import CassandraTweetRows, CassandraTweets
+from stores.cassandra.user_timelines import CassandraUserTimelineRows, CassandraUserTimelines
+from stores.cassandra.users import CassandraUserRows, CassandraUsers
+from stores.gathered_tweets import GatheredTweets
+from stores.readers import Readers
+from streams.notifications import Notifications as NotificationsStream
+from streams.public_tweets import PublicTweets as PublicTweetsStream
+from streams.scoring import Scorer
+from streams.sentiment import Sentiment as SentimentStream
+
+T = TypeVar("T")
+
+_SCORER = Scorer()
+_TABLES = [table for tables in MODELS.values() for table in tables] + ["positions", "newest"]
+
+
+def drop(address: Address) -> None:
+    """Drop a keyspace; that takes seconds where there is much else to do."""
+    cluster, session = connected(address)
+    session.execute(f"DROP KEYSPACE IF EXISTS {address.keyspace}", timeout=120)
+    cluster.shutdown()
+
+
+class Died(Exception):
+    """What a process that was killed would say."""
+
+
+class DyingSession(CassandraSession):
+    """What a process that dies has of a session: some of its writes are made."""
+
+    def __init__(self, session: CassandraSession, randomness: random.Random) -> None:
+        self._whole = session
+        self._randomness = randomness
+
+    async def read(self, cql: str, parameters: Parameters = ()) -> list[Row]:
+        """As ever."""
+        return await self._whole.read(cql, parameters)
+
+    async def write(self, writes: Iterable[tuple[str, Parameters]]) -> None:
+        """Make some of these writes, or all of them and live on."""
+        asked = list(writes)
+        made = [write for write in asked if self._randomness.random() < 0.7]
+        await self._whole.write(made)
+        if len(made) < len(asked):
+            raise Died
+
+
+class DyingSink(CassandraSink):
+    """A sink whose process dies in the middle of landing a batch, when told to: some of its writes were made."""
+
+    dies: random.Random | None = None
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch, or some of it."""
+        if self.dies is None:
+            await super().commit(positions, newest)
+            return
+        if self.dies.random() < 0.5:
+            await self.session.write(self._writes)
+            self.session = DyingSession(self.session, self.dies)
+            for step in self._steps.values():
+                with contextlib.suppress(Died):
+                    await step()
+        else:
+            await self.session.write([write for write in self._writes if self.dies.random() < 0.5])
+        await self.abandon()
+        raise Died
+
+
+class OnCassandra:
+    """One keyspace, emptied between examples, and an event loop for tests that have none of their own."""
+
+    def __init__(self, url: str, *, durable: bool = False) -> None:
+        self._loop = asyncio.Runner()
+        self.address = dataclasses.replace(Address.parse(url), keyspace=f"test_{uuid.uuid4().hex[:12]}")
+        self.session = self.run(self._open())
+        if not durable:
+            self.run(self.fleeting())
+        self.derived: list[New] = []
+
+    async def _open(self) -> CassandraSession:
+        await migrate(self.address)
+        return await CassandraSession.connect(self.address)
+
+    async def fleeting(self) -> None:
+        """From now on nothing is on disk: emptying a table is ten times as fast then."""
+        await self.session.read(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false")
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the event loop."""
+        return self._loop.run(work)
+
+    def close(self, *, dropping: bool = True) -> None:
+        """Let go of the cluster; the keyspace need not be dropped where all of the cluster is."""
+        self.run(self.session.close())
+        self._loop.close()
+        if dropping:
+            drop(self.address)
+
+    async def empty(self) -> None:
+        """Let nothing have happened."""
+        await asyncio.to_thread(self._truncate)
+        self.derived = []
+
+    def _truncate(self) -> None:
+        # With the driver's own session, which can be given the time that this may take.
+        execute = self.session._session.execute_async
+        for future in [execute(f"TRUNCATE {self.address.keyspace}.{table}", timeout=60) for table in _TABLES]:
+            future.result()
+
+    def group(self, consumers: str = "serving") -> Group:
+        """All processors of the read models that are kept here, with a sink of their own."""
+        session, keyspace = self.session, self.address.keyspace
+        sink = DyingSink(session, keyspace, consumers)
+        raised = CassandraRaisedNotifications(session, sink, keyspace)
+        contexts = CassandraPublicTweets(session, sink, keyspace)
+        return Group(
+            consumers,
+            [
+                Users(CassandraUserRows(sink, keyspace)),
+                Graph(CassandraGraphRows(sink, keyspace)),
+                Tweets(CassandraTweetRows(sink, keyspace)),
+                Engagement(CassandraEngagementRows(sink, keyspace)),
+                UserTimelines(CassandraUserTimelineRows(sink, keyspace)),
+                Conversations(CassandraConversationRows(sink, keyspace)),
+                Hashtags(CassandraHashtagRows(sink, keyspace)),
+                Sessions(CassandraSessionRows(sink, keyspace)),
+                Notifications(CassandraNotificationRows(sink, keyspace)),
+                Sentiment(CassandraSentimentRows(sink, keyspace)),
+                PublicTweets(CassandraPublicTweetRows(sink, keyspace)),
+            ],
+            [
+                lambda emit: NotificationsStream(emit, raised),
+                lambda emit: SentimentStream(emit, _SCORER),
+                lambda emit: PublicTweetsStream(emit, _SCORER, contexts),
+            ],
+            sink,
+            self.derived.extend,
+        )
+
+    async def apply(self, batches: Iterable[Sequence[Record]], group: Group | None = None) -> None:
+        """Land batches."""
+        group = group or self.group()
+        positions = Positions()
+        for batch in batches:
+            positions = positions_after(batch, positions)
+            await group.apply(batch, positions)
+
+    async def die_over(self, batch: Sequence[Record], randomness: random.Random) -> None:
+        """A process starts, lands a part of this batch's effects, and no positions."""
+        group = self.group()
+        assert isinstance(group.sink, DyingSink)
+        group.sink.dies = randomness
+        with pytest.raises(Died):
+            await group.apply(batch, Positions())
+
+    async def digests(self) -> dict[str, tuple[int, str]]:
+        """Rows and digest of every read model."""
+        return {
+            model: await digest(self.session, self.address.keyspace, tables, slices=2)
+            for model, tables in MODELS.items()
+        }
+
+    def readers(self, others: Readers) -> Readers:
+        """What Cassandra answers, and the other read models' ports as they are given."""
+        session, keyspace = self.session, self.address.keyspace
+        users, graph, tweets = (
+            CassandraUsers(session, keyspace),
+            CassandraGraph(session, keyspace),
+            CassandraTweets(session, keyspace),
+        )
+        engagement, sentiment = CassandraEngagement(session, keyspace), CassandraSentiment(session, keyspace)
+        return dataclasses.replace(
+            others,
+            users=users,
+            graph=graph,
+            tweets=tweets,
+            shown_tweets=GatheredTweets(tweets, users, graph, others.counts, engagement, sentiment),
+            engagement=engagement,
+            user_timelines=CassandraUserTimelines(session, keyspace),
+            public_timeline=CassandraPublicTimeline(session, keyspace),
+            conversations=CassandraConversations(session, keyspace),
+            hashtags=CassandraHashtags(session, keyspace),
+            sessions=CassandraSessions(session, keyspace),
+            sentiment=sentiment,
+            notifications=CassandraNotifications(session, keyspace),
+        )
