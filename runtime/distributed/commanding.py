@@ -12,6 +12,7 @@ from events.ids import HybridClock
 from rest.authentication import Authenticator
 from rest.jwks import jwks
 from rest.rate_limits import LocalRateLimits, Policy
+from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
 from runtime import metrics
@@ -22,9 +23,14 @@ from runtime.operations import Part
 from runtime.routes import COMMAND_ROUTERS
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry
+from stores.redis.connection import connect
+from stores.redis.rate_limits import RedisTokenBuckets
 
 from .bare import NothingToApply
 from .deciding import Deciding
+from .process import required
+
+LIMITS_TIMEOUT_S = 0.25
 
 
 class Commanding:
@@ -36,6 +42,10 @@ class Commanding:
         self._settings = settings
         self._deciding = Deciding(settings)
         self._media: MediaSide | None = None
+        required(settings, "redis_url")
+        assert settings.redis_url is not None
+        # It is in the way of every command: rather each process's own buckets than a long wait for everyone's.
+        self._redis = connect(settings.redis_url.get_secret_value(), timeout_s=LIMITS_TIMEOUT_S)
 
     async def start(self) -> None:
         """Open the stores. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated."""
@@ -53,7 +63,9 @@ class Commanding:
         assert media is not None
         clock, lifetime_ms = deciding.clock, deciding.token_lifetime_ms
         tokens = ConsistencyTokens(deciding.token_key)
-        limits = LocalRateLimits(clock)
+        limits = SharedRateLimits(
+            RedisTokenBuckets(self._redis, clock, deciding.token_key), LocalRateLimits(clock), clock
+        )
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         authenticator = Authenticator(
             deciding.signing_keys, deciding.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
@@ -110,5 +122,6 @@ class Commanding:
     async def stop(self) -> None:
         """Finish the commands in hand."""
         await self._deciding.stop()
+        await self._redis.aclose()
         if self._media is not None:
             self._media.close()

@@ -12,13 +12,14 @@ from confluent_kafka.admin import AdminClient
 from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
 from command_api.postgres.connections import Pool, open_pool, run
-from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials, revoked_since
+from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
+from command_api.postgres.revocations import RevocationListener
 from command_api.postgres.signing_keys import PostgresSigningKeys
 from command_api.postgres.store import PostgresCommandStore
-from events.ids import Clock, HybridClock, Millis, Randomness, wall_clock
+from events.ids import Clock, HybridClock, Randomness, wall_clock
 from events.kafka import topics
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
@@ -32,7 +33,10 @@ from runtime.telemetry import logger
 from .process import required
 
 LOOK_S = 2.0
-"""Seconds between looks for what other processes did: sessions that they ended, signing keys that they made."""
+"""Seconds between looks for signing keys that other processes made."""
+
+TOPICS_SETTLE_S = (0.2, 0.5, 1.0, 2.0)
+"""A broker may hear of topics that were just made a moment after the one that made them."""
 
 
 class NotMigrated(NotSetUp):
@@ -69,7 +73,14 @@ def publisher(settings: Settings) -> KafkaPublisher:
 
 async def check_topics(settings: Settings) -> None:
     """Whether Kafka has the topics as they have to be. Raises WrongTopics, LogUnavailable."""
-    await topics.check(admin(settings), partitions=settings.topic_partitions, prefix=settings.topic_prefix)
+    client = admin(settings)
+    for patience_s in TOPICS_SETTLE_S:
+        try:
+            await topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix)
+            return
+        except topics.WrongTopics:
+            await asyncio.sleep(patience_s)
+    await topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix)
 
 
 async def check_migrated(pool: Pool) -> None:
@@ -92,10 +103,12 @@ class Deciding:
         self.token_lifetime_ms = settings.access_token_minutes * 60_000
         self._keep_ms = self.token_lifetime_ms + REVOCATION_SLACK_MS
         self.revocations = RecentRevocations(self._keep_ms)
-        self._revocations_at = Millis(0)
         self.passwords = Passwords(cost=settings.bcrypt_cost, threads=settings.password_threads)
         assert settings.postgres_url is not None
-        self.pool = open_pool(settings.postgres_url.get_secret_value())
+        url = settings.postgres_url.get_secret_value()
+        self.pool = open_pool(url)
+        self._listener = RevocationListener(url, clock, self._keep_ms, self.revocations.add)
+        self._listening = False
         self.keys = PostgresKeys(self.pool, self.sealer, randomness)
         # A drift of their own: when keys are made has nothing to do with ids of events.
         self.signing_keys = PostgresSigningKeys(
@@ -118,7 +131,10 @@ class Deciding:
         secret = self.settings.token_secret
         self.token_key = await self.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
         email_key = await self.keys.secret("email")
-        await self.look()
+        await self.signing_keys.refresh()
+        if not self._listening:
+            await self._listener.start()
+            self._listening = True
         if self._publisher is None:
             self._publisher = publisher(self.settings)
         store = PostgresCommandStore(
@@ -137,24 +153,13 @@ class Deciding:
         await store.start()
         self.store = store
 
-    async def look(self) -> None:
-        """Take in what other processes did. Raises LogUnavailable."""
-        # From a little before the last look: clocks differ, and a transaction commits after its time.
-        since = Millis(max(self._revocations_at - REVOCATION_SLACK_MS, self.clock() - self._keep_ms))
-        now = self.clock()
-        for session, at in await run(self.pool, lambda connection: revoked_since(connection, since)):
-            if not self.revocations.is_revoked(session):
-                self.revocations.add(session, at)
-        self._revocations_at = now
-        await self.signing_keys.refresh()
-
     async def keep_looking(self) -> None:
         """Look again and again, until cancelled."""
         log = logger("minitwitter.deciding")
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                await self.look()
+                await self.signing_keys.refresh()
                 await self.store.forget_old_answers()
                 self.detail = ""
             except LogUnavailable as error:
@@ -174,5 +179,7 @@ class Deciding:
         if self._publisher is not None:
             await self._publisher.close()
         self.passwords.close()
+        if self._listening:
+            await self._listener.close()
         if self._opened:
             await self.pool.close()

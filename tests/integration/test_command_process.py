@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres):
-    return Installation(tmp_path, kafka, postgres).set_up()
+def installation(tmp_path, kafka, postgres, redis):
+    return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
 def test_what_is_written_through_two_processes_stands_in_kafka_once(installation):
@@ -45,6 +45,34 @@ def test_what_is_written_through_two_processes_stands_in_kafka_once(installation
     events = [record.event for record in asyncio.run(installation.events())]
     assert [event.username for event in events if isinstance(event, AccountRegistered)] == ["ada"]
     assert [event.text for event in events if isinstance(event, TweetPosted)] == ["from the other"]
+
+
+def test_rate_limits_hold_over_all_processes(installation):
+    limited = {"MINITWITTER_RATE_LIMITS__TWEETS_BURST": "3", "MINITWITTER_RATE_LIMITS__TWEETS_A_SECOND": "0.01"}
+    with (
+        installation.process("serve", "command", **limited) as (one, client),
+        installation.process("serve", "command", **limited) as (two, other),
+    ):
+        ready(one, client)
+        ready(two, other)
+        ada = register(client, "ada")
+        told = [post((client, other)[n % 2], ada, f"tweet {n}").status_code for n in range(4)]
+        assert told == [201, 201, 201, 429]
+
+
+def test_a_session_that_ended_at_one_process_is_refused_by_the_other(installation):
+    with (
+        installation.process("serve", "command") as (one, client),
+        installation.process("serve", "command") as (two, other),
+    ):
+        ready(one, client)
+        ready(two, other)
+        ada = register(client, "ada")
+        assert post(other, ada, "still here").status_code == 201
+        assert client.post("/api/v1/auth/logout-all", headers=ada).status_code == 204
+        deadline = time.monotonic() + SOON
+        while post(other, ada, "gone?").status_code != 401:
+            assert time.monotonic() < deadline
 
 
 def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installation):
@@ -103,8 +131,8 @@ def test_what_waiting_does_not_mend_ends_it_with_the_reason(installation, enviro
     assert said in done.stderr
 
 
-def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, postgres):
-    installation = Installation(tmp_path, kafka, postgres)
+def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, postgres, redis):
+    installation = Installation(tmp_path, kafka, postgres, redis=redis)
     assert installation.command("keys", "make-master", "master.key").returncode == 0
     for words in (("serve", "command"), ("work", "relay")):
         done = installation.command(*words, "--port", str(free_port()))
@@ -112,8 +140,8 @@ def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, p
         assert "run `minitwitter migrate`" in done.stderr
 
 
-def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres):
-    installation = Installation(tmp_path, kafka, postgres)
+def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres, redis):
+    installation = Installation(tmp_path, kafka, postgres, redis=redis)
     del installation.environment["MINITWITTER_KAFKA_URL"], installation.environment["MINITWITTER_POSTGRES_URL"]
     for words in (("serve", "command"), ("work", "relay")):
         done = installation.command(*words)
