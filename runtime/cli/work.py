@@ -53,6 +53,22 @@ def relay(data: Data = None, host: Host = None, port: Port = None, config: Confi
     _run(data, host, port, config, "relay", Relaying)
 
 
+@app.command("all")
+def all_(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+    """Projectors, streams and relay in one process, for a small host.
+
+    Example: minitwitter work all --port 8001
+    """
+    from runtime.distributed.hosting import projecting, streaming
+    from runtime.distributed.relaying import Relaying
+    from runtime.distributed.together import Together
+
+    def roles(settings: Settings) -> Role:
+        return Together(settings, [projecting(settings), streaming(settings), Relaying(settings)])
+
+    _run(data, host, port, config, "all", roles)
+
+
 def _run(
     data: Path | None,
     host: str | None,

@@ -86,11 +86,13 @@ def started(stack, installation, *roles):
 
 
 PROJECTORS, STREAMS, COMMAND = ("work", "projectors"), ("work", "streams"), ("serve", "command")
+ALL = ("work", "all")
 
 
-def test_what_is_written_is_in_every_store(installation):
+@pytest.mark.parametrize("workers", [(PROJECTORS, STREAMS), (ALL,)], ids=["a process a role", "one process"])
+def test_what_is_written_is_in_every_store(installation, workers):
     with ExitStack() as stack:
-        (_, client), *_ = started(stack, installation, COMMAND, PROJECTORS, STREAMS)
+        (_, client), *_ = started(stack, installation, COMMAND, *workers)
         ada, bob = register(client, "ada"), register(client, "bob")
         tweet = post(client, ada, "What a lovely day @bob #sunny").json()
         assert client.post("/api/v1/users/ada/follow", headers=bob).status_code == 204
