@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from events.ids import Millis, TweetId, id_at
 from events.log import Positions, TopicPartition
-from stores.postgres.database import Connection, Database, select
+from stores.postgres.database import Connection, Database
 from stores.postgres.search import PostgresSearch, PostgresSearchRows
 from stores.postgres.sink import PostgresSink
 from stores.search import Query
@@ -126,10 +126,9 @@ async def main(url: str, count: int) -> None:
         await database.drop()
     await ours.migrate()
     gin, pool = await other.connect(), ours.pool(1)
-    gin_pool = other.pool(1)
     await pool.open()
-    await gin_pool.open()
-    await gin.execute("SET statement_timeout = 0")
+    for setting in ("statement_timeout = 0", "enable_bitmapscan = on", "enable_seqscan = on"):
+        await gin.execute(f"SET {setting}".encode())
     await gin.execute("CREATE SCHEMA bench_gin")
     await gin.execute(_GIN)
     search = PostgresSearch(pool)
@@ -144,9 +143,11 @@ async def main(url: str, count: int) -> None:
                     return len((await search.newest(query, None, limit)).items)
 
                 async def by_gin(asked: dict[str, object] = asked, limit: int = limit) -> int:
-                    rows = await select(gin_pool, _IN_WINDOW, asked)
-                    if len(rows) <= limit:
-                        rows = await select(gin_pool, _BY_GIN, asked)
+                    rows: list[object] = []
+                    for statement in (_IN_WINDOW, _BY_GIN):
+                        if len(rows) <= limit:
+                            cursor = await gin.execute(statement.encode(), asked)
+                            rows = [*await cursor.fetchall()]
                     return min(limit, len(rows))
 
                 (own_ms, found), (gin_ms, all_) = await measured(by_postings), await measured(by_gin)
@@ -154,7 +155,6 @@ async def main(url: str, count: int) -> None:
                 print(f"| {name} | {found}{short} | {own_ms:.2f} | {gin_ms:.2f} |", flush=True)
     finally:
         await pool.close()
-        await gin_pool.close()
         await gin.close()
         for database in (ours, other):
             await database.drop()

@@ -2,8 +2,8 @@
 
 A query walks through the tweets of one word, newest first, and looks at the tokens of each for the rest of what is
 asked. The word is the one that is rarest where the walk begins: of each, the tweet is sought that is `PACE` further
-down, and the word with the oldest such tweet takes the longest steps. A page of one word takes 0.3 ms however common
-it is, and 20,000 steps, after which a page stays short, 35 ms; nothing depends on how many tweets there are.
+down, and the word with the oldest such tweet takes the longest steps. A page of one word takes 0.5 ms however common
+it is, and 20,000 steps, after which a page stays short, 20 to 40 ms; nothing depends on how many tweets there are.
 docs/explanation/search-on-postgresql.md compares this with a GIN index, which cannot order.
 """
 

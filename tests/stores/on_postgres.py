@@ -22,7 +22,7 @@ from runtime.processing import Group
 from stores.hashtag_search import HashtagSearch
 from stores.pages import Page
 from stores.postgres.database import Connection, Database
-from stores.postgres.digests import TABLES, digests
+from stores.postgres.digests import TABLES
 from stores.postgres.hashtag_search import PostgresHashtagSearch, PostgresHashtagSearchRows
 from stores.postgres.search import PostgresSearch, PostgresSearchRows
 from stores.postgres.sink import PostgresSink
@@ -170,6 +170,3 @@ async def rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
     """What a statement answers."""
     cursor = await connection.execute(sql.encode())
     return await cursor.fetchall()
-
-
-__all__ = ["OnPostgres", "OnSqlite", "Searches", "Told", "a_schema", "apply", "digests", "emptied", "pages", "rows"]

@@ -19,10 +19,11 @@ from infra.local.running import Running
 from runtime.processing import Group
 from stores.postgres import database as postgres_database
 from stores.postgres.database import Database
+from stores.postgres.digests import digests
 from stores.search import Query
 from stores.sink import StoreUnavailable
 from tests.projections.searched import START, edited, posted
-from tests.stores.on_postgres import OnPostgres, Told, a_schema, apply, digests, emptied, rows
+from tests.stores.on_postgres import OnPostgres, Told, a_schema, apply, emptied, rows
 
 pytestmark = pytest.mark.engines
 
