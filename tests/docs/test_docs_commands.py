@@ -28,6 +28,7 @@ SHOWN = {
 }
 """Languages of blocks that are not run, with the reason."""
 
+_PROCESSES = "tests/integration/test_command_process.py and test_worker_processes.py run it on engines of their own"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
@@ -35,6 +36,15 @@ NOT_RUN: dict[str, str] = {
     "systemctl enable --now minitwitter": "a machine with systemd, as root",
     "apt-get install openjdk-17-jre-headless maven": "a machine that has nothing yet",
     "minitwitter engines up": "fetches 200 MB; tests/integration/test_engines_*.py start each of them",
+    "minitwitter engines up kafka postgres redis cassandra": "as above",
+    "minitwitter keys make-master master.key": _PROCESSES,
+    "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PROCESSES,
+    "minitwitter migrate": _PROCESSES,
+    "minitwitter topics apply": _PROCESSES,
+    "minitwitter serve command --port 8000": _PROCESSES,
+    "minitwitter work projectors --port 8001": _PROCESSES,
+    "minitwitter work streams --port 8002": _PROCESSES,
+    "minitwitter work relay --port 8003": _PROCESSES,
     "cp .env.example .env": "a machine with a container engine",
     "docker compose up --build --wait": "a machine with a container engine",
     "docker compose up --detach --scale projectors=2 --scale streams=2 --scale relay=2": "as above",

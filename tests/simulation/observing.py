@@ -28,12 +28,14 @@ class Walk:
         self.seen: list[tuple[str, str, str]] = []
         self.always = self._now()
 
-    def _now(self) -> set[tuple[str, str, str]]:
-        return {(a.tweet, "retweeted" if a.retweet else "posted", a.by) for a in self._model.feed(self.viewer)}
+    def _now(self) -> dict[str, tuple[str, str, str]]:
+        # By activity: what is retweeted anew after it was taken back stands elsewhere, perhaps where the walk has been.
+        return {a.id: (a.tweet, "retweeted" if a.retweet else "posted", a.by) for a in self._model.feed(self.viewer)}
 
     def go_on(self) -> None:
         """Something happened; what was in the feed all the time has to be met."""
-        self.always &= self._now()
+        now = self._now()
+        self.always = {id_: shown for id_, shown in self.always.items() if id_ in now}
 
     def page(self, body: Any) -> bool:
         """Take in a page; whether it was the last. Raises Violation."""
@@ -42,7 +44,7 @@ class Walk:
         if self.cursor is not None:
             return False
         require(len(set(self.seen)) == len(self.seen), f"a walk through a feed met items twice: {self.seen}")
-        missed = self.always - set(self.seen)
+        missed = set(self.always.values()) - set(self.seen)
         require(not missed, f"a walk through a feed missed {missed}")
         return True
 
