@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cassandra import WriteTimeout
 from cassandra.cluster import Session
 
 from ..sink import StoreUnavailable
@@ -128,6 +129,9 @@ def _again(statement: str, keyspace: str) -> str:
     return _ADD.sub(rf"ALTER TABLE {keyspace}.\1 ADD IF NOT EXISTS ", made)
 
 
+_UNDECIDED: tuple[Any, ...] = (False,)
+
+
 class _Lease:
     """The right to migrate a keyspace, for LEASE_S since it was last renewed."""
 
@@ -141,9 +145,7 @@ class _Lease:
         """Wait for it. Raises StoreUnavailable."""
         insert = f"INSERT INTO {self._table} (what, holder) VALUES ('tables', %s) IF NOT EXISTS USING TTL {LEASE_S}"
         deadline = time.monotonic() + self._patience_s
-        while (answer := _run(self._session, insert, (self._holder,))[0]) and not (
-            answer[0] or self._holder in answer[1:]
-        ):
+        while (answer := self._decided(insert, (self._holder,))) and not (answer[0] or self._holder in answer[1:]):
             if time.monotonic() > deadline:
                 raise StoreUnavailable(f"another host has been migrating for more than {self._patience_s:.0f} s")
             time.sleep(_POLL_S)
@@ -151,12 +153,27 @@ class _Lease:
     def renew(self) -> None:
         """Keep it. Raises StoreUnavailable where it ran out."""
         update = f"UPDATE {self._table} USING TTL {LEASE_S} SET holder=%s WHERE what='tables' IF holder=%s"
-        if not _run(self._session, update, (self._holder, self._holder))[0][0]:
+        deadline = time.monotonic() + LEASE_S / 2
+        while (answer := self._decided(update, (self._holder, self._holder))) == _UNDECIDED:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S)
+        if not answer[0]:
             raise StoreUnavailable("the lease to migrate ran out; another host may have taken it")
 
     def give_back(self) -> None:
         """Let others have it."""
-        _run(self._session, f"DELETE FROM {self._table} WHERE what='tables' IF holder=%s", (self._holder,))
+        self._decided(f"DELETE FROM {self._table} WHERE what='tables' IF holder=%s", (self._holder,))
+
+    def _decided(self, statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What became of a condition; _UNDECIDED where hosts that contend made it time out: it may hold, or come to.
+
+        Each of these statements can be made again: it knows its own holder.
+        """
+        try:
+            return _run(self._session, statement, parameters)[0]
+        except WriteTimeout:
+            return _UNDECIDED
 
 
 def _run(session: Session, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
