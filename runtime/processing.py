@@ -104,8 +104,9 @@ class Group:
         await self.sink.begin()
         try:
             fresh = first_copies(records, newest)
+            events = [record.event for record in fresh if record.event is not None]
             for stream in self.streams:
-                await stream.prepare([record.event for record in fresh if record.event is not None])
+                await stream.prepare(events)
             for record in fresh:
                 self._apply(record)
             self._hand_on()

@@ -20,9 +20,9 @@ import msgspec
 
 from command_api.sqlite.rebuild import decision_digest, live_snapshot, rebuild_decision_state
 from events.codec import Codec
+from events.digest import unordered_digest
 from events.log import Positions, Record, TopicPartition, positions_after
 from events.sqlite.connection import connect
-from events.sqlite.digest import unordered_digest
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.records import LogTable, base
 from events.topics import DERIVED

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import apsw
 
+from events.digest import unordered_digest
 from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
-from events.sqlite.digest import unordered_digest
 from events.sqlite.records import LogTable
 
 from ..decision_state import DecisionState

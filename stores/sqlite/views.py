@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from events.digest import unordered_digest
 from events.event import Envelope
 from events.first_copies import Entity
 from events.ids import from_bytes, to_bytes
 from events.log import Positions, Record, TopicPartition
 from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
-from events.sqlite.digest import unordered_digest
 from events.topics import TOPICS
 
 from ..sink import StoreUnavailable
