@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 DATA ?= var/data
 PORT ?= 8000
 SEEDS ?= 1000
+MINUTES ?= 15
 
-.PHONY: help setup run test test-fast check bench simulate format lock clean
+.PHONY: help setup run test test-fast check bench bench-distributed simulate chaos format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,8 +41,14 @@ test: setup ## All tests, under 15 minutes
 simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
+chaos: setup ## Every process and engine killed, slow and cut off, under load: make chaos MINUTES=60
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
+
 bench: setup ## Every figure beside its limit: JSON and a table
 	$(BIN)/python -m bench
+
+bench-distributed: setup ## The same for the distributed profile, on real engines started for it: some 15 minutes
+	$(BIN)/python -m bench.distributed
 
 format: setup ## Put the code into shape
 	$(BIN)/ruff check --fix --quiet .

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import quantiles
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -104,10 +104,10 @@ def raw_produce(servers: str, topic: str, records: Sequence[Outgoing]) -> float:
     return len(records) / (time.perf_counter() - began)
 
 
-def raw_consume(servers: str, topic: str, number: int) -> float:
+def raw_consume(servers: str, places: Iterable[tuple[str, int]], number: int) -> float:
     """Records a second through librdkafka alone, values and headers looked at by nobody."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, n, 0) for n in range(PARTITIONS)])
+    consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in places])
     began, read = time.perf_counter(), 0
     while read < number:
         read += len(consumer.consume(5_000, 0.05))
@@ -138,7 +138,8 @@ async def measure(servers: str, number: int) -> None:
     middle, slowest = await paced(publisher, records[: PACE * 3])
     print(f"published at {PACE:,}/s: p50 {middle:.1f} ms, p99 {slowest:.1f} ms")
     print(f"read and decoded: {await read_all(reader):,.0f}/s")
-    print(f"librdkafka alone: {await asyncio.to_thread(raw_consume, servers, prefix + TOPIC, number):,.0f}/s")
+    places = [(prefix + TOPIC, n) for n in range(PARTITIONS)]
+    print(f"librdkafka alone: {await asyncio.to_thread(raw_consume, servers, places, number):,.0f}/s")
     await publisher.close()
     await reader.close()
     for future in admin.delete_topics([prefix + TOPIC]).values():

@@ -22,12 +22,16 @@ class Connection:
 
     async def request(self, raw: bytes) -> tuple[int, bytes]:
         """Send a request; its status and body."""
+        head, body = await self.exchange(raw)
+        return int(head[9:12]), body
+
+    async def exchange(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Send a request; the head of the answer, in small letters, and its body."""
         self._writer.write(raw)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        status = int(head[9:12])
-        length = head.lower().find(b"content-length:")
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        length = head.find(b"content-length:")
         size = int(head[length + 15 : head.find(b"\r\n", length)]) if length > 0 else 0
-        return status, await self._reader.readexactly(size)
+        return head, await self._reader.readexactly(size)
 
     def close(self) -> None:
         """Hang up."""
@@ -44,9 +48,10 @@ def post(token: str, text: str) -> bytes:
     return head.encode() + body
 
 
-def get(token: str, path: str) -> bytes:
+def get(token: str, path: str, *headers: str) -> bytes:
     """The request that reads something."""
-    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n".encode()
+    lines = (f"GET {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {token}", *headers)
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 async def posts(port: int, tokens: Sequence[str], per_second: int, seconds: float, connections: int = 64) -> int:

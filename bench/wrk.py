@@ -36,6 +36,8 @@ def wrk(url: str, script: str, files: Sequence[Path], *, connections: int = 64, 
         raise LoadFailed(f"wrk failed: {done.stderr or out}")
     if "Non-2xx" in out or "Socket errors" in out:
         raise LoadFailed(f"the server did not answer all requests well:\n{out}")
+    if float(rate[1]) == 0:
+        raise LoadFailed(f"nothing was answered within {seconds} s")
     return Load(float(rate[1]), _percentile(out, 50), _percentile(out, 99))
 
 

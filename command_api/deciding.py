@@ -126,3 +126,16 @@ class CommandStore(Protocol):
     async def ask(self, *questions: Question[Any]) -> Facts:
         """Answers as of the newest commit, outside any command: for authentication."""
         ...
+
+    async def execute_some(
+        self,
+        commands: Sequence[tuple[Decision[Any, Any], Any, Context]],
+        answering: Answering[Any],
+        in_time: Callable[[], bool],
+    ) -> list[Outcome | Refused]:
+        """Decide the first of the commands, one at least, as long as `in_time` says, for imports.
+
+        Each entity's are decided in their order. A refusal stands for its outcome. None of them has an idempotency
+        key. Raises LogUnavailable, after which some of them may have been done.
+        """
+        ...

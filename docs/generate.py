@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final
@@ -23,6 +24,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
+from docs import capacity_page, tables
 from events.event import BY_CLASS
 from projectors import catalogue
 from projectors.projector import Projector
@@ -38,6 +40,7 @@ from runtime.settings import PREFIX, Settings
 
 DOCS: Final = Path(__file__).parent
 FIGURES: Final = DOCS / "benchmarks.json"
+DISTRIBUTED_FIGURES: Final = DOCS / "benchmarks-distributed.json"
 BEGIN: Final = "<!-- generated: {} -->\n"
 END: Final = "<!-- end: {} -->\n"
 _PART = re.compile(r"<!-- generated: ([a-z-]+) -->\n(.*?)<!-- end: \1 -->\n", re.DOTALL)
@@ -265,12 +268,12 @@ def metric_families() -> Iterator[str]:
 # Pages of explanation
 
 
-def figures() -> Iterator[str]:
-    """What the last `make bench` measured that was kept."""
-    if not FIGURES.exists():
-        yield "No figures are kept in this copy; `make bench` measures them."
+def figures(file: Path, target: str) -> Iterator[str]:
+    """What the last run of a target of the Makefile measured that was kept in a file."""
+    if not file.exists():
+        yield f"No figures are kept in this copy; `make {target}` measures them."
         return
-    kept = json.loads(FIGURES.read_text())
+    kept = json.loads(file.read_text())
     machine = kept["machine"]
     yield f"Machine: {machine['cpus']} cores, Python {machine['python']}, {machine['system']}."
     yield ""
@@ -316,14 +319,27 @@ def decisions() -> Iterator[str]:
     yield from table(("", "decision", "held by"), rows)
 
 
+def reckoned(part: Callable[[], tuple[capacity_page.Row, list[capacity_page.Row]]]) -> Iterator[str]:
+    """A table of the page on capacity."""
+    header, rows = part()
+    yield from table([str(name) for name in header], rows)
+
+
 PARTS: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "command-line": command_line,
     "settings": settings,
     "endpoints": endpoints,
     "problems": problems,
     "read-models": read_models,
+    **{f"capacity-{name}": partial(reckoned, part) for name, part in capacity_page.TABLES.items()},
+    "capacity-first": capacity_page.first,
+    "command-tables": lambda: tables.diagrams(tables.COMMAND_SIDE),
+    "search-tables": lambda: tables.diagrams(tables.SEARCH),
+    "cassandra-tables": lambda: tables.diagrams(tables.CASSANDRA),
+    "redis-diagram": tables.redis_keys,
     "metrics": metric_families,
-    "figures": figures,
+    "figures": lambda: figures(FIGURES, "bench"),
+    "distributed-figures": lambda: figures(DISTRIBUTED_FIGURES, "bench-distributed"),
     "decisions": decisions,
 }
 

@@ -120,6 +120,11 @@ class Handles:
                 table[handled] = method
         cls.handlers = table
 
+    @classmethod
+    def topics(cls) -> frozenset[str]:
+        """The topics of the events it handles."""
+        return frozenset(BY_CLASS[event].topic for event in cls.handlers)
+
     def handle(self, event: Event, about: Envelope) -> None:
         """Hand an event to the method marked for it; other events are none of this one's business."""
         handler = self.handlers.get(type(event))

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from events.accounts import AccountRegistered
 from events.engagement import RetweetUndone, TweetRetweeted
-from events.event import BY_CLASS, Envelope, Handles, on
+from events.event import Envelope, Handles, on
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId, ActivityId, Clock, TweetId, timestamp, wall_clock
 from events.log import Positions, Record, TopicPartition
@@ -87,11 +87,6 @@ class FanOut(Handles):
         self.landed: dict[TopicPartition, Progress] = {}
         self._batch = Batch()
         self._record: Record | None = None
-
-    @classmethod
-    def topics(cls) -> frozenset[str]:
-        """The topics of the events it handles."""
-        return frozenset(BY_CLASS[event].topic for event in cls.handlers)
 
     # What each event asks for
 
@@ -194,9 +189,9 @@ class FanOut(Handles):
         if moving:
             counts = await self.facts.follower_counts(moving)
             now = self.clock()
-            for account in moving:
+            for account, count in counts.items():
                 tier = seen.get(account, SMALL)
-                kind = next_kind(tier, counts.get(account, 0), now, self.limits, self.keeping)
+                kind = next_kind(tier, count, now, self.limits, self.keeping)
                 if kind is not tier.kind:  # if another worker was faster, its next event looks again
                     await self.rows.move(account, tier, kind)
         return seen

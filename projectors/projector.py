@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from events.event import BY_CLASS, Handles
+from events.event import Handles
 
 
 class Projector(Handles):
@@ -16,8 +16,3 @@ class Projector(Handles):
 
     model: ClassVar[str]
     version: ClassVar[int]
-
-    @classmethod
-    def topics(cls) -> frozenset[str]:
-        """The topics of the events it handles."""
-        return frozenset(BY_CLASS[event].topic for event in cls.handlers)

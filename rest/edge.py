@@ -42,8 +42,12 @@ class Telemetry(Protocol):
 class Applied(Protocol):
     """How far the read models have come."""
 
-    async def wait_for(self, positions: Positions, timeout: float) -> bool:
-        """Wait until they have applied `positions`; False when that takes longer than `timeout` seconds."""
+    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
+        """Wait until those that `path` reads have applied `positions`; False when `timeout` seconds are not enough."""
+        ...
+
+    def behind(self, path: str) -> bool:
+        """Whether those that `path` reads are known to lack what was in the log long ago."""
         ...
 
 
@@ -159,14 +163,16 @@ class Edge:
             exchange.extra.append((b"ratelimit-policy", buckets[0].policy.header().encode()))
             exchange.extra.append((b"ratelimit", buckets[0].header().encode()))
         token = exchange.headers.get(b"consistency-token")
+        applied = True
         if token is not None:
             try:
                 positions = self._tokens.read(token.decode("latin-1"))
             except ProblemError as error:
                 exchange.refused = error
                 return
-            if not await self._applied.wait_for(positions, self._wait_s):
-                exchange.extra.append(_STALE)
+            applied = await self._applied.wait_for(positions, self._wait_s, path)
+        if not applied or self._applied.behind(path):
+            exchange.extra.append(_STALE)
 
     def _bounded(self, headers: dict[bytes, bytes], receive: Receive, path: str) -> Receive:
         most_bytes = self._longer.get(path, self._most_bytes)

@@ -13,6 +13,7 @@ from typing import Protocol
 from events.event import BY_CLASS, Event, Handler, Handles
 from events.first_copies import entities, first_copies
 from events.log import New, Positions, Record, TopicPartition, positions_after
+from events.topics import DERIVED
 from projectors.projector import Projector
 from stores.sink import Sink
 from streams.stream import Stream
@@ -53,8 +54,9 @@ class Group:
             for event, handler in processor.handlers.items():
                 handlers.setdefault(event, []).append((handler, processor))
         self._handlers = handlers
-        self.topics = frozenset(BY_CLASS[event].topic for event in handlers)
-        """Of the events that it handles; records of other topics need not even be read."""
+        self.topics = frozenset(BY_CLASS[event].topic for event in handlers).difference(DERIVED)
+        """Source topics of the events that it handles; records of others need not even be read: what is derived is
+        handed on, and read again it would be taken for new, or, keyed by another than its cause, for a copy."""
 
     def _apply(self, record: Record) -> None:
         event = record.event

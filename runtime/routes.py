@@ -43,3 +43,5 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 COMMAND_ROUTERS: tuple[APIRouter, ...] = (auth, graph, tweets, media, marking_notifications, stream_tickets)
 """Those that write, for a process that serves nothing else."""
+QUERY_ROUTERS: tuple[APIRouter, ...] = tuple(each for each in ROUTERS if each not in COMMAND_ROUTERS)
+"""Those that read."""

@@ -13,12 +13,21 @@ import yaml
 
 from events.event import BY_CLASS
 from events.kafka.topics import settings
-from events.topics import TOPICS, Topic
+from events.topics import TOPICS, Kind, Topic
 
 from .wiring import handlers, producers
 
 PARTITIONS = {"embedded": 1, "tests": 4, "distributed": 16}
 """By profile. They never change once a topic is there: a key's partition follows from their number."""
+# A key of the others may have ids of many causes, in any order; and a batch that failed is published again behind what
+# of it stands there already.
+_BY_ID = "records with one id are copies, wherever they stand; the last of them is in its place"
+COPIES = {
+    Kind.SOURCE: "the ids of a key ascend; what is not above the newest one is a copy",
+    Kind.REPORTED: _BY_ID,
+    Kind.DERIVED: _BY_ID,
+}
+"""How a consumer tells copies."""
 
 
 class Undescribed(Exception):
@@ -39,6 +48,7 @@ def topic_file(topic: Topic, path: Path) -> str:
         "what": written["what"],
         "key": sorted({kind.key_field for kind in kinds}),
         "retention": written["retention"],
+        "copies": COPIES[topic.kind],
         "partitions": PARTITIONS,
         "kafka": settings(topic),
         "producers": sorted({module for kind in kinds for module in made[kind.cls]}),

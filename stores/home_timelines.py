@@ -160,7 +160,11 @@ class Facts(Timelines, Protocol):
         ...
 
     async def follower_counts(self, accounts: Collection[AccountId]) -> dict[AccountId, int]:
-        """About how many followers each has; a counter's value, which may be behind."""
+        """About how many followers each has; a counter's value, which may be behind.
+
+        Leaves out those of which that cannot be told now: what was counted may be lost, and nobody's tier is to change
+        for that.
+        """
         ...
 
 

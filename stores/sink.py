@@ -37,6 +37,10 @@ class Sink(Protocol):
         """Undo what was written since `begin`."""
         ...
 
+    async def close(self) -> None:
+        """Let go of what is its own, a connection say."""
+        ...
+
 
 class StoreUnavailable(Exception):
     """A store cannot be reached or written now; the call took no effect and can be made again."""

@@ -24,6 +24,8 @@ from faust.types import TP
 
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 
+IDLE_S = 0.5
+"""How often it is asked whether there is something to do that is no message's doing."""
 RETRIES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between attempts at a batch while a store is away; the last one for as long as it takes."""
 
@@ -41,6 +43,10 @@ class Hosted(Protocol):
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
         """Land one batch together with the positions it ends at. Raises one of the worker's `away`; then it is tried
         again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is its own. Called by whoever made it, when its worker has ended."""
         ...
 
 
@@ -77,6 +83,10 @@ class FaustWorker:
 
     `away` are the errors that say that a store cannot be reached now: the batch is tried again as long as it takes,
     and `detail` says so. Any other error ends `run` with it.
+
+    `idle` does some of what is no message's doing, and says whether there was any: then it is called again, else after
+    a while. It is called between batches, in the member alone that has the first partition of the first topic; for a
+    moment there can be two of those.
     """
 
     def __init__(
@@ -91,6 +101,7 @@ class FaustWorker:
         within_s: float = 0.05,
         session_s: float = 10.0,
         on_advance: Callable[[Positions, int], None] = lambda positions, records: None,
+        idle: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._hosted = hosted
         self._decode = decode
@@ -99,6 +110,9 @@ class FaustWorker:
         self._batch = batch
         self._within_s = within_s
         self._on_advance = on_advance
+        self._idle = idle
+        self._first = TopicPartition(min(hosted.topics), 0)
+        self._turn = asyncio.Lock()
         self._failed: asyncio.Future[None] | None = None
         self._stopping = False
         self.detail = "starting"
@@ -134,11 +148,12 @@ class FaustWorker:
         self._app.finalize()
         await self._app.start()
         crashed = asyncio.ensure_future(self._app.wait_until_stopped())
+        idling = asyncio.ensure_future(self._idle_until(crashed))
         try:
             await asyncio.wait((self._failed, crashed), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._app.stop()
-            await asyncio.wait((crashed,))
+            await asyncio.wait((crashed, idling))
         if self._failed.done():
             self._failed.result()
         crash = getattr(self._app, "_crash_reason", None)
@@ -152,7 +167,11 @@ class FaustWorker:
             self._failed.set_result(None)
 
     async def _starts(self, assigned: Collection[TP]) -> Mapping[TP, int]:
-        positions = await self._persist(self._hosted.positions)
+        async def attempt() -> Positions:
+            async with self._turn:
+                return await self._hosted.positions()
+
+        positions = await self._persist(attempt)
         places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
         self.assigned = frozenset(places.values())
         return {tp: positions.get(place, 0) for tp, place in places.items()}
@@ -168,6 +187,25 @@ class FaustWorker:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
 
+    async def _idle_until(self, crashed: asyncio.Future[Any]) -> None:
+        """Call `idle` until the worker ends, one way or the other."""
+        assert self._failed is not None
+        told = False
+        while self._idle is not None and not self._failed.done() and not crashed.done():
+            more = False
+            if self._first in self.assigned:
+                try:
+                    async with self._turn:
+                        more = await self._idle()
+                    self.detail, told = "" if told else self.detail, False
+                except self._away as error:
+                    self.detail, told = str(error), True
+                except Exception as error:
+                    if not self._failed.done():
+                        self._failed.set_exception(error)
+            if not more:
+                await asyncio.wait((self._failed, crashed), timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
+
     async def _apply(self, messages: Sequence[Message]) -> None:
         positions = Positions()
         for message in messages:
@@ -175,7 +213,9 @@ class FaustWorker:
             positions[place] = max(positions.get(place, 0), message.offset + 1)
 
         async def attempt() -> None:
-            await self._hosted.apply(await self._decode(messages), positions)
+            records = await self._decode(messages)
+            async with self._turn:
+                await self._hosted.apply(records, positions)
 
         await self._persist(attempt)
         self._on_advance(positions, len(messages))

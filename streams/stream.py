@@ -49,8 +49,3 @@ class Stream(Handles):
 
     async def settle(self) -> None:
         """Emit some of it, a few ms' worth. Called within a transaction of its own, when there is nothing to read."""
-
-    @classmethod
-    def topics(cls) -> frozenset[str]:
-        """The topics of the events it handles."""
-        return frozenset(BY_CLASS[event].topic for event in cls.handlers)

@@ -63,14 +63,15 @@ def newest_rankings(records: Iterable[Record | New]) -> dict[str, tuple[Trend, .
 
 
 class Trends(Stream):
-    """The topic `trends`."""
+    """The topic `trends`. Where the rows are `shared` with other processes, what those touched is looked for too."""
 
     name = "trends"
     model = "trends"
 
-    def __init__(self, emit: Emit, windows: TrendWindows) -> None:
+    def __init__(self, emit: Emit, windows: TrendWindows, *, shared: bool = False) -> None:
         super().__init__(emit)
         self._windows = windows
+        self._shared = shared
         self._stirred = True  # something may have been left by the process before
 
     @on(TweetPosted)
@@ -96,7 +97,7 @@ class Trends(Stream):
 
     async def unsettled(self) -> bool:
         """Whether a window has ended, or one that had ended has changed."""
-        if self._stirred:
+        if self._stirred or self._shared:
             reached = await self._windows.reached()
             self._stirred = reached is not None and await self._windows.waiting(reached.time)
         return self._stirred

@@ -146,6 +146,9 @@ class _Store:
     async def execute(self, *arguments):
         return await (await self._system.opened()).execute(*arguments)
 
+    async def execute_some(self, *arguments):
+        return await (await self._system.opened()).execute_some(*arguments)
+
     async def ask(self, *questions):
         return await (await self._system.opened()).ask(*questions)
 

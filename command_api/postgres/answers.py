@@ -1,12 +1,13 @@
-"""Answers to what decisions ask, on PostgreSQL: however many questions a command has, one statement asks them.
+"""Answers to what decisions ask, on PostgreSQL: one statement for each kind of question, however many commands ask it.
 
-Each question is a subquery of at most one row; they stand beside each other, so that the answer is one row. Of a
-combination of questions the plan is made once for each connection. About 0.3 ms, most of it the client's.
+Each question is a subquery of at most one row, run for each of a set of values; what several ask is asked once. The
+plan of a kind is made once for each connection. All kinds go out together, for one round trip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -51,14 +52,15 @@ from ..facts import (
     Tweet,
     TweetFor,
 )
-from .connections import Connection, Statement
+from . import sets
+from .connections import Connection, Cursor, Statement
 from .rows import email_digest
 
 Row = Sequence[Any]
 
 
 class Asked(NamedTuple):
-    """A question as a subquery: what it selects, with which values, and what its columns mean.
+    """A question as a subquery: what it selects, with which values (str, bytes or int), and what its columns mean.
 
     `columns` is how many there are. Where the subquery has no row, all of them are None.
     """
@@ -73,6 +75,46 @@ Asking = Callable[[Any], Asked]
 
 _attachment = msgspec.json.Decoder(Attachment).decode
 _profile = msgspec.json.Decoder(Profile).decode
+
+
+class Inquiry:
+    """Questions of one kind, as one statement."""
+
+    __slots__ = ("asked", "sql")
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+        self.asked: list[tuple[Question[Any], Asked]] = []
+
+    @property
+    def statement(self) -> Statement:
+        """What asks them: a row each, its number first."""
+        values = [(n, *asked.values) for n, (_, asked) in enumerate(self.asked)]
+        return _for_each(self.sql, tuple(_TYPES[type(value)] for value in values[0][1:])), (
+            sets.value(_NAMES[: len(values[0])], values),
+        )
+
+    def read(self, rows: Iterable[Row]) -> dict[Question[Any], Any]:
+        """What the rows say."""
+        answers = {}
+        for number, *row in rows:
+            question, asked = self.asked[number]
+            answers[question] = asked.means(row)
+        return answers
+
+
+_TYPES = {str: "text", bytes: "bytea", int: "bigint"}
+_NAMES = ("n", *(f"v{place}" for place in range(1, 13)))
+
+
+@lru_cache(maxsize=256)
+def _for_each(sql: str, types: tuple[str, ...]) -> str:
+    """The subquery for each row of a set; LIMIT keeps it a lookup, where a join might read the whole table."""
+    names = _NAMES[1 : len(types) + 1]
+    for name in names:
+        sql = sql.replace("%s", f"asked.{name}", 1)
+    columns = {"n": "integer", **dict(zip(names, types, strict=True))}
+    return f"SELECT asked.n, q.* FROM {sets.rows(columns, 'asked')} LEFT JOIN LATERAL ({sql} LIMIT 1) AS q ON true"
 
 
 class Answers:
@@ -99,34 +141,44 @@ class Answers:
             MediaInUse: _media_in_use,
         }
 
-    def statement(self, questions: Sequence[Question[Any]]) -> Statement | None:
-        """What asks them all; None where there are none."""
-        asked = [self._asking[type(question)](question) for question in questions]
-        if not asked:
-            return None
-        columns = ", ".join(f"q{n}.*" for n in range(len(asked)))
-        joins = " ".join(f"LEFT JOIN ({one.sql}) AS q{n} ON true" for n, one in enumerate(asked))
-        return f"SELECT {columns} FROM (SELECT 1) AS one {joins}", [value for one in asked for value in one.values]
-
-    def read(self, questions: Sequence[Question[Any]], row: Row) -> Facts:
-        """What the one row of that statement says."""
-        answers = {}
-        start = 0
-        for question in questions:
+    def inquiries(self, questions: Iterable[Question[Any]]) -> list[Inquiry]:
+        """What asks them all; those that answer themselves are not asked."""
+        kinds: dict[str, Inquiry] = {}
+        for question in dict.fromkeys(questions):
+            if question == NOBODY_NAMED:
+                continue
             asked = self._asking[type(question)](question)
-            answers[question] = asked.means(row[start : start + asked.columns])
-            start += asked.columns
+            inquiry = kinds.get(asked.sql)
+            if inquiry is None:
+                inquiry = kinds[asked.sql] = Inquiry(asked.sql)
+            inquiry.asked.append((question, asked))
+        return list(kinds.values())
+
+    async def read(self, asked: Sequence[tuple[Inquiry, Cursor]]) -> Facts:
+        """What their cursors say."""
+        answers: dict[Question[Any], Any] = {NOBODY_NAMED: {}}
+        for inquiry, cursor in asked:
+            answers.update(inquiry.read(await cursor.fetchall()))
         return Facts(answers)
 
     async def ask(self, connection: Connection, questions: Sequence[Question[Any]]) -> Facts:
         """Put them by themselves, as of the newest commit."""
-        statement = self.statement(questions)
-        if statement is None:
-            return Facts({})
-        cursor = await connection.execute(statement[0].encode(), statement[1])
-        row = await cursor.fetchone()
-        assert row is not None
-        return self.read(questions, row)
+        inquiries = self.inquiries(questions)
+        if len(inquiries) == 1:
+            return await self.read([(inquiries[0], await put(connection, inquiries[0]))])
+        async with connection.pipeline():
+            asked = [(inquiry, await put(connection, inquiry)) for inquiry in inquiries]
+        return await self.read(asked)
+
+
+NOBODY_NAMED = IdsNamed(())
+"""What most tweets ask of names."""
+
+
+async def put(connection: Connection, inquiry: Inquiry) -> Cursor:
+    """Ask it; the cursor has the answer once the pipeline is at its end."""
+    sql, values = inquiry.statement
+    return await connection.execute(sql.encode(), values)
 
 
 def _account(column: str, value: Any) -> Asked:
@@ -158,8 +210,8 @@ def _ids_named(question: IdsNamed) -> Asked:
         found = dict(zip(row[0] or (), row[1] or (), strict=True))
         return {name: AccountId(found[name]) for name in dict.fromkeys(question.usernames) if name in found}
 
-    sql = "SELECT array_agg(folded), array_agg(id) FROM decision_accounts WHERE folded = ANY(%s::text[])"
-    return Asked(sql, (list(question.usernames),), 2, means)
+    sql = "SELECT array_agg(folded), array_agg(id) FROM decision_accounts WHERE folded = ANY(string_to_array(%s, ','))"
+    return Asked(sql, (",".join(question.usernames),), 2, means)
 
 
 _BLOCK = "EXISTS (SELECT 1 FROM decision_blocks WHERE a={} AND b={})"

@@ -15,6 +15,7 @@ from events.log import LogUnavailable
 T = TypeVar("T")
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 Statement = tuple[str, Sequence[Any]]
 """SQL with %s in it, and what takes their places."""
@@ -36,13 +37,20 @@ SETTINGS = " ".join(
         "statement_timeout=5s",  # waiting for an entity's lock is part of a statement
         "idle_in_transaction_session_timeout=10s",  # a process that is stopped must not keep its locks
         "timezone=UTC",
+        # Everything here is found by key. A plan made while a table was small would read all of it when it is large.
+        "enable_seqscan=off",
+        "enable_hashjoin=off",
+        "enable_mergejoin=off",
     )
 )
 """Of every connection, as libpq takes them."""
 
 
-def open_pool(url: str, *, most: int = 16) -> Pool:
-    """A pool of up to `most` connections, not opened yet. 32 commands in flight wait little for 16."""
+def open_pool(url: str, *, most: int = 16, schema: str | None = None) -> Pool:
+    """A pool of up to `most` connections, not opened yet. 32 commands in flight wait little for 16.
+
+    The tables are those of the URL's schema, or of another.
+    """
     return AsyncConnectionPool(
         url,
         open=False,
@@ -52,7 +60,7 @@ def open_pool(url: str, *, most: int = 16) -> Pool:
         reconnect_timeout=5.0,
         connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
         kwargs={
-            "options": SETTINGS,
+            "options": SETTINGS if schema is None else f"{SETTINGS} -c search_path={schema}",
             "connect_timeout": 2,
             "tcp_user_timeout": 5000,  # a server that lost its power says no goodbye
             "prepare_threshold": 1,

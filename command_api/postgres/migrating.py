@@ -17,10 +17,15 @@ __all__ = ["MIGRATIONS", "MigrationRefused", "migrate", "pending"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def migrate(url: str, directory: Path = MIGRATIONS) -> list[str]:
-    """Apply the files that were not applied yet; their names. Raises MigrationRefused, LogUnavailable."""
-    async with available(), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        return await migrating.apply(connection, directory)
+async def migrate(url: str, directory: Path = MIGRATIONS, *, schema: str | None = None) -> list[str]:
+    """Apply the files that were not applied yet, to the URL's schema or another; their names.
+
+    Raises MigrationRefused, LogUnavailable.
+    """
+    options: dict[str, Any] = {} if schema is None else {"options": f"-c search_path={schema}"}
+    prepare = [] if schema is None else [f"CREATE SCHEMA IF NOT EXISTS {schema}"]
+    async with available(), await psycopg.AsyncConnection.connect(url, autocommit=True, **options) as connection:
+        return await migrating.apply(connection, directory, prepare)
 
 
 async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path = MIGRATIONS) -> list[str]:

@@ -8,7 +8,7 @@ they are handed back or their time is over, by the relay. Whoever publishes a ro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from events.event import Envelope
 from events.log import Positions, TopicPartition
 from events.publishing import Outgoing
 
+from . import sets
 from .connections import Connection, Statement, select
 
 LEASE_S = 1.0
@@ -40,35 +41,61 @@ class Waiting(NamedTuple):
     free: bool
 
 
-def insert(records: Sequence[Outgoing], owner: str | None, beside: Sequence[Statement]) -> Statement:
-    """Append rows, and move their entities on; it answers the rows' numbers in order.
+class Remembering(NamedTuple):
+    """An answer to be kept with an idempotency key; `rows` are those of the insert that its command wrote.
 
-    Held by `owner`, or handed to the relay. What is written `beside` it becomes a part of the same statement, so that
-    it costs no message of its own; no two parts may change the same row. A part may read `numbers` of `written`.
+    `headers` are encoded, `positions` those of a command that wrote nothing.
     """
-    lease = f"%s::text, clock_timestamp() + interval '{LEASE_S} s'" if owner else "NULL::text, NULL::timestamptz"
-    row = f"(%s::int, %s, %s, %s, %s, %s::int, %s::bytea, %s::bytea, {lease})"
-    values: list[Any] = []
-    for place, record in enumerate(records):
-        about = record.about
-        values += (place, record.topic, record.key, about.id, record.type, record.version, record.value, _encode(about))
-        if owner:
-            values.append(owner)
-    sql = (
-        "WITH rows AS (INSERT INTO outbox (topic, key, id, type, version, value, about, owner, expires)"
-        " SELECT topic, key, id, type, version, value, about, owner, expires"
-        f" FROM (VALUES {', '.join([row] * len(records))})"
-        " AS new (place, topic, key, id, type, version, value, about, owner, expires) ORDER BY place"
-        " RETURNING number, topic, key, id),"
-        " newest AS (INSERT INTO entities (topic, key, newest, number)"
-        " SELECT DISTINCT ON (topic, key) topic, key, id, number FROM rows ORDER BY topic, key, number DESC"
-        " ON CONFLICT (topic, key) DO UPDATE SET newest=excluded.newest, number=excluded.number, positions=NULL),"
-        " written AS (SELECT array_agg(number ORDER BY number) AS numbers FROM rows)"
-    )
-    for place, (part, its_values) in enumerate(beside):
-        sql += f", beside{place} AS ({part})"
-        values += its_values
-    return f"{sql} SELECT numbers FROM written", values
+
+    account: str
+    key: str
+    fingerprint: bytes
+    status: int
+    body: bytes
+    headers: bytes
+    positions: str
+    at: int
+    rows: slice
+
+
+_RECORD = {
+    "place": "integer", "topic": "text", "key": "text", "id": "text", "type": "text", "version": "integer",
+    "value": "bytea", "about": "bytea", "owner": "text",
+}  # fmt: skip
+_ANSWER = {
+    "account": "text", "key": "text", "fingerprint": "bytea", "status": "integer", "body": "bytea", "headers": "bytea",
+    "positions": "text", "at": "bigint", "first": "integer", "last": "integer",
+}  # fmt: skip
+_INSERT = (
+    "WITH rows AS (INSERT INTO outbox (topic, key, id, type, version, value, about, owner, expires)"
+    " SELECT topic, key, id, type, version, value, about, owner,"
+    f" CASE WHEN owner IS NOT NULL THEN clock_timestamp() + interval '{LEASE_S} s' END"
+    f" FROM {sets.rows(_RECORD)} ORDER BY place RETURNING number, topic, key, id),"
+    " newest AS (INSERT INTO entities (topic, key, newest, number)"
+    " SELECT DISTINCT ON (topic, key) topic, key, id, number FROM rows ORDER BY topic, key, number DESC"
+    " ON CONFLICT (topic, key) DO UPDATE SET newest=excluded.newest, number=excluded.number, positions=NULL),"
+    " written AS (SELECT coalesce(array_agg(number ORDER BY number), '{}') AS numbers FROM rows),"
+    " answers AS (INSERT INTO idempotency (account, key, fingerprint, status, body, headers, positions, outbox, at)"
+    " SELECT account, key, fingerprint, status, body, headers, positions, numbers[first:last], at"
+    f" FROM {sets.rows(_ANSWER)}, written"
+    " ON CONFLICT (account, key) DO UPDATE SET fingerprint=excluded.fingerprint, status=excluded.status,"
+    " body=excluded.body, headers=excluded.headers, positions=excluded.positions, at=excluded.at,"
+    " outbox=excluded.outbox)"
+    " SELECT numbers FROM written"
+)
+
+
+def insert(records: Sequence[tuple[Outgoing, str | None]], answers: Iterable[Remembering] = ()) -> Statement:
+    """Append rows, each held by an owner or handed to the relay, move their entities on, and keep answers.
+
+    One statement, which answers the rows' numbers in order.
+    """
+    rows = [
+        (place, one.topic, one.key, one.about.id, one.type, one.version, one.value, _encode(one.about), owner)
+        for place, (one, owner) in enumerate(records)
+    ]
+    kept = [(*answer[:-1], answer.rows.start + 1, answer.rows.stop) for answer in answers]
+    return _INSERT, (sets.value(_RECORD, rows), sets.value(_ANSWER, kept))
 
 
 class EntityState(NamedTuple):

@@ -5,7 +5,9 @@ Laws 2 and 4 for what decisions ask. Tables have the rows that the embedded prof
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +19,7 @@ from events.topics import TOPICS, Kind
 from ..decision_state import DecisionState
 from .connections import Connection, Pool, available, select
 from .outbox import count_waiting
-from .rows import STATE_TABLES, PostgresDecisionRows
+from .rows import STATE_TABLES, PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
 
 Digest = dict[str, tuple[int, str]]
@@ -25,6 +27,10 @@ Digest = dict[str, tuple[int, str]]
 
 SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is Kind.SOURCE)
 _FETCHED = 2_000
+_SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SETTLES_S = 2.0
+"""How long commands wait at most for what was decided to be in the log: they give up after 5 s."""
+_LOOK_S = 0.01
 
 
 class OutboxNotEmpty(Exception):
@@ -50,18 +56,78 @@ class Snapshot(NamedTuple):
 
 async def decision_digest(connection: Connection) -> Digest:
     """The digest of every table of the decision state, as of one moment. 4 us a row."""
-    digest = {}
     async with connection.transaction():
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        for table in STATE_TABLES:
-            rows = total = 0
-            async with connection.cursor(name="digest") as cursor:
-                await cursor.execute(f"SELECT * FROM {table}".encode())
-                while some := await cursor.fetchmany(_FETCHED):
-                    counted, summed = unordered_digest(some)
-                    rows, total = rows + counted, total + summed & (1 << 128) - 1
-            digest[table] = (rows, f"{total:032x}")
+        await connection.execute(_SNAPSHOT)
+        return await _digest(connection)
+
+
+async def _digest(connection: Connection) -> Digest:
+    digest = {}
+    for table in STATE_TABLES:
+        rows = total = 0
+        async with connection.cursor(name="digest") as cursor:
+            await cursor.execute(f"SELECT * FROM {table}".encode())
+            while some := await cursor.fetchmany(_FETCHED):
+                counted, summed = unordered_digest(some)
+                rows, total = rows + counted, total + summed & (1 << 128) - 1
+        digest[table] = (rows, f"{total:032x}")
     return digest
+
+
+async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]]) -> Snapshot:
+    """The digest of the state that commands decide on, at the ends of the log.
+
+    Commands wait until what was decided is in the log and a snapshot has begun, a few ms; the digest is made beside
+    them. Raises OutboxNotEmpty where events go on waiting, LogUnavailable.
+    """
+    async with available(), pool.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            await connection.execute("SET statement_timeout = 0")
+            await connection.execute("SET idle_in_transaction_session_timeout = 0")
+            await connection.execute("SET enable_seqscan = on")  # whole tables, for once
+            async with _settled(pool):
+                positions = await ends()
+                await connection.execute("BEGIN")
+                await connection.execute(_SNAPSHOT)
+                await connection.execute("SELECT 1")  # the snapshot is taken by the first query
+            return Snapshot(positions, await _digest(connection))
+        finally:
+            await connection.close()  # it has settings of its own; the pool makes another
+
+
+@asynccontextmanager
+async def _settled(pool: Pool) -> AsyncIterator[None]:
+    """While no process decides anything, and all that was decided is in the log."""
+    async with pool.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            await connection.execute("SELECT pg_advisory_lock(%s)", (STATE_LOCK,))
+            deadline = time.monotonic() + _SETTLES_S
+            while await count_waiting(connection, 1):
+                if time.monotonic() > deadline:
+                    raise OutboxNotEmpty("events wait in the outbox; run the relay until it has published them")
+                await asyncio.sleep(_LOOK_S)
+            yield
+        finally:
+            await connection.close()  # the lock goes with it
+
+
+async def derive_decision_state(
+    log: Source,
+    pool: Pool,
+    email_key: bytes,
+    until: Positions,
+    on_batch: Callable[[int], None] = lambda events: None,
+    limit: int = 5000,
+) -> int:
+    """Fold the log up to `until` into tables that are empty and that nobody decides on; how many events were folded.
+
+    Raises as a rebuild does.
+    """
+    async with available(), pool.connection() as connection:
+        await connection.set_autocommit(True)
+        return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
 
 
 async def noted_positions(pool: Pool) -> Positions:
@@ -144,7 +210,7 @@ async def _fold(
                     fold.handle(record.event, record.about)
                     folded += 1
             async with connection.pipeline():
-                for sql, values in rows.statements:
+                for sql, values in in_order(rows.written):
                     await connection.execute(sql.encode(), values)
                 await _move_on(connection, fresh)
                 reached = {place: min(offset, until.get(place, 0)) for place, offset in positions.items()}

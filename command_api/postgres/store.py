@@ -1,8 +1,9 @@
 """The CommandStore port on PostgreSQL: decision, events, answer and private changes in one transaction.
 
-Two round trips: one takes the locks and loads what the decision asks for, one writes and commits. READ COMMITTED is
-enough, as each statement sees what was committed before the locks were had. What the locks do not order (two who want
-one name) a unique index does: the one who comes second decides again.
+Two round trips: one takes the locks and loads what decisions ask for, one writes and commits; commands that come
+meanwhile share the next ones (groups.py). READ COMMITTED is enough, as each statement sees what was committed before
+the locks were had. What the locks do not order (two who want one name) a unique index does: the one who comes second
+decides again.
 """
 
 from __future__ import annotations
@@ -12,22 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from events.codec import Codec
-from events.first_copies import Entity
 from events.ids import HybridClock, Millis, SessionId
-from events.log import LogUnavailable, Positions
+from events.log import Positions
 from events.publishing import Outgoing
 
-from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, StillRunning
+from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, Refused, StillRunning
 from ..facts import Facts, Question
 from .answers import Answers
-from .connections import AWAY, RETRIED, Connection, Pool, run, select
+from .connections import Connection, Pool, run, select
 from .credentials import ChangePrivately
 from .flights import Flights
+from .groups import Groups
 from .keys import PostgresKeys
 from .outbox import positions_of, token_of
 from .publishing import Publishing
 from .tokens import rows_of, settled
-from .transaction import REMEMBERED_MS, InDoubt, Made, Room, Transactions, find
+from .transaction import REMEMBERED_MS, Piece, Room, Transactions
 from .turns import Turns
 
 C = TypeVar("C")
@@ -35,9 +36,8 @@ S = TypeVar("S")
 
 MOST_WAITING = 10_000
 """Rows in the outbox, beyond which nothing more is taken: at 1,000 writes a second, the log was away for 10 s."""
-ATTEMPTS = 8
-_DOUBT_S = 5.0
-_RETRY_S = 0.1
+AT_ONCE = 128
+"""Of many commands that are handed over together, how many are under way."""
 
 
 class PostgresCommandStore:
@@ -68,7 +68,7 @@ class PostgresCommandStore:
         self._answers = answers
         self._ids = ids
         self._revoked = revoked
-        self._transactions = Transactions(
+        transactions = Transactions(
             answers=answers,
             keys=keys,
             codec=Codec(keys.sealer),
@@ -80,6 +80,7 @@ class PostgresCommandStore:
             owner=owner,
             check=check,
         )
+        self._groups = Groups(pool, transactions)
         self._turns = Turns()
         self._running: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[Outcome]] = set()
@@ -128,15 +129,36 @@ class PostgresCommandStore:
         task.add_done_callback(ended)
         return await asyncio.shield(task)
 
+    async def execute_some(
+        self,
+        commands: Sequence[tuple[Decision[Any, Any], Any, Context]],
+        answering: Answering[Any],
+        in_time: Callable[[], bool],
+    ) -> list[Outcome | Refused]:
+        """Decide the first of the commands, one at least, as long as `in_time` says, for imports.
+
+        A refusal stands for its outcome. None of them has an idempotency key. They share transactions as any others
+        do, each entity's in their order; when one fails, those before and beside it may have been done.
+        """
+        outcomes: list[Outcome | Refused] = []
+        for start in range(0, len(commands), AT_ONCE):
+            some = commands[start : start + AT_ONCE]
+            for outcome in await asyncio.gather(
+                *(self.execute(*command, answering) for command in some), return_exceptions=True
+            ):
+                if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
+                    raise outcome
+                outcomes.append(outcome)
+            if not in_time():
+                break
+        return outcomes
+
     async def _execute(
         self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]
     ) -> Outcome:
-        entities = decision.entities(command)
-        async with self._turns.take(entities):
-            made = await self._made(
-                entities,
-                lambda connection: self._transactions.attempt(connection, decision, command, context, answering),
-            )
+        piece = Piece(decision, command, context, answering, decision.entities(command))
+        async with self._turns.take(piece.entities):
+            made = await self._groups.made(piece)
         for session in made.revoked:
             self._revoked(session, self._ids.now())
         if made.flight is not None:
@@ -145,37 +167,6 @@ class PostgresCommandStore:
         else:
             positions = await self._settled(made.noted.merged(token_of(made.numbers)))
         return Outcome(made.answer, positions, made.replayed)
-
-    async def _made(self, entities: Sequence[Entity], attempt: Callable[[Connection], Any]) -> Made:
-        """Attempt it until it is known what came of it. Raises what the attempt does, and LogUnavailable."""
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                made: Made = await run(self._pool, attempt)
-                return made
-            except RETRIED as error:
-                if not left:
-                    if isinstance(error, AWAY):
-                        raise LogUnavailable(f"others were ahead each time: {error}") from error
-                    raise
-            except InDoubt as doubt:
-                settled = await self._after_doubt(entities, doubt)
-                if settled is not None:
-                    return settled
-        raise LogUnavailable("the server was lost again and again")
-
-    async def _after_doubt(self, entities: Sequence[Entity], doubt: InDoubt) -> Made | None:
-        """What a transaction came to whose commit was not answered; None where it came to nothing."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DOUBT_S
-        while doubt.ids and loop.time() < deadline:
-            try:
-                numbers = await run(self._pool, lambda connection: find(connection, entities, doubt))
-            except LogUnavailable:
-                await asyncio.sleep(_RETRY_S)
-                continue
-            # Our second is over, or will be soon: the relay publishes them.
-            return Made(doubt.answer, token_of(numbers), revoked=doubt.revoked) if numbers else None
-        raise LogUnavailable("PostgreSQL was lost while it committed: this may or may not have been done") from doubt
 
     async def _settled(self, noted: Positions) -> Positions:
         """With the positions of those rows that have any by now."""

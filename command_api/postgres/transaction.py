@@ -1,11 +1,11 @@
-"""One attempt at a command: load, decide, write, commit. Nothing here retries, and nothing publishes."""
+"""One attempt at a group of commands: load, decide, write, commit. Nothing here retries, and nothing publishes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from events.codec import Codec
 from events.event import BY_CLASS, Envelope, Event
@@ -24,7 +24,7 @@ from .flights import Flight, Flights
 from .keys import PostgresKeys
 from .outbox import EntityState, count_waiting, token_of
 from .rows import PostgresDecisionRows
-from .writing import Loaded, load, remember, write
+from .writing import Batch, Loaded, Wanted, load, remembering, write
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -34,18 +34,21 @@ _COUNTED_FOR_S = 0.1
 
 
 class InDoubt(Exception):
-    """The server was lost while it committed. `ids` are those of the events, `after` is before all their rows."""
+    """The server was lost while it committed.
 
-    def __init__(self, answer: Answer, revoked: Sequence[SessionId], ids: Sequence[str] = (), after: int = 0) -> None:
+    `results` are those of the group if it did; `ids` are of the events of each of its commands, by their place, and
+    `after` is before all their rows.
+    """
+
+    def __init__(self, results: list[Result], ids: Mapping[int, Sequence[str]], after: int) -> None:
         super().__init__("the server was lost while it committed")
-        self.answer = answer
-        self.revoked = revoked
+        self.results = results
         self.ids = ids
         self.after = after
 
 
 class Made(NamedTuple):
-    """What a transaction came to.
+    """What a command came to.
 
     `noted` are the positions of a command that wrote no events, rows of the outbox among them. `flight` is there where
     it wrote events that this process is to publish; otherwise the relay publishes `numbers`.
@@ -60,6 +63,41 @@ class Made(NamedTuple):
     replayed: bool = False
 
 
+Result = Made | Exception | None
+"""What one of a group came to; None where somebody else has its locks, and nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece(Generic[C, S]):
+    """A command, and all that it takes to execute it."""
+
+    decision: Decision[C, S]
+    command: C
+    context: Context
+    answering: Answering[S]
+    entities: tuple[Entity, ...]
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it wants of the database."""
+        return Wanted(self.entities, self.context.idempotency, self.decision.questions(self.command))
+
+
+class Draft(NamedTuple):
+    """What a command was decided to be, before it is written. `place` is its own in the group."""
+
+    place: int
+    piece: Piece[Any, Any]
+    decided: Decided
+    answer: Answer
+    states: Mapping[Entity, EntityState]
+
+    @property
+    def events(self) -> list[Event]:
+        """Those decided."""
+        return [item for item in self.decided if isinstance(item, Event)]
+
+
 class Room:
     """Whether the outbox takes more rows: `most` wait at once, counted ten times a second at most, and before a no."""
 
@@ -68,15 +106,20 @@ class Room:
         self._count = 0
         self._counted_at = float("-inf")
 
-    async def for_more(self, connection: Connection) -> None:
-        """Raises LogUnavailable where there is none."""
+    async def take(self, connection: Connection, wanted: int) -> int:
+        """For how many of the `wanted` commands there is room."""
         now = asyncio.get_running_loop().time()
-        self._count += 1
-        if self._count > self._most or now - self._counted_at > _COUNTED_FOR_S:
-            self._count = 1 + await count_waiting(connection, self._most)
+        if self._count + wanted > self._most or now - self._counted_at > _COUNTED_FOR_S:
+            self._count = await count_waiting(connection, self._most)
             self._counted_at = now
-        if self._count > self._most:
-            raise LogUnavailable(f"{self._most:,} events wait for the log already; try again later")
+        taken = min(wanted, self._most - self._count)
+        self._count += taken
+        return taken
+
+    @property
+    def refusal(self) -> LogUnavailable:
+        """What those are told for whom there is none."""
+        return LogUnavailable(f"{self._most:,} events wait for the log already; try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,103 +137,85 @@ class Transactions:
     owner: str
     check: Callable[[Outgoing], None]
 
-    async def attempt(
-        self,
-        connection: Connection,
-        decision: Decision[C, S],
-        command: C,
-        context: Context,
-        answering: Answering[S],
-    ) -> Made:
-        """Do it, and commit. Raises InDoubt; after any other error nothing took effect."""
-        once = context.idempotency
-        questions = decision.questions(command)
-        loaded = await load(
-            connection,
-            decision.entities(command),
-            self.answers.statement(questions),
-            once,
-            self.ids.now() - REMEMBERED_MS,
-        )
-        if loaded.running:
+    async def attempt(self, connection: Connection, group: Sequence[Piece[Any, Any]], *, waits: bool) -> list[Result]:
+        """Do a group of commands that have no entity in common, and commit; what became of each.
+
+        With `waits`, locks that others have are waited for. Raises InDoubt; after any other error nothing took effect.
+        """
+        wanted = [piece.wanted for piece in group]
+        loaded = await load(connection, self.answers, wanted, self.ids.now() - REMEMBERED_MS, waits=waits)
+        results: list[Result] = [None] * len(group)
+        drafts: list[Draft] = []
+        for place, piece in enumerate(group):
+            if place in loaded.busy:
+                continue
+            try:
+                decided = self._decide(place, piece, loaded)
+            except Exception as error:  # a refusal, or a fault of its own: the others go on
+                results[place] = error
+            else:
+                if isinstance(decided, Draft):
+                    drafts.append(decided)
+                else:
+                    results[place] = decided
+        await self._prepare(connection, drafts, results)
+        group_write = _GroupWrite(self)
+        try:
+            for draft in drafts:
+                if results[draft.place] is None:
+                    try:
+                        group_write.add(draft)
+                    except Exception as error:
+                        results[draft.place] = error
+            await group_write.commit(connection, results)
+        except BaseException:
+            group_write.undo()
+            raise
+        finally:
+            self.keys.sealer.trim()
+        return results
+
+    def _decide(self, place: int, piece: Piece[Any, Any], loaded: Loaded) -> Made | Draft:
+        once = piece.context.idempotency
+        if place in loaded.running:
             raise StillRunning
-        if once is not None and loaded.remembered is not None:
-            before = loaded.remembered
+        before = loaded.remembered.get(place)
+        if once is not None and before is not None:
             if before.fingerprint != once.fingerprint:
                 raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
             noted = Positions.parse(before.positions).merged(token_of(before.outbox))
             return Made(before.answer, noted, replayed=True)
+        decided: Decided
         try:
-            state = decision.state(command, self.answers.read(questions, loaded.row))
-            decided = decision.decide(command, state)
-            answer = answering.accepted(state, decided)
+            state = piece.decision.state(piece.command, loaded.facts)
+            decided = piece.decision.decide(piece.command, state)
+            answer = piece.answering.accepted(state, decided)
         except Refused as error:
             if once is None:
                 raise
             # A refusal is an answer like any other: the same command is refused again, whatever came in between.
-            decided, answer = (), answering.refused(error)
-        if any(isinstance(item, Event) for item in decided):
-            return await self._append(connection, loaded, decided, answer, context)
-        return await self._change(connection, loaded, decided, answer, context)
+            decided, answer = (), piece.answering.refused(error)
+        states = {entity: loaded.states[entity] for entity in piece.entities if entity in loaded.states}
+        return Draft(place, piece, decided, answer, states)
 
-    async def _change(
-        self, connection: Connection, loaded: Loaded, decided: Decided, answer: Answer, context: Context
-    ) -> Made:
-        """Without events: private changes and the answer, as far as there are any."""
-        noted = _noted(loaded.states.values())
-        statements = self._privately(decided)
-        remembering = self._remember(context, answer, str(noted), wrote=False)
-        if statements or remembering is not None:
-            await self._write(connection, statements, (), (), None, remembering, InDoubt(answer, _revoked(decided)))
-        return Made(answer, noted, revoked=_revoked(decided))
+    async def _prepare(self, connection: Connection, drafts: Sequence[Draft], results: list[Result]) -> None:
+        """Have room in the outbox, and the keys of the events' subjects, at hand."""
+        appending = [(draft, events) for draft in drafts if (events := draft.events)]
+        if not appending:
+            return
+        taken = await self.room.take(connection, len(appending))
+        for draft, _ in appending[taken:]:
+            results[draft.place] = self.room.refusal
+        subjects = {self.codec.subject(event) for _, events in appending[:taken] for event in events}
+        await self.keys.fetch_with(connection, [subject for subject in subjects if subject is not None])
 
-    async def _append(
-        self, connection: Connection, loaded: Loaded, decided: Decided, answer: Answer, context: Context
-    ) -> Made:
-        await self.room.for_more(connection)
-        events = [item for item in decided if isinstance(item, Event)]
-        statements, begun = await self._subjects_keys(connection, events)
-        flight, before = None, {}
-        try:
-            news = self._news(events, loaded.states.values(), context)
-            records = [outgoing(new, self.codec) for new in news]
-            for record in records:
-                self.check(record)
-            fold_rows = PostgresDecisionRows(self.email_key)
-            fold = DecisionState(fold_rows)
-            for new in news:
-                fold.handle(new.event, new.about)
-            entities = list(dict.fromkeys((record.topic, record.key) for record in records))
-            if all(self._is_clear(entity, loaded.states.get(entity)) for entity in entities):
-                before = {entity: self.flights.newest(entity) for entity in entities}
-                flight = self.flights.begin(entities)
-            after = min(loaded.states[e].number if e in loaded.states else 0 for e in entities)
-            numbers = await self._write(
-                connection,
-                [*statements, *self._privately(decided)],
-                fold_rows.statements,
-                records,
-                self.owner if flight is not None else None,
-                self._remember(context, answer, "", wrote=True),
-                InDoubt(answer, _revoked(decided), [record.about.id for record in records], after),
-            )
-        except BaseException:
-            for subject in begun:
-                self.keys.sealer.forget(subject)
-            if flight is not None:
-                self.flights.undo(flight, before)
-            raise
-        finally:
-            self.keys.sealer.trim()
-        return Made(answer, Positions(), numbers, records, flight, _revoked(decided))
-
-    def _is_clear(self, entity: Entity, state: EntityState | None) -> bool:
+    def is_clear(self, entity: Entity, state: EntityState | None) -> bool:
         """Whether what is appended to the entity now may be published by us: nothing waits, or only flights of ours."""
         if state is None or not state.waits:
             return True
         return state.owner == self.owner and self.flights.newest(entity) is not None
 
-    def _news(self, events: Iterable[Event], states: Iterable[EntityState], context: Context) -> list[New]:
+    def news(self, events: Iterable[Event], states: Iterable[EntityState], context: Context) -> list[New]:
         """The events with their ids: past every entity's newest. Raises ClockBehind."""
         for state in states:
             if state.newest:
@@ -210,45 +235,105 @@ class Transactions:
             for event in events
         ]
 
-    async def _subjects_keys(
-        self, connection: Connection, events: Iterable[Event]
-    ) -> tuple[list[Statement], list[str]]:
-        """Have the keys of the events' subjects at hand; the statements that store new ones, and whose those are."""
-        subjects = [(event, self.codec.subject(event)) for event in events]
-        await self.keys.fetch_with(connection, [subject for _, subject in subjects if subject is not None])
-        begun = [
-            subject
-            for event, subject in subjects
-            if subject is not None and BY_CLASS[type(event)].opens_subject and self.keys.sealer.missing([subject])
-        ]
-        return [self.keys.begin(subject) for subject in begun], begun
-
-    def _privately(self, decided: Decided) -> list[Statement]:
+    def privately(self, decided: Decided) -> list[Statement]:
+        """The statements of its private changes."""
         changes = (item for item in decided if isinstance(item, PrivateChange))
         return [statement for change in changes for statement in self.private[type(change)](change)]
 
-    def _remember(self, context: Context, answer: Answer, positions: str, *, wrote: bool) -> Statement | None:
-        once = context.idempotency
-        return None if once is None else remember(once, answer, positions, self.ids.now(), wrote=wrote)
 
-    async def _write(
-        self,
-        connection: Connection,
-        private: Sequence[Statement],
-        fold: Sequence[Statement],
-        records: Sequence[Outgoing],
-        owner: str | None,
-        remembering: Statement | None,
-        doubt: InDoubt,
-    ) -> list[int]:
+class _GroupWrite:
+    """What a group writes, command by command, and how to take back what was prepared for it in memory."""
+
+    def __init__(self, by: Transactions) -> None:
+        self._by = by
+        self._batch = Batch()
+        self._begun: list[str] = []
+        self._flights: list[tuple[Flight, Mapping[Entity, Flight | None]]] = []
+        self._made: list[tuple[int, slice, Made]] = []
+        self._after: list[int] = []
+
+    def add(self, draft: Draft) -> None:
+        """Add what one command writes; all of it, or with an error nothing."""
+        by, batch = self._by, self._batch
+        events = draft.events
+        begun = [subject for event in events if (subject := self._begins(event)) is not None]
         try:
-            return await write(connection, private, fold, records, owner, remembering)
-        except RETRIED:
+            keys = [by.keys.begin(subject) for subject in begun]
+            news = by.news(events, draft.states.values(), draft.piece.context)
+            records = [outgoing(new, by.codec) for new in news]
+            for record in records:
+                by.check(record)
+            rows = PostgresDecisionRows(by.email_key)
+            fold = DecisionState(rows)
+            for new in news:
+                fold.handle(new.event, new.about)
+            private = by.privately(draft.decided)
+        except BaseException:
+            for subject in begun:
+                by.keys.sealer.forget(subject)
             raise
-        except AWAY as error:
-            if connection.broken:
-                raise doubt from error
-            raise
+        self._begun += begun
+        flight = self._take_off(records, draft.states)
+        noted = Positions() if records else _noted(draft.states.values())
+        place = slice(len(batch.records), len(batch.records) + len(records))
+        batch.private += keys + private
+        batch.written += rows.written
+        batch.records += [(record, by.owner if flight is not None else None) for record in records]
+        once = draft.piece.context.idempotency
+        if once is not None:
+            positions = "" if records else str(noted)
+            batch.answers.append(remembering(once, draft.answer, positions, by.ids.now(), place))
+        made = Made(draft.answer, noted, (), records, flight, _revoked(draft.decided))
+        self._made.append((draft.place, place, made))
+
+    def _begins(self, event: Event) -> str | None:
+        """The subject whose key has to be made with this event."""
+        subject = self._by.codec.subject(event)
+        if subject is None or not BY_CLASS[type(event)].opens_subject or not self._by.keys.sealer.missing([subject]):
+            return None
+        return subject
+
+    def _take_off(self, records: Sequence[Outgoing], states: Mapping[Entity, EntityState]) -> Flight | None:
+        entities = list(dict.fromkeys((record.topic, record.key) for record in records))
+        if not entities:
+            return None
+        self._after += [states[entity].number if entity in states else 0 for entity in entities]
+        flights = self._by.flights
+        if not all(self._by.is_clear(entity, states.get(entity)) for entity in entities):
+            return None
+        before = {entity: flights.newest(entity) for entity in entities}
+        flight = flights.begin(entities)
+        self._flights.append((flight, before))
+        return flight
+
+    async def commit(self, connection: Connection, results: list[Result]) -> None:
+        """Write it all, and put down what the commands came to. Raises InDoubt."""
+        numbers: Sequence[int] = ()
+        if self._batch:
+            try:
+                numbers = await write(connection, self._batch)
+            except RETRIED:
+                raise
+            except AWAY as error:
+                if connection.broken:
+                    raise self._doubt(results) from error
+                raise
+        for place, rows, made in self._made:
+            results[place] = made._replace(numbers=numbers[rows])
+
+    def _doubt(self, results: Sequence[Result]) -> InDoubt:
+        if_made = list(results)
+        for place, _, made in self._made:
+            if_made[place] = made._replace(flight=None)
+        ids = {place: [record.about.id for record in made.records] for place, _, made in self._made}
+        return InDoubt(if_made, ids, min(self._after, default=0))
+
+    def undo(self) -> None:
+        """The transaction came to nothing."""
+        for subject in self._begun:
+            self._by.keys.sealer.forget(subject)
+        for flight, before in reversed(self._flights):
+            self._by.flights.undo(flight, before)
 
 
 def _revoked(decided: Decided) -> tuple[SessionId, ...]:
@@ -263,12 +348,14 @@ def _noted(states: Iterable[EntityState]) -> Positions:
     return noted
 
 
-async def find(connection: Connection, entities: Sequence[Entity], doubt: InDoubt) -> list[int]:
-    """The rows that a transaction in doubt wrote; none where it came to nothing."""
+async def find(
+    connection: Connection, answers: Answers, group: Sequence[Piece[Any, Any]], doubt: InDoubt
+) -> dict[str, int]:
+    """The rows that a transaction in doubt wrote, by the ids of their events; none where it came to nothing."""
     # It holds the locks until it has ended, however it ends.
-    await load(connection, entities, None, None, 0)
+    await load(connection, answers, [Wanted(piece.entities) for piece in group], 0, waits=True)
     cursor = await connection.execute(
-        "SELECT number FROM outbox WHERE number > %s AND id = ANY(%s::text[]) ORDER BY number",
-        (doubt.after, list(doubt.ids)),
+        "SELECT id, number FROM outbox WHERE number > %s AND id = ANY(%s::text[])",
+        (doubt.after, [id_ for ids in doubt.ids.values() for id_ in ids]),
     )
-    return [int(number) for (number,) in await cursor.fetchall()]
+    return dict(await cursor.fetchall())

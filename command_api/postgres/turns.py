@@ -7,25 +7,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
-from weakref import WeakValueDictionary
+from contextlib import asynccontextmanager
 
 from events.first_copies import Entity
 
 
 class Turns:
-    """Locks of the entities in use."""
+    """Who is the last in the queue of each entity that is in use."""
 
     def __init__(self) -> None:
-        self._locks: WeakValueDictionary[Entity, asyncio.Lock] = WeakValueDictionary()
+        self._last: dict[Entity, asyncio.Future[None]] = {}
 
     @asynccontextmanager
     async def take(self, entities: Iterable[Entity]) -> AsyncIterator[None]:
-        """Wait for the turn of all of them; in sorted order, so that no two wait for each other."""
-        async with AsyncExitStack() as stack:
-            for entity in sorted(set(entities)):
-                lock = self._locks.get(entity)
-                if lock is None:
-                    lock = self._locks[entity] = asyncio.Lock()
-                await stack.enter_async_context(lock)
+        """Wait for the turn of all of them. One queues for all at once, so no two wait for each other."""
+        own = set(entities)
+        before = {last for entity in own if (last := self._last.get(entity)) is not None}
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._last.update(dict.fromkeys(own, over))
+        try:
+            for one in before:
+                await asyncio.shield(one)
             yield
+        finally:
+            over.set_result(None)
+            for entity in own:
+                if self._last[entity] is over:
+                    del self._last[entity]

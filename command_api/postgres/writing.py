@@ -1,9 +1,9 @@
-"""What one transaction of the command side loads and writes: each a single round trip, however much there is of it."""
+"""What one transaction of the command side loads and writes, in a round trip each however many commands share it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,20 +12,17 @@ from events.first_copies import Entity
 from events.publishing import Outgoing
 
 from ..deciding import Answer, Idempotency
+from ..facts import Facts, Question
+from . import sets
+from .answers import Answers, put
 from .connections import Connection, Statement
-from .outbox import WAITING, EntityState, insert
+from .outbox import WAITING, EntityState, Remembering, insert
+from .rows import Written, gathered
 
 STATE_LOCK = 0x6D6963726F
 """Shared by every command, taken alone by whoever replaces the decision state."""
 
-_BEGIN = b"SELECT * FROM begin_command(%s, %s, %s::bigint[], %s::text[], %s::text[], %s, %s, %s)"
-_REMEMBER = (
-    "INSERT INTO idempotency (account, key, fingerprint, status, body, headers, positions, at, outbox)"
-    " SELECT %s, %s, %s::bytea, %s::int, %s::bytea, %s::bytea, %s, %s::bigint, {}"
-    " ON CONFLICT (account, key) DO UPDATE SET fingerprint=excluded.fingerprint, status=excluded.status,"
-    " body=excluded.body, headers=excluded.headers, positions=excluded.positions, at=excluded.at,"
-    " outbox=excluded.outbox"
-)
+_BEGIN = b"SELECT * FROM begin_commands(%s, %s, %s::json, %s::json, %s::json, %s)"
 
 _encode = msgspec.json.Encoder().encode
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -34,6 +31,14 @@ _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 def lock_number(*name: str) -> int:
     """The number of an advisory lock: 64 bits of a hash. Two with one number wait for each other, and no more."""
     return int.from_bytes(hashlib.blake2b("\0".join(name).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+class Wanted(NamedTuple):
+    """What a command wants of the database before it can be decided."""
+
+    entities: Sequence[Entity]
+    once: Idempotency | None = None
+    questions: Sequence[Question[Any]] = ()
 
 
 class Remembered(NamedTuple):
@@ -46,66 +51,93 @@ class Remembered(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What was loaded once the locks were had. `running`: the idempotency key is in use just now."""
+    """What was loaded once the locks were had; commands go by their place in the group.
 
-    running: bool
+    The idempotency keys of `running` are in use just now, the locks of `busy` are another's.
+    """
+
+    running: set[int]
+    busy: set[int]
     states: dict[Entity, EntityState]
-    row: Sequence[Any]
-    remembered: Remembered | None
+    remembered: dict[int, Remembered]
+    facts: Facts
 
 
 async def load(
-    connection: Connection, entities: Iterable[Entity], asked: Statement | None, once: Idempotency | None, after: int
+    connection: Connection, answers: Answers, group: Sequence[Wanted], answered_after: int, *, waits: bool
 ) -> Loaded:
-    """Lock the entities in sorted order, then read what is noted of them, the answers to what is asked, and the answer
-    that an idempotency key had `after` that time."""
-    own = sorted(set(entities))
-    locks = sorted({lock_number(*entity) for entity in own})
-    user, key = (None, None) if once is None else (once.user, once.key)
-    once_lock = None if once is None else lock_number("", once.user, once.key)
-    topics_and_keys = [topic for topic, _ in own], [key for _, key in own]
+    """Lock the entities, then read what is noted of them, the answers to what is asked, and the answers that
+    idempotency keys had after that time. Locks that others have are waited for in sorted order, or left."""
+    entities = dict.fromkeys(entity for one in group for entity in one.entities)
+    locks = [(n, lock_number(*entity)) for n, one in enumerate(group) for entity in one.entities]
+    once = [
+        (n, lock_number("", one.once.user, one.once.key), one.once.user, one.once.key)
+        for n, one in enumerate(group)
+        if one.once is not None
+    ]
+    beginning = (
+        STATE_LOCK,
+        waits,
+        sets.value(("n", "lock", "account", "key"), once),
+        sets.value(("n", "lock"), locks),
+        sets.value(("topic", "key"), entities),
+        answered_after,
+    )
+    inquiries = answers.inquiries(question for one in group for question in one.questions)
     async with connection.pipeline():
-        begun = await connection.execute(_BEGIN, (STATE_LOCK, once_lock, locks, *topics_and_keys, user, key, after))
-        facts = await connection.execute(asked[0].encode(), asked[1]) if asked is not None else None
-    [(running, states, fingerprint, status, body, headers, positions, outbox)] = await begun.fetchall()
-    row = await facts.fetchone() if facts is not None else None
-    remembered = None
-    if fingerprint is not None:
-        remembered = Remembered(fingerprint, Answer(status, body, _headers(headers)), positions, outbox)
-    known = {(topic, key): EntityState(*state) for topic, key, *state in states or ()}
-    return Loaded(running, known, row or (), remembered)
+        begun = await connection.execute(_BEGIN, beginning)
+        asked = [(inquiry, await put(connection, inquiry)) for inquiry in inquiries]
+    [(running, busy, states, remembered)] = await begun.fetchall()
+    return Loaded(
+        set(running or ()),
+        set(busy or ()),
+        {(topic, key): EntityState(*state) for topic, key, *state in states or ()},
+        {n: _remembered(*row) for n, *row in remembered or ()},
+        await answers.read(asked),
+    )
 
 
-def remember(once: Idempotency, answer: Answer, positions: str, now: int, *, wrote: bool) -> Statement:
-    """Keep an answer; with `wrote`, beside the rows that are written in the same statement."""
-    numbers = "(SELECT numbers FROM written)" if wrote else "'{}'::bigint[]"
-    row = (once.user, once.key, once.fingerprint, answer.status, answer.body, _encode(answer.headers), positions, now)
-    return _REMEMBER.format(numbers), row
+def _remembered(
+    fingerprint: str, status: int, body: str, headers: str, positions: str, outbox: list[int]
+) -> Remembered:
+    answer = Answer(status, bytes.fromhex(body), _headers(bytes.fromhex(headers)))
+    return Remembered(bytes.fromhex(fingerprint), answer, positions, outbox)
 
 
-async def write(
-    connection: Connection,
-    private: Sequence[Statement],
-    fold: Sequence[Statement],
-    records: Sequence[Outgoing],
-    owner: str | None,
-    remembering: Statement | None,
-) -> list[int]:
-    """Write everything and commit; the numbers of the records in the outbox. Without an owner the relay is woken.
+def remembering(once: Idempotency, answer: Answer, positions: str, now: int, rows: slice) -> Remembering:
+    """Keep an answer."""
+    return Remembering(
+        once.user, once.key, once.fingerprint, answer.status, answer.body, _encode(answer.headers), positions, now, rows
+    )
 
-    `private` statements may do what they like; those of the fold become one with what appends the records.
-    """
+
+class Batch:
+    """What a group writes. `private` statements may do what they like; the rest does not depend on each other."""
+
+    __slots__ = ("answers", "private", "records", "written")
+
+    def __init__(self) -> None:
+        self.private: list[Statement] = []
+        self.written: list[Written] = []
+        self.records: list[tuple[Outgoing, str | None]] = []
+        self.answers: list[Remembering] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.private or self.records or self.answers)
+
+
+async def write(connection: Connection, batch: Batch) -> list[int]:
+    """Write everything and commit; the numbers of the records in the outbox. For those without an owner the relay is
+    woken."""
     appended = None
     async with connection.pipeline():
-        for sql, values in private:
+        for sql, values in (*batch.private, *gathered(batch.written)):
             await connection.execute(sql.encode(), values)
-        if records:
-            sql, values = insert(records, owner, fold if remembering is None else [*fold, remembering])
+        if batch.records or batch.answers:
+            sql, values = insert(batch.records, batch.answers)
             appended = await connection.execute(sql.encode(), values)
-            if owner is None:
-                await connection.execute("SELECT pg_notify(%s, '')", (WAITING,))
-        elif remembering is not None:
-            await connection.execute(remembering[0].encode(), remembering[1])
+        if any(owner is None for _, owner in batch.records):
+            await connection.execute("SELECT pg_notify(%s, '')", (WAITING,))
         await connection.commit()
     if appended is None:
         return []

@@ -25,7 +25,7 @@ from ..event import BY_CLASS
 from ..keys import Keys
 from ..log import LogUnavailable, New, Positions, Record, TopicPartition
 from ..publishing import Publisher, outgoing
-from .records import Headers, opened, shown, stored
+from .records import Headers, Stored, opened, shown, stored
 
 T = TypeVar("T")
 
@@ -203,6 +203,12 @@ class KafkaLogReader:
 
         Nothing is answered only where nothing is left. Raises LogUnavailable and what `records.opened` does.
         """
+        return await opened(await self.read_stored(after, limit, topics), self.codec, self.keys)
+
+    async def read_stored(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Stored]:
+        """The same, still encoded and sealed. Raises LogUnavailable, CorruptLog."""
         wanted = frozenset(topics) if topics is not None else None
         places = [place for place in self.places if wanted is None or place.topic in wanted]
         async with self._turn:
@@ -211,7 +217,7 @@ class KafkaLogReader:
             except BaseException:
                 self._assigned = frozenset()  # what the thread was fetching is lost: it is fetched anew
                 raise
-        records = [
+        return [
             stored(
                 _topic(message).removeprefix(self._prefix),
                 _partition(message),
@@ -222,7 +228,6 @@ class KafkaLogReader:
             )
             for message in messages
         ]
-        return await opened(records, self.codec, self.keys)
 
     async def _messages(
         self, places: Sequence[TopicPartition], after: Mapping[TopicPartition, int], limit: int

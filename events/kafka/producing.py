@@ -24,6 +24,7 @@ from ..ids import millis
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Outgoing
+from ..topics import TOPICS, Kind
 from .breaker import Breaker
 from .records import MAX_RECORD_BYTES, SOURCE, check_size, headers, value
 
@@ -52,7 +53,8 @@ class KafkaPublisher:
     """The Publisher port on Kafka, for one event loop; `partitions` are those of each topic.
 
     `ack_s` bounds the wait for an acknowledgement, `buffered` the records that wait to be sent, `pause_s` is how long
-    the breaker turns callers away before it lets one try. `prefix` stands before the names of the topics.
+    the breaker turns callers away before it lets one try. `prefix` stands before the names of the topics. `linger_ms`
+    is how long a record waits for others of its broker.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class KafkaPublisher:
         source: str = SOURCE,
         ack_s: float = 1.0,
         buffered: int = 20_000,
+        linger_ms: float = 0,
         pause_s: float = 1.0,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,6 +77,7 @@ class KafkaPublisher:
         self._source = source
         self._ack_s = ack_s
         self._buffered = buffered
+        self._linger_ms = linger_ms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reports: deque[tuple[_Wave, TopicPartition, KafkaError | None, int]] = deque()
         self._woken = False
@@ -88,7 +92,7 @@ class KafkaPublisher:
             "client.id": "minitwitter",
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 0,
+            "linger.ms": self._linger_ms,
             # Not longer than whoever asked waits: what goes out later is a copy of what another has published since.
             "message.timeout.ms": int(self._ack_s * 1000),
             "request.timeout.ms": int(self._ack_s * 1000),
@@ -107,8 +111,10 @@ class KafkaPublisher:
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
         """Append in order per entity; the positions just past the records.
 
-        A record is sent when the one before it of the same entity is acknowledged, so that none can overtake another
-        that failed: a call takes as many round trips as one entity has records in it.
+        A record of a source topic is sent when the one before it of the same entity is acknowledged, so that none can
+        overtake another that failed: a call takes as many round trips as one entity has records in it. Records of
+        derived topics are all sent at once, in their order, which an idempotent producer keeps. Should some of them
+        fail, later ones may stand there, until the caller publishes all of them again behind those.
         Raises RecordTooLarge before anything is sent, and LogUnavailable when Kafka does not acknowledge in time.
         """
         for record in records:
@@ -216,14 +222,17 @@ class KafkaPublisher:
 
 
 def _waves(records: Sequence[Outgoing]) -> list[list[Outgoing]]:
-    """The records in turns, at most one of an entity in each; nearly always one turn."""
+    """The records in turns, nearly always one; at most one of an entity of a source topic in each.
+
+    First copies of such an entity ascend (first_copies.py), and one that overtook another would make a copy of it.
+    """
     if len(records) == 1:
         return [list(records)]
     turns: dict[tuple[str, str], int] = {}
     waves: list[list[Outgoing]] = []
     for record in records:
         entity = (record.topic, record.key)
-        turn = turns.get(entity, 0)
+        turn = 0 if TOPICS[record.topic].kind is Kind.DERIVED else turns.get(entity, 0)
         turns[entity] = turn + 1
         if turn == len(waves):
             waves.append([])

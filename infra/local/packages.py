@@ -107,6 +107,23 @@ def debian(name: str, package: str) -> str:
     return found
 
 
+def unpacked(cache: Path, package: str) -> Path:
+    """A directory with the files of a Debian package that is not installed: no service starts. Raises EngineError."""
+    place = cache / f"{package}-debian"
+    with made_once(place) as building:
+        if building is not None:
+            tools = [shutil.which(name) for name in ("apt-get", "dpkg-deb")]
+            if None in tools:
+                raise EngineMissing(f"{package} is not installed, and it is fetched on Debian alone")
+            fetch = f"cd '{building}' && apt-get download -qq {package}"
+            if os.geteuid() == 0:  # a machine that has nothing yet has no lists of packages either
+                fetch = f"({fetch}) || (apt-get update -qq && {fetch})"
+            run(["sh", "-c", fetch], f"{package} could not be fetched (Debian: apt-get install {package})")
+            [archive] = building.glob("*.deb")
+            run(["dpkg-deb", "-x", str(archive), str(building)], f"{package} could not be unpacked")
+    return place
+
+
 def program(name: str) -> str | None:
     """The path of a program, if it is installed."""
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])

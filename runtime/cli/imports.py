@@ -15,10 +15,11 @@ from .options import Config, Data, Json, Port, load, owner, print_json, progress
 
 if TYPE_CHECKING:
     from runtime.importing.batches import Ask, Summary
+    from runtime.importing.history import History
     from runtime.settings import Settings
 
     Step = Callable[[int], None]
-    Importing = Callable[[Ask, Settings, Step, Step], Awaitable[Summary]]
+    Importing = Callable[[Ask, History, Step, Step], Awaitable[Summary]]
 
 app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
 
@@ -32,18 +33,17 @@ File = Annotated[Path, typer.Argument(help="The file to import.", metavar="FILE"
 def tweets(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
     """Import tweets from a CSV file with the columns tweet_id, created_at, username and text (lat, lon, location too).
 
-    Runs beside a server or without one. Importing again adds nothing; an import that was broken off goes on.
+    Runs beside a server or without one. Importing again adds nothing; an import that was broken off goes on. Where
+    Kafka is set it is the distributed profile: workers bring the read models up to it.
 
     Example: minitwitter import tweets airline-tweets.csv --data var/data
     """
 
-    async def importing(ask: Ask, settings: Settings, begin: Step, advance: Step) -> Summary:
+    async def importing(ask: Ask, history: History, begin: Step, advance: Step) -> Summary:
         from events.ids import wall_clock
-        from runtime.importing.history import known_accounts
         from runtime.importing.tweets import import_tweets
 
-        known = await known_accounts(settings.data, settings.master_key_file)
-        return await import_tweets(ask, file, known, wall_clock(), begin, advance)
+        return await import_tweets(ask, file, await history.known_accounts(), wall_clock(), begin, advance)
 
     _import("tweets", file, load(data, port, config).settings, json, importing)
 
@@ -57,11 +57,10 @@ def graph(file: File, data: Data = None, port: Port = None, config: Config = Non
     Example: minitwitter import graph facebook-edges.txt --data var/data
     """
 
-    async def importing(ask: Ask, settings: Settings, begin: Step, advance: Step) -> Summary:
+    async def importing(ask: Ask, history: History, begin: Step, advance: Step) -> Summary:
         from runtime.importing.graph import import_graph
-        from runtime.importing.history import rank
 
-        return await import_graph(ask, file, await rank(settings.data, settings.master_key_file), begin, advance)
+        return await import_graph(ask, file, await history.rank(), begin, advance)
 
     _import("graph", file, load(data, port, config).settings, json, importing)
 
@@ -85,22 +84,31 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
     sys.stdout.write(
         f"{summary.rows} rows: {summary.new} {what if what == 'tweets' else 'follows'} are new, {summary.there} were"
         f" there, {summary.duplicates} rows repeat another, {len(summary.refused)} left out;"
-        f" all read models are current after {seconds:.1f} s\n"
+        f" {'all read models are current' if settings.kafka_url is None else 'done'} after {seconds:.1f} s\n"
     )
 
 
 async def _owned(what: str, settings: Settings, json: bool, importing: Importing) -> Summary:
-    from runtime.control import AwaitCurrent, Lagging
-
     with progress(quiet=json) as bars:
         task = bars.add_task(f"importing {what}", total=None)
+
+        def begin(total: int) -> None:
+            bars.update(task, total=total)
+
+        def advance(done: int) -> None:
+            bars.advance(task, done)
+
+        if settings.kafka_url is not None:
+            from runtime.distributed.importing import importing_into
+
+            async with importing_into(settings) as (execute, history):
+                return await importing(execute, history, begin, advance)
+
+        from runtime.control import AwaitCurrent, Lagging
+        from runtime.importing.history import LogDbHistory
+
         async with owner(settings) as ask:
-            summary = await importing(
-                ask,
-                settings,
-                lambda total: bars.update(task, total=total),
-                lambda done: bars.advance(task, done),
-            )
+            summary = await importing(ask, LogDbHistory(settings.data, settings.master_key_file), begin, advance)
             catching_up = bars.add_task("read models", total=None)
             most = 0
             async for reply in ask(AwaitCurrent()):

@@ -68,6 +68,7 @@ def _code(error: Exception) -> int | None:
     from runtime.serving import AddressInUse
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
+    from stores.sink import StoreUnavailable
 
     codes: dict[tuple[type[Exception], ...], int] = {
         (ControlFailed, ProjectingFailed, CannotVerify, EngineError, RoleEnded): 1,
@@ -75,7 +76,7 @@ def _code(error: Exception) -> int | None:
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp): 4,
-        (LogUnavailable, OSError): 5,
+        (LogUnavailable, StoreUnavailable, OSError): 5,
     }
     return next((code for types, code in codes.items() if isinstance(error, types)), None)
 

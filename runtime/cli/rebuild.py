@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,14 @@ import typer
 from .options import Config, Data, Json, Port, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from runtime.control import RebuildModels
+    from runtime.distributed.rebuilding import Compared as InPlace
     from runtime.embedded.rebuilding import Compared
     from runtime.settings import Settings
+
+_VERDICTS = {True: "the same as before", False: "DIFFERENT from before", None: "nothing to compare with"}
 
 
 def rebuild(
@@ -31,21 +37,54 @@ def rebuild(
 
     The generation that was current is kept until the next rebuild. Exit code 1 if a rebuilt one differs from it.
 
+    Where Kafka is set it is the distributed profile: there a group is named, and what shares its store comes with it.
+
     Example: minitwitter rebuild tweets counts --data var/data
     """
     from runtime.control import RebuildModels
 
     if bool(models) == every:
         raise typer.BadParameter("name read models, or say --all")
-    compared = run(_rebuild(load(data, port, config).settings, RebuildModels(tuple(models or ()), back), json))
+    settings = load(data, port, config).settings
+    if settings.kafka_url is not None:
+        _print_distributed(run(_rebuild_distributed(settings, models or [], back, json)), json)
+        return
+    compared = run(_rebuild(settings, RebuildModels(tuple(models or ()), back), json))
     if json:
         print_json(compared)
     else:
         for one in compared:
-            verdict = {True: "the same as before", False: "DIFFERENT from before", None: "of a new version"}[one.same]
+            verdict = "of a new version" if one.same is None else _VERDICTS[one.same]
             sys.stdout.write(f"{one.model}: generation {one.generation}, {one.rows} rows, {verdict}\n")
     if any(one.same is False for one in compared):
         raise typer.Exit(1)
+
+
+def _print_distributed(compared: list[InPlace], json: bool) -> None:
+    if json:
+        print_json(compared)
+    else:
+        for one in compared:
+            sys.stdout.write(f"{one.model}: now in {one.place}, {one.rows} rows, {_VERDICTS[one.same]}\n")
+    if any(one.same is False for one in compared):
+        raise typer.Exit(1)
+
+
+async def _rebuild_distributed(settings: Settings, names: list[str], back: bool, quiet: bool) -> list[InPlace]:
+    from runtime.distributed.rebuilding import rebuild, stores_of
+
+    compared: list[InPlace] = []
+    with progress(quiet=quiet) as bars:
+        for store in stores_of(names):
+            task = bars.add_task(store, total=None)
+            compared += await rebuild(
+                settings, store, partial(_begin, bars, task), partial(bars.advance, task), back=back
+            )
+    return compared
+
+
+def _begin(bars: Progress, task: TaskID, total: int) -> None:
+    bars.update(task, total=total)
 
 
 async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> list[Compared]:

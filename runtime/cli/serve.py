@@ -14,6 +14,7 @@ class Side(StrEnum):
     """What a process of the distributed profile serves."""
 
     command = "command"
+    query = "query"
 
 
 def serve(
@@ -36,12 +37,15 @@ def serve(
     settings = load(data, port, config, host=host).settings
     if side is not None:
         from runtime.distributed.commanding import Commanding
-        from runtime.distributed.process import Process
+        from runtime.distributed.following import Following
+        from runtime.distributed.process import Process, Role
+        from runtime.distributed.querying import Querying
 
         if demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
         configure(settings.log_level, side.value)
-        run(Process(settings, Commanding(settings), lambda line: print(line, flush=True)).run())
+        role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
+        run(Process(settings, role, lambda line: print(line, flush=True)).run())
         return
     from runtime.serving import serve as serving
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
 
 if TYPE_CHECKING:
+    from runtime.settings import Settings
     from runtime.verifying import Verdict
 
 
@@ -16,22 +18,16 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
     """Derive every read model, derived topic and the decision state again from the log, and compare with the live ones.
 
     Runs beside a server or without one; takes about as much room in the data directory as the read models, for a
-    while. Exit code 1 if anything differs.
+    while. Where Kafka is set it is the distributed profile, and the room is in its stores. Exit code 1 if anything
+    differs.
 
     Example: minitwitter verify --data var/data
     """
-    from runtime.verifying import verify as verifying
-
     settings = load(data, port, config).settings
     with progress(quiet=json) as bars:
         task = bars.add_task("applying the log again", total=None)
         verdict = run(
-            verifying(
-                settings.data,
-                settings.master_key_file,
-                lambda total: bars.update(task, total=total),
-                lambda done: bars.advance(task, done),
-            )
+            _verify(settings, lambda total: bars.update(task, total=total), lambda done: bars.advance(task, done))
         )
     if json:
         print_json(verdict)
@@ -39,6 +35,16 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
         _print(verdict)
     if not verdict.same:
         raise typer.Exit(1)
+
+
+async def _verify(settings: Settings, begin: Callable[[int], None], advance: Callable[[int], None]) -> Verdict:
+    if settings.kafka_url is not None:
+        from runtime.distributed.verifying import verify as verifying_distributed
+
+        return await verifying_distributed(settings, begin, advance)
+    from runtime.verifying import verify as verifying
+
+    return await verifying(settings.data, settings.master_key_file, begin, advance)
 
 
 def _print(verdict: Verdict) -> None:

@@ -33,7 +33,7 @@ def projectors(data: Data = None, host: Host = None, port: Port = None, config: 
 
 @app.command("streams")
 def streams(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
-    """Derive notifications, sentiment and public tweets, as topics and as read models. Any number run.
+    """Derive notifications, sentiment, public tweets and trends, as topics and read models. Any number run.
 
     Example: minitwitter work streams --port 8002
     """
@@ -77,9 +77,10 @@ def _run(
     name: str,
     role: Callable[[Settings], Role],
 ) -> None:
+    from runtime.distributed.following import Following
     from runtime.distributed.process import Process
     from runtime.telemetry import configure
 
     settings = load(data, port, config, host=host).settings
     configure(settings.log_level, name)
-    run(Process(settings, role(settings), lambda line: print(line, flush=True)).run())
+    run(Process(settings, Following(settings, role), lambda line: print(line, flush=True)).run())

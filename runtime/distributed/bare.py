@@ -22,9 +22,13 @@ from runtime.telemetry import RequestTelemetry
 class NothingToApply:
     """Who has no read models has nothing to wait for."""
 
-    async def wait_for(self, positions: Positions, timeout: float) -> bool:
+    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
         """Whatever it is, it is not to be seen here."""
         return True
+
+    def behind(self, path: str) -> bool:
+        """Nothing is."""
+        return False
 
 
 def _nobody(authorization: bytes) -> Viewer:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from math import inf
 
 from starlette.types import ASGIApp
 
-from events.ids import HybridClock
-from rest.authentication import Authenticator
+from events.ids import Clock, HybridClock, Randomness, wall_clock
 from rest.jwks import jwks
 from rest.rate_limits import LocalRateLimits, Policy
 from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
-from rest.tickets import Tickets
 from runtime import metrics
 from runtime.app import Parameters, build_app
 from runtime.command_side import command_side
@@ -38,9 +37,9 @@ class Commanding:
 
     name = "command"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = wall_clock, randomness: Randomness = os.urandom) -> None:
         self._settings = settings
-        self._deciding = Deciding(settings)
+        self._deciding = Deciding(settings, clock, randomness)
         self._media: MediaSide | None = None
         required(settings, "redis_url")
         assert settings.redis_url is not None
@@ -53,7 +52,7 @@ class Commanding:
         await deciding.start()
         if self._media is None:
             self._media = MediaSide(
-                self._settings, secret=deciding.token_key, clock=deciding.clock, randomness=deciding.randomness
+                self._settings, secret=deciding.who.token_key, clock=deciding.clock, randomness=deciding.randomness
             )
         await self._media.prepare()
 
@@ -61,16 +60,10 @@ class Commanding:
         """The writing routes, the keys that tokens are verified with, health and metrics."""
         settings, deciding, media = self._settings, self._deciding, self._media
         assert media is not None
-        clock, lifetime_ms = deciding.clock, deciding.token_lifetime_ms
-        tokens = ConsistencyTokens(deciding.token_key)
-        limits = SharedRateLimits(
-            RedisTokenBuckets(self._redis, clock, deciding.token_key), LocalRateLimits(clock), clock
-        )
+        clock, who = deciding.clock, deciding.who
+        tokens = ConsistencyTokens(who.token_key)
+        limits = SharedRateLimits(RedisTokenBuckets(self._redis, clock, who.token_key), LocalRateLimits(clock), clock)
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
-        authenticator = Authenticator(
-            deciding.signing_keys, deciding.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
-        )
-        metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
         anonymous = settings.rate_limits.anonymous_reads_a_minute
         return build_app(
             Parameters(
@@ -84,16 +77,16 @@ class Commanding:
                     tokens=tokens,
                     limits=limits,
                     passwords=deciding.passwords,
-                    signing_keys=deciding.signing_keys,
-                    token_lifetime_ms=lifetime_ms,
-                    tickets=Tickets(deciding.token_key, deciding.revocations, clock),
+                    signing_keys=who.signing_keys,
+                    token_lifetime_ms=who.token_lifetime_ms,
+                    tickets=who.tickets(),
                     uploads=media.uploads,
                 ),
                 query=None,
                 routers=COMMAND_ROUTERS,
                 limits=limits,
-                root_routers=(jwks(deciding.signing_keys.jwks),),
-                authenticate=authenticator.authenticate,
+                root_routers=(jwks(who.signing_keys.jwks),),
+                authenticate=who.authenticator().authenticate,
                 new_id=HybridClock(clock, deciding.randomness, drift_ms=inf).issue,
                 applied=NothingToApply(),
                 tokens=tokens,
@@ -117,7 +110,7 @@ class Commanding:
 
     async def run(self) -> None:
         """Look after what other processes do."""
-        await self._deciding.keep_looking()
+        await self._deciding.run()
 
     async def stop(self) -> None:
         """Finish the commands in hand."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from math import inf
 
 from confluent_kafka.admin import AdminClient
 
@@ -13,11 +12,8 @@ from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
 from command_api.postgres.connections import Pool, open_pool, run
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
-from command_api.postgres.revocations import RevocationListener
-from command_api.postgres.signing_keys import PostgresSigningKeys
 from command_api.postgres.store import PostgresCommandStore
 from events.ids import Clock, HybridClock, Randomness, wall_clock
 from events.kafka import topics
@@ -25,15 +21,16 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
 from events.log import LogUnavailable, NotSetUp
 from events.sealing import MasterKeys, Sealer
-from rest.revocations import RecentRevocations
-from runtime.embedded.system import REVOCATION_SLACK_MS
 from runtime.settings import BadSettings, Settings
-from runtime.telemetry import logger
 
+from .authenticating import Authenticating
 from .process import required
 
-LOOK_S = 2.0
-"""Seconds between looks for signing keys that other processes made."""
+FORGET_S = 2.0
+"""Seconds between looks for answers that need not be remembered any longer."""
+
+LINGER_MS = 1.0
+"""What one transaction wrote goes to the broker in one request: that halves the broker's work for each record."""
 
 TOPICS_SETTLE_S = (0.2, 0.5, 1.0, 2.0)
 """A broker may hear of topics that were just made a moment after the one that made them."""
@@ -64,11 +61,11 @@ def brokers(url: str) -> str:
     return url.removeprefix("kafka://").rstrip("/")
 
 
-def publisher(settings: Settings) -> KafkaPublisher:
+def publisher(settings: Settings, *, linger_ms: float = 0) -> KafkaPublisher:
     """What appends to Kafka."""
     assert settings.kafka_url is not None
     partitions = topics.partitions_of(partitions=settings.topic_partitions)
-    return KafkaPublisher(brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix)
+    return KafkaPublisher(brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix, linger_ms=linger_ms)
 
 
 async def check_topics(settings: Settings) -> None:
@@ -95,31 +92,18 @@ class Deciding:
 
     def __init__(self, settings: Settings, clock: Clock = wall_clock, randomness: Randomness = os.urandom) -> None:
         required(settings, "kafka_url", "postgres_url")
+        assert settings.postgres_url is not None
         self.settings = settings
         self.clock = clock
         self.randomness = randomness
-        self.sealer = Sealer(master_keys(settings))
         self.ids = HybridClock(clock, randomness)
-        self.token_lifetime_ms = settings.access_token_minutes * 60_000
-        self._keep_ms = self.token_lifetime_ms + REVOCATION_SLACK_MS
-        self.revocations = RecentRevocations(self._keep_ms)
         self.passwords = Passwords(cost=settings.bcrypt_cost, threads=settings.password_threads)
-        assert settings.postgres_url is not None
-        url = settings.postgres_url.get_secret_value()
-        self.pool = open_pool(url)
-        self._listener = RevocationListener(url, clock, self._keep_ms, self.revocations.add)
-        self._listening = False
-        self.keys = PostgresKeys(self.pool, self.sealer, randomness)
-        # A drift of their own: when keys are made has nothing to do with ids of events.
-        self.signing_keys = PostgresSigningKeys(
-            self.pool, self.sealer, HybridClock(clock, randomness, drift_ms=inf), self._keep_ms
-        )
-        self.token_key = b""
+        self.pool = open_pool(settings.postgres_url.get_secret_value())
+        self.who = Authenticating(settings, self.pool, Sealer(master_keys(settings)), clock, randomness)
         self.store: PostgresCommandStore
         self._publisher: KafkaPublisher | None = None
         self._opened = False
-        self.detail = ""
-        """What keeps it from looking after what other processes do; empty when nothing does."""
+        self._detail = ""
 
     async def start(self) -> None:
         """Open the stores. Raises LogUnavailable, and then can be called again; WrongTopics, NotMigrated."""
@@ -128,44 +112,43 @@ class Deciding:
             self._opened = True
         await check_migrated(self.pool)
         await check_topics(self.settings)
-        secret = self.settings.token_secret
-        self.token_key = await self.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
-        email_key = await self.keys.secret("email")
-        await self.signing_keys.refresh()
-        if not self._listening:
-            await self._listener.start()
-            self._listening = True
+        await self.who.start()
+        email_key = await self.who.keys.secret("email")
         if self._publisher is None:
-            self._publisher = publisher(self.settings)
+            self._publisher = publisher(self.settings, linger_ms=LINGER_MS)
         store = PostgresCommandStore(
             self.pool,
             Publishing(self.pool, self._publisher),
-            self.keys,
+            self.who.keys,
             Answers(email_key, asking_credentials(email_key)),
             email_key,
-            PostgresCredentialChanges(self.clock, self._keep_ms).changes,
+            PostgresCredentialChanges(self.clock, self.who.keep_ms).changes,
             self.ids,
             owner=str(uuid.uuid4()),
             check=check_size,
-            revoked=self.revocations.add,
+            revoked=self.who.revocations.add,
             most_waiting=self.settings.max_waiting_records,
         )
         await store.start()
         self.store = store
 
-    async def keep_looking(self) -> None:
-        """Look again and again, until cancelled."""
-        log = logger("minitwitter.deciding")
+    async def run(self) -> None:
+        """Look after what other processes do, and forget what is old, until cancelled."""
+        await asyncio.gather(self.who.keep_looking(), self._keep_forgetting())
+
+    async def _keep_forgetting(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(FORGET_S)
             try:
-                await self.signing_keys.refresh()
                 await self.store.forget_old_answers()
-                self.detail = ""
+                self._detail = ""
             except LogUnavailable as error:
-                if not self.detail:
-                    log.warning("PostgreSQL is away", detail=str(error))
-                self.detail = str(error)
+                self._detail = str(error)
+
+    @property
+    def detail(self) -> str:
+        """What keeps it from deciding; empty when nothing does."""
+        return self.who.detail or self._detail
 
     @property
     def kafka_detail(self) -> str:
@@ -179,7 +162,6 @@ class Deciding:
         if self._publisher is not None:
             await self._publisher.close()
         self.passwords.close()
-        if self._listening:
-            await self._listener.close()
+        await self.who.close()
         if self._opened:
             await self.pool.close()

@@ -20,11 +20,13 @@ from projectors.engagement import Engagement
 from projectors.graph import Graph
 from projectors.hashtag_search import HashtagSearch
 from projectors.hashtags import Hashtags
+from projectors.media import Media
 from projectors.notifications import Notifications
 from projectors.public_tweets import PublicTweets
 from projectors.search import Search
 from projectors.sentiment import Sentiment
 from projectors.sessions import Sessions
+from projectors.trends import Trends
 from projectors.tweets import Tweets
 from projectors.user_search import UserSearch
 from projectors.user_timelines import UserTimelines
@@ -34,12 +36,13 @@ from stores.cassandra.conversations import CassandraConversationRows
 from stores.cassandra.engagement import CassandraEngagementRows
 from stores.cassandra.graph import CassandraGraphRows
 from stores.cassandra.hashtags import CassandraHashtagRows
+from stores.cassandra.media import CassandraMediaRows
 from stores.cassandra.notifications import CassandraNotificationRows, CassandraRaisedNotifications
 from stores.cassandra.public_tweets import CassandraPublicTweetRows, CassandraPublicTweets
 from stores.cassandra.sentiment import CassandraSentimentRows
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.sessions import CassandraSessionRows
-from stores.cassandra.sink import CassandraSink
+from stores.cassandra.sink import CassandraSink, LastWriteSink
 from stores.cassandra.tweets import CassandraTweetRows
 from stores.cassandra.user_timelines import CassandraUserTimelineRows
 from stores.cassandra.users import CassandraUserRows
@@ -47,6 +50,8 @@ from stores.postgres.database import Database
 from stores.postgres.hashtag_search import PostgresHashtagSearchRows
 from stores.postgres.search import PostgresSearchRows
 from stores.postgres.sink import PostgresSink
+from stores.postgres.trend_windows import PostgresTrendWindows
+from stores.postgres.trends import PostgresTrendRows
 from stores.postgres.user_search import PostgresUserSearchRows
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCountRows
@@ -56,9 +61,30 @@ from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
 from streams.scoring import Scorer
 from streams.sentiment import Sentiment as SentimentStream
+from streams.trends import Trends as TrendsStream
 
-TIMELINES, COUNTS, SEARCH, STREAMS = "timelines", "counts", "search", "streams"
-GROUPS = (TIMELINES, COUNTS, SEARCH, STREAMS)
+TIMELINES, COUNTS, SEARCH, STREAMS, HOME = "timelines", "counts", "search", "streams", "home"
+TRENDS = "trends"
+TOPICS: Mapping[str, frozenset[str]] = {
+    group: frozenset().union(*(each.topics() for each in processors))
+    for group, processors in {
+        TIMELINES: (
+            Users,
+            Graph,
+            Tweets,
+            Engagement,
+            UserTimelines,
+            Conversations,
+            Hashtags,
+            Sessions,
+            Media,
+        ),
+        COUNTS: (Counts,),
+        SEARCH: (Search, UserSearch, HashtagSearch),
+        STREAMS: (NotificationsStream, SentimentStream, PublicTweetsStream),
+    }.items()
+}
+"""The source topics of each group, for those who want to know how far it is and do not run it."""
 
 
 @cache
@@ -68,7 +94,7 @@ def _scorer() -> Scorer:
 
 def timelines(session: CassandraSession, keyspace: str) -> Group:
     """What Cassandra keeps of the source topics."""
-    sink = CassandraSink(session, keyspace, TIMELINES)
+    sink = LastWriteSink(session, keyspace, TIMELINES)
     return Group(
         TIMELINES,
         [
@@ -80,6 +106,7 @@ def timelines(session: CassandraSession, keyspace: str) -> Group:
             Conversations(CassandraConversationRows(sink, keyspace)),
             Hashtags(CassandraHashtagRows(sink, keyspace)),
             Sessions(CassandraSessionRows(sink, keyspace)),
+            Media(CassandraMediaRows(sink, keyspace)),
         ],
         [],
         sink,
@@ -91,8 +118,15 @@ def count_keys(prefix: str) -> Keys:
     return Keys(f"{prefix}{Counts.model}@{Counts.version}")
 
 
-def counts(client: Client, prefix: str, partitions: int, ends: Callable[[], Awaitable[Positions]]) -> Group:
-    """The counters, in Redis. `ends` tells where the log's partitions end."""
+def counts(
+    client: Client,
+    prefix: str,
+    partitions: int,
+    ends: Callable[[], Awaitable[Positions]],
+    *,
+    keys: Keys | None = None,
+) -> Group:
+    """The counters, in Redis. `ends` tells where the log's partitions end; a rebuild has keys of its own."""
     topics = Counts.topics()
 
     def place_of(entity: Entity) -> TopicPartition:
@@ -103,7 +137,11 @@ def counts(client: Client, prefix: str, partitions: int, ends: Callable[[], Awai
         return Positions((place, end) for place, end in (await ends()).items() if place.topic in topics)
 
     sink = RedisSink(
-        client, count_keys(prefix), place_of=place_of, ends=ends_of_counts, new_epoch=lambda: secrets.token_hex(8)
+        client,
+        keys or count_keys(prefix),
+        place_of=place_of,
+        ends=ends_of_counts,
+        new_epoch=lambda: secrets.token_hex(8),
     )
     return Group(COUNTS, [Counts(RedisCountRows(sink))], [], sink)
 
@@ -138,6 +176,17 @@ def streams(session: CassandraSession, keyspace: str, publisher: Publisher, code
     )
 
 
+def trends(database: Database, publisher: Publisher, codec: Codec) -> Group:
+    """Who used which tag, and how the windows were ranked last, in PostgreSQL; rankings are published."""
+    rows = PostgresTrendRows()
+    sink = PostgresSink(database, TRENDS, [rows])
+    windows = PostgresTrendWindows(database, sink)
+    publishing = PublishingSink(sink, publisher, codec)
+    return Group(
+        TRENDS, [Trends(rows)], [lambda emit: TrendsStream(emit, windows, shared=True)], publishing, publishing.keep
+    )
+
+
 class PublishingSink:
     """A sink whose batches are published before they land: what is derived is never missing from its topic.
 
@@ -153,6 +202,7 @@ class PublishingSink:
         self.newest = sink.newest
         self.begin = sink.begin
         self.applying = sink.applying
+        self.close = sink.close
 
     def keep(self, news: Sequence[New]) -> None:
         """These are to be published with the batch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -24,14 +25,20 @@ from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.cassandra.address import Address
 from stores.cassandra.session import CassandraSession
-from stores.postgres.database import Database
+from stores.postgres.pauses import Landing
+from stores.postgres.pointers import Pointers
+from stores.redis.advances import Announcing, channel_of
 from stores.redis.connection import Client, connect
+from stores.redis.counts import RedisCounts
 from stores.sink import SinkMoved
-from streams.faust_worker import FaustWorker, Message
+from streams.faust_worker import FaustWorker, Hosted, Message
 
 from . import groups
 from .bare import bare_application
 from .deciding import brokers, check_migrated, check_topics, master_keys, publisher
+from .fanning_out import fanning_out
+from .pausing import Pausing, pause_name
+from .places import Places
 from .process import AWAY, required
 
 
@@ -44,7 +51,7 @@ class Stores:
         assert settings.cassandra_url is not None
         self.settings = settings
         self.postgres_url = settings.postgres_url.get_secret_value()
-        self.address = Address.parse(settings.cassandra_url.get_secret_value())
+        self.places = Places.first(settings)
         self.sealer = Sealer(master_keys(settings))
         self.codec = Codec(self.sealer)
         self.pool: Pool | None = None
@@ -63,8 +70,9 @@ class Stores:
         self.keys = PostgresKeys(self.pool, self.sealer)
         await check_migrated(self.pool)
         await check_topics(settings)
+        self.places = self.places.pointed(await Pointers(self.postgres_url).read())
         if self.cassandra is None:
-            self.cassandra = await CassandraSession.connect(self.address)
+            self.cassandra = await CassandraSession.connect(self.places.address)
         if self.redis is None:
             self.redis = connect(settings.redis_url.get_secret_value())
         if self.reader is None:
@@ -75,6 +83,11 @@ class Stores:
                 self.keys,
                 prefix=settings.topic_prefix,
             )
+
+    @property
+    def address(self) -> Address:
+        """Where Cassandra is, and the keyspace that is current."""
+        return self.places.address
 
     async def close(self) -> None:
         """Close what was opened."""
@@ -88,7 +101,7 @@ class Stores:
             await self.pool.close()
 
 
-class Hosted:
+class HostedGroup:
     """A group as a worker hosts it."""
 
     def __init__(self, group: Group) -> None:
@@ -104,20 +117,30 @@ class Hosted:
         """Land one batch."""
         return await self._group.apply(records, positions)
 
+    async def close(self) -> None:
+        """Let go of the sink."""
+        await self._group.sink.close()
+
+    async def settle(self) -> bool:
+        """Land some of what is no single record's doing; whether there was any."""
+        return await self._group.settle()
+
 
 class Hosting:
-    """A role that hosts groups; `make` makes them of the stores."""
+    """A role that hosts processors, a worker each; `make` makes them of the stores."""
 
     def __init__(
-        self, name: str, settings: Settings, make: Callable[[Stores, KafkaPublisher | None], list[Group]]
+        self, name: str, settings: Settings, make: Callable[[Stores, KafkaPublisher | None], list[Hosted]]
     ) -> None:
         self.name = name
         self._settings = settings
         self._make = make
         self.stores = Stores(settings)
         self._publisher: KafkaPublisher | None = None
-        self._groups: list[Group] = []
+        self._announcing: Announcing | None = None
+        self.hosted: list[Hosted] = []
         self._workers: dict[str, FaustWorker] = {}
+        self._pausing: dict[str, Pausing] = {}
         self._stopping = False
 
     async def start(self) -> None:
@@ -125,20 +148,34 @@ class Hosting:
         await self.stores.open()
         if self._publisher is None:
             self._publisher = publisher(self._settings)
-        self._groups = self._make(self.stores, self._publisher)
+        if self._announcing is None:
+            assert self.stores.redis is not None
+            self._announcing = Announcing(self.stores.redis, channel_of(self._settings.topic_prefix))
+        self.hosted = self._make(self.stores, self._publisher)
 
-    def _worker(self, group: Group) -> FaustWorker:
+    def _worker(self, hosted: Hosted) -> FaustWorker:
         assert self._settings.kafka_url is not None
-        applied = metrics.APPLIED.labels(group.name)
+        applied = metrics.APPLIED.labels(hosted.name)
+
+        def advanced(positions: Positions, records: int) -> None:
+            applied.inc(records)
+            if self._announcing is not None:
+                self._announcing.announce(hosted.name, positions)
+
+        pausing = self._pausing.get(hosted.name)
+        if pausing is None:
+            landing = Landing(self.stores.postgres_url, pause_name(self._settings.topic_prefix, hosted.name))
+            pausing = self._pausing[hosted.name] = Pausing(hosted, landing)
         return FaustWorker(
-            Hosted(group),
+            pausing,
             self._decode,
             brokers=brokers(self._settings.kafka_url),
             prefix=self._settings.topic_prefix,
             away=AWAY,
             batch=self._settings.worker_batch,
             session_s=self._settings.worker_session_s,
-            on_advance=lambda positions, records: applied.inc(records),
+            on_advance=advanced,
+            idle=partial(pausing.between, hosted.settle) if isinstance(hosted, HostedGroup) else None,
         )
 
     async def _decode(self, messages: Sequence[Message]) -> list[Record]:
@@ -159,7 +196,7 @@ class Hosting:
 
     async def run(self) -> None:
         """Work until cancelled. The first worker that fails ends all: a supervisor starts the process again."""
-        tasks = [asyncio.create_task(self._host(group)) for group in self._groups]
+        tasks = [asyncio.create_task(self._host(hosted)) for hosted in self.hosted]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -170,21 +207,27 @@ class Hosting:
         for task in tasks:
             task.result()
 
-    async def _host(self, group: Group) -> None:
-        """Host a group; again from where its sink stands where that is not as it was left: wiped, say, or restored."""
+    async def _host(self, hosted: Hosted) -> None:
+        """Host processors; again from where their sink stands where that is not as it was left: wiped, say."""
         while not self._stopping:
-            worker = self._workers[group.name] = self._worker(group)
+            worker = self._workers[hosted.name] = self._worker(hosted)
             try:
                 await worker.run()
             except SinkMoved as moved:
-                logger("minitwitter.hosting").warning("starting again from the sink", group=group.name, why=str(moved))
+                logger("minitwitter.hosting").warning("starting again from the sink", group=hosted.name, why=str(moved))
             else:
                 return
 
     async def stop(self) -> None:
         """Close the stores."""
+        for hosted in self.hosted:
+            await hosted.close()
         if self._publisher is not None:
             await self._publisher.close()
+        if self._announcing is not None:
+            await self._announcing.close()
+        for pausing in self._pausing.values():
+            await pausing.close()
         await self.stores.close()
 
 
@@ -196,14 +239,17 @@ def _headers(headers: Any) -> list[tuple[str, bytes | None]]:
 def projecting(settings: Settings) -> Hosting:
     """The role of the projectors: what Cassandra, Redis and PostgreSQL keep of the source topics."""
 
-    def make(stores: Stores, _: KafkaPublisher | None) -> list[Group]:
+    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosted]:
         assert stores.cassandra is not None
         assert stores.redis is not None
         assert stores.reader is not None
+        session, keyspace, redis = stores.cassandra, stores.address.keyspace, stores.redis
+        prefix, partitions = settings.topic_prefix, settings.topic_partitions
         return [
-            groups.timelines(stores.cassandra, stores.address.keyspace),
-            groups.counts(stores.redis, settings.topic_prefix, settings.topic_partitions, stores.reader.ends),
-            groups.search(Database(stores.postgres_url)),
+            HostedGroup(groups.timelines(session, keyspace)),
+            HostedGroup(groups.counts(redis, prefix, partitions, stores.reader.ends, keys=stores.places.keys)),
+            HostedGroup(groups.search(stores.places.database)),
+            fanning_out(session, keyspace, RedisCounts(redis, stores.places.keys), partitions),
         ]
 
     return Hosting("projectors", settings, make)
@@ -212,9 +258,12 @@ def projecting(settings: Settings) -> Hosting:
 def streaming(settings: Settings) -> Hosting:
     """The role of the streams: what is derived of the source topics."""
 
-    def make(stores: Stores, published: KafkaPublisher | None) -> list[Group]:
+    def make(stores: Stores, published: KafkaPublisher | None) -> list[Hosted]:
         assert stores.cassandra is not None
         assert published is not None
-        return [groups.streams(stores.cassandra, stores.address.keyspace, published, stores.codec)]
+        return [
+            HostedGroup(groups.streams(stores.cassandra, stores.address.keyspace, published, stores.codec)),
+            HostedGroup(groups.trends(stores.places.database, published, stores.codec)),
+        ]
 
     return Hosting("streams", settings, make)

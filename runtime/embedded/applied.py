@@ -36,8 +36,15 @@ class Applied:
         for callback in self.on_advance:
             callback(group, positions)
 
-    async def wait_for(self, positions: Positions, timeout: float) -> bool:
-        """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough."""
+    def behind(self, path: str) -> bool:
+        """What is not applied yet waits in this process; who is behind is caught up with, and says so in /readyz."""
+        return False
+
+    async def wait_for(self, positions: Positions, timeout: float, path: str = "") -> bool:
+        """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough.
+
+        They all advance together, whatever `path` reads.
+        """
         if self.positions[SERVING].covers(positions):
             return True
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from command_api.deciding import Context, Decision, Refused
+from command_api.deciding import CommandStore, Context, Decision, Refused
 from command_api.domain.errors import AccountNotFound
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
-from command_api.sqlite.store import SqliteCommandStore
 from runtime.control import Import, Imported
 
 from .answering import NEW, WhetherNew
@@ -30,7 +29,7 @@ Item = tuple[int, tuple[Decision[Any, Any], Any, Context]]
 class Importer:
     """Executes batches. `requests` counts the API's requests: when it moves, the import gives way."""
 
-    def __init__(self, store: SqliteCommandStore, requests: Callable[[], int], timer: Callable[[], float]) -> None:
+    def __init__(self, store: CommandStore, requests: Callable[[], int], timer: Callable[[], float]) -> None:
         self._store = store
         self._requests = requests
         self._timer = timer

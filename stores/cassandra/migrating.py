@@ -74,6 +74,22 @@ async def migrate(
         raise StoreUnavailable(f"Cassandra: {error}") from error
 
 
+async def drop(address: Address) -> None:
+    """Drop the keyspace of an address, if it is there; that takes seconds. Raises StoreUnavailable."""
+    try:
+        await asyncio.to_thread(_drop, address)
+    except AWAY as error:
+        raise StoreUnavailable(f"Cassandra: {error}") from error
+
+
+def _drop(address: Address) -> None:
+    cluster, session = connected(address)
+    try:
+        _run(session, f"DROP KEYSPACE IF EXISTS {checked(address.keyspace)}", timeout_s=120)
+    finally:
+        cluster.shutdown()
+
+
 def _migrate(address: Address, replicas: int, wanted: list[Migration], patience_s: float) -> list[str]:
     cluster, session = connected(address)
     try:
@@ -176,7 +192,9 @@ class _Lease:
             return _UNDECIDED
 
 
-def _run(session: Session, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def _run(
+    session: Session, statement: str, parameters: tuple[Any, ...] = (), timeout_s: float = 60
+) -> list[tuple[Any, ...]]:
     """Execute a statement, conditional ones too: it is not retried, since nobody knows what its first try did."""
-    rows: list[tuple[Any, ...]] = session.execute(statement, parameters, timeout=60).all()
+    rows: list[tuple[Any, ...]] = session.execute(statement, parameters, timeout=timeout_s).all()
     return rows

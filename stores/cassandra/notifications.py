@@ -21,6 +21,8 @@ from .sink import CassandraSink
 # The kind is not of the partition, but is given like what is.
 BY_KIND = Listing("notifications", ("recipient", "kind"), "id", ("actor", "tweet"), DAY_MS)
 BY_TWEET = Listing("notifications_by_tweet", ("recipient", "kind", "tweet"), "id", ("actor",), DAY_MS)
+KEPT_S = 10 * 86_400
+"""How long a notification that was withdrawn is remembered: as long as Cassandra remembers a deletion."""
 _PLACES: dict[str, int] = {kind: place for place, kind in enumerate(KINDS)}
 
 
@@ -131,8 +133,9 @@ class CassandraNotifications:
 class CassandraRaisedNotifications:
     """The RaisedNotifications port, in the batches of a sink.
 
-    Nothing is deleted, but noted when it was withdrawn, and `of` answers as of the event that is applied. So an event
-    that comes again finds what it found the first time, and says the same.
+    Nothing is deleted at once, but noted when it was withdrawn, and `of` answers as of the event that is applied. So an
+    event that comes again finds what it found the first time, and says the same. After KEPT_S it would find less, and
+    say less of what was published long before. Liking and unliking a tweet for years leaves rows for no longer.
     """
 
     def __init__(self, session: CassandraSession, sink: CassandraSink, keyspace: str) -> None:
@@ -144,9 +147,10 @@ class CassandraRaisedNotifications:
             f"INSERT INTO {table} (actor, about, id, kind, recipient, raised) VALUES (?, ?, ?, ?, ?, ?)"
             " USING TIMESTAMP ?"
         )
+        # The whole row anew: all of it goes when its time is over.
         self._remove = (
-            f"UPDATE {table} USING TIMESTAMP ? SET withdrawn=? WHERE actor=? AND about=? AND id=? AND kind=?"
-            " AND recipient=?"
+            f"INSERT INTO {table} (actor, about, id, kind, recipient, raised, withdrawn) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            f" USING TIMESTAMP ? AND TTL {KEPT_S}"
         )
         self._fetched: dict[tuple[AccountId, str], dict[Raised, tuple[int, int | None]]] = {}
 
@@ -169,19 +173,19 @@ class CassandraRaisedNotifications:
             self._fetched[actor, about].setdefault(raised, (stamp, None))
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
-        """What was raised before this event and not withdrawn before it."""
+        """What was raised before this event and not withdrawn before it, in one order, be it of this batch or not."""
         now = self._sink.stamp
-        return [
+        return sorted(
             raised
             for raised, (since, until) in self._fetched[actor, about].items()
             if since < now and (until is None or until >= now)
-        ]
+        )
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was withdrawn."""
         stamp = self._sink.stamp
-        self._sink.write(self._remove, stamp, stamp, *_key(actor, about, raised))
         since, until = self._fetched[actor, about][raised]
+        self._sink.write(self._remove, *_key(actor, about, raised), since, stamp, stamp)
         self._fetched[actor, about][raised] = (since, stamp if until is None else until)
 
 

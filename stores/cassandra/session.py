@@ -54,6 +54,8 @@ _READ_TIMEOUT_S, _WRITE_TIMEOUT_S = 5.0, 10.0
 _SPECULATE_S = 0.1
 _READ, _WRITE = "read", EXEC_PROFILE_DEFAULT
 _MOST_IN_A_BATCH = 100
+_AT_A_TIME = 16
+"""Requests sent between two turns of others: of 100 rows each, 5 ms."""
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
@@ -141,13 +143,34 @@ class CassandraSession:
             statements.append(prepared.bind(parameters))
         return statements
 
+    async def write_if(self, cql: str, parameters: Parameters) -> bool:
+        """Make a conditional write once; whether its condition held. Raises StoreUnavailable; it may have been made."""
+        statement = (await self.prepared(cql)).bind(parameters)
+        statement.is_idempotent = False  # made again, it would be refused for what it did itself
+        answer: asyncio.Future[bool] = self._loop.create_future()
+
+        def done(rows: list[Row] | None, error: Exception | None) -> None:
+            if answer.done():
+                return
+            if error is None and rows:
+                answer.set_result(bool(rows[0][0]))
+            else:
+                answer.set_exception(_explained(error or AssertionError(f"no condition: {cql}")))
+
+        self._submit(statement, _WRITE, done)
+        return await answer
+
     async def send(self, statements: Sequence[BoundStatement]) -> None:
         """Send bound writes, as `write` does."""
-        requests = grouped(statements)
-        if not requests:
-            return
+        await self.request(grouped(statements))
+
+    async def request(self, requests: Iterable[Any]) -> None:
+        """Send statements and batches of writes that can be made again, all under way at once. Raises StoreUnavailable.
+
+        They may be made as they are asked for: it is done a few at a time, and others get their turn in between.
+        """
         finished: asyncio.Future[None] = self._loop.create_future()
-        left = len(requests)
+        left = 1
         failure: Exception | None = None
 
         def done(_: list[Row] | None, error: Exception | None) -> None:
@@ -161,8 +184,12 @@ class CassandraSession:
                 else:
                     finished.set_exception(_explained(failure))
 
-        for request in requests:
+        for number, request in enumerate(requests, 1):
+            left += 1
             self._submit(request, _WRITE, done)
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        done(None, None)
         await finished
 
     async def prepared(self, cql: str) -> PreparedStatement:

@@ -59,10 +59,16 @@ class PostgresSink:
     def __init__(self, database: Database, consumers: str, pending: Sequence[Pending]) -> None:
         self._database = database
         self.consumers = consumers
-        self._pending = pending
+        self._pending = list(pending)
         self._connection: Connection | None = None
+        self.begun = False
+        """Whether a batch has begun and has neither landed nor been undone."""
         self._known: Positions | None = None
         """Where the group's partitions stood when this sink looked last; None when it does not know."""
+
+    def add(self, rows: Pending) -> None:
+        """These rows land too, after the others."""
+        self._pending.append(rows)
 
     async def positions(self) -> Positions:
         """How far the group's effects reach. Raises StoreUnavailable."""
@@ -87,6 +93,7 @@ class PostgresSink:
         if self._known is None:
             await self.positions()
         await self._ask("BEGIN", ())
+        self.begun = True
 
     def applying(self, about: Envelope, at: Record | None) -> None:
         """Nothing to do: a transaction lands whole."""
@@ -107,6 +114,7 @@ class PostgresSink:
                 if sum(cursor.rowcount for cursor in advanced) != len(moved):
                     raise StoreUnavailable("another worker has landed events of the same partitions")
                 await connection.execute("COMMIT")
+                self.begun = False
         except BaseException:
             await self.abandon()
             self._known = None
@@ -117,6 +125,7 @@ class PostgresSink:
     async def abandon(self) -> None:
         """Undo the batch."""
         self._clear()
+        self.begun = False
         connection = self._connection
         if connection is None:
             return
@@ -155,6 +164,13 @@ class PostgresSink:
             rows = sorted((TOPICS[topic].number, key, id_) for (topic, key), id_ in newest.items())
             numbers, keys, ids = (list(column) for column in zip(*rows, strict=True))
             await connection.execute(_FOLDED, (self.consumers, numbers, keys, ids))
+
+    async def ask(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run a statement for the processors, within the batch where one has begun. Raises StoreUnavailable."""
+        if not self.begun:
+            return await self._ask(sql, values)
+        async with available():
+            return await self._run(sql, values)
 
     async def _ask(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run a statement that begins something or changes nothing; once more where the connection was dead."""

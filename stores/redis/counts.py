@@ -1,6 +1,7 @@
 """Counters on Redis: a hash a tweet and a hash an account, with a field for each counter that is not zero.
 
-A hash takes about 180 bytes. Reading a page of tweets is one round trip, whatever slots they are in.
+Accounts are ranked by their followers besides (most_followed.py). A hash takes about 180 bytes. Reading a page of
+tweets is one round trip, whatever slots they are in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .sink import Keys, RedisSink, held
 
 NAME = "counts@1"
 """The read model with its version: another version counts under keys of its own."""
+FOLLOWERS: AccountCounter = "followers"
+"""The counter that accounts are ranked by."""
 _TWEET, _ACCOUNT = "t", "a"
 
 
@@ -32,7 +35,7 @@ class RedisCountRows:
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
         """A counter of an account moves."""
-        self._change(_ACCOUNT, account, counter, change)
+        self._change(_ACCOUNT, account, counter, change, ranked=counter == FOLLOWERS)
 
 
 class RedisCounts:

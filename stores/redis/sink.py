@@ -45,10 +45,16 @@ end
 for p, part in ipairs(batch) do
     local after, changes = held[p], part[4]
     if after < part[3] then
-        for i = 1, #changes, 4 do
+        for i = 1, #changes, 5 do
             if changes[i] >= after then
-                local key, field = KEYS[changes[i + 1]], changes[i + 2]
-                if redis.call('HINCRBY', key, field, changes[i + 3]) == 0 then redis.call('HDEL', key, field) end
+                local key, field, ranking = KEYS[changes[i + 1]], changes[i + 2], KEYS[changes[i + 4]]
+                local count = redis.call('HINCRBY', key, field, changes[i + 3])
+                if count == 0 then redis.call('HDEL', key, field) end
+                if ranking then
+                    local member = string.sub(key, -17) .. string.sub(key, -36, -19)
+                    if count == 0 then redis.call('ZREM', ranking, member)
+                    else redis.call('ZADD', ranking, string.format('%d', -count), member) end
+                end
             end
         end
         redis.call('HSET', KEYS[1], part[1], part[3])
@@ -56,8 +62,8 @@ for p, part in ipairs(batch) do
 end
 return 'ok'
 """)
-"""KEYS: what the slot holds, then its counters. ARGV: the epoch; for each partition its name, where the batch begins
-and ends, and its changes: offset, number of the key, field, change."""
+"""KEYS: what the slot holds, then its counters and rankings. ARGV: the epoch; for each partition its name, where the
+batch begins and ends, and its changes: offset, number of the key, field, change, number of the ranking or 0."""
 
 _NOTE = Script("""
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -95,6 +101,14 @@ class Keys:
         slot = crc32(id_.encode()) % len(self._slots)
         return slot, f"{self._slots[slot]}:{kind}:{id_}"
 
+    def ranking(self, slot: int, field: str) -> str:
+        """What a slot counts by the number in one field, the highest first: a sorted set."""
+        return f"{self._slots[slot]}:by-{field}"
+
+    def rankings(self, field: str) -> list[str]:
+        """Those of all slots."""
+        return [self.ranking(slot, field) for slot in range(len(self._slots))]
+
     def partition(self, place: TopicPartition | str) -> str:
         """What a partition holds."""
         return f"{{{self.name}.{place}}}:held"
@@ -102,6 +116,12 @@ class Keys:
     def newest(self, place: TopicPartition) -> str:
         """The newest ids of a partition's entities."""
         return f"{{{self.name}.{place}}}:newest"
+
+
+def ranked_id(member: bytes) -> str:
+    """The id that a member of a ranking stands for. Its random bits come first there: at equal numbers they decide."""
+    text = member.decode()
+    return f"{text[17:]}-{text[:17]}"
 
 
 async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
@@ -157,7 +177,7 @@ class RedisSink:
         self._record: Record | None = None
         self._newest: dict[Entity, str] = {}
         """As it is in the store as long as that stands where it was left."""
-        self._changes: dict[int, dict[TopicPartition, list[tuple[int, str, str, int]]]] = {}
+        self._changes: dict[int, dict[TopicPartition, list[tuple[int, str, str, int, str]]]] = {}
 
     async def positions(self) -> Positions:
         """How far the effects reach; what is not whole is emptied first, to be counted anew. Raises StoreUnavailable.
@@ -214,12 +234,17 @@ class RedisSink:
         """What changes from now on is the doing of this record."""
         self._record = at
 
-    def change(self, kind: str, id_: str, field: str, change: int) -> None:
-        """A field of what is counted moves, at most by the one record that is being applied."""
+    def change(self, kind: str, id_: str, field: str, change: int, *, ranked: bool = False) -> None:
+        """A field of what is counted moves, at most by the one record that is being applied.
+
+        A field is ranked always or never.
+        """
         record = self._record
         assert record is not None, "only what stands in the log is counted: a derived event has no place"
         slot, key = self.keys.of(kind, id_)
-        self._changes.setdefault(slot, {}).setdefault(record.place, []).append((record.offset, key, field, change))
+        ranking = self.keys.ranking(slot, field) if ranked else ""
+        changes = self._changes.setdefault(slot, {}).setdefault(record.place, [])
+        changes.append((record.offset, key, field, change, ranking))
 
     async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
         """Land the batch. Raises StoreUnavailable, after which it may be landed again, and SinkMoved."""
@@ -249,8 +274,9 @@ class RedisSink:
         parts: list[tuple[str, int, int, list[int | str]]] = []
         for place, (start, to) in moved.items():
             flat: list[int | str] = []
-            for offset, key, field, change in changes.get(place, ()):
-                flat += (offset, numbers.setdefault(key, len(numbers) + 2), field, change)
+            for offset, key, field, change, ranking in changes.get(place, ()):
+                number = numbers.setdefault(key, len(numbers) + 2)
+                flat += (offset, number, field, change, numbers.setdefault(ranking, len(numbers) + 2) if ranking else 0)
             parts.append((str(place), start, to, flat))
         return [self.keys.slots[slot], *numbers], [self._epoch, msgspec.msgpack.encode(parts)]
 
@@ -280,6 +306,9 @@ class RedisSink:
         """Undo the batch: nothing of it has left this process."""
         self._changes.clear()
         self._record = None
+
+    async def close(self) -> None:
+        """The client is others' as well."""
 
     async def _empty(self, ends: Positions) -> str:
         """Remove everything and begin a new epoch; its name. One process at a time, others find the store away."""

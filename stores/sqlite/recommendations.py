@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Mapping
-from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 
 from events.ids import AccountId, account_number
 
 from ..pages import Page
-from ..recommendations import MOST_FRIENDS, MOST_OF_EACH
-
-MOST_CANDIDATES = 150
-"""How many friends of friends, those with the most followers in common first, and how many others are looked at."""
-
-
-class _Ranked(NamedTuple):
-    """An account where it stands: `place` 0 for friends of friends, 1 for the others; sorted as it is."""
-
-    place: int
-    below: float
-    number: int
+from ..recommendations import MOST_CANDIDATES, MOST_FRIENDS, MOST_OF_EACH, Candidate, best_of
 
 
 class SqliteRecommendations:
-    """The Recommendations port. A position is the place, score and number of the last account."""
+    """The Recommendations port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
@@ -54,22 +42,9 @@ class SqliteRecommendations:
         rows: Any = self._execute(self._friends_of_friends, bounds).fetchall()
         common: dict[int, int] = dict(rows)
         followed: Any = self._execute(self._most_followed, (MOST_CANDIDATES,)).fetchall()
-        ids: dict[int, AccountId] = {}
-        ranked = []
-        for number, id_, followers in self._those_eligible(viewer, {*common, *(row[0] for row in followed)}):
-            ids[number] = id_
-            if number in common:
-                ranked.append(_Ranked(0, -common[number] / log2(2 + followers), number))
-            else:
-                ranked.append(_Ranked(1, -followers, number))
-        ranked.sort()
-        if before is not None:
-            place, below, last_number = before.split(":")
-            last = _Ranked(int(place), float(below), int(last_number))
-            ranked = [entry for entry in ranked if entry > last]
-        page = ranked[:limit]
-        next_ = f"{page[-1].place}:{float(page[-1].below)!r}:{page[-1].number}" if len(ranked) > limit else None
-        return Page([ids[entry.number] for entry in page], next_)
+        those = self._those_eligible(viewer, {*common, *(row[0] for row in followed)})
+        candidates = (Candidate(id_, common.get(number, 0), followers) for number, id_, followers in those)
+        return best_of(candidates, before, limit)
 
     def _those_eligible(self, viewer: int, candidates: Collection[int]) -> list[tuple[int, AccountId, int]]:
         if not candidates:

@@ -240,3 +240,6 @@ class SqliteSink:
         self._cache.clear()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """The connection is others' as well."""

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.local.catalogue import NAMES, engine
+from infra.local.nginx import CONFIGURATION
 from infra.local.packages import cache_directory, wheel
 from infra.local.redis import VALKEY
 
@@ -21,7 +22,7 @@ ENVIRONMENT = dict(
     line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"
 )
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("minitwitter:"))
-ENGINES = sorted(set(SERVICES) - set(OURS))
+ENGINES = sorted(set(SERVICES) - set(OURS) - {"edge"})
 ONCE = sorted(name for name in OURS if SERVICES[name]["restart"] == "on-failure")
 LONG = sorted(set(SERVICES) - set(ONCE))
 DOCKERFILE = ROOT / "infra" / "docker" / "Dockerfile"
@@ -37,10 +38,10 @@ SCHEMA = {
 
 def test_every_engine_and_every_process_is_there() -> None:
     assert set(ENGINES) == set(NAMES)
-    assert set(OURS) == {"master-key", "migrate", "topics", "command", "projectors", "streams", "relay"}
+    assert set(OURS) == {"master-key", "migrate", "topics", "command", "query", "projectors", "streams", "relay"}
     commands = {tuple(SERVICES[name]["command"]) for name in OURS if name not in ("master-key",)}
     assert commands == {
-        ("migrate",), ("topics", "apply"), ("serve", "command"),
+        ("migrate",), ("topics", "apply"), ("serve", "command"), ("serve", "query"),
         ("work", "projectors"), ("work", "streams"), ("work", "relay"),
     }  # fmt: skip
 
@@ -203,6 +204,37 @@ def test_cassandra_answers_only_when_the_commit_log_is_on_disk() -> None:
     for pattern, replacement in re.findall(r"s/(\^[^/]*)/([^/]*)/", script):
         written = re.sub(pattern, replacement, written, flags=re.MULTILINE)
     assert written == "commitlog_sync: group\ncommitlog_sync_group_window: 5ms\n"
+
+
+def test_the_edge_is_the_one_that_is_tested_and_runs_as_nobody_with_a_disk() -> None:
+    edge = SERVICES["edge"]
+    assert COMPOSE["configs"]["edge"] == {"file": str(CONFIGURATION.relative_to(ROOT))}
+    assert edge["configs"][0]["source"] == "edge"
+    assert edge["entrypoint"][edge["entrypoint"].index("-c") + 1] == edge["configs"][0]["target"]
+    prefix = edge["entrypoint"][edge["entrypoint"].index("-p") + 1]
+    assert (edge["read_only"], edge["user"], edge["cap_drop"]) == (True, "101:101", ["ALL"])
+    assert edge["tmpfs"][0].startswith(prefix.rstrip("/") + ":")
+    assert not re.findall(r"^\s*(?:pid|\w+_temp_path)\s+/", CONFIGURATION.read_text(), re.MULTILINE)
+
+
+def test_the_edge_passes_on_to_services_that_there_are_on_their_ports() -> None:
+    text = CONFIGURATION.read_text()
+    (listens,) = re.findall(r"listen (\d+);", text)
+    assert [port.rpartition(":")[2] for port in SERVICES["edge"]["ports"]] == [listens]
+    found = set(re.findall(r"^\s+(?:GET|HEAD|default) +([a-z]+):(\d+);", text, re.MULTILINE))
+    assert found == {
+        (name, SERVICES[name]["ports"][0].rpartition(":")[2]) for name in OURS if SERVICES[name].get("ports")
+    }
+
+
+def test_bodies_may_be_as_long_at_the_edge_as_the_settings_let_them() -> None:
+    from runtime.settings import Media, Settings
+
+    whole, *files = re.findall(r"client_max_body_size (\d+)k;", CONFIGURATION.read_text())
+    assert int(whole) * 1024 == Settings.model_fields["max_body_bytes"].default
+    most = Media.model_fields["max_bytes"].default
+    assert all(most + 16_384 < int(kilobytes) * 1024 < most * 1.1 for kilobytes in files)
+    assert len(files) == 2
 
 
 def test_redis_drops_only_what_has_a_time_to_live() -> None:

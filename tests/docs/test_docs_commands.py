@@ -28,7 +28,7 @@ SHOWN = {
 }
 """Languages of blocks that are not run, with the reason."""
 
-_PROCESSES = "tests/integration/test_command_process.py and test_worker_processes.py run it on engines of their own"
+_PROCESSES = "tests/integration/test_{command,query}_process.py, test_worker_processes.py run it on their own engines"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
@@ -41,13 +41,15 @@ NOT_RUN: dict[str, str] = {
     "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PROCESSES,
     "minitwitter migrate": _PROCESSES,
     "minitwitter topics apply": _PROCESSES,
-    "minitwitter serve command --port 8000": _PROCESSES,
-    "minitwitter work projectors --port 8001": _PROCESSES,
-    "minitwitter work streams --port 8002": _PROCESSES,
-    "minitwitter work relay --port 8003": _PROCESSES,
+    "minitwitter serve query --port 8000": _PROCESSES,
+    "minitwitter serve command --port 8001": _PROCESSES,
+    "minitwitter work projectors --port 8002": _PROCESSES,
+    "minitwitter work streams --port 8003": _PROCESSES,
+    "minitwitter work relay --port 8004": _PROCESSES,
     "cp .env.example .env": "a machine with a container engine",
     "docker compose up --build --wait": "a machine with a container engine",
     "docker compose up --detach --scale projectors=2 --scale streams=2 --scale relay=2": "as above",
+    "docker compose up --detach --scale query=3 --scale command=2 --scale projectors=4": "as above",
     "docker compose stop": "a machine with a container engine",
     "docker compose down --volumes": "a machine with a container engine",
 }

@@ -21,7 +21,7 @@ from rest.times import parse_rfc3339
 from runtime.embedded.answering import WhetherNew
 from runtime.embedded.importing import Importer
 from runtime.importing.graph import NothingToLayItOver, import_graph
-from runtime.importing.history import known_accounts, rank
+from runtime.importing.history import LogDbHistory
 from runtime.importing.tweets import NotSuchAFile, import_tweets
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, Serving, answered, environment, minitwitter
@@ -44,7 +44,7 @@ async def imported(system, path, now=NOW):
     async def ask(batch):
         yield await importer.execute(batch)
 
-    known = await known_accounts(system.directory, None)
+    known = await LogDbHistory(system.directory, None).known_accounts()
     return await import_tweets(ask, path, known, now, lambda total: None, lambda done: None)
 
 
@@ -54,7 +54,7 @@ async def laid_over(system, path):
     async def ask(batch):
         yield await importer.execute(batch)
 
-    ranking = await rank(system.directory, None)
+    ranking = await LogDbHistory(system.directory, None).rank()
     return await import_graph(ask, path, ranking, lambda total: None, lambda done: None)
 
 

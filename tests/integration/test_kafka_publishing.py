@@ -12,12 +12,14 @@ import pytest
 from confluent_kafka import Producer
 from on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, raw
 
-from events.ids import HybridClock
+from events.event import Envelope
+from events.ids import EventId, HybridClock
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import MAX_RECORD_BYTES, RecordTooLarge
 from events.kafka.topics import apply
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.partitioning import partition_of
+from events.publishing import Outgoing
 
 pytestmark = pytest.mark.engines
 
@@ -180,6 +182,42 @@ async def test_nothing_of_an_entity_is_sent_before_the_record_ahead_of_it_is_ack
     with pytest.raises(LogUnavailable):
         await publishing
     assert len(publisher._producer) == 0
+    await publisher.close()
+
+
+NOTIFICATIONS = {"notifications": 4}
+
+
+def raised(ids, recipient):
+    """A derived event to publish."""
+    id_ = EventId(ids.issue())
+    return Outgoing("notifications", recipient, "NotificationRaised", 1, b"{}", Envelope(id_, ids.now()))
+
+
+async def test_derived_records_of_an_entity_stand_in_the_order_they_were_given(kafka, ids):
+    prefix = own_prefix()
+    await apply(admin_of(kafka), NOTIFICATIONS, partitions=4, prefix=prefix)
+    publisher = KafkaPublisher(kafka, NOTIFICATIONS, prefix=prefix, ack_s=PATIENCE_S)
+    records = [raised(ids, account(n % 2)) for n in range(1000)]
+    await publisher.publish(records)
+    messages = await asyncio.to_thread(raw, kafka, {f"{prefix}notifications": 4})
+    for number in range(2):
+        own = [dict(m.headers())["ce_id"].decode() for m in messages if m.key().decode() == account(number)]
+        assert own == [record.about.id for record in records if record.key == account(number)]
+    await publisher.close()
+    await delete_topics(kafka, [f"{prefix}notifications"])
+
+
+async def test_derived_records_of_an_entity_do_not_wait_for_each_other(ids):
+    """One account may be told of a thousand likes in a batch: a round trip for each would take a second."""
+    publisher = KafkaPublisher(NOBODY, NOTIFICATIONS, ack_s=PATIENCE_S)
+    records = [raised(ids, account(1)) for _ in range(1000)]
+    publishing = asyncio.ensure_future(publisher.publish(records))
+    await asyncio.sleep(0)
+    assert len(publisher._producer) >= 1000  # and what librdkafka has to say
+    publisher._producer.purge()
+    with pytest.raises(LogUnavailable):
+        await publishing
     await publisher.close()
 
 

@@ -237,10 +237,10 @@ async def test_transactions_that_commit_in_another_order_than_they_began_are_all
 
     async with world.relay():
         async with system.pool.connection() as slow:
-            sql, values = insert([followed(ALICE)], None, ())
+            sql, values = insert([(followed(ALICE), None)])
             await slow.execute(sql.encode(), values)
             async with system.pool.connection() as quick:
-                sql, values = insert([followed(BOB)], None, ())
+                sql, values = insert([(followed(BOB), None)])
                 await quick.execute(sql.encode(), values)
             await until(lambda: len(world.log.published) == 4)
         await world.drained()

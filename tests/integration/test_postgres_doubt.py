@@ -8,7 +8,7 @@ from on_postgres import World, a_database, template, until
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from command_api.postgres.tokens import rows_of
-from tests.contracts.commands import post, settle
+from tests.contracts.commands import ALICE, BOB, CAROL, post, settle
 
 pytestmark = pytest.mark.engines
 
@@ -127,3 +127,34 @@ async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out
     async with world.relay():
         await world.drained()
     assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+
+
+async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world):
+    async with a_way_to(world.url) as (way, url):
+        system = world.process()
+        system.url = url
+        posting = [post(system, author) for author in (ALICE, BOB, CAROL)]
+        running = asyncio.gather(*(call for _, call in posting))
+        await until(lambda: committing(world.processes[0]))
+        way.cut()
+        outcomes = await running
+        await system.stop()
+    assert [outcome.answer.body for outcome in outcomes] == [b"TweetPosted"] * 3
+    rows = [rows_of(outcome.positions) for outcome in outcomes]
+    assert len({row for [row] in rows}) == 3
+    async with world.relay():
+        await world.drained()
+    assert sorted(r.event.tweet for r in await world.records() if r.topic == "tweets") == [t for t, _ in posting]
+
+
+async def test_a_group_whose_commit_was_not_made_is_made_once_command_by_command(world):
+    system = world.process()
+    posting = [post(system, author) for author in (ALICE, BOB, CAROL)]
+    running = asyncio.gather(*(call for _, call in posting))
+    await until(lambda: committing(system))
+    [(pid,)] = committing(system)
+    assert system.select(f"SELECT pg_terminate_backend({pid})") == [(True,)]
+    outcomes = await running
+    assert [(outcome.answer.body, outcome.replayed) for outcome in outcomes] == [(b"TweetPosted", False)] * 3
+    await world.drained()
+    assert sorted(r.event.tweet for r in await world.records() if r.topic == "tweets") == [t for t, _ in posting]

@@ -8,10 +8,12 @@ from contextlib import ExitStack
 import pytest
 from installation import SOON, Installation, post, ready, register
 
+from events.ids import wall_clock
 from runtime.distributed.groups import count_keys
 from stores.cassandra.address import Address
 from stores.cassandra.engagement import CassandraEngagement
 from stores.cassandra.graph import CassandraGraph
+from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.notifications import CassandraNotifications
 from stores.cassandra.sentiment import CassandraSentiment
 from stores.cassandra.session import CassandraSession
@@ -19,6 +21,8 @@ from stores.cassandra.tweets import CassandraTweets
 from stores.cassandra.user_timelines import CassandraUserTimelines
 from stores.cassandra.users import CassandraUsers
 from stores.counts import AccountCounts, TweetCounts
+from stores.home_timelines import NEWEST, Keeping
+from stores.hybrid_home_feed import HybridHomeFeed
 from stores.notifications import KINDS
 from stores.postgres.database import Database
 from stores.postgres.search import PostgresSearch
@@ -54,6 +58,8 @@ class Reading:
         self.users, self.tweets = CassandraUsers(session, keyspace), CassandraTweets(session, keyspace)
         self.graph, self.engagement = CassandraGraph(session, keyspace), CassandraEngagement(session, keyspace)
         self.timelines = CassandraUserTimelines(session, keyspace)
+        self.home = CassandraHomeTimelines(session, keyspace)
+        self.home_feed = HybridHomeFeed(self.home)
         self.notifications = CassandraNotifications(session, keyspace)
         self.sentiment = CassandraSentiment(session, keyspace)
         self.counts = RedisCounts(self._redis, count_keys(self._environment["MINITWITTER_TOPIC_PREFIX"]))
@@ -119,6 +125,15 @@ async def everywhere(installation, tweet):
         await until(lambda: told(read, bob.id, {"mention"}))
         found = await until(lambda: found_users(read, "bo"))
         assert bob.id in found
+        await until(lambda: pushed(read, bob.id, [id_]))
+        assert [activity.tweet for activity in (await read.home_feed.page(bob.id, None, 10)).items] == [id_]
+
+
+async def pushed(read, viewer, tweets):
+    """Whether these are the rows of a timeline, and it can be relied on."""
+    oldest = Keeping().oldest_written(wall_clock())
+    rows, _ = await read.home.read(viewer, (NEWEST, oldest), 100, {}, 1)
+    return [row.tweet for row in rows] == tweets and (await read.home.viewing(viewer)).floor is not None
 
 
 async def listed(read, account, tweet):
@@ -163,6 +178,28 @@ def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installati
                 worker.wait()
         started(stack, installation, PROJECTORS)
         asyncio.run(liked(installation, tweet, likers))
+
+
+def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(installation):
+    with ExitStack() as stack:
+        [(_, client)] = started(stack, installation, COMMAND)
+        ada, bob = register(client, "ada"), register(client, "bob")
+        assert client.post("/api/v1/users/ada/follow", headers=bob).status_code == 204
+        tweets = []
+        for n in range(3):
+            with installation.process(*PROJECTORS) as (worker, working):
+                ready(worker, working)
+                tweets += [post(client, ada, f"{n}, {more}").json()["id"] for more in range(4)]
+                worker.kill()
+                worker.wait()
+        started(stack, installation, PROJECTORS, PROJECTORS)
+        asyncio.run(all_pushed(installation, tweets[::-1]))
+
+
+async def all_pushed(installation, tweets):
+    async with Reading(installation) as read:
+        bob = await until(lambda: read.users.named("bob"))
+        await until(lambda: pushed(read, bob.id, tweets))
 
 
 def test_counters_that_are_wiped_are_counted_again(installation):

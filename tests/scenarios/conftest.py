@@ -10,10 +10,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from people import Person, join
+from profiles import DistributedService, on_engines
 from service import KEEP_MS, Service, StandingClock, opened
 
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
+from tests.distributed_profile import Ground
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,9 +57,34 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture
+def profile() -> str:
+    """Which profile answers: `both_profiles` (profiles.py) has a test's file run on both."""
+    return "embedded"
+
+
+@pytest.fixture(scope="session")
+def ground(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Ground]:
+    engines = {"kafka": kafka, "postgres": postgres, "cassandra": cassandra, "redis": redis}
+    ground = Ground(tmp_path_factory.mktemp("ground"), engines)
+    yield ground
+    ground.drop()
+
+
+@pytest.fixture
 async def service(
-    tmp_path: Path, clock: StandingClock, one_key: Path, settings: dict[str, Any]
-) -> AsyncIterator[Service]:
+    request: pytest.FixtureRequest,
+    profile: str,
+    tmp_path: Path,
+    clock: StandingClock,
+    one_key: Path,
+    settings: dict[str, Any],
+) -> AsyncIterator[Service | DistributedService]:
+    if profile == "distributed":
+        async with on_engines(request.getfixturevalue("ground"), tmp_path, clock, **settings) as distributed:
+            yield distributed
+        return
     shutil.copytree(one_key, tmp_path / "signing-keys")
     async with opened(tmp_path, clock, **settings) as service:
         yield service

@@ -31,7 +31,7 @@ class Crowd:
         return str((await self.do(by, "POST", "/tweets", {"text": text}))["id"])
 
     async def get(self, path: str, by: str | None = None, **parameters: Any) -> httpx.Response:
-        await self.service.views.project()
+        await self.service.project()
         return await self.http.get(path, params=parameters, headers=self.members[by].bearer if by else {})
 
     async def all(self, path: str, by: str | None = None, **parameters: Any) -> list[Json]:

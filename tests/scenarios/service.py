@@ -90,7 +90,11 @@ class Service:
 
     async def _project(self, request: httpx.Request) -> None:
         if "consistency-token" in request.headers:
-            await self.views.project()
+            await self.project()
+
+    async def project(self) -> None:
+        """Have the read models apply what stands in the log."""
+        await self.views.project()
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[str]:

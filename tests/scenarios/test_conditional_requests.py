@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import httpx
 from people import Person
+from profiles import both_profiles
+
+pytestmark = both_profiles
 
 
 async def revalidated(person: Person, path: str, tag: str) -> httpx.Response:

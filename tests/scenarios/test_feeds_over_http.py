@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from people import Json, Person, texts
+from profiles import both_profiles
 from service import START, StandingClock
 
 from rest.times import rfc3339
+
+pytestmark = both_profiles
 
 
 def reasons(items: list[Json]) -> list[tuple[str, str, str]]:

@@ -6,7 +6,10 @@ import httpx
 import pytest
 from crowd import Crowd
 from people import Json
+from profiles import both_profiles
 from service import Service, StandingClock, problem
+
+pytestmark = both_profiles
 
 
 @pytest.fixture

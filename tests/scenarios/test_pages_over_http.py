@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from people import Json, Person, join, texts
+from profiles import both_profiles
 from service import MINUTE, StandingClock, problem
+
+pytestmark = both_profiles
 
 LISTS = [
     "/feed",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import httpx
 from people import Person, join, texts
+from profiles import both_profiles
 from service import START, Service, StandingClock, problem
 
 from rest.times import rfc3339
+
+pytestmark = both_profiles
 
 LISTS = ("/feed", "/public", "/hashtags/hello/tweets", "/search/tweets?q=hello")
 

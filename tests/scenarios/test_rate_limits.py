@@ -7,10 +7,13 @@ import re
 import httpx
 import pytest
 from people import Person, join
+from profiles import both_profiles
 from prometheus_client import generate_latest
 from service import DAY, MINUTE, Service, StandingClock, problem
 
 from runtime.metrics import REGISTRY
+
+pytestmark = both_profiles
 
 LEFT = re.compile(r'"([a-z-]+)";r=(\d+);t=(\d+)')
 

@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from people import Json, Person, join, texts
+from profiles import both_profiles
 from service import MINUTE, StandingClock, problem
 
-pytestmark = pytest.mark.usefixtures("passing")
+pytestmark = [pytest.mark.usefixtures("passing"), both_profiles]
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 from crowd import Crowd
+from profiles import both_profiles
 from service import Service, StandingClock, problem
+
+pytestmark = both_profiles
 
 
 @pytest.fixture

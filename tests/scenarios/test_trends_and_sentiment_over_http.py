@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from profiles import both_profiles
 from service import BOB, Json, Service, StandingClock, bearer, problem, registered
 
 from events.ids import Millis
 from rest.times import rfc3339
+
+pytestmark = both_profiles
 
 HOUR = 3_600_000
 
@@ -41,7 +44,7 @@ async def told(service: Service, http: httpx.AsyncClient, clock: StandingClock) 
     await post(http, eve, "lovely #museum")
     newest = clock.now
     clock.forward(1000)
-    await service.views.project()
+    await service.project()
     return {"began": rfc3339(began), "then": rfc3339(began + HOUR), "newest": rfc3339(newest), "sample": last}
 
 

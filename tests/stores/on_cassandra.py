@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import random
 import uuid
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +18,7 @@ from projectors.conversations import Conversations
 from projectors.engagement import Engagement
 from projectors.graph import Graph
 from projectors.hashtags import Hashtags
+from projectors.media import Media
 from projectors.notifications import Notifications
 from projectors.public_tweets import PublicTweets
 from projectors.sentiment import Sentiment
@@ -32,7 +33,8 @@ from stores.cassandra.digest import MODELS, digest
 from stores.cassandra.engagement import CassandraEngagement, CassandraEngagementRows
 from stores.cassandra.graph import CassandraGraph, CassandraGraphRows
 from stores.cassandra.hashtags import CassandraHashtagRows, CassandraHashtags
-from stores.cassandra.migrating import migrate
+from stores.cassandra.media import CassandraMedia, CassandraMediaRows
+from stores.cassandra.migrating import migrate, migrations
 from stores.cassandra.notifications import (
     CassandraNotificationRows,
     CassandraNotifications,
@@ -114,10 +116,14 @@ class DyingSink(CassandraSink):
 
 
 class OnCassandra:
-    """One keyspace, emptied between examples, and an event loop for tests that have none of their own."""
+    """One keyspace, emptied between examples, and an event loop for tests that have none of their own.
 
-    def __init__(self, url: str, *, durable: bool = False) -> None:
+    With `only`, it has the tables of some migrations: they take longer to make than most tests to run.
+    """
+
+    def __init__(self, url: str, *, durable: bool = False, only: Collection[str] = ()) -> None:
         self._loop = asyncio.Runner()
+        self._steps = [step for step in migrations() if not only or step.name in only]
         self.address = dataclasses.replace(Address.parse(url), keyspace=f"test_{uuid.uuid4().hex[:12]}")
         self.session = self.run(self._open())
         if not durable:
@@ -125,7 +131,7 @@ class OnCassandra:
         self.derived: list[New] = []
 
     async def _open(self) -> CassandraSession:
-        await migrate(self.address)
+        await migrate(self.address, steps=self._steps)
         return await CassandraSession.connect(self.address)
 
     async def fleeting(self) -> None:
@@ -143,15 +149,15 @@ class OnCassandra:
         if dropping:
             drop(self.address)
 
-    async def empty(self) -> None:
-        """Let nothing have happened."""
-        await asyncio.to_thread(self._truncate)
+    async def empty(self, tables: Iterable[str] = _TABLES) -> None:
+        """Let nothing have happened, in the tables of read models or in these."""
+        await asyncio.to_thread(self._truncate, tables)
         self.derived = []
 
-    def _truncate(self) -> None:
+    def _truncate(self, tables: Iterable[str]) -> None:
         # With the driver's own session, which can be given the time that this may take.
         execute = self.session._session.execute_async
-        for future in [execute(f"TRUNCATE {self.address.keyspace}.{table}", timeout=60) for table in _TABLES]:
+        for future in [execute(f"TRUNCATE {self.address.keyspace}.{table}", timeout=60) for table in tables]:
             future.result()
 
     def group(self, consumers: str = "serving") -> Group:
@@ -171,6 +177,7 @@ class OnCassandra:
                 Conversations(CassandraConversationRows(sink, keyspace)),
                 Hashtags(CassandraHashtagRows(sink, keyspace)),
                 Sessions(CassandraSessionRows(sink, keyspace)),
+                Media(CassandraMediaRows(sink, keyspace)),
                 Notifications(CassandraNotificationRows(sink, keyspace)),
                 Sentiment(CassandraSentimentRows(sink, keyspace)),
                 PublicTweets(CassandraPublicTweetRows(sink, keyspace)),
@@ -230,4 +237,5 @@ class OnCassandra:
             sessions=CassandraSessions(session, keyspace),
             sentiment=sentiment,
             notifications=CassandraNotifications(session, keyspace),
+            media=CassandraMedia(session, keyspace),
         )

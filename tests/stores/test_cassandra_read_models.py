@@ -14,8 +14,10 @@ from events.entities import fold_tag
 from events.event import Event
 from events.graph import AccountFollowed
 from events.ids import Millis, NotificationId, derived_id
-from events.log import Record
+from events.log import Positions, Record, positions_after
 from events.personal import NotificationRead
+from runtime.distributed import groups
+from stores.cassandra.notifications import KEPT_S
 from stores.notifications import GROUPED, KINDS
 from stores.readers import Readers
 from stores.sentiment import about_mention, about_tag
@@ -163,6 +165,27 @@ def test_a_process_that_dies_between_effects_and_positions_changes_nothing(
     assert again == derived
 
 
+@few(max_examples=6)
+@given(histories(most=60), SEEDS)
+def test_what_only_timestamps_order_needs_no_newest_ids_to_bear_copies(
+    kept: OnCassandra, community: Community, randomness: random.Random
+) -> None:
+    async def landed(batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
+        await kept.empty()
+        for batch in batches:
+            # A process of its own for each, which remembers nothing.
+            await groups.timelines(kept.session, kept.address.keyspace).apply(
+                batch, positions_after(batch, Positions())
+            )
+        return await kept.digests()
+
+    once = kept.run(landed([community.records]))
+    order = redelivered(interleaved(community.records, randomness), randomness)
+
+    assert kept.run(landed(batched(order, randomness))) == once
+    assert kept.run(kept.session.read(f"SELECT key FROM {kept.address.keyspace}.newest LIMIT 1")) == []
+
+
 class Everything(random.Random):
     """What makes a process die only after all effects of its batch have landed."""
 
@@ -198,6 +221,27 @@ def test_what_streams_say_of_an_event_that_comes_again_is_what_they_said_before(
         return first + told(kept)
 
     assert kept.run(dying()) == derived
+
+
+def test_what_was_raised_and_withdrawn_passes_and_what_stands_does_not(kept: OnCassandra) -> None:
+    c = Community()
+    ada, bob = c.register(), c.register()
+    tweet = c.post(ada, 0)
+    assert tweet is not None
+    for _ in range(3):
+        c.like(bob, tweet)
+        c.unlike(bob, tweet)
+    c.like(bob, tweet)
+    digests(kept, iter([c.records]))
+
+    table = f"{kept.address.keyspace}.notifications_raised"
+    rows = kept.run(kept.session.read(f"SELECT withdrawn, TTL(raised), TTL(withdrawn) FROM {table}"))
+
+    standing = [row for row in rows if row[0] is None]
+    withdrawn = [row for row in rows if row[0] is not None]
+    assert standing == [(None, None, None)]
+    assert len(withdrawn) == 3
+    assert all(0 < ttl <= KEPT_S for _, *ttls in withdrawn for ttl in ttls)
 
 
 def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it(kept: OnCassandra) -> None:

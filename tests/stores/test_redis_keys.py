@@ -12,10 +12,12 @@ from redis import Redis
 from events.ids import wall_clock
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
+from projectors.trends import Trends
 from rest.rate_limits import LocalRateLimits, Policy
 from rest.shared_rate_limits import SharedRateLimits
 from stores.redis.connection import Client, connect
 from stores.redis.counts import NAME
+from stores.redis.rankings import RedisRankings
 from stores.redis.rate_limits import RedisTokenBuckets
 from tests.stores.redis_counting import Log, Worker, community
 
@@ -44,6 +46,8 @@ ROWS = [
     for line in (ROOT / "docs" / "reference" / "redis-keys.md").read_text().splitlines()
     if line.startswith("| `{")
 ]
+TYPES = {"sorted set": "zset"}
+"""As Redis calls them."""
 NOT_LEFT = {f"{{{NAME}.state}}:emptying"}
 """Keys that are gone when what they are for is done."""
 
@@ -76,17 +80,19 @@ async def test_every_key_that_is_left_after_a_run_is_in_the_table_with_its_type_
     limits = SharedRateLimits(RedisTokenBuckets(client, clock, b"pepper"), LocalRateLimits(clock), clock)
     for key in ("ada", "2001:db8::1", "login {ada}@example.org"):
         await limits.take((Policy("tweets", 300, 86_400, 5), Policy("tweets-burst", 60, 60, 5)), key)
+    await RedisRankings(client, f"{Trends.model}@{Trends.version}").put("24h", None, b"{}", 60.0)
     found: Counter[Row] = Counter()
     async for key in client.scan_iter(count=1000):
         row = row_of(key.decode())
         found[row] += 1
-        assert (await client.type(key)).decode() == row.type
+        assert (await client.type(key)).decode() == TYPES.get(row.type, row.type)
         assert (await client.ttl(key) > 0) == (row.ttl != "none"), key
     assert {row.key for row in ROWS} - {row.key for row in found} == NOT_LEFT, "a row says something that is not there"
     count = {row.key: n for row, n in found.items()}
     assert count[f"{{{NAME}.<slot>}}:held"] == len(Worker(client, log, NAME).sink.keys.slots)
     assert count[f"{{{NAME}.<slot>}}:t:<id>"] <= len(made.tweets)
     assert count[f"{{{NAME}.<slot>}}:a:<id>"] <= len(made.accounts)
+    assert count[f"{{{NAME}.<slot>}}:by-followers"] <= len(Worker(client, log, NAME).sink.keys.slots)
     assert count["{limits.<owner>}:<limit>"] == 6
 
 

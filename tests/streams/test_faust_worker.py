@@ -229,3 +229,53 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing
         await working.until(lambda: set(landed) | set(sink.values) == set(numbers))
     assert landed
     assert sorted(landed + sink.values) == numbers
+
+
+class Idling(Sink):
+    """A sink that has things to do besides, and must not be asked while a batch is landing."""
+
+    def __init__(self):
+        super().__init__()
+        self.landing = False
+        self.settled = 0
+
+    async def apply(self, records, positions):
+        self.landing = True
+        await asyncio.sleep(0.001)
+        await super().apply(records, positions)
+        self.landing = False
+
+    async def settle(self):
+        assert not self.landing
+        self.settled += 1
+        await asyncio.sleep(0.001)
+        assert not self.landing
+        return self.settled % 10 != 0
+
+
+async def test_what_is_no_message_s_doing_is_done_between_batches_by_one_member_alone(topic):
+    sinks = [Idling(), Idling()]
+    first, second = (topic.worker(sink, idle=sink.settle) for sink in sinks)
+    async with Working(first) as one:
+        await one.until(lambda: sinks[0].settled > 20)
+        async with Working(second) as other:
+            await other.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
+            leading, led = sinks if TopicPartition("tweets", 0) in first.assigned else reversed(sinks)
+            before = leading.settled, led.settled
+            topic.append(400)
+            await other.until(lambda: len(set(sinks[0].values + sinks[1].values)) >= 400)
+            await other.until(lambda: leading.settled > before[0] + 20)
+            assert led.settled == before[1]
+
+
+async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_worker(topic):
+    errors = iter([LogUnavailable("the topic is away"), None, ValueError("cannot rank")])
+
+    async def settle():
+        error = next(errors)
+        if error is not None:
+            raise error
+        return True
+
+    with pytest.raises(ValueError, match="cannot rank"):
+        await asyncio.wait_for(topic.worker(Sink(), idle=settle).run(), SOON)

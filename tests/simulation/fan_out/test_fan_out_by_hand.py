@@ -2,132 +2,49 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from events.ids import Millis, TweetId
-from events.log import Positions, Record, positions_after
-from projectors.fan_out import FanOut
+from events.ids import Millis
+from events.log import Positions
 from projectors.tiers import Limits, next_kind
 from stores.home_timelines import Kind, Tier
-from stores.hybrid_home_feed import HybridHomeFeed
-from tests.community import Community
+from tests.stores.on_cassandra import OnCassandra
 
 from .bugs import BUGS, RARE
-from .cassandra import MemoryFacts, MemoryHomeTimelines, MemoryReading, Pause
-from .community import PartitionedLog
-from .definition import told
-from .workers import KEEPING, LIMITS, Task, finish
-from .world import PLACES
+from .places import InMemory, OnTheEngine, Place
+from .workers import KEEPING, LIMITS
 
 MINUTE, HOUR = 60_000, 3_600_000
+ACCOUNTS = 9
 
 
-class Place:
-    """Some accounts, a store and a worker that has landed everything so far."""
-
-    def __init__(self, accounts: int) -> None:
-        self.community = Community()
-        self.log = PartitionedLog()
-        self.paused_at = ""
-        self.calls: Counter[str] = Counter()
-        self.facts = MemoryFacts(self._pause, lambda: 0)
-        self.home = MemoryHomeTimelines(self._pause, lambda: self.community.now, KEEPING)
-        self.accounts = [self.community.register() for _ in range(accounts)]
-        self._logged = 0
-        self.landed = Positions()
-        self.land()
-
-    def _pause(self) -> Pause:
-        self.paused_at = sys._getframe(1).f_code.co_name
-        self.calls[self.paused_at] += 1
-        return Pause()
-
-    def fan_out(self) -> FanOut:
-        """A worker."""
-        return FanOut(self.facts, self.home, lambda: self.community.now, LIMITS, KEEPING)
-
-    def records(self) -> list[Record]:
-        """What has not landed."""
-        for record in self.community.records[self._logged :]:
-            self.log.append(record)
-        self._logged = len(self.community.records)
-        return [r for r in self.log.everything() if r.offset >= self.landed.get(r.place, 0)]
-
-    def land(self) -> None:
-        """Land it."""
-        finish(self.landing())
-
-    def landing(self) -> Task:
-        """A batch on its way."""
-        records = self.records()
-        self.landed = positions_after(records, self.landed)
-
-        async def landing() -> None:
-            worker = self.fan_out()
-            await worker.resume(PLACES)
-            await worker.apply(records)
-
-        return landing()
-
-    def hold(self, task: Task, where: str) -> None:
-        """Let a batch get as far as a call of a port, and no further."""
-        self.paused_at = ""
-        while self.paused_at != where:
-            task.send(None)
-
-    def later(self, ms: int) -> None:
-        """Time passes."""
-        self.community.now = Millis(self.community.now + ms)
-
-    def post(self, author: int, n: int = 0) -> TweetId:
-        """Somebody posts."""
-        tweet = self.community.post(self.accounts[author], n)
-        assert tweet is not None
-        return tweet
-
-    def follow(self, follower: int, followee: int) -> None:
-        """Somebody follows."""
-        self.later(1)
-        self.community.follow(self.accounts[follower], self.accounts[followee])
-
-    def unfollow(self, follower: int, followee: int) -> None:
-        """Somebody follows no longer."""
-        self.community.unfollow(self.accounts[follower], self.accounts[followee])
-
-    def feed(self, viewer: int) -> list[TweetId]:
-        """A first page, by a reader whose set of pulled authors is as old as it may be."""
-        state = told(self.log.everything())
-        reading = MemoryReading(self._pause, self.facts, self.home, state.muted_by, lambda sets: sets[0])
-        feed = HybridHomeFeed(reading, lambda: self.community.now, KEEPING)
-        page = finish(feed.page(self.accounts[viewer], None, 20))
-        return [activity.tweet for activity in page.items]
-
-    def rows(self, viewer: int) -> list[TweetId]:
-        """What was pushed to somebody."""
-        rows = self.home.rows[self.accounts[viewer]]
-        return [rows.cells[key].value.tweet for key in reversed(rows.ids(self.community.now))]
-
-    def kind(self, author: int) -> Kind:
-        """How an author reaches the feeds."""
-        return self.home.tiers_now.get(self.accounts[author], Tier()).kind
+@pytest.fixture(scope="module")
+def kept(request: pytest.FixtureRequest) -> Iterator[OnCassandra]:
+    kept = OnCassandra(request.getfixturevalue("cassandra"), only=("landing", "graph", "home_timelines"))
+    yield kept
+    kept.close()
 
 
-def popular(followers: int) -> Place:
+@pytest.fixture(params=["in memory", pytest.param("on Cassandra", marks=pytest.mark.engines)])
+def place(request: pytest.FixtureRequest) -> Place:
+    if request.param == "in memory":
+        return InMemory(ACCOUNTS)
+    return OnTheEngine(request.getfixturevalue("kept"), ACCOUNTS)
+
+
+def popular(place: Place, followers: int) -> Place:
     """Account 0 is followed by so many others; account 1 is the first of them."""
-    place = Place(9)
     for follower in range(1, followers + 1):
         place.follow(follower, 0)
     place.land()
     return place
 
 
-def test_a_tweet_is_pushed_to_its_author_and_to_whoever_follows() -> None:
-    place = popular(2)
+def test_a_tweet_is_pushed_to_its_author_and_to_whoever_follows(place: Place) -> None:
+    popular(place, 2)
     tweet = place.post(0)
     place.land()
 
@@ -135,8 +52,8 @@ def test_a_tweet_is_pushed_to_its_author_and_to_whoever_follows() -> None:
     assert place.rows(3) == []
 
 
-def test_a_page_with_nothing_to_pull_is_one_range_of_rows_and_no_timeline() -> None:
-    place = popular(2)
+def test_a_page_with_nothing_to_pull_is_one_range_of_rows_and_no_timeline(place: Place) -> None:
+    popular(place, 2)
     tweets = [place.post(0, n) for n in range(10)]
     place.land()
     place.calls.clear()
@@ -147,8 +64,8 @@ def test_a_page_with_nothing_to_pull_is_one_range_of_rows_and_no_timeline() -> N
     assert place.calls["newest"] <= 1
 
 
-def test_an_author_above_the_limit_is_pulled_and_costs_no_row() -> None:
-    place = popular(4)
+def test_an_author_above_the_limit_is_pulled_and_costs_no_row(place: Place) -> None:
+    popular(place, 4)
     assert place.kind(0) is Kind.LEAVING
     during = place.post(0)
     place.land()
@@ -163,8 +80,8 @@ def test_an_author_above_the_limit_is_pulled_and_costs_no_row() -> None:
     assert place.feed(1) == [after, last, during]
 
 
-def test_an_author_between_the_limits_goes_the_way_it_went() -> None:
-    place = popular(3)
+def test_an_author_between_the_limits_goes_the_way_it_went(place: Place) -> None:
+    popular(place, 3)
     assert place.kind(0) is Kind.PUSHED
 
     place.follow(4, 0)
@@ -178,8 +95,8 @@ def test_an_author_between_the_limits_goes_the_way_it_went() -> None:
     assert place.kind(0) is Kind.PULLED
 
 
-def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_else_is_too_old() -> None:
-    place = popular(4)
+def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_else_is_too_old(place: Place) -> None:
+    popular(place, 4)
     place.later(2 * MINUTE)
     place.post(0)
     place.land()
@@ -221,40 +138,58 @@ def test_tiers_change_at_two_limits_and_after_some_time(tier: Kind, followers: i
     assert next_kind(Tier(tier, Millis(1)), followers, Millis(1 + age), Limits(), KEEPING) is becomes
 
 
-def test_a_large_fan_out_goes_on_where_it_stopped() -> None:
-    place = popular(3)
+def test_a_large_fan_out_goes_on_where_it_stopped(place: Place) -> None:
+    popular(place, 3)
     place.post(0)
     batch = place.landing()
     place.hold(batch, "followers")
     place.hold(batch, "followers")  # the first page is delivered and noted
-    batch.close()
+    place.drop(batch)
     place.landed = Positions()
     place.calls.clear()
     delivered = [bool(place.rows(n)) for n in (1, 2, 3)]
     assert sorted(delivered) == [False, True, True]
 
-    place.home.rows.clear()
+    place.forget_rows()
     place.land()
 
     assert [bool(place.rows(n)) for n in (1, 2, 3)] == [not there for there in delivered]
 
 
-def test_a_lost_store_is_pulled_from_until_it_is_made_again() -> None:
-    place = popular(2)
+def test_a_lost_store_is_pulled_from_until_it_is_made_again(place: Place) -> None:
+    popular(place, 2)
     tweets = [place.post(0, n) for n in range(10)][::-1]
     place.land()
 
-    place.home = MemoryHomeTimelines(place._pause, lambda: place.community.now, KEEPING)
+    place.lose()
     assert place.feed(1) == tweets
-    finish(place.fan_out().backfill([place.accounts[1]]))
+    place.run(place.fan_out().backfill([place.accounts[1]]))
 
     assert place.rows(1) == tweets[: LIMITS.depth]
-    assert place.home.floors.get(place.accounts[1]) == tweets[LIMITS.depth - 1]
+    assert place.floor(1) == tweets[LIMITS.depth - 1]
     assert place.feed(1) == tweets
 
 
-def test_what_is_too_old_to_be_looked_at_is_not_pushed() -> None:
-    place = popular(1)
+def test_pages_go_on_across_the_floor_as_if_it_were_not_there(place: Place) -> None:
+    tweets = [place.post(n % 3, n) for n in range(15)][::-1]
+    place.land()
+    place.follow(0, 1)
+    place.follow(0, 2)
+    place.land()
+    floor = place.floor(0)
+    assert floor is not None
+    assert tweets[-1] < floor < tweets[0]
+
+    for limit in (1, 2, 4, 7):
+        found, before = place.page(0, None, limit)
+        while before is not None:
+            more, before = place.page(0, before, limit)
+            found += more
+        assert found == tweets
+
+
+def test_what_is_too_old_to_be_looked_at_is_not_pushed(place: Place) -> None:
+    popular(place, 1)
     old = place.community.import_tweet(place.accounts[0], 31)
     place.land()
 
@@ -268,7 +203,7 @@ def change_held_up(place: Place) -> list[bool]:
     held = place.landing()
     place.hold(held, "move")
     place.later(2 * MINUTE)
-    finish(held)
+    place.run(held)
     place.post(0)
     place.land()
     tweet = place.post(0)
@@ -291,7 +226,7 @@ def two_changes(place: Place) -> list[bool]:
     assert place.kind(0) is Kind.PULLED
     tweet = place.post(0)
     place.land()
-    finish(held)
+    place.run(held)
     place.later(MINUTE)
     return [tweet in place.feed(1)]
 
@@ -308,10 +243,10 @@ def test_every_rare_bug_has_its_situation() -> None:
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS))
 def test_a_change_that_was_held_up_loses_no_tweet(name: str) -> None:
-    assert SITUATIONS[name](popular(3)) == [True]
+    assert SITUATIONS[name](popular(InMemory(ACCOUNTS), 3)) == [True]
 
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS))
 def test_the_bug_that_loses_it_is_noticed(name: str) -> None:
     with BUGS[name]():
-        assert SITUATIONS[name](popular(3)) == [False]
+        assert SITUATIONS[name](popular(InMemory(ACCOUNTS), 3)) == [False]

@@ -1,0 +1,95 @@
+"""`work projectors` doubled: what two processes of a group do beside one, with a store that waits 2 ms a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+from events.codec import Codec
+from events.engagement import TweetLiked
+from events.ids import TweetId
+from events.sealing import MasterKeys, Sealer
+from stores.redis.connection import connect
+
+from ..figures import Figure
+from ..served import Served
+from .bench import Bench
+from .installation import Installation
+from .made_up import MadeUp, append
+from .waiting import key_of
+
+EVENTS = 600_000
+"""More than two processes do before the end of the time."""
+ACCOUNTS = 2_000
+_JOINED_S = 60.0
+_LOOK_S = 0.1
+_APPLIED = "minitwitter_projector_events_total"
+
+
+class NobodyWorks(Exception):
+    """A process of the group was given nothing to do."""
+
+
+async def measure(bench: Bench) -> AsyncIterator[Figure]:
+    """Events a second of two processes, over those of one."""
+    async with bench.installation() as installation:
+        number = bench.some(EVENTS, 30_000)
+        await _publish(installation, number)
+        one = await _rate(installation, 1, number, bench.seconds)
+        await _forget(installation)
+        two = await _rate(installation, 2, number, bench.seconds)
+    yield Figure(
+        "two processes of projectors over one, a store that waits 2 ms a batch",
+        two / one,
+        "times",
+        1.7,
+        limit=2.0,
+        limit_name=f"twice {one:,.0f} events/s",
+    )
+
+
+async def _publish(installation: Installation, number: int) -> None:
+    codec = Codec(Sealer(MasterKeys.load(installation.directory / "master.key")))  # nothing in a like is sealed
+    made = MadeUp(ACCOUNTS)
+    tweet = TweetId(made.ids.issue())
+    actors = itertools.islice(itertools.cycle(made.accounts), number)
+    likes = (TweetLiked(tweet=tweet, author=made.accounts[0], actor=actor) for actor in actors)
+    await append(installation, (made.outgoing(like, codec) for like in likes))
+
+
+async def _forget(installation: Installation) -> None:
+    """Have the next ones begin at the beginning."""
+    redis = connect(installation.redis_url)
+    await redis.delete(key_of(installation.settings.topic_prefix))
+    await redis.aclose()
+
+
+async def _rate(installation: Installation, processes: int, number: int, seconds: float) -> float:
+    """Events a second of so many processes together, once all of them work, until the time or the log ends."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(installation.module("bench.distributed.waiting")) for _ in range(processes)]
+        await _all_work(workers)
+        began, before = time.perf_counter(), _applied(workers)
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            elapsed, applied = time.perf_counter() - began, _applied(workers)
+            if elapsed >= seconds or applied >= number:
+                return (applied - before) / elapsed
+
+
+async def _all_work(workers: list[Served]) -> None:
+    """Until each of them advances."""
+    deadline = time.monotonic() + _JOINED_S
+    idle = {worker: worker.metric(_APPLIED) for worker in workers}
+    while idle:
+        if time.monotonic() > deadline:
+            raise NobodyWorks(f"{len(idle)} of {len(workers)} processes have nothing to do")
+        await asyncio.sleep(_LOOK_S)
+        idle = {worker: before for worker, before in idle.items() if worker.metric(_APPLIED) <= before}
+
+
+def _applied(workers: list[Served]) -> float:
+    return sum(worker.metric(_APPLIED) for worker in workers)

@@ -1,0 +1,140 @@
+"""`GET /feed`, a page of 20, beside the reads of Cassandra and Redis that such a page needs, alone in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple, get_args
+
+from query_api.feeds import home_feed
+from runtime.distributed.reading import readers
+from stores.cassandra.home_timelines import CassandraHomeTimelines
+from stores.cassandra.session import CassandraSession, Parameters, Row
+from stores.counts import TweetCounter
+from stores.hybrid_home_feed import HybridHomeFeed
+from stores.postgres.trends import PostgresTrends
+from stores.redis.connection import connect
+
+from ..community import write_lines
+from ..figures import Figure
+from ..wrk import Load, wrk
+from .bench import Bench
+from .town import Town
+
+CONNECTIONS = 32
+PAGE = 20
+_SAMPLE = 100
+
+
+class Recording(CassandraSession):
+    """A session that remembers what it was asked."""
+
+    asked: list[tuple[str, Parameters]]
+
+    async def read(self, cql: str, parameters: Parameters = ()) -> list[Row]:
+        """As ever."""
+        self.asked.append((cql, parameters))
+        return await super().read(cql, parameters)
+
+
+class Needs(NamedTuple):
+    """What a page is read with: statements of Cassandra, keys of Redis."""
+
+    statements: Sequence[tuple[str, Parameters]]
+    counters: Sequence[str]
+
+
+async def measure(bench: Bench) -> AsyncIterator[Figure]:
+    """Pages a second at 32 connections, of readers that follow some twenty accounts."""
+    town = await bench.town()
+    installation = town.installation
+    tokens = write_lines(installation.directory / "readers", [town.tokens[account] for account in town.readers])
+    paths = write_lines(installation.directory / "feed", [f"/api/v1/feed?limit={PAGE}"])
+    seconds = max(1, int(bench.seconds))
+    with ExitStack() as stack:
+        query = stack.enter_context(installation.process("serve", "query"))
+        with installation.process("work", "all"):
+            await town.until_current()
+
+        async def pages(for_s: int) -> Load:
+            return await asyncio.to_thread(
+                wrk, query.url, "get.lua", (tokens, paths), connections=CONNECTIONS, seconds=for_s
+            )
+
+        await pages(max(1, seconds // 3))
+        load = await pages(seconds)
+    raw = await _raw(town, bench.seconds)
+    name = f"GET /feed, a page of {PAGE}, {CONNECTIONS} connections"
+    limit_name = "the reads alone"
+    yield Figure(name, load.per_second, "/s", 1_000, limit=raw.per_second, limit_name=limit_name)
+    yield Figure(f"{name}, of the reads alone", 100 * load.per_second / raw.per_second, "%", 40)
+    yield Figure(f"{name}, p99", load.p99_ms, "ms", 100, more_is_better=False, limit=raw.p99_ms, limit_name=limit_name)
+
+
+async def _raw(town: Town, seconds: float) -> Load:
+    """The same statements and counters, all of a page at once, with nothing made of what they answer."""
+    pages = await _needs(town)
+    session = await CassandraSession.connect(town.installation.places.address)
+    redis = connect(town.installation.redis_url)
+    fields = get_args(TweetCounter)
+    took: list[float] = []
+    began = time.perf_counter()
+    warm, until = began + seconds / 3, began + seconds * 4 / 3
+    wanted = itertools.cycle(pages)
+
+    async def counters(keys: Sequence[str]) -> None:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.hmget(key, fields)
+            await pipeline.execute()
+
+    async def work() -> None:
+        while (started := time.perf_counter()) < until:
+            page = next(wanted)
+            await asyncio.gather(
+                *(session.read(cql, parameters) for cql, parameters in page.statements), counters(page.counters)
+            )
+            if started >= warm:
+                took.append((time.perf_counter() - started) * 1000)
+
+    try:
+        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+    finally:
+        await session.close()
+        await redis.aclose()
+    took.sort()
+    return Load(len(took) / seconds, took[len(took) // 2], took[int(len(took) * 0.99)])
+
+
+async def _needs(town: Town) -> list[Needs]:
+    """What the pages of some readers are read with."""
+    installation = town.installation
+    address, keys, searches = installation.places
+    session = await Recording.connect(address)
+    redis = connect(installation.redis_url)
+    assert isinstance(session, Recording)
+    session.asked = []
+    database = searches.pool(1)  # a feed asks it nothing, so it is never opened
+    ports = readers(
+        session,
+        address.keyspace,
+        redis,
+        keys,
+        database,
+        HybridHomeFeed(CassandraHomeTimelines(session, address.keyspace)),
+        PostgresTrends(database),
+        counts_away=lambda: False,
+    )
+    found = []
+    try:
+        for reader in town.readers[:_SAMPLE]:
+            session.asked = []
+            page = await home_feed(ports, reader, None, PAGE)
+            found.append(Needs(session.asked, [keys.of("t", item.tweet.id)[1] for item in page.items]))
+    finally:
+        await session.close()
+        await redis.aclose()
+    return found

@@ -1,0 +1,206 @@
+"""Rebuilding from Kafka by the batch runner, beside what the sinks take alone and the consumer alone reads.
+
+What a sink takes is timed within: the same records, read and decoded beforehand, and nothing counted but what the sink
+does with each batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from events.first_copies import Entity
+from events.kafka.log import KafkaLogReader
+from events.kafka.topics import partitions_of
+from events.log import Positions, Record, TopicPartition, positions_after
+from runtime.distributed import groups
+from runtime.distributed.building import BATCH, Building, build
+from runtime.distributed.hosting import Stores
+from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, Places
+from runtime.processing import Group
+from stores.cassandra.migrating import drop
+from stores.cassandra.migrating import migrate as migrate_cassandra
+from stores.redis.digest import remove
+from stores.sink import Sink
+
+from ..figures import Figure
+from ..kafka import raw_consume
+from .bench import Bench
+from .installation import PARTITIONS, Installation
+from .made_up import MadeUp, append
+
+ACCOUNTS, EVENTS = 1_000, 100_000
+SHARE = 0.6
+"""Of what the sink takes."""
+_TOPICS = ("accounts", "tweets", "engagement", "graph")
+
+
+class Timed:
+    """A sink, and the seconds that landing took it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.seconds = 0.0
+        self.positions = sink.positions
+        self.begin = sink.begin
+        self.applying = sink.applying
+        self.abandon = sink.abandon
+        self.close = sink.close
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """The newest ids, which are the sink's to keep."""
+        began = time.perf_counter()
+        try:
+            return await self._sink.newest(entities)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Land the batch."""
+        began = time.perf_counter()
+        try:
+            await self._sink.commit(positions, newest)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
+async def measure(bench: Bench) -> AsyncIterator[Figure]:
+    """Events a second: consumed and decoded, and rebuilt, a group at a time."""
+    async with bench.installation() as installation:
+        await _publish(installation, bench.some(EVENTS, 10_000))
+        stores = Stores(installation.settings)
+        await stores.open()
+        reader = _reader(installation, stores)
+        try:
+            ends = await reader.ends()
+            began = time.perf_counter()
+            records = await _read(reader, ends)
+            decoded = len(records) / (time.perf_counter() - began)
+            consumed = raw_consume(installation.servers, _named(installation, ends), len(records))
+            yield Figure(
+                "rebuild: consumed and decoded",
+                decoded,
+                "events/s",
+                50_000,
+                limit=consumed,
+                limit_name="confluent-kafka, nothing decoded",
+            )
+            for store in (CASSANDRA, COUNTERS, SEARCHES):
+                async with _place(installation, stores, store) as group:
+                    alone = await _landed(group, records)
+                async with _place(installation, stores, store) as group:
+                    rate = await _built(group, reader, ends)
+                yield Figure(
+                    f"rebuild: {group.name}",
+                    rate,
+                    "events/s",
+                    SHARE * alone,
+                    limit=alone,
+                    limit_name="landing alone",
+                )
+        finally:
+            await reader.close()
+            await stores.close()
+
+
+async def _publish(installation: Installation, number: int) -> None:
+    """A log of made-up events."""
+    stores = Stores(installation.settings)
+    await stores.open()
+    made = MadeUp(ACCOUNTS)
+    try:
+        for account in made.accounts:
+            await stores.keys.create(account)
+        events = itertools.chain(made.registrations(), made.history(number))
+        await append(installation, (made.outgoing(event, stores.codec) for event in events))
+    finally:
+        await stores.close()
+
+
+def _reader(installation: Installation, stores: Stores) -> KafkaLogReader:
+    return KafkaLogReader(
+        installation.servers,
+        partitions_of(_TOPICS, PARTITIONS),
+        stores.codec,
+        stores.keys,
+        prefix=installation.settings.topic_prefix,
+    )
+
+
+def _named(installation: Installation, ends: Positions) -> list[TopicPartition]:
+    """The partitions as Kafka names them."""
+    return [TopicPartition(installation.settings.topic_prefix + topic, partition) for topic, partition in ends]
+
+
+async def _read(reader: KafkaLogReader, ends: Positions) -> list[Record]:
+    records: list[Record] = []
+    positions = Positions()
+    while not positions.covers(ends):
+        batch = await reader.read(positions, BATCH)
+        positions = positions_after(batch, positions)
+        records += batch
+    return records
+
+
+@asynccontextmanager
+async def _place(installation: Installation, stores: Stores, store: str) -> AsyncIterator[Group]:
+    """The first group of a store in a fresh place, as a rebuild makes it."""
+    places = installation.places.marked(store, "bench")
+    assert stores.cassandra is not None
+    assert stores.redis is not None
+    try:
+        if store == CASSANDRA:
+            await migrate_cassandra(places.address)
+            # Nobody needs it after a crash: as a rebuild has it.
+            await stores.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+        if store == SEARCHES:
+            await places.database.migrate()
+        group = _group(installation, stores, places, store)
+        yield group
+        await group.sink.close()
+    finally:
+        if store == CASSANDRA:
+            await drop(places.address)
+        if store == COUNTERS:
+            await remove(stores.redis, places.keys)
+        if store == SEARCHES:
+            await places.database.drop()
+
+
+def _group(installation: Installation, stores: Stores, places: Places, store: str) -> Group:
+    assert stores.cassandra is not None
+    assert stores.redis is not None
+    assert stores.reader is not None
+    if store == CASSANDRA:
+        return groups.timelines(stores.cassandra, places.address.keyspace)
+    if store == COUNTERS:
+        prefix = installation.settings.topic_prefix
+        return groups.counts(stores.redis, prefix, PARTITIONS, stores.reader.ends, keys=places.keys)
+    return groups.search(places.database)
+
+
+def _of(group: Group, records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.topic in group.topics]
+
+
+async def _landed(group: Group, records: Sequence[Record]) -> float:
+    """Records a second that the sink takes."""
+    sink = group.sink = Timed(group.sink)
+    await sink.positions()
+    wanted, positions = _of(group, records), Positions()
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        positions = positions_after(batch, positions)
+        await group.apply(batch, positions)
+    return len(wanted) / sink.seconds
+
+
+async def _built(group: Group, reader: KafkaLogReader, ends: Positions) -> float:
+    """Records a second that the batch runner builds with."""
+    building = Building.of(group)
+    await building.resume()
+    began = time.perf_counter()
+    number = await build(reader, [building], {group.name: ends})
+    return number / (time.perf_counter() - began)

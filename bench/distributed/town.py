@@ -1,0 +1,133 @@
+"""A town to measure in: authors with a hundred followers each, put in through the command store.
+
+Readers follow a share of the authors. A watcher is one of the hundred too, and follows nobody else: what it is waiting
+for is not pushed off its first page by others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from command_api.deciding import Context
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.text.entities import extract
+from command_api.tokens import AccessTokens
+from events.ids import AccountId, SessionId, TweetId
+from events.log import Positions
+from runtime.distributed.deciding import Deciding
+from runtime.distributed.hosting import Stores
+from runtime.distributed.reached import sources
+from runtime.embedded.answering import WhetherNew
+
+from ..community import AT_ONCE, Community
+from .installation import PARTITIONS, Installation
+
+FOLLOWERS = 100
+_CURRENT_S = 300.0
+
+T = TypeVar("T")
+
+
+class Size(NamedTuple):
+    """How many there are. There are at least FOLLOWERS readers."""
+
+    authors: int = 100
+    readers: int = 400
+    tweets: int = 2000
+
+
+class Town:
+    """Who lives there, and their access tokens."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.authors: list[AccountId] = []
+        self.watchers: list[AccountId] = []
+        """One for each author, in the same order."""
+        self.readers: list[AccountId] = []
+        self.tokens: dict[AccountId, str] = {}
+
+    async def fill(self, size: Size) -> None:
+        """Have them come, follow and post."""
+        deciding = Deciding(self.installation.settings)
+        await deciding.start()
+        try:
+            make = deciding.ids.issue
+            self.authors = [AccountId(make()) for _ in range(size.authors)]
+            self.watchers = [AccountId(make()) for _ in range(size.authors)]
+            self.readers = [AccountId(make()) for _ in range(size.readers)]
+            everybody = [*self.authors, *self.watchers, *self.readers]
+            await _each(enumerate(everybody), lambda one: self._come(deciding, *one))
+            self._issue_tokens(deciding, everybody)
+            await _each(self._follows(), lambda pair: self._follow(deciding, *pair))
+            texts = Community(Path())
+            await _each(
+                ((self.authors[n % size.authors], texts.text()) for n in range(size.tweets)),
+                lambda tweet: self._post(deciding, *tweet),
+            )
+        finally:
+            await deciding.stop()
+
+    def _follows(self) -> Iterable[tuple[AccountId, AccountId]]:
+        chance = random.Random(1)  # noqa: S311  # a benchmark has to do the same each time
+        for author, watcher in zip(self.authors, self.watchers, strict=True):
+            yield watcher, author
+            for reader in chance.sample(self.readers, FOLLOWERS - 1):
+                yield reader, author
+
+    def _issue_tokens(self, deciding: Deciding, accounts: Iterable[AccountId]) -> None:
+        lifetime_ms = deciding.who.token_lifetime_ms
+        issuer = deciding.settings.issuer
+        access = AccessTokens(deciding.who.signing_keys, deciding.clock, issuer=issuer, lifetime_ms=lifetime_ms)
+        self.tokens = {account: access.issue(account, SessionId(deciding.ids.issue())) for account in accounts}
+
+    async def _come(self, deciding: Deciding, number: int, account: AccountId) -> None:
+        name = f"user_{number}"
+        await deciding.store.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), WhetherNew())
+
+    async def _follow(self, deciding: Deciding, a: AccountId, b: AccountId) -> None:
+        await deciding.store.execute(FOLLOW_ACCOUNT, FollowAccount(a, b), Context(actor=a), WhetherNew())
+
+    async def _post(self, deciding: Deciding, author: AccountId, text: str) -> None:
+        command = PostTweet(author, TweetId(deciding.ids.issue()), text, extract(text))
+        await deciding.store.execute(POST_TWEET, command, Context(actor=author), WhetherNew())
+
+    async def until_current(self) -> float:
+        """Wait until every read model has what is in the log; how many seconds that took. Raises TimeoutError."""
+        address, keys, database = self.installation.places
+        stores = Stores(self.installation.settings)
+        await stores.open()
+        assert stores.cassandra is not None
+        assert stores.redis is not None
+        assert stores.reader is not None
+        groups = sources(stores.cassandra, address.keyspace, stores.redis, keys, database, PARTITIONS)
+        started = time.perf_counter()
+        try:
+            ends = await stores.reader.ends()
+            async with asyncio.timeout(_CURRENT_S):
+                for source in groups.values():
+                    wanted = Positions((place, end) for place, end in ends.items() if place.topic in source.topics)
+                    while not (await source.positions())[0].covers(wanted):  # noqa: ASYNC110  # another process does it
+                        await asyncio.sleep(0.05)
+        finally:
+            for source in groups.values():
+                await source.close()
+            await stores.close()
+        return time.perf_counter() - started
+
+
+async def _each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
+    todo = iter(items)
+
+    async def work() -> None:
+        for item in todo:
+            await do(item)
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))

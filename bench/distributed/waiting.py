@@ -1,0 +1,103 @@
+"""A worker whose store waits 2 ms for each batch, as a process: `python -m bench.distributed.waiting --port N`.
+
+It is hosted as `work projectors` hosts its groups, and counts as the counters' projector does; nothing is kept but how
+far it has come, so that partitions can go from one process to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from events.event import Envelope
+from events.first_copies import Entity
+from events.ids import AccountId, TweetId
+from events.kafka.producing import KafkaPublisher
+from events.log import Positions, Record
+from projectors.counts import Counts
+from runtime.distributed.hosting import HostedGroup, Hosting, Stores
+from runtime.distributed.process import Process
+from runtime.processing import Group
+from runtime.settings import Settings, load
+from runtime.telemetry import configure
+from stores.counts import AccountCounter, TweetCounter
+from stores.redis.connection import Client
+from streams.faust_worker import Hosted
+
+NAME = "waiting"
+WAIT_S = 0.002
+
+
+def key_of(prefix: str) -> str:
+    """Where Redis keeps how far it has come; `prefix` is that of the topics."""
+    return f"{prefix}{NAME}"
+
+
+class WaitingSink:
+    """The Sink port: a wait, and positions in Redis."""
+
+    def __init__(self, redis: Client, key: str) -> None:
+        self._redis = redis
+        self._key = key
+
+    async def positions(self) -> Positions:
+        """How far batches have come, whoever landed them."""
+        held: dict[Any, Any] = await self._redis.hgetall(self._key)
+        return Positions.parse(b",".join(b"%b:%b" % (place, offset) for place, offset in held.items()).decode())
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """None is kept."""
+        return {}
+
+    async def begin(self) -> None:
+        """Nothing to start."""
+
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """Nothing to note."""
+
+    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+        """Wait, then note the positions."""
+        await asyncio.sleep(WAIT_S)
+        await self._redis.hset(self._key, mapping={str(place): offset for place, offset in positions.items()})
+
+    async def abandon(self) -> None:
+        """Nothing to undo."""
+
+    async def close(self) -> None:
+        """The connection is another's."""
+
+
+class Dropped:
+    """The CountRows port, for counts that nobody asks for."""
+
+    def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
+        """Dropped."""
+
+    def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
+        """Dropped."""
+
+
+def waiting(settings: Settings) -> Hosting:
+    """The role."""
+
+    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosted]:
+        assert stores.redis is not None
+        sink = WaitingSink(stores.redis, key_of(settings.topic_prefix))
+        return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
+
+    return Hosting(NAME, settings, make)
+
+
+def main() -> None:
+    """Work until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m bench.distributed.waiting", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    settings = load({"port": parser.parse_args().port}).settings
+    configure(settings.log_level, NAME)
+    asyncio.run(Process(settings, waiting(settings), lambda line: None).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""nginx: one address before the command and query processes, as infra/edge/nginx.conf has it.
+
+The program is the machine's, or Debian's package, unpacked without installing it: installed, it would start a service.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from .engine import Engine, EngineError, Server
+from .packages import program, unpacked
+
+CONFIGURATION = Path(__file__).parents[1] / "edge" / "nginx.conf"
+
+
+class Nginx(Engine):
+    """One edge. `command` and `query` are the addresses of the processes behind it, as HOST:PORT."""
+
+    name: ClassVar[str] = "nginx"
+    version: ClassVar[str] = "1.22"
+    ports: ClassVar[tuple[str, ...]] = ("http",)
+    memory_mib: ClassVar[int] = 16
+
+    def __init__(self, command: str, query: str) -> None:
+        self.command = command
+        self.query = query
+
+    def install(self, cache: Path) -> None:
+        """Find the program of the machine, or fetch one. Raises EngineError."""
+        _program(cache)
+
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+        """The configuration of the edge with the addresses of this machine. Raises EngineError."""
+        planned = []
+        for number, own in enumerate(ports):
+            home = directory / f"nginx-{number}"
+            home.mkdir(parents=True, exist_ok=True)
+            file = home / "nginx.conf"
+            file.write_text(configured(own["http"], self.command, self.query))
+            argv = [str(_program(cache)), "-p", f"{home}/", "-c", str(file), "-e", "stderr", "-g", "daemon off;"]
+            planned.append(Server(home.name, argv, home, _healthy(own["http"]), start_s=10))
+        return planned
+
+    def url(self, ports: Sequence[Mapping[str, int]]) -> str:
+        """The one address."""
+        return f"http://127.0.0.1:{ports[0]['http']}"
+
+
+def configured(port: int, command: str, query: str) -> str:
+    """The text of infra/edge/nginx.conf, with its three addresses replaced. Raises EngineError if it has others."""
+    text = CONFIGURATION.read_text()
+    for found, wanted, times in (
+        (r"\blisten 8080;", f"listen 127.0.0.1:{port};", 1),
+        (r"\bcommand:8000;", f"{command};", 1),
+        (r"\bquery:8000;", f"{query};", 2),
+    ):
+        text, replaced = re.subn(found, wanted, text)
+        if replaced != times:
+            raise EngineError(f"{CONFIGURATION} has {found} {replaced} times, not {times}")
+    return text
+
+
+def _program(cache: Path) -> Path:
+    found = program("nginx")
+    return Path(found) if found else unpacked(cache, "nginx") / "usr" / "sbin" / "nginx"
+
+
+def _healthy(port: int) -> Callable[[], bool]:
+    def ready() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return connection.recv(15) == b"HTTP/1.1 200 OK"
+
+    return ready

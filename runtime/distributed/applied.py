@@ -1,0 +1,212 @@
+"""How far the read models of every store have come, as a query process knows it, and who waits for it.
+
+Each store is looked into a few times a second; in between, workers tell of each batch that has landed. A read waits
+only for what its route reads from. And whether or not it waits, it is told when that is more than a few seconds behind
+the log: lost and being built again, say, or with a store that is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from events.log import LogUnavailable, Positions, TopicPartition
+from stores.sink import StoreUnavailable
+
+LOOK_S = 0.25
+"""Seconds between looks into the stores,"""
+LOOK_ALONE_S = 0.02
+"""and where a read waits and nobody tells."""
+BEHIND_S = 5.0
+"""Who lacks what was in the log so long ago is behind."""
+_ENDS_S = 1.0
+
+Settle = Callable[[Positions, float], Awaitable[Positions | None]]
+
+
+class Source(NamedTuple):
+    """A group of processors: the topics that it reads, and how to ask its store how far it has come.
+
+    The answer also says whether the store knows of itself that it has lost something. Raises StoreUnavailable.
+    """
+
+    topics: frozenset[str]
+    positions: Callable[[], Awaitable[tuple[Positions, bool]]]
+    close: Callable[[], Awaitable[None]]
+
+
+class Applied:
+    """Positions of each group. `groups_of` tells which groups a path reads from; `settle` finds the positions of rows
+    of the outbox that a token names; `hears` whether workers can be heard."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        *,
+        groups_of: Callable[[str], Iterable[str]],
+        settle: Settle,
+        ends: Callable[[], Awaitable[Positions]],
+        hears: Callable[[], bool],
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sources = sources
+        self._groups_of = groups_of
+        self._settle = settle
+        self._ends = ends
+        self._hears = hears
+        self._timer = timer
+        self.positions = {group: Positions() for group in sources}
+        self._heard: dict[str, Positions] = {}
+        self._away: set[str] = set()
+        self._lost: set[str] = set()
+        self._behind: frozenset[str] = frozenset(sources)
+        self._ended: deque[tuple[float, Positions]] = deque()
+        self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
+        self._look_now = asyncio.Event()
+        self.on_advance: Callable[[], None] = lambda: None
+        """Called whenever a group advanced: a stream may have something to say."""
+
+    # What the edge asks
+
+    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
+        """Wait until what `path` reads has applied `positions`; False when that takes longer than `timeout` seconds."""
+        deadline = self._timer() + timeout
+        settled = await self._settle(positions, timeout)
+        if settled is None:
+            return False
+        wanted = {}
+        for group in self._groups_of(path):
+            topics, reached = self._sources[group].topics, self.positions[group]
+            missing = {p: end for p, end in settled.items() if p.topic in topics and reached.get(p, 0) < end}
+            if missing:
+                wanted[group] = missing
+        if not wanted:
+            return True
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, future))
+        self._look_now.set()
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._timer())):
+                return await future
+        except TimeoutError:
+            return False
+
+    def behind(self, path: str) -> bool:
+        """Whether what `path` reads lacks what was in the log some seconds ago, as far as that is known."""
+        return bool(self._behind) and not self._behind.isdisjoint(self._groups_of(path))
+
+    # What is known
+
+    def everywhere(self) -> Positions:
+        """How far all groups have come that read a topic: what can be told to everyone."""
+        found = Positions()
+        for group, source in self._sources.items():
+            for place, offset in self.positions[group].items():
+                if place.topic in source.topics:
+                    found[place] = min(found.get(place, offset), offset)
+        for group, source in self._sources.items():
+            for place in [p for p in found if p.topic in source.topics and p not in self.positions[group]]:
+                del found[place]
+        return found
+
+    def away(self, group: str) -> bool:
+        """Whether a group's store did not answer when it was asked last."""
+        return group in self._away
+
+    def detail(self, group: str) -> str:
+        """What is wrong with a group; empty where nothing is."""
+        if group in self._away:
+            return "its store is away"
+        if group in self._lost:
+            return "what its store lost is being made again"
+        return f"more than {BEHIND_S:g} s behind the log" if group in self._behind else ""
+
+    def heard(self, group: str, positions: Positions) -> None:
+        """A worker told how far some partitions are."""
+        if group in self.positions:
+            self._heard[group] = self._heard.get(group, Positions()).merged(positions)
+            self._reach(group, self.positions[group].merged(positions))
+
+    async def look(self) -> None:
+        """Look into every store."""
+        self._heard.clear()
+        found = await asyncio.gather(*(self._ask(source) for source in self._sources.values()))
+        for group, answer in zip(self._sources, found, strict=True):
+            self._away.discard(group)
+            self._lost.discard(group)
+            if answer is None:
+                self._away.add(group)
+                continue
+            positions, lost = answer
+            if lost:
+                self._lost.add(group)
+            # What was told while the store was asked may be newer than its answer.
+            self._reach(group, positions.merged(self._heard.get(group, Positions())))
+        impaired = self._away | self._lost
+        self._behind = frozenset(group for group in self._sources if group in impaired or self._lags(group))
+
+    async def _ask(self, source: Source) -> tuple[Positions, bool] | None:
+        try:
+            return await source.positions()
+        except StoreUnavailable:
+            return None
+
+    async def look_at_the_log(self) -> None:
+        """Note where the log ends now; while it is away, what was noted last stays."""
+        try:
+            ends = await self._ends()
+        except LogUnavailable:
+            return
+        now = self._timer()
+        self._ended.append((now, ends))
+        while len(self._ended) > 1 and self._ended[1][0] <= now - BEHIND_S:
+            self._ended.popleft()
+
+    def _lags(self, group: str) -> bool:
+        if not self._ended or self._ended[0][0] > self._timer() - BEHIND_S:
+            return False
+        topics, reached = self._sources[group].topics, self.positions[group]
+        return any(reached.get(p, 0) < end for p, end in self._ended[0][1].items() if p.topic in topics)
+
+    async def close(self) -> None:
+        """Let go of the connections that it asks by."""
+        for source in self._sources.values():
+            await source.close()
+
+    async def keep_looking(self) -> None:
+        """Look again and again, until cancelled."""
+        noted = -_ENDS_S
+        while True:
+            if self._timer() - noted >= _ENDS_S:
+                noted = self._timer()
+                await self.look_at_the_log()
+            await self.look()
+            self._look_now.clear()
+            alone = not self._hears()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    if alone:
+                        await asyncio.sleep(LOOK_ALONE_S)
+                        if not self._waiting:
+                            await self._look_now.wait()
+                    else:
+                        await asyncio.sleep(LOOK_S)
+            except TimeoutError:
+                pass
+
+    def _reach(self, group: str, positions: Positions) -> None:
+        if positions == self.positions[group]:
+            return
+        self.positions[group] = positions
+        if self._waiting:
+            self._waiting = [each for each in self._waiting if not each[1].done() and not self._reached(*each)]
+        self.on_advance()
+
+    def _reached(self, wanted: Mapping[str, Mapping[TopicPartition, int]], future: asyncio.Future[bool]) -> bool:
+        if not all(self.positions[group].covers(places) for group, places in wanted.items()):
+            return False
+        future.set_result(True)
+        return True

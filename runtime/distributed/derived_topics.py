@@ -1,0 +1,116 @@
+"""What derived topics say, so that what stands in Kafka can be compared with what is derived again.
+
+Copies say nothing (law 4). In a compacted topic the last record of a key is what it says, and a tombstone is nothing;
+of trends it is the newest ranking of each window, for how often one was ranked on the way goes by the batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from events.digest import unordered_digest
+from events.event import Envelope
+from events.kafka.log import KafkaLogReader
+from events.kafka.records import TOMBSTONES
+from events.log import LogUnavailable, Positions, TopicPartition
+from events.publishing import Outgoing
+from events.sqlite.connection import connect
+from events.topics import DERIVED, TOPICS
+
+_BATCH = 5000
+_DDL = """
+CREATE TABLE said (topic INTEGER, name BLOB, id TEXT, content BLOB, PRIMARY KEY (topic, name)) WITHOUT ROWID
+"""
+_SAY = f"""
+INSERT INTO said VALUES (?, ?, ?, ?) ON CONFLICT (topic, name) DO UPDATE SET id=excluded.id, content=excluded.content
+WHERE excluded.id > id OR topic <> {TOPICS["trends"].number}
+"""
+
+
+class Said(Protocol):
+    """A record of a derived topic, on its way there or as it stands there."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def value(self) -> bytes: ...  # noqa: D102
+    @property
+    def about(self) -> Envelope: ...  # noqa: D102
+
+
+class DerivedTopics:
+    """What one side says, in a file, as memory would not do: some 60 bytes a record, 5 us."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, durable=False)
+        self._connection.execute("PRAGMA journal_mode=OFF")
+        self._connection.execute(_DDL)
+
+    async def publish(self, records: Sequence[Outgoing]) -> Positions:
+        """Take what a group publishes while it is built: the Publisher port."""
+        self.add(records)
+        return Positions()
+
+    def add(self, records: Iterable[Said]) -> None:
+        """Take records, each key's in their order."""
+        with self._connection:
+            self._connection.executemany(_SAY, map(_row, records))
+
+    def digest(self, topic: str) -> tuple[int, int]:
+        """How much a topic says, and a digest over it."""
+        return unordered_digest(
+            self._connection.execute(
+                "SELECT name, content FROM said WHERE topic=? AND content IS NOT NULL", (TOPICS[topic].number,)
+            )
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _row(record: Said) -> tuple[int, bytes, str, bytes | None]:
+    number, key = TOPICS[record.topic].number, record.key.encode()
+    if record.topic == "trends":
+        items = msgspec.json.decode(record.value)["items"]
+        return number, key, record.about.id, _hash(items) if items else None
+    content = _hash((record.key, record.type, record.version, record.value, msgspec.structs.astuple(record.about)))
+    if record.topic == "public-tweets":
+        return number, key, record.about.id, None if record.type in TOMBSTONES else content
+    return number, content, record.about.id, content
+
+
+def _hash(content: Any) -> bytes:
+    return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()
+
+
+async def read_derived(log: KafkaLogReader, ends: Mapping[TopicPartition, int], into: DerivedTopics) -> None:
+    """Read the derived topics up to `ends`. Raises LogUnavailable, CorruptLog."""
+    until = Positions((place, end) for place, end in ends.items() if place.topic in DERIVED)
+    at = Positions()
+    while not at.covers(until):
+        records = await log.read_stored(at, _BATCH, DERIVED)
+        if not records:
+            # A compacted partition can end with records that are gone.
+            if (await log.ends()).covers(until):
+                return
+            raise LogUnavailable(f"the derived topics should reach {until}")
+        into.add(record for record in records if record.offset < until.get(record_place(record), 0))
+        for record in records:
+            at[record_place(record)] = record.offset + 1
+
+
+def record_place(record: Any) -> TopicPartition:
+    """The partition that a stored record is in."""
+    return TopicPartition(record.topic, record.partition)

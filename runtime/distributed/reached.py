@@ -1,0 +1,75 @@
+"""How far each group has come, asked of its store by a process that does not run it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from events.log import Positions, TopicPartition
+from projectors.fan_out import FanOut
+from stores.cassandra.home_rows import CassandraHomeTimelineRows
+from stores.cassandra.session import CassandraSession
+from stores.cassandra.sink import CassandraSink
+from stores.postgres.database import Database
+from stores.postgres.sink import PostgresSink
+from stores.redis.connection import Client
+from stores.redis.counts import RedisCounts
+from stores.redis.sink import Keys
+from stores.sink import Sink
+
+from .applied import Source
+from .groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TOPICS
+
+_ROUTES: dict[str, tuple[str, ...]] = {
+    "/api/v1/feed": (HOME, TIMELINES, COUNTS),
+    "/api/v1/search": (SEARCH, TIMELINES, COUNTS),
+    "/api/v1/notifications": (STREAMS, TIMELINES, COUNTS),
+    "/api/v1/media": (TIMELINES,),
+    # These say themselves as of when they are.
+    "/api/v1/trends": (),
+    "/api/v1/sentiment": (),
+}
+_USUAL = (TIMELINES, COUNTS)
+
+
+def groups_of(path: str) -> tuple[str, ...]:
+    """The groups that a route reads from."""
+    for start, groups in _ROUTES.items():
+        if path.startswith(start):
+            return groups
+    return _USUAL
+
+
+def sources(
+    session: CassandraSession, keyspace: str, redis: Client, keys: Keys, database: Database, partitions: int
+) -> dict[str, Source]:
+    """The groups that routes read from. `partitions` is how many each topic has, `keys` are the counters'."""
+    timelines = CassandraHomeTimelineRows(session, keyspace)
+    places = [TopicPartition(topic, n) for topic in FanOut.topics() for n in range(partitions)]
+
+    async def home() -> Positions:
+        reached = await timelines.progress(places)
+        return Positions((place, progress.offset) for place, progress in reached.items())
+
+    def of(group: str, sink: Sink) -> Source:
+        return Source(TOPICS[group], _whole(sink.positions), sink.close)
+
+    return {
+        TIMELINES: of(TIMELINES, CassandraSink(session, keyspace, TIMELINES)),
+        HOME: Source(FanOut.topics(), _whole(home), _nothing),
+        STREAMS: of(STREAMS, CassandraSink(session, keyspace, STREAMS)),
+        COUNTS: Source(TOPICS[COUNTS], RedisCounts(redis, keys).positions, _nothing),
+        SEARCH: of(SEARCH, PostgresSink(database, SEARCH, [])),
+    }
+
+
+async def _nothing() -> None:
+    """What it asks by is others' as well."""
+
+
+def _whole(positions: Callable[[], Awaitable[Positions]]) -> Callable[[], Awaitable[tuple[Positions, bool]]]:
+    """Of a store that does not know whether it has lost anything; what it lacks, its positions show."""
+
+    async def ask() -> tuple[Positions, bool]:
+        return await positions(), False
+
+    return ask

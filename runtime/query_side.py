@@ -1,0 +1,128 @@
+"""What the query API works with, put together the same way in either profile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from events.engagement import TweetRetweeted
+from events.ids import AccountId, ActivityId, Clock, Millis, TweetId
+from events.log import LogReader, Positions, Record
+from events.tweets import TweetPosted
+from query_api.feeds import feed_item_of_each
+from query_api.hydration import author_of, counts_of
+from query_api.rankings import KeptAnswers, Rankings
+from query_api.realtime import WATCHED, Hub, Views
+from query_api.routes.stream import Streams
+from query_api.serving import Queries
+from rest import resources
+from rest.revocations import Revocations
+from rest.signing import Cursors
+from rest.tickets import Tickets
+from stores.readers import Readers
+from stores.user_timelines import Activity
+
+from . import metrics
+from .app import QuerySide
+from .settings import Settings
+from .telemetry import logger
+
+
+class QueryService:
+    """The query side of an application, and its open streams, which `advanced` has something for now and then.
+
+    `logs` hold the source topics and the derived ones; `applied` tells how far the read models have come in the former.
+    `kept_answers` are those of all processes; without, each keeps its own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        readers: Callable[[], Readers],
+        logs: Sequence[LogReader],
+        applied: Callable[[], Positions],
+        token_key: bytes,
+        tickets: Tickets,
+        revocations: Revocations,
+        clock: Clock,
+        link: Callable[[str, Millis], str],
+        kept_answers: KeptAnswers | None = None,
+    ) -> None:
+        cursors = Cursors(token_key)
+        self.queries = Queries(
+            readers=readers,
+            cursors=cursors,
+            now=clock,
+            rankings=Rankings(time.perf_counter, kept_answers),
+            link=link,
+        )
+        self.hub = Hub(logs, views(readers), applied)
+        self.streams = Streams(
+            self.hub,
+            cursors,
+            redeem=tickets.redeem,
+            still_holds=lambda viewer: not revocations.is_revoked(viewer.session),
+            most=settings.max_streams,
+        )
+        self.side = QuerySide(self.queries, self.streams)
+        self._moved = False
+        self._delivering: asyncio.Task[None] | None = None
+        metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
+
+    def advanced(self) -> None:
+        """The read models have applied more, or something more was derived."""
+        self._moved = True
+        if self.hub.open and self._delivering is None:
+            self._delivering = asyncio.ensure_future(self._deliver())
+
+    async def _deliver(self) -> None:
+        while self._moved:
+            self._moved = False
+            try:
+                await self.hub.advance()
+            except Exception as error:  # a store is away; clients come back and go on where they were
+                logger("minitwitter.realtime").error("what happened could not be told", exc_info=error)
+                self.hub.close()
+        self._delivering = None
+
+    def close(self) -> None:
+        """End the open streams."""
+        self.hub.close()
+
+
+def views(readers: Callable[[], Readers]) -> Views:
+    """What streams are told, out of the read models as they are at each call."""
+
+    async def followees(viewer: AccountId) -> list[AccountId]:
+        return await readers().graph.followees(viewer)
+
+    async def shown(viewer: AccountId) -> list[TweetId]:
+        page = await readers().home_feed.page(viewer, None, WATCHED)
+        return [activity.tweet for activity in page.items]
+
+    async def items(records: Sequence[Record], viewer: AccountId) -> Sequence[resources.FeedItem | None]:
+        current = readers()
+        with current.snapshot():
+            return await feed_item_of_each(current, viewer, [_activity(record) for record in records])
+
+    async def counts(ids: Sequence[TweetId]) -> dict[TweetId, resources.Counts]:
+        return {id_: counts_of(row) for id_, row in (await readers().counts.of_tweets(ids)).items()}
+
+    async def authors(ids: Sequence[AccountId]) -> dict[AccountId, resources.Author]:
+        return {id_: author_of(card) for id_, card in (await readers().users.cards(ids)).items()}
+
+    async def hidden(viewer: AccountId, others: Sequence[AccountId]) -> frozenset[AccountId]:
+        unseen = await readers().graph.unseen(viewer, others)
+        return unseen.blocked | unseen.muted
+
+    return Views(followees, shown, items, counts, authors, hidden)
+
+
+def _activity(record: Record) -> Activity:
+    event = record.event
+    if isinstance(event, TweetPosted):
+        return Activity(ActivityId(event.tweet), event.tweet, event.author, retweet=False)
+    assert isinstance(event, TweetRetweeted)
+    return Activity(event.retweet, event.tweet, event.actor, retweet=True)

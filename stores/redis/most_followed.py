@@ -1,0 +1,52 @@
+"""The most followed accounts on Redis: a ranking in each slot, kept by the script that counts followers (sink.py).
+
+A slot is asked for twice its share of the answer, and once more where that was not enough: two round trips at most.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from events.ids import AccountId
+
+from .connection import Client, answering
+from .counts import FOLLOWERS
+from .sink import Keys, ranked_id
+
+_Entry = tuple[float, bytes]
+"""The followers, negative, and the member of the ranking: sorted, the best come first."""
+
+
+class RedisMostFollowed:
+    """The MostFollowed port of stores/gathered_recommendations.py. Raises StoreUnavailable."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._rankings = keys.rankings(FOLLOWERS)
+
+    async def most_followed(self, limit: int) -> list[AccountId]:
+        """The accounts with the most followers; of as many, the lowest number first."""
+        share = min(limit, 1 + 2 * limit // len(self._rankings))
+        found = await self._read(self._rankings, share)
+        best = heapq.nsmallest(limit, (entry for entries in found.values() for entry in entries))
+        # What a slot has beyond its share is behind all that it gave.
+        short = [
+            ranking
+            for ranking, entries in found.items()
+            if len(entries) == share < limit and (len(best) < limit or entries[-1] <= best[-1])
+        ]
+        if short:
+            found |= await self._read(short, limit)
+            best = heapq.nsmallest(limit, (entry for entries in found.values() for entry in entries))
+        return [AccountId(ranked_id(member)) for _, member in best]
+
+    async def _read(self, rankings: list[str], most: int) -> dict[str, list[_Entry]]:
+        with answering():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for ranking in rankings:
+                    pipeline.zrangebyscore(ranking, "-inf", "(0", start=0, num=most, withscores=True)
+                found = await pipeline.execute()
+        return {
+            ranking: [(score, member) for member, score in entries]
+            for ranking, entries in zip(rankings, found, strict=True)
+        }

@@ -1,0 +1,48 @@
+"""The short form of `make chaos`: each of our processes is killed once, and one engine, while people write."""
+
+import os
+import random
+
+import pytest
+
+from tests.chaos.__main__ import report
+from tests.chaos.faults import Fault, short, whole
+from tests.chaos.ledger import Ledger, Tweet
+from tests.chaos.world import ROLES, World
+
+SEED = int(os.environ.get("MINITWITTER_TEST_CHAOS_SEED") or random.randrange(1_000_000))
+
+
+@pytest.mark.engines
+@pytest.mark.slow
+async def test_what_is_acknowledged_outlives_a_kill_of_every_process_and_the_loss_of_an_engine(tmp_path, running):
+    print(f"again with MINITWITTER_TEST_CHAOS_SEED={SEED}")
+    outcome = await World(tmp_path, running, SEED, 1, print).run(short(SEED, [*ROLES]), worker_session_s="3")
+    report(outcome)
+    assert outcome.findings == []
+    assert outcome.acknowledged > len(ROLES) * 10
+    assert outcome.caught_up_s < 60
+
+
+def test_a_seed_says_what_happens_in_which_order():
+    assert whole(7, [*ROLES], 3) == whole(7, [*ROLES], 3) != whole(8, [*ROLES], 3)
+    happens = whole(7, [*ROLES], 3)
+    assert all(happens.count(Fault("kill", role)) == 5 for role in ROLES)
+    assert {fault.what for fault in happens if fault.how == "lose"} == {"kafka", "cassandra", "redis", "postgres"}
+    assert happens.count(Fault("lose the leader of", "kafka")) == 1
+
+
+def test_the_ledger_knows_a_feed_by_its_definition():
+    ledger = Ledger()
+    for id_, author, to in (
+        ("1", "ada", None),
+        ("2", "bob", "1"),
+        ("3", "cyd", "1"),
+        ("4", "bob", "3"),
+        ("5", "eve", None),
+    ):
+        ledger.tweets[id_] = Tweet(id_, author, "", to)
+    ledger.follows |= {("ada", "bob"), ("bob", "ada")}
+    ledger.deleted.add("5")
+    assert ledger.feed("ada") == ["2", "1"]  # 4 is a reply to somebody she does not follow
+    assert ledger.feed("eve") == []

@@ -1,0 +1,99 @@
+"""What every adapter of the CommandStore port must do with many commands that are handed over together."""
+
+import pytest
+from commands import ALICE, BOB, CAROL, SAY, by, posted, records, relation, settle
+
+from command_api.deciding import Outcome
+from command_api.domain.errors import AccountNotFound
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from events.entities import Entities
+from events.ids import AccountId, Millis, TweetId, id_at
+
+NOBODY = AccountId(id_at(Millis(1), "nobody"))
+
+
+def follow(actor, other):
+    return FOLLOW_ACCOUNT, FollowAccount(actor, other), by(actor)
+
+
+def unfollow(actor, other):
+    return UNFOLLOW_ACCOUNT, UnfollowAccount(actor, other), by(actor)
+
+
+def tweets(system, number, authors=(ALICE, BOB, CAROL)):
+    found = []
+    for n in range(number):
+        author, tweet = authors[n % len(authors)], TweetId(system.ids.issue())
+        found.append((POST_TWEET, PostTweet(author, tweet, f"tweet {n}", Entities()), by(author)))
+    return found
+
+
+async def executed(system, commands, in_time=lambda: True):
+    return await system.store.execute_some(commands, SAY, in_time)
+
+
+async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(system):
+    await settle(system)
+    outcomes = await executed(
+        system, [follow(ALICE, BOB), follow(ALICE, NOBODY), follow(BOB, ALICE), follow(NOBODY, ALICE)]
+    )
+    assert [type(outcome) for outcome in outcomes] == [Outcome, AccountNotFound, Outcome, Outcome]
+    assert (await relation(system, ALICE, BOB)).following
+    assert (await relation(system, BOB, ALICE)).following
+
+
+async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system):
+    await settle(system)
+    again = [follow(ALICE, BOB), follow(ALICE, BOB), unfollow(ALICE, BOB), unfollow(ALICE, BOB), follow(ALICE, BOB)]
+    outcomes = await executed(system, again)
+    said = [outcome.answer.body for outcome in outcomes]
+    assert said == [b"AccountFollowed", b"", b"AccountUnfollowed", b"", b"AccountFollowed"]
+    assert outcomes[1].positions == outcomes[0].positions
+    events = [record.type for record in await records(system.log) if record.topic == "graph"]
+    assert events == ["AccountFollowed", "AccountUnfollowed", "AccountFollowed"]
+
+
+async def test_many_stand_in_the_log_in_the_order_of_each_author(make):
+    system = make(partitions=4)
+    await settle(system)
+    commands = tweets(system, 200)
+    outcomes = await executed(system, commands)
+    assert len(outcomes) == 200
+    stood = [record for record in await records(system.log) if record.topic == "tweets"]
+    by_id = {record.event.tweet: record for record in stood}
+    for (_, command, _), outcome in zip(commands, outcomes, strict=True):
+        record = by_id[command.tweet]
+        assert outcome.positions == {record.place: record.offset + 1}
+    for author in (ALICE, BOB, CAROL):
+        wanted = [command.tweet for _, command, _ in commands if command.actor == author]
+        assert [record.event.tweet for record in stood if record.event.author == author] == wanted
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_out_of_time_the_rest_is_left_undone(system, turns):
+    await settle(system)
+    commands = tweets(system, 400)
+    left = [True] * turns
+
+    def in_time():
+        return bool(left) and left.pop()
+
+    outcomes = await executed(system, commands, in_time)
+    assert 0 < len(outcomes) < 400
+    stood = [record.event.tweet for record in await records(system.log) if record.topic == "tweets"]
+    assert sorted(stood) == [command.tweet for _, command, _ in commands[: len(outcomes)]]
+    outcomes += await executed(system, commands[len(outcomes) :])
+    assert len(outcomes) == 400
+    assert len([record for record in await records(system.log) if record.topic == "tweets"]) == 400
+
+
+async def test_they_see_what_was_done_before_and_are_seen_afterwards(system):
+    await settle(system)
+    first = await posted(system)
+    replying = TweetId(system.ids.issue())
+    reply = POST_TWEET, PostTweet(BOB, replying, "a reply", Entities(), reply_to=first), by(BOB)
+    [outcome] = await executed(system, [reply])
+    assert outcome.answer.body == b"TweetPosted"
+    await posted(system, CAROL, reply_to=replying)

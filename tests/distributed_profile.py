@@ -1,0 +1,172 @@
+"""The distributed profile in one process, on real engines: the roles as its processes have them, projected when told.
+
+What takes long is made once for a run: a keyspace, which each `opened` profile finds empty, and a database to copy.
+Topics, and with them the keys in Redis, are a profile's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from events.event import Event
+from events.ids import Clock, Randomness
+from events.kafka.topics import apply, partitions_of
+from events.log import Positions, positions_after
+from events.sealing import MasterKeys
+from runtime.distributed.commanding import Commanding
+from runtime.distributed.hosting import Hosting, projecting, streaming
+from runtime.distributed.querying import Querying, Reading
+from runtime.settings import Settings
+from stores.cassandra.address import Address
+from stores.cassandra.migrating import migrate
+from stores.cassandra.session import connected
+from stores.postgres.database import Database
+from tests.on_kafka import admin_of, delete_topics, own_prefix
+from tests.on_postgres import a_database, on_another_loop, template
+
+NOT_EMPTIED = frozenset({"migrations"})
+
+
+class Ground:
+    """What profiles of one run stand on. `engines` are the URLs of kafka, postgres, cassandra and redis."""
+
+    def __init__(self, directory: Path, engines: dict[str, str]) -> None:
+        self.engines = engines
+        self.servers = engines["kafka"].removeprefix("kafka://")
+        keyspace = f"profile_{uuid.uuid4().hex[:12]}"
+        self.address = dataclasses.replace(Address.parse(engines["cassandra"]), keyspace=keyspace)
+        self.master_key = directory / "master.key"
+        MasterKeys.generate().save(self.master_key)
+        self._cluster, self._session = None, None
+        on_another_loop(self._make)
+
+    async def _make(self) -> None:
+        await migrate(self.address)
+        name = template(self.engines["postgres"])
+        await Database(make_conninfo(self.engines["postgres"], dbname=name)).migrate()
+        self._cluster, self._session = connected(self.address)
+        self._session.execute(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false", timeout=60)
+        found = self._session.execute(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (self.address.keyspace,)
+        )
+        self._tables = [table for (table,) in found if table not in NOT_EMPTIED]
+
+    def empty(self) -> None:
+        """Let no store but the log have anything."""
+        asked = [
+            self._session.execute_async(f"TRUNCATE {self.address.keyspace}.{table}", timeout=60)
+            for table in self._tables
+        ]
+        for each in asked:
+            each.result()
+
+    def drop(self) -> None:
+        """Remove what is in no directory."""
+        self._session.execute(f"DROP KEYSPACE {self.address.keyspace}", timeout=120)
+        self._cluster.shutdown()
+
+    def settings(self, database: str, prefix: str, **chosen: Any) -> Settings:
+        """The settings of a profile on this ground."""
+        return Settings(
+            kafka_url=self.engines["kafka"],
+            postgres_url=database,
+            redis_url=self.engines["redis"],
+            cassandra_url=f"{self.engines['cassandra'].rstrip('/')}/{self.address.keyspace}",
+            topic_prefix=prefix,
+            master_key_file=self.master_key,
+            **chosen,
+        )
+
+
+class DistributedProfile:
+    """All roles of an installation. `application` answers as an edge in front of both APIs does."""
+
+    def __init__(self, settings: Settings, clock: Clock, randomness: Randomness) -> None:
+        self.commanding = Commanding(settings, clock, randomness)
+        self.querying = Querying(settings, clock, randomness)
+        self._hosting: list[Hosting] = [projecting(settings), streaming(settings)]
+        self._started: list[Any] = []
+        self._positions = Positions()
+
+    async def start(self) -> None:
+        """Start every role."""
+        for role in (self.commanding, self.querying, *self._hosting):
+            await role.start()
+            self._started.append(role)
+        self.hosted = [hosted for hosting in self._hosting for hosted in hosting.hosted]
+        self._reader = self._hosting[0].stores.reader
+        self._topics = frozenset().union(*(hosted.topics for hosted in self.hosted))
+        for hosted in self.hosted:
+            await hosted.positions()
+        self._command = self.commanding.application()
+        self._query = self.querying.application()
+        self._background = asyncio.ensure_future(self.reading.who.keep_looking())
+
+    @property
+    def reading(self) -> Reading:
+        """What the query API reads with."""
+        return self.querying.reading
+
+    async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """GET goes to the query API, everything else to the command API."""
+        chosen: ASGIApp = self._query if scope.get("method", "GET") in ("GET", "HEAD") else self._command
+        await chosen(scope, receive, send)
+
+    async def project(self) -> None:
+        """Have every group apply what stands in the log."""
+        ends = await self._reader.ends()
+        while not self._positions.covers({p: end for p, end in ends.items() if p.topic in self._topics}):
+            records = await self._reader.read(self._positions, 1000, self._topics)
+            self._positions = positions_after(records, self._positions)
+            for hosted in self.hosted:
+                mine = [record for record in records if record.topic in hosted.topics]
+                if mine:
+                    await hosted.apply(mine, positions_after(mine))
+        await self.reading.applied.look()
+
+    async def events(self) -> list[Event]:
+        """The events of the log, of each partition in order."""
+        found, at = [], Positions()
+        ends = await self._reader.ends()
+        while not at.covers(ends):
+            records = await self._reader.read(at, 1000)
+            at = positions_after(records, at)
+            found += records
+        found.sort(key=lambda record: record.about.id)
+        return [record.event for record in found if record.event is not None]
+
+    async def close(self) -> None:
+        """Stop every role."""
+        self._background.cancel()
+        for role in reversed(self._started):
+            await role.stop()
+
+
+@asynccontextmanager
+async def opened(
+    ground: Ground, clock: Clock, randomness: Randomness = os.urandom, **chosen: Any
+) -> AsyncIterator[DistributedProfile]:
+    """A profile with an empty community, closed again at the end."""
+    prefix = own_prefix()
+    partitions = chosen.setdefault("topic_partitions", 2)
+    await asyncio.gather(
+        apply(admin_of(ground.servers), partitions=partitions, prefix=prefix), asyncio.to_thread(ground.empty)
+    )
+    with a_database(ground.engines["postgres"], like=template(ground.engines["postgres"])) as database:
+        profile = DistributedProfile(ground.settings(database, prefix, **chosen), clock, randomness)
+        try:
+            await profile.start()
+            yield profile
+        finally:
+            await profile.close()
+            await delete_topics(ground.servers, [prefix + topic for topic in partitions_of(partitions=partitions)])

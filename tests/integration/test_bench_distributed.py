@@ -1,0 +1,46 @@
+"""The bench of the distributed profile, in its smallest form: every part gives its figures, whatever they are."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 600
+
+needs_wrk = pytest.mark.skipif(
+    shutil.which("wrk") is None and os.environ.get("CI") != "true", reason="wrk is not installed"
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "number"),
+    [
+        pytest.param(("posting", "feed"), 6, marks=needs_wrk, id="posting and reading"),
+        pytest.param(("freshness", "tokens"), 4, id="what followers and writers see"),
+        pytest.param(("deliveries", "counters"), 5, id="stores"),
+        pytest.param(("rebuild", "doubled"), 5, id="processors"),
+    ],
+)
+def test_each_part_gives_figures_and_what_they_are_measured_against(
+    tmp_path, kafka, postgres, cassandra, redis, parts, number
+):
+    engines = {"kafka": kafka, "postgres": postgres, "cassandra": cassandra, "redis": redis}
+    kept = tmp_path / "figures.json"
+    argv = [sys.executable, "-m", "bench.distributed", "--only", *parts, "--seconds", "2", "--json", str(kept)]
+    argv += ["--engine", *(f"{name}={url}" for name, url in engines.items())]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MINITWITTER_")}
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST_S)
+    assert done.returncode == 0, done.stderr[-4000:]
+    figures = json.loads(kept.read_text())["figures"]
+    assert len(figures) == number
+    assert len({figure["name"] for figure in figures}) == number
+    for figure in figures:
+        assert figure["value"] > 0 or figure["name"].startswith(("reads marked stale", "until every"))
+        assert figure["limit"] is None or figure["limit"] > 0

@@ -1,0 +1,121 @@
+"""The batch runner and what it collects of derived topics, in memory: up to where, from where, and what says what."""
+
+import pytest
+
+from events.event import Envelope
+from events.ids import HybridClock, Millis
+from events.log import CorruptLog, Positions, TopicPartition
+from events.publishing import Outgoing
+from runtime.distributed import building
+from runtime.distributed.building import Building, build
+from runtime.distributed.derived_topics import DerivedTopics
+from stores.sink import StoreUnavailable
+from tests.integration.distributed_models import community
+from tests.stores.redis_counting import Log
+
+IDS = HybridClock()
+
+
+class Noted:
+    """Processors that note what they were given."""
+
+    def __init__(self, name, *topics, away=0):
+        self.name, self.topics, self.away = name, frozenset(topics), away
+        self.given = []
+
+    async def positions(self):
+        return Positions()
+
+    async def apply(self, records, positions):
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("away")
+        self.given += [(r.place, r.offset) for r in records]
+
+
+@pytest.fixture
+def log():
+    made = Log(community().records)
+    made.open = 1.0
+    return made
+
+
+async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order(log):
+    ends = await log.ends()
+    until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
+    one, both = Building(Noted("graph", "graph")), Building(Noted("both", "tweets", "graph"))
+    landed = await build(log, [one, both], until, limit=7)
+    for made in (one, both):
+        wanted = made.goal(until[made.name])
+        expected = [(place, offset) for place, end in wanted.items() for offset in range(end)]
+        assert sorted(made.hosted.given) == sorted(expected)
+        assert all([o for p, o in made.hosted.given if p == place] == list(range(end)) for place, end in wanted.items())
+        assert made.reached == wanted
+    assert landed == len(one.hosted.given) + len(both.hosted.given)
+
+
+async def test_it_goes_on_from_where_each_of_them_stands(log):
+    ends = await log.ends()
+    half = Positions({place: end // 2 for place, end in ends.items()})
+    ahead, behind = Building(Noted("ahead", "tweets")), Building(Noted("behind", "tweets"))
+    await build(log, [ahead], {"ahead": half})
+    await build(log, [ahead, behind], {"ahead": ends, "behind": ends})
+    assert sorted(ahead.hosted.given) == sorted(behind.hosted.given)
+    assert len(ahead.hosted.given) == len(set(ahead.hosted.given)) > 0
+
+
+async def test_a_log_that_ends_too_soon_is_said(log):
+    with pytest.raises(CorruptLog, match="one should come further"):
+        await build(log, [Building(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
+
+
+async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(log, monkeypatch):
+    monkeypatch.setattr(building, "RETRIES_S", (0.0, 0.0))
+    ends = await log.ends()
+    short, long = Building(Noted("short", "tweets", away=2)), Building(Noted("long", "tweets", away=3))
+    await build(log, [short], {"short": ends})
+    assert short.reached == short.goal(ends)
+    with pytest.raises(StoreUnavailable):
+        await build(log, [long], {"long": ends})
+
+
+def said(topic, key, value, *, type_="Something", id_=None):
+    return Outgoing(topic, key, type_, 1, value, Envelope(id_ or IDS.issue(), Millis(0)))
+
+
+@pytest.fixture
+def sides(tmp_path):
+    made = DerivedTopics(tmp_path / "one.db"), DerivedTopics(tmp_path / "other.db")
+    yield made
+    for side in made:
+        side.close()
+
+
+def test_copies_say_nothing_and_another_record_does(sides):
+    one, other = sides
+    first, second = said("sentiment", "a", b"1"), said("sentiment", "a", b"2")
+    one.add([first, second])
+    other.add([second, first, second])
+    assert one.digest("sentiment") == other.digest("sentiment")
+    other.add([said("sentiment", "a", b"2")])
+    assert other.digest("sentiment")[0] == 3
+
+
+def test_of_a_compacted_topic_the_last_record_of_a_key_counts_and_a_tombstone_is_nothing(sides):
+    one, other = sides
+    kept = said("public-tweets", "a", b"2")
+    one.add([said("public-tweets", "a", b"1"), kept, said("public-tweets", "b", b"1")])
+    one.add([said("public-tweets", "b", b"", type_="TweetRetracted")])
+    other.add([kept])
+    assert one.digest("public-tweets") == other.digest("public-tweets")
+    assert one.digest("public-tweets")[0] == 1
+
+
+def test_of_trends_the_newest_ranking_of_a_window_counts_however_often_it_was_ranked(sides):
+    one, other = sides
+    early, late = said("trends", "1h/x", b'{"items":[1]}'), said("trends", "1h/x", b'{"items":[2]}')
+    one.add([early, late])
+    other.add([late, early, said("trends", "1h/x", b'{"items":[2]}')])
+    assert one.digest("trends") == other.digest("trends")
+    one.add([said("trends", "1h/x", b'{"items":[]}')])
+    assert one.digest("trends")[0] == 0

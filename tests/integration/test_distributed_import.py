@@ -1,0 +1,87 @@
+"""`minitwitter import` into the distributed profile: real tweets, decided on PostgreSQL and appended to Kafka."""
+
+import asyncio
+import csv
+import json
+from collections import Counter
+
+import psycopg
+import pytest
+from installation import ROOT, Installation
+
+from events.accounts import AccountRegistered
+from events.graph import AccountFollowed
+from events.tweets import TweetPosted
+
+DATA = ROOT.parent / "shared" / "data"
+TWEETS = DATA / "airline-tweets.csv"
+ROWS = 300
+
+pytestmark = [
+    pytest.mark.engines,
+    pytest.mark.slow,
+    pytest.mark.skipif(not TWEETS.exists(), reason="the real tweets are not in ../shared/data"),
+]
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres):
+    return Installation(tmp_path, kafka, postgres).set_up()
+
+
+@pytest.fixture
+def some(tmp_path):
+    """A file of the first of the real tweets, and their rows."""
+    with TWEETS.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        rows = [row for _, row in zip(range(ROWS), reader, strict=False)]
+        fields = reader.fieldnames
+    path = tmp_path / "some.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fields)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path, rows
+
+
+def importing(installation, what, path):
+    done = installation.command("import", what, str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def events(installation, kind):
+    return [record for record in asyncio.run(installation.events()) if isinstance(record.event, kind)]
+
+
+def select(installation, query):
+    with psycopg.connect(installation.url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_imported(installation, some, tmp_path):
+    path, rows = some
+    first = importing(installation, "tweets", path)
+    refused = len(first["refused"])
+    assert (first["rows"], first["there"], first["duplicates"]) == (ROWS, 0, 0)
+    assert first["new"] == ROWS - refused > 0.9 * ROWS
+    again = importing(installation, "tweets", path)
+    assert (again["new"], again["there"], len(again["refused"])) == (0, first["new"], refused)
+    posted = events(installation, TweetPosted)
+    assert len(posted) == len({record.event.tweet for record in posted}) == first["new"]
+    assert all(record.event.imported and record.about.causation == "import" for record in posted)
+    names = {r.event.account: r.event.username.lower() for r in events(installation, AccountRegistered)}
+    assert len(names) == len(set(names.values()))
+    assert set(names.values()) <= {row["username"].lower() for row in rows}
+    # Every process that decides knows of them, and nothing is left for a relay.
+    assert select(installation, "SELECT count(*) FROM decision_tweets") == [(first["new"],)]
+    assert select(installation, "SELECT 1 FROM outbox WHERE published IS NULL") == []
+
+    edges = tmp_path / "edges.txt"
+    edges.write_text("1 2\n1 3\n")
+    assert importing(installation, "graph", edges)["new"] == 4
+    assert importing(installation, "graph", edges)["new"] == 0
+    tweets = Counter(record.event.author for record in posted)
+    friends = Counter(record.event.followee for record in events(installation, AccountFollowed))
+    [(busiest, two)] = friends.most_common(1)
+    assert (two, tweets[busiest]) == (2, max(tweets.values())), "who has most friends is who has most tweets"

@@ -1,0 +1,116 @@
+"""`minitwitter rebuild` on the real engines: what was damaged or lost comes back, and is switched to."""
+
+import uuid
+
+import psycopg
+import pytest
+from distributed_models import Live, community
+from installation import Installation
+from test_distributed_verify import LATEST
+
+from runtime.distributed.rebuilding import CannotRebuild, rebuild, stores_of
+from stores.cassandra.address import Address
+from stores.redis.digest import digest, remove
+from tests.stores.on_cassandra import drop
+
+pytestmark = pytest.mark.engines
+
+SLICES = 4
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/rebuild_{uuid.uuid4().hex[:12]}"
+    directory = tmp_path_factory.mktemp("installation")
+    made = Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
+    yield made
+    for mark in ("", "_g1", "_g2"):
+        drop(Address.parse(url + mark))
+
+
+@pytest.fixture
+def opened(installation, monkeypatch):
+    """The stores as a process opens them now."""
+    return lambda: Live(installation, monkeypatch)
+
+
+@pytest.fixture
+async def filled(opened):
+    async with opened() as live:
+        if not await live.log.ends():
+            await live.append(community().records)
+            await live.project()
+        yield live
+
+
+async def rebuilt(live, store, **options):
+    found = await rebuild(live.settings, store, lambda total: None, lambda done: None, slices=SLICES, **options)
+    return {one.model: one.same for one in found}
+
+
+async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened):
+    redis, keys = filled.stores.redis, filled.places.keys
+    right = await digest(redis, keys)
+    [key, *_] = [key async for key in redis.scan_iter(match=f"{keys.all}:t:*")]
+    await redis.hincrby(key, "likes", 1)
+    wrong = await digest(redis, keys)
+    assert await rebuilt(filled, "redis") == {"counts": False}
+    async with opened() as now:
+        assert now.places.keys.name != keys.name
+        assert (await digest(redis, now.places.keys))[0] == right[0]
+        await now.append(community(40, seed=6).records)
+        for building in now.building:
+            await building.resume()
+        await now.project(only=("counts",))
+        assert await rebuilt(now, "redis", back=True) == {"counts": False}
+    async with opened() as back:
+        assert back.places.keys.name == keys.name
+        assert await digest(redis, keys) != wrong, "it was brought up from where it stopped"
+
+
+async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened):
+    async with opened() as live:
+        await remove(live.stores.redis, live.places.keys)
+        assert await rebuilt(live, "redis") == {"counts": None}
+    async with opened() as now:
+        rows, _ = await digest(now.stores.redis, now.places.keys)
+        assert rows > 10
+
+
+async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, opened):
+    with psycopg.connect(filled.stores.postgres_url, autocommit=True) as connection:
+        assert connection.execute("DELETE FROM search.user_search_names").rowcount
+    assert await rebuilt(filled, "postgres") == {
+        "search": True, "user_search": False, "hashtag_search": True, "trends": True
+    }  # fmt: skip
+    async with opened() as now:
+        assert now.places.database.schema == "search_g1"
+        with psycopg.connect(now.stores.postgres_url, autocommit=True) as connection:
+            assert connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchone() > (0,)
+
+
+async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened):
+    keyspace, cassandra = filled.places.address.keyspace, filled.stores.cassandra
+    [(account, name)] = await cassandra.read(f"SELECT account, username FROM {keyspace}.users LIMIT 1")
+    damage = f"UPDATE {keyspace}.users USING TIMESTAMP {LATEST} SET username='someone' WHERE account=?"
+    await cassandra.read(damage, (account,))
+    found = await rebuilt(filled, "cassandra")
+    assert [model for model, same in found.items() if not same] == ["users"]
+    async with opened() as now:
+        assert now.places.address.keyspace != keyspace
+        read = f"SELECT username FROM {now.places.address.keyspace}.users WHERE account=?"
+        assert await now.stores.cassandra.read(read, (account,)) == [(name,)]
+
+
+async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled):
+    with psycopg.connect(filled.stores.postgres_url, autocommit=True) as connection:
+        connection.execute("DELETE FROM read_models.places")
+    with pytest.raises(CannotRebuild, match="no generation before"):
+        await rebuilt(filled, "redis", back=True)
+
+
+def test_a_group_stands_for_the_store_that_it_shares():
+    assert stores_of(["streams", "home", "counts"]) == ["cassandra", "redis"]
+    assert stores_of([]) == ["cassandra", "redis", "postgres"]
+    with pytest.raises(CannotRebuild, match="there is no group 'nothing'"):
+        stores_of(["nothing"])

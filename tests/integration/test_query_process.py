@@ -1,0 +1,197 @@
+"""`serve query`, beside `serve command` and `work all`: what is written through one process is read from another."""
+
+import asyncio
+import json
+import threading
+import time
+import uuid
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from installation import SOON, Installation, post, ready, register
+
+from stores.cassandra.address import Address
+from stores.redis.connection import connect
+from tests.stores.on_cassandra import drop
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+COMMAND, QUERY, WORK = ("serve", "command"), ("serve", "query"), ("work", "all")
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/query_{uuid.uuid4().hex[:12]}"
+    yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
+    drop(Address.parse(url))
+
+
+def started(stack, installation, *roles):
+    processes = [stack.enter_context(installation.process(*words)) for words in roles]
+    for each in processes:
+        ready(*each)
+    return processes
+
+
+class Reader:
+    """Reads what was written before, by its token."""
+
+    def __init__(self, client, bearer):
+        self.client = client
+        self.bearer = bearer
+        self.stale = 0
+
+    def get(self, path, token=None, **params):
+        headers = self.bearer | ({"consistency-token": token} if token else {})
+        answer = self.client.get(f"/api/v1{path}", headers=headers, params=params)
+        assert answer.status_code == 200, (path, answer.text)
+        self.stale += answer.headers.get("consistency") == "stale"
+        return answer.json()
+
+
+def token_of(answer):
+    assert answer.is_success, answer.text
+    return answer.headers["consistency-token"]
+
+
+def test_what_is_written_through_one_process_is_read_from_another(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query), _ = started(stack, installation, COMMAND, QUERY, WORK)
+        ada, bob = register(command, "ada"), register(command, "bob")
+        token_of(command.post("/api/v1/users/ada/follow", headers=bob))
+        tweet = post(command, ada, "What a lovely day @bob #sunny")
+        id_, token = tweet.json()["id"], token_of(tweet)
+        reader = Reader(query, bob)
+        assert [item["tweet"]["id"] for item in reader.get("/feed", token)["items"]] == [id_]
+        assert reader.get(f"/tweets/{id_}", token)["text"] == "What a lovely day @bob #sunny"
+        assert [item["id"] for item in reader.get("/users/ada/tweets", token)["items"]] == [id_]
+        assert reader.get("/users/ada", token)["followers_count"] == 1
+        assert [item["id"] for item in reader.get("/search/tweets", token, q="lovely #sunny")["items"]] == [id_]
+        assert [item["username"] for item in reader.get("/search/users", token, q="ad")["items"]] == ["ada"]
+        assert {item["kind"] for item in reader.get("/notifications", token)["items"]} == {"mention"}
+        assert [item["username"] for item in reader.get("/users/ada/followers", token)["items"]] == ["bob"]
+        liked = token_of(command.post(f"/api/v1/tweets/{id_}/like", headers=bob))
+        assert reader.get(f"/tweets/{id_}", liked)["counts"]["likes"] == 1
+        assert reader.get(f"/tweets/{id_}", liked)["viewer"]["liked"] is True
+        gone = token_of(command.delete(f"/api/v1/tweets/{id_}", headers=ada))
+        assert reader.get("/feed", gone)["items"] == []
+        assert reader.stale == 0
+        assert query.post("/api/v1/tweets", json={"text": "no"}, headers=ada).status_code in (404, 405)
+        assert command.get("/api/v1/feed", headers=ada).status_code in (404, 405)
+
+
+def test_a_session_that_ended_in_one_process_has_ended_in_the_other(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
+        ada = register(command, "ada")
+        assert query.get("/api/v1/feed", headers=ada).status_code == 200
+        assert command.post("/api/v1/auth/logout", headers=ada, json={}).is_success
+        deadline = time.monotonic() + SOON
+        while query.get("/api/v1/feed", headers=ada).status_code != 401:
+            assert time.monotonic() < deadline
+
+
+def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
+        ada = register(command, "ada")
+        token = token_of(post(command, ada, "nobody projects this yet"))
+        answer = query.get("/api/v1/feed", headers=ada | {"consistency-token": token})
+        assert answer.status_code == 200
+        assert answer.headers["consistency"] == "stale"
+        assert answer.json()["items"] == []
+        with installation.process(*WORK) as worker:
+            ready(*worker)
+            deadline = time.monotonic() + SOON
+            while (answer := query.get("/api/v1/feed", headers=ada | {"consistency-token": token})).headers.get(
+                "consistency"
+            ):
+                assert time.monotonic() < deadline
+            assert len(answer.json()["items"]) == 1
+
+
+def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
+        ada = register(command, "ada")
+        tweet = post(command, ada, "like me").json()["id"]
+        token = token_of(command.post(f"/api/v1/tweets/{tweet}/like", headers=register(command, "bob")))
+        reader = Reader(query, ada)
+        with installation.process(*WORK) as worker:
+            ready(*worker)
+            until(lambda: reader.get(f"/tweets/{tweet}", token)["counts"]["likes"] == 1)
+        asyncio.run(wiped(installation))
+        until(lambda: query.get(f"/api/v1/tweets/{tweet}", headers=ada).headers.get("consistency") == "stale")
+        with installation.process(*WORK) as worker:
+            ready(*worker)
+            until(lambda: "consistency" not in query.get(f"/api/v1/tweets/{tweet}", headers=ada).headers)
+            assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
+
+
+def until(holds):
+    deadline = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+async def wiped(installation):
+    redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
+    keys = [key async for key in redis.scan_iter(match=f"*{installation.prefix}*")]
+    assert keys
+    await redis.delete(*keys)
+    await redis.aclose()
+
+
+class Stream:
+    """An open stream of server-sent events, read by a thread."""
+
+    def __init__(self, url, bearer, last=None):
+        self.events = []
+        self.opened = threading.Event()
+        headers = bearer | ({"last-event-id": last} if last else {})
+        self._thread = threading.Thread(target=self._read, args=(f"{url}api/v1/stream", headers), daemon=True)
+        self._thread.start()
+        assert self.opened.wait(SOON)
+
+    def _read(self, url, headers):
+        with httpx.stream("GET", url, headers=headers, timeout=SOON) as answer:
+            event = {}
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name:
+                    event[name] = value
+                elif event:
+                    self.events.append(event)
+                    event = {}
+                    self.opened.set()
+
+    def of(self, kind):
+        return [json.loads(event["data"]) for event in list(self.events) if event.get("event") == kind]
+
+
+def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query), _ = started(stack, installation, COMMAND, QUERY, WORK)
+        ada, bob = register(command, "ada"), register(command, "bob")
+        token = token_of(command.post("/api/v1/users/ada/follow", headers=bob))
+        Reader(query, bob).get("/users/ada", token)
+        stream = Stream(str(query.base_url), bob)
+        first = post(command, ada, "hello @bob").json()
+        until(lambda: stream.of("tweet") and stream.of("notification"))
+        assert [item["tweet"]["id"] for item in stream.of("tweet")] == [first["id"]]
+        assert [item["kind"] for item in stream.of("notification")] == ["mention"]
+        last = stream.events[-1]["id"]
+        second = post(command, ada, "while you were away").json()
+        again = Stream(str(query.base_url), bob, last)
+        until(lambda: [item["tweet"]["id"] for item in again.of("tweet")] == [second["id"]])
+
+
+def test_who_reads_is_reported_to_the_log(installation):
+    with ExitStack() as stack:
+        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
+        ada = register(command, "ada")
+        assert query.get("/api/v1/feed", headers=ada).status_code == 200
+    events = asyncio.run(installation.events())
+    assert [record.type for record in events if record.topic == "usage"] == ["AccountActive"]

@@ -1,0 +1,171 @@
+"""Consistency-Tokens across processes: a write on one API process, a read on another.
+
+1,000 of 1,000 reads see their write or say that they are stale: tweets, likes, follows and deletions, writes that
+changed nothing, and writes that Kafka did not take at once and whose tokens name rows of the outbox.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from installation import SOON, Installation, post, ready, register
+
+from infra.local.kafka import Kafka
+from stores.cassandra.address import Address
+from tests.stores.on_cassandra import drop
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+WRITERS = 5
+WRITES = 200
+"""Of each writer."""
+
+
+@pytest.fixture
+def broker(running):
+    """A Kafka of the test's own, that can be frozen."""
+    return running.up(Kafka())
+
+
+@pytest.fixture
+def installation(tmp_path, broker, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/tokens_{uuid.uuid4().hex[:12]}"
+    yield Installation(tmp_path, broker.url, postgres, cassandra=url, redis=redis).set_up()
+    drop(Address.parse(url))
+
+
+class Writer:
+    """Writes through any of the command processes, and reads each write through a query process."""
+
+    def __init__(self, number, commands, queries):
+        self._commands = [httpx.Client(base_url=url, timeout=SOON) for url in commands]
+        self._queries = [httpx.Client(base_url=url, timeout=SOON) for url in queries]
+        self._chance = random.Random(number)
+        self.name = f"writer_{number}"
+        self.bearer = register(self._commands[0], self.name)
+        self.seen = self.stale = self.in_outbox = 0
+        self.missed = []
+        self._tweets = []
+
+    @property
+    def reads(self):
+        return self.seen + self.stale + len(self.missed)
+
+    def close(self):
+        for client in self._commands + self._queries:
+            client.close()
+
+    def write(self, target):
+        """One write, and the read that has to see it."""
+        kind = self._chance.random()
+        if not self._tweets or kind < 0.4:
+            answer = post(self._command(), self.bearer, f"{self.name} says {self._chance.random()}")
+            assert answer.status_code == 201, answer.text
+            tweet = answer.json()["id"]
+            self._tweets.append(tweet)
+            if self._chance.random() < 0.5:
+                self._look(answer, f"/tweets/{tweet}", lambda found: found["id"] == tweet)
+            else:
+                self._look(answer, "/feed", lambda found: tweet in [item["tweet"]["id"] for item in found["items"]])
+        elif kind < 0.7:
+            # Half of these are done already, and change nothing.
+            like = self._chance.random() < 0.5
+            tweet = self._tweets[-1]
+            answer = self._do("POST" if like else "DELETE", f"/tweets/{tweet}/like")
+            self._look(answer, f"/tweets/{tweet}", lambda found: found["viewer"]["liked"] is like)
+        elif kind < 0.9:
+            follow = self._chance.random() < 0.5
+            answer = self._do("POST" if follow else "DELETE", f"/users/{target}/follow")
+            self._look(answer, f"/users/{target}", lambda found: found["viewer"]["following"] is follow)
+        else:
+            tweet = self._tweets.pop()
+            answer = self._do("DELETE", f"/tweets/{tweet}")
+            self._look(answer, "/feed", lambda found: tweet not in [item["tweet"]["id"] for item in found["items"]])
+
+    def _command(self):
+        return self._chance.choice(self._commands)
+
+    def _do(self, method, path):
+        answer = self._command().request(method, f"/api/v1{path}", headers=self.bearer)
+        assert answer.is_success, answer.text
+        return answer
+
+    def _look(self, answer, path, shows):
+        token = answer.headers["consistency-token"]
+        read = self._chance.choice(self._queries).get(
+            f"/api/v1{path}", headers=self.bearer | {"consistency-token": token}
+        )
+        if read.headers.get("consistency") == "stale":
+            self.stale += 1
+        elif read.status_code == 200 and shows(read.json()):
+            self.seen += 1
+        else:
+            self.missed.append(
+                (answer.request.method, str(answer.request.url), path, read.status_code, read.text[:300])
+            )
+
+
+@contextmanager
+def now_and_then_frozen(broker, done):
+    """The broker answers nobody for two seconds at a time, until the block ends."""
+
+    def freeze():
+        while not done.wait(4):
+            for process in broker.processes.values():
+                os.kill(process.pid, signal.SIGSTOP)
+            done.wait(2)
+            for process in broker.processes.values():
+                os.kill(process.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=freeze)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_every_read_sees_its_write_or_says_that_it_does_not(installation, broker):
+    roles = [("serve", "command")] * 2 + [("serve", "query")] * 2 + [("work", "all")]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(installation.process(*words)) for words in roles]
+        for each in processes:
+            ready(*each)
+        urls = [str(client.base_url) for _, client in processes]
+        writers = [Writer(number, urls[:2], urls[2:4]) for number in range(WRITERS)]
+        for writer in writers:
+            stack.callback(writer.close)
+        failures = []
+
+        def work(writer, target):
+            try:
+                for _ in range(WRITES):
+                    writer.write(target)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [
+            threading.Thread(target=work, args=(writer, writers[n - 1].name)) for n, writer in enumerate(writers)
+        ]
+        began = time.monotonic()
+        done = threading.Event()
+        with now_and_then_frozen(broker, done):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert not failures, failures[0]
+        missed = [each for writer in writers for each in writer.missed]
+        seen, stale = sum(writer.seen for writer in writers), sum(writer.stale for writer in writers)
+        told = f"{seen} saw their write, {stale} were marked stale, {time.monotonic() - began:.0f} s"
+        assert not missed, (len(missed), missed[0], told)
+        assert seen + stale == WRITERS * WRITES
+        assert seen > stale, told
+        print(told)

@@ -1,0 +1,56 @@
+"""Running a file of scenarios on both profiles: the embedded one, and the distributed one on the real engines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from service import ISSUER, StandingClock
+
+from tests.distributed_profile import DistributedProfile, Ground, opened
+
+both_profiles = pytest.mark.parametrize(
+    "profile", ["embedded", pytest.param("distributed", marks=[pytest.mark.engines, pytest.mark.slow])]
+)
+"""For a file whose tests speak HTTP and nothing else."""
+
+
+class DistributedService:
+    """The distributed profile as scenarios see it: the part of `Service` that does not know which profile answers."""
+
+    def __init__(self, profile: DistributedProfile) -> None:
+        self.profile = profile
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.profile.application),
+            base_url="http://test/api/v1",
+            headers={"user-agent": "tests/1", "x-forwarded-for": "203.0.113.7"},
+            event_hooks={"request": [self._project]},
+        )
+
+    async def _project(self, request: httpx.Request) -> None:
+        if "consistency-token" in request.headers:
+            await self.project()
+
+    async def project(self) -> None:
+        """Have the read models apply what stands in the log."""
+        await self.profile.project()
+
+    async def events(self) -> list[Any]:
+        """All events of the log, in the order of their ids."""
+        return list(await self.profile.events())
+
+
+@asynccontextmanager
+async def on_engines(
+    ground: Ground, directory: Path, clock: StandingClock, **settings: Any
+) -> AsyncIterator[DistributedService]:
+    """The distributed profile with an empty community, closed again at the end."""
+    chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
+    async with opened(ground, clock, data=directory, **chosen) as profile:
+        yield DistributedService(profile)

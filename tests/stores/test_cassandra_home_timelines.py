@@ -1,0 +1,368 @@
+"""Home timelines on Cassandra: what fan-out writes and knows, and what feeds are read from, as their ports say."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+
+import pytest
+
+from events.ids import (
+    AccountId,
+    ActivityId,
+    HybridClock,
+    Millis,
+    TweetId,
+    first_id_at,
+    timestamp,
+    wall_clock,
+)
+from events.log import TopicPartition
+from stores.cassandra.home_facts import CassandraFanOutFacts
+from stores.cassandra.home_rows import BUCKET_MS, CassandraHomeTimelineRows
+from stores.cassandra.home_timelines import CassandraHomeTimelines
+from stores.cassandra.session import CassandraSession
+from stores.home_timelines import (
+    NEWEST,
+    SMALL,
+    STALE_MS,
+    ActivityFact,
+    Delivery,
+    Entry,
+    FollowFact,
+    Keeping,
+    Kind,
+    Progress,
+)
+from stores.sink import StoreUnavailable
+from tests.stores.link import Link
+from tests.stores.on_cassandra import OnCassandra
+
+pytestmark = pytest.mark.engines
+
+DAY = 24 * 3_600_000
+ids = HybridClock()
+
+
+def account() -> AccountId:
+    return AccountId(ids.issue())
+
+
+def entry(by: AccountId, at: int | None = None, reply_to: AccountId | None = None, retweet: bool = False) -> Entry:
+    """An activity of now, or of some other time."""
+    id_ = ids.issue() if at is None else f"{first_id_at(Millis(at))[:24]}{ids.issue()[24:]}"
+    tweet = TweetId(ids.issue()) if retweet else TweetId(id_)
+    return Entry(ActivityId(id_), tweet, by, reply_to, timestamp(ids.issue()))
+
+
+async def nobody_counts(accounts: Collection[AccountId]) -> dict[AccountId, int]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def kept(cassandra: str) -> Iterator[OnCassandra]:
+    kept = OnCassandra(cassandra, only=("landing", "graph", "home_timelines"))
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+async def session(kept: OnCassandra) -> AsyncIterator[CassandraSession]:
+    session = await CassandraSession.connect(kept.address)
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+def keyspace(kept: OnCassandra) -> str:
+    return kept.address.keyspace
+
+
+@pytest.fixture
+def facts(session: CassandraSession, keyspace: str) -> CassandraFanOutFacts:
+    return CassandraFanOutFacts(session, keyspace, nobody_counts)
+
+
+@pytest.fixture
+def rows(session: CassandraSession, keyspace: str) -> CassandraHomeTimelineRows:
+    return CassandraHomeTimelineRows(session, keyspace)
+
+
+@pytest.fixture
+def timelines(session: CassandraSession, keyspace: str) -> CassandraHomeTimelines:
+    return CassandraHomeTimelines(session, keyspace)
+
+
+async def timeline(timelines: CassandraHomeTimelines, viewer: AccountId, limit: int = 1000) -> list[Entry]:
+    """The rows of the last 30 days."""
+    oldest = Keeping().oldest_written(wall_clock())
+    return (await timelines.read(viewer, (NEWEST, oldest), limit, {}, 1))[0]
+
+
+# Facts
+
+
+@pytest.mark.parametrize("newer", ["follow", "unfollow"])
+async def test_of_two_events_about_a_follow_the_newer_holds_whichever_lands_first(
+    facts: CassandraFanOutFacts, newer: str
+) -> None:
+    for order in (1, -1):
+        a, b = account(), account()
+        both = [FollowFact(a, b, newer == "unfollow", 1000), FollowFact(a, b, newer == "follow", 1001)]
+        for fact in both[::order]:
+            await facts.write([fact], [])
+        there = newer == "follow"
+        assert await facts.followees([a]) == ({a: [b]} if there else {})
+        assert (await facts.followers({b: None}, 10))[b].items == ([a] if there else [])
+
+
+async def test_an_activity_that_was_taken_back_does_not_come_again_with_a_late_copy(
+    facts: CassandraFanOutFacts, timelines: CassandraHomeTimelines
+) -> None:
+    here, gone = entry(account(), retweet=True), entry(account(), retweet=True)
+    await facts.write([], [ActivityFact(gone, False, gone.written + 1)])
+    await facts.write([], [ActivityFact(each, True, each.written) for each in (here, gone)])
+
+    assert await timelines.present([here, gone]) == {here.activity}
+    assert await facts.newest({here.by: NEWEST, gone.by: NEWEST}, 10) == {here.by: [here], gone.by: []}
+
+
+async def test_the_newest_of_many_accounts_reach_back_over_months_each_from_its_own_cursor(
+    facts: CassandraFanOutFacts,
+) -> None:
+    now = wall_clock()
+    written: dict[AccountId, list[Entry]] = {}
+    for n in range(60):  # more than one request asks for
+        by = account()
+        replies = account() if n % 2 else None
+        days = range(n % 3, 130, 1 + n % 40)
+        written[by] = sorted((entry(by, now - day * DAY, replies, n % 5 == 0) for day in days), reverse=True)
+    await facts.write([], [ActivityFact(e, True, e.written) for each in written.values() for e in each])
+    since = first_id_at(Millis(now - 100 * DAY))
+    before = {by: NEWEST if n % 2 else first_id_at(Millis(now - n * DAY)) for n, by in enumerate(written)}
+
+    for limit in (1, 3, 1000):
+        found = await facts.newest(before, limit, since)
+        for by, entries in written.items():
+            assert found[by] == [e for e in entries if since <= e.activity < before[by]][:limit]
+
+
+async def test_followers_are_paged_through_in_an_order_that_others_coming_and_going_do_not_change(
+    facts: CassandraFanOutFacts,
+) -> None:
+    followee, there = account(), {account() for _ in range(20)}
+    await facts.write([FollowFact(each, followee, True, 1) for each in there], [])
+    page = (await facts.followers({followee: None}, 7))[followee]
+    found = list(page.items)
+    while page.next is not None:
+        await facts.write([FollowFact(account(), followee, True, 1), FollowFact(found[-1], followee, False, 2)], [])
+        page = (await facts.followers({followee: page.next}, 7))[followee]
+        found += page.items
+
+    assert set(found) >= there
+    assert len(found) == len(set(found))
+
+
+async def test_followers_of_an_account_with_very_many_are_in_many_partitions_and_all_found(
+    session: CassandraSession, keyspace: str, facts: CassandraFanOutFacts
+) -> None:
+    star, quiet = account(), account()
+    crowd = [account() for _ in range(300)]
+
+    async def counts(accounts: Collection[AccountId]) -> dict[AccountId, int]:
+        return {each: 10 if each == star else 1 for each in accounts}
+
+    spreading = CassandraFanOutFacts(session, keyspace, counts, spread_from=10)
+    await spreading.write([FollowFact(each, star, True, 1) for each in crowd[:10]], [])
+    await spreading.follower_counts([star, quiet])
+    await spreading.write([FollowFact(each, star, True, 1) for each in crowd[10:]], [])
+    await spreading.write([FollowFact(each, star, False, 2) for each in (crowd[0], crowd[20])], [])
+    await facts.write([FollowFact(crowd[0], quiet, True, 1)], [])
+
+    part = f"SELECT follower FROM {keyspace}.fan_out_followers WHERE followee=? AND part=0"
+    assert len(await session.read(part, (bytes.fromhex(star.replace("-", "")),))) == 9
+    for limit in (7, 100, 1000):
+        pages = await facts.followers({star: None, quiet: None}, limit)
+        assert pages[quiet].items == [crowd[0]]
+        found, next_ = list(pages[star].items), pages[star].next
+        while next_ is not None:
+            assert len(found) % limit == 0
+            page = (await facts.followers({star: next_}, limit))[star]
+            found, next_ = found + list(page.items), page.next
+        assert sorted(found) == sorted(set(crowd) - {crowd[0], crowd[20]})
+
+
+# Rows
+
+
+async def test_what_is_delivered_is_in_each_timeline_whole_and_in_order(
+    rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
+) -> None:
+    now, chance = wall_clock(), random.Random(4)
+    viewers = [account() for _ in range(150)]
+    entries = [entry(account(), now - n * BUCKET_MS // 3, account() if n % 3 else None, n % 4 == 0) for n in range(40)]
+    deliveries = [Delivery(v, e) for e in entries for v in chance.sample(viewers, chance.choice((1, 30, 150)))]
+    deliveries += [Delivery(viewers[0], entry(account(), now - 60_000 * n)) for n in range(250)]  # full batches of one
+    due: dict[AccountId, list[Entry]] = {viewer: [] for viewer in viewers}
+    for viewer, each in deliveries:
+        due[viewer].append(each)
+    chance.shuffle(deliveries)
+    await rows.deliver(deliveries)
+    await rows.deliver(deliveries[:100])
+
+    for viewer in viewers:
+        expected = sorted(due[viewer], reverse=True)
+        assert await timeline(timelines, viewer) == expected
+        assert await timeline(timelines, viewer, 5) == expected[:5]
+    assert await timeline(timelines, account()) == []
+
+
+async def test_a_range_of_a_timeline_ends_where_it_is_said_to(
+    rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
+) -> None:
+    now, viewer = wall_clock(), account()
+    entries = [entry(account(), now - n * DAY // 2) for n in range(50)]
+    await rows.deliver([Delivery(viewer, each) for each in entries])
+
+    below, since = entries[7].activity, entries[41].activity
+    found, _ = await timelines.read(viewer, (below, since), 100, {}, 1)
+    assert found == entries[8:42]
+    found, _ = await timelines.read(viewer, (below, since), 9, {}, 1)
+    assert found == entries[8:17]
+
+
+async def test_of_two_writers_of_one_row_the_newer_event_holds(
+    rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
+) -> None:
+    viewer, old = account(), entry(account())
+    new = old._replace(by=account(), written=old.written + 1)
+    for order in ([old, new], [new, old]):
+        await rows.deliver([Delivery(viewer, order[0])])
+        await rows.deliver([Delivery(viewer, order[1])])
+        assert await timeline(timelines, viewer) == [new]
+
+
+async def test_rows_are_gone_when_their_time_is_over(
+    session: CassandraSession, keyspace: str, timelines: CassandraHomeTimelines
+) -> None:
+    brief = CassandraHomeTimelineRows(session, keyspace, Keeping(kept_ms=1000))
+    viewer = account()
+    await brief.deliver([Delivery(viewer, entry(account()))])
+    deadline = time.monotonic() + 30
+    while await timeline(timelines, viewer):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+async def test_a_floor_only_rises_and_holds_once_the_timeline_is_whole(
+    rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
+) -> None:
+    viewer = account()
+    low, middle, high = (first_id_at(Millis(wall_clock() - DAY * n)) for n in (3, 2, 1))
+    await rows.raise_floors({viewer: middle})
+    assert (await timelines.viewing(viewer)).floor is None
+    assert await rows.trusted([viewer, account()]) == frozenset()
+
+    await rows.trust({viewer: low})
+    assert (await timelines.viewing(viewer)).floor == middle
+    assert await rows.trusted([viewer, account()]) == {viewer}
+
+    await rows.raise_floors({viewer: high})
+    await rows.trust({viewer: middle})
+    assert (await timelines.viewing(viewer)).floor == high
+
+
+async def test_a_tier_changes_from_what_was_seen_only_and_is_dated_by_the_store(
+    rows: CassandraHomeTimelineRows,
+) -> None:
+    author, other = account(), account()
+    before = wall_clock()
+    assert await rows.move(author, SMALL, Kind.LEAVING)
+    after = wall_clock()
+    leaving = (await rows.tiers([author, other]))[author]
+    assert leaving.kind is Kind.LEAVING
+    assert before <= leaving.since <= after
+    assert await rows.tiers([other]) == {}
+
+    assert not await rows.move(author, SMALL, Kind.LEAVING)
+    assert not await rows.move(author, leaving._replace(since=Millis(1)), Kind.PULLED)
+    assert not await rows.move(author, leaving._replace(change=2), Kind.PULLED)
+    assert await rows.move(author, leaving, Kind.PUSHED)
+    assert not await rows.move(author, leaving, Kind.PULLED)
+    back = (await rows.tiers([author]))[author]
+    assert (back.kind, back.change) == (Kind.PUSHED, 2)
+    assert back.since >= leaving.since
+
+
+async def test_one_of_two_that_change_a_tier_at_once_does(rows: CassandraHomeTimelineRows) -> None:
+    author = account()
+    moved = await asyncio.gather(*(rows.move(author, SMALL, kind) for kind in (Kind.LEAVING, Kind.PULLED)))
+
+    assert sorted(moved) == [False, True]
+    tier = (await rows.tiers([author]))[author]
+    assert tier.kind is (Kind.LEAVING if moved[0] else Kind.PULLED)
+
+
+async def test_progress_is_the_furthest_that_was_noted(rows: CassandraHomeTimelineRows) -> None:
+    topic = ids.issue()
+    first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    steps = (
+        (Progress(0, "aa"), Progress(0, "aa")),
+        (Progress(0), Progress(0, "aa")),
+        (Progress(5), Progress(5)),
+        (Progress(5, "ab"), Progress(5, "ab")),
+        (Progress(5, "aa"), Progress(5, "ab")),
+        (Progress(5), Progress(5, "ab")),
+        (Progress(3, "ff"), Progress(5, "ab")),
+        (Progress(6), Progress(6)),
+    )
+    for noted, expected in steps:
+        await rows.note({first: noted})
+        assert await rows.progress([first, second]) == {first: expected}
+    await rows.note({second: Progress(1)})
+    assert await rows.progress([first, second]) == {first: Progress(6), second: Progress(1)}
+
+
+# Reading
+
+
+async def test_the_pulled_authors_are_read_again_when_they_are_too_old_and_not_before(
+    session: CassandraSession, keyspace: str, rows: CassandraHomeTimelineRows
+) -> None:
+    seconds = 100.0
+    timelines = CassandraHomeTimelines(session, keyspace, timer=lambda: seconds)
+    author, known = account(), await timelines.pulled()
+    await rows.move(author, SMALL, Kind.LEAVING)
+    seconds += STALE_MS / 1000 - 0.01
+    assert await timelines.pulled() is known
+
+    seconds += 0.01
+    assert author in await timelines.pulled()
+    await rows.move(author, (await rows.tiers([author]))[author], Kind.PUSHED)
+    seconds += STALE_MS / 1000
+    assert author not in await timelines.pulled()
+
+
+async def test_whoever_writes_or_reads_is_told_that_the_store_is_away(kept: OnCassandra) -> None:
+    link = Link(*kept.address.hosts[0])
+    there = dataclasses.replace(kept.address, hosts=(("127.0.0.1", link.port),))
+    session = await CassandraSession.connect(there)
+    rows = CassandraHomeTimelineRows(session, there.keyspace)
+    timelines = CassandraHomeTimelines(session, there.keyspace)
+    viewer, author = account(), account()
+    await rows.deliver([Delivery(viewer, entry(author))])
+    await rows.move(account(), SMALL, Kind.LEAVING)
+    await timelines.viewing(viewer)
+
+    link.cut()
+    with pytest.raises(StoreUnavailable):
+        await rows.deliver([Delivery(viewer, entry(author)), Delivery(author, entry(author))])
+    with pytest.raises(StoreUnavailable):
+        await rows.move(author, SMALL, Kind.LEAVING)
+    with pytest.raises(StoreUnavailable):
+        await timelines.viewing(viewer)
+    await session.close()
+    link.close()

@@ -1,0 +1,70 @@
+"""The digest of counters: the same for the same counters, another one for whatever is otherwise."""
+
+import uuid
+
+import pytest
+from redis_counting import Log, community, place_of
+
+from projectors.counts import Counts
+from runtime.processing import Group, Runner
+from stores.redis.connection import connect
+from stores.redis.counts import RedisCountRows
+from stores.redis.digest import digest, remove
+from stores.redis.sink import Keys, RedisSink
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def client(redis):
+    made = connect(redis)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def counted(client):
+    """Counts a community's events into keys of their own, in batches of some size."""
+    made = []
+
+    async def count(limit, slots=3):
+        keys = Keys(f"digest-{uuid.uuid4().hex}", slots)
+        made.append(keys)
+        log = Log(community(3).records)
+        log.open = 1.0
+        sink = RedisSink(client, keys, place_of=place_of, ends=log.ends, new_epoch=lambda: uuid.uuid4().hex)
+        await Runner(Group("counts", [Counts(RedisCountRows(sink))], [], sink), log, limit).catch_up()
+        return keys
+
+    yield count
+    for keys in made:
+        await remove(client, keys)
+
+
+async def test_batches_and_names_make_no_difference(client, counted):
+    one, other = await counted(7), await counted(100)
+    rows, found = await digest(client, one)
+    assert rows > 10
+    assert (rows, found) == await digest(client, other)
+
+
+@pytest.mark.parametrize("kind", ["t", "a", "by-followers"])
+async def test_one_number_is_a_difference(client, counted, kind):
+    keys = await counted(50)
+    rows, before = await digest(client, keys)
+    [key, *_] = [key async for key in client.scan_iter(match=f"{keys.all}:{kind}*")]
+    if kind.startswith("by-"):
+        await client.zincrby(key, 1, (await client.zrange(key, 0, 0))[0])
+    else:
+        await client.hincrby(key, (await client.hkeys(key))[0], 1)
+    after = await digest(client, keys)
+    assert after[0] == rows
+    assert after[1] != before
+
+
+async def test_removing_leaves_nothing_of_it_and_all_of_others(client, counted):
+    one, other = await counted(50), await counted(50)
+    before = await digest(client, other)
+    await remove(client, one)
+    assert [key async for key in client.scan_iter(match=one.all)] == []
+    assert await digest(client, other) == before
