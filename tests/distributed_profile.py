@@ -10,8 +10,9 @@ import asyncio
 import dataclasses
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from events.log import Positions, positions_after
 from events.sealing import MasterKeys
 from runtime.distributed.commanding import Commanding
 from runtime.distributed.hosting import Hosting, projecting, streaming
+from runtime.distributed.process import AWAY
 from runtime.distributed.querying import Querying, Reading
 from runtime.settings import Settings
 from stores.cassandra.address import Address
@@ -131,7 +133,7 @@ class DistributedProfile:
             for hosted in self.hosted:
                 mine = [record for record in records if record.topic in hosted.topics]
                 if mine:
-                    await hosted.apply(mine, positions_after(mine))
+                    await _patiently(partial(hosted.apply, mine, positions_after(mine)))
         await self.reading.applied.look()
 
     async def events(self) -> list[Event]:
@@ -150,6 +152,17 @@ class DistributedProfile:
         self._background.cancel()
         for role in reversed(self._started):
             await role.stop()
+
+
+async def _patiently(attempt: Callable[[], Awaitable[object]]) -> None:
+    """As a worker does: an engine on a busy machine may be too late once, and then it is asked again."""
+    for _ in range(20):
+        try:
+            await attempt()
+            return
+        except AWAY:
+            await asyncio.sleep(0.5)
+    await attempt()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from ..sink import StoreUnavailable
 
@@ -27,7 +28,12 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Client:
     whether that is safe, and how long they have.
     """
     client: Client = Redis.from_url(
-        url, socket_timeout=timeout_s, socket_connect_timeout=min(CONNECT_S, timeout_s), retry=Retry(NoBackoff(), 0)
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(CONNECT_S, timeout_s),
+        retry=Retry(NoBackoff(), 0),
+        # With these, as they come, the pool hands out connections that a server closed as it went, each an error more.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return client
 

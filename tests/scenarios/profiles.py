@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from service import ISSUER, StandingClock
 
+from events.ids import Randomness
 from tests.distributed_profile import DistributedProfile, Ground, opened
 
 both_profiles = pytest.mark.parametrize(
@@ -48,9 +50,9 @@ class DistributedService:
 
 @asynccontextmanager
 async def on_engines(
-    ground: Ground, directory: Path, clock: StandingClock, **settings: Any
+    ground: Ground, directory: Path, clock: StandingClock, *, randomness: Randomness = os.urandom, **settings: Any
 ) -> AsyncIterator[DistributedService]:
     """The distributed profile with an empty community, closed again at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
-    async with opened(ground, clock, data=directory, **chosen) as profile:
+    async with opened(ground, clock, randomness, data=directory, **chosen) as profile:
         yield DistributedService(profile)

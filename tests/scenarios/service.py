@@ -7,6 +7,7 @@ has its least cost.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from events.ids import Millis
+from events.ids import Millis, Randomness
 from events.log import Positions
 from rest.tickets import Tickets
 from runtime.embedded.composing import Composition
@@ -129,10 +130,14 @@ class Service:
 
 
 @asynccontextmanager
-async def opened(directory: Path, clock: StandingClock, **settings: Any) -> AsyncIterator[Service]:
+async def opened(
+    directory: Path, clock: StandingClock, *, randomness: Randomness = os.urandom, **settings: Any
+) -> AsyncIterator[Service]:
     """A service on a data directory, closed again at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
-    system = System(Settings(data=directory, **chosen), clock=clock, off_loop=in_place, timer=lambda: 0.0)
+    system = System(
+        Settings(data=directory, **chosen), clock=clock, randomness=randomness, off_loop=in_place, timer=lambda: 0.0
+    )
     views = await InProcess.open(system)
     service = Service(system, views)
     try:

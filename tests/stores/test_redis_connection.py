@@ -1,0 +1,43 @@
+"""Connections to Redis, when the server goes and comes back."""
+
+import asyncio
+import time
+
+import pytest
+
+from infra.local.redis import Redis
+from stores.redis.connection import answering, connect
+from stores.sink import StoreUnavailable
+
+pytestmark = pytest.mark.engines
+
+AT_ONCE = 5
+DEADLINE_S = 20
+
+
+async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_no_caller_notices(running):
+    client = connect((await asyncio.to_thread(running.up, Redis())).url)
+
+    async def ask():
+        with answering():
+            async with client.pipeline(transaction=False) as pipeline:
+                pipeline.get("nothing")
+                return await pipeline.execute()
+
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    await asyncio.to_thread(running.kill, "redis")
+    with pytest.raises(StoreUnavailable):
+        await ask()
+    await asyncio.to_thread(running.up, Redis())
+    await all_noticed(client)
+    assert await asyncio.gather(*(ask() for _ in range(AT_ONCE))) == [[None]] * AT_ONCE
+    await client.aclose()
+
+
+async def all_noticed(client):
+    """Wait until the loop has heard of the end of every connection that the pool keeps."""
+    deadline = time.monotonic() + DEADLINE_S
+    kept = [connection._reader for connection in client.connection_pool._available_connections if connection._reader]
+    while not all(reader.at_eof() for reader in kept):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
