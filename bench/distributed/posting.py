@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack
 
 import psycopg
 from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewTopic
 
 from ..community import write_lines
 from ..figures import Figure
 from ..wrk import Load, wrk
 from .bench import Bench
-from .installation import Installation
+from .installation import PARTITIONS, Installation
 
 CONNECTIONS = 32
 _VALUE = os.urandom(400)
@@ -77,7 +78,10 @@ async def _raw(installation: Installation, seconds: float) -> Load:
 
     thread = threading.Thread(target=poll)
     thread.start()
-    topic = f"{installation.settings.topic_prefix}tweets"
+    # Of its own: what is in those of the installation has to be events.
+    topic = f"{installation.settings.topic_prefix}raw"
+    [made] = installation.admin().create_topics([NewTopic(topic, PARTITIONS)]).values()
+    await asyncio.wrap_future(made)
     url = installation.places.database.url
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(_TABLES.encode())
