@@ -77,10 +77,10 @@ async def _raw(installation: Installation, seconds: float) -> Load:
             producer.poll(0.1)
 
     thread = threading.Thread(target=poll)
-    thread.start()
     # Of its own: what is in those of the installation has to be events.
     topic = f"{installation.settings.topic_prefix}raw"
-    [made] = installation.admin().create_topics([NewTopic(topic, PARTITIONS)]).values()
+    admin = installation.admin()  # held until it has answered: its futures end with it
+    [made] = admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
     await asyncio.wrap_future(made)
     url = installation.places.database.url
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
@@ -108,6 +108,7 @@ async def _raw(installation: Installation, seconds: float) -> Load:
                 if started >= warm:
                     took.append((time.perf_counter() - started) * 1000)
 
+    thread.start()
     try:
         await asyncio.gather(*(work(number) for number in range(CONNECTIONS)))
     finally:

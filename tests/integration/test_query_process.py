@@ -65,7 +65,7 @@ def test_what_is_written_through_one_process_is_read_from_another(installation):
         reader = Reader(query, bob)
         assert [item["tweet"]["id"] for item in reader.get("/feed", token)["items"]] == [id_]
         assert reader.get(f"/tweets/{id_}", token)["text"] == "What a lovely day @bob #sunny"
-        assert [item["id"] for item in reader.get("/users/ada/tweets", token)["items"]] == [id_]
+        assert [item["tweet"]["id"] for item in reader.get("/users/ada/tweets", token)["items"]] == [id_]
         assert reader.get("/users/ada", token)["followers_count"] == 1
         assert [item["id"] for item in reader.get("/search/tweets", token, q="lovely #sunny")["items"]] == [id_]
         assert [item["username"] for item in reader.get("/search/users", token, q="ad")["items"]] == ["ada"]
@@ -151,7 +151,7 @@ class Stream:
         self.events = []
         self.opened = threading.Event()
         headers = bearer | ({"last-event-id": last} if last else {})
-        self._thread = threading.Thread(target=self._read, args=(f"{url}api/v1/stream", headers), daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(f"{url}/api/v1/stream", headers), daemon=True)
         self._thread.start()
         assert self.opened.wait(SOON)
 
