@@ -7,45 +7,57 @@ number of tweets. It is also what the one statement of SQLite is held to (tests/
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
 from events.ids import AccountId, TweetId
 
 from .counts import NO_TWEET_COUNTS, Counts
 from .engagement import Engagement, Marks
 from .graph import NOBODY_UNSEEN, Graph, Unseen
-from .sentiment import Sentiment
+from .sentiment import Reading
 from .shown_tweets import ShownTweet
-from .tweets import Tweets
-from .users import Users
+from .tweets import Tweet
+from .users import Card
+
+K = TypeVar("K")
+V = TypeVar("V")
+Rows = Callable[[Collection[K]], Awaitable[dict[K, V]]]
+"""Those rows of the ids that there are."""
 
 _NO_MARKS = Marks()
 
 
 class GatheredTweets:
-    """The ShownTweets port over the ports of the read models."""
+    """The ShownTweets port over those of the read models; of some it needs no more than rows by id."""
 
     def __init__(
-        self, tweets: Tweets, users: Users, graph: Graph, counts: Counts, engagement: Engagement, sentiment: Sentiment
+        self,
+        tweets: Rows[TweetId, Tweet],
+        cards: Rows[AccountId, Card],
+        scores: Rows[TweetId, Reading],
+        graph: Graph,
+        counts: Counts,
+        engagement: Engagement,
     ) -> None:
         self._tweets = tweets
-        self._users = users
+        self._cards = cards
+        self._scores = scores
         self._graph = graph
         self._counts = counts
         self._engagement = engagement
-        self._sentiment = sentiment
 
     async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
         """Those of the tweets that `viewer` may see."""
-        rows = {id_: row for id_, row in (await self._tweets.by_ids(tweets)).items() if not row.deleted}
+        rows = {id_: row for id_, row in (await self._tweets(tweets)).items() if not row.deleted}
         if not rows:
             return {}
         authors = {row.author for row in rows.values()}
         cards, unseen, counts, scores, marks = await asyncio.gather(
-            self._users.cards(authors),
+            self._cards(authors),
             self._unseen(viewer, authors),
             self._counts.of_tweets(rows),
-            self._sentiment.scores(rows),
+            self._scores(rows),
             self._marks(viewer, rows),
         )
         return {

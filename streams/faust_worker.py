@@ -65,6 +65,10 @@ Decode = Callable[[Sequence[Message]], Awaitable[list[Record]]]
 """Messages as records, with what is sealed opened."""
 
 
+OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
+"""Told of a batch that has landed: where its partitions stood before and stand now, and its records."""
+
+
 class _Consumer(aiokafka.Consumer):
     """Goes on from the sink's positions, wherever the group's offsets are."""
 
@@ -100,7 +104,7 @@ class FaustWorker:
         batch: int = 500,
         within_s: float = 0.05,
         session_s: float = 10.0,
-        on_advance: Callable[[Positions, int], None] = lambda positions, records: None,
+        on_advance: OnAdvance = lambda start, end, records: None,
         idle: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._hosted = hosted
@@ -207,18 +211,19 @@ class FaustWorker:
                 await asyncio.wait((self._failed, crashed), timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def _apply(self, messages: Sequence[Message]) -> None:
-        positions = Positions()
+        start, end = Positions(), Positions()
         for message in messages:
             place = TopicPartition(message.topic.removeprefix(self._prefix), message.partition)
-            positions[place] = max(positions.get(place, 0), message.offset + 1)
+            start[place] = min(start.get(place, message.offset), message.offset)
+            end[place] = max(end.get(place, 0), message.offset + 1)
 
-        async def attempt() -> None:
+        async def attempt() -> list[Record]:
             records = await self._decode(messages)
             async with self._turn:
-                await self._hosted.apply(records, positions)
+                await self._hosted.apply(records, end)
+            return records
 
-        await self._persist(attempt)
-        self._on_advance(positions, len(messages))
+        self._on_advance(start, end, await self._persist(attempt))
 
     async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """Try until no store is away."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from events.log import LogUnavailable, Positions, TopicPartition
+from stores.redis.advances import Advance
 from stores.sink import StoreUnavailable
 
-LOOK_S = 0.25
+LOOK_S = 0.2
 """Seconds between looks into the stores,"""
 LOOK_ALONE_S = 0.02
 """and where a read waits and nobody tells."""
@@ -62,10 +63,13 @@ class Applied:
         self._heard: dict[str, Positions] = {}
         self._away: set[str] = set()
         self._lost: set[str] = set()
+        self._untold: dict[str, Positions] = {}
         self._behind: frozenset[str] = frozenset(sources)
         self._ended: deque[tuple[float, Positions]] = deque()
         self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
         self._look_now = asyncio.Event()
+        self.on_outdated: Callable[[str, Collection[str] | None], None] = lambda group, ids: None
+        """Called with a group and the ids of its rows that are not what they were; None where any may be."""
         self.on_advance: Callable[[], None] = lambda: None
         """Called whenever a group advanced: a stream may have something to say."""
 
@@ -124,11 +128,19 @@ class Applied:
             return "what its store lost is being made again"
         return f"more than {BEHIND_S:g} s behind the log" if group in self._behind else ""
 
-    def heard(self, group: str, positions: Positions) -> None:
-        """A worker told how far some partitions are."""
-        if group in self.positions:
-            self._heard[group] = self._heard.get(group, Positions()).merged(positions)
-            self._reach(group, self.positions[group].merged(positions))
+    def heard(self, group: str, advance: Advance) -> None:
+        """A worker told how far some partitions are. What is outdated by that is forgotten before anyone is let on."""
+        if group not in self.positions:
+            return
+        known = self._known(group)
+        missed = any(known.get(place, 0) < offset for place, offset in advance.start.items())
+        self.on_outdated(group, None if missed else advance.outdated)
+        self._heard[group] = self._heard.get(group, Positions()).merged(advance.end)
+        self._reach(group, self.positions[group].merged(advance.end))
+
+    def _known(self, group: str) -> Positions:
+        """How far a group is, by what was told and what was looked at."""
+        return self.positions[group].merged(self._heard.get(group, Positions()))
 
     async def look(self) -> None:
         """Look into every store."""
@@ -143,10 +155,23 @@ class Applied:
             positions, lost = answer
             if lost:
                 self._lost.add(group)
-            # What was told while the store was asked may be newer than its answer.
-            self._reach(group, positions.merged(self._heard.get(group, Positions())))
+            self._look_at(group, positions)
         impaired = self._away | self._lost
         self._behind = frozenset(group for group in self._sources if group in impaired or self._lags(group))
+
+    def _look_at(self, group: str, found: Positions) -> None:
+        """A store says how far it is. What nobody told by the look after, nobody will tell any more."""
+        known = self._known(group)
+        if known.covers(found):
+            self._untold.pop(group, None)
+            # What was told while the store was asked may be newer than its answer.
+            self._reach(group, found.merged(self._heard.get(group, Positions())))
+        elif not self._hears() or not known.covers(self._untold.get(group, Positions())):
+            self._untold.pop(group, None)
+            self.on_outdated(group, None)
+            self._reach(group, found.merged(known))
+        else:
+            self._untold[group] = found
 
     async def _ask(self, source: Source) -> tuple[Positions, bool] | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from command_api.postgres.connections import Pool, open_pool
 from command_api.postgres.keys import PostgresKeys
+from events.accounts import ProfileChanged
 from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
@@ -18,6 +19,7 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.records import opened, stored
 from events.log import Positions, Record
 from events.sealing import Sealer
+from events.tweets import TweetDeleted, TweetEdited
 from runtime import metrics
 from runtime.operations import Part
 from runtime.processing import Group
@@ -157,10 +159,10 @@ class Hosting:
         assert self._settings.kafka_url is not None
         applied = metrics.APPLIED.labels(hosted.name)
 
-        def advanced(positions: Positions, records: int) -> None:
-            applied.inc(records)
+        def advanced(start: Positions, end: Positions, records: Sequence[Record]) -> None:
+            applied.inc(len(records))
             if self._announcing is not None:
-                self._announcing.announce(hosted.name, positions)
+                self._announcing.announce(hosted.name, start, end, outdated(records))
 
         pausing = self._pausing.get(hosted.name)
         if pausing is None:
@@ -229,6 +231,16 @@ class Hosting:
         for pausing in self._pausing.values():
             await pausing.close()
         await self.stores.close()
+
+
+def outdated(records: Iterable[Record]) -> Iterator[str]:
+    """Tweets and accounts that are not what they were, of the kind that processes remember (stores/remembered.py)."""
+    for record in records:
+        event = record.event
+        if isinstance(event, (TweetEdited, TweetDeleted)):
+            yield event.tweet
+        elif isinstance(event, ProfileChanged):
+            yield event.account
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes | None]]:

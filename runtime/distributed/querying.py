@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from math import inf
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -39,16 +40,17 @@ from stores.redis.advances import Listening, channel_of
 from stores.redis.connection import connect
 from stores.redis.rankings import RedisRankings
 from stores.redis.rate_limits import RedisTokenBuckets
+from stores.remembered import Remembered
 from stores.sink import StoreUnavailable
 
 from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
 from .deciding import brokers, publisher
-from .groups import COUNTS, HOME, TIMELINES
+from .groups import COUNTS, HOME, STREAMS, TIMELINES
 from .hosting import Stores
 from .reached import groups_of, sources
-from .reading import readers
+from .reading import readers, remembering
 
 explains("unavailable", StoreUnavailable, headers=(("retry-after", "1"),))
 
@@ -147,6 +149,10 @@ class Reading:
             hears=lambda: self._listening.hears,
         )
         self._listening = Listening(stores.redis, channel_of(prefix), self.applied.heard)
+        self._remembered = remembering(stores.cassandra, keyspace)
+        self.applied.on_outdated = self._forget
+        metrics.CACHES["tweets"] = lambda: (self._remembered.tweets.asked, self._remembered.tweets.missed)
+        metrics.CACHES["authors"] = lambda: (self._remembered.cards.asked, self._remembered.cards.missed)
         self.readers = readers(
             stores.cassandra,
             keyspace,
@@ -155,11 +161,26 @@ class Reading:
             self._search,
             HybridHomeFeed(CassandraHomeTimelines(stores.cassandra, keyspace, clock), clock),
             PostgresTrends(self._search),
+            remembered=self._remembered,
             counts_away=lambda: self.applied.away(COUNTS),
         )
         self._randomness = randomness
         self._media: MediaSide | None = None
         self._service: QueryService | None = None
+
+    def _forget(self, group: str, ids: Collection[str] | None) -> None:
+        """What of the remembered rows is outdated, of those that a group writes."""
+        remembered = self._remembered
+        of_group: tuple[Remembered[Any, Any], ...] = ()
+        if group == TIMELINES:
+            of_group = (remembered.tweets, remembered.cards)
+        elif group == STREAMS:
+            of_group = (remembered.scores,)
+        for rows in of_group:
+            if ids is None:
+                rows.clear()
+            elif ids:
+                rows.forget(ids)
 
     async def start(self) -> None:
         """Find out who may ask, and how far everything is. Raises LogUnavailable, and can be called again."""

@@ -35,7 +35,15 @@ from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.most_followed import RedisMostFollowed
 from stores.redis.sink import Keys
+from stores.remembered import RememberedRows
 from stores.trends import Trends
+
+
+def remembering(session: CassandraSession, keyspace: str) -> RememberedRows:
+    """Rows of a keyspace that this process is to keep; whoever has them made is to say what is outdated."""
+    return RememberedRows(
+        CassandraTweets(session, keyspace), CassandraUsers(session, keyspace), CassandraSentiment(session, keyspace)
+    )
 
 
 def readers(
@@ -47,11 +55,12 @@ def readers(
     home_feed: HomeFeed,
     trends: Trends,
     *,
+    remembered: RememberedRows,
     counts_away: Callable[[], bool],
 ) -> Readers:
     """The bundle. `keys` are the counters', `database` a pool of the schema that the searches are in, opened.
 
-    `counts_away` tells whether the counters are known to be away.
+    `remembered` are rows that are asked for once, `counts_away` tells whether the counters are known to be away.
     """
     counts = AvailableCounts(RedisCounts(redis, keys), counts_away)
     users, graph = CassandraUsers(session, keyspace), CassandraGraph(session, keyspace)
@@ -62,7 +71,9 @@ def readers(
         users=users,
         graph=graph,
         tweets=tweets,
-        shown_tweets=GatheredTweets(tweets, users, graph, counts, engagement, sentiment),
+        shown_tweets=GatheredTweets(
+            remembered.tweets.of, remembered.cards.of, remembered.scores.of, graph, counts, engagement
+        ),
         counts=counts,
         engagement=engagement,
         user_timelines=CassandraUserTimelines(session, keyspace),

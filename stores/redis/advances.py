@@ -1,13 +1,15 @@
-"""How far groups have come, told to whoever waits for a write to be seen: Redis pub/sub.
+"""How far groups have come and what of their rows is outdated, told to whoever reads: Redis pub/sub.
 
-A worker tells after each batch that has landed, a query process listens. Nothing rests on a message: one that is lost
-is made good by looking into the stores, a few times a second. What it saves is looking there a hundred times.
+A worker tells after each batch that has landed, a query process listens. Nothing rests on a message: each says where
+its batches began, so that a gap is noticed; and what comes after the last one is found by looking into the stores, a
+few times a second. What it saves is looking there a hundred times.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from events.log import Positions
 
@@ -23,29 +25,65 @@ def channel_of(prefix: str) -> str:
     return f"{prefix}advances"
 
 
+MOST_OUTDATED = 1_000
+"""Ids in a message; of more it is said that anything may be outdated."""
+_ANYTHING = "*"
+
+
+@dataclass(slots=True)
+class Advance:
+    """Batches that landed: where their partitions stood before, and stand now.
+
+    `outdated` are the ids of those rows that are not what they were, None where any row may be.
+    """
+
+    start: Positions
+    end: Positions
+    outdated: set[str] | None = field(default_factory=set)
+
+    def followed_by(self, later: Advance) -> Advance:
+        """Both as one."""
+        some = None if self.outdated is None or later.outdated is None else self.outdated | later.outdated
+        return Advance(Positions({**later.start, **self.start}), self.end.merged(later.end), some)
+
+    def message(self, group: str) -> str:
+        """As it is told."""
+        some = self.outdated
+        told = [_ANYTHING] if some is None or len(some) > MOST_OUTDATED else sorted(some)
+        return " ".join([group, str(self.start), str(self.end), *told])
+
+    @classmethod
+    def of(cls, message: str) -> tuple[str, Advance]:
+        """The group that a message is about, and how it advanced."""
+        group, start, end, *told = message.split(" ")
+        outdated = None if told == [_ANYTHING] else set(told)
+        return group, cls(Positions.parse(start), Positions.parse(end), outdated)
+
+
 class Announcing:
     """Tells of advances, a message at a time; what comes meanwhile is told together."""
 
     def __init__(self, client: Client, channel: str) -> None:
         self._client = client
         self._channel = channel
-        self._waiting: dict[str, Positions] = {}
+        self._waiting: dict[str, Advance] = {}
         self._telling: asyncio.Task[None] | None = None
 
-    def announce(self, group: str, positions: Positions) -> None:
-        """A group's effects up to these positions, those that changed, have landed."""
-        self._waiting[group] = self._waiting.get(group, Positions()).merged(positions)
+    def announce(self, group: str, start: Positions, end: Positions, outdated: Iterable[str]) -> None:
+        """A batch of a group has landed; these rows of it are not what they were."""
+        advance, before = Advance(start, end, set(outdated)), self._waiting.get(group)
+        self._waiting[group] = advance if before is None else before.followed_by(advance)
         if self._telling is None or self._telling.done():
             self._telling = asyncio.ensure_future(self._tell())
 
     async def _tell(self) -> None:
         while self._waiting:
-            group, positions = self._waiting.popitem()
+            group, advance = self._waiting.popitem()
             try:
                 with answering():
-                    await self._client.publish(self._channel, f"{group} {positions}")
+                    await self._client.publish(self._channel, advance.message(group))
             except StoreUnavailable:
-                pass  # whoever waits looks into the stores
+                pass  # who listens finds a gap, or looks into the stores
 
     async def close(self) -> None:
         """Tell what waits."""
@@ -54,9 +92,9 @@ class Announcing:
 
 
 class Listening:
-    """Hears of advances until it is cancelled. `heard` is called with a group and those positions that changed."""
+    """Hears of advances until it is cancelled. `heard` is called with a group and how it advanced."""
 
-    def __init__(self, client: Client, channel: str, heard: Callable[[str, Positions], None]) -> None:
+    def __init__(self, client: Client, channel: str, heard: Callable[[str, Advance], None]) -> None:
         self._client = client
         self._channel = channel
         self._heard = heard
@@ -81,5 +119,4 @@ class Listening:
             while True:
                 message = await subscription.get_message(timeout=_LISTEN_S)
                 if message is not None:
-                    group, _, positions = message["data"].decode().partition(" ")
-                    self._heard(group, Positions.parse(positions))
+                    self._heard(*Advance.of(message["data"].decode()))

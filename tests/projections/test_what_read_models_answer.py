@@ -137,7 +137,7 @@ async def tweets(c: Community, readers: Readers, limit: int) -> None:
 async def shown_tweets(c: Community, readers: Readers, limit: int) -> None:
     """One statement over all tables says what the read models say one by one; who sees what is `hidden` of them."""
     r = readers
-    gathered = GatheredTweets(r.tweets, r.users, r.graph, r.counts, r.engagement, r.sentiment)
+    gathered = GatheredTweets(r.tweets.by_ids, r.users.cards, r.sentiment.scores, r.graph, r.counts, r.engagement)
     everything = list(c.tweets)
     for viewer in (None, *c.accounts):
         shown = await readers.shown_tweets.of(viewer, everything)

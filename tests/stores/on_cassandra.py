@@ -228,7 +228,7 @@ class OnCassandra:
             users=users,
             graph=graph,
             tweets=tweets,
-            shown_tweets=GatheredTweets(tweets, users, graph, others.counts, engagement, sentiment),
+            shown_tweets=GatheredTweets(tweets.by_ids, users.cards, sentiment.scores, graph, others.counts, engagement),
             engagement=engagement,
             user_timelines=CassandraUserTimelines(session, keyspace),
             public_timeline=CassandraPublicTimeline(session, keyspace),

@@ -12,7 +12,7 @@ import pytest
 
 from events.ids import AccountId, MediaId, Millis, NotificationId, TweetId, first_id_at
 from runtime.distributed.groups import count_keys
-from runtime.distributed.reading import readers
+from runtime.distributed.reading import readers, remembering
 from stores.cassandra.address import Address
 from stores.cassandra.session import CassandraSession
 from stores.graph import NOBODY_UNSEEN
@@ -142,6 +142,7 @@ async def reading(redis: str, kept: Address, schema: Database, embedded: Project
         pool,
         others.home_feed,
         others.trends,
+        remembered=remembering(session, kept.keyspace),
         counts_away=lambda: False,
     )
     yield Away(bundle, links)

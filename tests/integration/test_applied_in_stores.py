@@ -1,0 +1,173 @@
+"""How far stores have come, as a query process knows it: told by workers, and looked at where nobody tells."""
+
+import asyncio
+
+import pytest
+
+from events.log import LogUnavailable, Positions, TopicPartition
+from runtime.distributed.applied import BEHIND_S, Applied, Source
+from stores.redis.advances import MOST_OUTDATED, Advance
+from stores.sink import StoreUnavailable
+
+TWEETS = TopicPartition("tweets", 0)
+GRAPH = TopicPartition("graph", 0)
+
+
+class Stores:
+    """Two groups: `lists`, of tweets and the graph, and `counts`, of tweets alone."""
+
+    def __init__(self):
+        self.at = {"lists": Positions(), "counts": Positions()}
+        self.lost = set()
+        self.away = set()
+        self.ends = Positions()
+        self.log_away = False
+        self.hears = True
+        self.now = 100.0
+        self.outdated = []
+        self.applied = Applied(
+            {
+                "lists": Source(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
+                "counts": Source(frozenset({"tweets"}), lambda: self._ask("counts"), _nothing),
+            },
+            groups_of=lambda path: {"/lists": ("lists",), "/nothing": ()}.get(path, ("lists", "counts")),
+            settle=self._settle,
+            ends=self._ends,
+            hears=lambda: self.hears,
+            timer=lambda: self.now,
+        )
+        self.applied.on_outdated = lambda group, ids: self.outdated.append((group, ids))
+
+    async def _ask(self, group):
+        if group in self.away:
+            raise StoreUnavailable("away")
+        return Positions(self.at[group]), group in self.lost
+
+    async def _ends(self):
+        if self.log_away:
+            raise LogUnavailable("away")
+        return self.ends
+
+    async def _settle(self, positions, timeout):
+        return positions
+
+
+async def _nothing():
+    pass
+
+
+@pytest.fixture
+def stores():
+    return Stores()
+
+
+def told(start, end, *outdated):
+    return Advance(Positions({TWEETS: start}), Positions({TWEETS: end}), set(outdated))
+
+
+async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_topics_alone(stores):
+    wanted = Positions({TWEETS: 3, TopicPartition("personal", 0): 9})
+    reading = asyncio.ensure_future(stores.applied.wait_for(wanted, 5, "/lists"))
+    await asyncio.sleep(0)
+    stores.applied.heard("counts", told(0, 3))
+    await asyncio.sleep(0)
+    assert not reading.done()
+    stores.applied.heard("lists", told(0, 3))
+    assert await reading is True
+    assert await stores.applied.wait_for(wanted, 0, "/nothing") is True
+    assert await stores.applied.wait_for(Positions({GRAPH: 1}), 0.001, "/lists") is False
+
+
+async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores):
+    seen = []
+    reading = asyncio.ensure_future(stores.applied.wait_for(Positions({TWEETS: 1}), 5, "/lists"))
+    reading.add_done_callback(lambda _: seen.append(list(stores.outdated)))
+    await asyncio.sleep(0)
+    stores.applied.heard("lists", told(0, 1, "an id"))
+    await reading
+    await asyncio.sleep(0)
+    assert seen == [[("lists", {"an id"})]]
+
+
+async def test_a_gap_between_messages_makes_everything_of_the_group_outdated(stores):
+    stores.applied.heard("lists", told(0, 5))
+    stores.applied.heard("lists", told(7, 9, "an id"))
+    assert stores.outdated == [("lists", set()), ("lists", None)]
+
+
+async def test_what_a_store_has_and_nobody_tells_of_is_taken_at_the_second_look(stores):
+    stores.applied.heard("lists", told(0, 5))
+    stores.at["lists"] = Positions({TWEETS: 8})
+    await stores.applied.look()
+    assert stores.applied.positions["lists"] == Positions({TWEETS: 5})
+    assert ("lists", None) not in stores.outdated
+    await stores.applied.look()
+    assert stores.applied.positions["lists"] == Positions({TWEETS: 8})
+    assert stores.outdated[-1] == ("lists", None)
+
+
+async def test_a_message_between_two_looks_makes_nothing_else_outdated(stores):
+    stores.at["lists"] = Positions({TWEETS: 8})
+    await stores.applied.look()
+    stores.applied.heard("lists", told(0, 8, "an id"))
+    await stores.applied.look()
+    assert [ids for group, ids in stores.outdated if group == "lists"] == [{"an id"}]
+
+
+async def test_without_messages_a_look_is_enough(stores):
+    stores.hears = False
+    stores.at["lists"] = Positions({TWEETS: 8})
+    await stores.applied.look()
+    assert stores.applied.positions["lists"] == Positions({TWEETS: 8})
+    assert stores.outdated == [("lists", None)]
+
+
+async def test_a_store_that_was_emptied_is_where_it_says(stores):
+    stores.applied.heard("counts", told(0, 8))
+    stores.at["counts"] = Positions({TWEETS: 2})
+    await stores.applied.look()  # what was told before this look may be as old as what was lost
+    assert stores.applied.positions["counts"] == Positions({TWEETS: 2})
+
+
+async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_look(stores):
+    await stores.applied.look()
+    assert not stores.applied.behind("/lists")
+    stores.away.add("counts")
+    await stores.applied.look()
+    assert stores.applied.away("counts")
+    assert stores.applied.behind("/all")
+    assert not stores.applied.behind("/lists")
+    stores.away.clear()
+    stores.lost.add("counts")
+    await stores.applied.look()
+    assert stores.applied.behind("/all")
+    assert not stores.applied.away("counts")
+    stores.lost.clear()
+    await stores.applied.look()
+    assert not stores.applied.behind("/all")
+
+
+async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores):
+    stores.ends = Positions({TWEETS: 4})
+    await stores.applied.look_at_the_log()
+    await stores.applied.look()
+    assert not stores.applied.behind("/all")
+    stores.now += BEHIND_S + 1
+    stores.log_away = True  # what was noted stays
+    await stores.applied.look_at_the_log()
+    await stores.applied.look()
+    assert stores.applied.behind("/all")
+    stores.hears = False
+    stores.at = dict.fromkeys(stores.at, Positions({TWEETS: 4}))
+    await stores.applied.look()
+    assert not stores.applied.behind("/all")
+
+
+def test_messages_say_what_they_were_made_of():
+    advance = Advance(Positions({TWEETS: 3}), Positions({TWEETS: 9, GRAPH: 1}), {"one", "two"})
+    assert Advance.of(advance.message("lists")) == ("lists", advance)
+    later = Advance(Positions({TWEETS: 9}), Positions({TWEETS: 12}), {"three"})
+    both = advance.followed_by(later)
+    assert both == Advance(Positions({TWEETS: 3}), Positions({TWEETS: 12, GRAPH: 1}), {"one", "two", "three"})
+    many = Advance(Positions(), Positions({TWEETS: 9}), {str(n) for n in range(MOST_OUTDATED + 1)})
+    assert Advance.of(many.message("lists")) == ("lists", Advance(Positions(), Positions({TWEETS: 9}), None))
