@@ -36,7 +36,7 @@ test-fast: setup ## The tests for every edit, under a minute
 	$(BIN)/pytest -q -m "not slow" -n auto
 
 test: setup ## All tests, under 15 minutes
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
