@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from events.ids import AccountId, TweetId
 
 from .counts import AccountCounts, Counts, TweetCounts
+from .gathered_recommendations import MostFollowed
 
 
 class AvailableCounts:
@@ -27,3 +28,15 @@ class AvailableCounts:
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
         """The counters of accounts."""
         return {} if self._is_away() else await self._counts.of_accounts(accounts)
+
+
+class AvailableMostFollowed:
+    """The MostFollowed port: nobody, while it is known that the store is away."""
+
+    def __init__(self, most_followed: MostFollowed, is_away: Callable[[], bool]) -> None:
+        self._most_followed = most_followed
+        self._is_away = is_away
+
+    async def most_followed(self, limit: int) -> list[AccountId]:
+        """The accounts with the most followers."""
+        return [] if self._is_away() else await self._most_followed.most_followed(limit)

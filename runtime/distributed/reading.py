@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from stores.available_counts import AvailableCounts
+from stores.available_counts import AvailableCounts, AvailableMostFollowed
 from stores.cassandra.conversations import CassandraConversations
 from stores.cassandra.engagement import CassandraEngagement
 from stores.cassandra.graph import CassandraGraph
@@ -88,6 +88,8 @@ def readers(
         user_search=PostgresUserSearch(database),
         hashtag_search=PostgresHashtagSearch(database),
         notifications=CassandraNotifications(session, keyspace),
-        recommendations=GatheredRecommendations(users, graph, counts, RedisMostFollowed(redis, keys)),
+        recommendations=GatheredRecommendations(
+            users, graph, counts, AvailableMostFollowed(RedisMostFollowed(redis, keys), counts_away)
+        ),
         media=CassandraMedia(session, keyspace),
     )
