@@ -37,6 +37,10 @@ class Sink(Protocol):
         """Undo what was written since `begin`."""
         ...
 
+    async def check(self) -> None:
+        """Raise SinkMoved where the store is behind what this sink left there; for quiet times. Or StoreUnavailable."""
+        ...
+
     async def close(self) -> None:
         """Let go of what is its own, a connection say."""
         ...

@@ -12,9 +12,9 @@ from stores.cassandra.home_facts import CassandraFanOutFacts, FollowerCounts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.counts import NO_ACCOUNT_COUNTS
-from stores.home_timelines import Keeping
+from stores.home_timelines import Keeping, Progress
 from stores.redis.counts import RedisCounts
-from stores.sink import StoreUnavailable
+from stores.sink import SinkMoved, StoreUnavailable
 
 from .groups import HOME
 
@@ -39,6 +39,14 @@ class FanningOut:
     async def apply(self, records: Sequence[Record], positions: Positions) -> None:
         """Land one batch; what has landed already is noted event by event. Raises StoreUnavailable."""
         await self._fan_out.apply(records)
+
+    async def idle(self) -> bool:
+        """Look whether everything that has landed is still there. Raises SinkMoved, StoreUnavailable."""
+        landed = self._fan_out.landed
+        found = await self._fan_out.rows.progress(landed)
+        if any(found.get(place, Progress()).offset < progress.offset for place, progress in landed.items()):
+            raise SinkMoved(f"{self.name} is behind where it was left: its timelines are lost, or are from the past")
+        return False
 
     async def close(self) -> None:
         """Session and counters are others' as well."""

@@ -202,6 +202,7 @@ class PublishingSink:
         self.newest = sink.newest
         self.begin = sink.begin
         self.applying = sink.applying
+        self.check = sink.check
         self.close = sink.close
 
     def keep(self, news: Sequence[New]) -> None:

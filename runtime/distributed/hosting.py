@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp
 
@@ -103,6 +103,14 @@ class Stores:
             await self.pool.close()
 
 
+class Hosts(Hosted, Protocol):
+    """What a process hosts: processors that also do something between batches, and say whether there was any."""
+
+    async def idle(self) -> bool:
+        """Do it. Raises SinkMoved where their sink is not where they left it, StoreUnavailable."""
+        ...
+
+
 class HostedGroup:
     """A group as a worker hosts it."""
 
@@ -123,8 +131,10 @@ class HostedGroup:
         """Let go of the sink."""
         await self._group.sink.close()
 
-    async def settle(self) -> bool:
-        """Land some of what is no single record's doing; whether there was any."""
+    async def idle(self) -> bool:
+        """Look whether the sink is where it was left, and land some of what is no single record's doing; whether there
+        was any. Raises SinkMoved."""
+        await self._group.sink.check()
         return await self._group.settle()
 
 
@@ -132,7 +142,7 @@ class Hosting:
     """A role that hosts processors, a worker each; `make` makes them of the stores."""
 
     def __init__(
-        self, name: str, settings: Settings, make: Callable[[Stores, KafkaPublisher | None], list[Hosted]]
+        self, name: str, settings: Settings, make: Callable[[Stores, KafkaPublisher | None], list[Hosts]]
     ) -> None:
         self.name = name
         self._settings = settings
@@ -140,7 +150,7 @@ class Hosting:
         self.stores = Stores(settings)
         self._publisher: KafkaPublisher | None = None
         self._announcing: Announcing | None = None
-        self.hosted: list[Hosted] = []
+        self.hosted: list[Hosts] = []
         self._workers: dict[str, FaustWorker] = {}
         self._pausing: dict[str, Pausing] = {}
         self._stopping = False
@@ -155,7 +165,7 @@ class Hosting:
             self._announcing = Announcing(self.stores.redis, channel_of(self._settings.topic_prefix))
         self.hosted = self._make(self.stores, self._publisher)
 
-    def _worker(self, hosted: Hosted) -> FaustWorker:
+    def _worker(self, hosted: Hosts) -> FaustWorker:
         assert self._settings.kafka_url is not None
         applied = metrics.APPLIED.labels(hosted.name)
 
@@ -177,7 +187,7 @@ class Hosting:
             batch=self._settings.worker_batch,
             session_s=self._settings.worker_session_s,
             on_advance=advanced,
-            idle=partial(pausing.between, hosted.settle) if isinstance(hosted, HostedGroup) else None,
+            idle=partial(pausing.between, hosted.idle),
         )
 
     async def _decode(self, messages: Sequence[Message]) -> list[Record]:
@@ -209,7 +219,7 @@ class Hosting:
         for task in tasks:
             task.result()
 
-    async def _host(self, hosted: Hosted) -> None:
+    async def _host(self, hosted: Hosts) -> None:
         """Host processors; again from where their sink stands where that is not as it was left: wiped, say."""
         while not self._stopping:
             worker = self._workers[hosted.name] = self._worker(hosted)
@@ -251,7 +261,7 @@ def _headers(headers: Any) -> list[tuple[str, bytes | None]]:
 def projecting(settings: Settings) -> Hosting:
     """The role of the projectors: what Cassandra, Redis and PostgreSQL keep of the source topics."""
 
-    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosted]:
+    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosts]:
         assert stores.cassandra is not None
         assert stores.redis is not None
         assert stores.reader is not None
@@ -270,7 +280,7 @@ def projecting(settings: Settings) -> Hosting:
 def streaming(settings: Settings) -> Hosting:
     """The role of the streams: what is derived of the source topics."""
 
-    def make(stores: Stores, published: KafkaPublisher | None) -> list[Hosted]:
+    def make(stores: Stores, published: KafkaPublisher | None) -> list[Hosts]:
         assert stores.cassandra is not None
         assert published is not None
         return [

@@ -19,6 +19,7 @@ from events.ids import from_bytes, timestamp, to_bytes
 from events.log import Positions, Record, TopicPartition
 from events.topics import TOPICS
 
+from ..sink import SinkMoved
 from .address import checked
 from .session import CassandraSession, Parameters
 
@@ -53,10 +54,12 @@ class CassandraSink:
         self.within: dict[Hashable, Any] = {}
         """What rows of this batch say, for those who read in the same batch."""
         self._stamp: int | None = None
+        self._left = Positions()
 
     async def positions(self) -> Positions:
         """How far the group's effects reach. Raises StoreUnavailable."""
         self._forget()
+        self._left = Positions()
         rows = await self.session.read(self._positions, (self.consumers,))
         return Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
 
@@ -129,11 +132,19 @@ class CassandraSink:
             await self.abandon()
             raise
         self._remember(newest)
+        self._left = self._left.merged(positions)
         self._clear()
 
     async def abandon(self) -> None:
         """Forget the batch: nothing of it was sent."""
         self._forget()
+
+    async def check(self) -> None:
+        """Raise SinkMoved where the group's positions are behind what this sink left. Also StoreUnavailable."""
+        rows = await self.session.read(self._positions, (self.consumers,))
+        found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
+        if not found.covers(self._left):
+            raise SinkMoved(f"{self.consumers} stands at {found}, and was left at {self._left}")
 
     async def close(self) -> None:
         """The session is others' as well."""

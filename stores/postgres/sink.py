@@ -21,7 +21,7 @@ from events.first_copies import Entity
 from events.log import Positions, Record, TopicPartition
 from events.topics import BY_NUMBER, TOPICS
 
-from ..sink import StoreUnavailable
+from ..sink import SinkMoved, StoreUnavailable
 from .database import AWAY, Connection, Database, Values, available
 
 _POSITIONS = "SELECT topic, partition, next FROM positions WHERE consumers = %s"
@@ -134,6 +134,13 @@ class PostgresSink:
                 await connection.execute("ROLLBACK")
         except psycopg.Error:
             await self.close()  # the server undoes what nobody commits
+
+    async def check(self) -> None:
+        """Raise SinkMoved where the group's positions are behind what this sink left. Also StoreUnavailable."""
+        rows = await self._ask(_POSITIONS, (self.consumers,))
+        found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
+        if self._known is not None and not found.covers(self._known):
+            raise SinkMoved(f"{self.consumers} stands at {found}, and was left at {self._known}")
 
     async def close(self) -> None:
         """Let go of the connection; the next call makes another one."""

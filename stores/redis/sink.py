@@ -199,6 +199,8 @@ class RedisSink:
 
         Other workers may have taken their partitions further.
         """
+        if not self._epoch:
+            return
         epoch, positions, _ = await held(self._client, self.keys)
         if epoch != self._epoch or not positions.covers(self._at):
             raise SinkMoved(f"{self.keys.name} stands at {positions}, and was left at {self._at}")

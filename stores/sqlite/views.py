@@ -241,5 +241,8 @@ class SqliteSink:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    async def check(self) -> None:
+        """Whoever owns the file is the only one who writes to it."""
+
     async def close(self) -> None:
         """The connection is others' as well."""
