@@ -73,6 +73,11 @@ class CassandraSinks:
         """What is there for others to read."""
         return sorted(text for (text,) in self._run(f"SELECT text FROM {self._direct.keyspace}.notes"))
 
+    def lose(self):
+        """Nothing is there any more."""
+        for table in ("positions", "newest", "notes"):
+            self._run(f"TRUNCATE {self._direct.keyspace}.{table}")
+
     def fill(self):
         """There is no telling a node that its disk is full; to the sink, one that cannot be reached is the same."""
         self._link.cut()

@@ -66,6 +66,10 @@ class PostgresSinks:
         """What is there for others to read."""
         return [text for (text,) in self._ask("SELECT text FROM notes ORDER BY text")]
 
+    def lose(self):
+        """Nothing is there any more."""
+        self._ask("TRUNCATE positions, newest, notes")
+
     def fill(self):
         """Have the server say what it says when its disk is full."""
         self._ask(_FULL)

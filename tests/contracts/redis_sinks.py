@@ -77,6 +77,11 @@ class RedisSinks:
         assert all(self._direct.hgetall(key) == {b"times": b"1"} for key in keys if ":note:" in key)
         return sorted(noted)
 
+    def lose(self):
+        """Nothing is there any more."""
+        for key in self._direct.scan_iter(match=f"{{{self._name}-*"):
+            self._direct.delete(key)
+
     def fill(self):
         """A Redis without memory is full for all who use it; to the sink, one that cannot be reached is the same."""
         self._link.cut()

@@ -7,7 +7,7 @@ from redis_sinks import RedisSinks
 
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
-from stores.sink import StoreUnavailable
+from stores.sink import SinkMoved, StoreUnavailable
 from stores.sqlite.views import SqliteSink, Tables, Views
 
 TWEETS, GRAPH = TopicPartition("tweets", 0), TopicPartition("graph", 3)
@@ -133,6 +133,26 @@ async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store):
     assert store.notes() == ["one"]
     assert await store.sink.positions() == {TWEETS: 7}
     assert await store.sink.newest([ALICE]) == {ALICE: ONE}
+
+
+async def test_a_sink_that_is_where_it_was_left_says_nothing(store):
+    await store.sink.check()
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await store.sink.check()
+    store.restart()
+    await store.sink.check()
+
+
+@pytest.mark.parametrize("store", [pytest.param(e, marks=pytest.mark.engines) for e in ENGINES], indirect=True)
+async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store):
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    store.lose()
+    with pytest.raises(SinkMoved):
+        await store.sink.check()
+    assert await store.sink.positions() == {}
+    await store.sink.check()
+    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    assert store.notes() == ["one"]
 
 
 async def test_groups_have_positions_and_newest_ids_of_their_own(store):
