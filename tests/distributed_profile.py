@@ -16,9 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from command_api.postgres.migrating import migrate as migrate_decisions
 from events.event import Event
 from events.ids import Clock, Randomness
 from events.kafka.topics import apply, partitions_of
@@ -34,7 +36,7 @@ from stores.cassandra.migrating import migrate
 from stores.cassandra.session import connected
 from stores.postgres.database import Database
 from tests.on_kafka import admin_of, delete_topics, own_prefix
-from tests.on_postgres import a_database, on_another_loop, template
+from tests.on_postgres import a_database, on_another_loop
 
 NOT_EMPTIED = frozenset({"migrations"})
 
@@ -49,13 +51,17 @@ class Ground:
         self.address = dataclasses.replace(Address.parse(engines["cassandra"]), keyspace=keyspace)
         self.master_key = directory / "master.key"
         MasterKeys.generate().save(self.master_key)
+        self.template = keyspace
+        with psycopg.connect(engines["postgres"], autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {self.template}")
         self._cluster, self._session = None, None
         on_another_loop(self._make)
 
     async def _make(self) -> None:
+        url = make_conninfo(self.engines["postgres"], dbname=self.template)
+        await migrate_decisions(url)
+        await Database(url).migrate()
         await migrate(self.address)
-        name = template(self.engines["postgres"])
-        await Database(make_conninfo(self.engines["postgres"], dbname=name)).migrate()
         self._cluster, self._session = connected(self.address)
         self._session.execute(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false", timeout=60)
         found = self._session.execute(
@@ -76,6 +82,8 @@ class Ground:
         """Remove what is in no directory."""
         self._session.execute(f"DROP KEYSPACE {self.address.keyspace}", timeout=120)
         self._cluster.shutdown()
+        with psycopg.connect(self.engines["postgres"], autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {self.template} WITH (FORCE)")
 
     def settings(self, database: str, prefix: str, **chosen: Any) -> Settings:
         """The settings of a profile on this ground."""
@@ -99,6 +107,7 @@ class DistributedProfile:
         self._hosting: list[Hosting] = [projecting(settings), streaming(settings)]
         self._started: list[Any] = []
         self._positions = Positions()
+        self._background: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Start every role."""
@@ -149,7 +158,8 @@ class DistributedProfile:
 
     async def close(self) -> None:
         """Stop every role."""
-        self._background.cancel()
+        if self._background is not None:
+            self._background.cancel()
         for role in reversed(self._started):
             await role.stop()
 
@@ -175,7 +185,7 @@ async def opened(
     await asyncio.gather(
         apply(admin_of(ground.servers), partitions=partitions, prefix=prefix), asyncio.to_thread(ground.empty)
     )
-    with a_database(ground.engines["postgres"], like=template(ground.engines["postgres"])) as database:
+    with a_database(ground.engines["postgres"], like=ground.template) as database:
         profile = DistributedProfile(ground.settings(database, prefix, **chosen), clock, randomness)
         try:
             await profile.start()

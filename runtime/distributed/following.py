@@ -28,11 +28,11 @@ class Following:
     """The role that `make` makes, as the pointers are."""
 
     def __init__(self, settings: Settings, make: Callable[[Settings], Role]) -> None:
-        required(settings, "postgres_url")
-        assert settings.postgres_url is not None
         self._settings = settings
         self._make = make
-        self._role = make(settings)
+        self._role = make(settings)  # which says all that is missing in the settings
+        required(settings, "postgres_url")
+        assert settings.postgres_url is not None
         self.name = self._role.name
         self._pointers = Pointers(settings.postgres_url.get_secret_value())
         self._seen: Mapping[str, Pointer] = {}

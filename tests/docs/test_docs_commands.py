@@ -29,6 +29,7 @@ SHOWN = {
 """Languages of blocks that are not run, with the reason."""
 
 _PROCESSES = "tests/integration/test_{command,query}_process.py, test_worker_processes.py run it on their own engines"
+_REBUILDS = "tests/integration/test_distributed_{verify_processes,rebuild}.py run it on their own engines"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
@@ -41,6 +42,9 @@ NOT_RUN: dict[str, str] = {
     "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PROCESSES,
     "minitwitter migrate": _PROCESSES,
     "minitwitter topics apply": _PROCESSES,
+    "minitwitter verify": _REBUILDS,
+    "minitwitter rebuild counts": _REBUILDS,
+    "minitwitter rebuild counts --back": _REBUILDS,
     "minitwitter serve query --port 8000": _PROCESSES,
     "minitwitter serve command --port 8001": _PROCESSES,
     "minitwitter work projectors --port 8002": _PROCESSES,

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -54,10 +56,9 @@ async def wait_for(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    place = tmp_path_factory.mktemp("edge")
-    for made in (place, *place.parents[:2]):
-        made.chmod(0o755)  # a worker of nginx is another user
+def edge() -> Iterator[Edge]:
+    place = Path(tempfile.mkdtemp(prefix="minitwitter-edge-"))
+    place.chmod(0o755)  # a worker of nginx is another user
     command, query = free_ports(2)
     processes = {}
     for side, port in (("command", command), ("query", query)):
@@ -82,6 +83,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     finally:
         running.kill("nginx")
         kill(processes.values())
+        shutil.rmtree(place)
 
 
 @pytest.fixture

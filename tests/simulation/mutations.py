@@ -153,7 +153,7 @@ def derived_records_are_kept_after_their_effects() -> Iterator[Any]:
 def token_is_honoured_early() -> Iterator[Any]:
     """A read with a token goes ahead before the read models have come so far."""
 
-    async def wait_for(self: Applied, positions: Positions, timeout: float) -> bool:
+    async def wait_for(self: Applied, positions: Positions, timeout: float, path: str) -> bool:
         return True
 
     yield patch.object(Applied, "wait_for", wait_for)

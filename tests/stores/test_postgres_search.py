@@ -41,6 +41,7 @@ from tests.stores.on_postgres import (
     pages,
 )
 
+SEARCHES = ["search", "user_search", "hashtag_search"]
 pytestmark = pytest.mark.engines
 
 WORDS = ("a", "b", "cc", "b-b", "C", "Größe", "東京", "é", "😀", "@cc1", "@ada")
@@ -194,7 +195,7 @@ async def test_a_digest_tells_of_a_row_that_is_missing(index: OnPostgres) -> Non
             await connection.execute(f"DELETE FROM {table}".encode())
     after = await digests(index.database)
 
-    assert all(before[model] != after[model] for model in before)
+    assert [model for model in before if before[model] != after[model]] == SEARCHES
 
 
 async def test_what_is_deleted_leaves_no_row_behind(index: OnPostgres) -> None:
@@ -204,11 +205,8 @@ async def test_what_is_deleted_leaves_no_row_behind(index: OnPostgres) -> None:
     assert (await digests(index.database))["search"][0] == 1 + 5  # early, sao, two tags, the author
     await apply(index.group, [told.tell(TweetDeleted(tweet=tweet_id(1), author=PEOPLE[0]))])
 
-    assert {model: rows for model, (rows, _) in (await digests(index.database)).items()} == {
-        "search": 0,
-        "user_search": 0,
-        "hashtag_search": 0,
-    }
+    found = await digests(index.database)
+    assert [found[model][0] for model in SEARCHES] == [0, 0, 0]
 
 
 async def test_a_word_too_long_for_an_index_is_found_like_any_other(index: OnPostgres) -> None:
