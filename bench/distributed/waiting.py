@@ -65,6 +65,9 @@ class WaitingSink:
     async def abandon(self) -> None:
         """Nothing to undo."""
 
+    async def check(self) -> None:
+        """Nobody but these workers writes here."""
+
     async def close(self) -> None:
         """The connection is another's."""
 
