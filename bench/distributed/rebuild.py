@@ -47,6 +47,7 @@ class Timed:
         self.begin = sink.begin
         self.applying = sink.applying
         self.abandon = sink.abandon
+        self.check = sink.check
         self.close = sink.close
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:

@@ -17,14 +17,13 @@ from events.ids import AccountId, TweetId
 from events.kafka.producing import KafkaPublisher
 from events.log import Positions, Record
 from projectors.counts import Counts
-from runtime.distributed.hosting import HostedGroup, Hosting, Stores
+from runtime.distributed.hosting import HostedGroup, Hosting, Hosts, Stores
 from runtime.distributed.process import Process
 from runtime.processing import Group
 from runtime.settings import Settings, load
 from runtime.telemetry import configure
 from stores.counts import AccountCounter, TweetCounter
 from stores.redis.connection import Client
-from streams.faust_worker import Hosted
 
 NAME = "waiting"
 WAIT_S = 0.002
@@ -85,7 +84,7 @@ class Dropped:
 def waiting(settings: Settings) -> Hosting:
     """The role."""
 
-    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosted]:
+    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosts]:
         assert stores.redis is not None
         sink = WaitingSink(stores.redis, key_of(settings.topic_prefix))
         return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
