@@ -19,7 +19,7 @@ FILE: Final = Path(__file__).parent / "capacity.toml"
 
 
 class Given(NamedTuple):
-    """A figure that goes in. `kind` is measured, goal, setting, published or assumed."""
+    """A figure that goes in. `kind` is measured, setting, published or assumed."""
 
     value: float
     unit: str
