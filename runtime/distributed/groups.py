@@ -14,6 +14,7 @@ from events.first_copies import Entity
 from events.log import New, Positions, TopicPartition
 from events.partitioning import partition_of
 from events.publishing import Publisher, outgoing
+from events.topics import DERIVED
 from projectors.conversations import Conversations
 from projectors.counts import Counts
 from projectors.engagement import Engagement
@@ -66,7 +67,7 @@ from streams.trends import Trends as TrendsStream
 TIMELINES, COUNTS, SEARCH, STREAMS, HOME = "timelines", "counts", "search", "streams", "home"
 TRENDS = "trends"
 TOPICS: Mapping[str, frozenset[str]] = {
-    group: frozenset().union(*(each.topics() for each in processors))
+    group: frozenset().union(*(each.topics() for each in processors)).difference(DERIVED)
     for group, processors in {
         TIMELINES: (
             Users,
@@ -81,7 +82,14 @@ TOPICS: Mapping[str, frozenset[str]] = {
         ),
         COUNTS: (Counts,),
         SEARCH: (Search, UserSearch, HashtagSearch),
-        STREAMS: (NotificationsStream, SentimentStream, PublicTweetsStream),
+        STREAMS: (
+            Notifications,
+            Sentiment,
+            PublicTweets,
+            NotificationsStream,
+            SentimentStream,
+            PublicTweetsStream,
+        ),
     }.items()
 }
 """The source topics of each group, for those who want to know how far it is and do not run it."""
