@@ -305,6 +305,7 @@ class World:
         self.url = url
         self.masters = masters
         self.clock = Clock()
+        self.partitions = partitions
         self.log = Log(directory / "log", self.clock, partitions)
         self.processes = []
 

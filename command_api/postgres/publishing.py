@@ -33,6 +33,8 @@ class Publishing:
         self._pool = pool
         self._publisher = publisher
         self._bound_s = bound_s
+        self.newest = 0
+        """The highest number of a row that this process wrote."""
         self._published: dict[int, str] = {}
         self._handed_back: set[int] = set()
         self._flying: dict[int, Flight] = {}
@@ -48,6 +50,7 @@ class Publishing:
     async def publish(self, flight: Flight, rows: Sequence[Row]) -> Positions:
         """Publish what a command wrote; its positions. Rows that were handed back are there as rows of the outbox."""
         numbers = [number for number, _ in rows]
+        self.newest = max(self.newest, *numbers)
         positions = None
         self._flying.update(dict.fromkeys(numbers, flight))
         try:

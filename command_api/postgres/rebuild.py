@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from events.digest import unordered_digest
 from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.partitioning import partition_of
 from events.topics import TOPICS, Kind
 
 from ..decision_state import DecisionState
@@ -166,6 +167,29 @@ async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, 
     async with _alone(pool) as connection:
         [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
         return await _fold(log, connection, email_key, Positions.parse(text), until, lambda events: None, limit)
+
+
+async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
+    """Those ends of the sources' `partitions` that nothing decided here reaches: what a restore forgot.
+
+    None on a database that was never restored, a moment after it published. Partitions that rows wait for may be
+    further than is noted, and say nothing. Costs a look at every row of the outbox, an hour's.
+    """
+    async with available(), pool.connection() as connection:
+        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
+        published = await select(
+            connection,
+            "SELECT split_part(position, ':', 1), max(split_part(position, ':', 2)::bigint)"
+            " FROM outbox, string_to_table(positions, ',') AS position GROUP BY 1",
+        )
+        waiting = await select(connection, "SELECT DISTINCT topic, key FROM outbox WHERE published IS NULL")
+    known = Positions.parse(text).merged(Positions.parse(",".join(f"{place}:{end}" for place, end in published)))
+    unsure = {TopicPartition(topic, partition_of(key, partitions)) for topic, key in waiting}
+    return Positions(
+        (place, end)
+        for place, end in ends.items()
+        if place.topic in SOURCES and end > known.get(place, 0) and place not in unsure
+    )
 
 
 @asynccontextmanager

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
 from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
-from command_api.postgres.connections import Pool, open_pool, run
+from command_api.postgres.connections import Connection, Pool, open_pool, run, select
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
+from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, lacking
 from command_api.postgres.store import PostgresCommandStore
+from events.codec import Codec
 from events.ids import Clock, HybridClock, Randomness, wall_clock
 from events.kafka import topics
+from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
 from events.log import LogUnavailable, NotSetUp
 from events.sealing import MasterKeys, Sealer
 from runtime.settings import BadSettings, Settings
+from runtime.telemetry import logger
 
 from .authenticating import Authenticating
 from .process import required
@@ -34,6 +39,14 @@ LINGER_MS = 1.0
 
 TOPICS_SETTLE_S = (0.2, 0.5, 1.0, 2.0)
 """A broker may hear of topics that were just made a moment after the one that made them."""
+
+
+NOTED_S = (0.1, 0.4, 1.0, 2.5)
+"""Within these seconds what was published is noted, by whoever did it or by the relay after them."""
+
+
+class Restored(Exception):
+    """The database went back to what it was; what was decided since stands in the log alone."""
 
 
 class NotMigrated(NotSetUp):
@@ -87,6 +100,15 @@ async def check_migrated(pool: Pool) -> None:
         raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
 
 
+async def newest_row(pool: Pool) -> int:
+    """The number of the newest row that the outbox ever had. Raises LogUnavailable."""
+
+    async def ask(connection: Connection) -> list[tuple[Any, ...]]:
+        return await select(connection, "SELECT last_value FROM pg_sequences WHERE sequencename = 'outbox_number_seq'")
+
+    return sum(int(value or 0) for (value,) in await run(pool, ask))
+
+
 class Deciding:
     """Everything that decides, once `start` has come to its end."""
 
@@ -103,6 +125,7 @@ class Deciding:
         self.store: PostgresCommandStore
         self._publisher: KafkaPublisher | None = None
         self._opened = False
+        self._newest_row = 0
         self._detail = ""
 
     async def start(self) -> None:
@@ -116,9 +139,10 @@ class Deciding:
         email_key = await self.who.keys.secret("email")
         if self._publisher is None:
             self._publisher = publisher(self.settings, linger_ms=LINGER_MS)
+        self._publishing = Publishing(self.pool, self._publisher)
         store = PostgresCommandStore(
             self.pool,
-            Publishing(self.pool, self._publisher),
+            self._publishing,
             self.who.keys,
             Answers(email_key, asking_credentials(email_key)),
             email_key,
@@ -129,8 +153,39 @@ class Deciding:
             revoked=self.who.revocations.add,
             most_waiting=self.settings.max_waiting_records,
         )
+        await self._catch_up(email_key)
         await store.start()
+        self._newest_row = await newest_row(self.pool)
         self.store = store
+
+    async def _catch_up(self, email_key: bytes) -> None:
+        """Fold what Kafka has and the decision state has not, as after a restore from a backup.
+
+        Raises LogUnavailable also where rows of the outbox have to be published before.
+        """
+        settings = self.settings
+        assert settings.kafka_url is not None
+        reader = KafkaLogReader(
+            brokers(settings.kafka_url),
+            topics.partitions_of(partitions=settings.topic_partitions),
+            Codec(self.who.keys.sealer),
+            self.who.keys,
+            prefix=settings.topic_prefix,
+        )
+        try:
+            ends = await reader.ends()
+            for patience_s in NOTED_S:
+                if not await lacking(self.pool, ends, settings.topic_partitions):
+                    return
+                await asyncio.sleep(patience_s)  # others note what they published a moment later
+            log = logger("minitwitter.deciding")
+            log.warning("the decision state lacks what stands in the log; folding it", ends=str(ends))
+            folded = await catch_up(reader, self.pool, email_key, ends)
+            log.warning("folded", events=folded)
+        except OutboxNotEmpty as error:
+            raise LogUnavailable(str(error)) from error
+        finally:
+            await reader.close()
 
     async def run(self) -> None:
         """Look after what other processes do, and forget what is old, until cancelled."""
@@ -141,6 +196,13 @@ class Deciding:
             await asyncio.sleep(FORGET_S)
             try:
                 await self.store.forget_old_answers()
+                written = max(self._newest_row, self._publishing.newest)
+                newest = await newest_row(self.pool)
+                if newest < written:
+                    raise Restored(
+                        "PostgreSQL is from the past: its outbox was further; a new start folds what is lacking"
+                    )
+                self._newest_row = newest
                 self._detail = ""
             except LogUnavailable as error:
                 self._detail = str(error)

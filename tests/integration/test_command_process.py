@@ -4,8 +4,10 @@ import asyncio
 import time
 
 import httpx
+import psycopg
 import pytest
 from installation import SOON, Installation, post, ready, register
+from psycopg.conninfo import conninfo_to_dict
 
 from bench.served import free_port
 from events.accounts import AccountRegistered
@@ -147,3 +149,53 @@ def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres, redis):
         done = installation.command(*words)
         assert done.returncode == 2
         assert "MINITWITTER_KAFKA_URL, MINITWITTER_POSTGRES_URL" in done.stderr
+
+
+def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_decided(installation, postgres):
+    """Restored under a process that runs, which ends and says so; started again it knows what it had forgotten."""
+    name = conninfo_to_dict(installation.url)["dbname"]
+    with installation.process("serve", "command") as (process, client):
+        ready(process, client)
+        ada = register(client, "ada")
+        assert post(client, ada, "before").status_code == 201
+        until_noted(installation)
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            connection.execute(f"CREATE DATABASE {name}_backup TEMPLATE {name}")
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        tweet = posted(client, ada, "after")
+        assert client.post(f"/api/v1/tweets/{tweet}/like", headers=ada).status_code == 204
+        until_noted(installation)
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            connection.execute(f"ALTER DATABASE {name} RENAME TO {name}_lost")
+            connection.execute(f"ALTER DATABASE {name}_backup RENAME TO {name}")
+        assert process.wait(SOON) != 0
+        assert "is from the past" in process.told()
+    with installation.process("serve", "command") as (process, client):
+        ready(process, client)
+        likes = client.post(f"/api/v1/tweets/{tweet}/like", headers=ada)
+        assert likes.status_code == 204, likes.text
+        assert client.delete(f"/api/v1/tweets/{tweet}", headers=ada).status_code == 204
+    events = asyncio.run(installation.events())
+    assert [record.type for record in events if record.topic == "engagement"] == ["TweetLiked"]
+
+
+def posted(client, bearer, text):
+    """The id of a tweet, posted once the server is back."""
+    deadline = time.monotonic() + SOON
+    while (answer := post(client, bearer, text, key=text)).status_code != 201:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
+    return answer.json()["id"]
+
+
+def until_noted(installation):
+    """Wait until every row of the outbox is known to be published."""
+    deadline = time.monotonic() + SOON
+    with psycopg.connect(installation.url, autocommit=True) as connection:
+        while connection.execute("SELECT count(*) FROM outbox WHERE published IS NULL").fetchone() != (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

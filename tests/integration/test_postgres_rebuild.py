@@ -9,11 +9,18 @@ from on_postgres import World, a_database, template
 from command_api.credentials import PasswordOf, SetPassword
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
-from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, noted_positions, rebuild_decision_state
+from command_api.postgres.rebuild import (
+    SOURCES,
+    OutboxNotEmpty,
+    catch_up,
+    lacking,
+    noted_positions,
+    rebuild_decision_state,
+)
 from command_api.postgres.rows import STATE_TABLES
 from command_api.sqlite.rows import STATE_TABLES as SQLITE_TABLES
 from events.ids import ActivityId
-from events.log import CorruptLog, LogUnavailable, New, TopicPartition
+from events.log import CorruptLog, LogUnavailable, New, Positions, TopicPartition
 from tests.contracts.commands import (
     ALICE,
     BOB,
@@ -107,6 +114,16 @@ async def test_copies_in_the_log_are_folded_once(world, system):
     assert system.snapshot().digest == before
 
 
+async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_gap(world, system):
+    assert not await lacking(system.pool, await world.log.log.ends(), world.partitions)
+    world.log.away = True
+    await post(system)[1]
+    further = Positions((place, end + 1) for place, end in (await world.log.log.ends()).items())
+    waited_for = set(further) - set(await lacking(system.pool, further, world.partitions))
+    assert [place.topic for place in waited_for if place.topic in SOURCES] == ["tweets"]
+    world.log.away = False
+
+
 async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(postgres, world, system):
     """Ids, names and versions of the time since are known again before anything is decided."""
     async with system.pool.connection() as connection:
@@ -124,7 +141,9 @@ async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(p
         await restored.opened()
         assert restored.snapshot().digest != lived.digest
         ends = await world.log.log.ends()
+        assert await lacking(restored.pool, ends, world.partitions)
         assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends, limit=4) > 5
+        assert not await lacking(restored.pool, ends, world.partitions)
         assert restored.snapshot().digest == lived.digest
         assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends) == 0
         assert (await follow(restored, ALICE, BOB)).answer.body == b""
