@@ -35,7 +35,7 @@ check: setup ## Style, types, layers, schemas, documentation
 test-fast: setup ## The tests for every edit, under a minute
 	$(BIN)/pytest -q -m "not slow" -n auto
 
-test: setup ## All tests, under 15 minutes
+test: setup ## All tests, those on the real engines among them; some 20 minutes on two cores
 	$(BIN)/pytest -q -n auto --dist loadfile
 
 simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000
