@@ -104,9 +104,14 @@ async def newest_row(pool: Pool) -> int:
     """The number of the newest row that the outbox ever had. Raises LogUnavailable."""
 
     async def ask(connection: Connection) -> list[tuple[Any, ...]]:
-        return await select(connection, "SELECT last_value FROM pg_sequences WHERE sequencename = 'outbox_number_seq'")
+        return await select(
+            connection,
+            "SELECT coalesce(max(last_value), 0) FROM pg_sequences"
+            " WHERE (schemaname, sequencename) = (current_schema(), 'outbox_number_seq')",
+        )
 
-    return sum(int(value or 0) for (value,) in await run(pool, ask))
+    [(newest,)] = await run(pool, ask)
+    return int(newest)
 
 
 class Deciding:
