@@ -330,7 +330,9 @@ async def test_an_append_wakes_who_waits_beside_the_process(system, log):
 async def test_readers_beside_the_process_read_what_its_readers_read(system, log):
     await log.append([registered(system, account) for account in ACCOUNTS])
     await log.append([posted(system, account) for account in ACCOUNTS])
-    assert await everything(system.elsewhere(), 3) == await everything(log, 3)
+    read, here = await everything(system.elsewhere(), 3), await everything(log, 3)
+    # Which partition is read first is no promise.
+    assert {place: list(records) for place, records in by_partition(read)} == dict(by_partition(here))
 
 
 async def test_nobody_reads_what_is_not_durable_yet(system, log):

@@ -329,11 +329,20 @@ async def test_a_server_that_is_killed_comes_back_empty_and_is_counted_anew(runn
 
 
 class ClusterEngine(RedisEngine):
-    """A cluster of one: it refuses whatever touches two hash slots."""
+    """A cluster of one: it refuses whatever touches two hash slots. Its second port is one that is free, too."""
+
+    ports = ("redis", "bus")
 
     def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
         (own,) = super().servers(cache, directory, ports)
-        return [Server(own.name, [*own.argv, "--cluster-enabled", "yes"], own.directory, own.ready)]
+        return [
+            Server(
+                own.name,
+                [*own.argv, "--cluster-enabled", "yes", "--cluster-port", str(ports[0]["bus"])],
+                own.directory,
+                own.ready,
+            )
+        ]
 
 
 async def test_the_keys_of_a_script_share_a_hash_slot(running: Running, name: str) -> None:
