@@ -25,23 +25,24 @@ _MINUTE_MS = 60_000
 class MediaSide:
     """What both sides of the application need for media. `secret` signs the addresses of the folder.
 
-    `longer` are the paths that take more than a usual body; `root_routers` stand outside of the API.
+    `longer` are the paths that take more than a usual body. Outside of the API stand `store_routers`, the folder's own,
+    and with them, where media are read, `root_routers`.
     """
 
     def __init__(self, settings: Settings, *, secret: bytes, clock: Clock, randomness: Randomness) -> None:
         chosen = settings.media
         self.checking = Checking(most_pixels=chosen.max_pixels, threads=chosen.threads, waiting=chosen.uploads_at_once)
         self.objects: Objects
-        routers: list[APIRouter] = [media_files]
+        self.store_routers: Sequence[APIRouter] = ()
         if chosen.s3 is None:
             folder = LocalObjects(chosen.folder or settings.data / "media", secret, clock, randomness)
             self.objects = folder
-            routers.append(media_store(folder))
+            self.store_routers = (media_store(folder),)
         else:
             from stores.s3.objects import Location, S3Objects  # its client is installed with the distributed profile
 
             self.objects = S3Objects(Location.parse(chosen.s3.get_secret_value()), public=chosen.s3_public)
-        self.root_routers: Sequence[APIRouter] = routers
+        self.root_routers: Sequence[APIRouter] = (media_files, *self.store_routers)
         a_day = settings.rate_limits.uploads_a_day
         self.uploads = Uploads(
             objects=self.objects,

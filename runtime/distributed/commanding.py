@@ -85,7 +85,7 @@ class Commanding:
                 query=None,
                 routers=COMMAND_ROUTERS,
                 limits=limits,
-                root_routers=(jwks(who.signing_keys.jwks),),
+                root_routers=(jwks(who.signing_keys.jwks), *media.store_routers),
                 authenticate=who.authenticator().authenticate,
                 new_id=HybridClock(clock, deciding.randomness, drift_ms=inf).issue,
                 applied=NothingToApply(),

@@ -90,12 +90,12 @@ class Querying:
         return self.reading.application(lambda: list(self.parts()))
 
     def parts(self) -> Sequence[Part]:
-        """What feeds the read models. Only a store without which nothing can be read keeps it from serving."""
+        """What it reads from. Only Cassandra keeps it from serving: without the others most reads go on."""
         if self._reading is None:
             return []
         applied = self._reading.applied
         return [
-            Part("postgres", not self._reading.who.detail, self._reading.who.detail),
+            Part("postgres", True, self._reading.who.detail),
             *(
                 Part(group, group not in (TIMELINES, HOME) or not applied.away(group), applied.detail(group))
                 for group in applied.positions

@@ -199,3 +199,14 @@ def until_noted(installation):
         while connection.execute("SELECT count(*) FROM outbox WHERE published IS NULL").fetchone() != (0,):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_files_for_a_folder_of_media_are_taken_where_everything_is_written(installation):
+    with installation.process("serve", "command") as (process, client):
+        ready(process, client)
+        ada = register(client, "ada")
+        body = {"content_type": "image/png"}
+        form = client.post("/api/v1/media/uploads", headers=ada, json=body)
+        assert form.is_success, form.text
+        refused = client.post("/media-store", data={"key": "media/none"}, files={"file": b"x"})
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-allowed")
