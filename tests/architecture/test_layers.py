@@ -57,11 +57,12 @@ def test_every_package_is_linted_and_typed_and_installed() -> None:
 )
 def test_an_import_across_the_layers_is_refused(importer: str, imported: str, tmp_path: Path) -> None:
     skeleton(tmp_path)
-    assert lint(tmp_path).returncode == 0
+    before = lint(tmp_path)
+    assert before.returncode == 0, before.stdout + before.stderr
     (tmp_path / importer.replace(".", "/") / "trespass.py").write_text(f"import {imported}\n")
     result = lint(tmp_path)
-    assert result.returncode == 1
-    assert f"{importer}.trespass" in result.stdout
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert f"{importer}.trespass" in result.stdout, result.stdout + result.stderr
 
 
 def skeleton(directory: Path) -> None:

@@ -86,7 +86,7 @@ class Installed:
             away=(LogUnavailable, StoreUnavailable),
             batch=20,
             session_s=1.5,
-            idle=hosted.settle,
+            idle=hosted.idle,
         )
 
     @asynccontextmanager
