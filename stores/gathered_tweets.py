@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from events.ids import AccountId, TweetId
 
 from .counts import NO_TWEET_COUNTS, Counts
-from .engagement import Engagement, Marks
-from .graph import NOBODY_UNSEEN, Graph, Unseen
+from .engagement import Marks
+from .graph import NOBODY_UNSEEN, Unseen
 from .sentiment import Reading
 from .shown_tweets import ShownTweet
 from .tweets import Tweet
@@ -28,6 +28,22 @@ Rows = Callable[[Collection[K]], Awaitable[dict[K, V]]]
 _NO_MARKS = Marks()
 
 
+class Sight(Protocol):
+    """Of a graph, who sees whom."""
+
+    async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
+        """Those of the others that `viewer` does not see."""
+        ...
+
+
+class Marked(Protocol):
+    """Of engagement, what somebody did."""
+
+    async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
+        """What an account did with each of the tweets."""
+        ...
+
+
 class GatheredTweets:
     """The ShownTweets port over those of the read models; of some it needs no more than rows by id."""
 
@@ -36,16 +52,16 @@ class GatheredTweets:
         tweets: Rows[TweetId, Tweet],
         cards: Rows[AccountId, Card],
         scores: Rows[TweetId, Reading],
-        graph: Graph,
+        sight: Sight,
         counts: Counts,
-        engagement: Engagement,
+        marked: Marked,
     ) -> None:
         self._tweets = tweets
         self._cards = cards
         self._scores = scores
-        self._graph = graph
+        self._sight = sight
         self._counts = counts
-        self._engagement = engagement
+        self._marked = marked
 
     async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
         """Those of the tweets that `viewer` may see."""
@@ -84,7 +100,7 @@ class GatheredTweets:
         }
 
     async def _unseen(self, viewer: AccountId | None, authors: Collection[AccountId]) -> Unseen:
-        return NOBODY_UNSEEN if viewer is None else await self._graph.unseen(viewer, authors)
+        return NOBODY_UNSEEN if viewer is None else await self._sight.unseen(viewer, authors)
 
     async def _marks(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        return {} if viewer is None else await self._engagement.marks(viewer, tweets)
+        return {} if viewer is None else await self._marked.marks(viewer, tweets)

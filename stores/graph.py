@@ -33,6 +33,16 @@ class Unseen(NamedTuple):
 NOBODY_UNSEEN = Unseen()
 
 
+class Barriers(NamedTuple):
+    """Whom an account blocks and mutes."""
+
+    blocked: frozenset[AccountId] = frozenset()
+    muted: frozenset[AccountId] = frozenset()
+
+
+NO_BARRIERS = Barriers()
+
+
 class GraphRows(Protocol):
     """What the projector writes. `at` is the event's id at the time when it happened; lists are ordered by it."""
 

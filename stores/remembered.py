@@ -8,37 +8,31 @@ be read (runtime/distributed/applied.py).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Generic, TypeVar
-
-from events.ids import AccountId, TweetId
-
-from .sentiment import Reading, Sentiment
-from .tweets import Tweet, Tweets
-from .users import Card, Users
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-TWEETS = 20_000
-"""About 1 KB each."""
-CARDS = 50_000
-SCORES = 50_000
+
+def _one(_: object) -> int:
+    return 1
 
 
 class Remembered(Generic[K, V]):
-    """Rows by id; of more than `most` those that were used longest ago are let go."""
+    """Rows by id, of `most` weight together, 1 each unless `weight` says other; those used longest ago are let go."""
 
-    def __init__(self, ask: Callable[[Collection[K]], Awaitable[dict[K, V]]], most: int) -> None:
-        self._ask = ask
+    def __init__(self, most: int, weight: Callable[[V], int] = _one) -> None:
         self._most = most
+        self._weight = weight
         self._rows: OrderedDict[K, V] = OrderedDict()
-        self._changes = 0
+        self._asking: dict[K, object] = {}
+        self._weighs = 0
         self.asked = 0
         self.missed = 0
 
-    async def of(self, ids: Collection[K]) -> dict[K, V]:
-        """The rows of those ids that have one. Raises StoreUnavailable."""
+    async def of(self, ids: Collection[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> dict[K, V]:
+        """The rows of those ids that have one; `ask` gives those that are not at hand. Raises what it raises."""
         rows = self._rows
         found: dict[K, V] = {}
         missing: list[K] = []
@@ -52,31 +46,44 @@ class Remembered(Generic[K, V]):
         self.asked += len(ids)
         if missing:
             self.missed += len(missing)
-            changes = self._changes
-            asked = await self._ask(missing)
-            found.update(asked)
-            if changes == self._changes:  # else these may be from before the change
-                rows.update(asked)
-                while len(rows) > self._most:
-                    rows.popitem(last=False)
+            found.update(await self._asked(missing, ask))
         return found
 
+    async def _asked(self, ids: list[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> Mapping[K, V]:
+        asking, mine = self._asking, object()
+        asking.update(dict.fromkeys(ids, mine))
+        try:
+            found = await ask(ids)
+        finally:
+            # Where it is another's now, or nobody's, the row may be from before a change.
+            current = [id_ for id_ in ids if asking.get(id_) is mine]
+            for id_ in current:
+                del asking[id_]
+        for id_ in current:
+            if id_ in found:
+                self._keep(id_, found[id_])
+        return found
+
+    def _keep(self, id_: K, row: V) -> None:
+        self._let_go(id_)
+        self._rows[id_] = row
+        self._weighs += self._weight(row)
+        while self._weighs > self._most:
+            self._weighs -= self._weight(self._rows.popitem(last=False)[1])
+
+    def _let_go(self, id_: K) -> None:
+        row = self._rows.pop(id_, None)
+        if row is not None:
+            self._weighs -= self._weight(row)
+
     def forget(self, ids: Iterable[K]) -> None:
-        """These are outdated."""
-        self._changes += 1
+        """These are outdated, and so is what was asked for and has not come yet."""
         for id_ in ids:
-            self._rows.pop(id_, None)
+            self._asking.pop(id_, None)
+            self._let_go(id_)
 
     def clear(self) -> None:
         """Any of them may be."""
-        self._changes += 1
+        self._asking.clear()
         self._rows.clear()
-
-
-class RememberedRows:
-    """What a page of tweets shows that is the same for everyone: tweets, their authors' cards, how they read."""
-
-    def __init__(self, tweets: Tweets, users: Users, sentiment: Sentiment) -> None:
-        self.tweets: Remembered[TweetId, Tweet] = Remembered(tweets.by_ids, TWEETS)
-        self.cards: Remembered[AccountId, Card] = Remembered(users.cards, CARDS)
-        self.scores: Remembered[TweetId, Reading] = Remembered(sentiment.scores, SCORES)
+        self._weighs = 0

@@ -1,21 +1,25 @@
 """The Faust worker: hosts processors on Kafka, in batches, at least once.
 
 Faust shares the partitions out between workers, reads ahead and keeps the worker a member of the group; what is done
-with a batch, and how far a partition has come, is the processors' own. A batch is acknowledged to Faust when its
-effects and positions have landed. The group's offsets are only for those who watch lag: on every assignment a worker
-goes on from the positions that its sink holds. An offset can be ahead of those, when a sink was restored, and behind,
-when a worker died between the two.
+with a batch, and how far a partition has come, is the processors' own. The group's offsets are only for those who
+watch lag: on every assignment a worker goes on from the positions that its sink holds. An offset can be ahead of those,
+when a sink was restored, and behind, when a worker died between the two.
 
-Faust 0.15.3 calls back on an assignment before it seeks to the committed offsets, so that a seek made there is undone
-and events are lost silently. So what it seeks to is replaced (`_Consumer`). `take` loses its buffer when an agent
-fails; `noack_take` does not. Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least
-once enough. An agent that fails would be started again by Faust behind everybody's back; here it ends the worker.
+Two things of Faust 0.15.3 are replaced (`_Consumer`). It calls back on an assignment before it seeks to the committed
+offsets, so that a seek made there is undone and events are lost silently: what it seeks to comes from the sink. And it
+hands over one message at a time, each for some turns of the event loop: while processors are busy that is fifty a
+second, whatever waits. Here all that was fetched is handed over at once, and a batch is what has come since the last
+one: few when little happens, many when the stores are slow.
+
+Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least once enough. There is no agent,
+which Faust would start again behind a batch that failed: an error ends the worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import faust
@@ -26,6 +30,13 @@ from events.log import LogUnavailable, Positions, Record, TopicPartition
 
 IDLE_S = 0.5
 """How often it is asked whether there is something to do that is no message's doing."""
+EVERY_S = 0.05
+"""How often a batch may begin: the first after a rest does not wait, and what comes soon after it shares the next."""
+_FETCH_S = 1.0
+_READ_AHEAD = 4
+"""Full batches that wait."""
+_LAST_BATCH_S = 5.0
+"""How long a worker that is to stop waits for the batch in hand."""
 RETRIES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between attempts at a batch while a store is away; the last one for as long as it takes."""
 
@@ -70,9 +81,11 @@ OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
 
 
 class _Consumer(aiokafka.Consumer):
-    """Goes on from the sink's positions, wherever the group's offsets are."""
+    """Goes on from the sink's positions, wherever the group's offsets are, and hands over all that was fetched."""
 
     starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
+    hand_over: Callable[[list[Message]], Awaitable[None]]
+    landed: dict[TP, int]
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to where each partition that is assigned goes on."""
@@ -80,6 +93,42 @@ class _Consumer(aiokafka.Consumer):
         for partition, offset in starts.items():
             await self._seek(partition, offset)
         return starts
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        stopped: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                generation = self.app.consumer_generation_id
+                fetched, active = await self._wait_next_records(_FETCH_S)
+                if self.should_stop:
+                    break
+                if not self.flow_active or self.app.consumer_generation_id != generation:
+                    # What was fetched may be from before a seek or from behind it.
+                    await self.perform_seek()
+                elif messages := self._unread(fetched or {}, active):
+                    await self.wait_first(self.hand_over(messages), self.suspend_flow.wait())
+                await asyncio.sleep(0)  # it may return at once, again and again
+        except stopped:
+            if not self.transport.app.should_stop:
+                raise
+
+    def _unread(self, fetched: Mapping[Any, Sequence[Message]], active: Collection[TP] | None) -> list[Message]:
+        """Those of the messages that are new: a fetch may have begun before a seek."""
+        unread: list[Message] = []
+        for place, messages in fetched.items():
+            partition = TP(*place)
+            if active is not None and partition not in active:
+                continue
+            since = self._read_offset[partition] or 0
+            unread += messages if messages[0].offset >= since else [m for m in messages if m.offset >= since]
+            self._read_offset[partition] = max(since, messages[-1].offset + 1)
+        return unread
+
+    async def force_commit(self, topics: object = None, start_new_transaction: bool = True) -> bool:
+        """Tell the group how far has landed what it did not know of."""
+        committed, assigned = self._committed_offset, self.assignment()
+        news = {tp: end for tp, end in self.landed.items() if tp in assigned and committed.get(tp) != end}
+        return bool(news) and await self._commit_offsets(news)
 
 
 class FaustWorker:
@@ -102,7 +151,7 @@ class FaustWorker:
         prefix: str = "",
         away: tuple[type[Exception], ...] = (LogUnavailable,),
         batch: int = 500,
-        within_s: float = 0.05,
+        every_s: float = EVERY_S,
         session_s: float = 10.0,
         on_advance: OnAdvance = lambda start, end, records: None,
         idle: Callable[[], Awaitable[bool]] | None = None,
@@ -112,7 +161,8 @@ class FaustWorker:
         self._prefix = prefix
         self._away = away
         self._batch = batch
-        self._within_s = within_s
+        self._every_s = every_s
+        self._begun = float("-inf")
         self._on_advance = on_advance
         self._idle = idle
         self._first = TopicPartition(min(hosted.topics), 0)
@@ -136,26 +186,35 @@ class FaustWorker:
             broker_session_timeout=session_s,
             broker_heartbeat_interval=session_s / 4,
             broker_commit_interval=1.0,
-            stream_buffer_maxsize=4 * batch,
             stream_wait_empty=False,
         )
-        consumer = type("Consumer", (_Consumer,), {"starts": staticmethod(self._starts)})
+        self._topics = [prefix + topic for topic in sorted(hosted.topics)]
+        self._fetched: asyncio.Queue[list[Message]] = asyncio.Queue(_READ_AHEAD)
+        self._left: list[Message] = []
+        self._landed: dict[TP, int] = {}
+        own = {
+            "starts": staticmethod(self._starts),
+            "hand_over": staticmethod(self._hand_over),
+            "landed": self._landed,
+        }
+        consumer = type("Consumer", (_Consumer,), own)
         self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(
             self._app.conf.broker_consumer, self._app
         )
-        topics = [prefix + topic for topic in sorted(hosted.topics)]
-        self._app.agent(self._app.topic(*topics, key_type=bytes, value_type=bytes), name=hosted.name)(self._project)
 
     async def run(self) -> None:
         """Work until `stop`. Raises what the processors raise, other than that a store is away."""
         self._failed = asyncio.get_running_loop().create_future()
         self._app.finalize()
+        self._app.topics.add(self._app.topic(*self._topics))
         await self._app.start()
         crashed = asyncio.ensure_future(self._app.wait_until_stopped())
+        projecting = asyncio.ensure_future(self._project())
         idling = asyncio.ensure_future(self._idle_until(crashed))
         try:
             await asyncio.wait((self._failed, crashed), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await self._end(projecting)
             await self._app.stop()
             await asyncio.wait((crashed, idling))
         if self._failed.done():
@@ -170,6 +229,15 @@ class FaustWorker:
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(None)
 
+    async def _end(self, projecting: asyncio.Future[None]) -> None:
+        """Let the batch in hand land, if it can soon: a store may be away."""
+        try:
+            async with asyncio.timeout(_LAST_BATCH_S), self._turn:
+                projecting.cancel()
+        except TimeoutError:
+            projecting.cancel()
+        await asyncio.wait((projecting,))
+
     async def _starts(self, assigned: Collection[TP]) -> Mapping[TP, int]:
         async def attempt() -> Positions:
             async with self._turn:
@@ -178,16 +246,33 @@ class FaustWorker:
         positions = await self._persist(attempt)
         places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
         self.assigned = frozenset(places.values())
+        self._left = []  # what comes from here on is from there on
+        while not self._fetched.empty():
+            self._fetched.get_nowait()
         return {tp: positions.get(place, 0) for tp, place in places.items()}
 
-    async def _project(self, stream: Any) -> None:
+    async def _hand_over(self, messages: list[Message]) -> None:
+        """What was fetched; waits while much is not taken yet."""
+        for start in range(0, len(messages), self._batch):
+            await self._fetched.put(messages[start : start + self._batch])
+
+    async def _take(self) -> list[Message]:
+        """What has come since the last batch, `batch` messages at most, no sooner than `every_s` after that began."""
+        messages = self._left or await self._fetched.get()
+        wait = self._begun + self._every_s - time.monotonic()
+        if wait > 0 and len(messages) < self._batch:
+            await asyncio.sleep(wait)
+        self._begun = time.monotonic()
+        while len(messages) < self._batch and not self._fetched.empty():
+            messages = messages + self._fetched.get_nowait()
+        self._left = messages[self._batch :]
+        return messages[: self._batch]
+
+    async def _project(self) -> None:
         try:
-            async for events in _batches(stream, self._batch, self._within_s):
-                await self._apply([event.message for event in events])
-                for event in events:
-                    await stream.ack(event)
+            while True:
+                await self._apply(await self._take())
         except Exception as error:
-            # Faust would start the agent again and go on behind the batch that failed.
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
 
@@ -223,7 +308,9 @@ class FaustWorker:
                 await self._hosted.apply(records, end)
             return records
 
-        self._on_advance(start, end, await self._persist(attempt))
+        records = await self._persist(attempt)
+        self._landed.update((TP(self._prefix + place.topic, place.partition), offset) for place, offset in end.items())
+        self._on_advance(start, end, records)
 
     async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """Try until no store is away."""
@@ -238,8 +325,3 @@ class FaustWorker:
             else:
                 self.detail = ""
                 return result
-
-
-async def _batches(stream: Any, most: int, within_s: float) -> AsyncIterator[Sequence[Any]]:
-    async for events in stream.noack().noack_take(most, within=within_s):
-        yield events

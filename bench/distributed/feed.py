@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import NamedTuple, get_args
 
 from query_api.feeds import home_feed
-from runtime.distributed.reading import readers, remembering
+from runtime.distributed.outdating import Memory
+from runtime.distributed.reading import readers
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.session import CassandraSession, Parameters, Row
 from stores.counts import TweetCounter
@@ -126,7 +127,7 @@ async def _needs(town: Town) -> list[Needs]:
         database,
         HybridHomeFeed(CassandraHomeTimelines(session, address.keyspace)),
         PostgresTrends(database),
-        remembered=remembering(session, address.keyspace),
+        memory=Memory(CassandraHomeTimelines(session, address.keyspace)),
         counts_away=lambda: False,
     )
     found = []

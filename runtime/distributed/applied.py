@@ -64,6 +64,7 @@ class Applied:
         self._away: set[str] = set()
         self._lost: set[str] = set()
         self._untold: dict[str, Positions] = {}
+        self._found: dict[str, Positions] = {}
         self._behind: frozenset[str] = frozenset(sources)
         self._ended: deque[tuple[float, Positions]] = deque()
         self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
@@ -162,6 +163,9 @@ class Applied:
     def _look_at(self, group: str, found: Positions) -> None:
         """A store says how far it is. What nobody told by the look after, nobody will tell any more."""
         known = self._known(group)
+        if not found.covers(self._found.get(group, Positions())):
+            self.on_outdated(group, None)  # the store lost something, or another took its place
+        self._found[group] = found
         if known.covers(found):
             self._untold.pop(group, None)
             # What was told while the store was asked may be newer than its answer.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 
 from command_api.postgres.connections import Pool, open_pool
 from command_api.postgres.keys import PostgresKeys
-from events.accounts import ProfileChanged
 from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
@@ -19,7 +18,6 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.records import opened, stored
 from events.log import Positions, Record
 from events.sealing import Sealer
-from events.tweets import TweetDeleted, TweetEdited
 from runtime import metrics
 from runtime.operations import Part
 from runtime.processing import Group
@@ -39,6 +37,7 @@ from . import groups
 from .bare import bare_application
 from .deciding import brokers, check_migrated, check_topics, master_keys, publisher
 from .fanning_out import fanning_out
+from .outdating import outdated
 from .pausing import Pausing, pause_name
 from .places import Places
 from .process import AWAY, required
@@ -172,7 +171,7 @@ class Hosting:
         def advanced(start: Positions, end: Positions, records: Sequence[Record]) -> None:
             applied.inc(len(records))
             if self._announcing is not None:
-                self._announcing.announce(hosted.name, start, end, outdated(records))
+                self._announcing.announce(hosted.name, start, end, outdated(hosted.name, records))
 
         pausing = self._pausing.get(hosted.name)
         if pausing is None:
@@ -241,16 +240,6 @@ class Hosting:
         for pausing in self._pausing.values():
             await pausing.close()
         await self.stores.close()
-
-
-def outdated(records: Iterable[Record]) -> Iterator[str]:
-    """Tweets and accounts that are not what they were, of the kind that processes remember (stores/remembered.py)."""
-    for record in records:
-        event = record.event
-        if isinstance(event, (TweetEdited, TweetDeleted)):
-            yield event.tweet
-        elif isinstance(event, ProfileChanged):
-            yield event.account
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes | None]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from math import inf
-from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -40,17 +39,17 @@ from stores.redis.advances import Listening, channel_of
 from stores.redis.connection import connect
 from stores.redis.rankings import RedisRankings
 from stores.redis.rate_limits import RedisTokenBuckets
-from stores.remembered import Remembered
 from stores.sink import StoreUnavailable
 
 from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
 from .deciding import brokers, publisher
-from .groups import COUNTS, HOME, STREAMS, TIMELINES
+from .groups import COUNTS, HOME, TIMELINES
 from .hosting import Stores
+from .outdating import Memory
 from .reached import groups_of, sources
-from .reading import readers, remembering
+from .reading import readers
 
 explains("unavailable", StoreUnavailable, headers=(("retry-after", "1"),))
 
@@ -149,38 +148,23 @@ class Reading:
             hears=lambda: self._listening.hears,
         )
         self._listening = Listening(stores.redis, channel_of(prefix), self.applied.heard)
-        self._remembered = remembering(stores.cassandra, keyspace)
-        self.applied.on_outdated = self._forget
-        metrics.CACHES["tweets"] = lambda: (self._remembered.tweets.asked, self._remembered.tweets.missed)
-        metrics.CACHES["authors"] = lambda: (self._remembered.cards.asked, self._remembered.cards.missed)
+        memory = Memory(CassandraHomeTimelines(stores.cassandra, keyspace, clock))
+        self.applied.on_outdated = memory.forget
+        metrics.CACHES.update(memory.lookups())
         self.readers = readers(
             stores.cassandra,
             keyspace,
             stores.redis,
             stores.places.keys,
             self._search,
-            HybridHomeFeed(CassandraHomeTimelines(stores.cassandra, keyspace, clock), clock),
+            HybridHomeFeed(memory.timelines, clock),
             PostgresTrends(self._search),
-            remembered=self._remembered,
+            memory=memory,
             counts_away=lambda: self.applied.away(COUNTS),
         )
         self._randomness = randomness
         self._media: MediaSide | None = None
         self._service: QueryService | None = None
-
-    def _forget(self, group: str, ids: Collection[str] | None) -> None:
-        """What of the remembered rows is outdated, of those that a group writes."""
-        remembered = self._remembered
-        of_group: tuple[Remembered[Any, Any], ...] = ()
-        if group == TIMELINES:
-            of_group = (remembered.tweets, remembered.cards)
-        elif group == STREAMS:
-            of_group = (remembered.scores,)
-        for rows in of_group:
-            if ids is None:
-                rows.clear()
-            elif ids:
-                rows.forget(ids)
 
     async def start(self) -> None:
         """Find out who may ask, and how far everything is. Raises LogUnavailable, and can be called again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 from stores.available_counts import AvailableCounts, AvailableMostFollowed
 from stores.cassandra.conversations import CassandraConversations
@@ -35,15 +36,10 @@ from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.most_followed import RedisMostFollowed
 from stores.redis.sink import Keys
-from stores.remembered import RememberedRows
+from stores.remembered_viewers import RememberedBarriers, RememberedMarks
 from stores.trends import Trends
 
-
-def remembering(session: CassandraSession, keyspace: str) -> RememberedRows:
-    """Rows of a keyspace that this process is to keep; whoever has them made is to say what is outdated."""
-    return RememberedRows(
-        CassandraTweets(session, keyspace), CassandraUsers(session, keyspace), CassandraSentiment(session, keyspace)
-    )
+from .outdating import Memory
 
 
 def readers(
@@ -55,12 +51,12 @@ def readers(
     home_feed: HomeFeed,
     trends: Trends,
     *,
-    remembered: RememberedRows,
+    memory: Memory,
     counts_away: Callable[[], bool],
 ) -> Readers:
     """The bundle. `keys` are the counters', `database` a pool of the schema that the searches are in, opened.
 
-    `remembered` are rows that are asked for once, `counts_away` tells whether the counters are known to be away.
+    `memory` has what is asked for once, `counts_away` tells whether the counters are known to be away.
     """
     counts = AvailableCounts(RedisCounts(redis, keys), counts_away)
     users, graph = CassandraUsers(session, keyspace), CassandraGraph(session, keyspace)
@@ -72,7 +68,12 @@ def readers(
         graph=graph,
         tweets=tweets,
         shown_tweets=GatheredTweets(
-            remembered.tweets.of, remembered.cards.of, remembered.scores.of, graph, counts, engagement
+            partial(memory.tweets.of, ask=tweets.by_ids),
+            partial(memory.cards.of, ask=users.cards),
+            partial(memory.scores.of, ask=sentiment.scores),
+            RememberedBarriers(memory.barriers, graph),
+            counts,
+            RememberedMarks(memory.marks, engagement),
         ),
         counts=counts,
         engagement=engagement,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from events.ids import AccountId, from_bytes, to_bytes
 
-from ..graph import NOBODY_UNSEEN, STRANGERS, Relation, Unseen
+from ..graph import NO_BARRIERS, NOBODY_UNSEEN, STRANGERS, Barriers, Relation, Unseen
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing, Shown
@@ -23,6 +23,8 @@ FOLLOWING = Listing("following", ("account",), "at", ("other",), MONTH_MS)
 FOLLOWERS = Listing("followers", ("account",), "at", ("other",), DAY_MS)
 BARRIERS = Listing("barriers_by_time", ("account", "kind"), "at", ("other",), MONTH_MS)
 BLOCKING, MUTING = 1, 3
+MOST_BARRIERS = 1_000
+"""Of whoever has more, one is asked about at a time."""
 
 
 class CassandraGraphRows:
@@ -89,6 +91,10 @@ class CassandraGraph:
         self._behind = f"SELECT other, at, kind FROM {name}.barriers WHERE account=? AND other IN ?"
         self._blocked_by = f"SELECT account FROM {name}.barriers WHERE account IN ? AND other=? AND kind={BLOCKING}"
         self._followees = f"SELECT followee FROM {name}.follows WHERE follower=?"
+        self._barriers_of = (
+            f"SELECT account, other, kind FROM {name}.barriers WHERE account IN ?"
+            f" PER PARTITION LIMIT {MOST_BARRIERS + 1}"
+        )
 
     async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
         """How `viewer` stands to each of the others."""
@@ -123,6 +129,22 @@ class CassandraGraph:
         blocked = {row[0] for row in blocked_by} | {other for other, _, kind in behind if kind == BLOCKING}
         muted = {other for other, _, kind in behind if kind == MUTING}
         return Unseen(frozenset(map(_account, blocked)), frozenset(map(_account, muted)))
+
+    async def barriers(self, accounts: Collection[AccountId]) -> dict[AccountId, Barriers]:
+        """Whom each of the accounts blocks and mutes, but for accounts with more than MOST_BARRIERS."""
+        found: dict[bytes, list[Row]] = {to_bytes(account): [] for account in accounts}
+        for row in await self._session.read_by_keys(self._barriers_of, found):
+            found[row[0]].append(row)
+        return {
+            account: Barriers(
+                frozenset(_account(other) for _, other, kind in rows if kind == BLOCKING),
+                frozenset(_account(other) for _, other, kind in rows if kind == MUTING),
+            )
+            if rows
+            else NO_BARRIERS
+            for account, rows in zip(accounts, found.values(), strict=True)
+            if len(rows) <= MOST_BARRIERS
+        }
 
     async def followees(self, account: AccountId) -> list[AccountId]:
         """Everyone that an account follows."""

@@ -263,6 +263,8 @@ def connected(address: Address) -> tuple[Cluster, Session]:
                 **shared, request_timeout=_READ_TIMEOUT_S, speculative_execution_policy=speculative
             ),
         },
+        # A node that is busy takes longer than the driver's 2 s for the schema of an installation with many tables.
+        control_connection_timeout=_WRITE_TIMEOUT_S,
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_S, max_attempts=None),
         protocol_version=5,
         application_name="minitwitter",

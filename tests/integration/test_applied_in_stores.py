@@ -129,6 +129,18 @@ async def test_a_store_that_was_emptied_is_where_it_says(stores):
     assert stores.applied.positions["counts"] == Positions({TWEETS: 2})
 
 
+async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(stores):
+    stores.at["lists"] = Positions({TWEETS: 8})
+    await stores.applied.look()
+    await stores.applied.look()
+    stores.outdated.clear()
+    stores.at["lists"] = Positions({TWEETS: 2})
+    await stores.applied.look()
+    assert stores.outdated == [("lists", None)]
+    await stores.applied.look()
+    assert stores.outdated == [("lists", None)]
+
+
 async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_look(stores):
     await stores.applied.look()
     assert not stores.applied.behind("/lists")

@@ -37,7 +37,9 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
     url = f"{cassandra.rstrip('/')}/workers_{uuid.uuid4().hex[:12]}"
-    yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
+    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
+    made.environment["MINITWITTER_RATE_LIMITS__TWEETS_BURST"] = "100"
+    yield made.set_up()
     drop(Address.parse(url))
 
 

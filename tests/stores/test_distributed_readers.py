@@ -12,8 +12,10 @@ import pytest
 
 from events.ids import AccountId, MediaId, Millis, NotificationId, TweetId, first_id_at
 from runtime.distributed.groups import count_keys
-from runtime.distributed.reading import readers, remembering
+from runtime.distributed.outdating import Memory
+from runtime.distributed.reading import readers
 from stores.cassandra.address import Address
+from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.session import CassandraSession
 from stores.graph import NOBODY_UNSEEN
 from stores.notifications import KINDS, ReadMarks
@@ -142,7 +144,7 @@ async def reading(redis: str, kept: Address, schema: Database, embedded: Project
         pool,
         others.home_feed,
         others.trends,
-        remembered=remembering(session, kept.keyspace),
+        memory=Memory(CassandraHomeTimelines(session, kept.keyspace)),
         counts_away=lambda: False,
     )
     yield Away(bundle, links)

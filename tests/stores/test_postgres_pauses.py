@@ -1,6 +1,8 @@
 """Pauses: batches wait for whoever compares, never the other way round for long, and nobody who died is waited for."""
 
 import asyncio
+import contextlib
+import time
 import uuid
 
 import psycopg
@@ -25,20 +27,51 @@ async def landing(postgres, name):
     await made.close()
 
 
-async def waiting(postgres, number):
-    """Wait until somebody waits for an advisory lock."""
-    sql = "SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted AND objid=%s::bigint"
+async def locks(connection, number):
+    """For each who holds an advisory lock True, for each who waits for it False."""
+    sql = "SELECT granted FROM pg_locks WHERE locktype='advisory' AND objid=%s::bigint"
+    cursor = await connection.execute(sql, (number & 0xFFFFFFFF,))
+    return [granted for (granted,) in await cursor.fetchall()]
+
+
+async def until(postgres, number, enough):
+    """Wait until an advisory lock is held and waited for as is enough."""
     async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection, asyncio.timeout(20):
         while True:
-            cursor = await connection.execute(sql, (number & 0xFFFFFFFF,))
-            if (await cursor.fetchone())[0]:
+            if enough(await locks(connection, number)):
                 return
             await asyncio.sleep(0.01)
+
+
+async def waiting(postgres, number):
+    """Wait until somebody waits for an advisory lock."""
+    await until(postgres, number, lambda found: False in found)
 
 
 async def land(landing, done):
     async with landing.batch():
         done.append(1)
+
+
+async def land_without_a_rest(landing, landed):
+    while True:
+        async with landing.batch():
+            await asyncio.sleep(0.02)
+            landed.release()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The statements that are sent from here on, by whomever."""
+    found = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def noting(connection, statement, *values):
+        found.append(statement)
+        return await execute(connection, statement, *values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noting)
+    return found
 
 
 async def test_a_batch_waits_until_the_pause_is_over(postgres, name, landing):
@@ -119,3 +152,110 @@ async def test_where_postgres_is_away_batches_land_without(name):
     landing, done = Landing("postgresql://nobody@127.0.0.1:9/nothing", name), []
     await land(landing, done)
     assert done
+
+
+async def test_batches_that_follow_each_other_say_nothing_to_postgres(landing, sent, monkeypatch):
+    monkeypatch.setattr(pauses, "HOLD_S", 60.0)
+    done = []
+    for _ in range(100):
+        await land(landing, done)
+    assert len(done) == 100
+    assert sent == [pauses._TAKE]
+
+
+async def test_a_batch_that_begins_late_gives_the_lock_back_and_takes_it_again_at_once(landing, sent, monkeypatch):
+    monkeypatch.setattr(pauses, "HOLD_S", 0.05)
+    async with landing.batch():
+        await asyncio.sleep(0.1)
+    async with landing.batch():
+        pass
+    assert sent == [pauses._TAKE, pauses._TAKE_AGAIN]
+
+
+async def test_where_nothing_lands_the_lock_is_free_soon(postgres, name, landing):
+    number = pauses._number(name)
+    await land(landing, [])
+    await until(postgres, number, lambda found: found == [True])
+    began = time.monotonic()
+    await until(postgres, number, lambda found: found == [])
+    assert time.monotonic() - began < pauses.HOLD_S + 1.0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_workers_that_never_rest_do_not_keep_a_pause_waiting(postgres, name, workers):
+    landings, landed = [Landing(postgres, name) for _ in range(workers)], asyncio.Semaphore(0)
+    working = [asyncio.create_task(land_without_a_rest(landing, landed)) for landing in landings]
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(10):
+                await landed.acquire()
+            began = time.monotonic()
+            async with paused(postgres, [name]):
+                waited = time.monotonic() - began
+                while not landed.locked():
+                    await landed.acquire()
+                await asyncio.sleep(0.2)
+                assert landed.locked(), "a batch landed within the pause"
+            await landed.acquire()
+        assert waited < pauses.HOLD_S + 0.02 + 1.0
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working)
+        for landing in landings:
+            await landing.close()
+
+
+async def test_batches_at_the_same_time_land_one_after_the_other(landing):
+    inside, most = 0, 0
+
+    async def batch():
+        nonlocal inside, most
+        async with landing.batch():
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+
+    await asyncio.gather(*(batch() for _ in range(5)))
+    assert most == 1
+
+
+async def test_a_batch_whose_lock_was_lost_with_its_connection_waits_like_any_other(
+    postgres, name, landing, monkeypatch
+):
+    monkeypatch.setattr(pauses, "HOLD_S", 60.0)
+    number, done = pauses._number(name), []
+    await land(landing, done)
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as other:
+        await other.execute("SELECT pg_terminate_backend(%s, 5000)", (landing._connection.info.backend_pid,))
+    async with paused(postgres, [name]):
+        batch = asyncio.ensure_future(land(landing, done))
+        await waiting(postgres, number)
+        assert done == [1]
+    await batch
+    assert done == [1, 1]
+
+
+async def test_whoever_is_cancelled_while_it_waits_leaves_no_lock_behind(postgres, name, landing):
+    async with paused(postgres, [name]):
+        batch = asyncio.ensure_future(land(landing, []))
+        await waiting(postgres, pauses._number(name))
+        batch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await batch
+        assert batch.cancelled()
+        assert landing._connection is None
+    await until(postgres, pauses._number(name), lambda found: found == [])
+
+
+@pytest.mark.parametrize("rest_s", [0.0, 0.1], ids=["before the lock is given back", "after it"])
+async def test_nothing_is_left_running_after_the_end(postgres, name, landing, monkeypatch, rest_s):
+    monkeypatch.setattr(pauses, "HOLD_S", 0.05)
+    before = asyncio.all_tasks()
+    for _ in range(3):
+        await land(landing, [])
+    await asyncio.sleep(rest_s)
+    await landing.close()
+    assert asyncio.all_tasks() == before
+    await until(postgres, pauses._number(name), lambda found: found == [])

@@ -26,11 +26,11 @@ class Store:
 async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time():
     store = Store()
     store.rows = {"a": 1}
-    rows = Remembered(store.of, 10)
-    assert await rows.of(["a", "b"]) == {"a": 1}
+    rows = Remembered(10)
+    assert await rows.of(["a", "b"], store.of) == {"a": 1}
     store.rows["b"] = 2
-    assert await rows.of(["a", "b"]) == {"a": 1, "b": 2}
-    assert await rows.of(["b", "a"]) == {"a": 1, "b": 2}
+    assert await rows.of(["a", "b"], store.of) == {"a": 1, "b": 2}
+    assert await rows.of(["b", "a"], store.of) == {"a": 1, "b": 2}
     assert store.asked == [["a", "b"], ["b"]]
     assert (rows.asked, rows.missed) == (6, 3)
 
@@ -38,36 +38,90 @@ async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time():
 async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays():
     store = Store()
     store.rows = {"a": 1, "b": 1}
-    rows = Remembered(store.of, 10)
-    await rows.of(["a", "b"])
+    rows = Remembered(10)
+    await rows.of(["a", "b"], store.of)
     store.rows = {"a": 2, "b": 2}
     rows.forget(["a", "never seen"])
-    assert await rows.of(["a", "b"]) == {"a": 2, "b": 1}
+    assert await rows.of(["a", "b"], store.of) == {"a": 2, "b": 1}
     rows.clear()
-    assert await rows.of(["a", "b"]) == {"a": 2, "b": 2}
+    assert await rows.of(["a", "b"], store.of) == {"a": 2, "b": 2}
 
 
 async def test_an_answer_from_before_a_change_is_given_but_not_kept():
     store = Store()
     store.rows = {"a": 1}
-    rows = Remembered(store.of, 10)
+    rows = Remembered(10)
     store.answers.clear()
-    asking = asyncio.ensure_future(rows.of(["a"]))
+    asking = asyncio.ensure_future(rows.of(["a"], store.of))
     await store.is_asked.wait()
     store.rows = {"a": 2}
     rows.forget(["a"])
     store.answers.set()
     assert await asking == {"a": 1}
-    assert await rows.of(["a"]) == {"a": 2}
+    assert await rows.of(["a"], store.of) == {"a": 2}
 
 
 async def test_those_used_longest_ago_are_let_go():
     store = Store()
     store.rows = dict.fromkeys("abc", 1)
-    rows = Remembered(store.of, 2)
-    await rows.of(["a", "b"])
-    await rows.of(["a"])
-    await rows.of(["c"])
-    await rows.of(["a", "c"])
-    await rows.of(["b"])
+    rows = Remembered(2)
+    await rows.of(["a", "b"], store.of)
+    await rows.of(["a"], store.of)
+    await rows.of(["c"], store.of)
+    await rows.of(["a", "c"], store.of)
+    await rows.of(["b"], store.of)
     assert store.asked == [["a", "b"], ["c"], ["b"]]
+
+
+async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept():
+    store = Store()
+    store.rows = {"a": 1, "b": 1}
+    rows = Remembered(10)
+    store.answers.clear()
+    asking = asyncio.ensure_future(rows.of(["a", "b"], store.of))
+    await store.is_asked.wait()
+    rows.forget(["a"])
+    store.answers.set()
+    assert await asking == {"a": 1, "b": 1}
+    await rows.of(["a", "b"], store.of)
+    assert store.asked == [["a", "b"], ["a"]]
+
+
+async def test_of_two_who_ask_at_once_the_later_answer_is_kept():
+    store = Store()
+    rows = Remembered(10)
+    first_may, second_may = asyncio.Event(), asyncio.Event()
+
+    async def slow(ids):
+        await first_may.wait()
+        return dict.fromkeys(ids, "asked first")
+
+    async def quick(ids):
+        await second_may.wait()
+        return dict.fromkeys(ids, "asked last")
+
+    first = asyncio.ensure_future(rows.of(["a"], slow))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(rows.of(["a"], quick))
+    await asyncio.sleep(0)
+    second_may.set()
+    assert await second == {"a": "asked last"}
+    first_may.set()
+    assert await first == {"a": "asked first"}
+    assert await rows.of(["a"], store.of) == {"a": "asked last"}
+
+
+async def test_rows_weigh_what_they_are_said_to():
+    store = Store()
+    store.rows = {"a": "four", "b": "five5", "c": "1"}
+    rows = Remembered(9, len)
+    await rows.of(["a", "b"], store.of)
+    await rows.of(["c"], store.of)
+    assert await rows.of(["b", "c"], store.of) == {"b": "five5", "c": "1"}
+    await rows.of(["a"], store.of)
+    rows.forget(["b", "c"])
+    store.rows["a"] = "nine long"
+    rows.forget(["a"])
+    await rows.of(["a"], store.of)
+    await rows.of(["a"], store.of)
+    assert store.asked == [["a", "b"], ["c"], ["a"], ["a"]]

@@ -244,7 +244,9 @@ class MemoryReading:
         await self._step()
         floor = self._home.floors.get(viewer) if viewer in self._home.whole else None
         await self._step()
-        return Viewing(self._facts.follows[viewer].ids(), self._muted(viewer), floor)
+        followees = self._facts.follows[viewer].ids()
+        await self._step()  # an answer takes its time, too
+        return Viewing(followees, self._muted(viewer), floor)
 
     async def read(
         self,

@@ -82,7 +82,8 @@ def test_the_runs_meet_what_they_are_for():
     for accident in (
         "crash", "rebalance", "copy", "lose", "go_back", "hold", "wait", "store away", "checks between batches",
         "pages read meanwhile", "from pushed to leaving", "from leaving to pushed", "from leaving to pulled",
-        "from pulled to joining", "from joining to pushed", "from joining to pulled",
+        "from pulled to joining", "from joining to pushed", "from joining to pulled", "viewers remembered",
+        "rows remembered",
     ):  # fmt: skip
         assert happened[accident] > 0, accident
 

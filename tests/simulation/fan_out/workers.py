@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
@@ -20,6 +20,7 @@ LIMITS = Limits(up=4, down=2, depth=4, page=2, at_once=3)
 KEEPING = Keeping(kept_ms=30 * 3_600_000)
 
 Task = Coroutine[Any, Any, None]
+OnLanded = Callable[[Positions, Positions, Sequence[Record]], None]
 
 
 def finish(task: Coroutine[Any, Any, Any]) -> Any:
@@ -44,6 +45,7 @@ class Worker:
         places: list[TopicPartition],
         held: set[TopicPartition],
         fetched: Positions,
+        on_landed: OnLanded = lambda start, end, records: None,
     ) -> None:
         self.log = log
         self.facts = facts
@@ -53,6 +55,7 @@ class Worker:
         self.places = places
         self.held = held
         self.fetched = fetched
+        self.on_landed = on_landed
         self.between_batches = False
         self._task = self._work()
 
@@ -85,7 +88,9 @@ class Worker:
                     if self.chance.random() < 0.5:
                         break
                     continue  # the same positions, another batch
-                positions = positions_after(batch, positions)
+                start, positions = positions, positions_after(batch, positions)
+                if batch:
+                    self.on_landed(start, positions, batch)
 
     def _fetch(self, positions: Positions) -> list[Record]:
         batch: list[Record] = []

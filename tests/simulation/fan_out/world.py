@@ -30,6 +30,7 @@ from ..laws import Violation, require
 from .cassandra import MemoryFacts, MemoryHomeTimelines, MemoryReading, Pause
 from .community import PARTITIONS, PartitionedLog, People
 from .definition import TAKING_AWAY, Told, told
+from .query_process import QueryProcess
 from .workers import KEEPING, Task, Worker, finish
 
 ACTS = 400
@@ -65,6 +66,7 @@ class World:
         self.held: set[TopicPartition] = set()
         self.fetched = Positions()
         self.before_the_loss = Positions()
+        self.process = self._process()
         self.workers: list[Worker] = []
         self.zombies: list[Worker] = []
         self.readers: list[Task] = []
@@ -83,7 +85,13 @@ class World:
         return Pause()
 
     def _worker(self, places: list[TopicPartition]) -> Worker:
-        return Worker(self.log, self.facts, self.home, self._clock(), self.chance, places, self.held, self.fetched)
+        return Worker(
+            self.log, self.facts, self.home, self._clock(), self.chance, places, self.held, self.fetched,
+            self.process.landed,
+        )  # fmt: skip
+
+    def _process(self) -> QueryProcess:
+        return QueryProcess(lambda muted: MemoryReading(self._pause, self.facts, self.home, muted, self.chance.choice))
 
     def _deal(self) -> None:
         """Every partition has one worker."""
@@ -97,8 +105,8 @@ class World:
         loss = self.chance.choice((0, 0, 0.4, 3))  # tiers take long to change, and begin anew with the store
         acts = (
             (self.people.act, 34), (self.work, 60), (self.look, 10), (self.read_on, 40), (self.check, 5),
-            (self.crash, 2), (self.rebalance, 2), (self.people.copy, 2), (self.hold, 4), (self.wait, 10),
-            (self.keep, 2), (self.go_back, loss), (self.lose, loss),
+            (self.hear, 20), (self.crash, 2), (self.rebalance, 2), (self.people.copy, 2), (self.hold, 4),
+            (self.wait, 10), (self.keep, 2), (self.go_back, loss), (self.lose, loss),
         )  # fmt: skip
         functions, weights = [a for a, _ in acts], [w for _, w in acts]
         try:
@@ -111,6 +119,7 @@ class World:
             self.people.pass_time(self.chance.choice((1, 8, 20)) * HOUR)
             self.judge()
             self.happened += self.home.moved
+            self._count_remembered()
             return Result(self._digest(), self.happened)
         finally:
             self._drop_everybody()
@@ -179,21 +188,38 @@ class World:
 
     def _lost(self, home: MemoryHomeTimelines) -> None:
         self.happened += self.home.moved
+        self._count_remembered()
         self._drop_everybody()
         self.home = home
+        self.process = self._process()
         self._deal()
+
+    def _count_remembered(self) -> None:
+        remembered = self.process.memory.timelines
+        for name, rows in (("viewers", remembered.viewers), ("rows", remembered)):
+            self.happened[f"{name} remembered"] += rows.asked - rows.missed
 
     # Looking
 
     def feed(self, muted: Told) -> HybridHomeFeed:
         """The feed as a query process reads it."""
-        reading = MemoryReading(self._pause, self.facts, self.home, muted.muted_by, self.chance.choice)
+        reading = self.process.timelines(muted.muted_by, self.people.community.accounts)
         return HybridHomeFeed(reading, self._clock(), KEEPING)
 
+    def noted(self) -> Positions:
+        """Where the timelines stand."""
+        return Positions((place, reached.offset) for place, reached in self.home.places.items())
+
     def landed(self) -> Positions:
-        """What answers have to reflect."""
-        noted = Positions((place, reached.offset) for place, reached in self.home.places.items())
-        return noted.merged(self.before_the_loss)
+        """What answers have to reflect, once it is known to have landed."""
+        return self.noted().merged(self.before_the_loss)
+
+    def hear(self) -> None:
+        """The query process hears of a batch, or looks for itself how far the timelines are."""
+        if self.chance.random() < 0.1:
+            self.process.look(self.noted())
+        else:
+            self.process.hear()
 
     def look(self) -> None:
         """Somebody begins to read a page."""
@@ -212,7 +238,7 @@ class World:
 
     async def _look(self) -> None:
         viewer = self.chance.choice(self.people.community.accounts)
-        landed = self.landed()
+        landed = self.process.known.merged(self.before_the_loss)
         muted = told(self.log.everything())
         limit, before = self.chance.randint(1, 6), None
         for _ in range(self.chance.choice((1, 2, 4))):
@@ -250,6 +276,7 @@ class World:
         if any(landed.get(place, 0) < end for place, end in self.fetched.items()):
             return  # a batch that was cut off, or a store put back: facts are ahead of what is noted
         self.happened["checks between batches"] += 1
+        self.process.look(self.noted())
         state = told(self.log.below(landed))
         for viewer in self.chance.sample(self.people.community.accounts, 3):
             self.walk(self.feed(state), state, viewer)
@@ -270,6 +297,7 @@ class World:
 
     def judge(self) -> None:
         """Every feed, page by page."""
+        self.process.look(self.noted())
         state = told(self.log.everything())
         for viewer in self.people.community.accounts:
             self.walk(self.feed(state), state, viewer)

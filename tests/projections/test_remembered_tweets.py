@@ -1,0 +1,89 @@
+"""Tweets from what a process remembers and is told of are those of the read models; and of any event untold, not."""
+
+from functools import partial
+from random import Random
+from unittest.mock import patch
+
+import pytest
+
+from runtime.distributed import outdating
+from runtime.distributed.groups import HOME, STREAMS, TIMELINES
+from runtime.distributed.outdating import Memory, outdated
+from stores.gathered_tweets import GatheredTweets
+from stores.graph import Barriers
+from stores.remembered_viewers import RememberedBarriers, RememberedMarks
+from tests.community import ACTIONS, Community
+from tests.projections.projected import Projected
+
+OFTEN = ("post", "quote", "edit", "like", "block", "mute", "unmute", "unblock", "unlike", "delete", "bookmark")
+TOLD = [(group, event) for group in (TIMELINES, STREAMS) for event in outdating._NAMES[group]]
+
+
+class Graph:
+    """Who is behind what, of a community."""
+
+    def __init__(self, community):
+        self.community = community
+
+    async def barriers(self, accounts):
+        blocks, mutes = self.community.blocks, self.community.mutes
+        return {
+            account: Barriers(
+                frozenset(b for a, b in blocks if a == account), frozenset(b for a, b in mutes if a == account)
+            )
+            for account in accounts
+        }
+
+    async def unseen(self, viewer, others):
+        raise AssertionError("nobody has so many barriers here")
+
+
+async def differs(seed):
+    """Let things happen, and look now and then; whether somebody is shown what is not so."""
+    chance = Random(seed)
+    community, models = Community(), Projected()
+    for _ in range(4):
+        community.register()
+    readers, memory, landed = models.readers, Memory(None), 0  # no feeds
+    remembering = GatheredTweets(
+        partial(memory.tweets.of, ask=readers.tweets.by_ids),
+        partial(memory.cards.of, ask=readers.users.cards),
+        partial(memory.scores.of, ask=readers.sentiment.scores),
+        RememberedBarriers(memory.barriers, Graph(community)),
+        readers.counts,
+        RememberedMarks(memory.marks, readers.engagement),
+    )
+    try:
+        for _ in range(150):
+            community.act(chance.choice((*ACTIONS, *OFTEN)), *(chance.randrange(1_000) for _ in range(3)))
+            records = community.records[landed:]
+            landed += len(records)
+            await models.apply(records)
+            for group in (TIMELINES, STREAMS, HOME):
+                memory.forget(group, set(outdated(group, records)))
+            viewer = chance.choice((None, *community.accounts))
+            if await remembering.of(viewer, list(community.tweets)) != await readers.shown_tweets.of(
+                viewer, list(community.tweets)
+            ):
+                return True
+        assert memory.tweets.missed < memory.tweets.asked / 4
+        assert memory.marks.missed < memory.marks.asked / 2
+        return False
+    finally:
+        models.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_remembered_is_what_is_so(seed):
+    assert not await differs(seed)
+
+
+@pytest.mark.parametrize(("group", "event"), TOLD, ids=lambda value: getattr(value, "__name__", value))
+async def test_an_event_that_nobody_tells_of_is_missed(group, event):
+    """So each line of the list is needed, and the runs meet each of them."""
+    names = {each: name for each, name in outdating._NAMES[group].items() if each is not event}
+    with patch.dict(outdating._NAMES, {group: names}):
+        for seed in range(20):
+            if await differs(seed):
+                return
+    raise AssertionError("nobody noticed")

@@ -1,0 +1,83 @@
+"""Who is not seen and what was done, from remembered rows: what the stores say that they are asked of."""
+
+from random import Random
+
+from events.ids import AccountId, TweetId
+from stores.engagement import Marks
+from stores.graph import Barriers, Unseen
+from stores.remembered import Remembered
+from stores.remembered_viewers import NO_MARKS, RememberedBarriers, RememberedMarks, mark_of, weight_of_barriers
+
+PEOPLE = [AccountId(f"account-{n}") for n in range(12)]
+TWEETS = [TweetId(f"tweet-{n}") for n in range(12)]
+
+
+class Kept:
+    """Barriers and marks, and how often somebody asked."""
+
+    def __init__(self, most=1_000):
+        self.most = most
+        self.blocks = set()
+        self.mutes = set()
+        self.done = {}
+        self.asked = []
+
+    async def barriers(self, accounts):
+        self.asked.append(sorted(accounts))
+        found = {
+            account: Barriers(
+                frozenset(b for a, b in self.blocks if a == account),
+                frozenset(b for a, b in self.mutes if a == account),
+            )
+            for account in accounts
+        }
+        return {account: row for account, row in found.items() if len(row.blocked) + len(row.muted) <= self.most}
+
+    async def unseen(self, viewer, others):
+        return Unseen(
+            frozenset(o for o in others if (viewer, o) in self.blocks or (o, viewer) in self.blocks),
+            frozenset(o for o in others if (viewer, o) in self.mutes),
+        )
+
+    async def marks(self, account, tweets):
+        self.asked.append(sorted(tweets))
+        return {tweet: self.done[account, tweet] for tweet in tweets if (account, tweet) in self.done}
+
+
+async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_it():
+    chance = Random(7)
+    kept = Kept(most=4)  # some have more than are kept
+    rows = Remembered(1_000, weight_of_barriers)
+    remembered = RememberedBarriers(rows, kept)
+    for _ in range(300):
+        viewer, *others = chance.sample(PEOPLE, 5)
+        assert await remembered.unseen(viewer, others) == await kept.unseen(viewer, others)
+        barriers = chance.choice((kept.blocks, kept.mutes))
+        pair = (viewer, others[0])
+        if pair in barriers:
+            barriers.discard(pair)
+        else:
+            barriers.add(pair)
+        rows.forget([viewer])
+
+
+async def test_viewers_share_what_is_known_of_authors():
+    kept = Kept()
+    remembered = RememberedBarriers(Remembered(1_000, weight_of_barriers), kept)
+    await remembered.unseen(PEOPLE[0], PEOPLE[5:8])
+    await remembered.unseen(PEOPLE[1], PEOPLE[5:9])
+    assert kept.asked == [[PEOPLE[0], *PEOPLE[5:8]], [PEOPLE[1], PEOPLE[8]]]
+
+
+async def test_what_a_viewer_did_is_asked_for_once_that_it_did_nothing_as_well():
+    kept = Kept()
+    kept.done[PEOPLE[0], TWEETS[1]] = Marks(liked=True)
+    rows = Remembered(100)
+    remembered = RememberedMarks(rows, kept)
+    for _ in range(2):
+        assert await remembered.marks(PEOPLE[0], TWEETS[:2]) == {TWEETS[0]: NO_MARKS, TWEETS[1]: Marks(liked=True)}
+    assert await remembered.marks(PEOPLE[1], TWEETS[:2]) == {TWEETS[0]: NO_MARKS, TWEETS[1]: NO_MARKS}
+    kept.done[PEOPLE[0], TWEETS[0]] = Marks(bookmarked=True)
+    rows.forget([mark_of(PEOPLE[0], TWEETS[0])])
+    assert (await remembered.marks(PEOPLE[0], TWEETS[:2]))[TWEETS[0]] == Marks(bookmarked=True)
+    assert kept.asked == [TWEETS[:2], TWEETS[:2], TWEETS[:1]]
