@@ -258,15 +258,19 @@ class FaustWorker:
 
     async def _take(self) -> list[Message]:
         """What has come since the last batch, `batch` messages at most, no sooner than `every_s` after that began."""
-        messages = self._left or await self._fetched.get()
+        messages = self._with_fetched(self._left or await self._fetched.get())
         wait = self._begun + self._every_s - time.monotonic()
         if wait > 0 and len(messages) < self._batch:
             await asyncio.sleep(wait)
+            messages = self._with_fetched(messages)
         self._begun = time.monotonic()
-        while len(messages) < self._batch and not self._fetched.empty():
-            messages = messages + self._fetched.get_nowait()
         self._left = messages[self._batch :]
         return messages[: self._batch]
+
+    def _with_fetched(self, messages: list[Message]) -> list[Message]:
+        while len(messages) < self._batch and not self._fetched.empty():
+            messages = messages + self._fetched.get_nowait()
+        return messages
 
     async def _project(self) -> None:
         try:

@@ -105,14 +105,15 @@ class Installation:
             yield served
 
     @contextmanager
-    def module(self, module: str, *words: str) -> Iterator[Served]:
+    def module(self, module: str, *words: str, **settings: int) -> Iterator[Served]:
         """A module that is a process with health and metrics, ready; it ends with the block. Raises ProcessFailed."""
+        own = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
         port = free_port()
         told = self.directory / f"{'-'.join(words) or module}-{port}.log"
         with told.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", module, *words, "--port", str(port)],
-                env=self._environment,
+                env=self._environment | own,
                 cwd=self.directory,
                 stdout=log,
                 stderr=log,
