@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
@@ -33,6 +34,7 @@ IDLE_S = 0.5
 EVERY_S = 0.05
 """How often a batch may begin: the first after a rest does not wait, and what comes soon after it shares the next."""
 _FETCH_S = 1.0
+_SEEK_AGAIN_S = 0.1
 _READ_AHEAD = 4
 """Full batches that wait."""
 _LAST_BATCH_S = 5.0
@@ -96,21 +98,32 @@ class _Consumer(aiokafka.Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         stopped: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
+        sought = True
         try:
             while not (self.should_stop or fetcher.should_stop):
                 generation = self.app.consumer_generation_id
                 fetched, active = await self._wait_next_records(_FETCH_S)
                 if self.should_stop:
                     break
-                if not self.flow_active or self.app.consumer_generation_id != generation:
+                if not (sought and self.flow_active and self.app.consumer_generation_id == generation):
                     # What was fetched may be from before a seek or from behind it.
-                    await self.perform_seek()
+                    sought = await self._sought()
                 elif messages := self._unread(fetched or {}, active):
                     await self.wait_first(self.hand_over(messages), self.suspend_flow.wait())
                 await asyncio.sleep(0)  # it may return at once, again and again
         except stopped:
             if not self.transport.app.should_stop:
                 raise
+
+    async def _sought(self) -> bool:
+        """Whether it could go back to where it is to go on: not while partitions change hands."""
+        try:
+            await self.perform_seek()
+        except KafkaError as error:
+            self.log.info("seeking again, since partitions are changing hands: %s", error)
+            await asyncio.sleep(_SEEK_AGAIN_S)
+            return False
+        return True
 
     def _unread(self, fetched: Mapping[Any, Sequence[Message]], active: Collection[TP] | None) -> list[Message]:
         """Those of the messages that are new: a fetch may have begun before a seek."""
@@ -258,24 +271,26 @@ class FaustWorker:
 
     async def _take(self) -> list[Message]:
         """What has come since the last batch, `batch` messages at most, no sooner than `every_s` after that began."""
-        messages = self._with_fetched(self._left or await self._fetched.get())
+        if not self._left:
+            self._left = await self._fetched.get()
+        self._gather()
         wait = self._begun + self._every_s - time.monotonic()
-        if wait > 0 and len(messages) < self._batch:
+        if wait > 0 and len(self._left) < self._batch:
             await asyncio.sleep(wait)
-            messages = self._with_fetched(messages)
+            self._gather()
         self._begun = time.monotonic()
-        self._left = messages[self._batch :]
-        return messages[: self._batch]
+        taken, self._left = self._left[: self._batch], self._left[self._batch :]
+        return taken
 
-    def _with_fetched(self, messages: list[Message]) -> list[Message]:
-        while len(messages) < self._batch and not self._fetched.empty():
-            messages = messages + self._fetched.get_nowait()
-        return messages
+    def _gather(self) -> None:
+        while len(self._left) < self._batch and not self._fetched.empty():
+            self._left = self._left + self._fetched.get_nowait()
 
     async def _project(self) -> None:
         try:
             while True:
-                await self._apply(await self._take())
+                if messages := await self._take():  # none, where it was to go on from elsewhere meanwhile
+                    await self._apply(messages)
         except Exception as error:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)

@@ -279,3 +279,31 @@ async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_
 
     with pytest.raises(ValueError, match="cannot rank"):
         await asyncio.wait_for(topic.worker(Sink(), idle=settle).run(), SOON)
+
+
+async def test_nothing_is_lost_or_out_of_order_while_partitions_change_hands_again_and_again(topic):
+    """Members come and go while messages come in: what was fetched before a seek must not be taken for what is next."""
+    sink = Sink()
+    holes = []
+
+    def before(records):
+        ends = {place.partition: end for place, end in sink.landed.items()}
+        for n in records:
+            offset, partition = divmod(n, PARTITIONS)
+            end = ends.get(partition, 0)
+            if offset > end:
+                holes.append((partition, end, offset))
+            ends[partition] = max(end, offset + 1)
+
+    sink.before = before
+    total = 0
+    async with Working(topic.worker(sink)) as staying:
+        for _ in range(4):
+            async with Working(topic.worker(sink)) as passing:
+                for _ in range(20):
+                    total += len(topic.append(40))
+                    await asyncio.sleep(0.05)
+                await passing.until(lambda: passing.worker.assigned)
+        await staying.until(lambda: len(set(sink.values)) >= total)
+    assert holes == []
+    assert set(sink.values) == set(range(total))
