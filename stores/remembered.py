@@ -35,18 +35,18 @@ class Remembered(Generic[K, V]):
         """The rows of those ids that have one; `ask` gives those that are not at hand. Raises what it raises."""
         rows = self._rows
         found: dict[K, V] = {}
-        missing: list[K] = []
+        missing: dict[K, None] = {}  # once each: a feed may have a tweet and somebody's retweet of it
         for id_ in ids:
             row = rows.get(id_)
             if row is None:
-                missing.append(id_)
+                missing[id_] = None
             else:
                 rows.move_to_end(id_)
                 found[id_] = row
         self.asked += len(ids)
         if missing:
             self.missed += len(missing)
-            found.update(await self._asked(missing, ask))
+            found.update(await self._asked(list(missing), ask))
         return found
 
     async def _asked(self, ids: list[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> Mapping[K, V]:

@@ -88,6 +88,7 @@ class _Consumer(aiokafka.Consumer):
     starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
     hand_over: Callable[[list[Message]], Awaitable[None]]
     landed: dict[TP, int]
+    first_of_all: dict[TP, int]
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to where each partition that is assigned goes on."""
@@ -108,6 +109,8 @@ class _Consumer(aiokafka.Consumer):
                 if not (sought and self.flow_active and self.app.consumer_generation_id == generation):
                     # What was fetched may be from before a seek or from behind it.
                     sought = await self._sought()
+                elif self._leaves_a_hole(fetched or {}):
+                    sought = False
                 elif messages := self._unread(fetched or {}, active):
                     await self.wait_first(self.hand_over(messages), self.suspend_flow.wait())
                 await asyncio.sleep(0)  # it may return at once, again and again
@@ -124,6 +127,19 @@ class _Consumer(aiokafka.Consumer):
             await asyncio.sleep(_SEEK_AGAIN_S)
             return False
         return True
+
+    def _leaves_a_hole(self, fetched: Mapping[Any, Sequence[Message]]) -> bool:
+        """Whether something is missing before what was fetched: then it is from behind a seek.
+
+        Where the same is first after another seek, the log has nothing before it.
+        """
+        missing = False
+        for place, messages in fetched.items():
+            partition, first = TP(*place), messages[0].offset
+            if first > (self._read_offset[partition] or 0) and self.first_of_all.get(partition) != first:
+                self.first_of_all[partition] = first
+                missing = True
+        return missing
 
     def _unread(self, fetched: Mapping[Any, Sequence[Message]], active: Collection[TP] | None) -> list[Message]:
         """Those of the messages that are new: a fetch may have begun before a seek."""
@@ -209,6 +225,7 @@ class FaustWorker:
             "starts": staticmethod(self._starts),
             "hand_over": staticmethod(self._hand_over),
             "landed": self._landed,
+            "first_of_all": {},
         }
         consumer = type("Consumer", (_Consumer,), own)
         self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(

@@ -125,3 +125,12 @@ async def test_rows_weigh_what_they_are_said_to():
     await rows.of(["a"], store.of)
     await rows.of(["a"], store.of)
     assert store.asked == [["a", "b"], ["c"], ["a"], ["a"]]
+
+
+async def test_what_is_asked_for_twice_at_once_is_asked_for_once():
+    store = Store()
+    store.rows = {"a": 1}
+    rows = Remembered(10)
+    assert await rows.of(["a", "b", "a", "b"], store.of) == {"a": 1}
+    assert await rows.of(["a", "a"], store.of) == {"a": 1}
+    assert store.asked == [["a", "b"]]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ..laws import Violation
+from . import bugs_remembering  # noqa: F401  # they are planted like the others
 from .bugs import BUGS
 from .world import simulate
 

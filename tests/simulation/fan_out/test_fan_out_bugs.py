@@ -3,6 +3,7 @@
 import pytest
 
 from ..laws import Violation
+from . import bugs_remembering  # noqa: F401  # they are planted like the others
 from .bugs import BUGS, RARE
 from .world import simulate
 
