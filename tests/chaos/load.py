@@ -156,8 +156,12 @@ class Writer:
         return True
 
     async def _read_back(self, tweet: str, text: str, token: str) -> None:
-        """Read one's own write: it is there, or the answer says that it is stale."""
-        headers = self.headers | {"consistency-token": token}
+        """Read one's own write: it is there, or the answer says that it is stale.
+
+        A tweet is shown with its author, who may have registered a moment ago; a token is of its own write alone.
+        """
+        tokens = filter(None, (token, self._ledger.tokens.get((self.name, "accounts"))))
+        headers = self.headers | {"consistency-token": ",".join(tokens)}
         try:
             answer = await self._http.get(f"{self._query}/api/v1/tweets/{tweet}", headers=headers)
         except httpx.TransportError:
