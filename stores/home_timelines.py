@@ -230,7 +230,10 @@ class HomeTimelines(Protocol):
         ...
 
     async def viewing(self, viewer: AccountId) -> Viewing:
-        """Whom the viewer follows and mutes, and the floor of its timeline, all read after this was asked."""
+        """Whom the viewer follows and mutes, and the floor of its timeline.
+
+        Read after this was asked; or before, if nothing that the viewer did has landed since: only that changes them.
+        """
         ...
 
     async def read(

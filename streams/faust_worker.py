@@ -87,7 +87,9 @@ class _Consumer(aiokafka.Consumer):
     starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
     hand_over: Callable[[list[Message]], Awaitable[None]]
     landed: dict[TP, int]
+    """The offset up to which each partition has landed."""
     first_of_all: dict[TP, int]
+    """Where something was missing before what was fetched: the offset of that."""
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to where each partition that is assigned goes on."""
@@ -135,7 +137,9 @@ class _Consumer(aiokafka.Consumer):
         missing = False
         for place, messages in fetched.items():
             partition, first = TP(*place), messages[0].offset
-            if first > (self._read_offset[partition] or 0) and self.first_of_all.get(partition) != first:
+            if first <= (self._read_offset[partition] or 0):
+                self.first_of_all.pop(partition, None)
+            elif self.first_of_all.get(partition) != first:
                 self.first_of_all[partition] = first
                 missing = True
         return missing

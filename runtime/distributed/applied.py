@@ -70,7 +70,7 @@ class Applied:
         self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
         self._look_now = asyncio.Event()
         self.on_outdated: Callable[[str, Collection[str] | None], None] = lambda group, ids: None
-        """Called with a group and the ids of its rows that are not what they were; None where any may be."""
+        """Called with a group and the names of what is not what it was; None where anything may be."""
         self.on_advance: Callable[[], None] = lambda: None
         """Called whenever a group advanced: a stream may have something to say."""
 

@@ -26,7 +26,7 @@ def channel_of(prefix: str) -> str:
 
 
 MOST_OUTDATED = 1_000
-"""Ids in a message; of more it is said that anything may be outdated."""
+"""Names in a message; of more it is said that anything may be outdated."""
 _ANYTHING = "*"
 
 
@@ -34,7 +34,7 @@ _ANYTHING = "*"
 class Advance:
     """Batches that landed: where their partitions stood before, and stand now.
 
-    `outdated` are the ids of those rows that are not what they were, None where any row may be.
+    `outdated` are the names of what is not what it was (runtime/distributed/outdating.py), None where anything may be.
     """
 
     start: Positions
