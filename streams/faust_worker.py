@@ -157,7 +157,13 @@ class _Consumer(aiokafka.Consumer):
         return unread
 
     async def force_commit(self, topics: object = None, start_new_transaction: bool = True) -> bool:
-        """Tell the group how far has landed what it did not know of."""
+        """Tell the group how far has landed what it did not know of.
+
+        Not while it shares the partitions out: the answer comes after the agreement, refuses the generation before it,
+        and makes the driver forget the new one; then all would have to agree again, and so on.
+        """
+        if self.app.rebalancing:
+            return False
         committed, assigned = self._committed_offset, self.assignment()
         news = {tp: end for tp, end in self.landed.items() if tp in assigned and committed.get(tp) != end}
         return bool(news) and await self._commit_offsets(news)
@@ -255,6 +261,11 @@ class FaustWorker:
         crash = getattr(self._app, "_crash_reason", None)
         if crash is not None and not self._stopping:
             raise crash
+
+    @property
+    def generation(self) -> int:
+        """How often the members have shared the partitions out, as far as this one knows."""
+        return int(self._app.consumer_generation_id)
 
     def stop(self) -> None:
         """Finish the batch in hand and leave the group."""

@@ -212,23 +212,57 @@ asyncio.run(FaustWorker(Sink(), decode, brokers={brokers!r}, prefix={prefix!r}, 
 """
 
 
-@pytest.mark.slow
-async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic):
-    numbers = topic.append(200)
-    root = str(Path(__file__).parents[2])
-    source = KILLED.format(root=root, brokers=topic.brokers, prefix=topic.prefix, session=SESSION_S)
+async def killed_after_its_first_batch(topic, session_s):
+    """What a worker in a process of its own landed before it was killed."""
+    source = KILLED.format(
+        root=str(Path(__file__).parents[2]), brokers=topic.brokers, prefix=topic.prefix, session=session_s
+    )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
     landed = [int(n) for n in (await process.stdout.readline()).split()]
     process.kill()
     await process.communicate()
+    assert landed
+    return landed
+
+
+@pytest.mark.slow
+async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic):
+    numbers = topic.append(200)
+    landed = await killed_after_its_first_batch(topic, SESSION_S)
     sink = Sink()
     for n in landed:  # what the killed one landed before it died
         place = TopicPartition("tweets", n % PARTITIONS)
         sink.landed[place] = max(sink.landed.get(place, 0), n // PARTITIONS + 1)
     async with Working(topic.worker(sink)) as working:
         await working.until(lambda: set(landed) | set(sink.values) == set(numbers))
-    assert landed
     assert sorted(landed + sink.values) == numbers
+
+
+@pytest.mark.slow
+async def test_members_agree_while_they_wait_for_one_that_was_killed(topic):
+    """What has landed is not told of meanwhile: the answer would undo the agreement, and the next one, and so on."""
+    session_s = 6.0  # members hear of a change within 1.5 s, longer than what lies between two tellings
+    sink = Sink()
+    first, second = topic.worker(sink, session_s=session_s), topic.worker(sink, session_s=session_s)
+    topic.append(40)
+    appending = asyncio.create_task(steadily(topic))
+    async with Working(first) as staying:
+        await staying.until(lambda: len(sink.values) >= 40)
+        await killed_after_its_first_batch(topic, session_s)
+        async with Working(second) as joining:
+            await joining.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
+            agreed = second.generation
+            await asyncio.sleep(session_s)
+            assert second.generation == agreed
+        appending.cancel()
+        total = len(topic.append(1)) + max(sink.values)
+        await staying.until(lambda: len(set(sink.values)) >= total)
+
+
+async def steadily(topic):
+    while True:
+        topic.append(PARTITIONS)
+        await asyncio.sleep(0.1)
 
 
 class Idling(Sink):
