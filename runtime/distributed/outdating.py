@@ -14,7 +14,7 @@ from events.accounts import AccountRegistered, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
-from events.ids import AccountId, ActivityId, TweetId
+from events.ids import AccountId, TweetId
 from events.log import Record
 from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
@@ -105,6 +105,16 @@ class Memory:
         self.barriers: Remembered[AccountId, Barriers] = Remembered(BARRIERS, weight_of_barriers)
         self.marks: Remembered[str, Marks] = Remembered(MARKS)
         self.timelines = RememberedHomeTimelines(timelines)
+        self._forget: Mapping[str, Callable[[list[Any]], None]] = {
+            _TWEET: self.tweets.forget,
+            _CARD: self.cards.forget,
+            _SCORE: self.scores.forget,
+            _MARK: self.marks.forget,
+            _BARRIERS: self._barriers_changed,
+            _VIEWER: self.timelines.changed,
+            _ACTED: self.timelines.acted,
+            _UNDONE: self.timelines.undone,
+        }
 
     def lookups(self) -> dict[str, Callable[[], tuple[int, int]]]:
         """For metrics: by what is looked up, how often it was and how often it was not at hand."""
@@ -127,7 +137,7 @@ class Memory:
         for name in names:
             ids.setdefault(name[0], []).append(name[1:])
         for kind, those in ids.items():
-            self._forget_some(kind, those)
+            self._forget[kind](those)
 
     def _forget_all(self, group: str) -> None:
         if group == TIMELINES:
@@ -139,21 +149,6 @@ class Memory:
         elif group == HOME:
             self.timelines.clear()
 
-    def _forget_some(self, kind: str, ids: list[Any]) -> None:
-        if kind == _TWEET:
-            self.tweets.forget(ids)
-        elif kind == _CARD:
-            self.cards.forget(ids)
-        elif kind == _SCORE:
-            self.scores.forget(ids)
-        elif kind == _MARK:
-            self.marks.forget(ids)
-        elif kind == _BARRIERS:
-            self.barriers.forget(ids)
-            self.timelines.changed([AccountId(id_) for id_ in ids])
-        elif kind == _VIEWER:
-            self.timelines.changed([AccountId(id_) for id_ in ids])
-        elif kind == _ACTED:
-            self.timelines.acted([AccountId(id_) for id_ in ids])
-        elif kind == _UNDONE:
-            self.timelines.undone([ActivityId(id_) for id_ in ids])
+    def _barriers_changed(self, owners: list[AccountId]) -> None:
+        self.barriers.forget(owners)
+        self.timelines.changed(owners)
