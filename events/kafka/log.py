@@ -55,9 +55,14 @@ class _Asking:
     def _close(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
+            self._consumer = None
+
+    async def anew(self) -> None:
+        """Ask with another consumer from now on."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
+        await self.anew()
         self._pool.shutdown()
 
 
@@ -166,6 +171,9 @@ class KafkaLogReader:
                 # A partition whose leader changes just now is one reason; the next answer is a good one.
                 if time.monotonic() > deadline:
                     raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from None
+                if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
+                    # A broker that is just starting may have said so. The consumer would believe it for 15 minutes.
+                    await self._ends.anew()
             await asyncio.sleep(_RETRY_S)
 
     def _ask_ends(self, consumer: Consumer) -> Positions:

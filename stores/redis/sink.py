@@ -128,18 +128,21 @@ async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
     """The epoch, "" where it is not the same everywhere; how far the partitions are; how far they are to come.
 
     Raises StoreUnavailable. A partition that is gone is at 0: its newest ids are gone with it, and the slots know
-    better. A slot that is gone, or behind a partition, has lost what nobody else has.
+    better. A slot that is gone, or behind a partition, has lost what nobody else has. A batch lands in the slots first
+    and is noted by its partition then; so here the partitions are asked before the slots, or one that lands meanwhile
+    would look like a loss.
     """
     with answering():
-        async with client.pipeline(transaction=False) as pipeline:
-            for key in (keys.state, *keys.slots):
-                pipeline.hgetall(key)
-            state, *slots = await pipeline.execute()
+        state: dict[bytes, bytes] = await client.hgetall(keys.state)  # type: ignore[assignment]  # it does not decode
         names = [name[len(_AT) :].decode() for name in state if name.startswith(_AT)]
         async with client.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.hmget(keys.partition(name), [_EPOCH, _NEXT])
             partitions = await pipeline.execute()
+        async with client.pipeline(transaction=False) as pipeline:
+            for slot in keys.slots:
+                pipeline.hgetall(slot)
+            slots = await pipeline.execute()
     epoch = state.get(b"epoch", b"")
     positions = Positions()
     for name, (own, offset) in zip(names, partitions, strict=True):
@@ -187,7 +190,7 @@ class RedisSink:
         ends = await self._ends()
         epoch, positions, _ = await held(self._client, self.keys)
         if not epoch:
-            epoch, positions = await self._empty(ends), Positions()
+            epoch, positions = await self._emptied(ends)
         with answering():
             await self._client.hset(self.keys.state, _UNTIL, str(ends))
         self._epoch, self._at = epoch, positions
@@ -312,12 +315,17 @@ class RedisSink:
     async def close(self) -> None:
         """The client is others' as well."""
 
-    async def _empty(self, ends: Positions) -> str:
-        """Remove everything and begin a new epoch; its name. One process at a time, others find the store away."""
+    async def _emptied(self, ends: Positions) -> tuple[str, Positions]:
+        """Remove everything and begin a new epoch; its name, and how far it is. One process at a time, others find the
+        store away; and whoever comes after one that did it finds it done."""
         lock = self.keys.emptying
         with answering():
             if not await self._client.set(lock, 1, nx=True, ex=_EMPTYING_S):
                 raise StoreUnavailable(f"{self.keys.name} is being emptied by another process")
+            epoch, positions, _ = await held(self._client, self.keys)
+            if epoch:
+                await self._client.delete(lock)
+                return epoch, positions
             epoch = self._new_epoch()
             await self._client.delete(self.keys.state)
             cursor, begun = 0, False
@@ -336,4 +344,4 @@ class RedisSink:
                 pipeline.hset(self.keys.state, mapping={_EPOCH: epoch, _UNTIL: str(ends)})
                 pipeline.delete(lock)
                 await pipeline.execute()
-            return epoch
+            return epoch, Positions()

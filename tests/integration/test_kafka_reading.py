@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 from on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix
 
 from events.codec import Codec
@@ -65,9 +65,9 @@ async def reading(kafka, prefix):
     """Makes readers, and ends them."""
     made = []
 
-    def make(servers=kafka, **options):
+    def make(servers=kafka, topics=TOPICS, **options):
         keys = NoKeys()
-        made.append(KafkaLogReader(servers, TOPICS, Codec(keys.sealer), keys, prefix=prefix, **options))
+        made.append(KafkaLogReader(servers, topics, Codec(keys.sealer), keys, prefix=prefix, **options))
         return made[-1]
 
     yield make
@@ -210,3 +210,20 @@ async def test_where_no_kafka_answers_every_call_says_so(reading):
     for asking in (nobody.ends, lambda: nobody.wait({}, 60), lambda: nobody.read({}, 10)):
         with pytest.raises(LogUnavailable):
             await asking()
+
+
+async def test_what_was_once_said_of_partitions_is_not_believed_for_long(kafka, reading, prefix):
+    """librdkafka would ask no more for 15 minutes, where a broker knew fewer partitions than there are."""
+    reader = reading(topics={"graph": 6, "public-tweets": 1}, reply_s=0.5)
+    with pytest.raises(LogUnavailable, match="Unknown partition"):
+        await reader.ends()
+    admin = admin_of(kafka)  # kept until it has answered
+    [grown] = admin.create_partitions([NewPartitions(f"{prefix}graph", 6)]).values()
+    await asyncio.wrap_future(grown)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                assert await reader.ends() == {}
+                return
+            except LogUnavailable:
+                await asyncio.sleep(0.05)

@@ -3,15 +3,17 @@
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from events.log import Positions
 from infra.local.engine import Server
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
 from stores.redis import sink as sinks
 from stores.redis.connection import Client, connect
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import Keys, RedisSink, held
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
 from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, reader
@@ -168,6 +170,63 @@ async def test_workers_that_share_the_partitions_do_not_disturb_each_other(clien
             await worker.sink.check()
     assert await answers(reader(client, name), made) == await expected(made)
     assert (await reader(client, name).positions())[1] is False
+
+
+class LandingBetween:
+    """A client whose every request is followed by a batch that another one lands."""
+
+    def __init__(self, client: Client, land: Callable[[], Awaitable[object]]) -> None:
+        self._client = client
+        self._land = land
+
+    async def hgetall(self, key: str) -> Any:
+        answer = await self._client.hgetall(key)
+        await self._land()
+        return answer
+
+    def pipeline(self, transaction: bool) -> Any:
+        pipeline = self._client.pipeline(transaction=transaction)
+        execute = pipeline.execute
+
+        async def execute_and_land() -> Any:
+            answer = await execute()
+            await self._land()
+            return answer
+
+        pipeline.execute = execute_and_land
+        return pipeline
+
+
+async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client: Client, name: str) -> None:
+    log = Log(community(13).records)
+    log.open = 1
+    worker = Worker(client, log, name, limit=1)
+    await worker.runner.start()
+    looking: Any = LandingBetween(client, worker.runner.turn)
+    while await worker.runner.turn():
+        before = Positions(worker.runner.positions)
+        epoch, positions, _ = await held(looking, worker.sink.keys)
+        assert epoch
+        assert positions.covers(before)
+
+
+async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
+    client: Client, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(community(9).records)
+    first, second = Worker(client, log, name), Worker(client, log, name)
+    await first.runner.start()
+    await wipe(client, name)
+
+    async def look_and_be_late(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
+        monkeypatch.setattr(sinks, "held", held)
+        found = await held(client, keys)
+        await first.runner.start()
+        return found
+
+    monkeypatch.setattr(sinks, "held", look_and_be_late)
+    await second.runner.start()
+    await first.sink.check()
 
 
 async def test_a_wiped_redis_is_noticed_and_counted_anew(client: Client, name: str) -> None:
