@@ -113,7 +113,7 @@ def free_port(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Take what the start left out of the garbage collector's sight: it would look through it at every full round.
 
     Requests make little that refers to itself, so rounds can be rarer, too: together 5 to 10 % of a write.
@@ -157,7 +157,7 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
         await ready
         composition = Composition(engine.system, parts=engine.parts, telemetry=telemetry)
         front.application = composition.application
-        _settle_memory()
+        settle_memory()
         await control.start()
         url = f"http://{settings.host}:{port}"
         log.info("serving", url=url, data=str(settings.data), projecting_pid=engine.projecting.pid)

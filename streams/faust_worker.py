@@ -230,8 +230,8 @@ class FaustWorker:
             stream_wait_empty=False,
         )
         self._topics = [prefix + topic for topic in sorted(hosted.topics)]
-        self._fetched: asyncio.Queue[list[Message]] = asyncio.Queue(_READ_AHEAD)
-        self._left: list[Message] = []
+        self._fetched: list[Message] = []
+        self._changed = asyncio.Condition()
         self._landed: dict[TP, int] = {}
         own = {
             "starts": staticmethod(self._starts),
@@ -293,32 +293,35 @@ class FaustWorker:
         positions = await self._persist(attempt)
         places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
         self.assigned = frozenset(places.values())
-        self._left = []  # what comes from here on is from there on
-        while not self._fetched.empty():
-            self._fetched.get_nowait()
+        self._fetched = []  # what comes from here on is from there on
         return {tp: positions.get(place, 0) for tp, place in places.items()}
 
     async def _hand_over(self, messages: list[Message]) -> None:
-        """What was fetched; waits while much is not taken yet."""
-        for start in range(0, len(messages), self._batch):
-            await self._fetched.put(messages[start : start + self._batch])
+        """What was fetched; waits while much is not taken yet.
+
+        And where it is little, for more of it: a fetch asks for every partition, so that one for each message would
+        cost more than what is done with it.
+        """
+        async with self._changed:
+            self._fetched += messages
+            self._changed.notify_all()
+        if len(messages) < self._batch:
+            await asyncio.sleep(self._every_s)
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._fetched) < _READ_AHEAD * self._batch)
 
     async def _take(self) -> list[Message]:
         """What has come since the last batch, `batch` messages at most, no sooner than `every_s` after that began."""
-        if not self._left:
-            self._left = await self._fetched.get()
-        self._gather()
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._fetched)
         wait = self._begun + self._every_s - time.monotonic()
-        if wait > 0 and len(self._left) < self._batch:
+        if wait > 0 and len(self._fetched) < self._batch:
             await asyncio.sleep(wait)
-            self._gather()
         self._begun = time.monotonic()
-        taken, self._left = self._left[: self._batch], self._left[self._batch :]
+        async with self._changed:
+            taken, self._fetched = self._fetched[: self._batch], self._fetched[self._batch :]
+            self._changed.notify_all()
         return taken
-
-    def _gather(self) -> None:
-        while len(self._left) < self._batch and not self._fetched.empty():
-            self._left = self._left + self._fetched.get_nowait()
 
     async def _project(self) -> None:
         try:

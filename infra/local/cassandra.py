@@ -38,6 +38,8 @@ cdc_raw_directory: {home}/cdc_raw
 # An acknowledged write is on disk. Writes of 5 ms share a sync.
 commitlog_sync: group
 commitlog_sync_group_window: 5ms
+# A write keeps its thread until its group is synced: 32 threads, as it comes, are 6,400 partitions a second at most.
+concurrent_writes: 128
 commitlog_segment_size: 8MiB
 commitlog_total_space: 512MiB
 memtable_heap_space: 96MiB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -53,10 +54,32 @@ async def test_more_writes_than_may_be_under_way_at_once_are_all_made(session: C
 
 
 async def test_writes_of_one_partition_are_sent_together(session: CassandraSession) -> None:
-    statements = await session.bound((INSERT, (n % 3, n, "x", 1)) for n in range(30))
+    statements = await session.bound((INSERT, (n % 3, n, "x" * 300, 1)) for n in range(30))
     assert len(grouped(statements)) == 3
     await session.send(statements)
     assert [b for b, _ in await session.read(SELECT, (1,))] == list(range(1, 30, 3))
+
+
+async def test_partitions_with_little_for_each_share_batches_which_no_node_warns_of(session: CassandraSession) -> None:
+    statements = await session.bound((INSERT, (n, 0, "x" * (n % 200), 1)) for n in range(2000, 2100))
+    batches = grouped(statements)
+    assert 10 <= len(batches) <= 12
+    assert sum(len(batch._statements_and_parameters) for batch in batches) == 100
+    await session.send(statements)
+    rows = await session.read_by_keys(f"SELECT a FROM {KEYSPACE}.pairs WHERE a IN ?", range(2000, 2100))
+    assert len(rows) == 100
+
+
+async def test_those_that_go_to_different_nodes_share_none(session: CassandraSession) -> None:
+    statements = await session.bound((INSERT, (n, 0, "x", 1)) for n in range(20))
+    first = {id(statement) for statement in statements[::2]}
+    batches = grouped(statements, lambda statement: id(statement) in first)
+    assert [len(batch._statements_and_parameters) for batch in batches] == [10, 10]
+    together = {
+        tuple(sorted(struct.unpack(">i", values[0])[0] % 2 for _, _, values in batch._statements_and_parameters))
+        for batch in batches
+    }
+    assert together == {(0,) * 10, (1,) * 10}
 
 
 async def test_a_query_with_more_rows_than_the_driver_takes_at_once_answers_with_all(session: CassandraSession) -> None:
