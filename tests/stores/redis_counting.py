@@ -128,3 +128,13 @@ async def expected(of: Community) -> Answer:
 def reader(client: Client, name: str) -> RedisCounts:
     """What the query API reads."""
     return RedisCounts(client, Keys(name, SLOTS))
+
+
+async def keys_of(client: Client, name: str) -> list[bytes]:
+    """All that a read model has in Redis."""
+    return [key async for key in client.scan_iter(match=Keys(name).all)]
+
+
+async def wipe(client: Client, name: str) -> None:
+    """Lose all of it."""
+    await client.delete(*await keys_of(client, name))

@@ -3,20 +3,18 @@
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
 
-from events.log import Positions
 from infra.local.engine import Server
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
 from stores.redis import sink as sinks
 from stores.redis.connection import Client, connect
-from stores.redis.sink import Keys, RedisSink, held
+from stores.redis.sink import Keys, RedisSink
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
-from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, reader
+from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, keys_of, reader, wipe
 
 pytestmark = pytest.mark.engines
 
@@ -34,17 +32,9 @@ def name() -> str:
     return f"counts-{uuid.uuid4().hex[:12]}@1"
 
 
-async def keys_of(client: Client, name: str) -> list[bytes]:
-    return [key async for key in client.scan_iter(match=Keys(name).all)]
-
-
 async def copied(client: Client, name: str) -> dict[bytes, bytes]:
     """What a backup would have of it."""
     return {key: await client.dump(key) for key in await keys_of(client, name)}
-
-
-async def wipe(client: Client, name: str) -> None:
-    await client.delete(*await keys_of(client, name))
 
 
 async def restore(client: Client, name: str, copy: dict[bytes, bytes]) -> None:
@@ -135,98 +125,6 @@ async def test_a_batch_whose_answer_was_lost_can_be_landed_again(client: Client,
     worker.sink._at, worker.runner.positions = before, before.merged({})
     await worker.runner.catch_up()
     assert await answers(reader(client, name), made) == await expected(made)
-
-
-async def test_a_worker_that_was_thought_dead_changes_nothing_that_another_has_counted(
-    client: Client, name: str
-) -> None:
-    made = community(4)
-    log = Log(made.records)
-    log.open = 1
-    old, new = Worker(client, log, name, limit=10), Worker(client, log, name, limit=17)
-    await old.runner.start()
-    await old.runner.turn()
-    await new.runner.start()
-    await new.runner.turn()
-    with pytest.raises(SinkMoved):
-        await old.runner.turn()
-    await new.runner.catch_up()
-    assert await answers(reader(client, name), made) == await expected(made)
-
-
-async def test_workers_that_share_the_partitions_do_not_disturb_each_other(client: Client, name: str) -> None:
-    made = community(13)
-    log, one, two = Log(made.records), Log([]), Log([])
-    for number, (place, records) in enumerate(log.partitions.items()):
-        (one, two)[number % 2].partitions[place] = records
-    workers = [Worker(client, part, name) for part in (one, two)]
-    for part in (log, one, two):
-        part.open = 1
-    for worker in workers:
-        worker.sink._ends = log.ends_of_counts
-        await worker.runner.start()
-    while any([await worker.runner.turn() for worker in workers]):
-        for worker in workers:
-            await worker.sink.check()
-    assert await answers(reader(client, name), made) == await expected(made)
-    assert (await reader(client, name).positions())[1] is False
-
-
-class LandingBetween:
-    """A client whose every request is followed by a batch that another one lands."""
-
-    def __init__(self, client: Client, land: Callable[[], Awaitable[object]]) -> None:
-        self._client = client
-        self._land = land
-
-    async def hgetall(self, key: str) -> Any:
-        answer = await self._client.hgetall(key)
-        await self._land()
-        return answer
-
-    def pipeline(self, transaction: bool) -> Any:
-        pipeline = self._client.pipeline(transaction=transaction)
-        execute = pipeline.execute
-
-        async def execute_and_land() -> Any:
-            answer = await execute()
-            await self._land()
-            return answer
-
-        pipeline.execute = execute_and_land
-        return pipeline
-
-
-async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client: Client, name: str) -> None:
-    log = Log(community(13).records)
-    log.open = 1
-    worker = Worker(client, log, name, limit=1)
-    await worker.runner.start()
-    looking: Any = LandingBetween(client, worker.runner.turn)
-    while await worker.runner.turn():
-        before = Positions(worker.runner.positions)
-        epoch, positions, _ = await held(looking, worker.sink.keys)
-        assert epoch
-        assert positions.covers(before)
-
-
-async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
-    client: Client, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = Log(community(9).records)
-    first, second = Worker(client, log, name), Worker(client, log, name)
-    await first.runner.start()
-    await wipe(client, name)
-
-    async def look_and_be_late(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
-        monkeypatch.setattr(sinks, "held", held)
-        found = await held(client, keys)
-        await first.runner.start()
-        return found
-
-    monkeypatch.setattr(sinks, "held", look_and_be_late)
-    await second.runner.start()
-    await first.sink.check()
 
 
 async def test_a_wiped_redis_is_noticed_and_counted_anew(client: Client, name: str) -> None:
@@ -338,16 +236,6 @@ async def test_a_part_that_is_lost_or_restored_alone_is_noticed(
     log.open = 1
     await Worker(client, log, name).work()
     assert await answers(reader(client, name), made) == await expected(made)
-
-
-async def test_only_one_empties_what_was_lost_and_the_others_wait(client: Client, name: str) -> None:
-    log = Log(community(9).records)
-    worker = Worker(client, log, name)
-    await client.set(worker.sink.keys.emptying, 1)
-    with pytest.raises(StoreUnavailable, match="is being emptied by another process"):
-        await worker.runner.start()
-    await client.delete(worker.sink.keys.emptying)
-    await worker.runner.start()
 
 
 async def test_emptying_takes_all_of_it_and_nothing_else(client: Client, name: str) -> None:

@@ -1,0 +1,131 @@
+"""Counters on the real Redis, counted by several: they disturb nobody, and whoever looks meanwhile finds all whole."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from events.log import Positions
+from stores.redis import sink as sinks
+from stores.redis.connection import Client, connect
+from stores.redis.sink import Keys, held
+from stores.sink import SinkMoved, StoreUnavailable
+from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def client(redis: str) -> AsyncIterator[Client]:
+    made = connect(redis)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def name() -> str:
+    """A read model of a test's own."""
+    return f"counts-{uuid.uuid4().hex[:12]}@1"
+
+
+async def test_a_worker_that_was_thought_dead_changes_nothing_that_another_has_counted(
+    client: Client, name: str
+) -> None:
+    made = community(4)
+    log = Log(made.records)
+    log.open = 1
+    old, new = Worker(client, log, name, limit=10), Worker(client, log, name, limit=17)
+    await old.runner.start()
+    await old.runner.turn()
+    await new.runner.start()
+    await new.runner.turn()
+    with pytest.raises(SinkMoved):
+        await old.runner.turn()
+    await new.runner.catch_up()
+    assert await answers(reader(client, name), made) == await expected(made)
+
+
+async def test_workers_that_share_the_partitions_do_not_disturb_each_other(client: Client, name: str) -> None:
+    made = community(13)
+    log, one, two = Log(made.records), Log([]), Log([])
+    for number, (place, records) in enumerate(log.partitions.items()):
+        (one, two)[number % 2].partitions[place] = records
+    workers = [Worker(client, part, name) for part in (one, two)]
+    for part in (log, one, two):
+        part.open = 1
+    for worker in workers:
+        worker.sink._ends = log.ends_of_counts
+        await worker.runner.start()
+    while any([await worker.runner.turn() for worker in workers]):
+        for worker in workers:
+            await worker.sink.check()
+    assert await answers(reader(client, name), made) == await expected(made)
+    assert (await reader(client, name).positions())[1] is False
+
+
+class LandingBetween:
+    """A client whose every request is followed by a batch that another one lands."""
+
+    def __init__(self, client: Client, land: Callable[[], Awaitable[object]]) -> None:
+        self._client = client
+        self._land = land
+
+    async def hgetall(self, key: str) -> Any:
+        answer = await self._client.hgetall(key)
+        await self._land()
+        return answer
+
+    def pipeline(self, transaction: bool) -> Any:
+        pipeline = self._client.pipeline(transaction=transaction)
+        execute = pipeline.execute
+
+        async def execute_and_land() -> Any:
+            answer = await execute()
+            await self._land()
+            return answer
+
+        pipeline.execute = execute_and_land
+        return pipeline
+
+
+async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client: Client, name: str) -> None:
+    log = Log(community(13).records)
+    log.open = 1
+    worker = Worker(client, log, name, limit=1)
+    await worker.runner.start()
+    looking: Any = LandingBetween(client, worker.runner.turn)
+    while await worker.runner.turn():
+        before = Positions(worker.runner.positions)
+        epoch, positions, _ = await held(looking, worker.sink.keys)
+        assert epoch
+        assert positions.covers(before)
+
+
+async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
+    client: Client, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(community(9).records)
+    first, second = Worker(client, log, name), Worker(client, log, name)
+    await first.runner.start()
+    await wipe(client, name)
+
+    async def look_and_be_late(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
+        monkeypatch.setattr(sinks, "held", held)
+        found = await held(client, keys)
+        await first.runner.start()
+        return found
+
+    monkeypatch.setattr(sinks, "held", look_and_be_late)
+    await second.runner.start()
+    await first.sink.check()
+
+
+async def test_only_one_empties_what_was_lost_and_the_others_wait(client: Client, name: str) -> None:
+    log = Log(community(9).records)
+    worker = Worker(client, log, name)
+    await client.set(worker.sink.keys.emptying, 1)
+    with pytest.raises(StoreUnavailable, match="is being emptied by another process"):
+        await worker.runner.start()
+    await client.delete(worker.sink.keys.emptying)
+    await worker.runner.start()
