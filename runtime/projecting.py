@@ -8,7 +8,6 @@ event loop: the adapters of the embedded profile never wait, and a loop costs as
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import select
 import signal
@@ -30,6 +29,7 @@ from runtime.embedded.log_db import AlreadyOwned, Ownership, log_table
 from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
 from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, Projecting
 from runtime.embedded.rebuilding import Progress
+from runtime.memory import settle
 from stores.sink import StoreUnavailable
 from stores.sqlite.views import Views
 
@@ -118,8 +118,7 @@ class Projector:
             run(self._projecting.start())
             for group in ("serving", "analytics"):
                 self._advanced(group, self._projecting.positions(group), 0)
-            gc.collect()
-            gc.freeze()  # what is there now stays: the collector need not look at it again and again
+            settle()
             self._say(Report(ready=True, generations=self._generations()))
             while self._listen(0 if self._rested_turn() else POLL_S):
                 if self._checkpoints.behind:

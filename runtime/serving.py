@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from events.ids import HybridClock
 
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
+from .memory import settle
 from .settings import Settings
 from .telemetry import RequestTelemetry, logger
 
@@ -113,16 +113,6 @@ def free_port(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def settle_memory() -> None:
-    """Take what the start left out of the garbage collector's sight: it would look through it at every full round.
-
-    Requests make little that refers to itself, so rounds can be rarer, too: together 5 to 10 % of a write.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
 async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `say` prints a line for the person who started it.
 
@@ -157,7 +147,7 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
         await ready
         composition = Composition(engine.system, parts=engine.parts, telemetry=telemetry)
         front.application = composition.application
-        settle_memory()
+        settle()
         await control.start()
         url = f"http://{settings.host}:{port}"
         log.info("serving", url=url, data=str(settings.data), projecting_pid=engine.projecting.pid)

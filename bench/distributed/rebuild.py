@@ -19,6 +19,7 @@ from runtime.distributed import groups
 from runtime.distributed.building import BATCH, Building, build
 from runtime.distributed.hosting import Stores
 from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, Places
+from runtime.memory import settle
 from runtime.processing import Group
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
@@ -73,6 +74,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
         await _publish(installation, bench.some(EVENTS, 10_000))
         stores = Stores(installation.settings)
         await stores.open()
+        settle()  # as a rebuild does
         reader = _reader(installation, stores)
         try:
             ends = await reader.ends()

@@ -17,8 +17,9 @@ from typing import Protocol
 from starlette.types import ASGIApp
 
 from events.log import LogUnavailable
+from runtime.memory import settle
 from runtime.operations import Part
-from runtime.serving import Front, Server, free_port, settle_memory
+from runtime.serving import Front, Server, free_port
 from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
@@ -130,7 +131,7 @@ class Process:
         role = self._role
         await patiently(role.name, role.start, self._tell)
         front.application = role.application()
-        settle_memory()
+        settle()
         url = f"http://{self._settings.host}:{port}"
         self._log.info("working", role=role.name, url=url)
         self._say(f"{role.name} works; {url}/readyz says how it is (Ctrl-C stops it)")

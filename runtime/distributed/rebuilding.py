@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from events.log import Positions
+from runtime.memory import settle
 from runtime.settings import Settings
 from runtime.verifying import CannotVerify
 from stores.cassandra.digest import MODELS
@@ -86,6 +87,7 @@ async def rebuild(
     stores = Stores(settings)
     try:
         await stores.open()
+        settle()
         async with alone(stores.postgres_url):
             with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
                 rebuilding = _Rebuilding(stores, store, DerivedTopics(Path(directory) / "derived.db"), slices)

@@ -19,6 +19,7 @@ from events.digest import unordered_digest
 from events.ids import AccountId, Clock, Millis, from_bytes, wall_clock
 from events.log import Positions
 from events.topics import DERIVED
+from runtime.memory import settle
 from runtime.settings import Settings
 from runtime.verifying import CannotVerify, Finding, Verdict
 from stores.cassandra.digest import MODELS
@@ -72,6 +73,7 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
     stores = Stores(settings)
     try:
         await stores.open()
+        settle()
         with tempfile.TemporaryDirectory(prefix="minitwitter-verify-") as directory:
             async with beside(stores) as made:
                 verifying = _Verifying(stores, made, Path(directory), begin, advance, slices)
