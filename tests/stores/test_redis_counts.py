@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -17,13 +17,6 @@ from tests.histories import interleaved, redelivered
 from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, keys_of, reader, wipe
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-async def client(redis: str) -> AsyncIterator[Client]:
-    made = connect(redis)
-    yield made
-    await made.aclose()
 
 
 @pytest.fixture

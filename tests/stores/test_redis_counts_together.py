@@ -1,26 +1,19 @@
 """Counters on the real Redis, counted by several: they disturb nobody, and whoever looks meanwhile finds all whole."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from events.log import Positions
 from stores.redis import sink as sinks
-from stores.redis.connection import Client, connect
+from stores.redis.connection import Client
 from stores.redis.sink import Keys, held
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-async def client(redis: str) -> AsyncIterator[Client]:
-    made = connect(redis)
-    yield made
-    await made.aclose()
 
 
 @pytest.fixture

@@ -7,19 +7,11 @@ from redis_counting import Log, community, place_of
 
 from projectors.counts import Counts
 from runtime.processing import Group, Runner
-from stores.redis.connection import connect
 from stores.redis.counts import RedisCountRows
 from stores.redis.digest import digest, remove
 from stores.redis.sink import Keys, RedisSink
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-async def client(redis):
-    made = connect(redis)
-    yield made
-    await made.aclose()
 
 
 @pytest.fixture

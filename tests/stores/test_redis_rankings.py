@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -49,13 +49,6 @@ def analytics() -> Iterator[Analytics]:
     analytics = Analytics()
     yield analytics
     analytics.close()
-
-
-@pytest.fixture
-async def client(redis: str) -> AsyncIterator[Client]:
-    made = connect(redis)
-    yield made
-    await made.aclose()
 
 
 def kept(client: Client) -> RedisRankings:

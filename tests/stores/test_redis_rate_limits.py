@@ -30,13 +30,6 @@ class Clock:
 
 
 @pytest.fixture
-async def client(redis: str) -> AsyncIterator[Client]:
-    made = connect(redis)
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -1,0 +1,15 @@
+"""What tests of stores share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stores.redis.connection import Client, connect
+
+
+@pytest.fixture
+async def client(redis: str) -> AsyncIterator[Client]:
+    """The real Redis."""
+    made = connect(redis)
+    yield made
+    await made.aclose()
