@@ -255,8 +255,9 @@ async def test_members_agree_while_they_wait_for_one_that_was_killed(topic):
             await asyncio.sleep(session_s)
             assert second.generation == agreed
         appending.cancel()
-        total = len(topic.append(1)) + max(sink.values)
-        await staying.until(lambda: len(set(sink.values)) >= total)
+        [last] = topic.append(1)
+        await staying.until(lambda: len(set(sink.values)) > last)
+    assert set(sink.values) == set(range(last + 1))
 
 
 async def steadily(topic):
