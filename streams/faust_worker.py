@@ -172,6 +172,13 @@ class _Consumer(aiokafka.Consumer):
         return bool(news) and await self._commit_offsets(news)
 
 
+class _App(faust.App):
+    """Makes no directory for tables where it is started: it has none, and there it may not be allowed to write."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 class FaustWorker:
     """One member of the group that runs `hosted`. `brokers` is HOST:PORT with commas between; topics get `prefix`.
 
@@ -213,7 +220,7 @@ class FaustWorker:
         self.detail = "starting"
         """What keeps it from working; empty when nothing does."""
         self.assigned: frozenset[TopicPartition] = frozenset()
-        self._app = faust.App(
+        self._app = _App(
             f"{prefix}{hosted.name}",
             broker=";".join(f"kafka://{broker}" for broker in brokers.split(",")),
             store="memory://",

@@ -26,6 +26,8 @@ from events.topics import TOPICS
 ROOT = Path(__file__).parents[2]
 SOON = 60
 PARTITIONS = 4
+READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh")
+"""What a command is put behind, so that it finds all files read-only: as in the container of docker-compose.yml."""
 
 
 class Installation:
@@ -39,6 +41,7 @@ class Installation:
         self.brokers = kafka.removeprefix("kafka://")
         self.url = make_conninfo(postgres, dbname=name)
         self.prefix = f"{name}-"
+        self.behind = ()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MINITWITTER_")},
             "MINITWITTER_KAFKA_URL": kafka,
@@ -74,7 +77,7 @@ class Installation:
     def process(self, *words, **environment):
         """A process, and a client of it; it is ended with the block, and has to end well if it still runs."""
         port = free_port()
-        argv = [sys.executable, "-m", "runtime.cli", *words, "--port", str(port)]
+        argv = [*self.behind, sys.executable, "-m", "runtime.cli", *words, "--port", str(port)]
         with (self.directory / f"{words[-1]}-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 argv, env={**self.environment, **environment}, cwd=self.directory, stdout=log, stderr=log

@@ -9,16 +9,18 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import READ_ONLY, SOON, Installation, post, ready, register
 
 from infra.local.redis import Redis
 from stores.cassandra.address import Address
 from stores.redis.connection import connect
+from tests.pictures import png
 from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 COMMAND, QUERY, WORK = ("serve", "command"), ("serve", "query"), ("work", "all")
+APART = [("work", "projectors"), ("work", "streams"), ("work", "relay")]
 
 
 @pytest.fixture
@@ -82,6 +84,23 @@ def test_what_is_written_through_one_process_is_read_from_another(installation):
         assert reader.get("/feed", gone)["items"] == []
         assert query.post("/api/v1/tweets", json={"text": "no"}, headers=ada).status_code in (404, 405)
         assert command.get("/api/v1/feed", headers=ada).status_code in (404, 405)
+
+
+def test_processes_need_no_file_that_they_may_write_to(installation, s3):
+    """As in their containers, where pictures are in S3."""
+    installation.behind = READ_ONLY
+    installation.environment["MINITWITTER_MEDIA__S3"] = f"{s3}media-{uuid.uuid4().hex[:12]}"
+    with ExitStack() as stack:
+        (_, command), (_, query), *_ = started(stack, installation, COMMAND, QUERY, *APART)
+        ada = register(command, "ada")
+        picture = command.post("/api/v1/media", headers=ada, files={"file": ("a.png", png(), "image/png")})
+        body = {"text": "look #sunny", "media_ids": [picture.json()["id"]]}
+        written = command.post("/api/v1/tweets", headers=ada, json=body)
+        reader = Reader(query, ada)
+        [shown] = reader.get("/feed", token_of(written))["items"]
+        [attached] = shown["tweet"]["media"]
+        assert query.get(attached["url"], follow_redirects=True).headers["content-type"] == "image/png"
+        assert len(reader.get("/search/tweets", token_of(written), q="look")["items"]) == 1
 
 
 def test_a_session_that_ended_in_one_process_has_ended_in_the_other(installation):

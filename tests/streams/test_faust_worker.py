@@ -123,6 +123,15 @@ async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partitio
     assert max(sink.batches) <= 50
 
 
+async def test_a_worker_writes_nothing_where_it_is_started(topic, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sink = Sink()
+    topic.append(10)
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: len(sink.values) >= 10)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("stands", [0, 30], ids=["a sink that lost all", "a sink of an hour ago"])
 async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_group_s_offset(topic, stands):
     sink = Sink()
