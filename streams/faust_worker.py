@@ -238,6 +238,8 @@ class FaustWorker:
         )
         self._topics = [prefix + topic for topic in sorted(hosted.topics)]
         self._fetched: list[Message] = []
+        self._beginnings = 0
+        """How often it was said where the partitions begin: what was taken before that is not landed after it."""
         self._changed = asyncio.Condition()
         self._landed: dict[TP, int] = {}
         own = {
@@ -295,12 +297,14 @@ class FaustWorker:
     async def _starts(self, assigned: Collection[TP]) -> Mapping[TP, int]:
         async def attempt() -> Positions:
             async with self._turn:
-                return await self._hosted.positions()
+                positions = await self._hosted.positions()
+                self._beginnings += 1  # the sink may be behind what is at hand: landing that would leave a hole
+                self._fetched = []
+                return positions
 
         positions = await self._persist(attempt)
         places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
         self.assigned = frozenset(places.values())
-        self._fetched = []  # what comes from here on is from there on
         return {tp: positions.get(place, 0) for tp, place in places.items()}
 
     async def _hand_over(self, messages: list[Message]) -> None:
@@ -365,13 +369,19 @@ class FaustWorker:
             start[place] = min(start.get(place, message.offset), message.offset)
             end[place] = max(end.get(place, 0), message.offset + 1)
 
-        async def attempt() -> list[Record]:
+        taken = self._beginnings
+
+        async def attempt() -> list[Record] | None:
             records = await self._decode(messages)
             async with self._turn:
+                if self._beginnings != taken:
+                    return None
                 await self._hosted.apply(records, end)
             return records
 
         records = await self._persist(attempt)
+        if records is None:
+            return
         self._landed.update((TP(self._prefix + place.topic, place.partition), offset) for place, offset in end.items())
         self._on_advance(start, end, records)
 

@@ -113,9 +113,9 @@ class Keys:
         """What a partition holds."""
         return f"{{{self.name}.{place}}}:held"
 
-    def newest(self, place: TopicPartition) -> str:
-        """The newest ids of a partition's entities."""
-        return f"{{{self.name}.{place}}}:newest"
+    def newest(self, place: TopicPartition, epoch: str) -> str:
+        """The newest ids of a partition's entities: of an epoch, since those of another would make events copies."""
+        return f"{{{self.name}.{place}}}:newest:{epoch}"
 
 
 def ranked_id(member: bytes) -> str:
@@ -210,6 +210,7 @@ class RedisSink:
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """The newest ids of those entities that have any. Raises StoreUnavailable."""
+        await self._take_up()
         found: dict[Entity, str] = {}
         wanted: dict[TopicPartition, list[Entity]] = {}
         for entity in entities:
@@ -222,18 +223,21 @@ class RedisSink:
             with answering():
                 async with self._client.pipeline(transaction=False) as pipeline:
                     for place, those in wanted.items():
-                        pipeline.hmget(self.keys.newest(place), [key for _, key in those])
+                        pipeline.hmget(self.keys.newest(place, self._epoch), [key for _, key in those])
                     told = await pipeline.execute()
             for those, ids in zip(wanted.values(), told, strict=True):
                 found.update({e: from_bytes(id_) for e, id_ in zip(those, ids, strict=True) if id_ is not None})
         return found
 
     async def begin(self) -> None:
-        """Start a batch; the first takes the store up, unless `positions` has. Raises StoreUnavailable."""
-        if not self._epoch:
-            await self.positions()
+        """Start a batch. Raises StoreUnavailable."""
+        await self._take_up()
         self._changes.clear()
         self._record = None
+
+    async def _take_up(self) -> None:
+        if not self._epoch:
+            await self.positions()
 
     def applying(self, about: Envelope, at: Record | None) -> None:
         """What changes from now on is the doing of this record."""
@@ -296,7 +300,7 @@ class RedisSink:
             ids[place].append(to_bytes(id_))
         return [
             (
-                [self.keys.partition(place), self.keys.newest(place)],
+                [self.keys.partition(place), self.keys.newest(place, self._epoch)],
                 [self._epoch, start, to, msgspec.msgpack.encode(keys[place]), b"".join(ids[place])],
             )
             for place, (start, to) in moved.items()
@@ -327,7 +331,11 @@ class RedisSink:
                 await self._client.delete(lock)
                 return epoch, positions
             epoch = self._new_epoch()
-            await self._client.delete(self.keys.state)
+            # These first: from here on no batch of whoever has not noticed yet changes a counter.
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for known in (self.keys.state, *self.keys.slots):
+                    pipeline.delete(known)
+                await pipeline.execute()
             cursor, begun = 0, False
             while cursor or not begun:
                 cursor, found = await self._client.scan(cursor, match=self.keys.all, count=_SCANNED)

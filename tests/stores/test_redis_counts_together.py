@@ -1,5 +1,8 @@
 """Counters on the real Redis, counted by several: they disturb nobody, and whoever looks meanwhile finds all whole."""
 
+import asyncio
+import contextlib
+import random
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -112,6 +115,75 @@ async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
     monkeypatch.setattr(sinks, "held", look_and_be_late)
     await second.runner.start()
     await first.sink.check()
+
+
+class Emptying:
+    """A client that finds one key at a time, in an order of its own, and lets another do something at one of them."""
+
+    def __init__(self, client: Client, chance: random.Random, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._client = client
+        self._chance = chance
+        self._meanwhile = meanwhile
+        self._left: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def scan(self, cursor: int, match: str, count: int) -> tuple[int, list[bytes]]:
+        if cursor == 0:
+            self._left = [key async for key in self._client.scan_iter(match=match)]
+            self._chance.shuffle(self._left)
+            self._at = self._chance.randrange(len(self._left) + 1)
+        if len(self._left) == self._at:
+            await self._meanwhile()
+        found, self._left = self._left[-1:], self._left[:-1]
+        return len(self._left), found
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
+    client: Client, name: str, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A batch that it began before lands in the middle of it, or was in the slots already and is noted then."""
+    chance = random.Random(seed)
+    made = community(seed)
+    log = Log(made.records)
+    log.open = chance.random()
+    other = Worker(client, log, name, limit=chance.choice((5, 50)))
+    await other.work()
+    log.open = 1
+    emptied, noted = asyncio.Event(), asyncio.Event()
+
+    class Late:
+        """The last step of a batch, which is late."""
+
+        async def run(self, *call: Any) -> Any:
+            noted.set()
+            await emptied.wait()
+            return await sinks_note.run(*call)
+
+    sinks_note = sinks._NOTE
+    late = None
+    if seed % 2:
+        monkeypatch.setattr(sinks, "_NOTE", Late())
+        late = asyncio.create_task(other.runner.turn())
+        await asyncio.wait((late, asyncio.create_task(noted.wait())), return_when=asyncio.FIRST_COMPLETED)
+        monkeypatch.setattr(sinks, "_NOTE", sinks_note)
+    # A node of a cluster lost what it had.
+    await client.delete(other.sink.keys.state)
+
+    async def meanwhile() -> None:
+        emptied.set()
+        with contextlib.suppress(SinkMoved):
+            await (late or other.runner.turn())
+
+    worker = Worker(Emptying(client, chance, meanwhile), log, name)  # type: ignore[arg-type]
+    await worker.runner.start()
+    while True:
+        with contextlib.suppress(SinkMoved):
+            await worker.work()
+            break
+    assert await answers(reader(client, name), made) == await expected(made)
 
 
 async def test_only_one_empties_what_was_lost_and_the_others_wait(client: Client, name: str) -> None:

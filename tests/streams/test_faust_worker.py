@@ -166,6 +166,32 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(top
     assert sorted(sink.values) == numbers
 
 
+async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic):
+    """A batch that waits for its store is of no use once its partitions begin elsewhere: it would leave a hole."""
+    sink, away = Sink(), False
+
+    def before(records):
+        if away:
+            raise LogUnavailable("the store is away")
+
+    sink.before = before
+    first, second = topic.worker(sink), topic.worker(sink)
+    topic.append(400)
+    async with Working(first) as one:
+        await one.until(lambda: len(sink.values) >= 400)
+        away = True
+        topic.append(40)
+        await one.until(lambda: first.detail == "the store is away")
+        sink.landed, sink.values = Positions(), []
+        async with Working(second) as other:
+            await other.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
+            away = False
+            await other.until(lambda: len(set(sink.values)) == 440)
+    for partition in range(PARTITIONS):
+        own = [n for n in sink.values if n % PARTITIONS == partition]
+        assert own == sorted(own)
+
+
 async def test_an_error_of_the_processors_ends_the_worker_and_its_batch_is_handed_over_again(topic):
     sink = Sink()
     numbers = topic.append(200)
