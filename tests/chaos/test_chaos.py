@@ -15,6 +15,7 @@ SEED = int(os.environ.get("MINITWITTER_TEST_CHAOS_SEED") or random.randrange(1_0
 
 @pytest.mark.engines
 @pytest.mark.slow
+@pytest.mark.long
 async def test_what_is_acknowledged_outlives_a_kill_of_every_process_and_the_loss_of_an_engine(tmp_path, running):
     print(f"again with MINITWITTER_TEST_CHAOS_SEED={SEED}")
     outcome = await World(tmp_path, running, SEED, 1, print).run(short(SEED, [*ROLES]), worker_session_s="3")

@@ -281,6 +281,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.real_data
 @real
 def test_the_real_tweets_and_the_real_graph_answer_from_the_api(tmp_path):

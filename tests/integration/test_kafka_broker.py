@@ -17,7 +17,7 @@ from events.log import LogUnavailable
 from events.partitioning import partition_of
 from infra.local.kafka import Kafka, cluster_id
 
-pytestmark = [pytest.mark.engines, pytest.mark.slow]
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 GRAPH = {"graph": 4}
 ACK_S = 1.0

@@ -17,7 +17,7 @@ from stores.redis.connection import connect
 from tests.pictures import png
 from tests.stores.on_cassandra import drop
 
-pytestmark = [pytest.mark.engines, pytest.mark.slow]
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 COMMAND, QUERY, WORK = ("serve", "command"), ("serve", "query"), ("work", "all")
 APART = [("work", "projectors"), ("work", "streams"), ("work", "relay")]

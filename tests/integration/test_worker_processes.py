@@ -31,7 +31,7 @@ from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
 from tests.stores.on_cassandra import drop
 
-pytestmark = [pytest.mark.engines, pytest.mark.slow]
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture

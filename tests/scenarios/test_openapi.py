@@ -104,6 +104,7 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing", "stateful"])
 def test_a_live_server_keeps_the_document(server: Serving, phases: str, tmp_path: Path) -> None:
     done = subprocess.run(
