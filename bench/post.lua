@@ -1,9 +1,23 @@
--- wrk: POST /tweets, each request by the next account. Arguments: file of tokens, one a line.
-local tokens, i = {}, 0
+-- wrk: POST /tweets, each request by the next account. Arguments: file of tokens, one a line; requests a second of all
+-- connections together, where they are not to be as many as can be.
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long s, us; } timeval; int gettimeofday(timeval *now, void *zone);")
+local tokens, i, pace, due = {}, 0, nil, 0
 local body = '{"text":"Waiting for the train again, it is late as always #travel"}'
 
 function init(args)
   for line in io.lines(args[1]) do tokens[#tokens + 1] = "Bearer " .. line end
+  pace = tonumber(args[2])
+end
+
+-- Milliseconds until the next request of a connection may begin. What began late is made up for, up to 0.1 s of it.
+function delay()
+  if pace == nil then return 0 end
+  local now = ffi.new("timeval")
+  ffi.C.gettimeofday(now, nil)
+  local ms = tonumber(now.s) * 1000 + tonumber(now.us) / 1000
+  due = math.max(due + 1000 / pace, ms - 100)
+  return math.max(due - ms, 0)
 end
 
 function request()

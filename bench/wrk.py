@@ -1,4 +1,4 @@
-"""Closed-loop load by wrk, whose cost is small beside a server's: one thread, as many connections as asked for."""
+"""Load by wrk, whose cost is small beside a server's: one thread, as many connections as asked for."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Load(NamedTuple):
     p99_ms: float
 
 
-def wrk(url: str, script: str, files: Sequence[Path], *, connections: int = 64, seconds: int = 10) -> Load:
+def wrk(url: str, script: str, arguments: Sequence[object], *, connections: int = 64, seconds: int = 10) -> Load:
     """Run a script of this folder against a server. Raises LoadFailed where any answer was not 2xx."""
     if shutil.which("wrk") is None:
         raise LoadFailed("wrk is not installed (Debian: apt-get install wrk)")
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPTS / script), url, "--"]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)  # noqa: S603
     out = done.stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
     if done.returncode or rate is None:

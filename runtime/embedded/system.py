@@ -6,6 +6,7 @@ the server (projecting_process.py), or `InProcess` here, which tests, simulation
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -98,6 +99,7 @@ class System:
         self.views: Views | None = None
         self.readers: Readers
         self.generations: dict[str, tuple[int, int]] = {}
+        self._recording = asyncio.Lock()
 
     def _command_store(self, keep_ms: int) -> SqliteCommandStore:
         db = self.log_db
@@ -145,6 +147,14 @@ class System:
 
     async def record_switches(self) -> None:
         """Append the switches of read models that are not in the log yet: none is lost to a crash between the two."""
+        async with self._recording:  # groups switch at once, and what one records another must find
+            missing = await self._unrecorded_switches()
+            if missing:
+                await self.log.append(
+                    [New(event, Envelope(id=EventId(self.ids.issue()), time=self.clock())) for event in missing]
+                )
+
+    async def _unrecorded_switches(self) -> list[ReadModelSwitched]:
         recorded: dict[str, int] = {}
         positions = Positions()
         while records := await self.log.read(positions, 500, ("operations",)):
@@ -152,15 +162,11 @@ class System:
                 positions[record.place] = record.offset + 1
                 if isinstance(record.event, ReadModelSwitched):
                     recorded[record.event.model] = record.event.generation
-        missing = [
+        return [
             ReadModelSwitched(model=model, generation=generation, version=version)
             for model, (generation, version) in sorted(self.generations.items())
             if recorded.get(model, 1) != generation
         ]
-        if missing:
-            await self.log.append(
-                [New(event, Envelope(id=EventId(self.ids.issue()), time=self.clock())) for event in missing]
-            )
 
     async def close(self) -> None:
         """Finish what was begun and close the files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 
 import apsw
@@ -83,6 +84,18 @@ async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next
     async with opened(tmp_path) as (system, views):
         await system.record_switches()
         await system.record_switches()
+        assert await switches(system) == [("users", 2)]
+
+
+async def test_a_switch_is_recorded_once_when_several_groups_switch_at_once(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        await views.projecting.rebuild(["users"])
+        while views.projecting.rebuilding:
+            await views.projecting.turn()
+    async with opened(tmp_path) as (system, views):
+        await asyncio.gather(system.record_switches(), system.record_switches(), system.record_switches())
         assert await switches(system) == [("users", 2)]
 
 
