@@ -33,7 +33,7 @@ async def _nobody_is_busy(accounts: Collection[AccountId]) -> Mapping[AccountId,
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Rows a second into Cassandra, durable: its commit log is synced in groups of 5 ms (infra/local)."""
+    """Rows a second into Cassandra, durable: its commit log is synced before a write is acknowledged (infra/local)."""
     async with bench.installation() as installation, _session(installation.places.address) as session:
         keyspace = installation.places.address.keyspace
         rows = CassandraHomeTimelineRows(session, keyspace)

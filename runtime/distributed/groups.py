@@ -66,6 +66,11 @@ from streams.trends import Trends as TrendsStream
 
 TIMELINES, COUNTS, SEARCH, STREAMS, HOME = "timelines", "counts", "search", "streams", "home"
 TRENDS = "trends"
+UNHURRIED = frozenset((SEARCH, STREAMS, TRENDS))
+"""Groups whose batches begin less often: nobody looks at what they keep right after writing, and a batch has its cost
+however small it is."""
+UNHURRIED_S = 0.2
+"""How often: see EVERY_S in streams/faust_worker.py."""
 TOPICS: Mapping[str, frozenset[str]] = {
     group: frozenset().union(*(each.topics() for each in processors)).difference(DERIVED)
     for group, processors in {

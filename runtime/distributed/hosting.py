@@ -31,7 +31,7 @@ from stores.redis.advances import Announcing, channel_of
 from stores.redis.connection import Client, connect
 from stores.redis.counts import RedisCounts
 from stores.sink import SinkMoved
-from streams.faust_worker import FaustWorker, Hosted, Message
+from streams.faust_worker import EVERY_S, FaustWorker, Hosted, Message
 
 from . import groups
 from .bare import bare_application
@@ -185,6 +185,7 @@ class Hosting:
             away=AWAY,
             batch=self._settings.worker_batch,
             session_s=self._settings.worker_session_s,
+            every_s=groups.UNHURRIED_S if hosted.name in groups.UNHURRIED else EVERY_S,
             on_advance=advanced,
             idle=partial(pausing.between, hosted.idle),
         )

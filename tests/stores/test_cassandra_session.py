@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -80,6 +81,16 @@ async def test_those_that_go_to_different_nodes_share_none(session: CassandraSes
         for batch in batches
     }
     assert together == {(0,) * 10, (1,) * 10}
+
+
+def test_no_request_waits_for_the_acknowledgement_of_the_one_before(address: Address) -> None:
+    cluster, session = connected(address)
+    try:
+        connections = [c for pool in session.get_pools() for c in pool.get_connections()]
+        assert connections
+        assert all(c._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for c in connections)
+    finally:
+        cluster.shutdown()
 
 
 async def test_a_query_with_more_rows_than_the_driver_takes_at_once_answers_with_all(session: CassandraSession) -> None:
