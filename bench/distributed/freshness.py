@@ -24,6 +24,7 @@ PROBERS = 2
 PROBE_EVERY_S = 0.05
 POLL_S = 0.01
 """How often a follower looks: what is measured is that much too long at most."""
+WARM = 3
 WRITERS = 8
 PAUSE_S = 0.1
 _LOST_S = 60.0
@@ -37,7 +38,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
     with _everything(town) as (command, query):
         await town.until_current()
         async with _load(town, command, per_second):
-            await asyncio.sleep(bench.seconds)  # what has just started is slow, Cassandra above all
+            await asyncio.sleep(WARM * bench.seconds)  # what has just started is slow, Cassandra above all
             probing = (_probe(town, command, query, number, 2 * bench.seconds) for number in range(PROBERS))
             found = sorted(itertools.chain(*await asyncio.gather(*probing)))
         behind = await town.until_current()

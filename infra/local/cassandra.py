@@ -43,10 +43,12 @@ commitlog_sync: batch
 concurrent_writes: 128
 commitlog_segment_size: 8MiB
 commitlog_total_space: 512MiB
-memtable_heap_space: 96MiB
+memtable_heap_space: 192MiB
 memtable_offheap_space: 64MiB
 memtable_allocation_type: heap_buffers
 memtable_flush_writers: 1
+# Slow and steady: compaction has the cores of everything else.
+compaction_throughput: 4MiB/s
 concurrent_compactors: 1
 file_cache_size: 32MiB
 networking_cache_size: 16MiB
@@ -103,7 +105,7 @@ _EXPORTED = (
 _OPTIONS = (
     # A keyspace of ours is 18 MB of heap before it has a row, and tests have dozens: 512 MB were too few.
     "-Xms256m",
-    "-Xmx768m",
+    "-Xmx1g",
     "-XX:+UseParallelGC",  # on two cores and a small heap a tenth of a core less than G1
     "-XX:+PerfDisableSharedMem",
     "-XX:+ExitOnOutOfMemoryError",
@@ -128,7 +130,7 @@ class Cassandra(Engine):
     name: ClassVar[str] = "cassandra"
     version: ClassVar[str] = "5.0.9"
     ports: ClassVar[tuple[str, ...]] = ("native", "storage")
-    memory_mib: ClassVar[int] = 1300
+    memory_mib: ClassVar[int] = 1500
 
     def install(self, cache: Path) -> None:
         """Look for Java 17, fetch the jars. Raises EngineError."""
