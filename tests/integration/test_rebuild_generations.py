@@ -73,13 +73,18 @@ async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path):
         assert system.generations["users"] == (2, Users.version)
 
 
+async def switched_and_not_recorded(system, views):
+    """A rebuild of `users`, as it stands when the process dies right after the switch."""
+    await populate(system)
+    await views.project()
+    await views.projecting.rebuild(["users"])
+    while views.projecting.rebuilding:
+        await views.projecting.turn()
+
+
 async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next_start(tmp_path):
     async with opened(tmp_path) as (system, views):
-        await populate(system)
-        await views.project()
-        await views.projecting.rebuild(["users"])
-        while views.projecting.rebuilding:
-            await views.projecting.turn()
+        await switched_and_not_recorded(system, views)
         assert await switches(system) == []
     async with opened(tmp_path) as (system, views):
         await system.record_switches()
@@ -89,11 +94,7 @@ async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next
 
 async def test_a_switch_is_recorded_once_when_several_groups_switch_at_once(tmp_path):
     async with opened(tmp_path) as (system, views):
-        await populate(system)
-        await views.project()
-        await views.projecting.rebuild(["users"])
-        while views.projecting.rebuilding:
-            await views.projecting.turn()
+        await switched_and_not_recorded(system, views)
     async with opened(tmp_path) as (system, views):
         await asyncio.gather(system.record_switches(), system.record_switches(), system.record_switches())
         assert await switches(system) == [("users", 2)]
