@@ -22,7 +22,7 @@ needs_wrk = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("parts", "number"),
     [
-        pytest.param(("posting", "feed"), 6, marks=needs_wrk, id="posting and reading"),
+        pytest.param(("posting", "feed"), 7, marks=needs_wrk, id="posting and reading"),
         pytest.param(("freshness", "tokens"), 4, id="what followers and writers see"),
         pytest.param(("deliveries", "counters"), 5, id="stores"),
         pytest.param(("rebuild", "doubled"), 5, id="processors"),
