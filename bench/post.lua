@@ -2,22 +2,23 @@
 -- connections together, where they are not to be as many as can be.
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s, us; } timeval; int gettimeofday(timeval *now, void *zone);")
-local tokens, i, pace, due = {}, 0, nil, 0
+local tokens, i, due = {}, 0, 0
 local body = '{"text":"Waiting for the train again, it is late as always #travel"}'
 
 function init(args)
   for line in io.lines(args[1]) do tokens[#tokens + 1] = "Bearer " .. line end
-  pace = tonumber(args[2])
+  if args[2] then delay = paced(tonumber(args[2])) end  -- none without: wrk would set a timer for each request
 end
 
--- Milliseconds until the next request of a connection may begin. What began late is made up for, up to 0.1 s of it.
-function delay()
-  if pace == nil then return 0 end
-  local now = ffi.new("timeval")
-  ffi.C.gettimeofday(now, nil)
-  local ms = tonumber(now.s) * 1000 + tonumber(now.us) / 1000
-  due = math.max(due + 1000 / pace, ms - 100)
-  return math.max(due - ms, 0)
+-- Tells in how many milliseconds the next request may begin. What began late is made up for, up to 0.1 s of it.
+function paced(per_second)
+  return function()
+    local now = ffi.new("timeval")
+    ffi.C.gettimeofday(now, nil)
+    local ms = tonumber(now.s) * 1000 + tonumber(now.us) / 1000
+    due = math.max(due + 1000 / per_second, ms - 100)
+    return math.max(due - ms, 0)
+  end
 end
 
 function request()

@@ -160,15 +160,15 @@ async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
         async def run(self, *call: Any) -> Any:
             noted.set()
             await emptied.wait()
-            return await sinks_note.run(*call)
+            return await note.run(*call)
 
-    sinks_note = sinks._NOTE
+    note = sinks._NOTE
     late = None
     if seed % 2:
         monkeypatch.setattr(sinks, "_NOTE", Late())
         late = asyncio.create_task(other.runner.turn())
         await asyncio.wait((late, asyncio.create_task(noted.wait())), return_when=asyncio.FIRST_COMPLETED)
-        monkeypatch.setattr(sinks, "_NOTE", sinks_note)
+        monkeypatch.setattr(sinks, "_NOTE", note)
     # A node of a cluster lost what it had.
     await client.delete(other.sink.keys.state)
 
