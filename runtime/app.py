@@ -31,7 +31,8 @@ from rest.problems import ProblemError
 from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens
 
-from .operations import Parts, documentation, operations
+from .operations import documentation, operations
+from .readiness import Parts
 
 DESCRIPTION = (
     "An event-sourced microblogging backend. Everything but GET is served by the command API, GET by the query API. "

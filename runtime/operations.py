@@ -17,26 +17,13 @@ from rest.openapi import answers
 from rest.problems import PROBLEMS, ProblemError
 from rest.routing import json_response, router
 
+from .readiness import Parts, Readiness
+
 
 class Health(msgspec.Struct, frozen=True):
     """The process is alive."""
 
     status: str
-
-
-class Part(msgspec.Struct, frozen=True):
-    """One part of the service, and what is wrong with it, if anything."""
-
-    name: str
-    ready: bool
-    detail: str = ""
-
-
-class Readiness(msgspec.Struct, frozen=True):
-    """Whether the service can serve; `parts` says which part cannot."""
-
-    ready: bool
-    parts: list[Part]
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -47,8 +34,6 @@ class Explanation(msgspec.Struct, frozen=True):
     title: str
     advice: str
 
-
-Parts = Callable[[], list[Part]]
 
 _SCHEMA = {"title": "TweetPosted", "type": "object", "properties": {"text": {"type": "string"}}}
 _METRICS = "# HELP minitwitter_streams Open streaming connections.\n# TYPE minitwitter_streams gauge\n"
@@ -68,13 +53,14 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         "/readyz",
         responses={
             503: {
-                "description": "Something cannot serve",
+                "description": "A part is down",
                 "content": {
                     "application/json": {
                         "schema": {"$ref": "#/components/schemas/Readiness"},
                         "example": {
                             "ready": False,
-                            "parts": [{"name": "read models", "ready": False, "detail": "starting"}],
+                            "state": "down",
+                            "parts": [{"name": "read models", "state": "down", "detail": "starting"}],
                         },
                     }
                 },
@@ -83,9 +69,12 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
     )
     @answers(Readiness)
     async def ready() -> Response:
-        """Whether it can serve, and which part cannot."""
-        found = parts()
-        readiness = Readiness(all(part.ready for part in found), found)
+        """Whether it can serve, and how each part is.
+
+        A part is `ready`, `degraded` or `down`. Degraded: it serves, and reads that are not current say so with
+        `Consistency: stale`. The status is 503 where a part is down.
+        """
+        readiness = Readiness.of(parts())
         return json_response(readiness, 200 if readiness.ready else 503)
 
     @routes.get(

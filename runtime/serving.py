@@ -50,7 +50,8 @@ class Front:
         if scope["path"] == "/healthz":
             status, body = 200, {"status": "alive"}
         elif scope["path"] == "/readyz":
-            body = {"ready": False, "parts": [{"name": "read models", "ready": False, "detail": self._detail()}]}
+            part = {"name": "read models", "state": "down", "detail": self._detail()}
+            body = {"ready": False, "state": "down", "parts": [part]}
         else:
             kind = "application/problem+json"
             detail = f"the server is starting: {self._detail()}"

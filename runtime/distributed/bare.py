@@ -14,7 +14,7 @@ from rest.rate_limits import LocalRateLimits, Policy
 from rest.signing import ConsistencyTokens
 from runtime import metrics
 from runtime.app import Parameters, build_app
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry
 

@@ -18,7 +18,7 @@ from runtime import metrics
 from runtime.app import Parameters, build_app
 from runtime.command_side import command_side
 from runtime.media import MediaSide
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.routes import COMMAND_ROUTERS
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry
@@ -106,7 +106,7 @@ class Commanding:
         """PostgreSQL, without which nothing is decided, and Kafka, without which writes go on into the outbox."""
         deciding = self._deciding
         kafka = deciding.kafka_detail
-        return [Part("postgres", not deciding.detail, deciding.detail), Part("kafka", True, kafka)]
+        return [Part.of("postgres", down=deciding.detail), Part.of("kafka", degraded=kafka)]
 
     async def run(self) -> None:
         """Look after what other processes do."""

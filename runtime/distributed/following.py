@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.postgres.pointers import Pointer, Pointers

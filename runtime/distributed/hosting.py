@@ -19,8 +19,8 @@ from events.kafka.records import opened, stored
 from events.log import Positions, Record
 from events.sealing import Sealer
 from runtime import metrics
-from runtime.operations import Part
 from runtime.processing import Group
+from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.cassandra.address import Address
@@ -204,7 +204,7 @@ class Hosting:
 
     def parts(self) -> Sequence[Part]:
         """Each group, and what keeps it from working."""
-        return [Part(name, not worker.detail, worker.detail) for name, worker in self._workers.items()]
+        return [Part.of(name, down=worker.detail) for name, worker in self._workers.items()]
 
     async def run(self) -> None:
         """Work until cancelled. The first worker that fails ends all: a supervisor starts the process again."""

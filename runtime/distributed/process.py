@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from events.log import LogUnavailable
 from runtime.memory import settle
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.serving import Front, Server, free_port
 from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger

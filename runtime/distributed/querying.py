@@ -27,8 +27,8 @@ from rest.signing import ConsistencyTokens
 from runtime import metrics
 from runtime.app import Parameters, build_app
 from runtime.media import MediaSide
-from runtime.operations import Part, Parts
 from runtime.query_side import QueryService
+from runtime.readiness import Part, Parts
 from runtime.routes import QUERY_ROUTERS
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry, logger
@@ -94,9 +94,11 @@ class Querying:
             return []
         applied = self._reading.applied
         return [
-            Part("postgres", True, self._reading.who.detail),
+            Part.of("postgres", degraded=self._reading.who.detail),
             *(
-                Part(group, group not in (TIMELINES, HOME) or not applied.away(group), applied.detail(group))
+                Part.of(group, down=applied.detail(group))
+                if group in (TIMELINES, HOME) and applied.away(group)
+                else Part.of(group, degraded=applied.detail(group))
                 for group in applied.positions
             ),
         ]

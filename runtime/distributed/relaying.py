@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from command_api.postgres.connections import open_pool
 from command_api.postgres.relay import Relay
 from events.kafka.producing import KafkaPublisher
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.settings import Settings
 
 from .bare import bare_application
@@ -49,7 +49,7 @@ class Relaying:
     def parts(self) -> Sequence[Part]:
         """It is ready when it runs: waiting to lead is what all but one do."""
         down = self._publisher is not None and self._publisher.breaker.is_open
-        return [Part("kafka", not down, "Kafka does not answer" if down else "")]
+        return [Part.of("kafka", down="Kafka does not answer" if down else "")]
 
     async def run(self) -> None:
         """Relay until cancelled."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.settings import Settings
 
 from .bare import bare_application

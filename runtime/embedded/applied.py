@@ -19,6 +19,8 @@ class Applied:
         self._waiting: list[tuple[Mapping[TopicPartition, int], asyncio.Future[bool]]] = []
         self.on_advance: list[Callable[[str, Positions], None]] = []
         """Called with the group and its positions whenever it advanced: a stream may have something to say."""
+        self.lags: Callable[[str], bool] = lambda group: False
+        """Whether a group is seconds behind the log; set by the process that has another one apply it."""
 
     def advance(self, group: str, positions: Positions) -> None:
         """A group's effects up to `positions` can be read from now on."""
@@ -37,8 +39,8 @@ class Applied:
             callback(group, positions)
 
     def behind(self, path: str) -> bool:
-        """What is not applied yet waits in this process; who is behind is caught up with, and says so in /readyz."""
-        return False
+        """Whether the serving read models are seconds behind the log: they advance together, whatever `path` reads."""
+        return self.lags(SERVING)
 
     async def wait_for(self, positions: Positions, timeout: float, path: str = "") -> bool:
         """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough.

@@ -19,8 +19,8 @@ from rest.tickets import Tickets
 from runtime import metrics
 from runtime.app import Parameters, build_app
 from runtime.command_side import command_side
-from runtime.operations import Parts
 from runtime.query_side import QueryService
+from runtime.readiness import Parts
 from runtime.routes import ROUTERS
 
 from .applied import SERVING

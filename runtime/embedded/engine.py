@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from command_api.deciding import Context, Refused
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
@@ -35,6 +35,7 @@ from runtime.control import (
     RotateMaster,
     RotateSigning,
 )
+from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
@@ -48,9 +49,6 @@ from .log_db import Ownership
 from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
 from .system import System
-
-if TYPE_CHECKING:
-    from runtime.operations import Part
 
 LEAST_FREE = 1 << 20
 """Bytes: below this a commit may fail any moment."""
@@ -74,6 +72,7 @@ class Engine:
         self._checkpoints = self.system.log_db.checkpoint(settings.log_wal_mib)
         self.projecting = ProjectingProcess(settings.data, self._arguments(), self.system.applied)
         self.lag = Lag(self.system.applied, self.system.log_db.writer.ends, self.system.timer)
+        self.system.applied.lags = self.lag.behind
         self._importer = Importer(self.system.commands, requests, self.system.timer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rotation = asyncio.Lock()
@@ -150,12 +149,17 @@ class Engine:
 
     def parts(self) -> list[Part]:
         """What /readyz tells of: the log, and what advances the read models."""
-        from runtime.operations import Part  # with FastAPI, which an import has no use for
-
         free = shutil.disk_usage(self.settings.data).free
         full = f"{free >> 10} KiB are free on the disk of {self.settings.data}" if free < LEAST_FREE else ""
-        behind = self.projecting.detail
-        return [Part("log", not full, full), Part("read models", not behind, behind)]
+        return [Part.of("log", down=full), self._read_models()]
+
+    def _read_models(self) -> Part:
+        detail = self.projecting.detail
+        if not detail:
+            return Part.of("read models", degraded=self.lag.detail())
+        if self.projecting.serves:
+            return Part.of("read models", degraded=detail)
+        return Part.of("read models", down=detail)
 
     # What commands ask for
 

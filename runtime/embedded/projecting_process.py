@@ -42,6 +42,7 @@ class ProjectingProcess:
         self._decode = msgspec.json.Decoder(Report).decode
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._listeners: list[asyncio.Queue[Report]] = []
+        self._ended = False
         self.detail = "starting"
         """Why views are not advanced now; empty when they are."""
         self.generations: dict[str, tuple[int, int]] = {}
@@ -53,6 +54,11 @@ class ProjectingProcess:
     def pid(self) -> int | None:
         """The process, while it runs."""
         return None if self._process is None else self._process.pid
+
+    @property
+    def serves(self) -> bool:
+        """Whether the views can be read: it has opened them once, and has not ended for good."""
+        return self._ready.done() and not self._ended
 
     async def start(self) -> None:
         """Start it; `ready` waits until it has opened its data."""
@@ -155,6 +161,7 @@ class ProjectingProcess:
             self._tell(Report(fatal=self.detail))
             self._log.error("the projecting process ended", code=code, detail=fatal)
             if fatal:
+                self._ended = True
                 if not self._ready.done():
                     self._ready.set_exception(ProjectingFailed(fatal))
                 return

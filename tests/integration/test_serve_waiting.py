@@ -67,6 +67,40 @@ async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
     assert lag.seconds(ANALYTICS) == 4.0
 
 
+async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_age_too():
+    applied, now, ends = Applied(), 100.0, Positions()
+    lag = Lag(applied, lambda: ends, lambda: now)
+    now, ends = 101.0, Positions({TWEETS: 1})
+    lag.appended()
+    now, ends = 101.01, Positions({TWEETS: 2})
+    lag.appended()
+    applied.advance(SERVING, Positions({TWEETS: 1}))
+    now = 108.0
+    assert (lag.events(SERVING), lag.seconds(SERVING)) == (1, 7.0)
+
+
+async def test_what_waited_when_the_process_started_is_as_old_as_the_process():
+    applied, now, ends = Applied(), 100.0, Positions({TWEETS: 5})
+    lag = Lag(applied, lambda: ends, lambda: now)
+    now = 106.0
+    assert lag.seconds(SERVING) == 6.0
+
+
+async def test_read_models_that_are_seconds_behind_say_so():
+    applied, now, ends = Applied(), 100.0, Positions({TWEETS: 5})
+    lag = Lag(applied, lambda: ends, lambda: now)
+    applied.lags = lag.behind
+    now = 104.0
+    assert (applied.behind("/"), lag.detail()) == (False, "")
+    now = 106.0
+    assert applied.behind("/")
+    assert lag.detail() == ("serving is 5 events and 6 s behind the log; analytics is 5 events and 6 s behind the log")
+    applied.advance(SERVING, ends)
+    now = 107.0
+    assert not applied.behind("/")
+    assert lag.detail() == "analytics is 5 events and 7 s behind the log"
+
+
 def test_the_write_ahead_log_stays_short_under_a_writer_that_never_rests(tmp_path):
     writer = connect(tmp_path / "a.db", durable=False)
     writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, filling BLOB)")

@@ -20,7 +20,7 @@ from events.log import Positions
 from rest.tickets import Tickets
 from runtime.embedded.composing import Composition
 from runtime.embedded.system import InProcess, System
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.serving import Server, free_port
 from runtime.settings import Settings
 

@@ -11,7 +11,7 @@ from people import Person
 from prometheus_client.parser import text_string_to_metric_families
 from service import Service, problem
 
-from runtime.operations import Part
+from runtime.readiness import Part
 from runtime.serving import Front
 
 ROOT = "http://test"
@@ -23,17 +23,25 @@ async def test_it_says_that_it_is_alive(http: httpx.AsyncClient) -> None:
 
 
 async def test_it_says_which_part_cannot_serve(http: httpx.AsyncClient, service: Service) -> None:
-    assert (await http.get(f"{ROOT}/readyz")).json() == {"ready": True, "parts": []}
-    service.parts += [Part("log", True), Part("read models", False, "starting")]
+    assert (await http.get(f"{ROOT}/readyz")).json() == {"ready": True, "state": "ready", "parts": []}
+    service.parts += [Part("log"), Part.of("read models", down="starting")]
     answer = await http.get(f"{ROOT}/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
         "ready": False,
+        "state": "down",
         "parts": [
-            {"name": "log", "ready": True, "detail": ""},
-            {"name": "read models", "ready": False, "detail": "starting"},
+            {"name": "log", "state": "ready", "detail": ""},
+            {"name": "read models", "state": "down", "detail": "starting"},
         ],
     }
+
+
+async def test_what_is_degraded_still_serves(http: httpx.AsyncClient, service: Service) -> None:
+    service.parts += [Part("log"), Part.of("read models", degraded="serving is 9 events and 6 s behind the log")]
+    answer = await http.get(f"{ROOT}/readyz")
+    assert answer.status_code == 200
+    assert (answer.json()["ready"], answer.json()["state"]) == (True, "degraded")
 
 
 async def test_metrics_are_in_the_format_of_prometheus(http: httpx.AsyncClient, ada: Person) -> None:
