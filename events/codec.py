@@ -46,6 +46,9 @@ class Parsed(NamedTuple):
     subject: str | None
 
 
+_UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What decoding and upcasting raise on bytes that are no such event."""
+
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Event]] = {
     name: msgspec.json.Decoder(kind.cls) for name, kind in BY_NAME.items() if not kind.sealed
@@ -81,13 +84,13 @@ class Codec:
     def parse(self, name: str, version: int, value: bytes, id_: str) -> Parsed:
         """Read what can be read without a key. Raises UnknownEvent, UnreadableEvent."""
         kind = BY_NAME.get(name)
-        if kind is None or version > kind.version:
+        if kind is None or not 1 <= version <= kind.version:
             raise UnknownEvent(f"{name} version {version} is not known here; it takes a newer version of minitwitter")
         try:
             if not kind.sealed and version == kind.version:
                 return Parsed(kind, id_, version, _decoders[name].decode(value), {}, None)
             fields = _plain.decode(value)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise UnreadableEvent(f"{name} {id_}: {error}") from error
         subject = str(fields.get(kind.subject_field or "")) if "sealed" in fields else None
         return Parsed(kind, id_, version, None, fields, subject)
@@ -97,14 +100,14 @@ class Codec:
         if parsed.whole is not None:
             return parsed.whole
         fields, kind = parsed.fields, parsed.kind
-        if parsed.subject is not None:
-            if self.sealer.erased(parsed.subject):
-                return None
-            sealed = fields.pop("sealed")
-            fields.update(_plain.decode(self.sealer.open(parsed.subject, kind.name, parsed.id, sealed)))
-        for version in range(parsed.version, kind.version):
-            fields = UPCASTERS[kind.name, version](fields)
+        if parsed.subject is not None and self.sealer.erased(parsed.subject):
+            return None
         try:
+            if parsed.subject is not None:
+                sealed = fields.pop("sealed")
+                fields.update(_plain.decode(self.sealer.open(parsed.subject, kind.name, parsed.id, sealed)))
+            for version in range(parsed.version, kind.version):
+                fields = UPCASTERS[kind.name, version](fields)
             return msgspec.convert(fields, kind.cls)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise UnreadableEvent(f"{kind.name} {parsed.id}: {error}") from error

@@ -23,13 +23,14 @@ def entities(records: Iterable[Record]) -> set[Entity]:
 def first_copies(records: Iterable[Record], newest: MutableMapping[Entity, str]) -> list[Record]:
     """The records that were not folded before, in their order; `newest` is brought up to them.
 
-    `newest` holds the newest id of those entities that have any.
+    `newest` holds the newest id of those entities that have any. A record that cannot be read is no copy of anything,
+    is left out, and moves nothing.
     """
     fresh = []
     for record in records:
         entity = (record.topic, record.key)
         id_ = record.about.id
-        if id_ > newest.get(entity, ""):
+        if not record.fault and id_ > newest.get(entity, ""):
             newest[entity] = id_
             fresh.append(record)
     return fresh

@@ -63,7 +63,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """An event where it stands in the log.
 
     `event` is None where the key of its sealed fields is destroyed: there is nothing left to read, and processors
-    skip it. `type` and `version` are as written, before upcasting.
+    skip it. It is None as well where the record cannot be read, and then `fault` says why; such a record has of `key`,
+    `type` and `about` what could be read, and an empty id where it has none. `type` and `version` are as written,
+    before upcasting.
     """
 
     topic: str
@@ -74,14 +76,20 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     version: int
     event: Event | None
     about: Envelope
+    fault: str = ""
 
     @property
     def place(self) -> TopicPartition:
         """The partition it stands in."""
         return TopicPartition(self.topic, self.partition)
 
+    @property
+    def position(self) -> str:
+        """Where it stands, as people write it: `tweets-3@42`."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
     def __str__(self) -> str:
-        return f"{self.topic}-{self.partition}@{self.offset} {self.type}"
+        return f"{self.position} {self.type}"
 
 
 class New(NamedTuple):
@@ -111,7 +119,8 @@ class LogReader(Protocol):
     ) -> list[Record]:
         """Up to `limit` records from `after` on, each partition's in order, of all topics or of those named.
 
-        Raises CorruptLog, LogUnavailable.
+        A record that cannot be read is answered with its `fault`, among the others. Raises CorruptLog where the log
+        has a hole, LogUnavailable.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from .entities import Entities
@@ -52,7 +54,7 @@ class TweetEdited(Event, frozen=True, kw_only=True):
 
     tweet: TweetId
     author: AccountId
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1)]
     text: str
     entities: Entities
 

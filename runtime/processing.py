@@ -12,7 +12,7 @@ from typing import Protocol
 
 from events.event import BY_CLASS, Event, Handler, Handles
 from events.first_copies import entities, first_copies
-from events.log import New, Positions, Record, TopicPartition, positions_after
+from events.log import CorruptLog, New, Positions, Record, TopicPartition, positions_after
 from events.topics import DERIVED
 from projectors.projector import Projector
 from stores.sink import Sink
@@ -100,7 +100,13 @@ class Group:
         return True
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
-        """Land one batch that ends at `positions`; how many records were first copies. Raises StoreUnavailable."""
+        """Land one batch that ends at `positions`; how many records were first copies.
+
+        Raises StoreUnavailable, and CorruptLog where one of the records cannot be read.
+        """
+        for record in records:
+            if record.fault:
+                raise CorruptLog(f"{record} cannot be read: {record.fault}")
         newest = await self.sink.newest(entities(records))
         before = dict(newest)
         await self.sink.begin()

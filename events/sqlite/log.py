@@ -11,11 +11,11 @@ from ..event import BY_CLASS
 from ..ids import HybridClock
 from ..log import New, Positions, Record, TopicPartition
 from .group_commit import GroupCommit
-from .records import LogTable, Row
+from .records import LogTable, Row, id_column
 
 
 def _row_id(row: Row) -> bytes:
-    return row[1]
+    return id_column(row[1])
 
 
 class SqliteLogReader:
@@ -60,9 +60,9 @@ class SqliteLogReader:
             runs.append(self.table.rows(place, start, min(share, ends[place] - start)))
         if len(runs) == 1:
             return self.table.decode(runs[0])
-        horizon = min((max(row[1] for row in run) for run in runs if len(run) == share), default=None)
+        horizon = min((max(map(_row_id, run)) for run in runs if len(run) == share), default=None)
         if horizon is not None:
-            runs = [list(itertools.takewhile(lambda row: row[1] <= horizon, run)) for run in runs]
+            runs = [list(itertools.takewhile(lambda row: _row_id(row) <= horizon, run)) for run in runs]
         return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:

@@ -5,7 +5,8 @@ one of a few ranges, reading on is a range scan, and no second index has to be k
 as ids ascend within a partition. Reading costs about 3 us a record, most of it decoding.
 
 Every row has a checksum over all of itself, and each partition's end is noted: whatever is damaged, missing or lost
-is named (tests/integration/test_log_files.py flips bits), and never read as if nothing were.
+is named (tests/integration/test_log_files.py flips bits), and never read as if nothing were. A damaged row is a record
+with a fault; a missing one is a hole, which stops the reading.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ import msgspec
 
 from ..codec import Codec, Parsed
 from ..event import BY_CLASS, Envelope
+from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, from_bytes, to_bytes
 from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from ..partitioning import partition_of
+from ..sealing import SealBroken
 from ..topics import BY_NUMBER, TOPICS
 from .connection import UNAVAILABLE, corrupt
 from .keys import SqliteKeys
@@ -107,14 +110,58 @@ def _hole(position: int) -> CorruptLog:
     return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
 
 
-def _damaged(position: int) -> CorruptLog:
-    return CorruptLog(f"{_place(position)} is damaged: its checksum differs; restore the log from a backup")
+_DAMAGED = "its checksum differs: the row is damaged"
 
 
 def checksum(row: tuple[Any, ...]) -> int:
     """Of all columns of a row, where it stands among them. 1 us. Raises TypeError, AttributeError for other types."""
     start = (row[0] ^ row[5] << 8) % _PRIME + row[3] & 0xFFFFFFFF
     return zlib.crc32(b"".join((row[6], row[7], row[1], row[2].encode(), row[4].encode())), start)
+
+
+_ROWS = (
+    "SELECT position, id, {type}, version, {key}, time, headers, value, checksum FROM records"
+    " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?"
+)
+
+
+def _text(column: bytes | None) -> str | None:
+    """A text as its bytes; what is no UTF-8 becomes another text, which the checksum notices."""
+    return None if column is None else column.decode(errors="replace")
+
+
+def id_column(value: object) -> bytes:
+    """The id of a row, to compare with; one that is damaged is before all others."""
+    return value if isinstance(value, bytes) else b""
+
+
+def _envelope(row: Row) -> Envelope:
+    h = _headers_decoder.decode(row[6])
+    return Envelope(
+        EventId(from_bytes(row[1])),
+        Millis(row[5]),
+        h.correlation,
+        h.causation,
+        h.actor,
+        h.traceparent,
+        h.source_positions,
+    )
+
+
+def _readable(row: tuple[Any, ...]) -> tuple[str, str, int, None, Envelope]:
+    """Key, type, version and id of a row that cannot be read as an event, as far as they have their types."""
+    _, id_, type_, version, key, time, *_ = row
+    about = Envelope(
+        EventId(from_bytes(id_) if isinstance(id_, bytes) and len(id_) == 16 else ""),
+        Millis(time if isinstance(time, int) else 0),
+    )
+    return (
+        key if isinstance(key, str) else "",
+        type_ if isinstance(type_, str) else "",
+        version if isinstance(version, int) else 0,
+        None,
+        about,
+    )
 
 
 class LogTable:
@@ -176,9 +223,7 @@ class LogTable:
         found = self._select("SELECT id FROM records WHERE position=?", (base(place) + offset,))
         if not found:
             raise _hole(base(place) + offset)
-        if type(found[0][0]) is not bytes:
-            raise _damaged(base(place) + offset)
-        return found[0][0]
+        return id_column(found[0][0])
 
     def newest_id(self) -> str | None:
         """The greatest id of all records: ids go on from here, also where copies of older events came last."""
@@ -221,58 +266,66 @@ class LogTable:
     def rows(self, place: TopicPartition, after: int, number: int) -> list[Row]:
         """`number` records of one partition from an offset on, as stored. Raises CorruptLog where they are not so."""
         start = base(place) + after
-        rows: list[Row] = self._select(
-            "SELECT position, id, type, version, key, time, headers, value, checksum FROM records"
-            " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
-            (start, base(place) | _MASK, number),
-        )
+        bounds = (start, base(place) | _MASK, number)
+        try:
+            rows: list[Row] = self._select(_ROWS.format(type="type", key="key"), bounds)
+        except CorruptLog as error:
+            if not isinstance(error.__cause__, UnicodeDecodeError):
+                raise
+            found = self._select(_ROWS.format(type="CAST(type AS BLOB)", key="CAST(key AS BLOB)"), bounds)
+            rows = [tuple(_text(column) if n in (2, 4) else column for n, column in enumerate(row)) for row in found]  # type: ignore[misc]
         if len(rows) < number or rows[-1][0] - start + 1 != number:
             raise _hole(next((n for n, row in enumerate(rows, start) if row[0] != n), start + len(rows)))
-        for row in rows:  # `read` compares ids before it decodes; everything else is checked then
-            if type(row[1]) is not bytes:
-                raise _damaged(row[0])
-        return rows
+        # None is missing, so one that says it stands elsewhere is damaged: where it stands its checksum tells.
+        return [row if row[0] == n else (n, *row[1:]) for n, row in enumerate(rows, start)]
 
     def decode(self, rows: list[Row]) -> list[Record]:
-        """Stored rows as records; keys are fetched for all of them at once. Raises CorruptLog."""
-        parsed: list[Parsed] = []
-        for row in rows:
-            try:
-                intact = checksum(row) == row[8]
-            except (TypeError, AttributeError):  # damage has made another type of it
-                intact = False
-            if not intact:
-                raise _damaged(row[0])
-            parsed.append(self.codec.parse(row[2], row[3], row[7], from_bytes(row[1])))
+        """Stored rows as records; keys are fetched for all of them at once. Raises CorruptLog, LogUnavailable."""
+        steps = [self._begin(row) for row in rows]
         with self._explained():
-            self.keys.fetch({entry.subject for entry in parsed if entry.subject is not None})
-        records = []
-        for row, entry in zip(rows, parsed, strict=True):
-            number = row[0]
-            h = _headers_decoder.decode(row[6])
-            about = Envelope(
-                EventId(entry.id),
-                Millis(row[5]),
-                h.correlation,
-                h.causation,
-                h.actor,
-                h.traceparent,
-                h.source_positions,
-            )
-            records.append(
-                Record(
-                    BY_NUMBER[number >> 56].name,
-                    number >> _OFFSETS & 0xFFFF,
-                    number & _MASK,
-                    row[4],
-                    row[2],
-                    row[3],
-                    self.codec.finish(entry),
-                    about,
-                )
-            )
+            broken = self._fetch({step.subject for step in steps if isinstance(step, Parsed) and step.subject})
+        records = [self._record(row, step, broken) for row, step in zip(rows, steps, strict=True)]
         self.keys.sealer.trim()
         return records
+
+    def _begin(self, row: Row) -> Parsed | str:
+        """What can be read of a row without a key, or why it cannot be read."""
+        try:
+            intact = checksum(row) == row[8]
+        except (TypeError, AttributeError, ValueError):  # damage has made another type of it
+            intact = False
+        if not intact:
+            return _DAMAGED
+        parsed, fault = parse(self.codec, row[2], row[3], row[7], from_bytes(row[1]))
+        return parsed or fault
+
+    def _fetch(self, subjects: set[str]) -> dict[str, str]:
+        """Show the sealer the subjects' keys; why, where the stored key of one does not open."""
+        broken: dict[str, str] = {}
+        try:
+            self.keys.fetch(subjects)
+        except SealBroken:
+            for subject in subjects:
+                try:
+                    self.keys.fetch((subject,))
+                except SealBroken as error:
+                    broken[subject] = one_line(error)
+        return broken
+
+    def _record(self, row: Row, step: Parsed | str, broken: Mapping[str, str]) -> Record:
+        number = row[0]
+        topic, partition, offset = BY_NUMBER[number >> 56].name, number >> _OFFSETS & 0xFFFF, number & _MASK
+        if isinstance(step, str):
+            return Record(topic, partition, offset, *_readable(row), step)
+        event = None
+        try:
+            about = _envelope(row)
+        except msgspec.MsgspecError as error:
+            return Record(topic, partition, offset, *_readable(row), one_line(error))
+        fault = broken.get(step.subject or "", "")
+        if not fault:
+            event, fault = finish(self.codec, step, topic, row[4], about)
+        return Record(topic, partition, offset, row[4], row[2], row[3], event, about, fault)
 
     def read(self, place: TopicPartition, after: int, limit: int) -> list[Record]:
         """Up to `limit` records of one partition from an offset on. Raises CorruptLog."""

@@ -15,9 +15,23 @@ SOURCE = "/minitwitter"
 
 
 def as_cloud_event(record: Record, *, unseal: bool) -> dict[str, Any]:
-    """The object. Sealed fields are left out unless `unseal`; `data` is null where their key is destroyed."""
-    kind = BY_NAME[record.type]
+    """The object. Sealed fields are left out unless `unseal`; `data` is null where their key is destroyed.
+
+    A record that cannot be read has `fault`, and of the attributes those that could be read.
+    """
     about = record.about
+    if record.fault:
+        return {
+            "specversion": "1.0",
+            **({"id": about.id} if about.id else {}),
+            "source": SOURCE,
+            "type": record.type,
+            "subject": record.key,
+            "position": f"{record.place}:{record.offset + 1}",
+            "fault": record.fault,
+            "data": None,
+        }
+    kind = BY_NAME[record.type]
     data: dict[str, Any] | None = None
     if record.event is not None:
         data = msgspec.to_builtins(record.event)

@@ -8,7 +8,6 @@ from embedded import Embedded
 from kafka_system import KafkaSystem
 
 from events.accounts import AccountRegistered
-from events.codec import UnknownEvent
 from events.engagement import TweetLiked
 from events.entities import Entities, Hashtag
 from events.event import Envelope
@@ -246,12 +245,29 @@ async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(s
         assert gone == {("accounts", ACCOUNTS[0]), ("tweets", ACCOUNTS[0])}
 
 
-async def test_a_subject_whose_key_is_unknown_stops_the_reading(system, log):
-    await log.append([registered(system), posted(system)])
+def past_faults(system):
+    """The log of this system reads past a record that it cannot read."""
+    if isinstance(system, KafkaSystem):
+        pytest.xfail("the reader of Kafka stops there still")
+
+
+def faults(records):
+    """What cannot be read, by type; none of it is an event."""
+    faulty = [record for record in records if record.fault]
+    assert not any(record.event for record in faulty)
+    return {record.type: record.fault for record in faulty}
+
+
+async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_are_read(system, log):
+    past_faults(system)
+    await log.append([registered(system), posted(system), followed(system)])
     await system.lose_key(ACCOUNTS[0])
     for reader in (log, system.elsewhere()):
-        with pytest.raises(KeyUnknown, match=ACCOUNTS[0]):
-            await everything(reader)
+        read = await everything(reader)
+        assert len(read) == 3
+        found = faults(read)
+        assert found.keys() == {"AccountRegistered", "TweetPosted"}
+        assert all("KeyUnknown" in fault and ACCOUNTS[0] in fault for fault in found.values())
 
 
 async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginning_came_to_nothing(system, log):
@@ -267,20 +283,45 @@ async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginnin
     assert len(await everything(system.elsewhere())) == 2
 
 
-async def test_an_event_altered_under_its_seal_stops_the_reading(system, log):
+async def test_an_event_altered_under_its_seal_says_so_and_the_others_are_read(system, log):
     """Another event's id: the sealed part belongs to the event it was made for."""
+    past_faults(system)
     await log.append([registered(system), posted(system)])
     await system.rewrite("TweetPosted", id=b"\xff" * 16)
-    with pytest.raises(SealBroken):
-        await everything(log)
+    read = await everything(log)
+    assert "AccountRegistered" in {record.type for record in read if record.event is not None}
+    assert faults(read).keys() == {"TweetPosted"}
+    assert "SealBroken" in faults(read)["TweetPosted"]
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"type": "AccountTeleported"}], ids=["version", "type"])
-async def test_what_a_newer_version_of_the_software_wrote_stops_the_reading(system, log, change):
-    await log.append([followed(system)])
+BAD = id_at(Millis(0), "bad").replace("0", "-", 1)
+"""An id whose time was negative."""
+UNREADABLE = {
+    "a newer version": ({"version": 2}, "newer version"),
+    "a version that is none": ({"version": -7}, "version -7 is not known"),
+    "an unknown type": ({"type": "AccountTeleported"}, "newer version"),
+    "no JSON": ({"value": b'{"follower":'}, "UnreadableEvent"),
+    "a field missing": ({"value": b"{}"}, "UnreadableEvent"),
+    "an id that is none": ({"value": f'{{"follower": "{ACCOUNTS[0]}", "followee": "{BAD}"}}'.encode()}, "is no id"),
+    "another key": ({"value": f'{{"follower": "{ACCOUNTS[1]}", "followee": "{ACCOUNTS[2]}"}}'.encode()}, "its key is"),
+    "another topic's type": (
+        {"type": "PasswordChanged", "value": f'{{"account": "{ACCOUNTS[0]}"}}'.encode()}, "belongs to topic accounts",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "fault"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(system, log, change, fault):
+    past_faults(system)
+    before, after = registered(system), registered(system, ACCOUNTS[1])
+    await log.append([before, followed(system), after])
     await system.rewrite("AccountFollowed", **change)
-    with pytest.raises(UnknownEvent, match="newer version"):
-        await everything(log)
+    read = await everything(log)
+    assert {before.event, after.event} <= {record.event for record in read}
+    [faulty] = [record for record in read if record.fault]
+    assert faulty.event is None
+    assert fault in faulty.fault
+    assert (faulty.topic, faulty.key) == ("graph", ACCOUNTS[0])
 
 
 async def test_waiting_ends_at_once_where_there_is_something_already(system, log):

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from events.event import Envelope
 from events.first_copies import Entity, entities, first_copies
@@ -75,3 +76,11 @@ def test_an_older_event_of_another_entity_is_folded() -> None:
 
 def test_an_entity_is_a_topic_and_a_key() -> None:
     assert entities(record(entity, 0, 0) for entity in ENTITIES) == set(ENTITIES)
+
+
+def test_a_record_that_cannot_be_read_is_left_out_and_moves_nothing() -> None:
+    faulty = structs.replace(record(("tweets", "ada"), 5, 1), fault="damaged")
+    newest: dict[Entity, str] = {}
+    first, second = record(("tweets", "ada"), 1, 0), record(("tweets", "ada"), 2, 2)
+    assert first_copies([first, faulty, second], newest) == [first, second]
+    assert newest == {("tweets", "ada"): second.about.id}
