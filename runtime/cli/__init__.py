@@ -8,20 +8,38 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from typing import Annotated
 
 import typer
 
 from .options import explain
+from .terminal import explain_usage, open_standard_streams, unwrap
 
 app = typer.Typer(
     name="minitwitter",
     help="MiniTwitter: an event-sourced microblogging backend.",
     epilog="Exit codes: 0 done, 1 differs or refused, 2 usage or settings, 3 in use, 4 data or keys, 5 disk.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"minitwitter {version('minitwitter')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Nothing but the options before a command; the help of the whole is the app's."""
 
 
 @cache
@@ -41,17 +59,24 @@ def build() -> typer.Typer:
     app.add_typer(engines.app, name="engines")
     app.add_typer(topics.app, name="topics")
     app.add_typer(work.app, name="work")
+    unwrap(app)
     return app
 
 
 def main() -> None:
     """Run the command line; errors that a person can do something about are one line each."""
+    open_standard_streams()
     try:
-        build()(prog_name="minitwitter")
+        code = build()(prog_name="minitwitter", standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except typer.Abort:
+        sys.stderr.write("minitwitter: nothing was entered\n")
+        code = 1
+    except typer.TyperException as error:
+        code = explain_usage(error)
     except Exception as error:
         code = explain(error)
         if code is None:
             raise
-        sys.exit(code)
+    sys.exit(code)

@@ -27,7 +27,7 @@ def as_cloud_event(record: Record, *, unseal: bool) -> dict[str, Any]:
             "source": SOURCE,
             "type": record.type,
             "subject": record.key,
-            "position": f"{record.place}:{record.offset + 1}",
+            "position": f"{record.place}@{record.offset}",
             "fault": record.fault,
             "data": None,
         }
@@ -53,7 +53,7 @@ def as_cloud_event(record: Record, *, unseal: bool) -> dict[str, Any]:
         "time": rfc3339(about.time),
         "recorded": rfc3339(millis(about.id)),
         "dataschema": kind.schema,
-        "position": f"{record.place}:{record.offset + 1}",
+        "position": f"{record.place}@{record.offset}",
         **{name: value for name, value in attributes.items() if value},
         "data": data,
     }

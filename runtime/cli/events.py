@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from .options import Config, Data, Json, Port, load, print_json, print_table, run
+from .terminal import stop_printing
 
 if TYPE_CHECKING:
-    from events.log import Positions, Record
+    from events.log import LogReader, Positions, Record, TopicPartition
     from events.sqlite.log import SqliteLogReader
+    from events.sqlite.records import LogTable
     from runtime.settings import Settings
 
 app = typer.Typer(help="Look at the event log.", no_args_is_help=True)
@@ -26,56 +29,123 @@ _WAIT_S = 1.0
 @app.command()
 def tail(
     topic: Topics = None,
-    after: Annotated[
-        str | None, typer.Option("--from", help="Positions to begin at, as tweets-0:42.", metavar="POSITIONS")
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin with this event, as tweets-0@15.", metavar="POSITION")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is appended.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", help="Stop after so many.", min=1)] = None,
+    after: Annotated[
+        str | None, typer.Option("--after", help="Begin with the event after this one.", metavar="POSITION")
+    ] = None,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", help="Only the last N of them.", min=0, metavar="N")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with events as they are appended.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", help="Stop after N events.", min=1, metavar="N")] = None,
     unseal: Unseal = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
 ) -> None:
-    """Print events as CloudEvents, one JSON object a line; without --from or --follow, all there are.
+    """Print events as CloudEvents, one JSON object a line: all of them, or with --follow those to come.
 
-    Each line has its position; --from takes up after it.
+    Each line has its position, which --from, --after and `events show` take. Several positions are divided by commas;
+    a partition that none of them names begins at its start.
 
-    Example: minitwitter events tail --topic tweets --follow --data var/data
+    Example: minitwitter events tail --topic tweets -n 10 --follow --data var/data
     """
-    settings = load(data, port, config).settings
-    try:
-        run(_tail(settings, _topics(topic), after, follow, limit, unseal))
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
+    if start is not None and after is not None:
+        raise typer.BadParameter("say either --from or --after")
+    wanted = Wanted(_topics(topic), _positions("--from", start, 0), _positions("--after", after, 1), lines, follow)
+    run(_tail(_open(load(data, port, config).settings), wanted, sys.maxsize if limit is None else limit, unseal))
 
 
-async def _tail(
-    settings: Settings, topics: list[str] | None, after: str | None, follow: bool, limit: int | None, unseal: bool
-) -> None:
-    from events.log import Positions
+class Wanted(NamedTuple):
+    """Which events to print."""
 
-    log = _open(settings)
-    positions = Positions()
-    if after is not None:
-        try:
-            positions = Positions.parse(after)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
-    elif follow:
-        positions = await log.ends()
-    left = limit if limit is not None else sys.maxsize
+    topics: list[str] | None
+    start: Positions | None
+    after: Positions | None
+    last: int | None
+    follow: bool
+
+
+async def _tail(log: SqliteLogReader, wanted: Wanted, left: int, unseal: bool) -> None:
+    from events.log import Positions, positions_after
+
+    ends = await log.ends()
+    positions = Positions(wanted.start or wanted.after or ())
+    _check(positions, ends, log.table.places)
+    if wanted.last is not None:
+        records, positions = await _last(log, wanted.last, positions, ends, wanted.topics)
+        left -= _print(records[:left], unseal)
+    elif wanted.follow and not positions:
+        positions = ends
     while left > 0:
-        records = await log.read(positions, min(_LIMIT, left), topics)
-        for record in records:
-            positions[record.place] = record.offset + 1
-            sys.stdout.buffer.write(_line(record, unseal))
-        left -= len(records)
-        sys.stdout.buffer.flush()
+        records = await log.read(positions, min(_LIMIT, left), wanted.topics)
+        positions = positions_after(records, positions)
+        left -= _print(records, unseal)
         if not records:
-            if not follow:
+            if not wanted.follow:
                 return
             # Topics that are not asked for may move; they are passed over, so that waiting is waiting.
-            await log.wait(_passed_over(positions, await log.ends(), topics), _WAIT_S)
+            await log.wait(_passed_over(positions, await log.ends(), wanted.topics), _WAIT_S)
+
+
+async def _last(
+    log: LogReader, number: int, after: Positions, ends: Positions, topics: list[str] | None
+) -> tuple[list[Record], Positions]:
+    """The newest `number` records between `after` and `ends`, and the positions after them.
+
+    Each partition's newest are read, so it costs as many records a partition.
+    """
+    from events.log import Positions, positions_after
+
+    positions = Positions({place: max(after.get(place, 0), end - number) for place, end in ends.items()})
+    newest: list[Record] = []
+    while number and (records := await log.read(positions, _LIMIT, topics)):
+        positions = positions_after(records, positions)
+        newest = sorted([*newest, *records], key=lambda record: record.about.id)[-number:]
+        if positions.covers({place: end for place, end in ends.items() if topics is None or place.topic in topics}):
+            break
+    return newest, positions
+
+
+def _print(records: Sequence[Record], unseal: bool) -> int:
+    try:
+        for record in records:
+            sys.stdout.buffer.write(_line(record, unseal))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        stop_printing()
+        raise typer.Exit from None
+    return len(records)
+
+
+def _positions(option: str, text: str | None, further: int) -> Positions | None:
+    """Positions as they are printed, and as a Consistency-Token has them. Raises typer.BadParameter."""
+    from events.log import Positions
+
+    if text is None:
+        return None
+    try:
+        parsed = Positions.parse(text.replace("@", ":"))
+    except ValueError:
+        parsed = Positions()
+    if not parsed:
+        raise typer.BadParameter(f"{text!r} is no position; it looks like tweets-0@15", param_hint=option)
+    return Positions({place: offset + further for place, offset in parsed.items()})
+
+
+def _check(positions: Positions, ends: Positions, places: Collection[TopicPartition]) -> None:
+    """Whether there are such positions. Raises typer.BadParameter."""
+    for place, offset in positions.items():
+        _topics([place.topic])
+        if place not in places:
+            there = sorted(str(one) for one in places if one.topic == place.topic)
+            raise typer.BadParameter(f"there is no partition {place}; there are {', '.join(there)}")
+        end = ends.get(place, 0)
+        if offset > end:
+            newest = f"its newest event is {place}@{end - 1}" if end else "it is empty"
+            raise typer.BadParameter(f"{place}@{offset} is beyond the end of {place}: {newest}")
 
 
 def _passed_over(positions: Positions, ends: Positions, topics: list[str] | None) -> Positions:
@@ -86,13 +156,13 @@ def _passed_over(positions: Positions, ends: Positions, topics: list[str] | None
 
 @app.command()
 def show(
-    event: Annotated[str, typer.Argument(help="An event's id, or its place, as tweets-0@15.", metavar="ID")],
+    event: Annotated[str, typer.Argument(help="An event's id, or its position, as tweets-0@15.", metavar="ID")],
     unseal: Unseal = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
 ) -> None:
-    """Print one event, by its id or by its place in the log.
+    """Print one event, by its id or by its position in the log.
 
     Example: minitwitter events show tweets-0@15 --data var/data
     """
@@ -108,16 +178,14 @@ def show(
 
 def _find(log: SqliteLogReader, event: str) -> Record | None:
     from events.ids import is_id
-    from events.log import Positions
 
     if is_id(event):
         return log.table.find(event)
-    try:
-        ((place, offset),) = Positions.parse(event.replace("@", ":")).items()
-    except ValueError:
-        raise typer.BadParameter(f"{event!r} is neither an event's id nor a place like tweets-0@15") from None
-    if place not in log.table.places:
-        return None
+    wanted = _positions("ID", event, 0)
+    if wanted is None or len(wanted) != 1:
+        raise typer.BadParameter(f"{event!r} is neither an event's id nor one position like tweets-0@15")
+    ((place, offset),) = wanted.items()
+    _check(type(wanted)({place: 0}), log.table.ends(), log.table.places)
     records = log.table.read(place, offset, 1)
     return records[0] if records and records[0].offset == offset else None
 
@@ -130,8 +198,9 @@ def count(
 
     Example: minitwitter events count --data var/data
     """
-    log = _open(load(data, port, config).settings)
-    counted = _count(log, _topics(topic))
+    from runtime.embedded.log_db import open_records
+
+    counted = _count(open_records(load(data, port, config).settings.data), _topics(topic))
     if json:
         by_topic: dict[str, dict[str, int]] = {}
         for (name, kind), number in counted.items():
@@ -148,15 +217,15 @@ def count(
     print_table(table)
 
 
-def _count(log: SqliteLogReader, topics: list[str] | None) -> Counter[tuple[str, str]]:
-    """Counted where they lie: nothing is opened or decoded."""
+def _count(table: LogTable, topics: list[str] | None) -> Counter[tuple[str, str]]:
+    """Counted where they lie: nothing is opened or decoded, so no key is needed."""
     from events.sqlite.records import base
 
     counted: Counter[tuple[str, str]] = Counter()
-    for place, end in log.table.ends().items():
+    for place, end in table.ends().items():
         if topics is None or place.topic in topics:
             first = base(place)
-            for kind, number in log.table.connection.execute(
+            for kind, number in table.connection.execute(
                 "SELECT type, count(*) FROM records WHERE position >= ? AND position < ? GROUP BY type ORDER BY type",
                 (first, first + end),
             ):

@@ -46,8 +46,15 @@ def explain(error: Exception) -> int | None:
     """Print an error that a person can do something about, and answer its exit code; None for a fault of ours."""
     code = _code(error)
     if code is not None:
-        sys.stderr.write(f"minitwitter: {error}\n")
+        sys.stderr.write(f"minitwitter: {_said(error)}\n")
     return code
+
+
+def _said(error: Exception) -> str:
+    """An error in words; one of the operating system without its number."""
+    if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def _code(error: Exception) -> int | None:

@@ -131,11 +131,21 @@ def log_table(connection: apsw.Connection, sealer: Sealer) -> LogTable:
 
 def open_reader(directory: Path, master_key: Path | None = None) -> SqliteLogReader:
     """The log for reading only, beside its owner. Raises LogUnavailable where there is none."""
+    connection = _read_only(directory)
+    sealer = Sealer(MasterKeys.load(master_key or directory / "master.key"))
+    return SqliteLogReader(log_table(connection, sealer))
+
+
+def open_records(directory: Path) -> LogTable:
+    """The records as they are stored, beside their owner: to be counted, with no key that opens anything."""
+    return log_table(_read_only(directory), Sealer(MasterKeys.generate()))
+
+
+def _read_only(directory: Path) -> apsw.Connection:
     path = directory / "log.db"
     if not path.exists():
         raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
-    sealer = Sealer(MasterKeys.load(master_key or directory / "master.key"))
-    return SqliteLogReader(log_table(connect(path, durable=True, read_only=True), sealer))
+    return connect(path, durable=True, read_only=True)
 
 
-__all__ = ["AlreadyOwned", "IncompatibleData", "LogDb", "Ownership", "load_masters", "open_reader"]
+__all__ = ["AlreadyOwned", "IncompatibleData", "LogDb", "Ownership", "load_masters", "open_reader", "open_records"]

@@ -56,10 +56,10 @@ def test_tail_prints_cloud_events_and_goes_on_from_a_position(data):
     posted = next(line for line in lines if line["type"] == "TweetPosted")
     assert posted["specversion"] == "1.0"
     assert posted["dataschema"] == "/schemas/tweets/TweetPosted.v3.json"
-    assert posted["position"] == "tweets-0:1"
+    assert posted["position"] == "tweets-0@0"
     accounts = minitwitter("events", "tail", "--topic", "accounts", "--data", data).stdout.splitlines()
     assert len(accounts) == 2
-    later = minitwitter("events", "tail", "--topic", "accounts", "--from", "accounts-0:1", "--data", data).stdout
+    later = minitwitter("events", "tail", "--topic", "accounts", "--after", "accounts-0@0", "--data", data).stdout
     assert later.splitlines() == accounts[1:]
 
 
@@ -176,9 +176,9 @@ def test_tail_follows_what_is_appended(tmp_path):
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
-        follow = [sys.executable, "-m", "runtime.cli", "events", "tail", "-f", "-n", "1", "--topic", "tweets"]
+        follow = [sys.executable, "-m", "runtime.cli", "events", "tail", "-f", "--limit", "1", "--topic", "tweets"]
         with subprocess.Popen(
-            [*follow, "--from", "tweets-0:0", "--data", data], stdout=subprocess.PIPE, env=environment(), cwd=ROOT
+            [*follow, "--from", "tweets-0@0", "--data", data], stdout=subprocess.PIPE, env=environment(), cwd=ROOT
         ) as following:
             tweet = alice.post("seen at once")
             out, _ = following.communicate(timeout=30)

@@ -1,0 +1,184 @@
+"""`minitwitter events`: which events are printed, under which position, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from command_api.deciding import Context
+from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
+from command_api.text.entities import extract
+from events.ids import AccountId, Millis, id_at
+from runtime.embedded.answering import WhetherNew
+from tests.integration.in_process import NOW, opened
+from tests.integration.running import ROOT, environment
+from tests.integration.typed import Typing
+
+ANN = AccountId(id_at(NOW, "ann"))
+TEXTS = ("one", "two", "three", "four", "five", "six", "seven")
+
+
+async def written(directory):
+    """One partition a topic, as `serve` makes them: an account, and seven tweets of it."""
+    async with opened(directory, partitions=1) as (system, _):
+        context = Context(actor=ANN)
+        commands = [(IMPORT_ACCOUNT, ImportAccount(ANN, "ann", "Ann"), context)]
+        for number, text in enumerate(TEXTS):
+            tweet = ImportTweet(ANN, str(number), Millis(NOW - 1000 + number), text, extract(text))
+            commands.append((IMPORT_TWEET, tweet, context))
+        await system.commands.execute_some(commands, WhetherNew(), lambda: True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("log") / "data"
+    asyncio.run(written(directory))
+    return directory
+
+
+@pytest.fixture
+def tail(data, monkeypatch, capfd):
+    """`minitwitter events tail` with some options: the positions that it prints."""
+    typed = Typing(monkeypatch, capfd)
+
+    def tail(*options):
+        ended = typed("events", "tail", *options, "--data", data)
+        assert ended.code == 0, ended.err
+        return [json.loads(line)["position"] for line in ended.out.splitlines()]
+
+    return tail
+
+
+@pytest.fixture
+def typed(monkeypatch, capfd):
+    return Typing(monkeypatch, capfd)
+
+
+def tweets(*offsets):
+    return [f"tweets-0@{offset}" for offset in offsets]
+
+
+def test_without_options_all_events_are_printed(tail):
+    assert tail() == ["accounts-0@0", *tweets(0, 1, 2, 3, 4, 5, 6)]
+
+
+def test_lines_prints_the_last_events(tail):
+    assert tail("-n", "5") == tweets(2, 3, 4, 5, 6)
+    assert tail("--lines", "0") == []
+    assert tail("-n", "8") == tail("-n", "1000000000") == tail()
+    assert tail("-n", "1", "--topic", "accounts") == ["accounts-0@0"]
+
+
+def test_lines_after_a_position_are_the_last_of_those(tail):
+    assert tail("-n", "2", "--topic", "tweets", "--from", "tweets-0@3") == tweets(5, 6)
+    assert tail("-n", "5", "--topic", "tweets", "--from", "tweets-0@5") == tweets(5, 6)
+
+
+def test_limit_stops_after_the_first(tail):
+    assert tail("--limit", "2") == ["accounts-0@0", "tweets-0@0"]
+    assert tail("--limit", "2", "-n", "5") == tweets(2, 3)
+
+
+def test_from_begins_with_the_event_and_after_with_the_next(tail):
+    assert tail("--from", "tweets-0@5", "--topic", "tweets") == tweets(5, 6)
+    assert tail("--after", "tweets-0@5", "--topic", "tweets") == tweets(6)
+    assert tail("--after", "tweets-0@6", "--topic", "tweets") == []
+    assert tail("--from", "tweets-0@6,accounts-0@1") == tweets(6)
+
+
+def test_positions_of_a_consistency_token_are_taken_as_well(tail):
+    assert tail("--from", "accounts-0:1,tweets-0:6") == tweets(6)
+
+
+@pytest.mark.parametrize("offset", range(7))
+def test_the_position_that_is_printed_is_the_one_that_show_takes(typed, data, offset):
+    (line,) = typed(
+        "events", "tail", "--topic", "tweets", "--from", f"tweets-0@{offset}", "--limit", 1, "--data", data
+    ).out.splitlines()
+    shown = typed("events", "show", json.loads(line)["position"], "--data", data)
+    assert json.loads(shown.out) == json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--from", "tweets-0@8"), "tweets-0@8 is beyond the end of tweets-0: its newest event is tweets-0@6"),
+        (("--after", "tweets-0@7"), "tweets-0@8 is beyond the end"),
+        (("--from", "graph-0@1"), "graph-0@1 is beyond the end of graph-0: it is empty"),
+        (("--from", "tweets-0@9999999999999"), "beyond the end"),
+        (("--follow", "--from", "tweets-0@8"), "beyond the end"),
+        (("--from", "tweet-0@0"), "there is no topic tweet; there are accounts"),
+        (("--from", "tweets-1@0"), "there is no partition tweets-1; there are tweets-0"),
+        (("--from", "tweets-0"), "--from: 'tweets-0' is no position; it looks like tweets-0@15"),
+        (("--from", "tweets-0@-1"), "is no position"),
+        (("--from", ""), "is no position"),
+        (("--from", "tweets-0@1", "--after", "tweets-0@1"), "say either --from or --after"),
+        (("--topic", "tweet"), "there is no topic tweet"),
+        (("--lines", "-1"), "--lines: "),
+        (("--limit", "0"), "--limit: "),
+    ],
+)
+def test_what_there_is_not_is_refused(typed, data, options, reason):
+    ended = typed("events", "tail", *options, "--data", data)
+    assert ended.code == 2
+    assert ended.out == ""
+    first, hint = ended.err.splitlines()
+    assert first.startswith("minitwitter: ")
+    assert reason in first
+    assert hint == "Try: minitwitter events tail --help"
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "reason"),
+    [
+        ("tweets-0@7", 1, "there is no event tweets-0@7"),
+        (ANN, 1, f"there is no event {ANN}"),
+        ("tweets-1@0", 2, "there is no partition tweets-1"),
+        ("tweet-0@0", 2, "there is no topic tweet"),
+        ("tweets-0@1,tweets-0@2,accounts-0@0", 2, "is neither an event's id nor one position"),
+        ("nonsense", 2, "is no position"),
+    ],
+)
+def test_an_event_that_there_is_not_is_not_shown(typed, data, place, code, reason):
+    ended = typed("events", "show", place, "--data", data)
+    assert (ended.code, ended.out) == (code, "")
+    assert reason in ended.err
+
+
+def test_counting_needs_no_master_key(typed, tmp_path):
+    asyncio.run(written(tmp_path / "data"))
+    (tmp_path / "data" / "master.key").unlink()
+    ended = typed("events", "count", "--json", "--data", tmp_path / "data")
+    assert json.loads(ended.out) == {"accounts": {"AccountRegistered": 1}, "tweets": {"TweetPosted": 7}}
+    assert typed("events", "tail", "--data", tmp_path / "data").code == 4
+
+
+@pytest.mark.parametrize("streams", [(1,), (2,), (0, 1, 2)])
+def test_closed_streams_break_nothing(data, streams):
+    closed = "; ".join(f"os.close({number})" for number in streams)
+    code = f"import os; {closed}; os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'runtime.cli', 'events', "
+    code += f"'tail', '--data', {str(data)!r}])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_reader_that_has_seen_enough_ends_it(data):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_is_one_line(data):
+    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (5, b"minitwitter: No space left on device\n")
