@@ -30,7 +30,6 @@ from .engines import Engines, own_engines
 PARTS: dict[str, Callable[[Bench], AsyncIterator[Figure]]] = {
     "posting": posting.measure,
     "freshness": freshness.measure,
-    "tokens": freshness.measure_tokens,
     "feed": feed.measure,
     "deliveries": deliveries.measure,
     "counters": counting.measure,

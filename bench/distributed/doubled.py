@@ -22,7 +22,7 @@ from .made_up import MadeUp, append
 from .waiting import key_of
 
 EVENTS = 800_000
-"""More than two processes do before the end of the time."""
+"""More than two processes do before the end of the time. A short run has fewer, in batches that are as much smaller."""
 ACCOUNTS = 2_000
 BATCH = 50
 """Ten times smaller than usual: else a batch takes the processor longer than the store's wait, and there are two."""
@@ -44,11 +44,11 @@ class NobodyWorks(Exception):
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
     """Events a second of two processes, over those of one."""
     async with bench.installation() as installation:
-        number = bench.some(EVENTS, 400_000)
+        number, batch = bench.some(EVENTS, 80_000), bench.some(BATCH)
         await _publish(installation, number)
-        one = await _rate(installation, 1, number, bench.seconds)
+        one = await _rate(installation, 1, number, batch, bench.seconds)
         await _forget(installation)
-        two = await _rate(installation, 2, number, bench.seconds)
+        two = await _rate(installation, 2, number, batch, bench.seconds)
     yield Figure(
         "two processes of projectors over one, a store that waits 2 ms a batch",
         two / one,
@@ -75,11 +75,11 @@ async def _forget(installation: Installation) -> None:
     await redis.aclose()
 
 
-async def _rate(installation: Installation, processes: int, number: int, seconds: float) -> float:
+async def _rate(installation: Installation, processes: int, number: int, batch: int, seconds: float) -> float:
     """Events a second of so many processes together, once all of them work, until the time or the log ends."""
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(installation.module("bench.distributed.waiting", worker_batch=BATCH))
+            stack.enter_context(installation.module("bench.distributed.waiting", worker_batch=batch))
             for _ in range(processes)
         ]
         await _all_work(workers)

@@ -32,7 +32,7 @@ _TOKEN = re.compile(rb"consistency-token: ?(\S+)", re.IGNORECASE)
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Milliseconds from a 201 to the tweet in the feed of a follower."""
+    """Milliseconds from a 201 to the tweet in a follower's feed, and the share of reads with a token that are stale."""
     town = await bench.town()
     per_second = bench.some(PER_SECOND, AT_LEAST)
     with _everything(town) as (command, query):
@@ -42,20 +42,13 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
             probing = (_probe(town, command, query, number, 2 * bench.seconds) for number in range(PROBERS))
             found = sorted(itertools.chain(*await asyncio.gather(*probing)))
         behind = await town.until_current()
+        async with _load(town, command, per_second):
+            told = await asyncio.gather(*(_read_back(town, command, query, n, bench.seconds) for n in range(WRITERS)))
     name = f"201 to a follower's feed, {per_second} tweets/s of {FOLLOWERS} followers each"
     yield Figure(f"{name}, p50", found[len(found) // 2], "ms", 100, more_is_better=False)
     yield Figure(f"{name}, p99", found[int(len(found) * 0.99)], "ms", 400, more_is_better=False)
     yield Figure("until every read model was current after that", behind, "s", 1.0, more_is_better=False)
 
-
-async def measure_tokens(bench: Bench) -> AsyncIterator[Figure]:
-    """The share of reads that ask for their write and are told that they may not show it."""
-    town = await bench.town()
-    per_second = bench.some(PER_SECOND, AT_LEAST)
-    with _everything(town) as (command, query):
-        await town.until_current()
-        async with _load(town, command, per_second):
-            told = await asyncio.gather(*(_read_back(town, command, query, n, bench.seconds) for n in range(WRITERS)))
     stale, reads = (sum(column) for column in zip(*told, strict=True))
     yield Figure(f"reads marked stale, of {reads:,} with a token", 100 * stale / reads, "%", 1.0, more_is_better=False)
 

@@ -18,6 +18,7 @@ from .engine import EngineError, EngineMissing
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>minitwitter</groupId><artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>{dependencies}</dependencies></project>"""
+_JAVA = "openjdk-17-jre-headless"
 _DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 
 
@@ -50,7 +51,18 @@ def made_once(directory: Path) -> Iterator[Path | None]:
 
 
 def java(*, at_most: int | None = None) -> str:
-    """The path of a Java of 17 or newer. Raises EngineError."""
+    """The path of a Java of 17 or newer; as root on Debian 17 is installed where there is none. Raises EngineError."""
+    found = _java(at_most)
+    if found is None:
+        debian("java", _JAVA)  # does nothing where another version is installed
+        found = _java(at_most)
+    if found is None:
+        wanted = "17" if at_most == 17 else "17 or newer"
+        raise EngineMissing(f"Java {wanted} is not installed (Debian: apt-get install {_JAVA})")
+    return found
+
+
+def _java(at_most: int | None) -> str | None:
     candidates = [Path(home) / "bin" / "java" for home in [os.environ.get("JAVA_HOME", "")] if home]
     candidates += [Path(found) for found in [shutil.which("java")] if found]
     candidates += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
@@ -58,8 +70,7 @@ def java(*, at_most: int | None = None) -> str:
         version = _java_version(candidate)
         if version >= 17 and (at_most is None or version <= at_most):
             return str(candidate)
-    wanted = "17" if at_most == 17 else "17 or newer"
-    raise EngineMissing(f"Java {wanted} is not installed (Debian: apt-get install openjdk-17-jre-headless)")
+    return None
 
 
 def _java_version(program: Path) -> int:
@@ -77,9 +88,7 @@ def jars(cache: Path, name: str, coordinates: Sequence[str]) -> Path:
     place = cache / f"{name}-{version}"
     with made_once(place) as building:
         if building is not None:
-            maven = shutil.which("mvn")
-            if maven is None:
-                raise EngineMissing("Maven is not installed (Debian: apt-get install maven)")
+            maven = debian("mvn", "maven")
             pom = building / "pom.xml"
             dependencies = "".join(_DEPENDENCY.format(*coordinate.split(":")) for coordinate in coordinates)
             pom.write_text(_POM.format(name=name, dependencies=dependencies))

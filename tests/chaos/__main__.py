@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="says who writes what, and the order of what happens")
     parser.add_argument("--brokers", type=int, default=3, help="of Kafka")
     parser.add_argument("--kills", type=int, default=5, help="of each of our processes")
-    parser.add_argument("--short", action="store_true", help="what the tests run: one kill each, one engine lost")
+    parser.add_argument("--short", action="store_true", help="what the tests run: one kill a role, one engine lost")
     parser.add_argument("--only", nargs="+", default=[], metavar="FAULT", help="just these, such as 'stall kafka'")
     options = parser.parse_args(arguments)
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     places = directory / "engines", directory / "installation"
     for place in places:
         place.mkdir()
-    faults = short(seed, [*ROLES]) if options.short else whole(seed, [*ROLES], options.brokers, options.kills)
+    faults = short(seed, ROLES) if options.short else whole(seed, [*ROLES], options.brokers, options.kills)
     if options.only:
         faults = [fault for fault in dict.fromkeys(faults) if str(fault) in options.only]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -45,10 +45,11 @@ def whole(seed: int, processes: Sequence[str], brokers: int, kills: int = 5) -> 
     return faults
 
 
-def short(seed: int, processes: Sequence[str]) -> list[Fault]:
-    """Every process killed once, and one engine."""
+def short(seed: int, roles: Mapping[str, Sequence[str]]) -> list[Fault]:
+    """One process of each role killed once, and one engine; `roles` are processes by name, and how each is started."""
     chance = random.Random(seed)
-    faults = [Fault("kill", process) for process in processes]
+    first_of_each = {tuple(words): name for name, words in reversed(roles.items())}
+    faults = [Fault("kill", name) for name in first_of_each.values()]
     faults.append(Fault("lose", chance.choice(NAMES)))
     chance.shuffle(faults)
     return faults

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.local import catalogue
+from infra.local import catalogue, packages
 from infra.local.engine import EngineError, EngineMissing, Server
 from infra.local.processes import Process, spawn
 from infra.local.redis import Redis
@@ -295,3 +295,19 @@ def test_tests_without_their_engine_are_skipped_but_in_ci_they_fail(
     monkeypatch.setattr(engines, "wanted", missing)
     with pytest.raises(outcome, match="apt-get install maven"):
         engines.url("redis")
+
+
+def test_java_and_maven_are_installed_where_they_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed: list[str] = []
+
+    def debian(name: str, package: str) -> str:
+        installed.append(package)
+        raise EngineMissing(f"{name} is not installed (Debian: apt-get install {package})")
+
+    monkeypatch.setattr(packages, "_java", lambda at_most: None)
+    monkeypatch.setattr(packages, "debian", debian)
+    with pytest.raises(EngineMissing, match="apt-get install openjdk-17-jre-headless"):
+        packages.java(at_most=17)
+    with pytest.raises(EngineMissing, match="apt-get install maven"):
+        packages.jars(tmp_path, "made-up", ["group:artefact:1"])
+    assert installed == ["openjdk-17-jre-headless", "maven"]
