@@ -67,7 +67,7 @@ async def live(system, seed, copies=True):
                 tweets.append(tweet)
             except Refused:
                 pass
-            session = SessionId(f"session {n}")
+            session = SessionId(id_at(Millis(n), "session"))
             await said(system, ("personal", actor), SessionStarted(owner=actor, session=session))
             if chance.random() < 0.5:
                 await said(system, ("personal", actor), SessionEnded(owner=actor, session=session, reason="logout"))
