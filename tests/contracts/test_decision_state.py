@@ -55,7 +55,7 @@ async def live(system, seed, copies=True):
     await settle(system)
     dave = AccountRegistered(account=DAVE, username="Dave", display_name="Dave", email="Dave@Example.org")
     await said(system, ("accounts", DAVE), dave)
-    await said(system, ("personal", DAVE), SessionStarted(owner=DAVE, session=SessionId("one")))
+    await said(system, ("personal", DAVE), SessionStarted(owner=DAVE, session=SessionId(id_at(Millis(1), "session"))))
     tweets, media = [], []
     for n in range(150):
         actor, other = chance.sample(ACCOUNTS, 2)
