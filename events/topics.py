@@ -15,6 +15,8 @@ class Kind(Enum):
     """Reported by the query side; no decision reads it."""
     DERIVED = "derived"
     """A function of the source topics, derived again whenever it is rebuilt."""
+    KEPT = "kept"
+    """Beside the log: of each key the newest record is kept. It has no events."""
 
 
 class Topic(NamedTuple):
@@ -42,6 +44,10 @@ TOPICS: dict[str, Topic] = {
         Topic("notifications", 35, Kind.DERIVED),
     )
 }
+
+KEYS = Topic("keys", 64, Kind.KEPT)
+"""Keys and passwords, wrapped and sealed, so that they outlive the database that has them (events/kept.py)."""
+ON_KAFKA: dict[str, Topic] = {**TOPICS, KEYS.name: KEYS}
 
 BY_NUMBER: dict[int, Topic] = {topic.number: topic for topic in TOPICS.values()}
 LOGGED: tuple[str, ...] = tuple(t.name for t in TOPICS.values() if t.kind is not Kind.DERIVED)

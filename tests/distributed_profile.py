@@ -23,9 +23,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from command_api.postgres.migrating import migrate as migrate_decisions
 from events.event import Event
 from events.ids import Clock, Randomness
-from events.kafka.topics import apply, partitions_of
+from events.kafka.topics import apply
 from events.log import Positions, positions_after
 from events.sealing import MasterKeys
+from events.topics import ON_KAFKA
 from runtime.distributed.commanding import Commanding
 from runtime.distributed.hosting import Hosting, projecting, streaming
 from runtime.distributed.process import AWAY
@@ -192,4 +193,4 @@ async def opened(
             yield profile
         finally:
             await profile.close()
-            await delete_topics(ground.servers, [prefix + topic for topic in partitions_of(partitions=partitions)])
+            await delete_topics(ground.servers, [prefix + topic for topic in ON_KAFKA])

@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from command_api.postgres.answers import Answers
 from command_api.postgres.connections import open_pool
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
+from command_api.postgres.kept import KeptKeys
 from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import migrate
 from command_api.postgres.publishing import Publishing
@@ -178,6 +179,7 @@ class PostgresSystem:
         bound_s=None,
         masters=MASTERS,
         check=lambda record: None,
+        kept=None,
     ):
         self.url = url
         self.clock = clock or Clock()
@@ -190,6 +192,7 @@ class PostgresSystem:
         self._bound = {} if bound_s is None else {"bound_s": bound_s}
         self._publisher = publisher
         self._check = check
+        self._kept = kept
         self.owner = owner or f"process {next(_numbers)}"
         self.revoked = []
         self.sealer = Sealer(masters)
@@ -211,7 +214,9 @@ class PostgresSystem:
         self.keys = PostgresKeys(self.pool, self.sealer)
         changes = PostgresCredentialChanges(self.clock, 3_600_000)
         noted = {kind: _as_statement(*how) for kind, how in self._private.items()}
-        self.publishing = Publishing(self.pool, self._publisher or self.disk.publisher(self.sealer), **self._bound)
+        kept = None if self._kept is None else KeptKeys(self.pool, self._kept)
+        publisher = self._publisher or self.disk.publisher(self.sealer)
+        self.publishing = Publishing(self.pool, publisher, kept=kept, **self._bound)
         store = PostgresCommandStore(
             self.pool,
             self.publishing,

@@ -103,10 +103,10 @@ class PostgresCredentialChanges:
 
     def _set_password(self, change: SetPassword) -> list[Statement]:
         sql = (
-            "INSERT INTO passwords VALUES (%s, %s, %s)"
-            " ON CONFLICT (account) DO UPDATE SET id=excluded.id, hash=excluded.hash"
+            "INSERT INTO passwords (account, id, hash, changed) VALUES (%s, %s, %s, %s) ON CONFLICT (account)"
+            " DO UPDATE SET id=excluded.id, hash=excluded.hash, changed=excluded.changed, published=false"
         )
-        return [(sql, (account_number(change.account), change.account, change.hash))]
+        return [(sql, (account_number(change.account), change.account, change.hash, self._clock()))]
 
     def _keep_refresh_token(self, change: KeepRefreshToken) -> list[Statement]:
         token = change.token

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from events.ids import Randomness
+from events.kept import KeptKey
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable
 from events.sealing import MasterKeys, Sealer, WrappedKey
 
 from .connections import Connection, Pool, Statement, available, select
 
-_INSERT = "INSERT INTO subject_keys VALUES (%s, %s, %s)"
+_INSERT = "INSERT INTO subject_keys (subject, master, wrapped) VALUES (%s, %s, %s)"
 _SECRET = "secret:"  # noqa: S105  a prefix
 
 
@@ -24,6 +25,8 @@ class PostgresKeys:
         self._pool = pool
         self._sealer = sealer
         self._randomness = randomness
+        self.recover: Callable[[], Awaitable[object]] | None = None
+        """Asked when a key is missing that something was sealed with: takes back what a restored database lacks."""
 
     @property
     def sealer(self) -> Sealer:
@@ -33,7 +36,13 @@ class PostgresKeys:
     async def fetch(self, subjects: Iterable[str]) -> None:
         """Show the sealer the keys it has not seen. Raises KeysUnavailable."""
         missing = self._sealer.missing(subjects)
-        if missing:
+        if not missing:
+            return
+        async with _reachable(), self._pool.connection() as connection:
+            await self.fetch_with(connection, missing)
+        if self.recover is not None and self._sealer.missing(missing):
+            async with _reachable():
+                await self.recover()
             async with _reachable(), self._pool.connection() as connection:
                 await self.fetch_with(connection, missing)
 
@@ -56,8 +65,8 @@ class PostgresKeys:
         )
         self._sealer.learn({subject: WrappedKey(master, wrapped) for subject, master, wrapped in rows})
 
-    def begin(self, subject: str) -> Statement:
-        """The key of a subject that has none: shown to the sealer, and stored by this statement.
+    def begin(self, subject: str) -> KeptKey:
+        """The key of a subject that has none: shown to the sealer, and to be stored by `storing`.
 
         Where the transaction comes to nothing the sealer has to `forget` the subject. Another that began it meanwhile
         makes the statement fail, so that no two keys are ever used.
@@ -66,7 +75,11 @@ class PostgresKeys:
         stored = self._sealer.masters.wrap(self._randomness(32))
         for id_ in self._sealer.missing([subject]):
             self._sealer.learn({id_: stored})
-        return _INSERT, (subject, stored.master, stored.wrapped)
+        return KeptKey(subject, stored.master, stored.wrapped)
+
+    def storing(self, key: KeptKey) -> Statement:
+        """The statement that stores a key that began."""
+        return _INSERT, (key.subject, key.master, key.wrapped)
 
     async def secret(self, name: str) -> bytes:
         """32 bytes of the installation's own, kept like a subject's key, and made when first asked for.
@@ -85,7 +98,10 @@ class PostgresKeys:
         secret = self._randomness(32)
         stored = self._sealer.masters.wrap(secret)
         async with _reachable(), self._pool.connection() as connection:
-            sql = f"{_INSERT} ON CONFLICT (subject) DO UPDATE SET master=excluded.master, wrapped=excluded.wrapped"
+            sql = (
+                f"{_INSERT} ON CONFLICT (subject)"
+                " DO UPDATE SET master=excluded.master, wrapped=excluded.wrapped, published=false"
+            )
             await connection.execute(sql.encode(), (_SECRET + name, stored.master, stored.wrapped))
         return secret
 
@@ -101,7 +117,7 @@ class PostgresKeys:
             for subject, master, wrapped in rows:
                 stored = masters.wrap(masters.unwrap(WrappedKey(master, wrapped)))
                 await connection.execute(
-                    "UPDATE subject_keys SET master=%s, wrapped=%s WHERE subject=%s",
+                    "UPDATE subject_keys SET master=%s, wrapped=%s, published=false WHERE subject=%s",
                     (stored.master, stored.wrapped, subject),
                 )
         return len(rows)

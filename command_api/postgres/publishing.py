@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from events.kept import KeptKey
 from events.log import LogUnavailable, Positions
 from events.publishing import Outgoing, Publisher
 
 from .connections import Pool, available
 from .flights import Flight
+from .kept import KeptKeys, note_published
 from .outbox import hand_back, note, token_of
 
 BOUND_S = 0.8
@@ -27,15 +29,22 @@ Row = tuple[int, Outgoing]
 
 
 class Publishing:
-    """Publishes what this process wrote."""
+    """Publishes what this process wrote; keys go ahead of the first events that are sealed with them.
 
-    def __init__(self, pool: Pool, publisher: Publisher, bound_s: float = BOUND_S) -> None:
+    Without `kept` keys are in the database alone.
+    """
+
+    def __init__(
+        self, pool: Pool, publisher: Publisher, bound_s: float = BOUND_S, kept: KeptKeys | None = None
+    ) -> None:
         self._pool = pool
         self._publisher = publisher
+        self._kept = kept
         self._bound_s = bound_s
         self.newest = 0
         """The highest number of a row that this process wrote."""
         self._published: dict[int, str] = {}
+        self._published_keys: list[tuple[Sequence[KeptKey], Positions]] = []
         self._handed_back: set[int] = set()
         self._flying: dict[int, Flight] = {}
         self._noting: asyncio.Task[None] | None = None
@@ -47,7 +56,7 @@ class Publishing:
             await asyncio.wait([flight.arrived])
         return self._published.get(number)
 
-    async def publish(self, flight: Flight, rows: Sequence[Row]) -> Positions:
+    async def publish(self, flight: Flight, rows: Sequence[Row], keys: Sequence[KeptKey] = ()) -> Positions:
         """Publish what a command wrote; its positions. Rows that were handed back are there as rows of the outbox."""
         numbers = [number for number, _ in rows]
         self.newest = max(self.newest, *numbers)
@@ -57,6 +66,8 @@ class Publishing:
             async with asyncio.timeout(self._bound_s):
                 if not await _arrived(flight.after):
                     raise LogUnavailable("an earlier event of the same entity is not in the log yet")
+                if keys and self._kept is not None:
+                    self._published_keys.append((keys, await self._kept.publish(keys)))
                 positions = await self._publisher.publish([record for _, record in rows])
         except (LogUnavailable, TimeoutError):
             pass
@@ -84,22 +95,26 @@ class Publishing:
             self._noting = asyncio.ensure_future(self._keep_noting())
 
     async def _keep_noting(self) -> None:
-        while self._published or self._handed_back:
+        while self._published or self._handed_back or self._published_keys:
             if not self._handed_back:
                 await asyncio.sleep(_GATHER_S)
             published, handed_back = dict(self._published), set(self._handed_back)
+            keys = list(self._published_keys)
             try:
                 async with available(), self._pool.connection() as connection:
                     if published:
                         await note(connection, list(published.items()))
                     if handed_back:
                         await hand_back(connection, list(handed_back))
+                    for some, positions in keys:
+                        await note_published(connection, some, positions)
             except LogUnavailable:
                 await asyncio.sleep(_RETRY_S)
                 continue
             for number in published:
                 del self._published[number]
             self._handed_back -= handed_back
+            del self._published_keys[: len(keys)]
 
 
 async def _arrived(flights: Sequence[Flight]) -> bool:

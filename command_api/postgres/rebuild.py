@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 from events.digest import unordered_digest
+from events.event import Event
 from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
+from events.personal import SessionEnded
 from events.topics import TOPICS, Kind
 
 from ..decision_state import DecisionState
-from .connections import Connection, Pool, available, select
+from .connections import Connection, Pool, Statement, available, select
 from .outbox import count_waiting
 from .rows import STATE_TABLES, PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
@@ -32,6 +34,9 @@ _SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTLES_S = 2.0
 """How long commands wait at most for what was decided to be in the log: they give up after 5 s."""
 _LOOK_S = 0.01
+_PASS_OVER_NUMBERS = b"SELECT setval('outbox_number_seq', nextval('outbox_number_seq') + 10000000000)"
+"""More rows than there were since any backup: clients have tokens that name those, and no other row may be taken for
+one of them. 100 days at 1,000 rows a second, and the numbers of a token (13 digits) last for 1,000 restores."""
 
 
 class OutboxNotEmpty(Exception):
@@ -162,11 +167,24 @@ async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, 
     """Fold what the log has up to `until` and the decision state has not: after a restore from a backup.
 
     Most of what is read from the noted positions on is there already, and is dropped like copies. How many events
-    were folded. Raises as a rebuild does.
+    were folded. Sessions that ended since end again, numbers of the outbox that were given since are not given again,
+    and processes that began before the restore find another lineage. Raises as a rebuild does.
     """
     async with _alone(pool) as connection:
         [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
-        return await _fold(log, connection, email_key, Positions.parse(text), until, lambda events: None, limit)
+        noted = Positions.parse(text)
+        folded = await _fold(log, connection, email_key, noted, until, lambda events: None, limit, _ended_again)
+        async with connection.transaction():
+            await connection.execute(_PASS_OVER_NUMBERS)
+            await connection.execute("UPDATE noted_positions SET lineage=gen_random_uuid()")
+        return folded
+
+
+async def lineage(pool: Pool) -> str:
+    """What changes when the database is restored from the past and brought up to the log again."""
+    async with available(), pool.connection() as connection:
+        [(text,)] = await select(connection, "SELECT lineage::text FROM noted_positions")
+    return str(text)
 
 
 async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
@@ -215,7 +233,9 @@ async def _fold(
     until: Positions,
     on_batch: Callable[[int], None],
     limit: int,
+    also: Callable[[Event], Sequence[Statement]] = lambda event: (),
 ) -> int:
+    """Fold events, and execute the statements that `also` has for each."""
     until = Positions({place: offset for place, offset in until.items() if place.topic in SOURCES})
     folded = 0
     while not positions.covers(until):
@@ -226,21 +246,37 @@ async def _fold(
         wanted = [record for record in records if record.offset < until.get(record.place, 0)]
         rows = PostgresDecisionRows(email_key)
         fold = DecisionState(rows)
+        others: list[Statement] = []
         async with connection.transaction():
             newest = await _newest(connection, wanted)
             fresh = first_copies(wanted, newest)
             for record in fresh:
                 if record.event is not None:
                     fold.handle(record.event, record.about)
+                    others += also(record.event)
                     folded += 1
             async with connection.pipeline():
-                for sql, values in in_order(rows.written):
+                for sql, values in (*in_order(rows.written), *others):
                     await connection.execute(sql.encode(), values)
                 await _move_on(connection, fresh)
                 reached = {place: min(offset, until.get(place, 0)) for place, offset in positions.items()}
                 await connection.execute("UPDATE noted_positions SET positions=%s", (str(Positions(reached)),))
         on_batch(len(wanted))
     return folded
+
+
+def _ended_again(event: Event) -> Sequence[Statement]:
+    """What the end of a session changes beside the decision state."""
+    if not isinstance(event, SessionEnded):
+        return ()
+    return (
+        ("DELETE FROM refresh_tokens WHERE session=%s", (event.session,)),
+        (
+            "INSERT INTO revoked_sessions VALUES (%s, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+            " ON CONFLICT DO NOTHING",
+            (event.session,),
+        ),
+    )
 
 
 async def _newest(connection: Connection, records: Sequence[Record]) -> dict[Entity, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import psycopg
 
@@ -38,12 +38,23 @@ _log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Runs until it is cancelled. `leads` says whether this one leads; `published` counts what it published."""
+    """Runs until it is cancelled. `leads` says whether this one leads; `published` counts what it published.
 
-    def __init__(self, url: str, publisher: Publisher, *, kept_s: float = KEPT_S) -> None:
+    `ahead` is told the keys of the rows that are about to be published, and publishes what has to go ahead of them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        publisher: Publisher,
+        *,
+        kept_s: float = KEPT_S,
+        ahead: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
         self._url = url
         self._publisher = publisher
         self._kept_s = kept_s
+        self._ahead = ahead
         self._failures = 0
         self.leads = False
         self.published = 0
@@ -86,7 +97,10 @@ class Relay:
                 prune_at = loop.time() + (0 if pruned == _PRUNED_AT_ONCE else _PRUNE_S)
             found = await waiting(connection, WINDOW)
             try:
-                published = await self._publish(connection, ready(found))
+                queues = ready(found)
+                if queues and self._ahead is not None:
+                    await self._ahead([queue[0].record.key for queue in queues])
+                published = await self._publish(connection, queues)
             except LogUnavailable as error:
                 await self._pause("the log", error)
                 continue

@@ -76,5 +76,6 @@ class PostgresSigningKeys(KeyRing):
         pem = pem_of(key)
         stored = self._sealer.masters.wrap(pem + b"\n" * (-len(pem) % _WRAPPED_IN))
         await connection.execute(
-            "INSERT INTO subject_keys VALUES (%s, %s, %s)", (_PREFIX + key.kid, stored.master, stored.wrapped)
+            "INSERT INTO subject_keys (subject, master, wrapped) VALUES (%s, %s, %s)",
+            (_PREFIX + key.kid, stored.master, stored.wrapped),
         )

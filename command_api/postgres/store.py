@@ -163,7 +163,7 @@ class PostgresCommandStore:
             self._revoked(session, self._ids.now())
         if made.flight is not None:
             rows = list(zip(made.numbers, made.records, strict=True))
-            positions = await self._publishing.publish(made.flight, rows)
+            positions = await self._publishing.publish(made.flight, rows, made.keys)
         else:
             positions = await self._settled(made.noted.merged(token_of(made.numbers)))
         return Outcome(made.answer, positions, made.replayed)

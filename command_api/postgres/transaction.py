@@ -11,6 +11,7 @@ from events.codec import Codec
 from events.event import BY_CLASS, Envelope, Event
 from events.first_copies import Entity
 from events.ids import EventId, HybridClock, SessionId
+from events.kept import KeptKey
 from events.log import LogUnavailable, New, Positions
 from events.publishing import Outgoing, outgoing
 
@@ -51,7 +52,7 @@ class Made(NamedTuple):
     """What a command came to.
 
     `noted` are the positions of a command that wrote no events, rows of the outbox among them. `flight` is there where
-    it wrote events that this process is to publish; otherwise the relay publishes `numbers`.
+    it wrote events that this process is to publish, after `keys`; otherwise the relay publishes `numbers`.
     """
 
     answer: Answer
@@ -59,6 +60,7 @@ class Made(NamedTuple):
     numbers: Sequence[int] = ()
     records: Sequence[Outgoing] = ()
     flight: Flight | None = None
+    keys: Sequence[KeptKey] = ()
     revoked: Sequence[SessionId] = ()
     replayed: bool = False
 
@@ -276,14 +278,14 @@ class _GroupWrite:
         flight = self._take_off(records, draft.states)
         noted = Positions() if records else _noted(draft.states.values())
         place = slice(len(batch.records), len(batch.records) + len(records))
-        batch.private += keys + private
+        batch.private += [by.keys.storing(key) for key in keys] + private
         batch.written += rows.written
         batch.records += [(record, by.owner if flight is not None else None) for record in records]
         once = draft.piece.context.idempotency
         if once is not None:
             positions = "" if records else str(noted)
             batch.answers.append(remembering(once, draft.answer, positions, by.ids.now(), place))
-        made = Made(draft.answer, noted, (), records, flight, _revoked(draft.decided))
+        made = Made(draft.answer, noted, (), records, flight, keys, _revoked(draft.decided))
         self._made.append((draft.place, place, made))
 
     def _begins(self, event: Event) -> str | None:

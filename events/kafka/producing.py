@@ -24,7 +24,7 @@ from ..ids import millis
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Outgoing
-from ..topics import TOPICS, Kind
+from ..topics import ON_KAFKA, Kind
 from .breaker import Breaker
 from .records import MAX_RECORD_BYTES, SOURCE, check_size, headers, value
 
@@ -232,7 +232,7 @@ def _waves(records: Sequence[Outgoing]) -> list[list[Outgoing]]:
     waves: list[list[Outgoing]] = []
     for record in records:
         entity = (record.topic, record.key)
-        turn = 0 if TOPICS[record.topic].kind is Kind.DERIVED else turns.get(entity, 0)
+        turn = 0 if ON_KAFKA[record.topic].kind is Kind.DERIVED else turns.get(entity, 0)
         turns[entity] = turn + 1
         if turn == len(waves):
             waves.append([])

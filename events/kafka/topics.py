@@ -19,7 +19,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from ..log import LogUnavailable, NotSetUp
-from ..topics import TOPICS, Kind, Topic
+from ..topics import KEYS, ON_KAFKA, TOPICS, Kind, Topic
 
 PARTITIONS = 16
 """Of every topic in the distributed profile. It never changes: a key's partition follows from it."""
@@ -27,7 +27,15 @@ COPIES = 3
 """Of every partition, where there are as many brokers."""
 
 _YEAR_MS = 365 * 24 * 3600 * 1000
-_COMPACTED = frozenset({"public-tweets"})
+_DAY_MS = 24 * 3600 * 1000
+_COMPACTED = frozenset({"public-tweets", KEYS.name})
+_COMPACTED_SOON = {
+    "segment.ms": str(_DAY_MS // 24),
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": str(_DAY_MS),
+}
+"""Of keys: a record that another one replaced is gone a day later, for a destroyed key may be what it says. Kafka
+compacts no segment that is still written to, and begins another with the first record after an hour."""
 _SETTLES_S = 30.0
 _ASK_AGAIN_S = 0.05
 
@@ -56,6 +64,7 @@ def settings(topic: Topic) -> dict[str, str]:
         "max.message.bytes": "1048588",
         "message.timestamp.type": "CreateTime",
         "unclean.leader.election.enable": "false",
+        **(_COMPACTED_SOON if topic is KEYS else {}),
     }
 
 
@@ -71,7 +80,7 @@ def in_sync(copies: int) -> int:
 
 async def apply(
     admin: AdminClient,
-    topics: Iterable[str] = TOPICS,
+    topics: Iterable[str] = ON_KAFKA,
     *,
     partitions: int = PARTITIONS,
     prefix: str = "",
@@ -82,7 +91,7 @@ async def apply(
     Raises WrongTopics where one has another number of partitions; LogUnavailable, where Kafka has not answered in
     `reply_s`.
     """
-    wanted = {prefix + name: TOPICS[name] for name in topics}
+    wanted = {prefix + name: ON_KAFKA[name] for name in topics}
     found, brokers = await _described(admin, wanted, reply_s)
     wrong = [_wrong_number(name, topic, partitions) for name, topic in found.items()]
     if any(wrong):
@@ -97,7 +106,7 @@ async def apply(
 
 async def check(
     admin: AdminClient,
-    topics: Iterable[str] = TOPICS,
+    topics: Iterable[str] = ON_KAFKA,
     *,
     partitions: int = PARTITIONS,
     prefix: str = "",
@@ -107,7 +116,7 @@ async def check(
 
     Raises WrongTopics, LogUnavailable.
     """
-    wanted = {prefix + name: TOPICS[name] for name in topics}
+    wanted = {prefix + name: ON_KAFKA[name] for name in topics}
     found, _ = await _described(admin, wanted, reply_s)
     problems = [
         f"topic {name} is missing; create it with `minitwitter topics apply`" for name in wanted if name not in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from math import inf
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -13,18 +14,24 @@ from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
 from command_api.postgres.connections import Connection, Pool, open_pool, run, select
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
+from command_api.postgres.kept import KeptKeys, KeptRows
+from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
-from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, lacking
+from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, lacking, lineage
 from command_api.postgres.store import PostgresCommandStore
+from command_api.postgres.taking_back import TakingBack
 from events.codec import Codec
 from events.ids import Clock, HybridClock, Randomness, wall_clock
 from events.kafka import topics
+from events.kafka.keys import KafkaKeptReader, KafkaKeptTopic
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
 from events.log import LogUnavailable, NotSetUp
+from events.publishing import Publisher
 from events.sealing import MasterKeys, Sealer
+from events.topics import ON_KAFKA
 from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
 
@@ -77,7 +84,7 @@ def brokers(url: str) -> str:
 def publisher(settings: Settings, *, linger_ms: float = 0) -> KafkaPublisher:
     """What appends to Kafka."""
     assert settings.kafka_url is not None
-    partitions = topics.partitions_of(partitions=settings.topic_partitions)
+    partitions = topics.partitions_of(ON_KAFKA, settings.topic_partitions)
     return KafkaPublisher(brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix, linger_ms=linger_ms)
 
 
@@ -98,6 +105,35 @@ async def check_migrated(pool: Pool) -> None:
     waiting = await run(pool, pending)
     if waiting:
         raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
+
+
+def kept_reader(settings: Settings) -> KafkaKeptReader:
+    """The topic of keys and passwords, for who takes them back."""
+    assert settings.kafka_url is not None
+    return KafkaKeptReader(brokers(settings.kafka_url), settings.topic_partitions, prefix=settings.topic_prefix)
+
+
+def kept_topic(settings: Settings, publisher: Publisher) -> KafkaKeptTopic:
+    """The topic of keys and passwords, for who publishes them."""
+    assert settings.kafka_url is not None
+    servers, ids = brokers(settings.kafka_url), HybridClock(drift_ms=inf)
+    return KafkaKeptTopic(servers, settings.topic_partitions, publisher, ids, prefix=settings.topic_prefix)
+
+
+async def have_keys(settings: Settings, pool: Pool, keys: PostgresKeys) -> None:
+    """Take back the keys that a database restored from the past lacks, now and whenever one is missing.
+
+    Raises LogUnavailable.
+    """
+    taking = TakingBack(pool, keys, kept_reader(settings))
+
+    async def recover() -> None:
+        taken = await taking.take_back()
+        if any(taken):
+            logger("minitwitter.keys").warning("took back what the database lacked", **taken._asdict())
+
+    await recover()
+    keys.recover = recover
 
 
 async def newest_row(pool: Pool) -> int:
@@ -131,6 +167,7 @@ class Deciding:
         self._publisher: KafkaPublisher | None = None
         self._opened = False
         self._newest_row = 0
+        self._lineage = ""
         self._detail = ""
 
     async def start(self) -> None:
@@ -140,11 +177,14 @@ class Deciding:
             self._opened = True
         await check_migrated(self.pool)
         await check_topics(self.settings)
-        await self.who.start()
-        email_key = await self.who.keys.secret("email")
         if self._publisher is None:
             self._publisher = publisher(self.settings, linger_ms=LINGER_MS)
-        self._publishing = Publishing(self.pool, self._publisher)
+        await have_keys(self.settings, self.pool, self.who.keys)
+        await self.who.start()
+        email_key = await self.who.keys.secret("email")
+        topic = kept_topic(self.settings, self._publisher)
+        self._kept = KeptRows(self.pool, self.who.keys, topic)
+        self._publishing = Publishing(self.pool, self._publisher, kept=KeptKeys(self.pool, topic))
         store = PostgresCommandStore(
             self.pool,
             self._publishing,
@@ -161,6 +201,7 @@ class Deciding:
         await self._catch_up(email_key)
         await store.start()
         self._newest_row = await newest_row(self.pool)
+        self._lineage = await lineage(self.pool)
         self.store = store
 
     async def _catch_up(self, email_key: bytes) -> None:
@@ -201,9 +242,10 @@ class Deciding:
             await asyncio.sleep(FORGET_S)
             try:
                 await self.store.forget_old_answers()
+                await self._kept.publish_waiting()
                 written = max(self._newest_row, self._publishing.newest)
                 newest = await newest_row(self.pool)
-                if newest < written:
+                if newest < written or await lineage(self.pool) != self._lineage:
                     raise Restored(
                         "PostgreSQL is from the past: its outbox was further; a new start folds what is lacking"
                     )

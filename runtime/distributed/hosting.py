@@ -35,7 +35,7 @@ from streams.faust_worker import EVERY_S, FaustWorker, Hosted, Message
 
 from . import groups
 from .bare import bare_application
-from .deciding import brokers, check_migrated, check_topics, master_keys, publisher
+from .deciding import brokers, check_migrated, check_topics, have_keys, master_keys, publisher
 from .fanning_out import fanning_out
 from .outdating import outdated
 from .pausing import Pausing, pause_name
@@ -71,6 +71,7 @@ class Stores:
         self.keys = PostgresKeys(self.pool, self.sealer)
         await check_migrated(self.pool)
         await check_topics(settings)
+        await have_keys(settings, self.pool, self.keys)
         self.places = self.places.pointed(await Pointers(self.postgres_url).read())
         if self.cassandra is None:
             self.cassandra = await CassandraSession.connect(self.places.address)

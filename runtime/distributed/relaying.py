@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from starlette.types import ASGIApp
 
 from command_api.postgres.connections import open_pool
+from command_api.postgres.kept import KeptKeys
 from command_api.postgres.relay import Relay
 from events.kafka.producing import KafkaPublisher
 from runtime.readiness import Part
 from runtime.settings import Settings
 
 from .bare import bare_application
-from .deciding import check_migrated, check_topics, publisher
+from .deciding import check_migrated, check_topics, kept_topic, publisher
 from .process import required
 
 
@@ -27,20 +28,21 @@ class Relaying:
         assert settings.postgres_url is not None
         self._settings = settings
         self._url = settings.postgres_url.get_secret_value()
+        self._pool = open_pool(self._url, most=2)
+        self._opened = False
         self._publisher: KafkaPublisher | None = None
         self._relay: Relay | None = None
 
     async def start(self) -> None:
         """See that the engines are what they have to be. Raises LogUnavailable, WrongTopics, NotMigrated."""
-        pool = open_pool(self._url, most=2)
-        try:
-            await pool.open()
-            await check_migrated(pool)
-        finally:
-            await pool.close()
+        if not self._opened:
+            await self._pool.open()
+            self._opened = True
+        await check_migrated(self._pool)
         await check_topics(self._settings)
         self._publisher = publisher(self._settings)
-        self._relay = Relay(self._url, self._publisher)
+        kept = KeptKeys(self._pool, kept_topic(self._settings, self._publisher))
+        self._relay = Relay(self._url, self._publisher, ahead=kept.publish_of)
 
     def application(self) -> ASGIApp:
         """Health and metrics."""
@@ -60,3 +62,5 @@ class Relaying:
         """Let what is on its way arrive."""
         if self._publisher is not None:
             await self._publisher.close()
+        if self._opened:
+            await self._pool.close()

@@ -11,7 +11,7 @@ from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 from events.kafka.topics import WrongTopics, apply, check, partitions_of
 from events.log import LogUnavailable
-from events.topics import TOPICS
+from events.topics import ON_KAFKA, TOPICS
 from schemas.wiring import ROOT
 
 pytestmark = pytest.mark.engines
@@ -51,10 +51,10 @@ async def make(admin, name, partitions):
 async def test_missing_topics_are_refused_and_then_created(admin, prefix):
     with pytest.raises(WrongTopics, match=f"topic {prefix}graph is missing.*minitwitter topics apply") as refused:
         await check(admin, prefix=prefix, partitions=4)
-    assert len(refused.value.problems) == len(TOPICS)
+    assert len(refused.value.problems) == len(ON_KAFKA)
     applied = await apply(admin, prefix=prefix, partitions=4)
-    assert applied == (sorted(prefix + name for name in TOPICS), [])
-    assert await check(admin, prefix=prefix, partitions=4) == partitions_of(partitions=4)
+    assert applied == (sorted(prefix + name for name in ON_KAFKA), [])
+    assert await check(admin, prefix=prefix, partitions=4) == partitions_of(ON_KAFKA, partitions=4)
 
 
 async def test_topics_are_what_their_files_say(admin, prefix):
@@ -75,7 +75,7 @@ async def test_what_is_there_already_is_left_alone(admin, prefix):
 
 async def test_two_who_create_the_topics_at_once_both_find_them_right(admin, kafka, prefix):
     both = await asyncio.gather(*(apply(admin_of(kafka), prefix=prefix, partitions=4) for _ in range(2)))
-    assert sorted(name for applied in both for name in applied.created) == sorted(prefix + name for name in TOPICS)
+    assert sorted(name for applied in both for name in applied.created) == sorted(prefix + name for name in ON_KAFKA)
     await check(admin, prefix=prefix, partitions=4)
 
 

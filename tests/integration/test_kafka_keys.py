@@ -1,0 +1,136 @@
+"""The topic `keys` on a real Kafka: what was replaced is gone, what is no key is passed over."""
+
+import asyncio
+import time
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
+
+from events.ids import AccountId, HybridClock, Millis, id_at
+from events.kafka.keys import KafkaKeptTopic
+from events.kafka.producing import KafkaPublisher
+from events.kafka.topics import apply
+from events.kept import KeptKey, KeptPassword
+from events.log import LogUnavailable, Positions, TopicPartition
+from events.topics import KEYS
+
+pytestmark = pytest.mark.engines
+
+ADA, BOB, EVE = (AccountId(id_at(Millis(1), name)) for name in ("ada", "bob", "eve"))
+COMPACTED_S = 90
+"""Kafka looks for what to compact every 15 seconds."""
+
+
+@pytest.fixture
+async def prefix(kafka):
+    name = own_prefix()
+    await apply(admin_of(kafka), [KEYS.name], partitions=2, prefix=name)
+    yield name
+    await delete_topics(kafka, [name + KEYS.name])
+
+
+@pytest.fixture
+async def topic(kafka, prefix):
+    publisher = KafkaPublisher(kafka, {KEYS.name: 2}, prefix=prefix, ack_s=PATIENCE_S)
+    yield KafkaKeptTopic(kafka, 2, publisher, HybridClock(), prefix=prefix)
+    await publisher.close()
+
+
+async def all_since(topic, positions):
+    kept, reached = [], Positions(positions)
+    async for batch in topic.since(positions):
+        kept += batch.kept
+        reached = reached.merged(batch.positions)
+    return kept, reached
+
+
+def key(subject, wrapped=b"wrapped"):
+    return KeptKey(subject, "master", wrapped)
+
+
+async def test_what_is_published_is_read_from_any_position_to_the_end(topic):
+    assert (await topic.ends(), await all_since(topic, {})) == ({}, ([], {}))
+    first = [key(ADA), key(BOB), KeptPassword(ADA, Millis(1), "sealed")]
+    positions = await topic.publish(first)
+    kept, reached = await all_since(topic, {})
+    assert sorted(kept, key=repr) == sorted(first, key=repr)
+    assert positions == reached == await topic.ends()
+    await topic.publish([key(EVE, None)])
+    assert (await all_since(topic, reached))[0] == [key(EVE, None)]
+    assert await all_since(topic, await topic.ends()) == ([], await topic.ends())
+
+
+async def test_what_is_no_key_of_ours_is_passed_over_and_named(kafka, topic, prefix, caplog):
+    others = Producer({"bootstrap.servers": kafka})
+    for name, value in ((ADA, b"{broken"), (BOB, b'{"type":"key"}'), (EVE, None)):
+        others.produce(prefix + KEYS.name, value, name)
+    others.produce(prefix + KEYS.name, b'{"type":"key","subject":"%s","master":"m","wrapped":null}' % EVE.encode(), ADA)
+    assert others.flush(PATIENCE_S) == 0
+    await topic.publish([key(ADA)])
+    assert (await all_since(topic, {}))[0] == [key(ADA)]
+    assert caplog.text.count("is passed over") == 4
+    assert f"{prefix}keys-" in caplog.text
+
+
+@pytest.mark.slow
+async def test_a_key_that_was_destroyed_is_gone_from_the_topic_and_that_it_was_is_not(kafka, topic, prefix):
+    """With the waits shortened: a day for compaction, an hour for a segment."""
+    hurry = {"segment.ms": "200", "max.compaction.lag.ms": "200"}
+    resource = ConfigResource(
+        ResourceType.TOPIC,
+        prefix + KEYS.name,
+        incremental_configs=[
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in hurry.items()
+        ],
+    )
+    admin = admin_of(kafka)  # kept until it has answered
+    await asyncio.gather(*map(asyncio.wrap_future, admin.incremental_alter_configs([resource]).values()))
+    await topic.publish([key(ADA, b"to be forgotten"), key(BOB)])
+    await topic.publish([key(ADA, None)])
+    deadline = time.monotonic() + COMPACTED_S
+    while True:
+        await asyncio.sleep(0.5)
+        await topic.publish([key(EVE), *(KeptKey(f"other {n}", "master", b"w") for n in range(4))])  # a next segment
+        there = await asyncio.to_thread(raw_values, kafka, prefix)
+        if not any(b"dG8gYmUgZm9yZ290dGVu" in value for value in there):  # "to be forgotten"
+            break
+        assert time.monotonic() < deadline
+    kept, reached = await all_since(topic, {})
+    newest = {one.key: one for one in kept}
+    assert (newest[ADA], newest[BOB]) == (key(ADA, None), key(BOB))
+    assert reached == await topic.ends()
+
+
+def raw_values(kafka, prefix):
+    """The values that stand there, whoever wrote them."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "raw",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([Place(prefix + KEYS.name, n, 0) for n in range(2)])
+    values, ended = [], set()
+    while len(ended) < 2:
+        [message] = consumer.consume(1, PATIENCE_S)
+        if message.error() is None:
+            values.append(message.value())
+        else:
+            assert message.error().code() == KafkaError._PARTITION_EOF
+            ended.add(message.partition())
+    consumer.close()
+    return values
+
+
+async def test_a_kafka_that_is_away_is_said_to_be(topic):
+    nobody = KafkaKeptTopic("127.0.0.1:1", 2, topic._publisher, HybridClock())
+    nobody._reply_s = 0.3
+    with pytest.raises(LogUnavailable):
+        await nobody.ends()
+    with pytest.raises(LogUnavailable):
+        await all_since(nobody, {TopicPartition("keys", 0): 3})
