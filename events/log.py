@@ -59,6 +59,15 @@ class Positions(dict[TopicPartition, int]):
         return positions
 
 
+def parse_place(text: str) -> tuple[TopicPartition, int]:
+    """Partition and offset of a record from `tweets-3@42`. Raises ValueError where the text is no such thing."""
+    match = _POSITION.fullmatch(text.replace("@", ":"))
+    if match is None or text.count("@") != 1:
+        raise ValueError(f"not the place of a record: {text!r}; it looks like tweets-0@42")
+    topic, partition, offset = match.groups()
+    return TopicPartition(topic, int(partition)), int(offset)
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """An event where it stands in the log.
 

@@ -12,3 +12,17 @@ class ReadModelSwitched(Event, frozen=True, kw_only=True):
     model: str
     generation: int
     version: int
+
+
+@event(topic="operations", key="position")
+class DeadLetterDiscarded(Event, frozen=True, kw_only=True):
+    """An operator gave up a record that a group of processors could not apply: that group skips it, and rebuilds do.
+
+    `position` is where the record stands, as in `tweets-3@42`. `event` is the id of the event, so that its copies are
+    skipped as well; it is empty where the record cannot be read.
+    """
+
+    position: str
+    group: str
+    type: str
+    event: str = ""

@@ -30,6 +30,7 @@ from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
 from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, Projecting
 from runtime.embedded.rebuilding import Progress
 from runtime.memory import settle
+from runtime.setting_aside import CannotApply
 from stores.sink import StoreUnavailable
 from stores.sqlite.views import Views
 
@@ -43,7 +44,7 @@ LAST_TURNS_S = 2.0
 """How long what is left may go on when the server stops, so that views are mostly found current."""
 TAKEOVER_S = 10.0
 """How long to wait for the process of a killed server to notice and stop."""
-FATAL = (CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
+FATAL = (CannotApply, CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
 """What no restart mends; standard error gets one line, and the exit code is 2."""
 
 T = TypeVar("T")

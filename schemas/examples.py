@@ -20,7 +20,7 @@ from events.ids import AccountId, ActivityId, EventId, MediaId, Millis, Notifica
 from events.log import New, Record
 from events.media import Attachment, MediaDeleted, MediaFinished, UploadStarted
 from events.notifications import NotificationRaised, NotificationWithdrawn
-from events.operations import ReadModelSwitched
+from events.operations import DeadLetterDiscarded, ReadModelSwitched
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -164,6 +164,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
         ),
     ),
     (90, None, ReadModelSwitched(model="user_timelines", generation=2, version=1)),
+    (95, None, DeadLetterDiscarded(position="tweets-3@42", group="serving", type="TweetPosted")),
 )
 """Minutes past noon, who did it, and what it was."""
 

@@ -73,6 +73,7 @@ def _code(error: Exception) -> int | None:
     from runtime.importing.graph import NothingToLayItOver
     from runtime.importing.tweets import NotSuchAFile
     from runtime.serving import AddressInUse
+    from runtime.setting_aside import CannotApply, TooManyDeadLetters
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
     from stores.sink import StoreUnavailable
@@ -82,7 +83,7 @@ def _code(error: Exception) -> int | None:
         (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
-        (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp): 4,
+        (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
         (LogUnavailable, StoreUnavailable, OSError): 5,
     }
     return next((code for types, code in codes.items() if isinstance(error, types)), None)

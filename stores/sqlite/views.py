@@ -23,6 +23,7 @@ from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
 from events.topics import TOPICS
 
 from ..sink import StoreUnavailable
+from .dead_letters import DDL as DEAD_LETTERS_DDL
 
 SCHEMA_VERSION = 1
 
@@ -75,6 +76,7 @@ class Views:
             with self.connection:
                 claim(self.connection, path, SCHEMA_VERSION)
                 self.connection.execute(_DDL)
+                self.connection.execute(DEAD_LETTERS_DDL)
                 mark(self.connection, SCHEMA_VERSION)
                 self._open_models()
 

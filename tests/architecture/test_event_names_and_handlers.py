@@ -19,6 +19,7 @@ NO_PAST_TENSE = {
 UNHANDLED = {
     "AccountClaimed": "the account's history; the password is stored in the same transaction, beside the log",
     "PasswordChanged": "the account's history; the hash is stored in the same transaction, beside the log",
+    "DeadLetterDiscarded": "a record that a group skips; groups, rebuilds and verify read it (runtime/discards.py)",
     "ReadModelSwitched": "what was served when; the owner of the data reads it to see which switches are recorded",
     "TweetPublished": "the topic is made for readers outside",
     "TweetRetracted": "the topic is made for readers outside",
@@ -26,7 +27,7 @@ UNHANDLED = {
 }
 """Events that are kept for people to read, or for what comes: each with its reason."""
 
-UNPRODUCED: dict[str, str] = {}
+UNPRODUCED: dict[str, str] = {"DeadLetterDiscarded": "the command that appends it comes next"}
 """Events that no code appends: each with its reason."""
 
 

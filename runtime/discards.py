@@ -1,0 +1,70 @@
+"""Dead letters that operators discarded: events of topic `operations`, which every group honours, live or rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from events.log import Positions, Record, TopicPartition, parse_place
+from events.operations import DeadLetterDiscarded
+
+_TOPIC = "operations"
+_BATCH = 500
+
+
+class Discarded:
+    """What one group skips: records by their place, and copies of their events by id."""
+
+    def __init__(self) -> None:
+        self._places: set[tuple[TopicPartition, int]] = set()
+        self._events: set[tuple[str, str]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def add(self, position: str, event: str) -> None:
+        """From now on this record is skipped."""
+        place, offset = parse_place(position)
+        self._places.add((place, offset))
+        if event:
+            self._events.add((place.topic, event))
+
+    def covers(self, record: Record) -> bool:
+        """Whether the record is skipped."""
+        if (record.place, record.offset) in self._places:
+            return True
+        return not record.fault and (record.topic, record.about.id) in self._events
+
+
+class Source(Protocol):
+    """The part of the LogReader port that this needs."""
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records from `after` on."""
+        ...
+
+
+class Discards:
+    """What each group skips, as the log says."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, Discarded] = {}
+        self._positions = Positions()
+
+    def of(self, group: str) -> Discarded:
+        """What a group skips; it grows as discards are taken in."""
+        return self._groups.setdefault(group, Discarded())
+
+    def take(self, event: DeadLetterDiscarded) -> None:
+        """Take in a discard."""
+        self.of(event.group).add(event.position, event.event)
+
+    async def read(self, log: Source) -> None:
+        """Take in what was discarded since the last time. Raises what reading the log raises."""
+        while records := await log.read(self._positions, _BATCH, (_TOPIC,)):
+            for record in records:
+                self._positions[record.place] = record.offset + 1
+                if isinstance(record.event, DeadLetterDiscarded):
+                    self.take(record.event)

@@ -1,0 +1,114 @@
+"""The dead letters of a group in views.db, written in the transaction of the batch that sets them aside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import apsw
+
+from events.ids import Millis
+from events.log import TopicPartition
+from events.sqlite.connection import UNAVAILABLE
+
+from ..dead_letters import Counts, DeadLetter
+from ..sink import StoreUnavailable
+
+DDL = """
+CREATE TABLE IF NOT EXISTS dead_letters (
+    consumers TEXT, topic TEXT, partition INTEGER, "offset" INTEGER, key TEXT NOT NULL, event_id TEXT NOT NULL,
+    type TEXT NOT NULL, version INTEGER NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    PRIMARY KEY (consumers, topic, partition, "offset")
+) WITHOUT ROWID;
+"""
+
+
+class SqliteDeadLetters:
+    """The DeadLetters port on the connection that the group's sink writes with."""
+
+    def __init__(self, connection: apsw.Connection, consumers: str) -> None:
+        self._connection = connection
+        self._consumers = consumers
+
+    async def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep them, in the open transaction where there is one."""
+        with _available():
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, letters)
+            )
+
+    async def failed_again(self, letter: DeadLetter) -> None:
+        """Change one that is there."""
+        with _available():
+            self._connection.execute(
+                "UPDATE dead_letters SET cause=?, attempts=? WHERE consumers=? AND topic=? AND partition=?"
+                ' AND "offset"=?',
+                (letter.cause, letter.attempts, self._consumers, *letter.place, letter.offset),
+            )
+
+    async def remove(self, letters: Collection[DeadLetter]) -> None:
+        """Drop them."""
+        with _available():
+            self._connection.executemany(
+                'DELETE FROM dead_letters WHERE consumers=? AND topic=? AND partition=? AND "offset"=?',
+                [(self._consumers, *letter.place, letter.offset) for letter in letters],
+            )
+
+    async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """Those past a position."""
+        place, offset = after or (TopicPartition("", 0), 0)
+        with _available():
+            rows = self._connection.execute(
+                'SELECT * FROM dead_letters WHERE consumers=? AND (topic, partition, "offset") > (?, ?, ?)'
+                ' ORDER BY topic, partition, "offset" LIMIT ?',
+                (self._consumers, *place, offset, limit),
+            ).fetchall()
+        return [_letter(row) for row in rows]
+
+    async def counts(self) -> Counts:
+        """How many there are."""
+        with _available():
+            [row] = self._connection.execute(
+                "SELECT coalesce(sum(cause <> ''), 0), count(*) FROM dead_letters WHERE consumers=?", (self._consumers,)
+            ).fetchall()
+        return Counts(*cast(tuple[int, int], row))
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+def _row(letter: DeadLetter) -> tuple[Any, ...]:
+    return (
+        letter.group,
+        *letter.place,
+        letter.offset,
+        letter.key,
+        letter.event_id,
+        letter.type,
+        letter.version,
+        letter.cause,
+        letter.at,
+        letter.attempts,
+    )
+
+
+def _letter(row: Any) -> DeadLetter:
+    group, topic, partition, offset, key, event_id, type_, version, cause, at, attempts = row
+    return DeadLetter(
+        group=group,
+        place=TopicPartition(topic, partition),
+        offset=offset,
+        key=key,
+        event_id=event_id,
+        type=type_,
+        version=version,
+        cause=cause,
+        at=Millis(at),
+        attempts=attempts,
+    )

@@ -1,0 +1,120 @@
+"""What every adapter of the DeadLetters port must do."""
+
+import pytest
+from msgspec import structs
+
+from events.ids import Millis, id_at
+from events.log import TopicPartition
+from stores.dead_letters import Counts, DeadLetter, DeadLettersInMemory, all_letters
+from stores.sqlite.dead_letters import SqliteDeadLetters
+from stores.sqlite.views import Views
+
+GROUP = "serving"
+TWEETS, GRAPH = TopicPartition("tweets", 3), TopicPartition("graph", 10)
+
+
+class InMemory:
+    """Letters that end with the process."""
+
+    def __init__(self, path):
+        self._groups = {}
+
+    def letters(self, group=GROUP):
+        return self._groups.setdefault(group, DeadLettersInMemory())
+
+    def restart(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class InViews:
+    """Letters in views.db."""
+
+    def __init__(self, path):
+        self.path = path
+        self.views = Views(path / "views.db", ())
+
+    def letters(self, group=GROUP):
+        return SqliteDeadLetters(self.views.connection, group)
+
+    def restart(self):
+        self.close()
+        self.views = Views(self.path / "views.db", ())
+
+    def close(self):
+        self.views.connection.close()
+
+
+@pytest.fixture(params=[InMemory, InViews], ids=["memory", "sqlite"])
+def store(request, tmp_path):
+    made = request.param(tmp_path)
+    yield made
+    made.close()
+
+
+def letter(offset, place=TWEETS, group=GROUP, **known):
+    fields = {
+        "key": id_at(Millis(1), "ada"), "event_id": id_at(Millis(2), str(offset)), "type": "TweetPosted", "version": 3,
+        "cause": "ValueError: no such place", "at": Millis(1_790_000_000_000), "attempts": 1,
+    } | known  # fmt: skip
+    return DeadLetter(group=group, place=place, offset=offset, **fields)
+
+
+async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store):
+    put = [letter(12), letter(2), letter(7, GRAPH, key="", event_id="", type="", version=0), letter(3, cause="")]
+    await store.letters().put(put[:2])
+    await store.letters().put(put[2:])
+    if isinstance(store, InViews):
+        store.restart()
+    assert await all_letters(store.letters()) == [put[2], put[1], put[3], put[0]]
+    assert await store.letters().counts() == Counts(failed=3, all=4)
+
+
+async def test_what_is_put_twice_stays_as_it_was_first(store):
+    first = letter(1)
+    await store.letters().put([first])
+    await store.letters().put([letter(1, cause="", attempts=0), letter(2)])
+    assert await all_letters(store.letters()) == [first, letter(2)]
+
+
+async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store):
+    held = letter(1, cause="", attempts=0)
+    await store.letters().put([held])
+    again = structs.replace(held, cause="KeyError: 7", attempts=1)
+    await store.letters().failed_again(again)
+    await store.letters().failed_again(letter(2))
+    assert await all_letters(store.letters()) == [again]
+
+
+async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store):
+    await store.letters().put([letter(1), letter(2), letter(1, GRAPH)])
+    for _ in range(2):
+        await store.letters().remove([letter(1), letter(9)])
+    assert await all_letters(store.letters()) == [letter(1, GRAPH), letter(2)]
+
+
+async def test_pages_go_on_past_a_position(store):
+    letters = store.letters()
+    await letters.put([letter(offset, place) for place in (TWEETS, GRAPH) for offset in range(5)])
+    assert await letters.page(limit=3) == [letter(offset, GRAPH) for offset in range(3)]
+    assert await letters.page((GRAPH, 2), limit=4) == [letter(3, GRAPH), letter(4, GRAPH), letter(0), letter(1)]
+    assert await letters.page((TWEETS, 4)) == []
+
+
+async def test_groups_know_nothing_of_each_others_letters(store):
+    await store.letters().put([letter(1)])
+    await store.letters("analytics").put([letter(1, group="analytics", cause="")])
+    await store.letters("analytics").remove([letter(1, group="analytics")])
+    assert await store.letters().counts() == Counts(1, 1)
+    assert await store.letters("analytics").counts() == Counts(0, 0)
+
+
+async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(store):
+    if isinstance(store, InViews):
+        store.views.connection.execute("BEGIN")
+        await store.letters().put([letter(1)])
+        store.views.connection.execute("ROLLBACK")
+    await store.letters().put([letter(1)])
+    assert await all_letters(store.letters()) == [letter(1)]
