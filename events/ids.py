@@ -30,12 +30,21 @@ Clock = Callable[[], Millis]
 Randomness = Callable[[int], bytes]
 """`n` random bytes; handed in, never looked up."""
 
+LATEST = Millis((1 << 48) - 1)
+"""The last millisecond that an id has bits for, in the year 10889; the first is 1970-01-01T00:00:00Z."""
 MAX_DRIFT_MS = 60_000
 REMEMBERED = 8192
 """Ids whose bytes or text are at hand, 2 MB at most: what is read is mostly what was read or written just now."""
 _COUNTER_BITS = 12
 _RANDOM_MASK = (1 << 62) - 1
 _SHAPE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class TimeOutOfRange(ValueError):
+    """An id has no bits for this time."""
+
+    def __init__(self, time_ms: int) -> None:
+        super().__init__(f"{time_ms} milliseconds since 1970 are before or beyond what an id can say")
 
 
 class ClockBehind(Exception):
@@ -54,7 +63,9 @@ def wall_clock() -> Millis:
 
 
 def _format(stamp: int, random62: int) -> str:
-    """`stamp` is `milliseconds << 12 | counter`."""
+    """`stamp` is `milliseconds << 12 | counter`. Raises TimeOutOfRange."""
+    if not 0 <= stamp >> _COUNTER_BITS <= LATEST:
+        raise TimeOutOfRange(stamp >> _COUNTER_BITS)
     value = f"{(stamp >> 12) << 16 | 0x7000 | (stamp & 0xFFF):016x}{1 << 63 | random62:016x}"
     return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
 
@@ -108,7 +119,10 @@ class HybridClock:
 
 
 def id_at(time_ms: Millis, *seed: str) -> str:
-    """The id of something that happened at `time_ms`, the same for the same seed: for imports and derived records."""
+    """The id of something that happened at `time_ms`, the same for the same seed: for imports and derived records.
+
+    All but its milliseconds comes from the seed (`without_time`). Raises TimeOutOfRange.
+    """
     digest = hashlib.blake2b("\0".join(seed).encode(), digest_size=10).digest()
     counter = int.from_bytes(digest[:2], "big") & 0xFFF
     return _format(time_ms << _COUNTER_BITS | counter, int.from_bytes(digest[2:], "big") & _RANDOM_MASK)
@@ -131,14 +145,21 @@ def millis(id_: str) -> Millis:
 
 
 def at_time(id_: str, time_ms: Millis) -> str:
-    """The id moved to another time: as unique as before, and sorted by when something happened."""
+    """The id moved to another time: as unique, and sorted by when something happened. Raises TimeOutOfRange."""
+    if not 0 <= time_ms <= LATEST:
+        raise TimeOutOfRange(time_ms)
     h = f"{time_ms:012x}"
     return f"{h[:8]}-{h[8:]}{id_[13:]}"
 
 
 def first_id_at(time_ms: Millis) -> str:
-    """The lowest id of a millisecond: a bound for ranges by time."""
-    return _format(time_ms << _COUNTER_BITS, 0)
+    """The lowest id of a millisecond: a bound for ranges by time. A time that no id has becomes the nearest."""
+    return _format(min(max(0, time_ms), LATEST) << _COUNTER_BITS, 0)
+
+
+def without_time(id_: str) -> str:
+    """The part of an id that its seed makes, whatever its time (`id_at`)."""
+    return id_[14:]
 
 
 @lru_cache(maxsize=REMEMBERED)

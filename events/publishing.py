@@ -10,6 +10,7 @@ import msgspec
 from .codec import Codec
 from .event import BY_CLASS, Envelope
 from .log import New, Positions
+from .validity import check
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +37,8 @@ class Publisher(Protocol):
 
 
 def outgoing(new: New, codec: Codec) -> Outgoing:
-    """A new event encoded. Raises KeyUnknown where the codec's sealer has not been shown its subject's key."""
+    """A new event encoded. Raises InvalidEvent, and KeyUnknown where the codec has not been shown its subject's key."""
+    check(new.event, new.about)
     kind = BY_CLASS[type(new.event)]
     value = codec.encode(new.event, new.about.id)
     return Outgoing(kind.topic, kind.key(new.event), kind.name, kind.version, value, new.about)

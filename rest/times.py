@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from events.ids import Millis
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_SHOWN = 60
 
 
 @lru_cache(maxsize=4096)
@@ -22,11 +27,22 @@ def rfc3339(time: int) -> str:
 
 
 def parse_rfc3339(text: str) -> Millis:
-    """Milliseconds of a time with an offset. Raises ValueError, saying what is wanted."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a time like 2026-11-20T06:26:36Z") from None
-    if moment.tzinfo is None:
+    """Milliseconds of a time with an offset (RFC 3339). Raises ValueError, saying what is wanted.
+
+    A leap second, 23:59:60 UTC, is the second after 23:59:59, as clocks of computers count.
+    """
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:_SHOWN]!r} is not a time like 2026-11-20T06:26:36Z")
+    day, minute, second, fraction, offset = found.groups()
+    if offset is None:
         raise ValueError(f"{text!r} has no offset; write a time like 2026-11-20T06:26:36Z")
-    return Millis((moment - _EPOCH) // timedelta(milliseconds=1))
+    leap = second == "60"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute}:{59 if leap else second}{offset.upper()}")
+        time = (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction or "").ljust(3, "0")[:3])
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a time like 2026-11-20T06:26:36Z") from None
+    if leap and time // 1000 % 86_400 != 86_399:
+        raise ValueError(f"{text!r} is no leap second; those are at 23:59:60Z")
+    return Millis(time + 1000 * leap)

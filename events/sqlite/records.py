@@ -29,6 +29,7 @@ from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicParti
 from ..partitioning import partition_of
 from ..sealing import SealBroken
 from ..topics import BY_NUMBER, TOPICS
+from ..validity import check
 from .connection import UNAVAILABLE, corrupt
 from .keys import SqliteKeys
 
@@ -235,9 +236,10 @@ class LogTable:
         return partition_of(key, self._partitions[topic])
 
     def insert(self, place: TopicPartition, offset: int, key: str, new: New) -> None:
-        """Write one record; the caller holds the transaction and the subject's key is at hand."""
+        """Write one record; the caller holds the transaction, the subject's key is at hand. Raises InvalidEvent."""
         kind = BY_CLASS[type(new.event)]
         about = new.about
+        check(new.event, about)
         value = self.codec.encode(new.event, about.id)
         headers = _encode_headers(
             _Headers(about.correlation, about.causation, about.actor, about.traceparent, about.source_positions)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,18 +17,20 @@ from .options import Config, Data, Json, Port, load, owner, print_json, progress
 
 if TYPE_CHECKING:
     from runtime.importing.batches import Ask, Summary
+    from runtime.importing.files import Source
     from runtime.importing.history import History
     from runtime.settings import Settings
 
     Step = Callable[[int], None]
-    Importing = Callable[[Ask, History, Step, Step], Awaitable[Summary]]
+    Importing = Callable[[Ask, Source, History, Step, Step], Awaitable[Summary]]
+    Bound = Callable[[Ask, History, Step, Step], Awaitable[Summary]]
 
 app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
 
 POLITE = 5
 """Reading the file gives way to a server on the same cores."""
 
-File = Annotated[Path, typer.Argument(help="The file to import.", metavar="FILE")]
+File = Annotated[Path, typer.Argument(help="The file to import; - is standard input.", metavar="FILE")]
 
 
 @app.command()
@@ -34,16 +38,16 @@ def tweets(file: File, data: Data = None, port: Port = None, config: Config = No
     """Import tweets from a CSV file with the columns tweet_id, created_at, username and text (lat, lon, location too).
 
     Runs beside a server or without one. Importing again adds nothing; an import that was broken off goes on. Where
-    Kafka is set it is the distributed profile: workers bring the read models up to it.
+    Kafka is set it is the distributed profile: workers bring the read models up to it. Exit code 1 if no row is good.
 
     Example: minitwitter import tweets airline-tweets.csv --data var/data
     """
 
-    async def importing(ask: Ask, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(ask: Ask, source: Source, history: History, begin: Step, advance: Step) -> Summary:
         from events.ids import wall_clock
-        from runtime.importing.tweets import import_tweets
+        from runtime.importing.import_tweets import import_tweets
 
-        return await import_tweets(ask, file, await history.known_accounts(), wall_clock(), begin, advance)
+        return await import_tweets(ask, source, history, wall_clock(), begin, advance)
 
     _import("tweets", file, load(data, port, config).settings, json, importing)
 
@@ -52,43 +56,66 @@ def tweets(file: File, data: Data = None, port: Port = None, config: Config = No
 def graph(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
     """Lay a graph of friendships, "a b" a line, over the most active imported accounts, as follows both ways.
 
-    Import tweets first. Runs beside a server or without one; importing again adds nothing.
+    Import tweets first. Runs beside a server or without one; importing again adds nothing. Exit code 1 if no line is
+    good.
 
     Example: minitwitter import graph facebook-edges.txt --data var/data
     """
 
-    async def importing(ask: Ask, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(ask: Ask, source: Source, history: History, begin: Step, advance: Step) -> Summary:
         from runtime.importing.graph import import_graph
 
-        return await import_graph(ask, file, await history.rank(), begin, advance)
+        return await import_graph(ask, source, await history.rank(), begin, advance)
 
     _import("graph", file, load(data, port, config).settings, json, importing)
 
 
 def _import(what: str, file: Path, settings: Settings, json: bool, importing: Importing) -> None:
-    if not file.is_file():
-        from runtime.importing.tweets import NotSuchAFile
+    from runtime.importing.files import source_of
 
-        raise NotSuchAFile(f"there is no file {file}")
     os.nice(POLITE)
     started = time.perf_counter()
-    summary = run(_owned(what, settings, json, importing))
+    with source_of(file) as source, _explained_when_stopped():
+        summary = run(_owned(what, settings, json, partial(_from, source, importing)))
     seconds = time.perf_counter() - started
     if json:
-        refused = [{"line": line, "reason": reason} for line, reason in summary.refused]
         counted = {"rows": summary.rows, "new": summary.new, "there": summary.there, "duplicates": summary.duplicates}
-        print_json({**counted, "refused": refused, "seconds": round(seconds, 3)})
-        return
-    for line, reason in summary.refused:
-        sys.stderr.write(f"line {line}: {reason}\n")
-    sys.stdout.write(
-        f"{summary.rows} rows: {summary.new} {what if what == 'tweets' else 'follows'} are new, {summary.there} were"
-        f" there, {summary.duplicates} rows repeat another, {len(summary.refused)} left out;"
-        f" {'all read models are current' if settings.kafka_url is None else 'done'} after {seconds:.1f} s\n"
-    )
+        listed = {"refused": _listed(summary.refused), "differing": _listed(summary.differing)}
+        print_json({**counted, **listed, "seconds": round(seconds, 3)})
+    else:
+        for line, reason in sorted([*summary.refused, *summary.differing]):
+            sys.stderr.write(f"line {line}: {reason}\n")
+        sys.stdout.write(
+            f"{summary.rows} rows: {summary.new} {what if what == 'tweets' else 'follows'} are new, {summary.there}"
+            f" were there, {summary.duplicates} rows repeat another, {len(summary.refused)} left out;"
+            f" {'all read models are current' if settings.kafka_url is None else 'done'} after {seconds:.1f} s\n"
+        )
+    if not summary.good:
+        sys.stderr.write(f"minitwitter: no row of {source.name} could be imported\n")
+        raise typer.Exit(1)
 
 
-async def _owned(what: str, settings: Settings, json: bool, importing: Importing) -> Summary:
+def _from(
+    source: Source, importing: Importing, ask: Ask, history: History, begin: Step, advance: Step
+) -> Awaitable[Summary]:
+    return importing(ask, source, history, begin, advance)
+
+
+def _listed(rows: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
+    return [{"line": line, "reason": reason} for line, reason in rows]
+
+
+@contextmanager
+def _explained_when_stopped() -> Iterator[None]:
+    """Say what Ctrl-C leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("minitwitter: stopped; what was imported stays. Run it again, it goes on from there\n")
+        raise
+
+
+async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> Summary:
     with progress(quiet=json) as bars:
         task = bars.add_task(f"importing {what}", total=None)
 

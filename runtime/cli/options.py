@@ -70,8 +70,8 @@ def _code(error: Exception) -> int | None:
     from runtime.distributed.process import RoleEnded
     from runtime.embedded.log_db import AlreadyOwned
     from runtime.embedded.projecting_process import ProjectingFailed
+    from runtime.importing.files import NotSuchAFile
     from runtime.importing.graph import NothingToLayItOver
-    from runtime.importing.tweets import NotSuchAFile
     from runtime.serving import AddressInUse
     from runtime.setting_aside import CannotApply, TooManyDeadLetters
     from runtime.settings import BadSettings

@@ -7,28 +7,44 @@ bring everything up to it.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from events.codec import Codec
+from events.codec import Codec, Parsed
+from events.event import Envelope
+from events.faults import finish, parse
 from events.first_copies import Entity
+from events.ids import EventId, Millis
 from events.kafka.log import KafkaLogReader
+from events.kafka.records import shown
 from events.kafka.topics import partitions_of
 from events.log import Positions, TopicPartition
+from events.tweets import TweetPosted
 from runtime.control import Import, Reply, Request
 from runtime.embedded.importing import Importer
 from runtime.importing.batches import Ask
-from runtime.importing.history import Fields, Ranking, known, ranking
-from runtime.importing.tweets import KnownAccount
+from runtime.importing.history import (
+    Fields,
+    KnownAccount,
+    KnownTweet,
+    Ranking,
+    by_tweet,
+    known,
+    known_tweet,
+    ranking,
+    source_of,
+)
 from runtime.settings import Settings
 
 from .deciding import Deciding, brokers
 
 _AT_ONCE = 5000
+_ANYWHEN = Envelope(EventId(""), Millis(0))
+"""The time of an event does not matter to an import."""
 
 
 class KafkaHistory:
-    """The history in Kafka. Only fields in the clear are looked at, so nothing is opened."""
+    """The history in Kafka. Only fields in the clear are looked at; texts that are to be compared are opened."""
 
     def __init__(self, settings: Settings, deciding: Deciding) -> None:
         assert settings.kafka_url is not None
@@ -46,6 +62,25 @@ class KafkaHistory:
         """All accounts by folded name."""
         return known([fields async for fields in self._fields("accounts", "AccountRegistered")])
 
+    async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
+        """Those of the tweets that were imported."""
+        wanted, found = by_tweet(sources), dict[str, Parsed]()
+        if not wanted:
+            return {}
+        async for _, parsed in self._parsed("tweets", "TweetPosted"):
+            source = source_of(parsed.fields, wanted)
+            if source is not None:
+                found.setdefault(source, parsed)
+        tweets, listed = {}, list(found.items())
+        for after in range(0, len(listed), _AT_ONCE):
+            part = listed[after : after + _AT_ONCE]
+            await shown({parsed.subject for _, parsed in part if parsed.subject is not None}, self._reader.keys)
+            for source, parsed in part:
+                event, _ = finish(self._codec, parsed, "tweets", parsed.fields["author"], _ANYWHEN)
+                tweets[source] = known_tweet(event if isinstance(event, TweetPosted) else None, parsed.fields)
+            self._codec.sealer.trim()
+        return tweets
+
     async def rank(self) -> Ranking:
         """Rank imported accounts by what was imported of them."""
         registered = [fields async for fields in self._fields("accounts", "AccountRegistered")]
@@ -56,7 +91,12 @@ class KafkaHistory:
         await self._reader.close()
 
     async def _fields(self, topic: str, kind: str) -> AsyncIterator[Fields]:
-        """The first copy of each event of a type. Raises LogUnavailable."""
+        """When each event of a type happened, and its fields in the clear."""
+        async for time_, parsed in self._parsed(topic, kind):
+            yield time_, parsed.fields
+
+    async def _parsed(self, topic: str, kind: str) -> AsyncIterator[tuple[Millis, Parsed]]:
+        """The first copy of each event of a type that can be read, still sealed. Raises LogUnavailable."""
         ends = {place: end for place, end in (await self._reader.ends()).items() if place.topic == topic}
         positions, newest = Positions(), dict[Entity, str]()
         while not positions.covers(ends):
@@ -65,8 +105,9 @@ class KafkaHistory:
                 if record.about.id > newest.get((topic, record.key), ""):
                     newest[topic, record.key] = record.about.id
                     if record.type == kind:
-                        parsed = self._codec.parse(record.type, record.version, record.value, record.about.id)
-                        yield record.about.time, parsed.fields
+                        parsed, _ = parse(self._codec, record.type, record.version, record.value, record.about.id)
+                        if parsed is not None:
+                            yield record.about.time, parsed
 
 
 @asynccontextmanager

@@ -54,6 +54,8 @@ LEAST_FREE = 1 << 20
 """Bytes: below this a commit may fail any moment."""
 _REWRAPPED_AT_ONCE = 200
 _LOOK_S = 0.05
+LONGEST_STANDSTILL_S = 60.0
+"""Longer than any batch takes: read models that have not moved for so long do not move by waiting."""
 _LONGEST_SETTLING_S = 10.0
 
 
@@ -196,7 +198,15 @@ class Engine:
     async def _await_current(self) -> AsyncIterator[Reply]:
         ends = self.system.log_db.writer.ends()
         positions = self.system.applied.positions
+        applied, moved = -1, self.system.timer()
         while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
+            now = sum(sum(positions[group].values()) for group in (SERVING, ANALYTICS))
+            if now != applied:
+                applied, moved = now, self.system.timer()
+            elif self.system.timer() - moved > LONGEST_STANDSTILL_S:
+                why = self.projecting.detail or "the log of the server says more"
+                yield Failed(f"the read models stand still, {self.lag.events(SERVING)} events behind the log: {why}")
+                return
             yield Lagging(max(self.lag.events(group) for group in (SERVING, ANALYTICS)))
             await asyncio.sleep(_LOOK_S)
         await self.projecting.settled(_LONGEST_SETTLING_S)

@@ -15,17 +15,29 @@ ROWS_A_BATCH = 250
 
 @dataclass
 class Summary:
-    """What an import came to. `refused` are (line, reason)."""
+    """What an import came to. `refused` are rows that were left out, `differing` those that say otherwise of a tweet
+    that is there: (line, reason).
+    """
 
     rows: int = 0
     new: int = 0
     there: int = 0
     duplicates: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
+    differing: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def good(self) -> int:
+        """Rows that were imported, or had been."""
+        return self.rows - len(self.refused)
 
     def refuse(self, line: int, reason: str) -> None:
         """A row that is left out."""
         self.refused.append((line, reason))
+
+    def differ(self, line: int, reason: str) -> None:
+        """A row whose tweet is there, not quite the same; the first one stays."""
+        self.differing.append((line, reason))
 
 
 async def hand_over(ask: Ask, batches: Iterable[Import], summary: Summary, advance: Callable[[int], None]) -> None:

@@ -8,52 +8,55 @@ the first imported tweet, a millisecond apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from events.ids import AccountId, Millis
 from runtime.control import Import, NewFollow
 
 from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
+from .files import Source
 from .history import Ranking
-from .tweets import NotSuchAFile
 
 DAY_MS = 86_400_000
+_LONGEST_NUMBER = 18
 
 
 class NothingToLayItOver(Exception):
-    """No account was imported, or fewer than the graph has people."""
+    """No tweet was imported, or tweets of fewer accounts than the graph has people."""
 
 
-def friendships(path: Path, summary: Summary) -> dict[int, set[int]]:
+def friendships(source: Source, summary: Summary) -> dict[int, set[int]]:
     """Each person's friends. Bad lines go to `summary`. Raises NotSuchAFile."""
     friends: dict[int, set[int]] = {}
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line, text in enumerate(file, 1):
-                if not text.strip() or text.startswith("#"):
-                    continue
-                summary.rows += 1
-                parts = text.split()
-                if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
-                    summary.refuse(line, f"{text.strip()[:80]!r} is not two numbers")
-                    continue
-                a, b = int(parts[0]), int(parts[1])
-                if a == b:
-                    summary.refuse(line, f"{a} is no friend of itself")
-                elif b in friends.setdefault(a, set()):
-                    summary.duplicates += 1
-                else:
-                    friends[a].add(b)
-                    friends.setdefault(b, set()).add(a)
-    except OSError as error:
-        raise NotSuchAFile(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise NotSuchAFile(f"{path} is not text in UTF-8: {error}") from None
+    with source.lines() as file:
+        for line, text in enumerate(file, 1):
+            if not text.strip() or text.startswith("#"):
+                continue
+            summary.rows += 1
+            parts = text.split()
+            if len(parts) != 2 or not all(map(_is_number, parts)):
+                shown = text.strip()[:80].encode(errors="backslashreplace").decode()
+                summary.refuse(line, f"{shown!r} is not two numbers")
+                continue
+            a, b = int(parts[0]), int(parts[1])
+            if a == b:
+                summary.refuse(line, f"{a} is no friend of itself")
+            elif b in friends.setdefault(a, set()):
+                summary.duplicates += 1
+            else:
+                friends[a].add(b)
+                friends.setdefault(b, set()).add(a)
     return friends
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
 def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollow]:
     """The follows, account by account. Raises NothingToLayItOver."""
+    first = ranking.first_tweet_at
+    if first is None:
+        raise NothingToLayItOver("no tweet was imported, so there is nobody to lay the graph over; import tweets first")
     people = sorted(friends, key=lambda person: (-len(friends[person]), person))
     if len(people) > len(ranking.accounts):
         raise NothingToLayItOver(
@@ -62,19 +65,19 @@ def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollo
         )
     account: dict[int, AccountId] = dict(zip(people, ranking.accounts, strict=False))
     place = {person: number for number, person in enumerate(people)}
-    at = ranking.first_tweet_at - DAY_MS
+    at = max(0, first - DAY_MS)
     for person in people:
         for friend in sorted(friends[person], key=place.__getitem__):
-            yield NewFollow(account[person], account[friend], Millis(min(at, ranking.first_tweet_at - 1)))
+            yield NewFollow(account[person], account[friend], Millis(max(0, min(at, first - 1))))
             at += 1
 
 
 async def import_graph(
-    ask: Ask, path: Path, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
+    ask: Ask, source: Source, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
 ) -> Summary:
     """Import a file; `begin` is told how many follows there are. Raises NotSuchAFile, NothingToLayItOver."""
     summary = Summary()
-    wanted = list(follows(friendships(path, summary), ranking))
+    wanted = list(follows(friendships(source, summary), ranking))
     begin(len(wanted))
     parts = (wanted[i : i + ROWS_A_BATCH] for i in range(0, len(wanted), ROWS_A_BATCH))
     await hand_over(ask, (Import(follows=tuple(part)) for part in parts), summary, advance)

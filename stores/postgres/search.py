@@ -140,4 +140,4 @@ def _pattern(phrase: Phrase) -> str:
 
 
 def _bound(time: Millis) -> str:
-    return first_id_at(Millis(max(0, time)))
+    return first_id_at(Millis(time))

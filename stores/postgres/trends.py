@@ -220,4 +220,4 @@ def counted(rows: Sequence[tuple[Any, ...]]) -> WindowNumbers:
 
 
 def _id(time: int) -> str:
-    return first_id_at(Millis(max(0, time)))
+    return first_id_at(Millis(time))

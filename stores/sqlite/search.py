@@ -131,7 +131,7 @@ def _phrase(phrase: Phrase) -> str:
 
 
 def _bound(time: Millis) -> bytes:
-    return to_bytes(first_id_at(Millis(max(0, time))))
+    return to_bytes(first_id_at(Millis(time)))
 
 
 class SqliteSearch:

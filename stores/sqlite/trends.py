@@ -49,7 +49,7 @@ _LATEST = 100
 
 
 def _id(time: int) -> bytes:
-    return to_bytes(first_id_at(Millis(max(0, time))))
+    return to_bytes(first_id_at(Millis(time)))
 
 
 class SqliteTrendRows:

@@ -18,6 +18,7 @@ from events.log import LogUnavailable, New, Positions, TopicPartition, by_partit
 from events.sealing import KeyUnknown, SealBroken
 from events.topics import LOGGED
 from events.tweets import Place, TweetPosted
+from events.validity import InvalidEvent
 
 ACCOUNTS = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(8)]
 TWEET = TweetId(id_at(Millis(1), "tweet"))
@@ -97,6 +98,20 @@ def sealed_event_of(account):
 async def test_an_empty_log_has_nothing_and_ends_at_its_beginning(log):
     assert await log.read({}, 10) == []
     assert await log.ends() == {}
+
+
+@pytest.mark.parametrize("bad", ["-0000000-0000-8714-b7c3-0242ac120002", "xyz", ""])
+async def test_an_event_that_no_reader_could_apply_is_not_appended(system, log, bad):
+    flawed = (
+        followed(system, followee=bad),
+        followed(system, follower=bad),
+        new(system, AccountFollowed(follower=ACCOUNTS[0], followee=ACCOUNTS[1]), time=Millis(-1)),
+        new(system, AccountFollowed(follower=ACCOUNTS[0], followee=ACCOUNTS[1]), id=bad),
+    )
+    for one in flawed:
+        with pytest.raises(InvalidEvent):
+            await log.append([followed(system), one])
+    assert await everything(log) == []
 
 
 async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system, log):

@@ -13,6 +13,7 @@ from events.ids import (
     ClockBehind,
     HybridClock,
     Millis,
+    TimeOutOfRange,
     account_number,
     at_time,
     derived_id,
@@ -23,6 +24,7 @@ from events.ids import (
     millis,
     timestamp,
     to_bytes,
+    without_time,
 )
 
 NOW = 1_795_176_000_000
@@ -202,3 +204,24 @@ def test_a_text_has_the_shape_of_an_id_or_is_refused(change: tuple[str, int, str
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
     assert not is_id(text)
+
+
+@pytest.mark.parametrize("time", [-1, -86_400_000, 1 << 48, 1 << 60])
+def test_no_id_is_made_of_a_time_that_it_has_no_bits_for(time: int) -> None:
+    with pytest.raises(TimeOutOfRange):
+        id_at(Millis(time), "seed")
+    with pytest.raises(TimeOutOfRange):
+        at_time(id_at(Millis(0), "seed"), Millis(time))
+
+
+@given(st.integers(-(1 << 60), 1 << 60).map(Millis))
+def test_a_bound_is_there_for_every_time(time: Millis) -> None:
+    bound = first_id_at(time)
+    assert is_id(bound)
+    assert millis(bound) == min(max(0, time), (1 << 48) - 1)
+
+
+@given(TIMES, TIMES, st.text(), st.text())
+def test_what_an_id_says_besides_its_time_is_its_seeds(one: Millis, other: Millis, seed: str, unlike: str) -> None:
+    assert without_time(id_at(one, seed)) == without_time(id_at(other, seed))
+    assert (without_time(id_at(one, seed)) == without_time(id_at(one, unlike))) == (seed == unlike)

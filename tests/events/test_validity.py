@@ -11,8 +11,9 @@ from events.event import BY_CLASS, Event
 from events.graph import AccountFollowed
 from events.ids import is_id
 from events.log import New
-from events.validity import flaw
-from schemas.examples import examples
+from events.publishing import outgoing
+from events.validity import InvalidEvent, check, flaw
+from schemas.examples import codec, examples
 
 EXAMPLES = examples()
 BAD = "-0000000-0000-8714-b7c3-0242ac120002"
@@ -67,3 +68,16 @@ def test_key_topic_and_time_have_to_fit() -> None:
     assert flaw("engagement", "x", new.event, new.about) == "its key is not its actor"
     for time in (-1, 1 << 47):
         assert found(new.event, new, time=time) == f"its time {time} is out of range"
+
+
+@pytest.mark.parametrize("name", ["AccountFollowed", "TweetPosted", "AccountRegistered"])
+def test_nothing_is_published_that_no_reader_could_apply(name: str) -> None:
+    new = EXAMPLES[name]
+    check(new.event, new.about)
+    early, nameless = structs.replace(new.about, time=-1), structs.replace(new.about, id=BAD)
+    for about in (early, nameless):
+        with pytest.raises(InvalidEvent, match=f"{name} is not appended"):
+            outgoing(New(new.event, about), codec())
+    for broken in _with_a_bad_id(msgspec.to_builtins(new.event)):
+        with pytest.raises(InvalidEvent, match="is no id"):
+            outgoing(New(msgspec.convert(broken, type(new.event)), new.about), codec())

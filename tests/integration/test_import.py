@@ -18,11 +18,15 @@ from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, id_at, millis
 from events.tweets import TweetPosted
 from rest.times import parse_rfc3339
+from runtime.control import AwaitCurrent, Import, Lagging, NewAccount
+from runtime.embedded import engine
 from runtime.embedded.answering import WhetherNew
 from runtime.embedded.importing import Importer
+from runtime.importing.files import Source
 from runtime.importing.graph import NothingToLayItOver, import_graph
 from runtime.importing.history import LogDbHistory
-from runtime.importing.tweets import NotSuchAFile, import_tweets
+from runtime.importing.import_tweets import import_tweets
+from runtime.settings import Settings
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, Serving, answered, environment, minitwitter
 
@@ -44,8 +48,8 @@ async def imported(system, path, now=NOW):
     async def ask(batch):
         yield await importer.execute(batch)
 
-    known = await LogDbHistory(system.directory, None).known_accounts()
-    return await import_tweets(ask, path, known, now, lambda total: None, lambda done: None)
+    history = LogDbHistory(system.directory, None)
+    return await import_tweets(ask, Source(path, str(path)), history, now, lambda total: None, lambda done: None)
 
 
 async def laid_over(system, path):
@@ -55,7 +59,7 @@ async def laid_over(system, path):
         yield await importer.execute(batch)
 
     ranking = await LogDbHistory(system.directory, None).rank()
-    return await import_graph(ask, path, ranking, lambda total: None, lambda done: None)
+    return await import_graph(ask, Source(path, str(path)), ranking, lambda total: None, lambda done: None)
 
 
 async def events(system, kind):
@@ -145,7 +149,12 @@ async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported
         async def ask(batch):
             yield await importer.execute(batch)
 
-        summary = await import_tweets(ask, path, {}, NOW, lambda total: None, lambda done: None)
+        class Before(LogDbHistory):
+            async def known_accounts(self):
+                return {}
+
+        history = Before(system.directory, None)
+        summary = await import_tweets(ask, Source(path, str(path)), history, NOW, lambda total: None, lambda done: None)
         assert summary.refused == [(3, "its author has no imported account here")]
         assert summary.new == 2
 
@@ -184,21 +193,57 @@ async def test_a_place_that_is_none_does_not_cost_the_tweet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("row", "reason"),
     [
-        (b"id,text\n1,hi\n", "has no column tweet_id, created_at, username"),
-        (b"", "has no column"),
-        (HEADER.encode() + b"1,2015-02-17T07:36:05Z,Anna,\xff\xfe,,,\n", "is not CSV in UTF-8"),
-        (HEADER.encode() + b'1,2015-02-17T07:36:05Z,Anna,"never closed', "is not CSV in UTF-8"),
+        ("9,2099-01-01T00:00:00Z,Carla,hi,,,", "is in the future"),
+        (f"9,2015-02-17T07:36:05Z,Carla,{'x' * 281},,,", "over the limit"),
+        ("9,1970-01-01T00:00:00Z,Carla,hi,,,", "is before 1970-01-02"),
+        ("9,1970-01-01T23:59:59.999Z,Carla,hi,,,", "is before 1970-01-02"),
+        ("2,2015-02-17T08:00:00Z,Carla,mine,,,", "tweet_id 2 is there already, as a tweet of another account"),
     ],
 )
-async def test_what_is_no_such_file_is_refused_before_anything_is_imported(tmp_path, content, reason):
+async def test_nothing_is_made_of_a_row_that_is_refused(tmp_path, row, reason):
     async with opened(tmp_path / "data") as (system, _):
-        path = tmp_path / "file.csv"
-        path.write_bytes(content)
-        with pytest.raises(NotSuchAFile, match=reason):
-            await imported(system, path)
-        assert not await system.log.ends()
+        await imported(system, written(tmp_path, GOOD))
+        ends = await system.log.ends()
+        summary = await imported(system, written(tmp_path, HEADER + row + "\n", "second.csv"))
+        ((line, said),) = summary.refused
+        assert line == 2
+        assert reason in said
+        assert await system.log.ends() == ends
+
+
+async def test_the_first_day_that_can_be_imported_has_room_for_an_account_and_for_follows_before_it(tmp_path):
+    async with opened(tmp_path / "data") as (system, views):
+        rows = "".join(f"{n},1970-01-02T00:00:00Z,{name},hi,,,\n" for n, name in enumerate(("one", "two")))
+        assert (await imported(system, written(tmp_path, HEADER + rows))).new == 2
+        assert (await laid_over(system, written(tmp_path, "1 2\n", "graph.txt"))).new == 2
+        assert [about.time for _, about in await events(system, AccountFollowed)] == [0, 1]
+        await views.project()
+
+
+async def test_a_tweet_that_another_file_dates_otherwise_is_there_once_and_the_difference_is_named(tmp_path):
+    async with opened(tmp_path / "data") as (system, _):
+        await imported(system, written(tmp_path, GOOD))
+        ends = await system.log.ends()
+        rows = (
+            "1,2016-01-01T00:00:00Z,Anna,hello @berta #Day,,,\n"
+            "2,2015-02-17T08:00:00Z,Berta,other words,,,\n"
+            "3,2015-02-18T08:00:00Z,anna,later,,,\n"
+        )
+        summary = await imported(system, written(tmp_path, HEADER + rows, "second.csv"))
+        assert (summary.new, summary.there, summary.refused) == (0, 3, [])
+        assert summary.differing == [
+            (2, "tweet_id 1 is there already, and stays, of 2015-02-17T07:36:05.000Z"),
+            (3, "tweet_id 2 is there already, and stays, with another text"),
+        ]
+        assert await system.log.ends() == ends
+
+
+async def test_a_graph_over_accounts_without_tweets_is_refused(tmp_path):
+    async with opened(tmp_path / "data") as (system, _):
+        with pytest.raises(NothingToLayItOver, match="no tweet was imported"):
+            await laid_over(system, written(tmp_path, "1 2\n", "graph.txt"))
 
 
 async def test_friendships_become_follows_both_ways_before_the_first_tweet(tmp_path):
@@ -302,3 +347,17 @@ def test_the_real_tweets_and_the_real_graph_answer_from_the_api(tmp_path):
         assert "&amp;" not in json.dumps(found)
     verified = answered("verify", "--data", data)
     assert verified["same"], [f for f in verified["findings"] if not f["same"]]
+
+
+async def test_waiting_for_read_models_ends_where_they_stand_still(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "LONGEST_STANDSTILL_S", 0.2)
+    running = engine.Engine(Settings(data=tmp_path / "data", bcrypt_cost=4))
+    try:
+        account = NewAccount(AccountId(id_at(Millis(1), "one")), "one", "One", Millis(1))
+        [imported] = [reply async for reply in running.handle(Import(accounts=(account,)))]
+        assert imported.new == 1
+        *lagging, last = [reply async for reply in running.handle(AwaitCurrent())]  # nobody projects here
+        assert {type(reply) for reply in lagging} == {Lagging}
+        assert last.reason.startswith("the read models stand still, 1 events behind the log")
+    finally:
+        await running.stop()

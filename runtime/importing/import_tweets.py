@@ -1,0 +1,139 @@
+"""Importing a file of tweets: who wrote what, what of it is there already, and then accounts and tweets in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from command_api.text.entities import extract
+from events.ids import AccountId, Millis, id_at
+from rest.times import rfc3339
+from runtime.control import Import, NewAccount, NewTweet
+
+from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
+from .files import Source
+from .history import History, KnownAccount, KnownTweet
+from .tweets import Row, rows
+
+
+class _Seen(NamedTuple):
+    """The first row with a tweet id, as far as others are compared with it."""
+
+    line: int
+    at: Millis
+    username: str
+    text: int
+    """The hash of it."""
+
+
+@dataclass
+class Contents:
+    """What the first reading of a file finds: the tweets in it, each once, and the rows that are none."""
+
+    tweets: dict[str, _Seen] = field(default_factory=dict)
+    summary: Summary = field(default_factory=Summary)
+
+
+def survey(source: Source, now: Millis) -> Contents:
+    """Read a file for the first time. Raises NotSuchAFile."""
+    contents = Contents()
+    summary = contents.summary
+    for row in rows(source, now, summary.refuse):
+        first = contents.tweets.setdefault(row.source, _seen(row))
+        if first.line != row.line:
+            summary.duplicates += 1
+            if other := _difference(row, first):
+                summary.differ(row.line, f"tweet_id {row.source} has another {other} than in line {first.line}")
+        summary.rows += 1
+    summary.rows += len(summary.refused)
+    return contents
+
+
+def _seen(row: Row) -> _Seen:
+    return _Seen(row.line, row.at, row.username, hash(row.text))
+
+
+def _difference(row: Row, first: _Seen) -> str:
+    """In what two rows with one tweet id differ; empty where in nothing."""
+    if row.username.lower() != first.username.lower():
+        return "username"
+    if row.at != first.at:
+        return "created_at"
+    return "text" if hash(row.text) != first.text else ""
+
+
+def leave_out_known(contents: Contents, accounts: Mapping[str, KnownAccount], tweets: Mapping[str, KnownTweet]) -> None:
+    """Take out of a file's tweets those that are there already, and those that cannot be their author's."""
+    summary = contents.summary
+    for source, seen in list(contents.tweets.items()):
+        account, there = accounts.get(seen.username.lower()), tweets.get(source)
+        if account is not None and not account.imported:
+            summary.refuse(seen.line, f"username {seen.username!r} is that of an account which was not imported")
+        elif there is not None and (account is None or account.id != there.author):
+            summary.refuse(seen.line, f"tweet_id {source} is there already, as a tweet of another account")
+        elif there is not None:
+            summary.there += 1
+            if there.at != seen.at:
+                summary.differ(seen.line, f"tweet_id {source} is there already, and stays, of {rfc3339(there.at)}")
+            elif there.text is not None and hash(there.text) != seen.text:
+                summary.differ(seen.line, f"tweet_id {source} is there already, and stays, with another text")
+        else:
+            continue
+        del contents.tweets[source]
+
+
+def new_accounts(contents: Contents, known: Mapping[str, KnownAccount]) -> dict[str, NewAccount]:
+    """The accounts to begin, by folded name; the same tweets give the same ids."""
+    begins: dict[str, tuple[str, Millis]] = {}
+    for seen in contents.tweets.values():
+        folded = seen.username.lower()
+        if folded not in known:
+            name, first = begins.get(folded, (seen.username, seen.at))
+            begins[folded] = (name, min(first, seen.at))
+    return {
+        folded: NewAccount(AccountId(id_at(Millis(at - 1), "import", folded)), name, name, Millis(at - 1))
+        for folded, (name, at) in begins.items()
+    }
+
+
+def batches(source: Source, now: Millis, contents: Contents, authors: Mapping[str, AccountId]) -> Iterator[Import]:
+    """Read a file for the second time: its tweets, in batches."""
+    tweets: list[NewTweet] = []
+    for row in rows(source, now, lambda line, reason: None):
+        seen = contents.tweets.get(row.source)
+        if seen is None or seen.line != row.line:
+            continue
+        author = authors[row.username.lower()]
+        tweets.append(NewTweet(row.line, author, row.source, row.at, row.text, extract(row.text), row.place))
+        if len(tweets) == ROWS_A_BATCH:
+            yield Import(tweets=tuple(tweets))
+            tweets = []
+    if tweets:
+        yield Import(tweets=tuple(tweets))
+
+
+async def import_tweets(
+    ask: Ask,
+    source: Source,
+    history: History,
+    now: Millis,
+    begin: Callable[[int], None],
+    advance: Callable[[int], None],
+) -> Summary:
+    """Import a file; `begin` is told how many steps there are, `advance` how many are done. Raises NotSuchAFile."""
+    contents = survey(source, now)
+    summary = contents.summary
+    known = await history.known_accounts()
+    leave_out_known(contents, known, await history.known_tweets(contents.tweets))
+    fresh = new_accounts(contents, known)
+    begin(len(fresh) + len(contents.tweets))
+    listed = list(fresh.values())
+    parts = (listed[i : i + ROWS_A_BATCH] for i in range(0, len(listed), ROWS_A_BATCH))
+    await hand_over(ask, (Import(accounts=tuple(part)) for part in parts), Summary(), advance)
+    authors = {folded: account.id for folded, account in known.items()}
+    authors |= {folded: account.account for folded, account in fresh.items()}
+    await hand_over(ask, batches(source, now, contents, authors), summary, advance)
+    summary.refused.sort()
+    summary.differing.sort()
+    return summary

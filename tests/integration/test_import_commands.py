@@ -1,0 +1,57 @@
+"""`minitwitter import` as it is typed: exit codes, standard input, Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from runtime.cli import imports
+from tests.integration.test_import import GOOD, HEADER, written
+from tests.integration.typed import Typing
+
+
+@pytest.fixture(autouse=True)
+def at_full_speed(monkeypatch):
+    """These imports run in the tests' own process."""
+    monkeypatch.setattr(os, "nice", lambda by: by)
+
+
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [
+        ("tweets", HEADER),
+        ("tweets", HEADER + "1,1970-01-01T00:00:00Z,Anna,hi,,,\n"),
+        ("graph", "# nothing\n"),
+        ("graph", "a b\n7 7\n"),
+    ],
+)
+def test_a_file_without_a_good_row_is_no_success(tmp_path, monkeypatch, capfd, what, content):
+    typed = Typing(monkeypatch, capfd)
+    assert typed("import", "tweets", written(tmp_path, GOOD), "--data", tmp_path / "data").code == 0
+    file = written(tmp_path, content, "bad.file")
+    ended = typed("import", what, file, "--data", tmp_path / "data")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1] == f"minitwitter: no row of {file} could be imported"
+
+
+def test_standard_input_is_imported(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+    ended = Typing(monkeypatch, capfd)("import", "tweets", "-", "--data", tmp_path / "data", "--json")
+    assert json.loads(ended.out)["new"] == 3
+    nothing = Typing(monkeypatch, capfd)("import", "tweets", tmp_path / "no.csv", "--data", tmp_path / "data")
+    assert (nothing.code, nothing.err) == (2, f"minitwitter: there is no file {tmp_path / 'no.csv'}\n")
+
+
+def test_ctrl_c_says_that_an_import_goes_on(tmp_path, monkeypatch, capfd):
+    def stopped(work):
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(imports, "run", stopped)
+    ended = Typing(monkeypatch, capfd)("import", "tweets", written(tmp_path, GOOD), "--data", tmp_path / "data")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "minitwitter: stopped; what was imported stays. Run it again, it goes on from there\n"
