@@ -1,20 +1,22 @@
 """The outermost layer: what every request gets, whichever API answers it.
 
 It is plain ASGI, because each layer of middleware costs as much as a whole hot read (5-10 us). It reads the headers
-once, gives the exchange its id, holds limits for those who are not signed in, waits for consistency tokens, sends
-the hot routes straight to their handlers and everything else to FastAPI, and turns errors into problems.
+once, gives the exchange its id, holds limits for those who are not signed in, reads consistency tokens (a route waits
+for them, since it knows what it reads), sends the hot routes straight to their handlers and everything else to FastAPI,
+and turns errors into problems.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from events.log import Positions
 
 from .authentication import NotSignedIn, Viewer
-from .exchange import JSON, Exchange, Message, Receive, Reply, Scope, Send
+from .exchange import JSON, Exchange, Message, Reads, Receive, Reply, Scope, Send
 from .problems import MEDIA_TYPE, ProblemError, as_problem, body_of
 from .rate_limits import Policy, RateLimits, TooMany
 from .signing import ConsistencyTokens
@@ -24,7 +26,6 @@ Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
 """Method, path and query string to the route's name and handler, for those that go below FastAPI."""
 
 API = "/api/v1"
-_STALE = (b"consistency", b"stale")
 
 
 class Telemetry(Protocol):
@@ -38,16 +39,20 @@ class Telemetry(Protocol):
         """A request failed by a fault of ours."""
         ...
 
+    def stale(self, why: str) -> None:
+        """An answer says `Consistency: stale`: its read `waited` in vain for a token, or is known to be `behind`."""
+        ...
+
 
 class Applied(Protocol):
     """How far the read models have come."""
 
-    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
-        """Wait until those that `path` reads have applied `positions`; False when `timeout` seconds are not enough."""
+    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
+        """Wait until what `reads` names has applied `positions`; False when `timeout` seconds are not enough."""
         ...
 
-    def behind(self, path: str) -> bool:
-        """Whether those that `path` reads are known to lack what was in the log long ago."""
+    def behind(self, reads: Reads) -> bool:
+        """Whether something that `reads` names is known to be seconds behind the log."""
         ...
 
 
@@ -163,16 +168,23 @@ class Edge:
             exchange.extra.append((b"ratelimit-policy", buckets[0].policy.header().encode()))
             exchange.extra.append((b"ratelimit", buckets[0].header().encode()))
         token = exchange.headers.get(b"consistency-token")
-        applied = True
+        positions = None
         if token is not None:
             try:
                 positions = self._tokens.read(token.decode("latin-1"))
             except ProblemError as error:
                 exchange.refused = error
                 return
-            applied = await self._applied.wait_for(positions, self._wait_s, path)
-        if not applied or self._applied.behind(path):
-            exchange.extra.append(_STALE)
+        exchange.is_stale = partial(self._is_stale, positions)
+
+    async def _is_stale(self, positions: Positions | None, reads: Reads) -> bool:
+        if positions is not None and not await self._applied.wait_for(positions, self._wait_s, reads):
+            self._telemetry.stale("waited")
+            return True
+        if self._applied.behind(reads):
+            self._telemetry.stale("behind")
+            return True
+        return False
 
     def _bounded(self, headers: dict[bytes, bytes], receive: Receive, path: str) -> Receive:
         most_bytes = self._longer.get(path, self._most_bytes)

@@ -19,6 +19,10 @@ _PRINTABLE = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 JSON = (b"content-type", b"application/json")
+_STALE = (b"consistency", b"stale")
+
+Reads = tuple[str, ...]
+"""What a route reads from: names of read ports."""
 
 
 class Reply(NamedTuple):
@@ -38,7 +42,17 @@ def _trace_of(id_: str) -> bytes:
 class Exchange:
     """A request's headers, who asks, and what is added to the answer's headers."""
 
-    __slots__ = ("_authenticate", "_viewer", "address", "extra", "headers", "refused", "request_id", "traceparent")
+    __slots__ = (
+        "_authenticate",
+        "_viewer",
+        "address",
+        "extra",
+        "headers",
+        "is_stale",
+        "refused",
+        "request_id",
+        "traceparent",
+    )
 
     def __init__(
         self,
@@ -65,6 +79,8 @@ class Exchange:
         ]
         self.refused: Exception | None = None
         """What the edge found wrong; a route tells of it, unless there is a 401 to tell of first."""
+        self.is_stale: Callable[[Reads], Awaitable[bool]] | None = None
+        """Waits for the request's Consistency-Tokens; whether what is read then is behind. None: nobody can tell."""
         self._authenticate = authenticate
         self._viewer: Viewer | None = None
 
@@ -81,6 +97,11 @@ class Exchange:
         """Raise what the edge found wrong."""
         if self.refused is not None:
             raise self.refused
+
+    async def before_reading(self, reads: Reads) -> None:
+        """Wait until these read ports have what the request's Consistency-Tokens name, and mark a stale answer."""
+        if reads and self.is_stale is not None and await self.is_stale(reads):
+            self.extra.append(_STALE)
 
     def signed_in(self) -> Viewer:
         """Who asks. Raises NotSignedIn where that is nobody."""

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 from . import examples
 from .authentication import Viewer
 from .edge import reply_of
-from .exchange import Exchange, anyone, exchange_of, signed_in
+from .exchange import Exchange, Reads, anyone, exchange_of, signed_in
 from .problems import FieldError, ProblemError, as_problem, invalid
 from .signing import Cursors
 
@@ -63,6 +63,7 @@ class Route(APIRoute):
         known = _query_names(self.dependant)
         takes_body = bool(self.body_field)
         is_private = needs_sign_in(self.dependant)
+        reads: Reads = getattr(self.endpoint, "reads", ())
 
         async def handler(request: Request) -> Response:
             exchange = exchange_of(request)
@@ -76,6 +77,7 @@ class Route(APIRoute):
                 if takes_body:
                     check_type(request.headers.get("content-type", ""))
                     parsed(await request.body())
+                await exchange.before_reading(reads)
                 return await handle(request)
             except Exception as error:
                 problem = _as_problem(error)

@@ -93,6 +93,10 @@ class _CacheLookups(Collector):
 
 REGISTRY.register(_CacheLookups())
 
+# Answers that say `Consistency: stale`, because the read waited in vain for its token or because the read models are
+# known to be behind: readers see old data.
+STALE = Counter("minitwitter_stale_answers", "Answers that say that they are stale.", ["why"], registry=REGISTRY)
+
 # Requests refused by a rate limit, by its name.
 RATE_LIMITED = Counter("minitwitter_rate_limited", "Requests refused by a rate limit.", ["policy"], registry=REGISTRY)
 

@@ -100,3 +100,7 @@ class RequestTelemetry:
         """A request failed by a fault of ours."""
         metrics.FAULTS.inc()
         self._log.error("a request failed", correlation=request_id, exc_info=error)
+
+    def stale(self, why: str) -> None:
+        """An answer says that it is stale."""
+        metrics.STALE.labels(why).inc()

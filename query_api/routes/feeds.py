@@ -12,7 +12,7 @@ from rest.openapi import answers
 from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router
 
 from .. import feeds as reading
-from ..serving import Querying, Reading, account_of
+from ..serving import SHOWN, Querying, Reading, account_of, reads
 
 feeds = router("Feeds")
 
@@ -22,6 +22,7 @@ LONGEST_TAG = 279
 
 @feeds.get("/feed", response_model=None)
 @answers(Page[resources.FeedItem])
+@reads("home_feed", *SHOWN)
 async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """Your feed, newest first.
 
@@ -34,6 +35,7 @@ async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Que
 
 @feeds.get("/public", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("public_timeline", *SHOWN)
 async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading) -> Response:
     """What everyone posts, newest first.
 
@@ -47,6 +49,7 @@ async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Que
 
 @feeds.get("/hashtags/{tag}/tweets", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("hashtags", *SHOWN)
 async def get_by_hashtag(
     tag: Annotated[
         str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case", examples=["world"])

@@ -16,13 +16,16 @@ from rest.exchange import JSON, Exchange, Receive, Reply, Scope
 from rest.routing import Page, etag_of, matches
 
 from ..feeds import home_feed
-from ..serving import Queries, account_of
+from ..serving import Queries, account_of, reads_of
 from ..tweets import shown_tweet
+from .feeds import get_feed
+from .tweets import get_tweet
 
 FEED_PATH = f"{API}/feed"
 TWEET_PATH = f"{API}/tweets/"
 PLAIN_FEED = re.compile(rb"(?:limit=([1-9][0-9]?|100))?")
 """Query strings of the feed that are answered here."""
+_FEED_READS, _TWEET_READS = reads_of(get_feed), reads_of(get_tweet)
 
 
 def hot_tweet(queries: Queries) -> Hot:
@@ -31,6 +34,7 @@ def hot_tweet(queries: Queries) -> Hot:
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         id_ = scope["path"][len(TWEET_PATH) :]
         exchange.check()
+        await exchange.before_reading(_TWEET_READS)
         tweet = await shown_tweet(queries.readers(), account_of(exchange.viewer()), id_)
         body = msgspec.json.encode(tweet)
         etag = etag_of(body, tweet.version)
@@ -48,6 +52,7 @@ def hot_feed(queries: Queries) -> Hot:
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         viewer = exchange.signed_in().account
         exchange.check()
+        await exchange.before_reading(_FEED_READS)
         asked = PLAIN_FEED.fullmatch(scope["query_string"])
         limit = int(asked[1]) if asked and asked[1] else 20
         page = await home_feed(queries.readers(), viewer, None, limit)

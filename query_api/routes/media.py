@@ -20,7 +20,7 @@ from rest.times import rfc3339
 from stores.media import Medium
 from stores.readers import Readers
 
-from ..serving import Querying, Reading
+from ..serving import Querying, Reading, reads
 
 KEPT_S = 1800
 """How long a redirect may be kept: links are good for an hour or more."""
@@ -67,6 +67,7 @@ def shown(medium: Medium) -> resources.Medium:
 @answers(resources.Medium)
 @revalidated
 @fails(410)
+@reads("media")
 async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers: Reading) -> Response:
     """A medium of yours: how far it has come, and where its variants are.
 
@@ -91,6 +92,7 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
     },
 )
 @fails(404, 410, 503)
+@reads("media")
 async def get_file(
     id: MediaInPath,
     variant: Annotated[str, Path(description="As in `variants`", max_length=40, examples=["original"])],

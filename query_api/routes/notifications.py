@@ -13,7 +13,7 @@ from rest.routing import Page, Paged, SignedIn, json_response, page_response, ro
 from stores.notifications import KINDS, Kind
 
 from .. import notifications as reading
-from ..serving import Querying, Reading
+from ..serving import SHOWN, Querying, Reading, reads
 
 notifications = router("Notifications")
 
@@ -26,6 +26,7 @@ class Unread(msgspec.Struct, frozen=True):
 
 @notifications.get("/notifications", response_model=None)
 @answers(Page[resources.Notification])
+@reads("notifications", "tweets", *SHOWN)
 async def get_notifications(
     request: Request,
     viewer: SignedIn,
@@ -46,6 +47,7 @@ async def get_notifications(
 
 @notifications.get("/notifications/unread-count", response_model=None)
 @answers(Unread)
+@reads("notifications", "tweets", "graph")
 async def get_unread_count(viewer: SignedIn, readers: Reading) -> Response:
     """How many of the items of GET /notifications are unread, up to 99."""
     return json_response(Unread(await reading.unread_count(readers, viewer.account)))

@@ -11,13 +11,14 @@ from rest.openapi import answers
 from rest.routing import Page, Paged, SignedIn, page_response, router
 
 from .. import people
-from ..serving import Querying, Reading
+from ..serving import PEOPLE, Querying, Reading, reads
 
 recommendations = router("Users and the graph")
 
 
 @recommendations.get("/users/recommendations", response_model=None)
 @answers(Page[resources.User])
+@reads("recommendations", *PEOPLE)
 async def get_recommendations(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

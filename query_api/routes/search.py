@@ -16,7 +16,7 @@ from rest.routing import A_TIME, Anyone, Page, Paged, page_response, router
 
 from .. import people, searching
 from ..search_query import QueryRefused, parse
-from ..serving import Querying, Reading, account_of
+from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
 from ..time_series import time_of
 
 search = router("Search")
@@ -48,6 +48,7 @@ Name = Annotated[str, Query(min_length=1, max_length=LONGEST_NAME, description="
 
 @search.get("/search/tweets", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("search", *PEOPLE, *SHOWN)
 async def search_tweets(
     request: Request,
     viewer: Anyone,
@@ -89,6 +90,7 @@ async def search_tweets(
 
 @search.get("/search/users", response_model=None)
 @answers(Page[resources.User])
+@reads("user_search", *PEOPLE)
 async def search_users(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading, q: Name
 ) -> Response:
@@ -101,6 +103,7 @@ async def search_users(
 
 @search.get("/search/hashtags", response_model=None)
 @answers(Page[FoundTag])
+@reads("hashtag_search")
 async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
     """Hashtags by name: those that begin so first, the most used of them first, then those that are nearly the same."""
     of = _list("hashtags", q)

@@ -17,7 +17,7 @@ from rest.times import rfc3339
 from stores.readers import Readers
 from stores.sentiment import Subject, about_mention, about_tag
 
-from ..serving import Querying, Reading
+from ..serving import Querying, Reading, reads
 from ..time_series import range_of
 
 sentiment = router("Sentiment")
@@ -45,6 +45,7 @@ class Series(msgspec.Struct, frozen=True):
 @sentiment.get("/sentiment", response_model=None)
 @answers(Series)
 @fails(404)
+@reads("sentiment", "trends", "users")
 async def get_sentiment(
     queries: Querying,
     readers: Reading,

@@ -10,7 +10,7 @@ from rest.openapi import answers
 from rest.routing import Page, Paged, SignedIn, page_response, router
 from rest.times import rfc3339
 
-from ..serving import Querying, Reading
+from ..serving import Querying, Reading, reads
 
 sessions = router("Accounts")
 
@@ -27,6 +27,7 @@ class Session(msgspec.Struct, frozen=True):
 
 @sessions.get("/auth/sessions", response_model=None)
 @answers(Page[Session])
+@reads("sessions")
 async def signed_in_where(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

@@ -18,6 +18,7 @@ from rest.routing import router
 from rest.signing import Cursors
 
 from ..realtime import Hub, Sent, Subscriber
+from ..serving import SHOWN, reads
 
 HEARTBEAT_S = 4.0
 """Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""
@@ -158,6 +159,7 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
     response_class=EventStream,
     responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": _EVENTS}}},
 )
+@reads("home_feed", "notifications", "trends", *SHOWN)
 async def server_sent_events(
     request: Request,
     ticket: Ticket = None,

@@ -15,7 +15,7 @@ from rest.routing import A_TIME, json_response, router
 from rest.times import rfc3339
 
 from ..rankings import Trends
-from ..serving import Querying, Reading
+from ..serving import Querying, Reading, reads
 from ..time_series import range_of, time_of
 
 trends = router("Trends")
@@ -40,6 +40,7 @@ class TagHistory(msgspec.Struct, frozen=True):
 
 @trends.get("/trends", response_model=None)
 @answers(Trends)
+@reads("trends")
 async def get_trends(
     queries: Querying,
     readers: Reading,
@@ -62,6 +63,7 @@ async def get_trends(
 
 @trends.get("/trends/{tag}/history", response_model=None)
 @answers(TagHistory)
+@reads("trends")
 async def get_history(
     tag: Annotated[str, Path(description="With or without #, in any case", max_length=280, examples=["world"])],
     queries: Querying,

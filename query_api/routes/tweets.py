@@ -15,7 +15,7 @@ from rest.times import rfc3339
 
 from .. import feeds, people
 from ..conversations import Conversation, conversation
-from ..serving import Querying, Reading, account_of
+from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
 from ..tweets import shown_tweet
 
 tweets = router("Tweets")
@@ -30,6 +30,7 @@ class History(msgspec.Struct, frozen=True):
 @tweets.get("/tweets/{id}", response_model=None)
 @answers(resources.Tweet)
 @revalidated
+@reads("tweets", *SHOWN)
 async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """A tweet.
 
@@ -41,6 +42,7 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 
 @tweets.get("/tweets/{id}/history", response_model=None)
 @answers(History)
+@reads("tweets", *SHOWN)
 async def get_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Response:
     """Every text that a tweet had, oldest first."""
     tweet = await shown_tweet(readers, account_of(viewer), id)
@@ -52,6 +54,7 @@ async def get_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Resp
 
 @tweets.get("/tweets/{id}/likes", response_model=None)
 @answers(Page[resources.User])
+@reads("engagement", "tweets", *PEOPLE, *SHOWN)
 async def get_likers(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -65,6 +68,7 @@ async def get_likers(
 
 @tweets.get("/tweets/{id}/retweets", response_model=None)
 @answers(Page[resources.User])
+@reads("engagement", "tweets", *PEOPLE, *SHOWN)
 async def get_retweeters(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -78,6 +82,7 @@ async def get_retweeters(
 
 @tweets.get("/tweets/{id}/quotes", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("engagement", "tweets", *SHOWN)
 async def get_quotes(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -91,6 +96,7 @@ async def get_quotes(
 
 @tweets.get("/tweets/{id}/conversation", response_model=None)
 @answers(Conversation)
+@reads("conversations", "tweets", *SHOWN)
 async def get_conversation(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -110,6 +116,7 @@ async def get_conversation(
 
 @tweets.get("/bookmarks", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("engagement", *SHOWN)
 async def get_bookmarks(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

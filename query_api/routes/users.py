@@ -21,7 +21,7 @@ from rest.routing import Anyone, NameInPath, Page, Paged, SignedIn, page_respons
 from stores.readers import Readers
 
 from .. import feeds, people
-from ..serving import Querying, Reading, account_of
+from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
 
 users = router("Users and the graph")
 
@@ -41,6 +41,7 @@ async def shown_account(readers: Readers, viewer: Viewer | None, username: str) 
 @answers(resources.Me)
 @revalidated
 @fails(404)
+@reads("users", "counts")
 async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Response:
     """Your own profile."""
     with readers.snapshot():
@@ -52,6 +53,7 @@ async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Respon
 
 @users.get("/users/me/blocks", response_model=None)
 @answers(Page[resources.User])
+@reads(*PEOPLE)
 async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """Whom you block, newest first."""
     of = f"blocks {viewer.account}"
@@ -62,6 +64,7 @@ async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Q
 
 @users.get("/users/me/mutes", response_model=None)
 @answers(Page[resources.User])
+@reads(*PEOPLE)
 async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """Whom you mute, newest first."""
     of = f"mutes {viewer.account}"
@@ -73,6 +76,7 @@ async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Qu
 @users.get("/users/{username}", response_model=None)
 @answers(resources.User)
 @revalidated
+@reads(*PEOPLE)
 async def get_user(username: NameInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """A profile.
 
@@ -83,6 +87,7 @@ async def get_user(username: NameInPath, request: Request, viewer: Anyone, reade
 
 @users.get("/users/{username}/followers", response_model=None)
 @answers(Page[resources.User])
+@reads(*PEOPLE)
 async def get_followers(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -96,6 +101,7 @@ async def get_followers(
 
 @users.get("/users/{username}/following", response_model=None)
 @answers(Page[resources.User])
+@reads(*PEOPLE)
 async def get_following(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -109,6 +115,7 @@ async def get_following(
 
 @users.get("/users/{username}/tweets", response_model=None)
 @answers(Page[resources.FeedItem])
+@reads("user_timelines", *PEOPLE, *SHOWN)
 async def get_user_timeline(
     username: NameInPath,
     request: Request,
@@ -131,6 +138,7 @@ async def get_user_timeline(
 
 @users.get("/users/{username}/likes", response_model=None)
 @answers(Page[resources.Tweet])
+@reads("engagement", *PEOPLE, *SHOWN)
 async def get_likes(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

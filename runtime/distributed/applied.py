@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from events.log import LogUnavailable, Positions, TopicPartition
+from rest.exchange import Reads
 from stores.redis.advances import Advance
 from stores.sink import StoreUnavailable
 
@@ -40,14 +41,14 @@ class Source(NamedTuple):
 
 
 class Applied:
-    """Positions of each group. `groups_of` tells which groups a path reads from; `settle` finds the positions of rows
+    """Positions of each group. `groups_of` tells which groups fill read ports; `settle` finds the positions of rows
     of the outbox that a token names; `hears` whether workers can be heard."""
 
     def __init__(
         self,
         sources: Mapping[str, Source],
         *,
-        groups_of: Callable[[str], Iterable[str]],
+        groups_of: Callable[[Reads], Iterable[str]],
         settle: Settle,
         ends: Callable[[], Awaitable[Positions]],
         hears: Callable[[], bool],
@@ -76,14 +77,14 @@ class Applied:
 
     # What the edge asks
 
-    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
-        """Wait until what `path` reads has applied `positions`; False when that takes longer than `timeout` seconds."""
+    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
+        """Wait until what `reads` names has applied `positions`; False when `timeout` seconds are not enough."""
         deadline = self._timer() + timeout
         settled = await self._settle(positions, timeout)
         if settled is None:
             return False
         wanted = {}
-        for group in self._groups_of(path):
+        for group in self._groups_of(reads):
             topics, reached = self._sources[group].topics, self.positions[group]
             missing = {p: end for p, end in settled.items() if p.topic in topics and reached.get(p, 0) < end}
             if missing:
@@ -99,9 +100,9 @@ class Applied:
         except TimeoutError:
             return False
 
-    def behind(self, path: str) -> bool:
-        """Whether what `path` reads lacks what was in the log some seconds ago, as far as that is known."""
-        return bool(self._behind) and not self._behind.isdisjoint(self._groups_of(path))
+    def behind(self, reads: Reads) -> bool:
+        """Whether something that `reads` names is known to be more than BEHIND_S behind the log."""
+        return bool(self._behind) and not self._behind.isdisjoint(self._groups_of(reads))
 
     # What is known
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from events.ids import HybridClock, wall_clock
 from events.log import Positions
 from rest.authentication import NotSignedIn, Viewer
+from rest.exchange import Reads
 from rest.rate_limits import LocalRateLimits, Policy
 from rest.signing import ConsistencyTokens
 from runtime import metrics
@@ -20,14 +21,14 @@ from runtime.telemetry import RequestTelemetry
 
 
 class NothingToApply:
-    """Who has no read models has nothing to wait for."""
+    """How far the read models of a process without any have come."""
 
-    async def wait_for(self, positions: Positions, timeout: float, path: str) -> bool:
-        """Whatever it is, it is not to be seen here."""
+    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
+        """Nothing to wait for: this process has no read models."""
         return True
 
-    def behind(self, path: str) -> bool:
-        """Nothing is."""
+    def behind(self, reads: Reads) -> bool:
+        """Never behind: this process has no read models."""
         return False
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 
 from events.log import Positions, TopicPartition
 from projectors.fan_out import FanOut
+from rest.exchange import Reads
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.sink import CassandraSink
@@ -19,24 +21,36 @@ from stores.sink import Sink
 from .applied import Source
 from .groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TOPICS
 
-_ROUTES: dict[str, tuple[str, ...]] = {
-    "/api/v1/feed": (HOME, TIMELINES, COUNTS),
-    "/api/v1/search": (SEARCH, TIMELINES, COUNTS),
-    "/api/v1/notifications": (STREAMS, TIMELINES, COUNTS),
-    "/api/v1/media": (TIMELINES,),
-    # These say themselves as of when they are.
-    "/api/v1/trends": (),
-    "/api/v1/sentiment": (),
+GROUPS_OF: Mapping[str, tuple[str, ...]] = {
+    "conversations": (TIMELINES,),
+    "counts": (COUNTS,),
+    "engagement": (TIMELINES,),
+    "graph": (TIMELINES,),
+    "hashtag_search": (SEARCH,),
+    "hashtags": (TIMELINES,),
+    "home_feed": (HOME, TIMELINES),
+    "media": (TIMELINES,),
+    "notifications": (STREAMS,),
+    "public_timeline": (TIMELINES,),
+    "recommendations": (TIMELINES, COUNTS),
+    "search": (SEARCH,),
+    "sessions": (TIMELINES,),
+    "shown_tweets": (TIMELINES, COUNTS),
+    "tweets": (TIMELINES,),
+    "user_search": (SEARCH,),
+    "user_timelines": (TIMELINES,),
+    "users": (TIMELINES,),
+    # Their answers say `as_of` when they are: no token is waited for.
+    "sentiment": (),
+    "trends": (),
 }
-_USUAL = (TIMELINES, COUNTS)
+"""The groups whose stores each read port of reading.py asks."""
 
 
-def groups_of(path: str) -> tuple[str, ...]:
-    """The groups that a route reads from."""
-    for start, groups in _ROUTES.items():
-        if path.startswith(start):
-            return groups
-    return _USUAL
+@cache
+def groups_of(reads: Reads) -> tuple[str, ...]:
+    """The groups that fill some read ports."""
+    return tuple({group: None for port in reads for group in GROUPS_OF[port]})
 
 
 def sources(

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from events.log import Positions, TopicPartition
+from rest.exchange import Reads
 
 SERVING = "serving"
 ANALYTICS = "analytics"
+_UNAWAITED = frozenset(("sentiment", "trends"))
+"""Read ports whose answers say `as_of` when they are: no token is waited for."""
 
 
 class Applied:
@@ -38,15 +41,17 @@ class Applied:
         for callback in self.on_advance:
             callback(group, positions)
 
-    def behind(self, path: str) -> bool:
-        """Whether the serving read models are seconds behind the log: they advance together, whatever `path` reads."""
-        return self.lags(SERVING)
+    def behind(self, reads: Reads) -> bool:
+        """Whether the serving read models are seconds behind the log: they advance together, whichever are read."""
+        return not _UNAWAITED.issuperset(reads) and self.lags(SERVING)
 
-    async def wait_for(self, positions: Positions, timeout: float, path: str = "") -> bool:
+    async def wait_for(self, positions: Positions, timeout: float, reads: Reads = ("tweets",)) -> bool:
         """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough.
 
-        They all advance together, whatever `path` reads.
+        They all advance together, whichever are read.
         """
+        if _UNAWAITED.issuperset(reads):
+            return True
         if self.positions[SERVING].covers(positions):
             return True
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

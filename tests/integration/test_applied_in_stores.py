@@ -30,7 +30,7 @@ class Stores:
                 "lists": Source(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
                 "counts": Source(frozenset({"tweets"}), lambda: self._ask("counts"), _nothing),
             },
-            groups_of=lambda path: {"/lists": ("lists",), "/nothing": ()}.get(path, ("lists", "counts")),
+            groups_of=lambda reads: reads,
             settle=self._settle,
             ends=self._ends,
             hears=lambda: self.hears,
@@ -67,20 +67,20 @@ def told(start, end, *outdated):
 
 async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_topics_alone(stores):
     wanted = Positions({TWEETS: 3, TopicPartition("personal", 0): 9})
-    reading = asyncio.ensure_future(stores.applied.wait_for(wanted, 5, "/lists"))
+    reading = asyncio.ensure_future(stores.applied.wait_for(wanted, 5, ("lists",)))
     await asyncio.sleep(0)
     stores.applied.heard("counts", told(0, 3))
     await asyncio.sleep(0)
     assert not reading.done()
     stores.applied.heard("lists", told(0, 3))
     assert await reading is True
-    assert await stores.applied.wait_for(wanted, 0, "/nothing") is True
-    assert await stores.applied.wait_for(Positions({GRAPH: 1}), 0.001, "/lists") is False
+    assert await stores.applied.wait_for(wanted, 0, ()) is True
+    assert await stores.applied.wait_for(Positions({GRAPH: 1}), 0.001, ("lists",)) is False
 
 
 async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores):
     seen = []
-    reading = asyncio.ensure_future(stores.applied.wait_for(Positions({TWEETS: 1}), 5, "/lists"))
+    reading = asyncio.ensure_future(stores.applied.wait_for(Positions({TWEETS: 1}), 5, ("lists",)))
     reading.add_done_callback(lambda _: seen.append(list(stores.outdated)))
     await asyncio.sleep(0)
     stores.applied.heard("lists", told(0, 1, "an id"))
@@ -143,36 +143,36 @@ async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(s
 
 async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_look(stores):
     await stores.applied.look()
-    assert not stores.applied.behind("/lists")
+    assert not stores.applied.behind(("lists",))
     stores.away.add("counts")
     await stores.applied.look()
     assert stores.applied.away("counts")
-    assert stores.applied.behind("/all")
-    assert not stores.applied.behind("/lists")
+    assert stores.applied.behind(("lists", "counts"))
+    assert not stores.applied.behind(("lists",))
     stores.away.clear()
     stores.lost.add("counts")
     await stores.applied.look()
-    assert stores.applied.behind("/all")
+    assert stores.applied.behind(("lists", "counts"))
     assert not stores.applied.away("counts")
     stores.lost.clear()
     await stores.applied.look()
-    assert not stores.applied.behind("/all")
+    assert not stores.applied.behind(("lists", "counts"))
 
 
 async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores):
     stores.ends = Positions({TWEETS: 4})
     await stores.applied.look_at_the_log()
     await stores.applied.look()
-    assert not stores.applied.behind("/all")
+    assert not stores.applied.behind(("lists", "counts"))
     stores.now += BEHIND_S + 1
     stores.log_away = True  # what was noted stays
     await stores.applied.look_at_the_log()
     await stores.applied.look()
-    assert stores.applied.behind("/all")
+    assert stores.applied.behind(("lists", "counts"))
     stores.hears = False
     stores.at = dict.fromkeys(stores.at, Positions({TWEETS: 4}))
     await stores.applied.look()
-    assert not stores.applied.behind("/all")
+    assert not stores.applied.behind(("lists", "counts"))
 
 
 def test_messages_say_what_they_were_made_of():

@@ -1,15 +1,22 @@
 """What is known of the groups of the distributed profile without running them."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, cast, get_args
 
 import pytest
 
 from events.codec import Codec
 from events.log import Positions
 from events.sealing import MasterKeys, Sealer
+from query_api.routes.feeds import get_feed
+from query_api.routes.notifications import get_notifications
+from query_api.routes.search import search_tweets
+from query_api.routes.trends import get_trends
+from query_api.routes.users import get_me, get_user
+from query_api.serving import Port, reads_of
 from runtime.distributed import groups
 from runtime.distributed.groups import COUNTS, SEARCH, STREAMS, TIMELINES, TOPICS
-from runtime.distributed.reached import groups_of
+from runtime.distributed.reached import GROUPS_OF, groups_of
 from runtime.processing import Group
 from stores.postgres.database import Database
 
@@ -36,15 +43,20 @@ def test_the_topics_that_readers_wait_for_are_those_that_a_group_reads(name: str
     assert group(name).topics == TOPICS[name]
 
 
+def test_every_read_port_has_its_groups() -> None:
+    assert set(GROUPS_OF) == set(get_args(Port))
+
+
 @pytest.mark.parametrize(
-    ("path", "groups_read"),
+    ("route", "groups_read"),
     [
-        ("/api/v1/feed", {"home", "timelines", "counts"}),
-        ("/api/v1/search/tweets", {"search", "timelines", "counts"}),
-        ("/api/v1/notifications/unread-count", {"streams", "timelines", "counts"}),
-        ("/api/v1/users/ada", {"timelines", "counts"}),
-        ("/api/v1/trends", set()),
+        (get_feed, {"home", "timelines", "counts"}),
+        (search_tweets, {"search", "timelines", "counts"}),
+        (get_notifications, {"streams", "timelines", "counts"}),
+        (get_user, {"timelines", "counts"}),
+        (get_me, {"timelines", "counts"}),
+        (get_trends, set()),
     ],
 )
-def test_a_route_waits_for_what_it_reads_from(path: str, groups_read: set[str]) -> None:
-    assert set(groups_of(path)) == groups_read
+def test_a_route_waits_for_what_it_reads_from(route: Callable[..., Any], groups_read: set[str]) -> None:
+    assert set(groups_of(reads_of(route))) == groups_read

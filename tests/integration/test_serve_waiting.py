@@ -91,13 +91,13 @@ async def test_read_models_that_are_seconds_behind_say_so():
     lag = Lag(applied, lambda: ends, lambda: now)
     applied.lags = lag.behind
     now = 104.0
-    assert (applied.behind("/"), lag.detail()) == (False, "")
+    assert (applied.behind(("tweets",)), lag.detail()) == (False, "")
     now = 106.0
-    assert applied.behind("/")
+    assert applied.behind(("tweets",))
     assert lag.detail() == ("serving is 5 events and 6 s behind the log; analytics is 5 events and 6 s behind the log")
     applied.advance(SERVING, ends)
     now = 107.0
-    assert not applied.behind("/")
+    assert not applied.behind(("tweets",))
     assert lag.detail() == "analytics is 5 events and 7 s behind the log"
 
 

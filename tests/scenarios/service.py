@@ -55,6 +55,9 @@ class Faults:
     def fault(self, request_id: str, error: BaseException) -> None:
         raise AssertionError("a fault of ours") from error
 
+    def stale(self, why: str) -> None:
+        pass
+
 
 async def in_place(work: Any) -> None:
     work()

@@ -47,6 +47,9 @@ class Answer:
 class _Silence:
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None: ...
 
+    def stale(self, why: str) -> None:
+        pass
+
     def fault(self, request_id: str, error: BaseException) -> None:
         raise Violation(f"a request failed by a fault: {error!r}") from error
 
