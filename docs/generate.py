@@ -255,14 +255,13 @@ def _statement(text: str) -> Iterator[str]:
 def metric_families() -> Iterator[str]:
     """Our own metrics; those of the process and of Python come besides."""
     rows = []
-    for collector in vars(metrics).values():
-        name = getattr(collector, "_name", None)
-        if name is not None:
-            kind = collector._type
-            shown = f"{name}_total" if kind == "counter" else name
-            labels = ", ".join(f"`{label}`" for label in collector._labelnames)
-            rows.append((f"`{shown}`", kind, labels, collector._documentation))
-    yield from table(("metric", "type", "labels", "what"), rows)
+    for declared in metrics.DECLARED:
+        family = metrics.family_of(declared.collector)
+        shown = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in metrics.labels_of(declared.collector))
+        roles = "all" if declared.roles == metrics.ROLES else ", ".join(f"`{role}`" for role in declared.roles)
+        rows.append((f"`{shown}`", family.type, labels, roles, family.documentation, declared.look))
+    yield from table(("metric", "type", "labels", "roles", "what", "look for"), rows)
 
 
 # Pages of explanation

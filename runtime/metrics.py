@@ -1,107 +1,357 @@
-"""Every metric of a serving process, each declared once. `/metrics` serves `REGISTRY` in the Prometheus text format.
+"""Every metric of every process, each declared once: its name, the roles that have it, and what to look for.
 
-Names follow the Prometheus conventions: base units, `_total` for counters. Labels have few values by design; a route
-is its template, never the path asked for.
+`registry(role)` is what /metrics of a role serves in the Prometheus text format. A role has no metric that it never
+sets: a figure that is 0 for ever hides that nobody counts.
+
+Names follow the Prometheus conventions: base units, `_total` for counters. Every label has few values by design: a
+route is its template, never the path asked for; a group, a topic, an engine is one that the code names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-REGISTRY = CollectorRegistry()
+from events.log import TopicPartition
 
-ProcessCollector(registry=REGISTRY)
-PlatformCollector(registry=REGISTRY)
-GCCollector(registry=REGISTRY)
+from .lag import Behind
 
-# How many requests there are, and how they end: rate and errors come of it. `status` is the class, as in 2xx.
-REQUESTS = Counter("minitwitter_http_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
+SERVE, COMMAND, QUERY = "serve", "serve command", "serve query"
+RELAY, PROJECTORS, STREAMS = "work relay", "work projectors", "work streams"
+ROLES: Final = (SERVE, COMMAND, QUERY, RELAY, PROJECTORS, STREAMS)
+WORKERS: Final = (PROJECTORS, STREAMS)
+TOGETHER: Final = (RELAY, PROJECTORS, STREAMS)
+"""Of `minitwitter work all`."""
 
-# How long requests take, from the first byte read by the application to the last one handed back.
-REQUEST_SECONDS = Histogram(
-    "minitwitter_http_request_seconds",
-    "Duration of requests.",
-    ["route"],
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-    registry=REGISTRY,
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each series, which nobody looks at
+
+C = TypeVar("C", bound=Collector)
+_FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Declared(NamedTuple):
+    """A metric: how it is collected, the roles that have it, and what a person looks for in it."""
+
+    collector: Collector
+    roles: tuple[str, ...]
+    look: str
+
+
+DECLARED: list[Declared] = []
+
+
+def _declare(collector: C, roles: tuple[str, ...], look: str) -> C:
+    DECLARED.append(Declared(collector, roles, look))
+    return collector
+
+
+def registry(*roles: str) -> CollectorRegistry:
+    """The metrics of a process with these roles, and those of the process and of Python."""
+    made = CollectorRegistry()
+    for one in _of_the_process():
+        made.register(one)
+    for declared in DECLARED:
+        if not set(roles).isdisjoint(declared.roles):
+            made.register(declared.collector)
+    return made
+
+
+def family_of(collector: Collector) -> Metric:
+    """A metric's name, type and documentation, without samples."""
+    described: Iterator[Metric] = iter(collector.describe())  # type: ignore[attr-defined]  # every one here has it
+    return next(described)
+
+
+def labels_of(collector: Collector) -> tuple[str, ...]:
+    """The names of a metric's labels."""
+    if isinstance(collector, _Asked):
+        return tuple(getattr(family_of(collector), "_labelnames", ()))
+    return tuple(getattr(collector, "_labelnames", ()))
+
+
+@cache
+def _of_the_process() -> tuple[Collector, ...]:
+    return ProcessCollector(registry=None), PlatformCollector(registry=None), GCCollector(CollectorRegistry())
+
+
+class _Asked(Collector):
+    """A family whose samples are computed when it is scraped; tells its name without computing any."""
+
+    def __init__(self, family: Callable[[], Metric]) -> None:
+        self._family = family
+
+    def describe(self) -> Iterator[Metric]:
+        """The family without samples."""
+        yield self._family()
+
+    def collect(self) -> Iterator[Metric]:
+        """The family as it is now."""
+        family = self._family()
+        self.fill(family)
+        yield family
+
+    def fill(self, family: Any) -> None:
+        """Add the samples."""
+        raise NotImplementedError
+
+
+# Requests
+
+REQUESTS = _declare(
+    Counter("minitwitter_http_requests", "Requests answered.", ["method", "route", "status"], registry=None),
+    ROLES,
+    "How many there are and how they end; `status` is the class, as in `5xx`.",
+)
+REQUEST_SECONDS = _declare(
+    Histogram(
+        "minitwitter_http_request_seconds",
+        "Duration of requests, from the first byte to the last.",
+        ["route"],
+        buckets=_FAST,
+        registry=None,
+    ),
+    ROLES,
+    "The p99 of a route that grows: the engine that it asks, or the event loop, is busy.",
+)
+FAULTS = _declare(
+    Counter("minitwitter_http_faults", "Requests that failed by a fault of the server.", registry=None),
+    ROLES,
+    "Anything above zero deserves a look at the log.",
+)
+RATE_LIMITED = _declare(
+    Counter("minitwitter_rate_limited", "Requests refused by a rate limit.", ["policy"], registry=None),
+    (SERVE, COMMAND, QUERY),
+    "A limit that refuses many: one client that does not back off, or a limit that is too low.",
+)
+STALE = _declare(
+    Counter("minitwitter_stale_answers", "Answers that say `Consistency: stale`.", ["why"], registry=None),
+    (SERVE, QUERY),
+    "`waited`: a read waited in vain for its token. `behind`: its read models are seconds behind the log.",
+)
+OPEN_STREAMS = _declare(
+    Gauge("minitwitter_streams", "Open streaming connections.", registry=None),
+    (SERVE, QUERY),
+    "Near the setting `max_streams` new ones are refused.",
 )
 
-# Faults of ours: anything above zero deserves a look at the log.
-FAULTS = Counter("minitwitter_http_faults", "Requests that failed by a fault of the server.", registry=REGISTRY)
 
-# How long the disk takes to make a transaction of the log durable; every write waits for one of these.
-APPEND_SECONDS = Histogram(
-    "minitwitter_append_seconds",
-    "Duration of the commits of log.db.",
-    buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1),
-    registry=REGISTRY,
-)
+class _CacheLookups(_Asked):
+    """Asked for when scraped: counting here as well would cost a lookup as much as a hit does."""
 
-# How many commands share a commit: near 1 the disk is idle between writes, near 512 it is what everyone waits for.
-COMMIT_COMMANDS = Histogram(
-    "minitwitter_commit_commands",
-    "Commands in one commit of log.db.",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
-    registry=REGISTRY,
-)
-
-# Commands taken in and not answered yet; at the setting `max_waiting_commands` new ones are refused with 503.
-WAITING_COMMANDS = Gauge("minitwitter_waiting_commands", "Commands not answered yet.", registry=REGISTRY)
-
-# How far the read models are behind the log, in events...
-LAG_EVENTS = Gauge("minitwitter_projector_lag_events", "Events not yet applied.", ["group"], registry=REGISTRY)
-
-# ... and in seconds since the oldest append that they have not applied; 0 when they are current.
-LAG_SECONDS = Gauge(
-    "minitwitter_projector_lag_seconds", "Age of the oldest event not applied.", ["group"], registry=REGISTRY
-)
-
-# How many events the read models have applied since the start; copies are not counted.
-APPLIED = Counter("minitwitter_projector_events", "Events applied.", ["group"], registry=REGISTRY)
-
-# Restarts of the projecting process: above zero after anything but a deploy means that it failed.
-PROJECTING_RESTARTS = Counter(
-    "minitwitter_projecting_restarts", "Restarts of the projecting process.", registry=REGISTRY
-)
-
-# How much of a rebuild is done, 0 to 1; absent when none runs.
-REBUILD_PROGRESS = Gauge(
-    "minitwitter_rebuild_progress", "Share of the log that a rebuild has applied.", ["model"], registry=REGISTRY
-)
-
-# Lookups in caches, by the cache's name: how many there were, and how many of them were misses. Asked for when scraped,
-# because counting here as well would cost a lookup as much as a hit does.
-CACHES: dict[str, Callable[[], tuple[int, int]]] = {}
-
-
-class _CacheLookups(Collector):
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"])
+    def fill(self, family: Any) -> None:
         for name, lookups in CACHES.items():
             asked, missed = lookups()
             family.add_metric([name, "hit"], asked - missed)
             family.add_metric([name, "miss"], missed)
-        yield family
 
 
-REGISTRY.register(_CacheLookups())
+CACHES: dict[str, Callable[[], tuple[int, int]]] = {}
+"""Lookups of each cache by its name: how many there were, and how many of them were misses."""
+_declare(
+    _CacheLookups(
+        lambda: CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"])
+    ),
+    (SERVE, COMMAND, QUERY),
+    "A share of hits that falls: more different things are asked for than the cache holds.",
+)
 
-# Answers that say `Consistency: stale`, because the read waited in vain for its token or because the read models are
-# known to be behind: readers see old data.
-STALE = Counter("minitwitter_stale_answers", "Answers that say that they are stale.", ["why"], registry=REGISTRY)
+# Writing
 
-# Requests refused by a rate limit, by its name.
-RATE_LIMITED = Counter("minitwitter_rate_limited", "Requests refused by a rate limit.", ["policy"], registry=REGISTRY)
+WAITING_COMMANDS = _declare(
+    Gauge("minitwitter_waiting_commands", "Commands taken in and not answered yet.", registry=None),
+    (SERVE, COMMAND),
+    "At the setting `max_waiting_commands` new ones are refused with 503.",
+)
+APPEND_SECONDS = _declare(
+    Histogram(
+        "minitwitter_append_seconds",
+        "Duration of the commits of log.db.",
+        buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1),
+        registry=None,
+    ),
+    (SERVE,),
+    "How long the disk takes to make a transaction durable; every write waits for one of these.",
+)
+COMMIT_COMMANDS = _declare(
+    Histogram(
+        "minitwitter_commit_commands",
+        "Commands that share a commit of log.db, or a transaction of PostgreSQL.",
+        buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+        registry=None,
+    ),
+    (SERVE, COMMAND),
+    "Near 1 the disk is idle between writes; near the most (512, 64) it is what everyone waits for.",
+)
+OUTBOX_ROWS = _declare(
+    Gauge("minitwitter_outbox_rows", "Rows of the outbox that wait to be published.", registry=None),
+    (RELAY,),
+    "Grows while Kafka is away; at the setting `max_waiting_records` writes are refused with 503.",
+)
+OUTBOX_SECONDS = _declare(
+    Gauge("minitwitter_outbox_oldest_seconds", "Age of the oldest row that waits to be published.", registry=None),
+    (RELAY,),
+    "More than a few seconds: Kafka is away, or no relay leads.",
+)
+RELAY_LEADS = _declare(
+    Gauge("minitwitter_relay_leads", "1 where this relay leads.", registry=None),
+    (RELAY,),
+    "The sum over all relays is 1; 0 for a while means that rows handed back stay where they are.",
+)
 
-# Open SSE and WebSocket connections.
-STREAMS = Gauge("minitwitter_streams", "Open streaming connections.", ["kind"], registry=REGISTRY)
+# Projecting
 
-# What the write-ahead logs hold that is not in the databases yet; grows while a long read (verify) keeps it.
-WAL_BYTES = Gauge("minitwitter_wal_bytes", "Bytes in the write-ahead log.", ["database"], registry=REGISTRY)
+
+class _Lags(_Asked):
+    """`value` chooses what of each partition's lag is told."""
+
+    def __init__(self, family: Callable[[], Metric], value: Callable[[Behind], float]) -> None:
+        super().__init__(family)
+        self._value = value
+
+    def fill(self, family: Any) -> None:
+        for group, lag in list(LAGS.items()):
+            for place, behind in lag().items():
+                family.add_metric([group, place.topic, str(place.partition)], self._value(behind))
+
+
+LAGS: dict[str, Callable[[], Mapping[TopicPartition, Behind]]] = {}
+"""How far each group is behind, by partition. A worker tells of the partitions that are its own, a query process of
+all, as the stores say: that also shows the lag of a group that no worker runs."""
+_PLACES = ["group", "topic", "partition"]
+_declare(
+    _Lags(
+        lambda: GaugeMetricFamily("minitwitter_projector_lag_events", "Events not applied yet.", labels=_PLACES),
+        lambda behind: behind.events,
+    ),
+    (SERVE, QUERY, *WORKERS),
+    "One partition that lags: one entity is slow, or its worker is. All of a group: its store is slow, or away.",
+)
+_declare(
+    _Lags(
+        lambda: GaugeMetricFamily(
+            "minitwitter_projector_lag_seconds", "Age of the oldest event not applied yet.", labels=_PLACES
+        ),
+        lambda behind: behind.seconds,
+    ),
+    (SERVE, QUERY, *WORKERS),
+    "Above 5 reads of the group say that they are stale.",
+)
+FRESHNESS = _declare(
+    Histogram(
+        "minitwitter_freshness_seconds",
+        "Time from an event's append (its 201) until a group has applied it.",
+        ["group"],
+        buckets=_SLOW,
+        registry=None,
+    ),
+    (SERVE, *WORKERS),
+    "The p99 is how long a reader without a token may miss a new tweet. Clocks of hosts that differ show here.",
+)
+APPLIED = _declare(
+    Counter("minitwitter_projector_events", "Events taken in by a group.", ["group"], registry=None),
+    (SERVE, *WORKERS),
+    "A rate of 0 while requests are written: the group stands still.",
+)
+BATCH_EVENTS = _declare(
+    Histogram(
+        "minitwitter_batch_events",
+        "Events in one batch.",
+        ["group"],
+        buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+        registry=None,
+    ),
+    WORKERS,
+    "At the setting `worker_batch` the group is not keeping up.",
+)
+BATCH_SECONDS = _declare(
+    Histogram(
+        "minitwitter_batch_seconds",
+        "Duration of a batch by stage.",
+        ["group", "stage"],
+        buckets=_SLOW,
+        registry=None,
+    ),
+    WORKERS,
+    "`decode`: reading keys and values. `newest`: asking for newest ids. `handle`: processors. `commit`: landing it.",
+)
+REBALANCES = _declare(
+    Counter("minitwitter_rebalances", "Assignments of partitions to this worker.", ["group"], registry=None),
+    WORKERS,
+    "One for each start or end of a worker; more, all the time: workers miss their heartbeats.",
+)
+SINK_MOVED = _declare(
+    Counter("minitwitter_sink_moved", "Stores that were not where a group left them.", ["group"], registry=None),
+    WORKERS,
+    "The store lost something, was restored, or two workers believed that a partition was theirs.",
+)
+DEAD_LETTERS = _declare(
+    Gauge("minitwitter_dead_letters", "Events that are set aside now.", ["group"], registry=None),
+    (SERVE, *WORKERS),
+    "Above zero: `minitwitter dead-letters list` names them; their entities are not current.",
+)
+SET_ASIDE = _declare(
+    Counter("minitwitter_set_aside", "Events set aside since the start.", ["group"], registry=None),
+    (SERVE, *WORKERS),
+    "A rate above zero: a handler or somebody else's records are at fault.",
+)
+PROJECTING_RESTARTS = _declare(
+    Counter("minitwitter_projecting_restarts", "Restarts of the projecting process.", registry=None),
+    (SERVE,),
+    "Above zero after anything but a deploy means that it failed.",
+)
+REBUILD_PROGRESS = _declare(
+    Gauge("minitwitter_rebuild_progress", "Share of the log that a rebuild has applied.", ["model"], registry=None),
+    (SERVE,),
+    "Absent when none runs.",
+)
+
+# Engines and the disk
+
+ENGINE_SECONDS = _declare(
+    Histogram(
+        "minitwitter_engine_seconds",
+        "Duration of calls to an engine that were answered; of Kafka, from sending records to their acknowledgement.",
+        ["engine"],
+        buckets=_FAST,
+        registry=None,
+    ),
+    (COMMAND, QUERY, RELAY, *WORKERS),
+    "An engine whose p99 grows is what requests and batches wait for.",
+)
+ENGINE_ERRORS = _declare(
+    Counter("minitwitter_engine_errors", "Calls that an engine did not answer.", ["engine"], registry=None),
+    (COMMAND, QUERY, RELAY, *WORKERS),
+    "The engine is away, has no room, or too few replicas.",
+)
+BREAKER = _declare(
+    Gauge("minitwitter_kafka_breaker_open", "1 while Kafka does not answer.", registry=None),
+    (COMMAND, QUERY, RELAY, STREAMS),
+    "Callers are turned away. Writes go on into the outbox, as long as there is room.",
+)
+WAL_BYTES = _declare(
+    Gauge("minitwitter_wal_bytes", "Bytes in the write-ahead log.", ["database"], registry=None),
+    (SERVE,),
+    "What is not in the databases yet; grows while a long read (verify) keeps it.",
+)
+DISK_FREE = _declare(
+    Gauge("minitwitter_disk_free_bytes", "Bytes free on the disk of the data directory.", registry=None),
+    (SERVE,),
+    "At 1 MiB writes are refused.",
+)
+
+
+def count_call(engine: str, seconds: float, answered: bool) -> None:
+    """Count a call to an engine."""
+    if answered:
+        ENGINE_SECONDS.labels(engine).observe(seconds)
+    else:
+        ENGINE_ERRORS.labels(engine).inc()

@@ -69,7 +69,7 @@ class QueryService:
         self.side = QuerySide(self.queries, self.streams)
         self._moved = False
         self._delivering: asyncio.Task[None] | None = None
-        metrics.STREAMS.labels("all").set_function(lambda: self.hub.open)
+        metrics.OPEN_STREAMS.set_function(lambda: self.hub.open)
 
     def advanced(self) -> None:
         """The read models have applied more, or something more was derived."""

@@ -220,6 +220,10 @@ class FaustWorker:
         self.detail = "starting"
         """What keeps it from working; empty when nothing does."""
         self.assigned: frozenset[TopicPartition] = frozenset()
+        self.reached = Positions()
+        """Where each partition that is assigned stands."""
+        self.on_assigned: Callable[[], None] = lambda: None
+        """Called when partitions have been shared out."""
         self._app = _App(
             f"{prefix}{hosted.name}",
             broker=";".join(f"kafka://{broker}" for broker in brokers.split(",")),
@@ -305,6 +309,8 @@ class FaustWorker:
         positions = await self._persist(attempt)
         places = {tp: TopicPartition(tp.topic.removeprefix(self._prefix), tp.partition) for tp in assigned}
         self.assigned = frozenset(places.values())
+        self.reached = Positions((place, positions.get(place, 0)) for place in self.assigned)
+        self.on_assigned()
         return {tp: positions.get(place, 0) for tp, place in places.items()}
 
     async def _hand_over(self, messages: list[Message]) -> None:
@@ -383,6 +389,7 @@ class FaustWorker:
         if records is None:
             return
         self._landed.update((TP(self._prefix + place.topic, place.partition), offset) for place, offset in end.items())
+        self.reached.update((place, offset) for place, offset in end.items() if place in self.reached)
         self._on_advance(start, end, records)
 
     async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import AsyncConnectionPool
 
+from events.calls import called
 from events.log import LogUnavailable
 
 T = TypeVar("T")
@@ -71,11 +73,14 @@ def open_pool(url: str, *, most: int = 16, schema: str | None = None) -> Pool:
 @asynccontextmanager
 async def available() -> AsyncIterator[None]:
     """Errors of a server that is away as LogUnavailable. What is worth another attempt (RETRIED) stays as it is."""
+    started = time.perf_counter()
     try:
         yield
+        called("postgres", started, answered=True)
     except RETRIED:
         raise
     except AWAY as error:
+        called("postgres", started, answered=False)
         told = " ".join(str(error).split()) or type(error).__name__
         raise LogUnavailable(f"PostgreSQL cannot be used: {told}") from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from events.log import LogUnavailable
@@ -44,6 +44,8 @@ class Groups:
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._waking = False
         self._began = 0.0
+        self.on_group: Callable[[int], None] = lambda commands: None
+        """Called with how many commands share a transaction, as it begins."""
 
     async def made(self, piece: Piece[Any, Any]) -> Made:
         """What a command came to. Raises what deciding it does, and LogUnavailable."""
@@ -62,6 +64,7 @@ class Groups:
         if self._queue and (not self._under_way or overdue):
             self._began = loop.time()
             group = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_A_GROUP))]
+            self.on_group(len(group))
             task = asyncio.ensure_future(self._together(group))
             self._under_way.add(task)
             task.add_done_callback(self._ended)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from events.event import Envelope
+from events.ids import Millis, millis
 from events.log import Positions, TopicPartition
 from events.publishing import Outgoing
 
@@ -146,6 +147,19 @@ async def count_waiting(connection: Connection, most: int) -> int:
         connection, "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published IS NULL LIMIT %s) AS waiting", (most,)
     )
     return int(count)
+
+
+class Depth(NamedTuple):
+    """Rows that wait, and when the oldest of them was decided; None where none waits."""
+
+    rows: int = 0
+    oldest: Millis | None = None
+
+
+async def depth(connection: Connection) -> Depth:
+    """How many rows wait, and since when."""
+    [(rows, oldest)] = await select(connection, "SELECT count(*), min(id) FROM outbox WHERE published IS NULL")
+    return Depth(int(rows), None if oldest is None else millis(oldest))
 
 
 async def waiting(connection: Connection, limit: int) -> list[Waiting]:

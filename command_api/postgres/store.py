@@ -85,6 +85,10 @@ class PostgresCommandStore:
         self._running: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
+    def on_group(self, listener: Callable[[int], None]) -> None:
+        """Have `listener` called with how many commands share each transaction."""
+        self._groups.on_group = listener
+
     async def start(self) -> None:
         """Go on from the newest id that was decided, as far as the outbox remembers. Raises LogUnavailable."""
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from ..calls import called
 from ..ids import millis
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
@@ -122,12 +123,15 @@ class KafkaPublisher:
         if not self.breaker.admits():
             raise LogUnavailable("Kafka does not answer; it is tried again shortly")
         self._loop = asyncio.get_running_loop()
-        waves = _waves(records)
-        if len(waves) == 1:
-            return await self._send(waves[0])
-        positions = Positions()
-        for wave in waves:
-            positions.update(await self._send(wave))
+        started = time.perf_counter()
+        try:
+            positions = Positions()
+            for wave in _waves(records):
+                positions.update(await self._send(wave))
+        except LogUnavailable:
+            called("kafka", started, answered=False)
+            raise
+        called("kafka", started, answered=True)
         return positions
 
     async def close(self) -> None:

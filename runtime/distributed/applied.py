@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
+from runtime.lag import BEHIND_S, Behind, Ends, told, total
 from stores.redis.advances import Advance
 from stores.sink import StoreUnavailable
 
@@ -22,8 +22,6 @@ LOOK_S = 0.2
 """Seconds between looks into the stores,"""
 LOOK_ALONE_S = 0.02
 """and where a read waits and nobody tells."""
-BEHIND_S = 5.0
-"""Who lacks what was in the log so long ago is behind."""
 _ENDS_S = 1.0
 
 Settle = Callable[[Positions, float], Awaitable[Positions | None]]
@@ -67,7 +65,7 @@ class Applied:
         self._untold: dict[str, Positions] = {}
         self._found: dict[str, Positions] = {}
         self._behind: frozenset[str] = frozenset(sources)
-        self._ended: deque[tuple[float, Positions]] = deque()
+        self._ended = Ends(timer, apart_s=_ENDS_S / 2)
         self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
         self._look_now = asyncio.Event()
         self.on_outdated: Callable[[str, Collection[str] | None], None] = lambda group, ids: None
@@ -128,7 +126,7 @@ class Applied:
             return "its store is away"
         if group in self._lost:
             return "what its store lost is being made again"
-        return f"more than {BEHIND_S:g} s behind the log" if group in self._behind else ""
+        return told(group, total(self.lag(group)))
 
     def heard(self, group: str, advance: Advance) -> None:
         """A worker told how far some partitions are. What is outdated by that is forgotten before anyone is let on."""
@@ -158,8 +156,8 @@ class Applied:
             if lost:
                 self._lost.add(group)
             self._look_at(group, positions)
-        impaired = self._away | self._lost
-        self._behind = frozenset(group for group in self._sources if group in impaired or self._lags(group))
+        lagging = {group for group in self._sources if total(self.lag(group)).seconds > BEHIND_S}
+        self._behind = frozenset(self._away | self._lost | lagging)
 
     def _look_at(self, group: str, found: Positions) -> None:
         """A store says how far it is. What nobody told by the look after, nobody will tell any more."""
@@ -190,16 +188,18 @@ class Applied:
             ends = await self._ends()
         except LogUnavailable:
             return
-        now = self._timer()
-        self._ended.append((now, ends))
-        while len(self._ended) > 1 and self._ended[1][0] <= now - BEHIND_S:
-            self._ended.popleft()
+        self._ended.note(ends)
+        self._ended.forget(self._known_of_all(group) for group in self._sources)
 
-    def _lags(self, group: str) -> bool:
-        if not self._ended or self._ended[0][0] > self._timer() - BEHIND_S:
-            return False
-        topics, reached = self._sources[group].topics, self.positions[group]
-        return any(reached.get(p, 0) < end for p, end in self._ended[0][1].items() if p.topic in topics)
+    def _known_of_all(self, group: str) -> Positions:
+        """How far a group is, and, in topics that it does not read, as far as the log."""
+        topics = self._sources[group].topics
+        others = Positions((p, end) for p, end in self._ended.latest.items() if p.topic not in topics)
+        return others.merged(self.positions[group])
+
+    def lag(self, group: str) -> dict[TopicPartition, Behind]:
+        """How far a group is behind in each partition that it reads, to a second."""
+        return self._ended.behind(self.positions[group], self._sources[group].topics)
 
     async def close(self) -> None:
         """Let go of the connections that it asks by."""

@@ -36,8 +36,8 @@ def _nobody(authorization: bytes) -> Viewer:
     raise NotSignedIn
 
 
-def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]]) -> ASGIApp:
-    """Health, readiness and metrics."""
+def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *roles: str) -> ASGIApp:
+    """Health, readiness, and the metrics of some roles."""
     anonymous = settings.rate_limits.anonymous_reads_a_minute
     return build_app(
         Parameters(
@@ -53,7 +53,7 @@ def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]]) ->
             tokens=ConsistencyTokens(b"nobody has any"),
             anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
             telemetry=RequestTelemetry(),
-            registry=metrics.REGISTRY,
+            registry=metrics.registry(*roles),
             parts=lambda: list(parts()),
             cors_origins=(),
             trusted_proxies=settings.trusted_proxies,

@@ -62,6 +62,8 @@ class Commanding:
         assert media is not None
         clock, who = deciding.clock, deciding.who
         tokens = ConsistencyTokens(who.token_key)
+        deciding.store.on_group(metrics.COMMIT_COMMANDS.observe)
+        metrics.BREAKER.set_function(lambda: float(bool(deciding.kafka_detail)))
         limits = SharedRateLimits(RedisTokenBuckets(self._redis, clock, who.token_key), LocalRateLimits(clock), clock)
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         anonymous = settings.rate_limits.anonymous_reads_a_minute
@@ -92,7 +94,7 @@ class Commanding:
                 tokens=tokens,
                 anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=RequestTelemetry(),
-                registry=metrics.REGISTRY,
+                registry=metrics.registry(metrics.COMMAND),
                 parts=lambda: list(self.parts()),
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,

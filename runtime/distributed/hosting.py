@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from events.kafka.records import opened, stored
 from events.log import Positions, Record
 from events.sealing import Sealer
 from runtime import metrics
+from runtime.lag import Ends
 from runtime.processing import Group
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -41,6 +43,7 @@ from .outdating import outdated
 from .pausing import Pausing, pause_name
 from .places import Places
 from .process import AWAY, required
+from .watched import LOOK_S, Watched, keep_looking, measured
 
 
 class Stores:
@@ -119,6 +122,10 @@ class HostedGroup:
         self.name = group.name
         self.topics = group.topics
 
+    def measure(self) -> None:
+        """Measure the stages of its batches."""
+        self._group.sink = measured(self.name, self._group.sink)
+
     async def positions(self) -> Positions:
         """How far its effects reach."""
         return await self._group.sink.positions()
@@ -154,23 +161,29 @@ class Hosting:
         self._workers: dict[str, FaustWorker] = {}
         self._pausing: dict[str, Pausing] = {}
         self._stopping = False
+        self._ends = Ends(time.monotonic, apart_s=LOOK_S / 2)
 
     async def start(self) -> None:
         """Open the stores. Raises one of AWAY, NotSetUp."""
         await self.stores.open()
         if self._publisher is None:
             self._publisher = publisher(self._settings)
+            breaker = self._publisher.breaker
+            metrics.BREAKER.set_function(lambda: float(breaker.is_open))
         if self._announcing is None:
             assert self.stores.redis is not None
             self._announcing = Announcing(self.stores.redis, channel_of(self._settings.topic_prefix))
         self.hosted = self._make(self.stores, self._publisher)
+        for hosted in self.hosted:
+            if isinstance(hosted, HostedGroup):
+                hosted.measure()
 
     def _worker(self, hosted: Hosts) -> FaustWorker:
         assert self._settings.kafka_url is not None
-        applied = metrics.APPLIED.labels(hosted.name)
+        watched = Watched(hosted.name, self._ends)
 
         def advanced(start: Positions, end: Positions, records: Sequence[Record]) -> None:
-            applied.inc(len(records))
+            watched.applied(records)
             if self._announcing is not None:
                 self._announcing.announce(hosted.name, start, end, outdated(hosted.name, records))
 
@@ -178,9 +191,9 @@ class Hosting:
         if pausing is None:
             landing = Landing(self.stores.postgres_url, pause_name(self._settings.topic_prefix, hosted.name))
             pausing = self._pausing[hosted.name] = Pausing(hosted, landing)
-        return FaustWorker(
+        worker = FaustWorker(
             pausing,
-            self._decode,
+            partial(self._decode, watched),
             brokers=brokers(self._settings.kafka_url),
             prefix=self._settings.topic_prefix,
             away=AWAY,
@@ -190,9 +203,15 @@ class Hosting:
             on_advance=advanced,
             idle=partial(pausing.between, hosted.idle),
         )
+        watched.follow(worker)
+        return worker
 
-    async def _decode(self, messages: Sequence[Message]) -> list[Record]:
+    async def _decode(self, watched: Watched, messages: Sequence[Message]) -> list[Record]:
         prefix = self._settings.topic_prefix
+        with watched.stage("decode"):
+            return await self._decoded(prefix, messages)
+
+    async def _decoded(self, prefix: str, messages: Sequence[Message]) -> list[Record]:
         found = [
             stored(m.topic.removeprefix(prefix), m.partition, m.offset, m.key, m.value, _headers(m.headers))
             for m in messages
@@ -201,7 +220,7 @@ class Hosting:
 
     def application(self) -> ASGIApp:
         """Health and metrics."""
-        return bare_application(self._settings, self.parts)
+        return bare_application(self._settings, self.parts, f"work {self.name}")
 
     def parts(self) -> Sequence[Part]:
         """Each group, and what keeps it from working."""
@@ -210,15 +229,21 @@ class Hosting:
     async def run(self) -> None:
         """Work until cancelled. The first worker that fails ends all: a supervisor starts the process again."""
         tasks = [asyncio.create_task(self._host(hosted)) for hosted in self.hosted]
+        looking = asyncio.create_task(keep_looking(self._ends, self._log_ends))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._stopping = True
+            looking.cancel()
             for worker in self._workers.values():
                 worker.stop()
             await asyncio.wait(tasks)
         for task in tasks:
             task.result()
+
+    async def _log_ends(self) -> Positions:
+        assert self.stores.reader is not None
+        return await self.stores.reader.ends()
 
     async def _host(self, hosted: Hosts) -> None:
         """Host processors; again from where their sink stands where that is not as it was left: wiped, say."""
@@ -227,6 +252,7 @@ class Hosting:
             try:
                 await worker.run()
             except SinkMoved as moved:
+                metrics.SINK_MOVED.labels(hosted.name).inc()
                 logger("minitwitter.hosting").warning("starting again from the sink", group=hosted.name, why=str(moved))
             else:
                 return

@@ -16,7 +16,9 @@ from typing import Protocol
 
 from starlette.types import ASGIApp
 
+from events.calls import listen
 from events.log import LogUnavailable
+from runtime import metrics
 from runtime.memory import settle
 from runtime.readiness import Part
 from runtime.serving import Front, Server, free_port
@@ -101,6 +103,7 @@ class Process:
     async def run(self) -> None:
         """Start, work, stop. Raises AddressInUse, RoleEnded, and what the role raises."""
         settings, role = self._settings, self._role
+        listen(metrics.count_call)
         port = free_port(settings.host, settings.port)
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()

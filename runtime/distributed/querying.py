@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from math import inf
 
@@ -153,6 +154,8 @@ class Reading:
         memory = Memory(CassandraHomeTimelines(stores.cassandra, keyspace, clock))
         self.applied.on_outdated = memory.forget
         metrics.CACHES.update(memory.lookups())
+        metrics.LAGS.update({group: partial(self.applied.lag, group) for group in self.applied.positions})
+        metrics.BREAKER.set_function(lambda: float(self._publisher.breaker.is_open))
         self.readers = readers(
             stores.cassandra,
             keyspace,
@@ -217,7 +220,7 @@ class Reading:
                 tokens=tokens,
                 anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=RequestTelemetry(),
-                registry=metrics.REGISTRY,
+                registry=metrics.registry(metrics.QUERY),
                 parts=parts,
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,

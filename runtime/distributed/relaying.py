@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
-from command_api.postgres.connections import open_pool
+from command_api.postgres.connections import open_pool, run
 from command_api.postgres.kept import KeptKeys
+from command_api.postgres.outbox import depth
 from command_api.postgres.relay import Relay
+from events.ids import wall_clock
 from events.kafka.producing import KafkaPublisher
+from events.log import LogUnavailable
+from runtime import metrics
 from runtime.readiness import Part
 from runtime.settings import Settings
 
 from .bare import bare_application
 from .deciding import check_migrated, check_topics, kept_topic, publisher
 from .process import required
+
+COUNT_S = 2.0
+"""Seconds between counts of the rows that wait."""
 
 
 class Relaying:
@@ -42,11 +51,14 @@ class Relaying:
         await check_topics(self._settings)
         self._publisher = publisher(self._settings)
         kept = KeptKeys(self._pool, kept_topic(self._settings, self._publisher))
-        self._relay = Relay(self._url, self._publisher, ahead=kept.publish_of)
+        self._relay = relay = Relay(self._url, self._publisher, ahead=kept.publish_of)
+        breaker = self._publisher.breaker
+        metrics.RELAY_LEADS.set_function(lambda: float(relay.leads))
+        metrics.BREAKER.set_function(lambda: float(breaker.is_open))
 
     def application(self) -> ASGIApp:
         """Health and metrics."""
-        return bare_application(self._settings, self.parts)
+        return bare_application(self._settings, self.parts, metrics.RELAY)
 
     def parts(self) -> Sequence[Part]:
         """It is ready when it runs: waiting to lead is what all but one do."""
@@ -56,7 +68,17 @@ class Relaying:
     async def run(self) -> None:
         """Relay until cancelled."""
         assert self._relay is not None
-        await self._relay.run()
+        await asyncio.gather(self._relay.run(), self._keep_counting())
+
+    async def _keep_counting(self) -> None:
+        """Count what waits, also where another relay leads: the one that leads may be the one that hangs."""
+        while True:
+            with contextlib.suppress(LogUnavailable):  # what was counted last stays; engine errors tell
+                found = await run(self._pool, depth)
+                metrics.OUTBOX_ROWS.set(found.rows)
+                age_ms = 0 if found.oldest is None else max(0, wall_clock() - found.oldest)
+                metrics.OUTBOX_SECONDS.set(age_ms / 1000)
+            await asyncio.sleep(COUNT_S)
 
     async def stop(self) -> None:
         """Let what is on its way arrive."""

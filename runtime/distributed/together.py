@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
+from runtime import metrics
 from runtime.readiness import Part
 from runtime.settings import Settings
 
@@ -33,7 +34,7 @@ class Together:
 
     def application(self) -> ASGIApp:
         """Health and metrics of all."""
-        return bare_application(self._settings, self.parts)
+        return bare_application(self._settings, self.parts, *metrics.TOGETHER)
 
     def parts(self) -> Sequence[Part]:
         """The parts of all."""

@@ -91,7 +91,7 @@ class Composition:
                 tokens=tokens,
                 anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=telemetry,
-                registry=metrics.REGISTRY,
+                registry=metrics.registry(metrics.SERVE),
                 parts=parts,
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,

@@ -144,8 +144,9 @@ class Engine:
 
     def _publish(self) -> None:
         for group in (SERVING, ANALYTICS):
-            metrics.LAG_EVENTS.labels(group).set_function(partial(self.lag.events, group))
-            metrics.LAG_SECONDS.labels(group).set_function(partial(self.lag.seconds, group))
+            metrics.LAGS[group] = partial(self.lag.by_place, group)
+        self.lag.applied_after = lambda group, seconds: metrics.FRESHNESS.labels(group).observe(seconds)
+        metrics.DISK_FREE.set_function(lambda: shutil.disk_usage(self.settings.data).free)
         metrics.WAL_BYTES.labels("log").set_function(lambda: self._checkpoints.wal_bytes)
         metrics.WAL_BYTES.labels("views").set_function(lambda: self.projecting.wal_bytes)
 
@@ -205,9 +206,9 @@ class Engine:
                 applied, moved = now, self.system.timer()
             elif self.system.timer() - moved > LONGEST_STANDSTILL_S:
                 why = self.projecting.detail or "the log of the server says more"
-                yield Failed(f"the read models stand still, {self.lag.events(SERVING)} events behind the log: {why}")
+                yield Failed(f"the read models stand still, {self.lag.of(SERVING).events} events behind the log: {why}")
                 return
-            yield Lagging(max(self.lag.events(group) for group in (SERVING, ANALYTICS)))
+            yield Lagging(max(self.lag.of(group).events for group in (SERVING, ANALYTICS)))
             await asyncio.sleep(_LOOK_S)
         await self.projecting.settled(_LONGEST_SETTLING_S)
 

@@ -1,68 +1,68 @@
-"""How far the read models are behind the log, in events and in seconds."""
+"""How far the read models are behind the log, and how long a commit waited to be applied."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 
-from events.log import Positions, lag
+from events.log import Positions, TopicPartition
+from runtime.lag import BEHIND_S, Behind, Ends, told, total
 
 from .applied import Applied
 
-BEHIND_S = 5.0
-"""A group is behind when it has not applied an event that was appended so long ago."""
-_STAMP_S = 0.05
 _LOOK_S = 0.25
-_MOST_STAMPS = 4000
+_MOST_COMMITS = 10_000
 
 
 class Lag:
-    """Remembers where the log ended at moments 50 ms apart, so that what is not applied has an age."""
+    """Follows the log's ends, and what each group has applied of them. `applied_after` hears of a group and seconds."""
 
     def __init__(self, applied: Applied, ends: Callable[[], Positions], timer: Callable[[], float]) -> None:
         self._applied = applied
         self._ends = ends
         self._timer = timer
-        # What was appended before the process started is as old as the process, at least.
-        self._stamps: deque[tuple[float, Positions]] = deque([(timer(), Positions(ends()))], maxlen=_MOST_STAMPS)
+        self._log = Ends(timer)
+        self._log.note(ends())  # what was appended before the process started is as old as the process, at least
         self._behind: dict[str, tuple[float, bool]] = {}
+        self._commits: dict[str, deque[tuple[float, Positions]]] = {
+            group: deque(maxlen=_MOST_COMMITS) for group in applied.positions
+        }
+        self.applied_after: Callable[[str, float], None] = lambda group, seconds: None
+        applied.on_advance.append(self._advanced)
 
     def appended(self) -> None:
         """Something was appended."""
-        now = self._timer()
-        if self._stamps and now - self._stamps[-1][0] < _STAMP_S:
-            now = self._stamps.pop()[0]
-        self._stamps.append((now, Positions(self._ends())))
+        ends = Positions(self._ends())
+        self._log.note(ends)
+        commit = self._timer(), ends
+        for commits in self._commits.values():
+            commits.append(commit)
 
-    def events(self, group: str) -> int:
-        """Events that a group has not applied."""
-        return lag(self._ends(), self._applied.positions[group])
+    def _advanced(self, group: str, positions: Positions) -> None:
+        commits, now = self._commits[group], self._timer()
+        while commits and positions.covers(commits[0][1]):
+            self.applied_after(group, now - commits.popleft()[0])
+        self._log.forget(self._applied.positions.values())
 
-    def seconds(self, group: str) -> float:
-        """Seconds since the oldest append that a group has not applied, to 50 ms; 0 when it is current."""
-        if not self.events(group):
-            return 0.0
-        now = self._timer()
-        while self._stamps and all(p.covers(self._stamps[0][1]) for p in self._applied.positions.values()):
-            self._stamps.popleft()
-        positions = self._applied.positions[group]
-        oldest = next((at for at, ends in self._stamps if not positions.covers(ends)), now)
-        return now - oldest
+    def by_place(self, group: str) -> Mapping[TopicPartition, Behind]:
+        """How far a group is behind in each partition, in seconds to 50 ms."""
+        self._log.note(self._ends())
+        return self._log.behind(self._applied.positions[group])
+
+    def of(self, group: str) -> Behind:
+        """How far a group is behind in all."""
+        return total(self.by_place(group))
 
     def behind(self, group: str) -> bool:
         """Whether a group is more than BEHIND_S behind the log. Computed a few times a second: every read asks."""
         now = self._timer()
         at, known = self._behind.get(group, (-inf, False))
         if now - at >= _LOOK_S:
-            known = self.seconds(group) > BEHIND_S
+            known = self.of(group).seconds > BEHIND_S
             self._behind[group] = now, known
         return known
 
     def detail(self) -> str:
         """Which groups are behind and how far; empty where none is."""
-        return "; ".join(
-            f"{group} is {self.events(group):,} events and {self.seconds(group):.0f} s behind the log"
-            for group in self._applied.positions
-            if self.seconds(group) > BEHIND_S
-        )
+        return "; ".join(filter(None, (told(group, self.of(group)) for group in self._applied.positions)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from cassandra.policies import (
 )
 from cassandra.protocol import RequestExecutionException as ServerTrouble
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, BoundStatement, PreparedStatement, tuple_factory
+
+from events.calls import called
 
 from ..sink import StoreUnavailable
 from .address import Address
@@ -108,8 +111,10 @@ class CassandraSession:
         """The rows of a query, all of them. Raises StoreUnavailable."""
         statement = (await self.prepared(cql)).bind(parameters)
         answer: asyncio.Future[list[Row]] = self._loop.create_future()
+        started = time.perf_counter()
 
         def done(rows: list[Row] | None, error: Exception | None) -> None:
+            called("cassandra", started, answered=error is None)
             if answer.done():
                 return
             if error is None:
@@ -176,12 +181,15 @@ class CassandraSession:
         finished: asyncio.Future[None] = self._loop.create_future()
         left = 1
         failure: Exception | None = None
+        started = time.perf_counter()
 
         def done(_: list[Row] | None, error: Exception | None) -> None:
             nonlocal left, failure
             left -= 1
             failure = failure or error
             # All are waited for: none may come late and unnoticed, after the caller made up its mind.
+            if left == 0:
+                called("cassandra", started, answered=failure is None)
             if left == 0 and not finished.done():
                 if failure is None:
                     finished.set_result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from events.calls import called
 from events.postgres import migrating
 
 from ..sink import StoreUnavailable
@@ -44,9 +46,12 @@ _SETTINGS = {
 @asynccontextmanager
 async def available() -> AsyncIterator[None]:
     """Errors of a server that is away as StoreUnavailable."""
+    started = time.perf_counter()
     try:
         yield
+        called("postgres", started, answered=True)
     except AWAY as error:
+        called("postgres", started, answered=False)
         told = " ".join(str(error).split()) or type(error).__name__
         raise StoreUnavailable(f"PostgreSQL cannot be used now: {told}") from error
 

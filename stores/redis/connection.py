@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from events.calls import called
 
 from ..sink import StoreUnavailable
 
@@ -41,9 +44,12 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Client:
 @contextmanager
 def answering() -> Iterator[None]:
     """Raises StoreUnavailable instead of the client's errors."""
+    started = time.perf_counter()
     try:
         yield
+        called("redis", started, answered=True)
     except (RedisError, OSError) as error:
+        called("redis", started, answered=False)
         raise StoreUnavailable(f"Redis does not answer as it should: {error}") from error
 
 

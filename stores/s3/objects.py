@@ -6,6 +6,7 @@ Signing needs no call: the region is told, so that the client need not ask for i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from minio.error import MinioException, S3Error
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+from events.calls import called
 from events.ids import Millis
 
 from ..objects import HOUR_MS, Upload, hour_of
@@ -131,10 +133,14 @@ class S3Objects:
         await self._run(work)
 
     async def _run(self, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except (MinioException, HTTPError, OSError) as error:
+            called("s3", started, answered=False)
             raise StoreUnavailable(f"the S3 store: {error}") from error
+        called("s3", started, answered=True)
+        return result
 
     def close(self) -> None:
         """Let the threads go."""

@@ -135,8 +135,10 @@ def test_metrics_tell_of_requests_appends_and_lag(tmp_path):
         for name in (
             "minitwitter_append_seconds_count",
             "minitwitter_commit_commands_bucket",
-            'minitwitter_projector_lag_events{group="serving"}',
-            'minitwitter_projector_lag_seconds{group="analytics"}',
+            'minitwitter_projector_lag_events{group="serving",partition="0",topic="tweets"}',
+            'minitwitter_projector_lag_seconds{group="analytics",partition="0",topic="tweets"}',
             'minitwitter_wal_bytes{database="log"}',
+            'minitwitter_freshness_seconds_count{group="serving"}',
+            "minitwitter_disk_free_bytes",
         ):
             assert name in metrics

@@ -53,18 +53,18 @@ async def test_a_read_that_waited_long_enough_is_told_so():
 async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
     applied, now, ends = Applied(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
-    assert (lag.events(SERVING), lag.seconds(SERVING)) == (0, 0.0)
+    assert lag.of(SERVING) == (0, 0.0)
     for second in range(1, 4):
         now = 100.0 + second
         ends = Positions({TWEETS: second * 10})
         lag.appended()
     now = 105.0
-    assert (lag.events(SERVING), lag.seconds(SERVING)) == (30, 4.0)
+    assert lag.of(SERVING) == (30, 4.0)
     applied.advance(SERVING, Positions({TWEETS: 15}))
-    assert (lag.events(SERVING), lag.seconds(SERVING)) == (15, 3.0)
+    assert lag.of(SERVING) == (15, 3.0)
     applied.advance(SERVING, ends)
-    assert (lag.events(SERVING), lag.seconds(SERVING)) == (0, 0.0)
-    assert lag.seconds(ANALYTICS) == 4.0
+    assert lag.of(SERVING) == (0, 0.0)
+    assert lag.of(ANALYTICS).seconds == 4.0
 
 
 async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_age_too():
@@ -76,14 +76,14 @@ async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_a
     lag.appended()
     applied.advance(SERVING, Positions({TWEETS: 1}))
     now = 108.0
-    assert (lag.events(SERVING), lag.seconds(SERVING)) == (1, 7.0)
+    assert lag.of(SERVING) == (1, 7.0)
 
 
 async def test_what_waited_when_the_process_started_is_as_old_as_the_process():
     applied, now, ends = Applied(), 100.0, Positions({TWEETS: 5})
     lag = Lag(applied, lambda: ends, lambda: now)
     now = 106.0
-    assert lag.seconds(SERVING) == 6.0
+    assert lag.of(SERVING).seconds == 6.0
 
 
 async def test_read_models_that_are_seconds_behind_say_so():
