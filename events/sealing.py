@@ -34,7 +34,9 @@ class KeyUnknown(Exception):
     """No key was ever made for this subject: the key store belongs to another log, or is older than this one."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"no key for {subject}: the key store does not belong to this log; restore the one that does")
+        super().__init__(
+            f"no key for {subject}: restore a key store that has it, or give it up with `minitwitter keys lost`"
+        )
         self.subject = subject
 
 

@@ -114,6 +114,15 @@ async def note_published(connection: Connection, keys: Sequence[KeptKey], positi
     await _reached(connection, positions)
 
 
+async def declare_lost(connection: Connection, subjects: Sequence[str]) -> None:
+    """Note that the keys of subjects that have none are destroyed; the topic is to be told."""
+    await connection.execute(
+        "INSERT INTO subject_keys (subject, master, wrapped)"
+        " SELECT subject, '', NULL FROM unnest(%s::text[]) AS subject ON CONFLICT DO NOTHING",
+        (list(subjects),),
+    )
+
+
 def row_of(key: KeptKey) -> tuple[str, str, bytes | None]:
     """The columns of KEY."""
     return key.subject, key.master, key.wrapped

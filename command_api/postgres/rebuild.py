@@ -21,6 +21,7 @@ from events.topics import TOPICS, Kind
 
 from ..decision_state import DecisionState
 from .connections import Connection, Pool, Statement, available, select
+from .credentials import REVOKED
 from .outbox import count_waiting
 from .rows import STATE_TABLES, PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
@@ -269,13 +270,11 @@ def _ended_again(event: Event) -> Sequence[Statement]:
     """What the end of a session changes beside the decision state."""
     if not isinstance(event, SessionEnded):
         return ()
+    now = int(time.time() * 1000)
     return (
         ("DELETE FROM refresh_tokens WHERE session=%s", (event.session,)),
-        (
-            "INSERT INTO revoked_sessions VALUES (%s, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
-            " ON CONFLICT DO NOTHING",
-            (event.session,),
-        ),
+        ("INSERT INTO revoked_sessions VALUES (%s, %s) ON CONFLICT DO NOTHING", (event.session, now)),
+        ("SELECT pg_notify(%s, %s)", (REVOKED, f"{event.session} {now}")),
     )
 
 

@@ -69,7 +69,13 @@ class TakingBack:
             if not ends.covers(noted):
                 await _publish_all_again(connection)
                 noted = Positions()
-            return await self._take(connection, noted)
+            async with connection.transaction():  # nobody is to see a record that a later one replaces
+                return await self._take(connection, noted)
+
+    async def take_back_from_the_beginning(self) -> Taken:
+        """The same of the whole topic: also what is missing though the database was never restored."""
+        async with self._alone() as connection, connection.transaction():
+            return await self._take(connection, Positions())
 
     async def _take(self, connection: Connection, noted: Positions) -> Taken:
         keys = passwords = 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .accounts import do
-from .options import Config, Data, Port, load, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
+
+if TYPE_CHECKING:
+    from runtime.lost_keys import LostKey
+    from runtime.settings import Settings
 
 app = typer.Typer(help="Keys: what seals personal fields, and what signs access tokens.", no_args_is_help=True)
 
@@ -52,3 +57,75 @@ def rotate_signing(data: Data = None, port: Port = None, config: Config = None) 
     from runtime.control import RotateSigning
 
     run(do(load(data, port, config).settings, RotateSigning()))
+
+
+@app.command("lost")
+def lost(
+    declare: Annotated[
+        bool, typer.Option("--declare", help="Have what these keys sealed count as erased. This cannot be undone.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Find accounts whose key is lost, though the log has events that are sealed with it; --declare gives them up.
+
+    Without --declare nothing is changed, and the exit code is 1 if any key is lost. Where Kafka is set it is the
+    distributed profile: keys that Kafka has are taken back first, and --declare works beside processes that run.
+
+    Example: minitwitter keys lost --data var/data
+    """
+    settings = load(data, None, config).settings
+    with progress(quiet=json) as bars:
+        task = bars.add_task("read", total=None)
+        found = _find(settings, lambda records: bars.advance(task, records))
+    if declare and found:
+        _declare(settings, found)
+    if json:
+        print_json({"lost": found, "declared": declare and bool(found)})
+    else:
+        _print(found, declared=declare)
+    if found and not declare:
+        raise typer.Exit(1)
+
+
+def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:
+    if settings.kafka_url is not None:
+        from runtime.distributed import losing_keys
+
+        return run(losing_keys.find(settings, on_batch))
+    from runtime.embedded import losing_keys as in_directory
+
+    return in_directory.find(settings, on_batch)
+
+
+def _declare(settings: Settings, found: list[LostKey]) -> None:
+    if settings.kafka_url is not None:
+        from runtime.distributed import losing_keys
+
+        run(losing_keys.declare(settings, found))
+        return
+    from runtime.embedded import losing_keys as in_directory
+
+    in_directory.declare(settings, found)
+
+
+def _print(found: list[LostKey], *, declared: bool) -> None:
+    from rich.table import Table
+
+    if not found:
+        print("no key is lost")
+        return
+    table = Table("account", "first event", box=None, pad_edge=False)
+    table.add_column("events", justify="right")
+    for one in found:
+        table.add_row(one.subject, one.first, f"{one.events:,}")
+    events = sum(one.events for one in found)
+    keys = "1 key is" if len(found) == 1 else f"{len(found):,} keys are"
+    what = f"{keys} lost, and {events:,} events cannot be read without."
+    then = (
+        "They count as erased now. Read models may still have what they read of them: run `minitwitter rebuild --all`."
+        if declared
+        else "Nothing was changed. Restore a backup that has them, or give them up with --declare."
+    )
+    print_table(table, what, then)

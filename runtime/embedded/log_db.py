@@ -136,6 +136,12 @@ def open_reader(directory: Path, master_key: Path | None = None) -> SqliteLogRea
     return SqliteLogReader(log_table(connection, sealer))
 
 
+def open_writer(directory: Path) -> apsw.Connection:
+    """log.db, for who owns the directory and changes no events. Raises LogUnavailable where there is none."""
+    _read_only(directory).close()
+    return connect(directory / "log.db", durable=True)
+
+
 def open_records(directory: Path) -> LogTable:
     """The records as they are stored, beside their owner: to be counted, with no key that opens anything."""
     return log_table(_read_only(directory), Sealer(MasterKeys.generate()))

@@ -1,0 +1,85 @@
+"""`minitwitter keys lost` in the distributed profile: keys are taken back first, so that only those are lost that Kafka
+has not either."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from command_api.postgres.connections import Pool, open_pool, run
+from command_api.postgres.kept import KeptRows, declare_lost
+from command_api.postgres.keys import PostgresKeys
+from command_api.postgres.taking_back import TakingBack
+from events.codec import Codec
+from events.kafka.log import KafkaLogReader
+from events.kafka.topics import partitions_of
+from events.log import Positions, TopicPartition
+from events.sealing import Sealer
+from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
+from runtime.settings import Settings
+
+from .deciding import brokers, check_migrated, check_topics, kept_reader, kept_topic, master_keys, publisher
+from .process import required
+
+_AT_ONCE = 5_000
+
+
+async def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:
+    """The subjects whose key is lost. Raises LogUnavailable, NotSetUp."""
+    async with _database(settings) as (pool, keys):
+        await TakingBack(pool, keys, kept_reader(settings)).take_back_from_the_beginning()
+        assert settings.kafka_url is not None
+        codec = Codec(keys.sealer)
+        partitions = partitions_of(SEALED_TOPICS, settings.topic_partitions)
+        reader = KafkaLogReader(brokers(settings.kafka_url), partitions, codec, keys, prefix=settings.topic_prefix)
+        sealed = Sealed(codec)
+        try:
+            positions, ends = Positions(), await reader.ends()
+            while not positions.covers(ends):
+                records = await reader.read_stored(positions, _AT_ONCE)
+                for record in records:
+                    positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                subjects = sealed.add(
+                    Encoded(
+                        f"{record.topic}-{record.partition}@{record.offset}",
+                        record.type,
+                        record.version,
+                        record.value,
+                        record.about.id,
+                    )
+                    for record in records
+                )
+                await keys.fetch(subjects)
+                sealed.forget(subjects - set(keys.sealer.missing(subjects)))
+                keys.sealer.trim()
+                on_batch(len(records))
+        finally:
+            await reader.close()
+        return sealed.lost()
+
+
+async def declare(settings: Settings, lost: list[LostKey]) -> None:
+    """Have the keys count as destroyed, in PostgreSQL and in Kafka's topic. Raises LogUnavailable."""
+    async with _database(settings) as (pool, keys):
+        await run(pool, lambda connection: declare_lost(connection, [one.subject for one in lost]))
+        published = publisher(settings)
+        try:
+            rows = KeptRows(pool, keys, kept_topic(settings, published))
+            while await rows.publish_waiting():
+                pass
+        finally:
+            await published.close()
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[tuple[Pool, PostgresKeys]]:
+    required(settings, "kafka_url", "postgres_url")
+    assert settings.postgres_url is not None
+    pool = open_pool(settings.postgres_url.get_secret_value(), most=4)
+    try:
+        await pool.open()
+        await check_migrated(pool)
+        await check_topics(settings)
+        yield pool, PostgresKeys(pool, Sealer(master_keys(settings)))
+    finally:
+        await pool.close()
