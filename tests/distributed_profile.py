@@ -36,6 +36,7 @@ from stores.cassandra.address import Address
 from stores.cassandra.migrating import migrate
 from stores.cassandra.session import connected
 from stores.postgres.database import Database
+from stores.postgres.pointers import Pointers
 from tests.on_kafka import admin_of, delete_topics, own_prefix
 from tests.on_postgres import a_database, on_another_loop
 
@@ -62,6 +63,7 @@ class Ground:
         url = make_conninfo(self.engines["postgres"], dbname=self.template)
         await migrate_decisions(url)
         await Database(url).migrate()
+        await Pointers(url).migrate()
         await migrate(self.address)
         self._cluster, self._session = connected(self.address)
         self._session.execute(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false", timeout=60)

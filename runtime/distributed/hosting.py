@@ -39,6 +39,7 @@ from . import groups
 from .bare import bare_application
 from .deciding import brokers, check_migrated, check_topics, have_keys, master_keys, publisher
 from .fanning_out import fanning_out
+from .migrating import check_read_models
 from .outdating import outdated
 from .pausing import Pausing, pause_name
 from .places import Places
@@ -78,6 +79,7 @@ class Stores:
         self.places = self.places.pointed(await Pointers(self.postgres_url).read())
         if self.cassandra is None:
             self.cassandra = await CassandraSession.connect(self.places.address)
+        await check_read_models(self.postgres_url, self.places, self.cassandra)
         if self.redis is None:
             self.redis = connect(settings.redis_url.get_secret_value())
         if self.reader is None:

@@ -14,16 +14,18 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cassandra import WriteTimeout
 from cassandra.cluster import Session
 
+from events.log import NotSetUp
+
 from ..sink import StoreUnavailable
 from .address import Address, checked
-from .session import AWAY, connected
+from .session import AWAY, CassandraSession, connected
 
 DIRECTORY = Path(__file__).parent / "migrations"
 LEASE_S = 60
@@ -42,17 +44,17 @@ class Migration(NamedTuple):
     checksum: str
 
 
-class MigrationChanged(Exception):
-    """A migration is not the one that was applied, or the keyspace is of a newer version than this software."""
+class MigrationRefused(NotSetUp):
+    """The keyspace and the files do not fit each other; the message says why, and nothing was changed."""
 
 
 def migrations(directory: Path = DIRECTORY) -> list[Migration]:
-    """The migrations in a directory, NNN_name.cql, in order. Raises ValueError where a number is missing."""
+    """The migrations in a directory, NNN_name.cql, in order. Raises MigrationRefused where a number is missing."""
     found = []
     for place, path in enumerate(sorted(directory.glob("*.cql")), 1):
         number, name = int(path.stem[:3]), path.stem[4:]
         if number != place:
-            raise ValueError(f"migration {place:03} is missing before {path.name}")
+            raise MigrationRefused(f"{path.name} should begin with {place:03}_")
         text = path.read_text()
         statements = tuple(part.strip() for part in _COMMENT.sub("", text).split(";") if part.strip())
         found.append(Migration(number, name, statements, hashlib.sha256(text.encode()).hexdigest()))
@@ -65,13 +67,24 @@ async def migrate(
     """Bring the keyspace of an address up to date; the names of what was applied now.
 
     A new keyspace is kept `replicas` times in the address's datacenter. Raises StoreUnavailable, also where another
-    host holds the lease for longer than `patience_s`, and MigrationChanged.
+    host holds the lease for longer than `patience_s`, and MigrationRefused.
     """
     wanted = list(steps) if steps is not None else migrations()
     try:
         return await asyncio.to_thread(_migrate, address, replicas, wanted, patience_s)
     except AWAY as error:
         raise StoreUnavailable(f"Cassandra: {error}") from error
+
+
+async def pending(session: CassandraSession, keyspace: str, steps: Iterable[Migration] | None = None) -> list[str]:
+    """The names of the migrations that are not applied to a keyspace. Raises MigrationRefused, StoreUnavailable."""
+    wanted = list(steps) if steps is not None else migrations()
+    there = "SELECT table_name FROM system_schema.tables WHERE keyspace_name=? AND table_name='migrations'"
+    applied: dict[int, str] = {}
+    if await session.read(there, (keyspace,)):
+        rows = await session.read(f"SELECT number, checksum FROM {checked(keyspace)}.migrations")
+        applied = {int(number): str(checksum) for number, checksum in rows}
+    return [_name(migration) for migration in _lacking(keyspace, wanted, applied)]
 
 
 async def drop(address: Address) -> None:
@@ -121,22 +134,35 @@ def _make_own_tables(session: Session, keyspace: str) -> None:
 def _apply(session: Session, keyspace: str, wanted: list[Migration], renew: Callable[[], None]) -> list[str]:
     rows = _run(session, f"SELECT number, checksum FROM {keyspace}.migrations")
     applied = {int(number): str(checksum) for number, checksum in rows}
+    done = []
+    for migration in _lacking(keyspace, wanted, applied):
+        for statement in migration.statements:
+            renew()
+            _run(session, _again(statement, keyspace))
+        note = f"INSERT INTO {keyspace}.migrations (number, name, checksum) VALUES (%s, %s, %s)"
+        _run(session, note, (migration.number, migration.name, migration.checksum))
+        done.append(_name(migration))
+    return done
+
+
+def _lacking(keyspace: str, wanted: Sequence[Migration], applied: Mapping[int, str]) -> list[Migration]:
+    """The migrations that are not applied. Raises MigrationRefused."""
     known = {migration.number: migration for migration in wanted}
     for number, checksum in sorted(applied.items()):
         if number not in known:
-            raise MigrationChanged(f"{keyspace} has migration {number:03}, which this version of minitwitter has not")
+            raise MigrationRefused(
+                f"Cassandra's keyspace {keyspace} has migration {number:03}: it is of a newer version of the software"
+            )
         if known[number].checksum != checksum:
-            raise MigrationChanged(f"migration {number:03}_{known[number].name} is not the one that {keyspace} has")
-    done = []
-    for migration in wanted:
-        if migration.number not in applied:
-            for statement in migration.statements:
-                renew()
-                _run(session, _again(statement, keyspace))
-            note = f"INSERT INTO {keyspace}.migrations (number, name, checksum) VALUES (%s, %s, %s)"
-            _run(session, note, (migration.number, migration.name, migration.checksum))
-            done.append(f"{migration.number:03}_{migration.name}")
-    return done
+            raise MigrationRefused(
+                f"{_name(known[number])} was applied to Cassandra's keyspace {keyspace} and has been changed since;"
+                " write a new file instead"
+            )
+    return [migration for migration in wanted if migration.number not in applied]
+
+
+def _name(migration: Migration) -> str:
+    return f"{migration.number:03}_{migration.name}"
 
 
 def _again(statement: str, keyspace: str) -> str:

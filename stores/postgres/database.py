@@ -104,6 +104,11 @@ class Database:
             await connection.execute("SET statement_timeout = 0")
             return await migrating.apply(connection, MIGRATIONS, [f"CREATE SCHEMA IF NOT EXISTS {self.schema}"])
 
+    async def pending(self) -> list[str]:
+        """The files that are not applied to the schema. Raises MigrationRefused, StoreUnavailable."""
+        async with available(), await self.connect() as connection:
+            return await migrating.pending(connection, MIGRATIONS)
+
     async def drop(self) -> None:
         """Delete the generation. Raises StoreUnavailable."""
         async with available(), await self.connect() as connection:

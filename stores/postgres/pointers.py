@@ -36,6 +36,11 @@ class Pointers:
         async with available(), await self._database.connect() as connection:
             return await migrating.apply(connection, MIGRATIONS, [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"])
 
+    async def pending(self) -> list[str]:
+        """The files that are not applied yet. Raises MigrationRefused, StoreUnavailable."""
+        async with available(), await self._database.connect() as connection:
+            return await migrating.pending(connection, MIGRATIONS)
+
     async def read(self) -> dict[str, Pointer]:
         """Those that were ever moved, by store: none where there is no table for them. Raises StoreUnavailable."""
         async with available(), await self._database.connect() as connection:

@@ -13,7 +13,7 @@ import pytest
 from stores.cassandra import migrating
 from stores.cassandra.address import Address
 from stores.cassandra.digest import MODELS, OF_FAN_OUT
-from stores.cassandra.migrating import Migration, MigrationChanged, migrate, migrations
+from stores.cassandra.migrating import Migration, MigrationRefused, migrate, migrations, pending
 from stores.cassandra.session import CassandraSession, connected
 from stores.sink import StoreUnavailable
 from tests.stores.on_cassandra import drop
@@ -61,14 +61,14 @@ async def test_a_migration_that_broke_off_is_made_again(address: Address) -> Non
 
 async def test_a_migration_that_was_changed_after_it_was_applied_is_refused(address: Address) -> None:
     await migrate(address, steps=[ONE])
-    with pytest.raises(MigrationChanged, match="001_one"):
+    with pytest.raises(MigrationRefused, match="001_one"):
         await migrate(address, steps=[ONE._replace(checksum="other"), TWO])
     assert ("second", "a") not in await columns(address)
 
 
 async def test_a_keyspace_of_newer_software_is_left_alone(address: Address) -> None:
     await migrate(address, steps=[ONE, TWO])
-    with pytest.raises(MigrationChanged, match="002"):
+    with pytest.raises(MigrationRefused, match="002"):
         await migrate(address, steps=[ONE])
 
 
@@ -98,5 +98,19 @@ async def test_every_table_of_the_migrations_is_of_a_read_model_or_of_the_sink(a
 def test_a_migration_that_is_missing_is_noticed(tmp_path: Path) -> None:
     for name in ("001_one.cql", "003_three.cql"):
         (tmp_path / name).write_text("CREATE TABLE t (a int PRIMARY KEY);\n")
-    with pytest.raises(ValueError, match="002"):
+    with pytest.raises(MigrationRefused, match="002"):
         migrations(tmp_path)
+
+
+async def test_a_process_can_ask_what_is_not_applied_yet(address: Address) -> None:
+    session = await CassandraSession.connect(address)
+    try:
+        assert await pending(session, address.keyspace, [ONE, TWO]) == ["001_one", "002_two"]
+        await migrate(address, steps=[ONE])
+        assert await pending(session, address.keyspace, [ONE, TWO]) == ["002_two"]
+        with pytest.raises(MigrationRefused, match="001_one"):
+            await pending(session, address.keyspace, [ONE._replace(checksum="other")])
+        with pytest.raises(MigrationRefused, match="has migration 001: it is of a newer version"):
+            await pending(session, address.keyspace, [])
+    finally:
+        await session.close()
