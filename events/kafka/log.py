@@ -22,6 +22,7 @@ from confluent_kafka import TopicPartition as Place
 
 from ..codec import Codec
 from ..event import BY_CLASS
+from ..ids import Millis
 from ..keys import Keys
 from ..log import LogUnavailable, New, Positions, Record, TopicPartition
 from ..publishing import Publisher, outgoing
@@ -185,6 +186,19 @@ class KafkaLogReader:
             if end.offset > 0:
                 ends[place] = end.offset
         return ends
+
+    async def at_time(self, time: Millis) -> Positions:
+        """Where each partition's first record stands that was appended at a time or later. Raises LogUnavailable."""
+        asked = [Place(self._prefix + place.topic, place.partition, time) for place in self.places]
+        try:
+            found = await self._ends(lambda consumer: consumer.offsets_for_times(asked, timeout=self._reply_s))
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not say what stands where: {error.args[0].str()}") from None
+        ends = await self.ends()
+        return Positions(
+            (place, at.offset if at.offset >= 0 else ends.get(place, 0))
+            for place, at in zip(self.places, found, strict=True)
+        )
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait for something past `after`; True when there is. Raises LogUnavailable."""

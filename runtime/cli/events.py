@@ -1,21 +1,20 @@
-"""`minitwitter events`: looking at the log itself, beside a server or without one."""
+"""`minitwitter events`: looking at the log itself, in either profile, beside what runs or without."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from .options import Config, Data, Json, Port, load, print_json, print_table, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
 from .terminal import stop_printing
 
 if TYPE_CHECKING:
     from events.log import LogReader, Positions, Record, TopicPartition
-    from events.sqlite.log import SqliteLogReader
-    from events.sqlite.records import LogTable
+    from runtime.looking import Counted, Looking
     from runtime.settings import Settings
 
 app = typer.Typer(help="Look at the event log.", no_args_is_help=True)
@@ -55,7 +54,7 @@ def tail(
     if start is not None and after is not None:
         raise typer.BadParameter("say either --from or --after")
     wanted = Wanted(_topics(topic), _positions("--from", start, 0), _positions("--after", after, 1), lines, follow)
-    run(_tail(_open(load(data, port, config).settings), wanted, sys.maxsize if limit is None else limit, unseal))
+    run(_tail(load(data, port, config).settings, wanted, sys.maxsize if limit is None else limit, unseal))
 
 
 class Wanted(NamedTuple):
@@ -68,12 +67,17 @@ class Wanted(NamedTuple):
     follow: bool
 
 
-async def _tail(log: SqliteLogReader, wanted: Wanted, left: int, unseal: bool) -> None:
+async def _tail(settings: Settings, wanted: Wanted, left: int, unseal: bool) -> None:
+    async with _looking(settings) as log:
+        await _print_all(log, wanted, left, unseal)
+
+
+async def _print_all(log: Looking, wanted: Wanted, left: int, unseal: bool) -> None:
     from events.log import Positions, positions_after
 
     ends = await log.ends()
     positions = Positions(wanted.start or wanted.after or ())
-    _check(positions, ends, log.table.places)
+    _check(positions, ends, log.places)
     if wanted.last is not None:
         records, positions = await _last(log, wanted.last, positions, ends, wanted.topics)
         left -= _print(records[:left], unseal)
@@ -166,8 +170,7 @@ def show(
 
     Example: minitwitter events show tweets-0@15 --data var/data
     """
-    log = _open(load(data, port, config).settings)
-    record = _find(log, event)
+    record = run(_show(load(data, port, config).settings, event))
     if record is None:
         sys.stderr.write(f"minitwitter: there is no event {event}\n")
         raise typer.Exit(1)
@@ -176,18 +179,22 @@ def show(
     print_json(as_cloud_event(record, unseal=unseal))
 
 
-def _find(log: SqliteLogReader, event: str) -> Record | None:
-    from events.ids import is_id
+async def _show(settings: Settings, event: str) -> Record | None:
+    async with _looking(settings) as log:
+        return await _find(log, event)
+
+
+async def _find(log: Looking, event: str) -> Record | None:
+    from events.ids import EventId, is_id
 
     if is_id(event):
-        return log.table.find(event)
+        return await log.find(EventId(event))
     wanted = _positions("ID", event, 0)
     if wanted is None or len(wanted) != 1:
         raise typer.BadParameter(f"{event!r} is neither an event's id nor one position like tweets-0@15")
     ((place, offset),) = wanted.items()
-    _check(type(wanted)({place: 0}), log.table.ends(), log.table.places)
-    records = log.table.read(place, offset, 1)
-    return records[0] if records and records[0].offset == offset else None
+    _check(type(wanted)({place: 0}), await log.ends(), log.places)
+    return await log.at(place, offset)
 
 
 @app.command()
@@ -198,9 +205,7 @@ def count(
 
     Example: minitwitter events count --data var/data
     """
-    from runtime.embedded.log_db import open_records
-
-    counted = _count(open_records(load(data, port, config).settings.data), _topics(topic))
+    counted = _count(load(data, port, config).settings, _topics(topic), quiet=json)
     if json:
         by_topic: dict[str, dict[str, int]] = {}
         for (name, kind), number in counted.items():
@@ -217,26 +222,29 @@ def count(
     print_table(table)
 
 
-def _count(table: LogTable, topics: list[str] | None) -> Counter[tuple[str, str]]:
-    """Counted where they lie: nothing is opened or decoded, so no key is needed."""
-    from events.sqlite.records import base
+def _count(settings: Settings, topics: list[str] | None, *, quiet: bool) -> Counted:
+    if settings.kafka_url is None:
+        from runtime.embedded.looking import count as count_in_directory
 
-    counted: Counter[tuple[str, str]] = Counter()
-    for place, end in table.ends().items():
-        if topics is None or place.topic in topics:
-            first = base(place)
-            for kind, number in table.connection.execute(
-                "SELECT type, count(*) FROM records WHERE position >= ? AND position < ? GROUP BY type ORDER BY type",
-                (first, first + end),
-            ):
-                counted[place.topic, str(kind)] += int(str(number))
-    return counted
+        return count_in_directory(settings, topics)
+    from runtime.distributed.looking import count as count_in_kafka
+
+    with progress(quiet=quiet) as bars:
+        task = bars.add_task("read", total=None)
+        return run(count_in_kafka(settings, topics, lambda records: bars.advance(task, records)))
 
 
-def _open(settings: Settings) -> SqliteLogReader:
-    from runtime.embedded.log_db import open_reader
+@asynccontextmanager
+async def _looking(settings: Settings) -> AsyncIterator[Looking]:
+    if settings.kafka_url is None:
+        from runtime.embedded.looking import looking as in_directory
 
-    return open_reader(settings.data, settings.master_key_file)
+        yield in_directory(settings)
+        return
+    from runtime.distributed.looking import looking as in_kafka
+
+    async with in_kafka(settings) as log:
+        yield log
 
 
 def _topics(wanted: list[str] | None) -> list[str] | None:
