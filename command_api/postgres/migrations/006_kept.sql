@@ -4,7 +4,8 @@
 ALTER TABLE subject_keys ADD COLUMN published boolean NOT NULL DEFAULT false;
 CREATE INDEX subject_keys_unpublished ON subject_keys (subject) WHERE NOT published;
 
-ALTER TABLE passwords ADD COLUMN changed bigint NOT NULL DEFAULT 0, ADD COLUMN published boolean NOT NULL DEFAULT false;
+ALTER TABLE passwords ADD COLUMN changed bigint NOT NULL DEFAULT 0;
+ALTER TABLE passwords ADD COLUMN published boolean NOT NULL DEFAULT false;
 CREATE INDEX passwords_unpublished ON passwords (account) WHERE NOT published;
 
 -- Whatever stands in that topic before these positions is in the tables.
