@@ -108,4 +108,3 @@ class _NoKeys(Keys):
 
     async def create(self, subject: str) -> None:
         """Nothing is sealed."""
-        raise NotImplementedError
