@@ -21,6 +21,7 @@ from events.entities import Entities
 from events.ids import AccountId, Millis
 from events.tweets import Place
 
+from .dead_letters import Choice, Mended
 from .embedded.rebuilding import Progress
 
 _LONGEST_PATH = 100
@@ -91,7 +92,19 @@ class AwaitCurrent(msgspec.Struct, frozen=True, tag=True):
     """Wait until all read models have applied everything appended so far; Lagging says how far they are."""
 
 
-Request = Import | RebuildModels | Claim | RotateMaster | RotateSigning | AwaitCurrent
+class RetryLetters(msgspec.Struct, frozen=True, tag=True):
+    """Apply dead letters again, of each entity all that it has."""
+
+    choice: Choice
+
+
+class DiscardLetters(msgspec.Struct, frozen=True, tag=True):
+    """Give dead letters up, and apply what was held back behind them."""
+
+    choice: Choice
+
+
+Request = Import | RebuildModels | Claim | RotateMaster | RotateSigning | AwaitCurrent | RetryLetters | DiscardLetters
 
 
 class Imported(msgspec.Struct, frozen=True, tag=True):
@@ -120,13 +133,20 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     detail: str = ""
 
 
+class LettersMended(msgspec.Struct, frozen=True, tag=True):
+    """What came of a retry or a discard."""
+
+    mended: Mended
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """It is not; the reason."""
+    """It is not; the reason, and the exit code of the command that asked."""
 
     reason: str
+    code: int = 1
 
 
-Reply = Imported | Rebuilding | Lagging | Done | Failed
+Reply = Imported | Rebuilding | Lagging | LettersMended | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
@@ -138,7 +158,11 @@ class NoServer(Exception):
 
 
 class ControlFailed(Exception):
-    """The server could not do what it was asked; the message says why."""
+    """The server could not do what it was asked; the message says why, `code` how the command ends."""
+
+    def __init__(self, reason: str, code: int = 1) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def socket_path(directory: Path) -> Path:
@@ -267,7 +291,7 @@ class ControlClient:
             while True:
                 reply = _replies.decode(await _read(self._reader))
                 if isinstance(reply, Failed):
-                    raise ControlFailed(reply.reason)
+                    raise ControlFailed(reply.reason, reply.code)
                 yield reply
                 if isinstance(reply, Done):
                     return

@@ -19,6 +19,13 @@ class Discarded:
         self._places: set[tuple[TopicPartition, int]] = set()
         self._events: set[tuple[str, str]] = set()
 
+    def copy(self) -> Discarded:
+        """The same, to go on from."""
+        other = Discarded()
+        other._places |= self._places
+        other._events |= self._events
+        return other
+
     def __bool__(self) -> bool:
         return bool(self._places)
 
@@ -28,6 +35,10 @@ class Discarded:
         self._places.add((place, offset))
         if event:
             self._events.add((place.topic, event))
+
+    def has(self, place: TopicPartition, offset: int) -> bool:
+        """Whether the record at a place is skipped."""
+        return (place, offset) in self._places
 
     def covers(self, record: Record) -> bool:
         """Whether the record is skipped."""

@@ -48,7 +48,7 @@ At = Callable[[TopicPartition, int], Awaitable[Record | None]]
 
 _AT_ONCE = 200
 """Held-back records that are applied together."""
-_NEVER = 1 << 39
+NEVER = 1 << 39
 """Past every offset that a partition will ever have."""
 
 
@@ -91,9 +91,11 @@ class Group:
     discarded: Discarded = field(default_factory=Discarded)
     clock: Clock = wall_clock
     away: tuple[type[Exception], ...] = ()
+    live: str = ""
+    """The group that this one rebuilds the read models of; itself where that is empty."""
 
     def __post_init__(self) -> None:
-        self.aside = SettingAside(self.name, self.letters, self.discarded, self.clock)
+        self.aside = SettingAside(self.live or self.name, self.letters, self.discarded, self.clock)
         self._in_hand: Record | None = None
         self._sources: list[Record] = []
         self.streams = [make(self.derived.append) for make in self.make_streams]
@@ -189,7 +191,7 @@ class Group:
                 record = record or wanted[0]
                 cause = one_line(error)
                 if self.letters is None:
-                    raise CannotApply(self.name, record, cause) from error
+                    raise CannotApply(self.aside.group, record, cause) from error
                 causes[record.place, record.offset] = cause
             else:
                 self.aside.landed(len(records), letters)
@@ -348,10 +350,10 @@ class Runner:
 
         Else a full partition that has to wait could fill every batch, and the others would never be read.
         """
-        after = Positions((place, _NEVER) for place in await self.log.ends())
+        after = Positions((place, NEVER) for place in await self.log.ends())
         for place, end in until.items():
             position = self.positions.get(place, 0)
-            after[place] = position if position < end else _NEVER
+            after[place] = position if position < end else NEVER
         return after
 
     async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:

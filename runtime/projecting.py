@@ -25,9 +25,10 @@ from events.sealing import KeyUnknown, MasterKeyMissing, MasterKeys, SealBroken,
 from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import UNAVAILABLE, IncompatibleData, connect
 from events.sqlite.log import SqliteLogReader
+from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.log_db import AlreadyOwned, Ownership, log_table
 from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
-from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, Projecting
+from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, LettersLeft, Projecting
 from runtime.embedded.rebuilding import Progress
 from runtime.memory import settle
 from runtime.setting_aside import CannotApply
@@ -45,17 +46,24 @@ LAST_TURNS_S = 2.0
 TAKEOVER_S = 10.0
 """How long to wait for the process of a killed server to notice and stop."""
 FATAL = (CannotApply, CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
-"""What no restart mends; standard error gets one line, and the exit code is 2."""
+"""What no restart mends; the server is told in one line."""
+NOT_DONE = (UnknownModel, AlreadyRebuilding, CannotGoBack, StoreUnavailable, LogUnavailable)
+"""Why a command is not obeyed, besides dead letters that are left."""
+UNFIT, IN_USE = 4, 3
+"""Exit codes, as of the command line: the data has to be mended first; another process has it."""
 
 T = TypeVar("T")
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What the server asks for: a rebuild of some read models, or to read the master key file again."""
+    """What the server asks for: a rebuild of some read models, to read the master key file again, to apply dead letters
+    again, or to drop those that were discarded."""
 
     rebuild: tuple[str, ...] = ()
     back: bool = False
     reload_keys: bool = False
+    retry: Choice | None = None
+    take_discards: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +79,13 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     refused: str = ""
     unavailable: str = ""
     fatal: str = ""
+    code: int = 1
+    """The exit code of whoever asked for what was refused, or waits for what ended."""
+    mended: Mended | None = None
+    letters: dict[str, Waiting] | None = None
+    """Dead letters of the groups that have others than before."""
+    stopped: dict[str, str] | None = None
+    """Groups that set too much aside, all there are, and what to do about them."""
     generations: dict[str, tuple[int, int]] | None = None
     """Generation and version of each read model, as of now on."""
     wal_bytes: int = 0
@@ -107,10 +122,12 @@ class Projector:
         )
         self._projecting.on_advance = self._advanced
         self._projecting.on_progress = self._progressed
+        self._projecting.on_letters = self._tell_letters
         self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
         self._progress_at = 0.0
         self._unavailable = ""
         self._idle = False
+        self._stopped: dict[str, str] = {}
 
     def run(self) -> None:
         """Start, then take turns until standard input ends."""
@@ -180,9 +197,23 @@ class Projector:
             self._say(Report(reloaded=True))
             return
         try:
-            run(self._projecting.rebuild(command.rebuild, back=command.back))
-        except (UnknownModel, AlreadyRebuilding, CannotGoBack) as error:
+            if command.retry is not None:
+                self._say(Report(mended=run(self._projecting.retry(command.retry))))
+            elif command.take_discards:
+                self._say(Report(mended=run(self._projecting.take_discards())))
+            else:
+                run(self._projecting.rebuild(command.rebuild, back=command.back))
+        except LettersLeft as error:
+            self._say(Report(refused=str(error), code=UNFIT))
+        except (*NOT_DONE, *UNAVAILABLE) as error:
             self._say(Report(refused=str(error)))
+
+    def _tell_letters(self, group: str) -> None:
+        stopped = self._projecting.stopped
+        if stopped != self._stopped:
+            self._stopped = dict(stopped)
+            self._say(Report(stopped=self._stopped))
+        self._say(Report(letters={group: self._projecting.waiting(group)}))
 
     def _advanced(self, group: str, positions: Positions, events: int) -> None:
         self._say(Report(group=group, positions=str(positions), events=events, wal_bytes=self._checkpoints.wal_bytes))
@@ -216,7 +247,7 @@ def take_over(directory: Path) -> Ownership:
 
 
 def main() -> None:
-    """Run until standard input ends. Exit code 2 says that a restart would not help."""
+    """Run until standard input ends. Exit code 4 says that a restart would not help."""
     parser = argparse.ArgumentParser(prog="minitwitter-projecting", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--master-key", type=Path, required=True)
@@ -238,9 +269,10 @@ def main() -> None:
     except BrokenPipeError:  # the server is gone
         os._exit(0)
     except FATAL as error:
-        sys.stdout.buffer.write(msgspec.json.encode(Report(fatal=str(error))) + b"\n")
+        code = IN_USE if isinstance(error, AlreadyOwned) else UNFIT
+        sys.stdout.buffer.write(msgspec.json.encode(Report(fatal=str(error), code=code)) + b"\n")
         sys.stdout.buffer.flush()
-        sys.exit(2)
+        sys.exit(code)
     except apsw.Error as error:
         sys.stderr.write(f"views.db: {error}\n")
         raise

@@ -72,13 +72,17 @@ class SettingAside:
     """What one group knows of its dead letters. `letters` is None where nothing may be set aside."""
 
     def __init__(self, group: str, letters: DeadLetters | None, discarded: Discarded, clock: Clock) -> None:
-        self._group = group
+        self.group = group
         self.letters = letters
         self.discarded = discarded
         self._clock = clock
         self._held: dict[Entity, _Held] | None = None
         self._seen = 0
         self._failures: deque[int] = deque()
+        self.failed = 0
+        self.all = 0
+        self.total = 0
+        """Letters that failed, all letters, and those that failed since the start."""
 
     def forget(self) -> None:
         """Ask the store again before the next batch: others may have changed what is there."""
@@ -92,12 +96,13 @@ class SettingAside:
         if self._held is not None:
             return
         held: dict[Entity, _Held] = {}
-        failed = 0
-        for letter in [] if self.letters is None else await all_letters(self.letters):
+        letters = [] if self.letters is None else await all_letters(self.letters)
+        for letter in letters:
             _note(held, letter)
-            failed += bool(letter.cause)
         self._held = held
-        self._failures = deque([self._seen] * failed)
+        self.all = len(letters)
+        self.failed = sum(bool(letter.cause) for letter in letters)
+        self._failures = deque([self._seen] * self.failed)
 
     def held(self, records: Iterable[Record]) -> list[Record]:
         """Those of the records whose entities have letters."""
@@ -141,9 +146,9 @@ class SettingAside:
 
     def _letter(self, record: Record, cause: str) -> DeadLetter:
         if self.letters is None:
-            raise CannotApply(self._group, record, cause)
+            raise CannotApply(self.group, record, cause)
         return DeadLetter(
-            group=self._group,
+            group=self.group,
             place=record.place,
             offset=record.offset,
             key=record.key,
@@ -170,10 +175,13 @@ class SettingAside:
     def landed(self, records: int, letters: Collection[DeadLetter]) -> None:
         """A batch has landed, and letters with it."""
         self._seen += records
+        self.all += len(letters)
         for letter in letters:
             if self._held is not None:
                 _note(self._held, letter)
             if letter.cause:
+                self.failed += 1
+                self.total += 1
                 self._failures.append(self._seen)
 
 

@@ -30,6 +30,8 @@ from runtime.embedded.log_db import open_reader
 from runtime.embedded.models import streams
 from runtime.embedded.processors import ALL_TABLES, GROUPS, STREAMS, Processors
 from runtime.processing import Group, Source
+from stores.dead_letters import DeadLetter, all_letters
+from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 from streams.trends import newest_rankings
 
@@ -56,13 +58,19 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`."""
+    """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`.
+
+    Dead letters were applied neither here nor there; `failed` are records that could be applied once, and cannot now.
+    Both are `group position`.
+    """
 
     same: bool
     events: int
     seconds: float
     positions: dict[str, str]
     findings: tuple[Finding, ...]
+    dead_letters: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
@@ -83,8 +91,10 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
             sealer = reader.table.codec.sealer
             partitions = max(tp.partition for tp in reader.table.places) + 1
             processors = Processors(rebuilt, sealer, partitions)
+            dead_letters = await _skip(processors, reader, live)
             groups = {group: processors.live(group) for group in GROUPS}
             await _apply(reader, groups, positions, advance)
+            failed = await _letters(rebuilt)
             findings = [*_models(live, rebuilt), *_topics(live, rebuilt, reader.table.codec, partitions)]
             rebuilt.connection.close()
             state = _scratch_connection(place / "state.db")
@@ -99,7 +109,22 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
         seconds=round(time.perf_counter() - started, 3),
         positions={group: str(until) for group, until in positions.items()},
         findings=tuple(findings),
+        dead_letters=tuple(f"{letter.group} {letter.position}" for letter in dead_letters),
+        failed=tuple(f"{letter.group} {letter.position}" for letter in failed),
     )
+
+
+async def _skip(processors: Processors, reader: Source, live: Views) -> list[DeadLetter]:
+    """Have the groups skip what the live ones skip: what was discarded, and the dead letters, which are answered."""
+    await processors.discards.read(reader)
+    letters = await _letters(live)
+    for letter in letters:
+        processors.discards.of(letter.group).add(letter.position, letter.event_id)
+    return letters
+
+
+async def _letters(views: Views) -> list[DeadLetter]:
+    return [one for group in GROUPS for one in await all_letters(SqliteDeadLetters(views.connection, group))]
 
 
 @contextmanager

@@ -45,7 +45,21 @@ def options(
 @cache
 def build() -> typer.Typer:
     """The command line with all its commands."""
-    from . import accounts, engines, events, imports, keys, migrate, rebuild, serve, settings, topics, verify, work
+    from . import (
+        accounts,
+        dead_letters,
+        engines,
+        events,
+        imports,
+        keys,
+        migrate,
+        rebuild,
+        serve,
+        settings,
+        topics,
+        verify,
+        work,
+    )
 
     app.command()(serve.serve)
     app.command("settings")(settings.settings)
@@ -54,6 +68,7 @@ def build() -> typer.Typer:
     app.command()(migrate.migrate)
     app.add_typer(imports.app, name="import")
     app.add_typer(events.app, name="events")
+    app.add_typer(dead_letters.app, name="dead-letters")
     app.add_typer(accounts.app, name="accounts")
     app.add_typer(keys.app, name="keys")
     app.add_typer(engines.app, name="engines")

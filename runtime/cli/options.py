@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from runtime.embedded.engine import Engine
     from runtime.importing.batches import Ask
     from runtime.settings import Loaded, Settings
 
@@ -78,8 +79,10 @@ def _code(error: Exception) -> int | None:
     from runtime.verifying import CannotVerify
     from stores.sink import StoreUnavailable
 
+    if isinstance(error, (ControlFailed, ProjectingFailed)):
+        return error.code
     codes: dict[tuple[type[Exception], ...], int] = {
-        (ControlFailed, ProjectingFailed, CannotVerify, EngineError, RoleEnded): 1,
+        (CannotVerify, EngineError, RoleEnded): 1,
         (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
@@ -98,10 +101,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def owner(settings: Settings) -> AsyncIterator[Ask]:
+async def owner(settings: Settings, before: Callable[[Engine], Awaitable[None]] | None = None) -> AsyncIterator[Ask]:
     """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.
 
-    A server that starts or stops just now is waited for; AlreadyOwned where that takes too long.
+    `before` is done with such an engine before it starts. A server that starts or stops just now is waited for;
+    AlreadyOwned where that takes too long.
     """
     from runtime.control import ControlClient, NoServer
     from runtime.embedded.engine import Engine
@@ -127,6 +131,8 @@ async def owner(settings: Settings) -> AsyncIterator[Ask]:
                 raise
             await asyncio.sleep(LOOK_S)
     try:
+        if before is not None:
+            await before(engine)
         await engine.start()
         await engine.ready()
         yield engine.handle

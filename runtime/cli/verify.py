@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from runtime.verifying import Verdict
 
 
+_SHOWN = 5
+
+
 def verify(data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
     """Derive every read model, derived topic and the decision state again from the log, and compare with the live ones.
 
     Runs beside a server or without one; takes about as much room in the data directory as the read models, for a
     while. Where Kafka is set it is the distributed profile, and the room is in its stores. Exit code 1 if anything
-    differs.
+    differs, or if there are dead letters.
 
     Example: minitwitter verify --data var/data
     """
@@ -33,7 +36,7 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
         print_json(verdict)
     else:
         _print(verdict)
-    if not verdict.same:
+    if not verdict.same or verdict.dead_letters or verdict.failed:
         raise typer.Exit(1)
 
 
@@ -58,4 +61,14 @@ def _print(verdict: Verdict) -> None:
         table.add_row(one.kind, one.name, f"{one.live:,}", f"{one.rebuilt:,}", same, f"{one.seconds * 1000:.0f}")
     differ = sum(not one.same for one in verdict.findings)
     result = "all the same" if verdict.same else f"{differ} DIFFERENT"
-    print_table(table, f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}")
+    lines = [f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}"]
+    if verdict.dead_letters:
+        lines.append(_some("dead letters, applied neither here nor there", verdict.dead_letters))
+    if verdict.failed:
+        lines.append(_some("records that can be applied no more", verdict.failed))
+    print_table(table, *lines)
+
+
+def _some(what: str, positions: tuple[str, ...]) -> str:
+    more = f" and {len(positions) - _SHOWN:,} more" if len(positions) > _SHOWN else ""
+    return f"{len(positions):,} {what}: {', '.join(positions[:_SHOWN])}{more}"

@@ -24,17 +24,21 @@ from runtime import metrics
 from runtime.control import (
     AwaitCurrent,
     Claim,
+    DiscardLetters,
     Done,
     Failed,
     Import,
     Lagging,
+    LettersMended,
     Rebuilding,
     RebuildModels,
     Reply,
     Request,
+    RetryLetters,
     RotateMaster,
     RotateSigning,
 )
+from runtime.projecting import UNFIT
 from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
@@ -42,6 +46,7 @@ from stores.sink import StoreUnavailable
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING
+from .dead_letters import NothingToDiscard, discard
 from .housekeeping import keep_tidy
 from .importing import Importer
 from .lag import Lag
@@ -78,6 +83,7 @@ class Engine:
         self._importer = Importer(self.system.commands, requests, self.system.timer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rotation = asyncio.Lock()
+        self._mending = asyncio.Lock()
 
     def _arguments(self) -> list[str]:
         settings = self.settings
@@ -154,10 +160,17 @@ class Engine:
         """What /readyz tells of: the log, and what advances the read models."""
         free = shutil.disk_usage(self.settings.data).free
         full = f"{free >> 10} KiB are free on the disk of {self.settings.data}" if free < LEAST_FREE else ""
-        return [Part.of("log", down=full), self._read_models()]
+        return [Part.of("log", down=full), self._read_models(), self._dead_letters()]
+
+    def _dead_letters(self) -> Part:
+        sentences = (waiting.sentence(group) for group, waiting in self.projecting.letters.items())
+        return Part.of("dead letters", degraded="; ".join(filter(None, sentences)))
 
     def _read_models(self) -> Part:
         detail = self.projecting.detail
+        stopped = "; ".join(self.projecting.stopped.values())
+        if stopped and not detail:
+            return Part.of("read models", degraded=stopped)
         if not detail:
             return Part.of("read models", degraded=self.lag.detail())
         if self.projecting.serves:
@@ -177,6 +190,8 @@ class Engine:
             case AwaitCurrent():
                 async for reply in self._await_current():
                     yield reply
+            case RetryLetters() | DiscardLetters():
+                yield await self._mend(request)
             case Claim():
                 yield await self._claim(request)
             case RotateMaster():
@@ -193,14 +208,31 @@ class Engine:
             async with contextlib.aclosing(self.projecting.rebuild(models, request.back)) as steps:
                 async for progress in steps:
                     yield Rebuilding(progress)
-        except (UnknownModel, ProjectingFailed) as error:
+        except UnknownModel as error:
             yield Failed(str(error))
+        except ProjectingFailed as error:
+            yield Failed(str(error), error.code)
+
+    async def _mend(self, request: RetryLetters | DiscardLetters) -> Reply:
+        async with self._mending:
+            try:
+                if isinstance(request, RetryLetters):
+                    return LettersMended(await self.projecting.retry(request.choice))
+                await discard(self.system, request.choice)
+                return LettersMended(await self.projecting.take_discards())
+            except (NothingToDiscard, ValueError, LogUnavailable) as error:
+                return Failed(str(error))
+            except ProjectingFailed as error:
+                return Failed(str(error), error.code)
 
     async def _await_current(self) -> AsyncIterator[Reply]:
         ends = self.system.log_db.writer.ends()
         positions = self.system.applied.positions
         applied, moved = -1, self.system.timer()
         while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
+            if self.projecting.stopped:
+                yield Failed("; ".join(self.projecting.stopped.values()), UNFIT)
+                return
             now = sum(sum(positions[group].values()) for group in (SERVING, ANALYTICS))
             if now != applied:
                 applied, moved = now, self.system.timer()

@@ -55,6 +55,24 @@ class Generations:
                 self.views.drop(model, generation)
         self._drop_unused_consumers()
 
+    def drop_kept(self, models: Iterable[str]) -> None:
+        """Drop the generations kept of these models: they lack what was applied since out of order."""
+        for model in models:
+            kept = self.kept(model)
+            if kept is not None:
+                self.views.drop(model, kept.generation)
+                self._connection.execute("DELETE FROM kept_generations WHERE model=?", (model,))
+        self._drop_unused_consumers()
+
+    def give_up(self, generations: Mapping[str, int], consumers: str) -> None:
+        """Drop what a rebuild made that came to no end. A kept generation that it brought further stays kept."""
+        for model, generation in generations.items():
+            kept = self.kept(model)
+            if kept is None or kept.generation != generation:
+                self.views.drop(model, generation)
+        self._building.discard(consumers)
+        self._drop_unused_consumers()
+
     def begin(self, models: Iterable[str]) -> tuple[dict[str, int], str]:
         """Empty tables of a new generation of each model, and the name of the consumers that fill them.
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import apsw
+
 from events.codec import Codec
+from events.ids import Clock, wall_clock
 from events.sealing import Sealer
+from events.sqlite.connection import UNAVAILABLE
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.log import LogInserter
 from events.sqlite.records import LogTable, create_topics
 from events.topics import DERIVED
 from projectors.projector import Projector
+from runtime.discards import Discarded, Discards
 from runtime.processing import Group
+from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
 from .applied import ANALYTICS as ANALYTICS_GROUP
@@ -21,6 +27,10 @@ from .models import ANALYTICS, ANALYTICS_STREAMS, SERVING, SERVING_STREAMS, Deri
 GROUPS: dict[str, tuple[Model, ...]] = {SERVING_GROUP: SERVING, ANALYTICS_GROUP: ANALYTICS}
 STREAMS: dict[str, tuple[Derivation, ...]] = {SERVING_GROUP: SERVING_STREAMS, ANALYTICS_GROUP: ANALYTICS_STREAMS}
 ALL_TABLES = tuple(model.tables for models in GROUPS.values() for model in models)
+
+
+NO_RECORDS_DOING = (*UNAVAILABLE, apsw.CorruptError, apsw.NotADBError)
+"""What a handler raises when the disk refuses or views.db is damaged."""
 
 
 class UnknownModel(Exception):
@@ -41,8 +51,10 @@ def group_of(model: str) -> str:
 class Processors:
     """Puts groups together on one views.db. `sealer` is for the codec of derived topics, which seal nothing."""
 
-    def __init__(self, views: Views, sealer: Sealer, partitions: int) -> None:
+    def __init__(self, views: Views, sealer: Sealer, partitions: int, clock: Clock = wall_clock) -> None:
         self.views = views
+        self.discards = Discards()
+        self._clock = clock
         connection = views.connection
         with connection:
             create_topics(connection, DERIVED, partitions)
@@ -57,10 +69,24 @@ class Processors:
             streams(STREAMS[group], self.views.connection, names),
             SqliteSink(self.views, group),
             keep=self._derived.insert,
+            letters=self.letters(group),
+            discarded=self.discards.of(group),
+            clock=self._clock,
+            away=NO_RECORDS_DOING,
         )
 
-    def rebuilt(self, group: str, generations: Mapping[str, int], consumers: str) -> Group:
-        """Only what fills these read models, on these generations; what it derives is handed on and not kept."""
+    def letters(self, group: str) -> SqliteDeadLetters:
+        """What a group has set aside."""
+        return SqliteDeadLetters(self.views.connection, group)
+
+    def rebuilt(
+        self, group: str, generations: Mapping[str, int], consumers: str, skipped: Discarded | None = None
+    ) -> Group:
+        """Only what fills these read models, on these generations; what it derives is handed on and not kept.
+
+        It sets nothing aside: it stops at what it cannot apply, unless that is `skipped`; discards are where none is
+        given.
+        """
         names = self.views.names(generations)
         chosen = projectors(_only(GROUPS[group], generations), self.views.connection, names)
         return Group(
@@ -68,6 +94,9 @@ class Processors:
             chosen,
             streams(_needed(STREAMS[group], generations, chosen), self.views.connection, names),
             SqliteSink(self.views, consumers),
+            discarded=self.discards.of(group) if skipped is None else skipped,
+            away=NO_RECORDS_DOING,
+            live=group,
         )
 
 

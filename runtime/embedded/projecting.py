@@ -9,8 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator
 
-from events.log import Positions
-from runtime.processing import Runner, Source
+from events.log import Positions, Record, TopicPartition
+from runtime.dead_letters import Choice, Mended, Waiting
+from runtime.processing import NEVER, Runner, Source
+from runtime.setting_aside import CannotApply, TooManyDeadLetters
+from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.views import Views
 
 from .applied import ANALYTICS, SERVING
@@ -40,6 +43,16 @@ class CannotGoBack(Exception):
     """No generation is kept that this software could go on with."""
 
 
+class LettersLeft(Exception):
+    """A group has dead letters, so none of its read models is rebuilt: it would have what the others lack."""
+
+    def __init__(self, letter: DeadLetter, number: int) -> None:
+        super().__init__(
+            f"{letter.position} ({letter.type}) is a dead letter of {letter.group}, one of {number:,}: {letter.cause};"
+            f" retry or discard them first: `minitwitter dead-letters list --group {letter.group}`"
+        )
+
+
 class Pace:
     """How many events fit into a turn of a given length, learned from the turns so far."""
 
@@ -59,7 +72,8 @@ class Pace:
 class Projecting:
     """The processors of one views.db, which has no other writer.
 
-    `on_advance(group, positions, events)` is called when a batch has landed, `on_progress` as a rebuild goes on.
+    `on_advance(group, positions, events)` is called when a batch has landed, `on_progress` as a rebuild goes on,
+    `on_letters(group)` when a group has other dead letters than before, or has stopped.
     """
 
     def __init__(
@@ -75,6 +89,10 @@ class Projecting:
         self.views = views
         self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
         self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.on_letters: Callable[[str], None] = lambda group: None
+        self.stopped: dict[str, str] = {}
+        """Groups that set too much aside, and what to do about it; until they are mended they are not advanced."""
+        self._waiting: dict[str, Waiting] = {}
         self.behind = False
         """Whether the last turn left something that was there when it began, so that the next one cannot wait."""
         self._processors = processors
@@ -90,6 +108,7 @@ class Projecting:
         self._rebuilds: list[tuple[str, Rebuild, Pace]] = []
         self._comparing: list[tuple[Rebuild, Generator[None, None, tuple[Compared, ...]]]] = []
         self._pace = Pace()
+        self._started = False
 
     @property
     def rebuilding(self) -> bool:
@@ -104,14 +123,19 @@ class Projecting:
         """Open where the last process stopped, and rebuild first what an older version of the software made."""
         with self.views.connection:
             self._generations.drop_unfinished()
+        await self._processors.discards.read(self._log)
         for group in GROUPS:
             self._runners[group] = await self._live(group)
         outdated = self.views.outdated()
         kept = [model for model in outdated if self._kept_version(model) == self.views.models[model].version]
-        await self.rebuild(kept, back=True)
-        await self.rebuild([model for model in outdated if model not in kept])
+        await self._rebuild(kept, back=True, skip_letters=True)
+        await self._rebuild([model for model in outdated if model not in kept], back=False, skip_letters=True)
         while self.rebuilding:
             await self._rebuild_turn(self._turn_s * _RELAXED)
+        self._started = True
+        for group in GROUPS:
+            await self._drop_discarded(group)
+            self._tell_letters(group)
 
     async def turn(self) -> bool:
         """One short turn of each that has something to do; whether there was anything to do."""
@@ -145,8 +169,13 @@ class Projecting:
     async def rebuild(self, models: Collection[str], *, back: bool = False) -> None:
         """Begin to build new generations of `models`, or, going `back`, to bring the kept ones up to the live ones.
 
-        Raises UnknownModel, AlreadyRebuilding, CannotGoBack.
+        Raises UnknownModel, AlreadyRebuilding, CannotGoBack, LettersLeft.
         """
+        await self._rebuild(models, back=back, skip_letters=False)
+
+    async def _rebuild(self, models: Collection[str], *, back: bool, skip_letters: bool) -> None:
+        """The same. At the start letters are skipped, as in the read models that are not rebuilt: nobody has had a
+        chance to retry them with this version of the software."""
         by_group: dict[str, list[str]] = {}
         for model in models:
             by_group.setdefault(group_of(model), []).append(model)
@@ -154,9 +183,17 @@ class Projecting:
                 raise AlreadyRebuilding(model)
             if back:
                 self._check_kept(model)
+        if not skip_letters:
+            for group in by_group:
+                await self._check_letters(group)
         for group, chosen in by_group.items():
             for part in [[model] for model in chosen] if back else [chosen]:
-                await self._begin(group, part, back)
+                await self._begin(group, part, back, skip_letters)
+
+    async def _check_letters(self, group: str) -> None:
+        letters = await all_letters(self._processors.letters(group))
+        if letters:
+            raise LettersLeft(next((letter for letter in letters if letter.cause), letters[0]), len(letters))
 
     def _kept_version(self, model: str) -> int | None:
         kept = self._generations.kept(model)
@@ -172,7 +209,7 @@ class Projecting:
                 f" version {wanted}; start the software of that time, which will take it up"
             )
 
-    async def _begin(self, group: str, models: list[str], back: bool) -> None:
+    async def _begin(self, group: str, models: list[str], back: bool, skip_letters: bool) -> None:
         with self.views.connection:
             outdated = self.views.outdated()
             replaces = {m: self.views.generation(m) for m in models if m not in outdated}
@@ -181,15 +218,22 @@ class Projecting:
                 generations = {models[0]: generation}
             else:
                 generations, consumers = self._generations.begin(models)
-        rebuild = Rebuild(
-            self.views, self._log, self._processors.rebuilt(group, generations, consumers), generations, replaces
-        )
+        skipped = self._processors.discards.of(group)
+        if skip_letters:
+            skipped = skipped.copy()
+            for letter in await all_letters(self._processors.letters(group)):
+                skipped.add(letter.position, letter.event_id)
+        rebuilt = self._processors.rebuilt(group, generations, consumers, skipped)
+        rebuild = Rebuild(self.views, self._log, rebuilt, generations, replaces)
         await rebuild.start()
         self._rebuilds.append((group, rebuild, Pace()))
 
     async def _live(self, group: str) -> Runner:
         runner = Runner(self._processors.live(group), self._log)
         await runner.start()
+        await runner.group.aside.load()
+        if group in self._runners:
+            runner.group.aside.total = self._runners[group].group.aside.total
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
@@ -199,7 +243,15 @@ class Projecting:
         """
         runner = self._runners[group]
         runner.limit = limit
-        events = await runner.turn()
+        if group in self.stopped:
+            return 0
+        try:
+            events = await runner.turn()
+        except TooManyDeadLetters as error:
+            self.stopped[group] = str(error)
+            self._tell_letters(group)
+            return 0
+        self._tell_letters(group)
         if events:
             self.on_advance(group, runner.positions, events)
         now = self._timer()
@@ -210,7 +262,80 @@ class Projecting:
                 return max(1, events)
         return events
 
+    # Dead letters
+
+    def waiting(self, group: str) -> Waiting:
+        """How many dead letters a group has."""
+        aside = self._runners[group].group.aside
+        return Waiting(aside.failed, aside.all, aside.total)
+
+    def _tell_letters(self, group: str) -> None:
+        now = self.waiting(group)
+        if now != self._waiting.get(group, Waiting()) or group in self.stopped:
+            self._waiting[group] = now
+            self.on_letters(group)
+
+    async def retry(self, choice: Choice) -> Mended:
+        """Apply the chosen dead letters again. Raises StoreUnavailable, LogUnavailable."""
+        applied = left = 0
+        for group, runner in self._runners.items():
+            chosen = choice.of(await all_letters(self._processors.letters(group)))
+            if chosen:
+                retried = await runner.group.retry(chosen, self._at)
+                applied, left = applied + retried.applied, left + retried.left
+                self._mended(group, retried.applied)
+        return Mended(applied=applied, left=left)
+
+    async def take_discards(self) -> Mended:
+        """Drop the letters that the log says are discarded. Raises StoreUnavailable, LogUnavailable."""
+        await self._processors.discards.read(self._log)
+        done = [await self._drop_discarded(group) for group in self._runners]
+        return Mended(*(sum(numbers) for numbers in zip(*done, strict=True)))
+
+    async def _drop_discarded(self, group: str) -> tuple[int, int, int]:
+        discarded = self._processors.discards.of(group)
+        letters = await all_letters(self._processors.letters(group))
+        chosen = [letter for letter in letters if discarded.has(letter.place, letter.offset)]
+        if not chosen:
+            return 0, 0, 0
+        dropped = await self._runners[group].group.discard(chosen, self._at)
+        self._mended(group, dropped.applied)
+        return dropped.applied, len(chosen), dropped.left
+
+    def _mended(self, group: str, applied: int) -> None:
+        """It goes on. Generations kept for going back do not have what was applied now."""
+        if applied:
+            with self.views.connection:
+                self._generations.drop_kept(model.tables.model for model in GROUPS[group])
+        self.stopped.pop(group, None)
+        self._waiting.pop(group, None)
+        self.on_letters(group)
+
+    async def _at(self, place: TopicPartition, offset: int) -> Record | None:
+        """The record at a position."""
+        after = Positions(dict.fromkeys(await self._log.ends(), NEVER))
+        if place not in after:
+            return None
+        after[place] = offset
+        return next(iter(await self._log.read(after, 1, (place.topic,))), None)
+
+    # Rebuilds
+
     async def _rebuild_turn(self, seconds: float) -> None:
+        """A turn of the rebuild that is under way. One that cannot go on ends, and nothing else does."""
+        try:
+            await self._rebuild_step(seconds)
+        except (CannotApply, LettersLeft) as error:
+            if not self._rebuilds:
+                raise
+            _, rebuild, _ = self._rebuilds.pop(0)
+            with self.views.connection:
+                self._generations.give_up(rebuild.generations, rebuild.consumers)
+            self.on_progress(rebuild.progress("failed", detail=str(error)))
+            if not self._started:
+                raise
+
+    async def _rebuild_step(self, seconds: float) -> None:
         if self._comparing:
             self._compare_turn(seconds)
             return
@@ -224,6 +349,8 @@ class Projecting:
         if not current or await live.group.settle():
             self.on_progress(rebuild.progress("building"))
             return
+        if self._started:
+            await self._check_letters(group)
         self._rebuilds.pop(0)
         rebuild.switch(self._generations, group)
         self._runners[group] = await self._live(group)

@@ -14,7 +14,8 @@ import msgspec
 import runtime
 from events.log import Positions
 from runtime import metrics
-from runtime.projecting import Command, Report
+from runtime.dead_letters import Choice, Mended, Waiting
+from runtime.projecting import UNFIT, Command, Report
 from runtime.telemetry import logger
 
 from .applied import Applied
@@ -26,7 +27,14 @@ _STEADY_S = 30.0
 
 
 class ProjectingFailed(Exception):
-    """The projecting process cannot run, and starting it again would not help; the message says why."""
+    """The projecting process cannot run, or not do what it was asked; the message says why.
+
+    `code` is the exit code of the command that asked.
+    """
+
+    def __init__(self, reason: str, code: int = 1) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class ProjectingProcess:
@@ -48,6 +56,10 @@ class ProjectingProcess:
         self.generations: dict[str, tuple[int, int]] = {}
         self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None
         self.wal_bytes = 0
+        self.letters: dict[str, Waiting] = {}
+        """Dead letters of each group that has had any."""
+        self.stopped: dict[str, str] = {}
+        """Groups that set too much aside, and what to do about them."""
         self._idle = asyncio.Event()
 
     @property
@@ -91,13 +103,33 @@ class ProjectingProcess:
             self._write(msgspec.json.encode(Command(tuple(models), back)) + b"\n")
             while waiting:
                 report = await reports.get()
-                if report.refused or report.fatal:
-                    raise ProjectingFailed(report.refused or report.fatal)
+                _check(report)
                 progress = report.progress
                 if progress is not None and waiting.intersection(progress.models):
+                    if progress.state == "failed":
+                        raise ProjectingFailed(progress.detail, UNFIT)
                     yield progress
                     if progress.state == "done":
                         waiting.difference_update(progress.models)
+        finally:
+            self._listeners.remove(reports)
+
+    async def retry(self, choice: Choice) -> Mended:
+        """Have dead letters applied again. Raises ProjectingFailed."""
+        return await self._mended(Command(retry=choice))
+
+    async def take_discards(self) -> Mended:
+        """Have the dead letters dropped that the log says are discarded. Raises ProjectingFailed."""
+        return await self._mended(Command(take_discards=True))
+
+    async def _mended(self, command: Command) -> Mended:
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._listeners.append(reports)
+        try:
+            self._write(msgspec.json.encode(command) + b"\n")
+            while (report := await reports.get()).mended is None:
+                _check(report)
+            return report.mended
         finally:
             self._listeners.remove(reports)
 
@@ -108,8 +140,7 @@ class ProjectingProcess:
         try:
             self._write(msgspec.json.encode(Command(reload_keys=True)) + b"\n")
             while not (report := await reports.get()).reloaded:
-                if report.fatal:
-                    raise ProjectingFailed(report.fatal)
+                _check(report)
         finally:
             self._listeners.remove(reports)
 
@@ -158,12 +189,12 @@ class ProjectingProcess:
             if self._stopping:
                 return
             self.detail = fatal or f"the projecting process ended with {code}; it is being started again"
-            self._tell(Report(fatal=self.detail))
+            self._tell(Report(fatal=self.detail, code=code if fatal else 1))
             self._log.error("the projecting process ended", code=code, detail=fatal)
             if fatal:
                 self._ended = True
                 if not self._ready.done():
-                    self._ready.set_exception(ProjectingFailed(fatal))
+                    self._ready.set_exception(ProjectingFailed(fatal, code))
                 return
             if asyncio.get_running_loop().time() - started > _STEADY_S:
                 pause = 0.1
@@ -201,15 +232,30 @@ class ProjectingProcess:
             self._rebuild_progress(report.progress)
         if report.idle:
             self._idle.set()
+        if report.letters is not None:
+            self._take_letters(report.letters)
+        if report.stopped is not None:
+            self.stopped = report.stopped
+            for sentence in self.stopped.values():
+                self._log.error("read models are not advanced", detail=sentence)
         if not report.group:
             self._tell(report)
+
+    def _take_letters(self, letters: dict[str, Waiting]) -> None:
+        for group, waiting in letters.items():
+            before = self.letters.get(group, Waiting())
+            metrics.DEAD_LETTERS.labels(group).set(waiting.failed)
+            metrics.SET_ASIDE.labels(group).inc(max(0, waiting.total - before.total))
+            if waiting.failed > before.failed:
+                self._log.error("a record was set aside", detail=waiting.sentence(group))
+        self.letters |= letters
 
     def _rebuild_progress(self, progress: Progress) -> None:
         share = progress.done / progress.total if progress.total else 1.0
         if not self._ready.done():
             self.detail = f"{', '.join(progress.models)} brought up to date: {share:.0%}"
         for model in progress.models:
-            if progress.state == "done":
+            if progress.state in ("done", "failed"):
                 with contextlib.suppress(KeyError):
                     metrics.REBUILD_PROGRESS.remove(model)
             else:
@@ -218,3 +264,9 @@ class ProjectingProcess:
     def _tell(self, report: Report) -> None:
         for listener in self._listeners:
             listener.put_nowait(report)
+
+
+def _check(report: Report) -> None:
+    """Raise ProjectingFailed where it says that something was refused, or has ended."""
+    if report.refused or report.fatal:
+        raise ProjectingFailed(report.refused or report.fatal, report.code)

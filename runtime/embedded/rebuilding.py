@@ -50,9 +50,14 @@ class Rebuild:
         self.models = tuple(generations)
         self._views = views
         self._runner = Runner(group, log)
-        self._generations = generations
+        self.generations = generations
         self._replaces = replaces
         self._total = 0
+
+    @property
+    def consumers(self) -> str:
+        """Whose positions it has."""
+        return self._runner.group.name
 
     async def start(self) -> None:
         """Go on from where its consumers stand: at zero, unless it goes back to a kept generation."""
@@ -69,7 +74,7 @@ class Rebuild:
     def switch(self, generations: Generations, live: str) -> None:
         """Make what was built current, in one transaction."""
         with self._views.connection:
-            generations.switch(self._generations, self._runner.group.name, live)
+            generations.switch(self.generations, self._runner.group.name, live)
 
     def compare(self) -> Generator[None, None, tuple[Compared, ...]]:
         """Compare with what was replaced, as of the first step, a few ms a step."""
@@ -79,7 +84,7 @@ class Rebuild:
             snapshot.generations()  # the snapshot is taken by the first read
             yield
             compared = []
-            for model, generation in self._generations.items():
+            for model, generation in self.generations.items():
                 version = snapshot.models[model].version
                 rows, digest = yield from snapshot.digest_steps(model, generation)
                 same = None

@@ -27,7 +27,7 @@ UNHANDLED = {
 }
 """Events that are kept for people to read, or for what comes: each with its reason."""
 
-UNPRODUCED: dict[str, str] = {"DeadLetterDiscarded": "the command that appends it comes next"}
+UNPRODUCED: dict[str, str] = {}
 """Events that no code appends: each with its reason."""
 
 

@@ -1,0 +1,231 @@
+"""`minitwitter dead-letters`: what the read models could not apply, and mending it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Config, Data, Json, Port, load, owner, print_json, print_table, run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runtime.control import Reply
+    from runtime.dead_letters import Choice, Mended
+    from runtime.embedded.engine import Engine
+    from runtime.settings import Settings
+    from stores.dead_letters import DeadLetter
+
+app = typer.Typer(help="Look at dead letters and mend them.", no_args_is_help=True)
+
+Group = Annotated[str, typer.Option("--group", help="Only of this group of processors.", metavar="GROUP")]
+Position = Annotated[
+    str | None,
+    typer.Argument(help="Where the record stands, as tweets-0@42.", metavar="[POSITION]", show_default=False),
+]
+Entity = Annotated[str | None, typer.Option("--entity", help="All of an entity, as tweets/KEY.", metavar="TOPIC/KEY")]
+Every = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+@app.command("list")
+def list_(group: Group = "", data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
+    """List dead letters: records that could not be applied, and those held back behind them.
+
+    Exit code 1 if there are any.
+
+    Example: minitwitter dead-letters list --data var/data
+    """
+    from runtime.dead_letters import Choice
+
+    letters = Choice(group).of(run(_letters(load(data, port, config).settings)))
+    if json:
+        print_json([_plain(letter) for letter in letters])
+    else:
+        _print(letters)
+    if letters:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    position: Annotated[str, typer.Argument(help="Where the record stands, as tweets-0@42.", metavar="POSITION")],
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+) -> None:
+    """Print a dead letter of each group that has one at a position. `minitwitter events show` prints the record itself.
+
+    Example: minitwitter dead-letters show tweets-0@42 --data var/data
+    """
+    from runtime.dead_letters import Choice
+
+    letters = Choice(position=_checked(position)).of(run(_letters(load(data, port, config).settings)))
+    if not letters:
+        sys.stderr.write(f"minitwitter: there is no dead letter {position}\n")
+        raise typer.Exit(1)
+    print_json([_plain(letter) for letter in letters])
+
+
+@app.command()
+def retry(
+    position: Position = None,
+    entity: Entity = None,
+    every: Every = False,
+    group: Group = "",
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Apply dead letters again, once what was wrong is mended; of each entity all that it has, in order.
+
+    Exit code 1 if some are left.
+
+    Example: minitwitter dead-letters retry tweets-0@42 --data var/data
+    """
+    mended = run(_retry(load(data, port, config).settings, _choice(position, entity, every, group)))
+    _report(mended, f"{mended.applied:,} records were applied", json)
+
+
+@app.command()
+def discard(
+    position: Position = None,
+    entity: Entity = None,
+    every: Every = False,
+    group: Group = "",
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Give dead letters up for good, and apply what was held back behind them. Rebuilds and verify skip them as well.
+
+    The record stays in the log. With --group also a record at which a rebuild stops. Exit code 1 if some are left.
+
+    Example: minitwitter dead-letters discard tweets-0@42 --data var/data
+    """
+    mended = run(_discard(load(data, port, config).settings, _choice(position, entity, every, group)))
+    given_up = f"{mended.discarded:,} dead letters were discarded, {mended.applied:,} records behind them applied"
+    _report(mended, given_up, json)
+
+
+def _choice(position: str | None, entity: str | None, every: bool, group: str) -> Choice:
+    from runtime.dead_letters import Choice
+
+    if (position is not None) + (entity is not None) + every != 1:
+        raise typer.BadParameter("name a position, or an entity with --entity, or say --all")
+    return Choice(group, "" if position is None else _checked(position), entity or "")
+
+
+def _checked(position: str) -> str:
+    from events.log import parse_place
+
+    try:
+        parse_place(position)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return position
+
+
+async def _letters(settings: Settings) -> list[DeadLetter]:
+    from runtime.embedded.dead_letters import letters_in
+
+    return await letters_in(settings.data)
+
+
+async def _retry(settings: Settings, choice: Choice) -> Mended:
+    from runtime.control import RetryLetters
+
+    async with owner(settings) as ask:
+        return await _mended(ask(RetryLetters(choice)))
+
+
+async def _discard(settings: Settings, choice: Choice) -> Mended:
+    """Beside a server it does so; without one the log is told before anything starts that could stop at the record."""
+    from runtime.control import ControlFailed, DiscardLetters
+    from runtime.dead_letters import Mended
+    from runtime.embedded.dead_letters import NothingToDiscard, discard
+
+    told: list[int] = []
+
+    async def tell(engine: Engine) -> None:
+        try:
+            told.append(await discard(engine.system, choice))
+        except (NothingToDiscard, ValueError) as error:
+            raise ControlFailed(str(error)) from None
+
+    before = await _letters(settings)
+    async with owner(settings, tell) as ask:
+        if not told:
+            return await _mended(ask(DiscardLetters(choice)))
+    after = await _letters(settings)
+    entities = {letter.entity for letter in choice.of(before)}
+    left = sum(letter.entity in entities for letter in after)
+    return Mended(max(0, len(before) - len(after) - told[0]), told[0], left)
+
+
+async def _mended(replies: AsyncIterator[Reply]) -> Mended:
+    from runtime.control import ControlFailed, Failed, LettersMended
+    from runtime.dead_letters import Mended
+
+    mended = Mended()
+    async for reply in replies:
+        if isinstance(reply, Failed):
+            raise ControlFailed(reply.reason, reply.code)
+        if isinstance(reply, LettersMended):
+            mended = reply.mended
+    return mended
+
+
+def _report(mended: Mended, sentence: str, json: bool) -> None:
+    if json:
+        print_json(mended)
+    else:
+        left = f"; {mended.left:,} are left: `minitwitter dead-letters list` says why" if mended.left else ""
+        sys.stdout.write(f"{sentence}{left}\n")
+    if mended.left:
+        raise typer.Exit(1)
+
+
+def _plain(letter: DeadLetter) -> dict[str, Any]:
+    from rest.times import rfc3339
+
+    return {
+        "group": letter.group,
+        "position": letter.position,
+        "entity": f"{letter.place.topic}/{letter.key}" if letter.key else None,
+        "event": letter.event_id or None,
+        "type": letter.type,
+        "version": letter.version,
+        "cause": letter.cause or None,
+        "at": rfc3339(letter.at),
+        "attempts": letter.attempts,
+    }
+
+
+def _print(letters: list[DeadLetter]) -> None:
+    from rich.table import Table
+
+    from rest.times import rfc3339
+
+    if not letters:
+        sys.stdout.write("there are no dead letters\n")
+        return
+    table = Table("group", "position", "type", "entity", "set aside", box=None, pad_edge=False)
+    table.add_column("attempts", justify="right")
+    table.add_column("cause")
+    for letter in letters:
+        cause = _shown(letter.cause) or "held back behind an earlier one"
+        entity = _shown(f"{letter.place.topic}/{letter.key}") if letter.key else ""
+        columns = (letter.group, letter.position, _shown(letter.type), entity, rfc3339(letter.at))
+        table.add_row(*columns, str(letter.attempts), cause)
+    print_table(table)
+
+
+def _shown(text: str) -> str:
+    """Text of whoever wrote the record, for a terminal: no control characters, no markup."""
+    from rich.markup import escape
+
+    return escape("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))

@@ -1,0 +1,74 @@
+"""Dead letters of the embedded profile: reading them beside whoever owns the data, and discarding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import apsw
+
+from events.event import Envelope
+from events.ids import EventId
+from events.log import New, parse_place
+from events.operations import DeadLetterDiscarded
+from events.sqlite.connection import connect
+from runtime.dead_letters import Choice
+from stores.dead_letters import DeadLetter, all_letters
+from stores.sqlite.dead_letters import SqliteDeadLetters
+
+from .processors import GROUPS
+from .system import System
+
+
+class NothingToDiscard(Exception):
+    """What was named is no dead letter and no record; the message says so."""
+
+
+async def letters_in(directory: Path) -> list[DeadLetter]:
+    """The dead letters of all groups, as of now. None where there are no read models yet, or older ones."""
+    path = directory / "views.db"
+    if not path.exists():
+        return []
+    connection = connect(path, durable=False, read_only=True)
+    try:
+        return [letter for group in GROUPS for letter in await all_letters(SqliteDeadLetters(connection, group))]
+    except apsw.SQLError:  # an older software's, which has no such table
+        return []
+    finally:
+        connection.close()
+
+
+async def discard(system: System, choice: Choice) -> int:
+    """Say in the log that these dead letters are given up; how many there are.
+
+    A position may be that of a record that is no dead letter, where a group is named: one that a rebuild stops at.
+    Raises NothingToDiscard, LogUnavailable, and ValueError for a position that is none.
+    """
+    chosen = choice.of(await letters_in(system.directory))
+    events = [
+        DeadLetterDiscarded(position=one.position, group=one.group, type=one.type, event=one.event_id) for one in chosen
+    ] or [await _of_no_letter(system, choice)]
+    await system.log.append(_new(system, events))
+    return len(events)
+
+
+def _new(system: System, events: Iterable[DeadLetterDiscarded]) -> list[New]:
+    return [New(event, Envelope(id=EventId(system.ids.issue()), time=system.clock())) for event in events]
+
+
+async def _of_no_letter(system: System, choice: Choice) -> DeadLetterDiscarded:
+    if not choice.position:
+        raise NothingToDiscard("there are no such dead letters")
+    if choice.group not in GROUPS:
+        raise NothingToDiscard(
+            f"{choice.position} is no dead letter; to have rebuilds skip it all the same, say --group"
+            f" {' or --group '.join(GROUPS)}"
+        )
+    place, offset = parse_place(choice.position)
+    table = system.log.table
+    records = table.read(place, offset, 1) if place in table.places else []
+    if not records:
+        raise NothingToDiscard(f"there is no record at {choice.position}")
+    [record] = records
+    event = "" if record.fault else record.about.id
+    return DeadLetterDiscarded(position=record.position, group=choice.group, type=record.type, event=event)

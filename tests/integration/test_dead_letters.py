@@ -1,0 +1,324 @@
+"""Dead letters of the embedded profile: one bad record costs nobody else anything, and is mended or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+import msgspec
+import pytest
+
+from events.event import Handler
+from events.graph import AccountFollowed
+from events.ids import AccountId
+from events.sqlite.records import base, checksum
+from projectors.counts import Counts
+from projectors.graph import Graph
+from runtime.dead_letters import Choice, Mended
+from runtime.embedded.applied import ANALYTICS, SERVING
+from runtime.embedded.dead_letters import NothingToDiscard, discard, letters_in
+from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.projecting import CannotGoBack, LettersLeft
+from runtime.setting_aside import CannotApply
+from runtime.verifying import verify
+from tests.integration.in_process import NOW, opened, populate
+
+MODELS = [tables.model for tables in ALL_TABLES]
+BAD = AccountId("-0000000-0000-8714-b7c3-0242ac120002")
+"""What an account that began before 1970 was called once."""
+
+
+def damage(directory, place, offset, **columns):
+    """Change a record behind everybody's back; its checksum holds only where `columns` say what it is now."""
+    connection = apsw.Connection(str(directory / "log.db"))
+    names = ("position", "id", "type", "version", "key", "time", "headers", "value")
+    at = base(place) + offset
+    row = connection.execute(f"SELECT {','.join(names)} FROM records WHERE position=?", (at,)).fetchone()
+    now = tuple((dict(zip(names, row, strict=True)) | columns).values())
+    connection.execute(
+        "UPDATE records SET type=?, version=?, key=?, time=?, headers=?, value=?, checksum=? WHERE position=?",
+        (*now[2:], checksum(now) if columns else 7, at),
+    )
+    connection.close()
+
+
+@contextmanager
+def failing(views, processor: type, event: type, fails) -> Iterator[None]:
+    """The handler of an event fails where the test says so, in the groups that there are and in those to come."""
+    handler: Handler = processor.handlers[event]
+
+    def handle(self, event, about):
+        handler(self, event, about)
+        if fails(event):
+            raise ValueError("not this one")
+
+    def put(now: Handler) -> None:
+        processor.handlers[event] = now
+        for group in [] if views is None else [runner.group for runner in views.projecting._runners.values()]:
+            for n, (_, one) in enumerate(group._handlers.get(event, ())):
+                if type(one) is processor:
+                    group._handlers[event][n] = (now, one)
+
+    put(handle)
+    try:
+        yield
+    finally:
+        put(handler)
+
+
+async def verdict(directory):
+    return await verify(directory, None, lambda total: None, lambda done: None)
+
+
+async def records_of(system, kind):
+    return [record for record in await system.log.read({}, 100_000) if record.type == kind]
+
+
+async def letters(system):
+    return [(letter.group, letter.position, letter.cause) for letter in await letters_in(system.directory)]
+
+
+def rebuilding(views, models=MODELS, **how):
+    """Begin a rebuild; what it tells."""
+    told = []
+    views.projecting.on_progress = told.append
+    return told, views.projecting.rebuild(models, **how)
+
+
+async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, follow] = await records_of(system, "AccountFollowed")
+        damage(tmp_path, follow.place, follow.offset)
+        await views.project()
+        assert {(group, position) for group, position, _ in await letters(system)} == {(SERVING, follow.position)}
+        ends = await system.log.ends()
+        assert views.projecting.positions(SERVING).covers(ends)
+        assert views.projecting.waiting(SERVING).failed == 1
+    found = await verdict(tmp_path)
+    assert found.dead_letters == (f"{SERVING} {follow.position}",)
+    assert [one.name for one in found.findings if not one.same and one.kind != "decision state"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"type": "AccountTeleported"}, "newer version"),
+        ({"version": 99}, "newer version"),
+        ({"value": b'{"follower":'}, "UnreadableEvent"),
+    ],
+)
+async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path, change, cause):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [first, *_] = await records_of(system, "AccountFollowed")
+        damage(tmp_path, first.place, first.offset, **change)
+        await views.project()
+        found = await letters(system)
+        [(group, position, why)] = [letter for letter in found if letter[2]]
+        assert (group, position) == (SERVING, first.position)
+        assert cause in why
+        behind = [r for r in await system.log.read({}, 100_000) if r.topic == "graph" and r.key == first.key]
+        assert len(found) == len(behind)
+
+
+async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mended(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        for record in ((await records_of(system, "AccountFollowed"))[-1], (await records_of(system, "TweetLiked"))[-1]):
+            own = record.event.followee if record.topic == "graph" else record.event.author
+            value = msgspec.json.encode(record.event).replace(own.encode(), BAD.encode())
+            damage(tmp_path, record.place, record.offset, value=value)
+        await populate(system, seed=2)
+        await views.project()
+        found = await letters(system)
+        assert {position.split("-")[0] for _, position, cause in found if "is no id" in cause} == {
+            "graph",
+            "engagement",
+        }
+        for _ in range(2):
+            await discard(system, Choice(position=next(position for _, position, cause in found if cause)))
+            mended = await views.projecting.take_discards()
+            assert mended.discarded == 1
+            found = await letters(system)
+        assert found == []
+        told, begun = rebuilding(views)
+        await begun
+        await views.project()
+        assert {one.same for progress in told for one in progress.compared} == {True}
+    found = await verdict(tmp_path)
+    assert [one.name for one in found.findings if not one.same and one.kind != "decision state"] == []
+
+
+async def test_a_handler_that_fails_for_one_account_is_mended_by_a_retry(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        follows = await records_of(system, "AccountFollowed")
+        own = [record for record in follows if record.key == follows[0].key]
+        with failing(views, Graph, AccountFollowed, lambda event: event.follower == follows[0].key):
+            await views.project()
+            assert views.projecting.waiting(SERVING).failed == 1
+            assert await views.projecting.retry(Choice()) == Mended(applied=0, left=len(await letters(system)))
+        mended = await views.projecting.retry(Choice(entity=f"graph/{own[0].key}"))
+        assert mended.applied >= len(own)
+        assert mended.left == 0
+        assert await letters(system) == []
+    assert (await verdict(tmp_path)).same
+
+
+async def test_a_handler_that_fails_for_all_of_a_type_stops_its_group_alone_until_it_is_mended(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        with failing(views, Graph, AccountFollowed, lambda event: True):
+            await views.project()
+        assert views.projecting.stopped.keys() == {SERVING}
+        assert "More than 10 of the last 10,000 records" in views.projecting.stopped[SERVING]
+        assert views.projecting.positions(ANALYTICS).covers(await system.log.ends())
+        assert (await views.projecting.retry(Choice())).left == 0
+        await views.project()
+        assert views.projecting.stopped == {}
+        assert views.projecting.positions(SERVING).covers(await system.log.ends())
+    assert (await verdict(tmp_path)).same
+
+
+async def test_a_rebuild_ends_at_a_record_that_was_damaged_since_and_the_live_models_go_on(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(tmp_path, tweet.place, tweet.offset)
+        told, begun = rebuilding(views, ["tweets"])
+        await begun
+        await views.project()
+        assert told[-1].state == "failed"
+        assert f"{tweet.position} TweetPosted cannot be applied" in told[-1].detail
+        assert views.views.generations()["tweets"] == 1
+        await populate(system, seed=2)
+        await views.project()
+        assert views.projecting.positions(SERVING).covers(await system.log.ends())
+        with pytest.raises(NothingToDiscard, match="say --group serving or --group analytics"):
+            await discard(system, Choice(position=tweet.position))
+        await discard(system, Choice(group=SERVING, position=tweet.position))
+        await views.projecting.take_discards()
+        told, begun = rebuilding(views, ["tweets"])
+        await begun
+        await views.project()
+        assert told[-1].state == "done"
+
+
+async def test_views_made_again_honour_what_was_discarded(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(tmp_path, tweet.place, tweet.offset)
+        await views.project()
+        assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
+        assert await discard(system, Choice(position=tweet.position)) == 2
+        await views.projecting.take_discards()
+    for path in tmp_path.glob("views.db*"):
+        path.unlink()
+    async with opened(tmp_path) as (system, views):
+        await views.project()
+        assert await letters(system) == []
+    found = await verdict(tmp_path)
+    assert found.dead_letters == found.failed == ()
+    assert {one.name for one in found.findings if not one.same} <= {"decision_tweets", "decision_accounts"}
+
+
+async def test_no_read_model_is_rebuilt_while_its_group_has_dead_letters(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [first, *_] = await records_of(system, "AccountFollowed")
+        with failing(views, Graph, AccountFollowed, lambda event: event.follower == first.key):
+            await views.project()
+        _, begun = rebuilding(views, ["users"])
+        with pytest.raises(LettersLeft, match=f"{first.position} .* is a dead letter of serving"):
+            await begun
+        await views.projecting.retry(Choice())
+        told, begun = rebuilding(views, ["users", "counts"])
+        await begun
+        await views.project()
+        assert {one.same for progress in told for one in progress.compared} == {True}
+
+
+async def test_letters_that_come_while_it_is_built_end_a_rebuild_at_the_switch(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        told, begun = rebuilding(views, ["users"])
+        await begun
+        await populate(system, seed=2)
+        [*_, last] = await records_of(system, "AccountFollowed")
+        with failing(views, Graph, AccountFollowed, lambda event: event == last.event):
+            await views.project()
+        assert told[-1].state == "failed"
+        assert last.position in told[-1].detail
+        assert views.views.generations()["users"] == 1
+
+
+async def test_what_is_retried_is_in_no_generation_kept_for_going_back_so_none_is_kept(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        _, begun = rebuilding(views, ["users"])
+        await begun
+        await views.project()
+        await populate(system, seed=2)
+        [*_, last] = await records_of(system, "AccountFollowed")
+        with failing(views, Graph, AccountFollowed, lambda event: event == last.event):
+            await views.project()
+        await views.projecting.retry(Choice())
+        _, begun = rebuilding(views, ["users"], back=True)
+        with pytest.raises(CannotGoBack):
+            await begun
+
+
+async def test_what_a_newer_projector_makes_at_the_start_has_what_the_others_have(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [first, *_] = await records_of(system, "AccountFollowed")
+        with failing(views, Graph, AccountFollowed, lambda event: event.follower == first.key):
+            await views.project()
+        before = await letters(system)
+        views.views.connection.execute("UPDATE models SET version=0 WHERE model='counts'")
+    async with opened(tmp_path) as (system, views):
+        assert views.views.generations()["counts"] == 2
+        assert await letters(system) == before
+        await views.projecting.retry(Choice())
+    assert (await verdict(tmp_path)).same
+
+
+async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_until_that_is_discarded(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        [first, *_] = await records_of(system, "AccountFollowed")
+        views.views.connection.execute("UPDATE models SET version=0 WHERE model='counts'")
+    with failing(None, Counts, AccountFollowed, lambda event: event == first.event):
+        with pytest.raises(CannotApply, match=f"discard {first.position} --group serving"):
+            async with opened(tmp_path):
+                pass
+        async with opened_log(tmp_path) as system:
+            await discard(system, Choice(group=SERVING, position=first.position))
+        async with opened(tmp_path) as (system, views):
+            assert views.views.generations()["counts"] >= 2
+
+
+def opened_log(directory):
+    """The command side alone."""
+    from contextlib import asynccontextmanager
+
+    from runtime.embedded.system import System
+    from runtime.settings import Settings
+    from tests.integration.in_process import on_the_spot
+
+    @asynccontextmanager
+    async def opening():
+        system = System(Settings(data=directory, partitions=4, bcrypt_cost=4), clock=lambda: NOW, off_loop=on_the_spot)
+        try:
+            yield system
+        finally:
+            await system.close()
+
+    return opening()

@@ -1,0 +1,102 @@
+"""Dead letters beside a real server: what it says of them, a kill in between, and the commands that mend them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.integration.in_process import opened, populate
+from tests.integration.running import Serving, answered, minitwitter
+from tests.integration.test_dead_letters import damage, records_of
+
+LONGEST_S = 60
+
+pytestmark = pytest.mark.slow
+
+
+async def filled(directory):
+    """A directory whose last tweet and last follow are damaged, and nothing of which is projected."""
+    async with opened(directory, partitions=1) as (system, _):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        [*_, follow] = await records_of(system, "AccountFollowed")
+        for record in (tweet, follow):
+            damage(directory, record.place, record.offset)
+    for path in directory.glob("views.db*"):
+        path.unlink()
+    return tweet, follow
+
+
+def readiness(serving):
+    """/readyz, once it says something that is not only being behind."""
+    return serving.http.get("/readyz").json()
+
+
+def until(condition):
+    deadline = time.monotonic() + LONGEST_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def listed(directory):
+    done = minitwitter("dead-letters", "list", "--data", directory, "--json")
+    assert done.returncode == (1 if json.loads(done.stdout) else 0), done.stderr
+    return json.loads(done.stdout)
+
+
+async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(tmp_path):
+    directory = tmp_path / "data"
+    tweet, follow = await filled(directory)
+    with Serving(directory) as serving:
+        found = until(lambda: [one for one in listed(directory) if one["cause"]])
+        assert {(one["group"], one["position"]) for one in found} >= {("serving", follow.position)}
+        until(lambda: len({one["position"] for one in listed(directory) if one["cause"]}) == 2)
+        os.kill(serving.projecting(), signal.SIGKILL)
+        before = listed(directory)
+        until(lambda: "dead letters" in json.dumps(readiness(serving)))
+        assert serving.http.get("/readyz").status_code == 200
+        assert 'minitwitter_dead_letters{group="serving"} ' in serving.http.get("/metrics").text
+        failed = minitwitter("dead-letters", "retry", "--all", "--data", directory)
+        assert failed.returncode == 1, failed.stderr
+        assert "are left" in failed.stdout
+        assert {one["position"] for one in listed(directory)} == {one["position"] for one in before}
+        refused = minitwitter("rebuild", "users", "--data", directory)
+        assert refused.returncode == 4
+        assert "is a dead letter of serving" in refused.stderr
+        assert minitwitter("verify", "--data", directory).returncode == 1
+        for position in (tweet.position, follow.position):
+            done = minitwitter("dead-letters", "discard", position, "--data", directory)
+            assert done.returncode == 0, done.stderr
+        assert listed(directory) == []
+        assert minitwitter("dead-letters", "retry", "--all", "--data", directory).returncode == 0
+        answered("rebuild", "users", "graph", "--data", directory)
+        assert minitwitter("dead-letters", "discard", "tweets-0@999999", "--data", directory).returncode == 1
+        assert minitwitter("dead-letters", "discard", "nowhere", "--data", directory).returncode == 2
+
+
+async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_path):
+    directory = tmp_path / "data"
+    async with opened(directory, partitions=1) as (system, views):
+        await populate(system)
+        await views.project()
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(directory, tweet.place, tweet.offset)
+    with Serving(directory) as serving:
+        ended = minitwitter("rebuild", "tweets", "--data", directory)
+        assert ended.returncode == 4
+        assert ended.stderr.startswith(f"minitwitter: {tweet.position} TweetPosted cannot be applied: ")
+        assert ended.stderr.count("\n") == 1
+        assert serving.http.get("/readyz").status_code == 200
+        assert serving.stop() == 0
+    # Without a server the log is told first.
+    done = minitwitter("dead-letters", "discard", tweet.position, "--group", "serving", "--data", directory)
+    assert done.returncode == 0, done.stderr
+    rebuilt = minitwitter("rebuild", "tweets", "--data", directory)
+    assert rebuilt.returncode == 1, rebuilt.stderr
+    assert "DIFFERENT" in rebuilt.stdout  # the tweet was in the one before
