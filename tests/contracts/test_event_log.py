@@ -359,7 +359,7 @@ async def test_an_append_wakes_all_who_wait_in_the_process(system, log):
 
 async def test_whoever_waits_for_more_than_came_waits_on(system, log):
     first, second = followed(system), followed(system)
-    patient = asyncio.ensure_future(log.wait({TopicPartition(p.topic, p.partition): 1 for p in await _place(log)}, 60))
+    patient = asyncio.ensure_future(log.wait({TopicPartition("graph", n): 1 for n in range(4)}, 60))
     hasty = asyncio.ensure_future(log.wait({}, 60))
     await asyncio.sleep(0)
     await log.append([first])
@@ -367,11 +367,6 @@ async def test_whoever_waits_for_more_than_came_waits_on(system, log):
     assert not patient.done()
     await log.append([second])
     assert await asyncio.wait_for(patient, SOON)
-
-
-async def _place(log):
-    """Every partition of the graph."""
-    return [TopicPartition("graph", partition) for partition in range(4)]
 
 
 async def test_an_append_wakes_who_waits_beside_the_process(system, log):
