@@ -23,6 +23,7 @@ from events.tweets import Place
 
 from .dead_letters import Choice, Mended
 from .embedded.rebuilding import Progress
+from .status import Status
 
 _LONGEST_PATH = 100
 """Of a Unix socket's, on any system."""
@@ -104,7 +105,21 @@ class DiscardLetters(msgspec.Struct, frozen=True, tag=True):
     choice: Choice
 
 
-Request = Import | RebuildModels | Claim | RotateMaster | RotateSigning | AwaitCurrent | RetryLetters | DiscardLetters
+class AskStatus(msgspec.Struct, frozen=True, tag=True):
+    """Tell how the server is."""
+
+
+Request = (
+    AskStatus
+    | Import
+    | RebuildModels
+    | Claim
+    | RotateMaster
+    | RotateSigning
+    | AwaitCurrent
+    | RetryLetters
+    | DiscardLetters
+)
 
 
 class Imported(msgspec.Struct, frozen=True, tag=True):
@@ -127,6 +142,12 @@ class Lagging(msgspec.Struct, frozen=True, tag=True):
     events: int
 
 
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """How the server is."""
+
+    status: Status
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """It is done; `detail` may be shown."""
 
@@ -146,7 +167,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     code: int = 1
 
 
-Reply = Imported | Rebuilding | Lagging | LettersMended | Done | Failed
+Reply = Told | Imported | Rebuilding | Lagging | LettersMended | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)

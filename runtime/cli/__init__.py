@@ -56,6 +56,7 @@ def build() -> typer.Typer:
         rebuild,
         serve,
         settings,
+        status,
         topics,
         verify,
         work,
@@ -63,6 +64,7 @@ def build() -> typer.Typer:
 
     app.command()(serve.serve)
     app.command("settings")(settings.settings)
+    app.command()(status.status)
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
     app.command()(migrate.migrate)

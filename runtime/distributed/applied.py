@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
-from runtime.lag import BEHIND_S, Behind, Ends, told, total
+from runtime.lag import BEHIND_S, Behind, Ends, total
 from stores.redis.advances import Advance
 from stores.sink import StoreUnavailable
+
+from .judging import STORE_AWAY, Reached
 
 LOOK_S = 0.2
 """Seconds between looks into the stores,"""
@@ -30,12 +32,14 @@ Settle = Callable[[Positions, float], Awaitable[Positions | None]]
 class Source(NamedTuple):
     """A group of processors: the topics that it reads, and how to ask its store how far it has come.
 
-    The answer also says whether the store knows of itself that it has lost something. Raises StoreUnavailable.
+    The answer also says whether the store knows of itself that it has lost something. Raises StoreUnavailable. Nobody
+    waits for a group that is not `awaited`: what it keeps says as of when it is.
     """
 
     topics: frozenset[str]
     positions: Callable[[], Awaitable[tuple[Positions, bool]]]
     close: Callable[[], Awaitable[None]]
+    awaited: bool = True
 
 
 class Applied:
@@ -66,6 +70,8 @@ class Applied:
         self._found: dict[str, Positions] = {}
         self._behind: frozenset[str] = frozenset(sources)
         self._ended = Ends(timer, apart_s=_ENDS_S / 2)
+        self.log_detail = ""
+        """Why the log does not tell where it ends; empty where it does."""
         self._waiting: list[tuple[Mapping[str, Mapping[TopicPartition, int]], asyncio.Future[bool]]] = []
         self._look_now = asyncio.Event()
         self.on_outdated: Callable[[str, Collection[str] | None], None] = lambda group, ids: None
@@ -107,11 +113,12 @@ class Applied:
     def everywhere(self) -> Positions:
         """How far all groups have come that read a topic: what can be told to everyone."""
         found = Positions()
-        for group, source in self._sources.items():
+        awaited = {group: source for group, source in self._sources.items() if source.awaited}
+        for group, source in awaited.items():
             for place, offset in self.positions[group].items():
                 if place.topic in source.topics:
                     found[place] = min(found.get(place, offset), offset)
-        for group, source in self._sources.items():
+        for group, source in awaited.items():
             for place in [p for p in found if p.topic in source.topics and p not in self.positions[group]]:
                 del found[place]
         return found
@@ -120,13 +127,11 @@ class Applied:
         """Whether a group's store did not answer when it was asked last."""
         return group in self._away
 
-    def detail(self, group: str) -> str:
-        """What is wrong with a group; empty where nothing is."""
-        if group in self._away:
-            return "its store is away"
-        if group in self._lost:
-            return "what its store lost is being made again"
-        return told(group, total(self.lag(group)))
+    def group(self, group: str) -> Reached:
+        """A group as it is known here."""
+        return Reached(
+            group, total(self.lag(group)), away=STORE_AWAY if group in self._away else "", lost=group in self._lost
+        )
 
     def heard(self, group: str, advance: Advance) -> None:
         """A worker told how far some partitions are. What is outdated by that is forgotten before anyone is let on."""
@@ -186,8 +191,10 @@ class Applied:
         """Note where the log ends now; while it is away, what was noted last stays."""
         try:
             ends = await self._ends()
-        except LogUnavailable:
+        except LogUnavailable as error:
+            self.log_detail = str(error)
             return
+        self.log_detail = ""
         self._ended.note(ends)
         self._ended.forget(self._known_of_all(group) for group in self._sources)
 

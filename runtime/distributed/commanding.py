@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -24,12 +25,16 @@ from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry
 from stores.redis.connection import connect
 from stores.redis.rate_limits import RedisTokenBuckets
+from stores.sink import StoreUnavailable
 
 from .bare import NothingToApply
 from .deciding import Deciding
+from .judging import command_parts
 from .process import required
 
 LIMITS_TIMEOUT_S = 0.25
+MEDIA_S = 10.0
+"""Seconds between questions to the store of media."""
 
 
 class Commanding:
@@ -41,6 +46,7 @@ class Commanding:
         self._settings = settings
         self._deciding = Deciding(settings, clock, randomness)
         self._media: MediaSide | None = None
+        self._media_detail = ""
         required(settings, "redis_url")
         assert settings.redis_url is not None
         # It is in the way of every command: rather each process's own buckets than a long wait for everyone's.
@@ -106,13 +112,24 @@ class Commanding:
 
     def parts(self) -> Sequence[Part]:
         """PostgreSQL, without which nothing is decided, and Kafka, without which writes go on into the outbox."""
-        deciding = self._deciding
-        kafka = deciding.kafka_detail
-        return [Part.of("postgres", down=deciding.detail), Part.of("kafka", degraded=kafka)]
+        return command_parts(
+            postgres=self._deciding.detail, kafka=self._deciding.kafka_detail, media=self._media_detail
+        )
 
     async def run(self) -> None:
         """Look after what other processes do."""
-        await self._deciding.run()
+        await asyncio.gather(self._deciding.run(), self._keep_asking_for_media())
+
+    async def _keep_asking_for_media(self) -> None:
+        """Ask whether the store of media answers: uploads may be few."""
+        assert self._media is not None
+        while True:
+            await asyncio.sleep(MEDIA_S)
+            try:
+                await self._media.prepare()
+                self._media_detail = ""
+            except StoreUnavailable as error:
+                self._media_detail = str(error)
 
     async def stop(self) -> None:
         """Finish the commands in hand."""

@@ -23,6 +23,7 @@ from projectors.hashtag_search import HashtagSearch
 from projectors.hashtags import Hashtags
 from projectors.media import Media
 from projectors.notifications import Notifications
+from projectors.projector import Projector
 from projectors.public_tweets import PublicTweets
 from projectors.search import Search
 from projectors.sentiment import Sentiment
@@ -62,6 +63,7 @@ from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
 from streams.scoring import Scorer
 from streams.sentiment import Sentiment as SentimentStream
+from streams.stream import Stream
 from streams.trends import Trends as TrendsStream
 
 TIMELINES, COUNTS, SEARCH, STREAMS, HOME = "timelines", "counts", "search", "streams", "home"
@@ -71,33 +73,41 @@ UNHURRIED = frozenset((SEARCH, STREAMS, TRENDS))
 however small it is."""
 UNHURRIED_S = 0.2
 """How often: see EVERY_S in streams/faust_worker.py."""
+PROCESSORS: Mapping[str, tuple[type[Projector] | type[Stream], ...]] = {
+    TIMELINES: (
+        Users,
+        Graph,
+        Tweets,
+        Engagement,
+        UserTimelines,
+        Conversations,
+        Hashtags,
+        Sessions,
+        Media,
+    ),
+    COUNTS: (Counts,),
+    SEARCH: (Search, UserSearch, HashtagSearch),
+    STREAMS: (
+        Notifications,
+        Sentiment,
+        PublicTweets,
+        NotificationsStream,
+        SentimentStream,
+        PublicTweetsStream,
+    ),
+    TRENDS: (Trends, TrendsStream),
+}
+"""The projectors and streams of each group."""
 TOPICS: Mapping[str, frozenset[str]] = {
     group: frozenset().union(*(each.topics() for each in processors)).difference(DERIVED)
-    for group, processors in {
-        TIMELINES: (
-            Users,
-            Graph,
-            Tweets,
-            Engagement,
-            UserTimelines,
-            Conversations,
-            Hashtags,
-            Sessions,
-            Media,
-        ),
-        COUNTS: (Counts,),
-        SEARCH: (Search, UserSearch, HashtagSearch),
-        STREAMS: (
-            Notifications,
-            Sentiment,
-            PublicTweets,
-            NotificationsStream,
-            SentimentStream,
-            PublicTweetsStream,
-        ),
-    }.items()
+    for group, processors in PROCESSORS.items()
 }
 """The source topics of each group, for those who want to know how far it is and do not run it."""
+VERSIONS: Mapping[str, Mapping[str, int]] = {
+    group: {each.model: each.version for each in processors if issubclass(each, Projector)}
+    for group, processors in PROCESSORS.items()
+} | {HOME: {}}
+"""The read models of each group, and the version of each projector. Home timelines are no read model, but a cache."""
 
 
 @cache

@@ -46,8 +46,9 @@ from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
 from .deciding import brokers, publisher
-from .groups import COUNTS, HOME, TIMELINES
+from .groups import COUNTS
 from .hosting import Stores
+from .judging import query_parts
 from .outdating import Memory
 from .reached import groups_of, sources
 from .reading import readers
@@ -94,15 +95,9 @@ class Querying:
         if self._reading is None:
             return []
         applied = self._reading.applied
-        return [
-            Part.of("postgres", degraded=self._reading.who.detail),
-            *(
-                Part.of(group, down=applied.detail(group))
-                if group in (TIMELINES, HOME) and applied.away(group)
-                else Part.of(group, degraded=applied.detail(group))
-                for group in applied.positions
-            ),
-        ]
+        return query_parts(
+            map(applied.group, applied.positions), sessions=self._reading.who.detail, kafka=applied.log_detail
+        )
 
     async def run(self) -> None:
         """Follow the read models, and tell open streams of what happens."""

@@ -16,10 +16,10 @@ from stores.postgres.sink import PostgresSink
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.sink import Keys
-from stores.sink import Sink
+from stores.sink import Sink, StoreUnavailable
 
 from .applied import Source
-from .groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TOPICS
+from .groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TOPICS, TRENDS
 
 GROUPS_OF: Mapping[str, tuple[str, ...]] = {
     "conversations": (TIMELINES,),
@@ -54,26 +54,39 @@ def groups_of(reads: Reads) -> tuple[str, ...]:
 
 
 def sources(
-    session: CassandraSession, keyspace: str, redis: Client, keys: Keys, database: Database, partitions: int
+    session: CassandraSession | None, keyspace: str, redis: Client, keys: Keys, database: Database, partitions: int
 ) -> dict[str, Source]:
-    """The groups that routes read from. `partitions` is how many each topic has, `keys` are the counters'."""
-    timelines = CassandraHomeTimelineRows(session, keyspace)
-    places = [TopicPartition(topic, n) for topic in FanOut.topics() for n in range(partitions)]
+    """The groups that routes read from. `partitions` is how many each topic has, `keys` are the counters'.
 
-    async def home() -> Positions:
-        reached = await timelines.progress(places)
-        return Positions((place, progress.offset) for place, progress in reached.items())
+    Without a session the groups of Cassandra are away.
+    """
 
     def of(group: str, sink: Sink) -> Source:
         return Source(TOPICS[group], _whole(sink.positions), sink.close)
 
+    async def home() -> Positions:
+        assert session is not None
+        places = [TopicPartition(topic, n) for topic in FanOut.topics() for n in range(partitions)]
+        reached = await CassandraHomeTimelineRows(session, keyspace).progress(places)
+        return Positions((place, progress.offset) for place, progress in reached.items())
+
+    def on_cassandra(group: str) -> Source:
+        if session is None:
+            return Source(TOPICS[group], _away, _nothing)
+        return of(group, CassandraSink(session, keyspace, group))
+
     return {
-        TIMELINES: of(TIMELINES, CassandraSink(session, keyspace, TIMELINES)),
-        HOME: Source(FanOut.topics(), _whole(home), _nothing),
-        STREAMS: of(STREAMS, CassandraSink(session, keyspace, STREAMS)),
+        TIMELINES: on_cassandra(TIMELINES),
+        HOME: Source(FanOut.topics(), _away if session is None else _whole(home), _nothing),
+        STREAMS: on_cassandra(STREAMS),
         COUNTS: Source(TOPICS[COUNTS], RedisCounts(redis, keys).positions, _nothing),
         SEARCH: of(SEARCH, PostgresSink(database, SEARCH, [])),
+        TRENDS: of(TRENDS, PostgresSink(database, TRENDS, []))._replace(awaited=False),
     }
+
+
+async def _away() -> tuple[Positions, bool]:
+    raise StoreUnavailable("Cassandra does not answer")
 
 
 async def _nothing() -> None:

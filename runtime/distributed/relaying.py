@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp
@@ -21,6 +20,7 @@ from runtime.settings import Settings
 
 from .bare import bare_application
 from .deciding import check_migrated, check_topics, kept_topic, publisher
+from .judging import relay_parts
 from .process import required
 
 COUNT_S = 2.0
@@ -39,6 +39,7 @@ class Relaying:
         self._url = settings.postgres_url.get_secret_value()
         self._pool = open_pool(self._url, most=2)
         self._opened = False
+        self._detail = ""
         self._publisher: KafkaPublisher | None = None
         self._relay: Relay | None = None
 
@@ -63,7 +64,7 @@ class Relaying:
     def parts(self) -> Sequence[Part]:
         """It is ready when it runs: waiting to lead is what all but one do."""
         down = self._publisher is not None and self._publisher.breaker.is_open
-        return [Part.of("kafka", down="Kafka does not answer" if down else "")]
+        return relay_parts(postgres=self._detail, kafka="Kafka does not answer" if down else "")
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -73,8 +74,12 @@ class Relaying:
     async def _keep_counting(self) -> None:
         """Count what waits, also where another relay leads: the one that leads may be the one that hangs."""
         while True:
-            with contextlib.suppress(LogUnavailable):  # what was counted last stays; engine errors tell
+            try:
                 found = await run(self._pool, depth)
+            except LogUnavailable as error:  # what was counted last stays
+                self._detail = str(error)
+            else:
+                self._detail = ""
                 metrics.OUTBOX_ROWS.set(found.rows)
                 age_ms = 0 if found.oldest is None else max(0, wall_clock() - found.oldest)
                 metrics.OUTBOX_SECONDS.set(age_ms / 1000)

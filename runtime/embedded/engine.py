@@ -22,6 +22,7 @@ from events.log import LogUnavailable
 from events.sealing import MasterKeys
 from runtime import metrics
 from runtime.control import (
+    AskStatus,
     AwaitCurrent,
     Claim,
     DiscardLetters,
@@ -37,10 +38,12 @@ from runtime.control import (
     RetryLetters,
     RotateMaster,
     RotateSigning,
+    Told,
 )
 from runtime.projecting import UNFIT
 from runtime.readiness import Part
 from runtime.settings import Settings
+from runtime.status import Status, group_part, group_told
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
 
@@ -53,6 +56,7 @@ from .lag import Lag
 from .log_db import Ownership
 from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
+from .status import letters_of, models, told_of
 from .system import System
 
 LEAST_FREE = 1 << 20
@@ -182,6 +186,8 @@ class Engine:
     async def handle(self, request: Request) -> AsyncIterator[Reply]:
         """Do what a command asks."""
         match request:
+            case AskStatus():
+                yield Told(await self._status())
             case Import():
                 yield await self._importer.execute(request)
             case RebuildModels():
@@ -199,6 +205,17 @@ class Engine:
             case RotateSigning():
                 await asyncio.to_thread(self.system.signing_keys.rotate)
                 yield Done(f"access tokens are signed with key {self.system.signing_keys.current.kid} from now on")
+
+    async def _status(self) -> Status:
+        projecting, views = self.projecting, self.system.views
+        generations = {model: generation for model, (generation, _) in projecting.generations.items()}
+        groups = []
+        for name in (SERVING, ANALYTICS):
+            behind = self.lag.of(name)
+            letters = None if views is None else await letters_of(views.connection, name)
+            part = group_part(name, behind=behind, letters=letters)
+            groups.append(group_told(part, behind, letters, models(name, generations, projecting.building)))
+        return told_of(self.settings.data, self.parts(), groups, f"{self.settings.host}:{self.settings.port}")
 
     async def _rebuild(self, request: RebuildModels) -> AsyncIterator[Reply]:
         models = request.models or tuple(tables.model for tables in ALL_TABLES)

@@ -60,6 +60,8 @@ class ProjectingProcess:
         """Dead letters of each group that has had any."""
         self.stopped: dict[str, str] = {}
         """Groups that set too much aside, and what to do about them."""
+        self.building: dict[str, float] = {}
+        """The read models that are being rebuilt, and the share of the log that was applied to each."""
         self._idle = asyncio.Event()
 
     @property
@@ -256,9 +258,11 @@ class ProjectingProcess:
             self.detail = f"{', '.join(progress.models)} brought up to date: {share:.0%}"
         for model in progress.models:
             if progress.state in ("done", "failed"):
+                self.building.pop(model, None)
                 with contextlib.suppress(KeyError):
                     metrics.REBUILD_PROGRESS.remove(model)
             else:
+                self.building[model] = share
                 metrics.REBUILD_PROGRESS.labels(model).set(share)
 
     def _tell(self, report: Report) -> None:

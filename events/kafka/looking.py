@@ -1,0 +1,90 @@
+"""Looking at Kafka without reading it: where the log ends, and when a record was appended. For whoever watches.
+
+A consumer of its own for each look, in a thread: nothing stays open, and what Kafka has to say to the standard error of
+a person who only asks how it is, is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from ..ids import Millis
+from ..log import LogUnavailable, Positions, TopicPartition
+
+T = TypeVar("T")
+
+_SILENT = logging.getLogger("minitwitter.kafka.looking")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class KafkaLook:
+    """Looks at the partitions of some topics; `prefix` stands before their names. Raises LogUnavailable."""
+
+    def __init__(
+        self, servers: str, places: Sequence[TopicPartition], *, prefix: str = "", reply_s: float = 3.0
+    ) -> None:
+        self._servers = servers
+        self._places = places
+        self._prefix = prefix
+        self._reply_s = reply_s
+
+    async def ends(self) -> Positions:
+        """Where each partition ends now."""
+        return await self._ask(self._ends)
+
+    async def appended_at(self, at: Mapping[TopicPartition, int]) -> dict[TopicPartition, Millis]:
+        """When the record at each offset was appended, or the first one behind it that is still there."""
+        return await self._ask(lambda consumer: self._appended_at(consumer, at)) if at else {}
+
+    async def _ask(self, ask: Callable[[Consumer], T]) -> T:
+        return await asyncio.to_thread(self._with_a_consumer, ask)
+
+    def _with_a_consumer(self, ask: Callable[[Consumer], T]) -> T:
+        settings: dict[str, Any] = {
+            "bootstrap.servers": self._servers,
+            "client.id": "minitwitter-status",
+            "group.id": "minitwitter-status",  # librdkafka wants one; nothing is committed, nobody joins
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "error_cb": lambda error: None,
+        }
+        consumer = Consumer(settings, logger=_SILENT)
+        try:
+            return ask(consumer)
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from None
+        finally:
+            consumer.close()
+
+    def _ends(self, consumer: Consumer) -> Positions:
+        asked = [Place(self._prefix + place.topic, place.partition, OFFSET_END) for place in self._places]
+        ends = Positions()
+        for place, end in zip(self._places, consumer.offsets_for_times(asked, timeout=self._reply_s), strict=True):
+            if end.error is not None:
+                raise KafkaException(end.error)
+            if end.offset > 0:
+                ends[place] = end.offset
+        return ends
+
+    def _appended_at(self, consumer: Consumer, at: Mapping[TopicPartition, int]) -> dict[TopicPartition, Millis]:
+        consumer.assign([Place(self._prefix + place.topic, place.partition, offset) for place, offset in at.items()])
+        found: dict[TopicPartition, Millis] = {}
+        deadline = time.monotonic() + self._reply_s
+        while len(found) < len(at) and (left := deadline - time.monotonic()) > 0:
+            message = consumer.poll(left)
+            if message is None or message.error() is not None:
+                continue
+            topic, partition, (_, appended) = message.topic(), message.partition(), message.timestamp()
+            if topic is None or partition is None:
+                continue
+            found.setdefault(TopicPartition(topic.removeprefix(self._prefix), partition), Millis(appended))
+            consumer.pause([Place(topic, partition)])
+        return found

@@ -1,0 +1,158 @@
+"""`minitwitter status`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Config, Data, Json, Port, load, print_json, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from runtime.settings import Settings
+    from runtime.status import Group, Status
+
+EVERY_S = 2.0
+_COLOURS = {"ready": "green", "degraded": "yellow", "down": "bold red"}
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every two seconds, until Ctrl-C.")] = False,
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Tell how everything is: lag of each group, rebuilds, dead letters, the outbox, engines, the disk.
+
+    Asks the server of the data directory, or its files where none runs. Where Kafka is set it is the distributed
+    profile, and asks every engine. Exit code 1 unless everything answers and is current; /readyz says the same.
+
+    Example: minitwitter status --data var/data
+    """
+    settings = load(data, port, config).settings
+    logging.disable()  # what is away is in the answer
+    if watch:
+        run(_watch(settings, json))
+        return
+    found = run(_status(settings))
+    if json:
+        print_json(found)
+    else:
+        _print(found)
+    if not found.current:
+        raise typer.Exit(1)
+
+
+async def _status(settings: Settings) -> Status:
+    if settings.kafka_url is not None:
+        from runtime.distributed.status import status as of_engines
+
+        return await of_engines(settings)
+    from runtime.embedded.status import status as of_directory
+
+    return await of_directory(settings)
+
+
+async def _watch(settings: Settings, json: bool) -> None:
+    import msgspec
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    console = Console()
+    if json or not console.is_terminal:  # a document a line
+        while True:
+            sys.stdout.write(msgspec.json.encode(await _status(settings)).decode() + "\n")
+            sys.stdout.flush()
+            await asyncio.sleep(EVERY_S)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(Group(*_shown(await _status(settings))), refresh=True)
+            await asyncio.sleep(EVERY_S)
+
+
+def _print(found: Status) -> None:
+    from rich.console import Console
+
+    from .options import WIDE
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    console.print(*_shown(found), sep="\n")
+
+
+def _shown(found: Status) -> Iterator[RenderableType]:
+    from rich.table import Table
+
+    yield f"{found.profile} profile: {_state(found.state)}" + (f", served on {found.server}" if found.server else "")
+    if found.profile == "embedded" and not found.server:
+        yield "no server runs"
+    yield ""
+    parts = Table("part", "state", "", box=None, pad_edge=False)
+    for part in found.parts:
+        parts.add_row(part.name, _state(part.state), part.detail)
+    yield parts
+    yield ""
+    groups = Table("group", "state", "behind", "for", "dead letters", "read models", box=None, pad_edge=False)
+    for group in found.groups:
+        groups.add_row(
+            group.name,
+            _state(group.state),
+            "?" if group.lag_events is None else f"{group.lag_events:,} events",
+            "?" if group.lag_seconds is None else f"{group.lag_seconds:.1f} s",
+            "?" if group.dead_letters is None else f"{group.dead_letters:,}",
+            _models(group),
+        )
+    yield groups
+    yield from _below(found)
+
+
+def _below(found: Status) -> Iterator[RenderableType]:
+    from rich.table import Table
+
+    if found.engines:
+        yield ""
+        engines = Table("engine", "answered in", box=None, pad_edge=False)
+        for engine in found.engines:
+            told = f"{engine.milliseconds:.1f} ms" if engine.milliseconds is not None else f"[red]{engine.detail}"
+            engines.add_row(engine.name, told)
+        yield engines
+    if found.outbox is not None:
+        yield ""
+        oldest = f", the oldest for {found.outbox.oldest_seconds:.1f} s" if found.outbox.rows else ""
+        yield f"outbox: {found.outbox.rows:,} rows wait{oldest}"
+    if found.disk is not None:
+        yield ""
+        files = ", ".join(f"{name} {_bytes(size)}" for name, size in found.disk.files.items())
+        yield f"disk of {found.disk.path}: {_bytes(found.disk.free)} free; {files}"
+
+
+def _models(group: Group) -> str:
+    """Those that are being rebuilt, and those that are not in their first generation; else how many there are."""
+    told = []
+    for model in group.models:
+        if model.building is not None:
+            told.append(f"{model.name} v{model.version} is being rebuilt: {model.building:.0%}")
+        elif model.generation not in ("", "1"):
+            told.append(f"{model.name} v{model.version} in {model.generation}")
+    return ", ".join(told) or f"{len(group.models)}"
+
+
+def _state(state: str) -> str:
+    return f"[{_COLOURS[state]}]{state}[/]"
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:,.0f} {unit}"
+        number /= 1024
+    return f"{number:,.1f} TiB"

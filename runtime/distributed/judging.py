@@ -1,0 +1,73 @@
+"""Which state each role is in, by what it knows of its engines and of the read models: what its /readyz answers.
+
+One place for all roles, and for `minitwitter status`, which asks the engines itself. docs/reference/failures.md has the
+table that these functions are held to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from runtime.lag import Behind
+from runtime.readiness import Part
+from runtime.status import group_part
+
+from .groups import HOME, TIMELINES
+
+NEEDED = frozenset((TIMELINES, HOME))
+"""Without the store of these nearly nothing can be read."""
+STORE_AWAY = "its store is away"
+
+
+class Reached(NamedTuple):
+    """A group as its store tells: `away` says why it does not, `lost` that it lost something."""
+
+    group: str
+    behind: Behind = Behind()
+    away: str = ""
+    lost: bool = False
+    letters: int | None = None
+
+
+def command_parts(*, postgres: str = "", kafka: str = "", media: str = "") -> list[Part]:
+    """PostgreSQL, without which nothing is decided; Kafka, without which writes go on into the outbox; the store of
+    media, without which all but uploads go on."""
+    return [Part.of("postgres", down=postgres), Part.of("kafka", degraded=kafka), Part.of("media", degraded=media)]
+
+
+def query_parts(groups: Iterable[Reached], *, sessions: str = "", kafka: str = "") -> list[Part]:
+    """What reads need. Only Cassandra keeps the process from serving: without the others most reads go on.
+
+    `sessions` says why keys and ended sessions cannot be looked after: PostgreSQL is away.
+
+    While the log does not answer, nobody can tell how far behind the read models are.
+    """
+    return [
+        Part.of("sessions", degraded=sessions),
+        Part.of("kafka", degraded=kafka),
+        *(reached_part(each) for each in groups),
+    ]
+
+
+def reached_part(reached: Reached) -> Part:
+    """A group as a part of what serves reads."""
+    if reached.away and reached.group in NEEDED:
+        return Part.of(reached.group, down=reached.away)
+    return group_part(
+        reached.group,
+        away=reached.away,
+        lost=reached.lost,
+        behind=reached.behind,
+        letters=reached.letters,
+    )
+
+
+def relay_parts(*, postgres: str = "", kafka: str = "") -> list[Part]:
+    """Both ends, without which it can do nothing. Waiting to lead is what all relays but one do."""
+    return [Part.of("postgres", down=postgres), Part.of("kafka", down=kafka)]
+
+
+def worker_parts(details: Mapping[str, str]) -> list[Part]:
+    """Each group that is hosted, and what keeps it from working."""
+    return [Part.of(name, down=detail) for name, detail in details.items()]

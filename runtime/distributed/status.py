@@ -1,0 +1,204 @@
+"""The status of an installation of the distributed profile: every engine is asked directly, by no process's leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
+
+import psycopg
+import psycopg.errors
+from cassandra import InvalidRequest
+
+from command_api.postgres.connections import open_pool, run, select
+from command_api.postgres.outbox import depth
+from events.ids import Clock, wall_clock
+from events.kafka import topics
+from events.kafka.looking import KafkaLook
+from events.log import LogUnavailable, Positions, TopicPartition
+from runtime.lag import Behind, total
+from runtime.readiness import Part
+from runtime.settings import Settings
+from runtime.status import Engine, Group, Model, Outbox, Status, group_told, outbox_part, overall
+from stores.cassandra.session import CassandraSession
+from stores.postgres.database import Database
+from stores.postgres.pointers import Pointers
+from stores.redis.connection import answering, connect
+from stores.s3.objects import Location, S3Objects
+from stores.sink import StoreUnavailable
+
+from .applied import Source
+from .deciding import brokers
+from .groups import VERSIONS
+from .judging import STORE_AWAY, Reached, query_parts, reached_part
+from .places import STORES, Places
+from .process import required
+from .reached import sources
+
+T = TypeVar("T")
+
+REPLY_S = 5.0
+"""How long an engine may take to answer."""
+UNMADE = (InvalidRequest, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+NO_TABLES = "its tables are not there; run `minitwitter migrate`"
+AWAY = (LogUnavailable, StoreUnavailable, psycopg.Error, TimeoutError, OSError)
+
+
+async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
+    """The status now. Raises BadSettings where an address is missing."""
+    required(settings, "kafka_url", "postgres_url", "cassandra_url", "redis_url")
+    looking = _Looking(settings, clock)
+    try:
+        return await looking.status()
+    finally:
+        await looking.close()
+
+
+def parts_of(reached: Iterable[Reached], away: Mapping[str, str], outbox: Outbox | None) -> list[Part]:
+    """What there is to tell of an installation: what its query processes say, and what only its writers notice.
+
+    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written.
+    """
+    return [
+        *query_parts(reached, kafka=away.get("kafka", "")),
+        Part.of("postgres", down=away.get("postgres", "")),
+        Part.of("media", degraded=away.get("s3", "")),
+        outbox_part(outbox),
+    ]
+
+
+class _Looking:
+    """One look at everything. What does not answer is told as such, and the rest all the same."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        assert settings.kafka_url is not None
+        assert settings.redis_url is not None
+        assert settings.postgres_url is not None
+        self._settings = settings
+        self._clock = clock
+        self._url = settings.postgres_url.get_secret_value()
+        self._places = Places.first(settings)
+        self._pool = open_pool(self._url, most=2)
+        self._redis = connect(settings.redis_url.get_secret_value())
+        self._session: CassandraSession | None = None
+        partitions = topics.partitions_of(partitions=settings.topic_partitions)
+        places = [TopicPartition(topic, n) for topic, number in partitions.items() for n in range(number)]
+        self._kafka = KafkaLook(brokers(settings.kafka_url), places, prefix=settings.topic_prefix)
+        self._engines: dict[str, Engine] = {}
+
+    async def status(self) -> Status:
+        """Ask all of them at once, but for the pointers: they say where to look."""
+        await self._asked("postgres", self._open_postgres)
+        outbox, ends, _, _, _ = await asyncio.gather(
+            self._asked("postgres", self._outbox),
+            self._asked("kafka", self._kafka.ends),
+            self._asked("cassandra", self._open_cassandra),
+            self._asked("redis", self._ping),
+            self._asked("s3", self._ask_s3) if self._settings.media.s3 is not None else _nothing(),
+        )
+        reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
+        away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
+        parts = parts_of(reached, away, outbox)
+        return Status(
+            "distributed",
+            overall(parts),
+            parts,
+            [self._group(each, known=ends is not None) for each in reached],
+            list(self._engines.values()),
+            outbox,
+        )
+
+    async def _asked(self, name: str, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask an engine, and note how long it took, or why it did not answer."""
+        started = time.perf_counter()
+        try:
+            answer = await asyncio.wait_for(ask(), REPLY_S)
+        except UNMADE:
+            self._engines[name] = Engine(name, None, NO_TABLES)
+            return None
+        except AWAY as error:
+            detail = " ".join(str(error).split()) or f"no answer within {REPLY_S:g} s"
+            self._engines[name] = Engine(name, None, detail)
+            return None
+        self._engines[name] = Engine(name, round((time.perf_counter() - started) * 1000, 1))
+        return answer
+
+    async def _open_postgres(self) -> None:
+        await self._pool.open()
+        self._places = self._places.pointed(await Pointers(self._url).read())
+        await run(self._pool, lambda connection: select(connection, "SELECT 1"))
+
+    async def _outbox(self) -> Outbox:
+        found = await run(self._pool, depth)
+        age_ms = 0 if found.oldest is None else max(0, self._clock() - found.oldest)
+        return Outbox(found.rows, age_ms / 1000)
+
+    async def _open_cassandra(self) -> None:
+        self._session = await CassandraSession.connect(self._places.address)
+        await self._session.read("SELECT release_version FROM system.local")
+
+    async def _ping(self) -> None:
+        with answering():
+            await self._redis.ping()
+
+    async def _ask_s3(self) -> None:
+        assert self._settings.media.s3 is not None
+        objects = S3Objects(Location.parse(self._settings.media.s3.get_secret_value()), timeout_s=REPLY_S)
+        try:
+            await objects.read("minitwitter-status", 1)
+        finally:
+            objects.close()
+
+    def _sources(self) -> Mapping[str, Source]:
+        database: Database = self._places.database
+        return sources(
+            self._session,
+            self._places.address.keyspace,
+            self._redis,
+            self._places.keys,
+            database,
+            self._settings.topic_partitions,
+        )
+
+    async def _reached(self, name: str, source: Source, ends: Positions | None) -> Reached:
+        try:
+            positions, lost = await asyncio.wait_for(source.positions(), REPLY_S)
+        except UNMADE:
+            return Reached(name, away=NO_TABLES)
+        except AWAY:
+            return Reached(name, away=STORE_AWAY)
+        finally:
+            await source.close()
+        return Reached(name, total(await self._behind(positions, source, ends or Positions())), lost=lost)
+
+    async def _behind(self, reached: Positions, source: Source, ends: Positions) -> dict[TopicPartition, Behind]:
+        missing = {p: end for p, end in ends.items() if p.topic in source.topics and reached.get(p, 0) < end}
+        appended = {}
+        with contextlib.suppress(LogUnavailable):
+            appended = await self._kafka.appended_at({place: reached.get(place, 0) for place in missing})
+        now = self._clock()
+        return {
+            place: Behind(end - reached.get(place, 0), max(0, now - appended.get(place, now)) / 1000)
+            for place, end in missing.items()
+        }
+
+    def _group(self, reached: Reached, *, known: bool) -> Group:
+        store = next((store for store, groups in STORES.items() if reached.group in groups), "")
+        now, first = self._places.names().get(store, ""), Places.first(self._settings).names().get(store, "")
+        place = "" if now == first else now
+        models = [Model(name, version, place) for name, version in VERSIONS[reached.group].items()]
+        behind = reached.behind if known and not reached.away else None
+        return group_told(reached_part(reached), behind, reached.letters, models)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+        await self._redis.aclose()
+        await self._pool.close()
+
+
+async def _nothing() -> None:
+    pass

@@ -1,0 +1,130 @@
+"""The status of a data directory: as its server tells it, or, where none runs, as its files do."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import apsw
+
+from events.ids import Clock, Millis, from_bytes, millis, wall_clock
+from events.log import CorruptLog, Positions, TopicPartition
+from events.sqlite.records import LogTable
+from runtime.control import AskStatus, ControlClient, NoServer, Told
+from runtime.lag import Behind, total
+from runtime.readiness import Part
+from runtime.settings import Settings
+from runtime.status import Disk, Group, Model, Status, group_part, group_told, overall
+from stores.sqlite.dead_letters import SqliteDeadLetters
+from stores.sqlite.views import SqliteSink, Views
+
+from .log_db import open_records
+from .processors import ALL_TABLES, GROUPS
+
+
+async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
+    """The status now. Raises LogUnavailable where there is no log, and what opening the files raises."""
+    try:
+        async with ControlClient(settings.data) as client:
+            async for reply in client.ask(AskStatus()):
+                if isinstance(reply, Told):
+                    return reply.status
+    except NoServer:
+        pass
+    return await of_files(settings.data, clock)
+
+
+async def of_files(directory: Path, clock: Clock) -> Status:
+    """What the files of a directory say, without its server."""
+    table = open_records(directory)
+    ends = table.ends()
+    views = _views(directory / "views.db")
+    groups = []
+    try:
+        for name in GROUPS:
+            reached = Positions() if views is None else await SqliteSink(views, name).positions()
+            letters = None if views is None else await letters_of(views.connection, name)
+            behind = total(_behind(table, ends, reached, clock))
+            detail = _detail(name, behind)
+            part = Part.of(name, degraded=detail) if detail else group_part(name, behind=behind, letters=letters)
+            groups.append(group_told(part, behind, letters, models(name, _generations(views), {})))
+    finally:
+        if views is not None:
+            views.connection.close()
+    return told_of(directory, [Part.of("log")], groups, "")
+
+
+def _detail(name: str, behind: Behind) -> str:
+    """Without a server nothing catches up, so one event is too many."""
+    return f"{name} is {behind.events:,} events behind the log, and no server runs" if behind.events else ""
+
+
+def told_of(directory: Path, parts: list[Part], groups: list[Group], server: str) -> Status:
+    """The status with these parts and groups."""
+    state = overall([*parts, *(Part(each.name, each.state) for each in groups)])
+    return Status("embedded", state, parts, groups, disk=disk(directory), server=server)
+
+
+def models(name: str, generations: Mapping[str, int], building: Mapping[str, float]) -> list[Model]:
+    """The read models of a group."""
+    return [
+        Model(
+            model.tables.model,
+            model.tables.version,
+            str(generations.get(model.tables.model, "")),
+            building.get(model.tables.model),
+        )
+        for model in GROUPS[name]
+    ]
+
+
+async def letters_of(connection: apsw.Connection, name: str) -> int | None:
+    """How many records a group has set aside; None where the file is older than dead letters are."""
+    try:
+        return (await SqliteDeadLetters(connection, name).counts()).all
+    except apsw.SQLError:
+        return None
+
+
+def disk(directory: Path) -> Disk:
+    """How much is free, and the sizes of the databases."""
+    files = {path.name: path.stat().st_size for path in sorted(directory.glob("*.db*")) if path.is_file()}
+    return Disk(str(directory), shutil.disk_usage(directory).free, files)
+
+
+def _views(path: Path) -> Views | None:
+    if not path.exists() or not path.stat().st_size:
+        return None
+    views = Views(path, ALL_TABLES, read_only=True)
+    try:
+        views.connection.execute("SELECT 1 FROM positions LIMIT 1")
+    except apsw.SQLError:  # begun, and nothing made in it yet
+        views.connection.close()
+        return None
+    return views
+
+
+def _generations(views: Views | None) -> dict[str, int]:
+    if views is None:
+        return {}
+    return {str(m): int(n) for m, n in views.connection.execute("SELECT model, generation FROM models")}
+
+
+def _behind(table: LogTable, ends: Positions, reached: Positions, clock: Clock) -> dict[TopicPartition, Behind]:
+    found = {}
+    for place, end in ends.items():
+        at = reached.get(place, 0)
+        if at < end:
+            found[place] = Behind(end - at, max(0, clock() - _appended(table, place, at, clock())) / 1000)
+    return found
+
+
+def _appended(table: LogTable, place: TopicPartition, offset: int, otherwise: Millis) -> Millis:
+    """When a record was appended, as its id tells; no key is needed for that, and no payload."""
+    with contextlib.suppress(CorruptLog):
+        id_ = table.rows(place, offset, 1)[0][1]
+        if isinstance(id_, bytes) and len(id_) == 16:
+            return millis(from_bytes(id_))
+    return otherwise

@@ -1,0 +1,113 @@
+"""What `minitwitter status` tells of an installation, and what follows from it: the same judgement as /readyz makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .lag import Behind, told
+from .readiness import Part, State, worst
+
+OUTBOX_S = 30.0
+"""A row of the outbox that waits longer has nobody who publishes it."""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A read model. `building` is the share of the log that a rebuild of it has applied; None where none runs."""
+
+    name: str
+    version: int
+    generation: str = ""
+    building: float | None = None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A group of processors. `lag` is None where nobody can tell."""
+
+    name: str
+    state: State
+    detail: str
+    lag_events: int | None
+    lag_seconds: float | None
+    dead_letters: int | None
+    models: Sequence[Model] = ()
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """An engine, and how long it took to answer a question; None where it did not."""
+
+    name: str
+    milliseconds: float | None
+    detail: str = ""
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """Acknowledged writes that are not in Kafka yet."""
+
+    rows: int
+    oldest_seconds: float
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """The disk of the data directory, and the sizes of what is in it, in bytes."""
+
+    path: str
+    free: int
+    files: dict[str, int]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """An installation. `parts` are what /readyz of the process that serves reads says of the same moment."""
+
+    profile: str
+    state: State
+    parts: Sequence[Part]
+    groups: Sequence[Group]
+    engines: Sequence[Engine] = ()
+    outbox: Outbox | None = None
+    disk: Disk | None = None
+    server: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether everything is current and answers."""
+        return self.state == "ready"
+
+
+def group_told(
+    part: Part, behind: Behind | None, dead_letters: int | None = None, models: Sequence[Model] = ()
+) -> Group:
+    """A group, with the part of /readyz that is its own."""
+    events, seconds = (None, None) if behind is None else (behind.events, round(behind.seconds, 3))
+    return Group(part.name, part.state, part.detail, events, seconds, dead_letters, models)
+
+
+def letters_told(number: int | None) -> str:
+    """A sentence, where there are dead letters; else empty."""
+    if not number:
+        return ""
+    return f"{number:,} dead letter{'s' * (number > 1)}: `minitwitter dead-letters list` names them"
+
+
+def outbox_part(outbox: Outbox | None) -> Part:
+    """The outbox as a part: degraded where rows wait and nobody publishes them."""
+    if outbox is None or outbox.oldest_seconds <= OUTBOX_S:
+        return Part.of("outbox")
+    return Part.of(
+        "outbox", degraded=f"{outbox.rows:,} acknowledged writes wait, the oldest {outbox.oldest_seconds:.0f} s"
+    )
+
+
+def group_part(name: str, *, away: str = "", lost: bool = False, behind: Behind, letters: int | None = None) -> Part:
+    """A group as a part. Its reads go on whatever it is, and say that they are stale."""
+    if away:
+        return Part.of(name, degraded=away)
+    if lost:
+        return Part.of(name, degraded="what its store lost is being made again")
+    return Part.of(name, degraded="; ".join(filter(None, (told(name, behind), letters_told(letters)))))
+
+
+def overall(parts: Sequence[Part]) -> State:
+    """The state of an installation with these parts."""
+    return worst(part.state for part in parts)

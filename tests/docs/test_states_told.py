@@ -1,0 +1,107 @@
+"""What /readyz of each role and `minitwitter status` say in each state that the page of failures has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from runtime.distributed.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
+from runtime.distributed.judging import STORE_AWAY, Reached, command_parts, query_parts, relay_parts, worker_parts
+from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, STORES
+from runtime.distributed.status import parts_of
+from runtime.lag import Behind
+from runtime.readiness import Part, Readiness
+from runtime.status import Outbox
+from tests.docs.test_failures import LONG, PAGE
+
+TABLE = PAGE.partition("## ")[0]
+ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLE.splitlines() if line.startswith("| ")]
+HEADER, *STATES = ROWS
+GROUPS = (TIMELINES, HOME, STREAMS, COUNTS, SEARCH, TRENDS)
+ON = {"cassandra": STORES[CASSANDRA], "redis": STORES[COUNTERS], "postgres": STORES[SEARCHES]}
+BY = {"projectors": (TIMELINES, HOME, COUNTS, SEARCH), "streams": (STREAMS, TRENDS)}
+LATE = Behind(12, 61.0)
+
+
+@dataclass
+class World:
+    """What there is to find: engines that are away, groups that are behind or have lost something."""
+
+    away: dict[str, str] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    letters: int = 0
+    outbox: Outbox = field(default_factory=lambda: Outbox(0, 0.0))
+
+    def reached(self) -> list[Reached]:
+        gone = {group for engine in self.away for group in ON.get(engine, ())}
+        return [
+            Reached(
+                group,
+                LATE if group in self.behind else Behind(),
+                away=STORE_AWAY if group in gone else "",
+                lost=group in self.lost,
+                letters=self.letters,
+            )
+            for group in GROUPS
+        ]
+
+    def told(self, who: str) -> Readiness:
+        away = self.away.get
+        parts: Sequence[Part]
+        if who == "command":
+            parts = command_parts(postgres=away("postgres", ""), kafka=away("kafka", ""), media=away("s3", ""))
+        elif who == "query":
+            parts = query_parts(self.reached(), sessions=away("postgres", ""), kafka=away("kafka", ""))
+        elif who == "relay":
+            parts = relay_parts(postgres=away("postgres", ""), kafka=away("kafka", ""))
+        else:
+            parts = parts_of(self.reached(), self.away, None if "postgres" in self.away else self.outbox)
+        return Readiness.of(parts)
+
+
+def world(state: str) -> World:
+    """The world that a row's first cell describes."""
+    if found := re.fullmatch(r"(\w+) is away", state):
+        return World(away={found[1]: "it does not answer"})
+    if found := re.fullmatch(r"(\w+) do not run", state):
+        return World(behind=BY[found[1]])
+    return {
+        "everything answers": World(),
+        "redis has lost the counters": World(lost=(COUNTS,)),
+        "relay does not run, and rows of the outbox wait": World(outbox=Outbox(9, 61.0)),
+        "events are set aside": World(letters=3),
+    }[state]
+
+
+CASES = [(state, who, said) for state, *cells in STATES for who, said in zip(HEADER[1:], cells, strict=True) if said]
+
+
+@pytest.mark.parametrize(("state", "who", "said"), CASES)
+def test_each_role_says_what_the_page_says(state: str, who: str, said: str) -> None:
+    told = world(state).told(who)
+    assert told.state == said
+    assert told.ready == (said != "down")
+    assert all(bool(part.detail) == (part.state != "ready") for part in told.parts)
+
+
+def test_every_engine_and_every_process_that_others_notice_has_a_state() -> None:
+    states = {state.split()[0] for state, *_ in STATES}
+    assert states >= set(LONG) - {"edge", "command", "query"}, "those three are asked, or ask"
+
+
+@pytest.mark.parametrize("state", [state for state, *_ in STATES])
+def test_status_never_says_better_than_a_process(state: str) -> None:
+    found = world(state)
+    order = ("ready", "degraded", "down")
+    worst = max((found.told(who).state for who in ("command", "query")), key=order.index)
+    assert order.index(found.told("status").state) >= order.index(worst)
+
+
+def test_a_worker_is_down_while_a_store_is_away() -> None:
+    assert Readiness.of(worker_parts({"timelines": "", "counts": ""})).state == "ready"
+    told = Readiness.of(worker_parts({"timelines": "", "counts": "Redis does not answer"}))
+    assert [(part.name, part.state) for part in told.parts] == [("timelines", "ready"), ("counts", "down")]

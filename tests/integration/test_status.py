@@ -1,0 +1,72 @@
+"""`minitwitter status` in the embedded profile: beside a server, without one, and never better than it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from running import Serving, minitwitter
+
+from events.ids import Millis, wall_clock
+from events.log import TopicPartition
+from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.status import of_files
+from stores.dead_letters import DeadLetter
+from stores.sqlite.dead_letters import SqliteDeadLetters
+from stores.sqlite.views import Views
+
+
+async def test_status_says_what_readyz_says_and_tells_of_the_files_when_no_server_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Serving(data) as server:
+        server.join("alice").post("to be counted")
+        asked = minitwitter("status", "--data", data, "--json")
+        told = json.loads(asked.stdout)
+        ready = server.http.get("/readyz").json()
+        assert (told["state"], told["parts"]) == (ready["state"], ready["parts"])
+        assert asked.returncode == (0 if told["state"] == "ready" else 1)
+        assert told["server"]
+        groups = {group["name"]: group for group in told["groups"]}
+        assert set(groups) == {"serving", "analytics"}
+        models = {model["name"]: model for model in groups["serving"]["models"]}
+        assert models["tweets"]["generation"] == "1"
+        assert told["disk"]["files"]["log.db"] > 0
+        assert server.stop() == 0
+    without = minitwitter("status", "--data", data)
+    assert (without.returncode, "no server runs" in without.stdout) == (0, True)
+    await set_aside_in(data)
+    (data / "views.db").unlink()
+    found = await of_files(data, lambda: Millis(wall_clock() + 60_000))
+    assert found.state == "degraded"
+    assert all((group.lag_events or 0) > 0 and (group.lag_seconds or 0) >= 60 for group in found.groups)
+
+
+async def set_aside_in(data: Path) -> None:
+    """A dead letter is told of, and is no good state."""
+    views = Views(data / "views.db", ALL_TABLES)
+    place = TopicPartition("tweets", 0)
+    letter = DeadLetter(
+        group="serving",
+        place=place,
+        offset=0,
+        key="key",
+        event_id="id",
+        type="TweetPosted",
+        version=3,
+        cause="ValueError: no",
+        at=Millis(1),
+        attempts=1,
+    )
+    await SqliteDeadLetters(views.connection, "serving").put([letter])
+    views.connection.close()
+    found = await of_files(data, wall_clock)
+    serving = next(group for group in found.groups if group.name == "serving")
+    assert (found.state, serving.state, serving.dead_letters) == ("degraded", "degraded", 1)
+    assert "dead-letters list" in serving.detail
+
+
+def test_where_there_is_no_log_it_says_so_and_makes_nothing(tmp_path: Path) -> None:
+    asked = minitwitter("status", "--data", tmp_path / "typo")
+    assert (asked.returncode, asked.stdout) == (5, "")
+    assert asked.stderr.count("\n") == 1
+    assert not (tmp_path / "typo").exists()
