@@ -84,9 +84,13 @@ def _print(found: Status) -> None:
     from .options import WIDE
 
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
-    console.print(*_shown(found), sep="\n")
+    if console.is_terminal:
+        console.print(*_shown(found), sep="\n")
+        return
+    console = Console(width=WIDE)
+    with console.capture() as printed:
+        console.print(*_shown(found), sep="\n")
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
 
 
 def _shown(found: Status) -> Iterator[RenderableType]:
