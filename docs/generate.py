@@ -34,6 +34,7 @@ from rest.openapi import document
 from rest.problems import PROBLEMS
 from runtime import cli, metrics
 from runtime.embedded.models import ANALYTICS, SERVING, Model
+from runtime.front_page import front_page
 from runtime.operations import operations
 from runtime.routes import ROUTERS
 from runtime.settings import PREFIX, Settings
@@ -163,6 +164,7 @@ def application() -> FastAPI:
         app.include_router(routes, prefix="/api/v1")
     app.include_router(jwks(dict))
     app.include_router(media_files)
+    app.include_router(front_page("0"))
     app.include_router(operations(list, CollectorRegistry()))
     return app
 

@@ -31,6 +31,7 @@ from rest.problems import ProblemError
 from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens
 
+from .front_page import front_page
 from .operations import documentation, operations
 from .readiness import Parts
 
@@ -108,7 +109,8 @@ def build_app(parameters: Parameters) -> ASGIApp:
         app.state.streams = parameters.query.streams
     for routes in parameters.routers:
         app.include_router(routes, prefix=API)
-    for routes in (*parameters.root_routers, operations(parameters.parts, parameters.registry)):
+    operating = operations(parameters.parts, parameters.registry)
+    for routes in (*parameters.root_routers, front_page(parameters.version), operating):
         app.include_router(routes)
     described: list[dict[str, Any]] = []
 

@@ -81,6 +81,12 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
     password: str
 
 
+class Token(msgspec.Struct, frozen=True, tag=True):
+    """Sign in to an account on behalf of whoever owns the data directory."""
+
+    username: str
+
+
 class RotateMaster(msgspec.Struct, frozen=True, tag=True):
     """Replace the master key."""
 
@@ -114,6 +120,7 @@ Request = (
     | Import
     | RebuildModels
     | Claim
+    | Token
     | RotateMaster
     | RotateSigning
     | AwaitCurrent
@@ -148,6 +155,13 @@ class Told(msgspec.Struct, frozen=True, tag=True):
     status: Status
 
 
+class TokenIssued(msgspec.Struct, frozen=True, tag=True):
+    """An access token, and for how many seconds it is good."""
+
+    access_token: str
+    expires_in: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """It is done; `detail` may be shown."""
 
@@ -167,7 +181,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     code: int = 1
 
 
-Reply = Told | Imported | Rebuilding | Lagging | LettersMended | Done | Failed
+Reply = Told | Imported | Rebuilding | Lagging | LettersMended | TokenIssued | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)

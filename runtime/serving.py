@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -114,7 +115,15 @@ def free_port(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
+class Demo(StrEnum):
+    """What is made of a demo community: none, one that was, or one that goes on living while the server runs."""
+
+    NONE = "none"
+    QUIET = "quiet"
+    LIVING = "living"
+
+
+async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `say` prints a line for the person who started it.
 
     Raises AlreadyOwned, AddressInUse, ProjectingFailed, and what opening the data raises.
@@ -134,7 +143,7 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
     control = ControlServer(settings.data, engine.handle, lambda error: log.error("a command failed", exc_info=error))
     composition = None
     try:
-        if demo and await _fill(engine):
+        if demo is not Demo.NONE and await _fill(engine):
             log.info("the demo community was made")
         # Half a second of imports, while the projecting process does the same on the other core.
         from .embedded.composing import Composition
@@ -156,6 +165,7 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
         await asyncio.wait((stopping, server.ended), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
         telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
     finally:
         if composition is not None:
             composition.close()
@@ -166,18 +176,32 @@ async def serve(settings: Settings, *, demo: bool, say: Callable[[str], None]) -
 
 
 async def _fill(engine: Engine) -> bool:
-    from .demo import fill
+    from .demo.filling import fill
 
     return await fill(engine)
 
 
-async def _tell(engine: Engine, url: str, demo: bool, say: Callable[[str], None]) -> None:
-    """Say where it serves, and, with the demo, what to try, once it answers."""
-    if demo:
-        from .demo import hints, is_there
+async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]) -> None:
+    """Say where it serves, and, with the demo, what to try, once it answers; then let the community live."""
+    serves = f"MiniTwitter serves on {url}  (documentation: {url}/docs, Ctrl-C stops it)"
+    if demo is Demo.NONE:
+        say(serves)
+        return
+    from .demo.cast import the_cast
+    from .demo.filling import catch_up, hints, is_there
+    from .demo.living import live
 
-        if await is_there(engine):
-            async for _ in engine.handle(AwaitCurrent()):
-                pass
-            say(hints(url))
-    say(f"MiniTwitter serves on {url}  (documentation: {url}/docs, Ctrl-C stops it)")
+    there = await is_there(engine)
+    cast = the_cast()
+    if there:
+        if demo is Demo.LIVING:
+            await catch_up(engine, [person.username for person in cast.people])
+        async for _ in engine.handle(AwaitCurrent()):
+            pass
+        say(hints(url))
+    say(serves)
+    if there and demo is Demo.LIVING:
+        try:
+            await live(engine.system, cast)
+        except Exception as error:  # the server goes on without it
+            logger("minitwitter.demo").error("the demo community has stopped", exc_info=error)

@@ -57,6 +57,7 @@ def build() -> typer.Typer:
         serve,
         settings,
         status,
+        token,
         topics,
         verify,
         work,
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
     app.command()(migrate.migrate)
+    app.command()(token.token)
     app.add_typer(imports.app, name="import")
     app.add_typer(events.app, name="events")
     app.add_typer(dead_letters.app, name="dead-letters")

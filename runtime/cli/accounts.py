@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Config, Data, Port, load, owner, run
+from .options import Config, Data, Port, existing, load, owner, run
 
 if TYPE_CHECKING:
     from runtime.control import Request
@@ -32,11 +32,12 @@ def claim(
     """
     from runtime.control import Claim
 
+    settings = existing(load(data, port, config).settings)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\n")
     else:
         password = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
-    run(do(load(data, port, config).settings, Claim(name, password)))
+    run(do(settings, Claim(name, password)))
 
 
 async def do(settings: Settings, request: Request) -> None:

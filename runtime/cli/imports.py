@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Config, Data, Json, Port, load, owner, print_json, progress, run
+from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
     from runtime.importing.batches import Ask, Summary
@@ -67,7 +67,8 @@ def graph(file: File, data: Data = None, port: Port = None, config: Config = Non
 
         return await import_graph(ask, source, await history.rank(), begin, advance)
 
-    _import("graph", file, load(data, port, config).settings, json, importing)
+    settings = load(data, port, config).settings
+    _import("graph", file, settings if settings.kafka_url is not None else existing(settings), json, importing)
 
 
 def _import(what: str, file: Path, settings: Settings, json: bool, importing: Importing) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .accounts import do
-from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
+from .options import Config, Data, Json, Port, existing, load, print_json, print_table, progress, run
 
 if TYPE_CHECKING:
     from runtime.lost_keys import LostKey
@@ -45,7 +45,7 @@ def rotate_master(data: Data = None, port: Port = None, config: Config = None) -
     """
     from runtime.control import RotateMaster
 
-    run(do(load(data, port, config).settings, RotateMaster()))
+    run(do(existing(load(data, port, config).settings), RotateMaster()))
 
 
 @app.command("rotate-signing")
@@ -56,7 +56,7 @@ def rotate_signing(data: Data = None, port: Port = None, config: Config = None) 
     """
     from runtime.control import RotateSigning
 
-    run(do(load(data, port, config).settings, RotateSigning()))
+    run(do(existing(load(data, port, config).settings), RotateSigning()))
 
 
 @app.command("lost")

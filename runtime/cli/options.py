@@ -100,6 +100,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def existing(settings: Settings) -> Settings:
+    """Settings whose data directory has a log: a slip of the pen makes no new one. Raises LogUnavailable."""
+    from runtime.embedded.log_db import check_there
+
+    check_there(settings.data)
+    return settings
+
+
 @asynccontextmanager
 async def owner(settings: Settings, before: Callable[[Engine], Awaitable[None]] | None = None) -> AsyncIterator[Ask]:
     """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.

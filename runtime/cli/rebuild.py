@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Config, Data, Json, Port, load, owner, print_json, progress, run
+from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -49,7 +49,7 @@ def rebuild(
     if settings.kafka_url is not None:
         _print_distributed(run(_rebuild_distributed(settings, models or [], back, json)), json)
         return
-    compared = run(_rebuild(settings, RebuildModels(tuple(models or ()), back), json))
+    compared = run(_rebuild(existing(settings), RebuildModels(tuple(models or ()), back), json))
     if json:
         print_json(compared)
     else:

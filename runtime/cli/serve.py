@@ -26,7 +26,13 @@ def serve(
     host: Host = None,
     port: Port = None,
     config: Config = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Fill a new data directory with a demo community.")] = False,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Fill a new data directory with a demo community, which goes on living meanwhile."),
+    ] = False,
+    quiet_demo: Annotated[
+        bool, typer.Option("--quiet-demo", help="The same, but nobody in it does anything while the server runs.")
+    ] = False,
 ) -> None:
     """Serve the REST API until Ctrl-C.
 
@@ -41,13 +47,15 @@ def serve(
         from runtime.distributed.process import Process, Role
         from runtime.distributed.querying import Querying
 
-        if demo:
+        if demo or quiet_demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
         configure(settings.log_level, side.value)
         role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
         run(Process(settings, role, lambda line: print(line, flush=True)).run())
         return
+    from runtime.serving import Demo
     from runtime.serving import serve as serving
 
+    community = Demo.QUIET if quiet_demo else Demo.LIVING if demo else Demo.NONE
     configure(settings.log_level, "serve")
-    run(serving(settings, demo=demo, say=lambda line: print(line, flush=True)))
+    run(serving(settings, demo=community, say=lambda line: print(line, flush=True)))

@@ -38,6 +38,7 @@ from runtime.control import (
     RetryLetters,
     RotateMaster,
     RotateSigning,
+    Token,
     Told,
 )
 from runtime.projecting import UNFIT
@@ -58,6 +59,7 @@ from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
 from .status import letters_of, models, told_of
 from .system import System
+from .token_issuing import issue_token
 
 LEAST_FREE = 1 << 20
 """Bytes: below this a commit may fail any moment."""
@@ -200,6 +202,8 @@ class Engine:
                 yield await self._mend(request)
             case Claim():
                 yield await self._claim(request)
+            case Token():
+                yield await issue_token(self.system, request)
             case RotateMaster():
                 yield await self._rotate_master()
             case RotateSigning():

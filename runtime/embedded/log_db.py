@@ -147,11 +147,24 @@ def open_records(directory: Path) -> LogTable:
     return log_table(_read_only(directory), Sealer(MasterKeys.generate()))
 
 
-def _read_only(directory: Path) -> apsw.Connection:
-    path = directory / "log.db"
-    if not path.exists():
+def check_there(directory: Path) -> None:
+    """Whether there is a log in a directory. Raises LogUnavailable."""
+    if not (directory / "log.db").exists():
         raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
-    return connect(path, durable=True, read_only=True)
 
 
-__all__ = ["AlreadyOwned", "IncompatibleData", "LogDb", "Ownership", "load_masters", "open_reader", "open_records"]
+def _read_only(directory: Path) -> apsw.Connection:
+    check_there(directory)
+    return connect(directory / "log.db", durable=True, read_only=True)
+
+
+__all__ = [
+    "AlreadyOwned",
+    "IncompatibleData",
+    "LogDb",
+    "Ownership",
+    "check_there",
+    "load_masters",
+    "open_reader",
+    "open_records",
+]

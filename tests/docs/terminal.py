@@ -45,6 +45,11 @@ _SHAPE = (
 """What is another each time in the demo community, which is made up from a seed and the time of day."""
 
 
+def goes_on(command: str) -> bool:
+    """Whether a command goes on until Ctrl-C."""
+    return _GOES_ON.match(command) is not None
+
+
 class Unexpected(AssertionError):
     """A command failed, or printed something else than the page says."""
 
@@ -209,7 +214,7 @@ class Terminal:
 
     def run(self, text: str, page: str | None, *, shape: bool = False) -> str:
         """Run a command, which has to succeed and to print what the page shows. Raises Unexpected."""
-        if _GOES_ON.match(text):
+        if goes_on(text):
             self._terminals += 1
             out = self._place / f"printed-{self._terminals}"
             command = _recipe("run") if text.startswith("make run") else text

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import PAGES, RUN, Block, blocks, commands, name
-from tests.docs.terminal import Terminal
+from tests.docs.terminal import Terminal, goes_on
 
 SHOWN = {
     "": "figures of a decision, which tests/architecture/test_documents.py repeats",
@@ -120,6 +120,15 @@ def test_a_block_is_run_or_it_is_said_why_not(page: Path) -> None:
         if block.language == "text":
             for line in block.lines:
                 assert line in NOT_RUN, f"{where}: no test runs `{line}`, and it is not said why"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_nothing_is_typed_behind_a_command_that_goes_on(page: Path) -> None:
+    """Pasted, a block would wait for the end of the server in its middle."""
+    for block in blocks(page):
+        if block.language in ("console", "sh"):
+            typed = commands(block)[1]
+            assert not [one.text for one in typed[:-1] if goes_on(one.text)], f"{block.page}:{block.line}"
 
 
 def test_no_reason_is_left_over() -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from events.ids import Millis
-from runtime.demo_community import Community
+from runtime.demo.community import Community
 from runtime.embedded.answering import WhetherNew
 from runtime.embedded.system import InProcess, System
 from runtime.settings import Settings

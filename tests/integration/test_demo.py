@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 from collections import Counter
 
 import pytest
 
 from command_api.deciding import Refused
 from command_api.domain.post_tweet import PostTweet
-from runtime.demo_community import Community
+from runtime.demo.community import Community
 from runtime.embedded.answering import WhetherNew
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import Serving, answered
@@ -59,27 +60,49 @@ async def test_every_command_of_the_demo_is_accepted(tmp_path):
 @pytest.mark.slow
 def test_what_is_printed_works_when_pasted(tmp_path):
     data = tmp_path / "data"
-    with Serving(data, "--demo") as server:
-        said = server.said
-        commands = re.findall(r"^  (curl .*?[^\\])$", said, re.MULTILINE | re.DOTALL)
-        assert len(commands) == 3
-        feed, search, trends = (
-            json.loads(subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout)
-            for command in commands
-        )
-        assert len(feed["items"]) == 3
-        assert "northern lights" in search["items"][0]["text"].lower()
-        assert trends["items"][0]["tag"] == "NorthernLights"
-        password = re.search(r"password (\S+)", said)[1]
+    with Serving(data, "--quiet-demo") as server:
+        setting, feed, stream, search, trends = _hints(server.said)
+        assert "stream" in stream
+        items = [_pasted(setting, command)["items"] for command in (feed, search, trends)]
+        assert len(items[0]) == 3
+        assert "northern lights" in items[1][0]["text"].lower()
+        assert items[2][0]["tag"] == "NorthernLights"
+        password = re.search(r"password (\S+)", server.said)[1]
         for name in ("ada", "ben"):
             server.sign_in(name, password)
+            avatar = server.get(f"/users/{name}")["avatar_url"]
+            assert server.http.get(avatar).content.startswith(b"\x89PNG")
         assert server.http.get("/docs").status_code == 200
         counted = answered("events", "count", "--data", data)
     assert answered("verify", "--data", data)["same"]
-    with Serving(data, "--demo") as server:
+    with Serving(data, "--quiet-demo") as server:
         assert "password" in server.said
         again = answered("events", "count", "--data", data)
         assert again["tweets"] == counted["tweets"]
+
+
+def _hints(said):
+    """The blocks of commands that are printed to be pasted."""
+    return re.findall(r"^  ((?:API|curl).*?[^\\])$(?=\n\n)", said, re.MULTILINE | re.DOTALL)
+
+
+def _pasted(*commands):
+    return json.loads(subprocess.run(["bash", "-c", "\n".join(commands)], capture_output=True, check=True).stdout)
+
+
+@pytest.mark.slow
+def test_the_demo_goes_on_living_and_its_stream_moves(tmp_path):
+    with Serving(tmp_path / "data", "--demo") as server:
+        setting, _, stream, _, _ = _hints(server.said)
+        listening = ["bash", "-c", f"{setting}\nexec {stream}"]
+        with subprocess.Popen(listening, stdout=subprocess.PIPE) as listener:
+            until = threading.Timer(60, listener.kill)
+            until.start()
+            # Whoever ada follows does most of what is done, and it is done every few seconds.
+            assert any(line.startswith(b"event: tweet") for line in listener.stdout)
+            until.cancel()
+            listener.kill()
+        assert server.stop() == 0
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from events.accounts import AccountRegistered, PasswordChanged
 from events.ids import AccountId, account_number, id_at
 from events.personal import SessionStarted
 from rest.jwks import jwks
+from runtime.front_page import front_page
 from runtime.operations import operations
 from runtime.routes import ROUTERS
 
@@ -144,7 +145,7 @@ async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service,
 
 
 def paths_of_the_api():
-    for router in (*ROUTERS, operations(list, CollectorRegistry()), jwks(dict)):
+    for router in (*ROUTERS, front_page("0"), operations(list, CollectorRegistry()), jwks(dict)):
         yield from (route.path for route in router.routes)
 
 

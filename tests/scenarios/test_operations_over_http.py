@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import re
 from html.parser import HTMLParser
 
@@ -20,6 +23,31 @@ ROOT = "http://test"
 async def test_it_says_that_it_is_alive(http: httpx.AsyncClient) -> None:
     answer = await http.get(f"{ROOT}/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_a_program_is_told_where_to_go_from_here(http: httpx.AsyncClient) -> None:
+    for accept in ("*/*", "application/json", ""):
+        answer = await http.get(f"{ROOT}/", headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        said = answer.json()
+        assert (said["name"], said["api"]) == ("MiniTwitter", "/api/v1")
+        for place in ("documentation", "openapi", "ready", "metrics"):
+            assert (await http.get(ROOT + said[place])).status_code == 200
+    assert (await http.post(f"{ROOT}/")).status_code == 405
+
+
+async def test_a_browser_is_given_a_page_whose_links_lead_somewhere(http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"{ROOT}/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert (answer.headers["vary"], answer.headers["x-content-type-options"]) == ("Accept", "nosniff")
+    style = re.search(r"<style>(.*)</style>", answer.text)
+    assert style is not None
+    hashed = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{hashed}'" in answer.headers["content-security-policy"]
+    links = re.findall(r'href="([^"]+)"', answer.text)
+    assert {"/docs", "/readyz"} <= set(links)
+    for link in links:
+        assert (await http.get(ROOT + html.unescape(link))).status_code == 200
 
 
 async def test_it_says_which_part_cannot_serve(http: httpx.AsyncClient, service: Service) -> None:

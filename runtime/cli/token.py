@@ -1,0 +1,48 @@
+"""`minitwitter token`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Config, Data, Port, existing, load, owner, run
+
+if TYPE_CHECKING:
+    from runtime.control import TokenIssued
+    from runtime.settings import Settings
+
+
+def token(
+    name: Annotated[str, typer.Argument(help="The account.", metavar="NAME")],
+    data: Data = None,
+    port: Port = None,
+    config: Config = None,
+) -> None:
+    """Sign in to an account, and print its access token for pasting. No password is asked for.
+
+    For whoever owns the data directory: it begins a session, over the socket of a running server or without one. The
+    token expires as others do, after 15 minutes if no setting says otherwise.
+
+    Example: curl -H "Authorization: Bearer $(minitwitter token ada)" http://127.0.0.1:8000/api/v1/feed
+    """
+    settings = load(data, port, config).settings
+    if settings.kafka_url is not None:
+        raise typer.BadParameter("tokens are printed in the embedded profile only; sign in with POST /auth/login")
+    issued = run(_issued(existing(settings), name))
+    sys.stdout.write(f"{issued.access_token}\n")
+    if sys.stdout.isatty():
+        sys.stderr.write(f"It is good for {issued.expires_in // 60} minutes.\n")
+
+
+async def _issued(settings: Settings, name: str) -> TokenIssued:
+    from runtime.control import ControlFailed, Failed, Token, TokenIssued
+
+    async with owner(settings) as ask:
+        async for reply in ask(Token(name)):
+            if isinstance(reply, TokenIssued):
+                return reply
+            if isinstance(reply, Failed):
+                raise ControlFailed(reply.reason)
+    raise ControlFailed(f"the server answered nothing about {name}")
