@@ -19,12 +19,16 @@ import msgspec
 
 from events.entities import Entities
 from events.ids import AccountId, Millis
+from events.log import LogUnavailable
 from events.tweets import Place
+from stores.sink import StoreUnavailable
 
 from .dead_letters import Choice, Mended
 from .embedded.rebuilding import Progress
 from .status import Status
 
+DISK = 5
+"""The exit code of a command that disk or file system refuse."""
 _LONGEST_PATH = 100
 """Of a Unix socket's, on any system."""
 _LONGEST_MESSAGE = 16 * 1024 * 1024
@@ -74,6 +78,14 @@ class RebuildModels(msgspec.Struct, frozen=True, tag=True):
     back: bool
 
 
+class RebuildStatus(msgspec.Struct, frozen=True, tag=True):
+    """Say what is being rebuilt: a Rebuilding for each."""
+
+
+class CancelRebuilds(msgspec.Struct, frozen=True, tag=True):
+    """End the rebuilds under way, and leave the read models as they are."""
+
+
 class Claim(msgspec.Struct, frozen=True, tag=True):
     """Give an imported account a password."""
 
@@ -115,18 +127,9 @@ class AskStatus(msgspec.Struct, frozen=True, tag=True):
     """Tell how the server is."""
 
 
-Request = (
-    AskStatus
-    | Import
-    | RebuildModels
-    | Claim
-    | Token
-    | RotateMaster
-    | RotateSigning
-    | AwaitCurrent
-    | RetryLetters
-    | DiscardLetters
-)
+Rebuilds = RebuildModels | RebuildStatus | CancelRebuilds
+Letters = RetryLetters | DiscardLetters
+Request = AskStatus | Import | Rebuilds | Claim | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
 
 
 class Imported(msgspec.Struct, frozen=True, tag=True):
@@ -283,6 +286,10 @@ class ControlServer:
                 await writer.drain()
         except ConnectionError:
             raise
+        except (LogUnavailable, StoreUnavailable) as error:
+            last = Failed(str(error), DISK)
+        except OSError as error:
+            last = Failed(f"disk or file system refuse: {error.strerror or error}", DISK)
         except Exception as error:
             self._on_fault(error)
             last = Failed(f"{type(error).__name__}: {error}")

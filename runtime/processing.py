@@ -19,6 +19,7 @@ from msgspec import structs
 from events.event import BY_CLASS, Event, Handler, Handles
 from events.faults import one_line
 from events.first_copies import entities, first_copies
+from events.fitting import last_ids
 from events.ids import Clock, wall_clock
 from events.log import CorruptLog, LogUnavailable, New, NotSetUp, Positions, Record, TopicPartition, positions_after
 from events.topics import DERIVED
@@ -233,7 +234,7 @@ class Group:
         finally:
             self._clear()
         changed = {entity: id_ for entity, id_ in newest.items() if before.get(entity) != id_}
-        await self.sink.commit(positions, changed)
+        await self.sink.commit(positions, changed, last_ids(records, positions))
         return len(fresh)
 
     async def retry(self, chosen: Collection[DeadLetter], at: At) -> Retried:

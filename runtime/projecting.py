@@ -15,25 +15,28 @@ import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import apsw
 import msgspec
 
+from events.fitting import DoesNotFit
 from events.log import CorruptLog, LogUnavailable, Positions
 from events.sealing import KeyUnknown, MasterKeyMissing, MasterKeys, SealBroken, Sealer
 from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import UNAVAILABLE, IncompatibleData, connect
+from events.sqlite.identity import identity
 from events.sqlite.log import SqliteLogReader
 from runtime.dead_letters import Choice, Mended, Waiting
-from runtime.embedded.log_db import AlreadyOwned, Ownership, log_table
+from runtime.embedded.fitting import DAMAGED, check_fit, set_aside
+from runtime.embedded.log_db import AlreadyOwned, LogMissing, Ownership, check_log_there, log_table
 from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
 from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack, LettersLeft, Projecting
 from runtime.embedded.rebuilding import Progress
 from runtime.memory import settle
 from runtime.setting_aside import CannotApply
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import Views
+from stores.sqlite.views import DAMAGE, Views, ViewsDamaged
 
 POLL_S = 1.0
 """Only a safeguard: whoever appends says so."""
@@ -45,22 +48,41 @@ LAST_TURNS_S = 2.0
 """How long what is left may go on when the server stops, so that views are mostly found current."""
 TAKEOVER_S = 10.0
 """How long to wait for the process of a killed server to notice and stop."""
-FATAL = (CannotApply, CorruptLog, IncompatibleData, KeyUnknown, MasterKeyMissing, SealBroken, AlreadyOwned)
+FIT_EVERY_S = 10.0
+FATAL = (
+    AlreadyOwned,
+    CannotApply,
+    CorruptLog,
+    DoesNotFit,
+    IncompatibleData,
+    KeyUnknown,
+    LogMissing,
+    MasterKeyMissing,
+    SealBroken,
+)
 """What no restart mends; the server is told in one line."""
-NOT_DONE = (UnknownModel, AlreadyRebuilding, CannotGoBack, StoreUnavailable, LogUnavailable)
-"""Why a command is not obeyed, besides dead letters that are left."""
-UNFIT, IN_USE = 4, 3
-"""Exit codes, as of the command line: the data has to be mended first; another process has it."""
+NOT_DONE = (UnknownModel, AlreadyRebuilding, CannotGoBack)
+"""Why a command is not obeyed, besides dead letters that are left and a disk that refuses."""
+UNFIT, IN_USE, DISK = 4, 3, 5
+"""Exit codes, as of the command line: the data has to be mended first; another process has it; the disk refuses."""
 
 T = TypeVar("T")
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What the server asks for: a rebuild of some read models, to read the master key file again, to apply dead letters
-    again, or to drop those that were discarded."""
+    """What the server asks for: a rebuild of some read models, to end all rebuilds, to read the master key file again,
+    to apply dead letters again, or to drop those that were discarded.
 
+
+    `number` tells the answer from those to others.
+    """
+
+    number: int = 0
     rebuild: tuple[str, ...] = ()
     back: bool = False
+    cancel: bool = False
+    damaged: bool = False
+    """A reader has found damage in views.db."""
     reload_keys: bool = False
     retry: Choice | None = None
     take_discards: bool = False
@@ -76,7 +98,12 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     positions: str = ""
     events: int = 0
     progress: Progress | None = None
+    number: int = 0
+    """Of the command that was refused or obeyed."""
     refused: str = ""
+    cancelled: tuple[str, ...] | None = None
+    remade: str = ""
+    """Why the read models are made from nothing."""
     unavailable: str = ""
     fatal: str = ""
     code: int = 1
@@ -109,9 +136,14 @@ class Projector:
         self._ownership = take_over(directory)
         self._master_key = master_key
         self._sealer = sealer = Sealer(MasterKeys.load(master_key))
+        check_log_there(directory)
         log_connection = connect(directory / "log.db", durable=True, read_only=True)
         log = SqliteLogReader(log_table(log_connection, sealer))
-        self.views = Views(directory / "views.db", ALL_TABLES)
+        self._log_table = log.table
+        self.views = self._open_views(directory)
+        check_fit(self.views, log.table)
+        self.views.note_log(identity(log_connection))
+        self._fit_at = time.monotonic()
         partitions = max(place.partition for place in log.table.places) + 1
         self._projecting = Projecting(
             self.views,
@@ -129,6 +161,14 @@ class Projector:
         self._idle = False
         self._stopped: dict[str, str] = {}
 
+    def _open_views(self, directory: Path) -> Views:
+        try:
+            return Views(directory / "views.db", ALL_TABLES)
+        except ViewsDamaged as damage:
+            set_aside(directory, DAMAGED)
+            self._say(Report(remade=f"{damage}: they are made anew now, and the file is kept as {DAMAGED}"))
+            return Views(directory / "views.db", ALL_TABLES)
+
     def run(self) -> None:
         """Start, then take turns until standard input ends."""
         self._checkpoints.start()
@@ -139,6 +179,7 @@ class Projector:
             settle()
             self._say(Report(ready=True, generations=self._generations()))
             while self._listen(0 if self._rested_turn() else POLL_S):
+                self._look_at_fit()
                 if self._checkpoints.behind:
                     self._checkpoints.finish()
             deadline = time.monotonic() + LAST_TURNS_S
@@ -148,6 +189,13 @@ class Projector:
             self._checkpoints.stop()
             self.views.connection.close()
             self._ownership.release()
+
+    def _look_at_fit(self) -> None:
+        """Now and then, whether the log is still the one that was read. Raises DoesNotFit."""
+        now = time.monotonic()
+        if now - self._fit_at > FIT_EVERY_S:
+            self._fit_at = now
+            check_fit(self.views, self._log_table)
 
     def _rested_turn(self) -> bool:
         """A turn, and a rest as long as it took, for events to gather: they cost less together (LONGEST_REST_S)."""
@@ -192,21 +240,27 @@ class Projector:
         return bool(said)
 
     def _obey(self, command: Command) -> None:
+        if command.damaged:
+            raise apsw.CorruptError("found by a reader")
         if command.reload_keys:
             self._sealer.masters = MasterKeys.load(self._master_key)
             self._say(Report(reloaded=True))
             return
         try:
-            if command.retry is not None:
-                self._say(Report(mended=run(self._projecting.retry(command.retry))))
+            if command.cancel:
+                self._say(Report(number=command.number, cancelled=self._projecting.cancel()))
+            elif command.retry is not None:
+                self._say(Report(number=command.number, mended=run(self._projecting.retry(command.retry))))
             elif command.take_discards:
-                self._say(Report(mended=run(self._projecting.take_discards())))
+                self._say(Report(number=command.number, mended=run(self._projecting.take_discards())))
             else:
                 run(self._projecting.rebuild(command.rebuild, back=command.back))
         except LettersLeft as error:
-            self._say(Report(refused=str(error), code=UNFIT))
-        except (*NOT_DONE, *UNAVAILABLE) as error:
-            self._say(Report(refused=str(error)))
+            self._say(Report(number=command.number, refused=str(error), code=UNFIT))
+        except NOT_DONE as error:
+            self._say(Report(number=command.number, refused=str(error)))
+        except (StoreUnavailable, LogUnavailable, *UNAVAILABLE) as error:
+            self._say(Report(number=command.number, refused=f"{self.views.path} cannot be written: {error}", code=DISK))
 
     def _tell_letters(self, group: str) -> None:
         stopped = self._projecting.stopped
@@ -246,8 +300,14 @@ def take_over(directory: Path) -> Ownership:
             time.sleep(0.02)
 
 
+def _end(report: Report) -> NoReturn:
+    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+    sys.stdout.buffer.flush()
+    sys.exit(report.code)
+
+
 def main() -> None:
-    """Run until standard input ends. Exit code 4 says that a restart would not help."""
+    """Run until standard input ends. Exit codes 3 to 5 say that a restart would not help."""
     parser = argparse.ArgumentParser(prog="minitwitter-projecting", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--master-key", type=Path, required=True)
@@ -269,10 +329,15 @@ def main() -> None:
     except BrokenPipeError:  # the server is gone
         os._exit(0)
     except FATAL as error:
-        code = IN_USE if isinstance(error, AlreadyOwned) else UNFIT
-        sys.stdout.buffer.write(msgspec.json.encode(Report(fatal=str(error), code=code)) + b"\n")
-        sys.stdout.buffer.flush()
-        sys.exit(code)
+        _end(Report(fatal=str(error), code=IN_USE if isinstance(error, AlreadyOwned) else UNFIT))
+    except (LogUnavailable, StoreUnavailable, *UNAVAILABLE) as error:
+        _end(Report(fatal=f"{given.data / 'views.db'} cannot be written: {error}", code=DISK))
+    except DAMAGE as damage:  # of the views: of the log it would be CorruptLog
+        ownership = take_over(given.data)
+        set_aside(given.data, DAMAGED)
+        ownership.release()
+        why = f"views.db is damaged ({damage}): the read models are made anew, and the file is kept as {DAMAGED}"
+        _end(Report(remade=why))
     except apsw.Error as error:
         sys.stderr.write(f"views.db: {error}\n")
         raise

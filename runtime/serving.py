@@ -16,6 +16,7 @@ from events.ids import HybridClock
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .memory import settle
+from .second_copy import remove_leftovers
 from .settings import Settings
 from .telemetry import RequestTelemetry, logger
 
@@ -136,6 +137,8 @@ async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -
         loop.add_signal_handler(number, stopped.set)
     telemetry = RequestTelemetry()
     engine = Engine(settings, requests=lambda: telemetry.count)
+    telemetry.on_fault = engine.look_into
+    remove_leftovers(settings.data)
     front = Front(lambda: engine.projecting.detail)
     await engine.start()
     server = Server(front, settings.host, port)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -76,6 +77,7 @@ class RequestTelemetry:
         self._verbose = logging.getLogger("minitwitter.requests").isEnabledFor(logging.DEBUG)
         self.count = 0
         """Requests answered."""
+        self.on_fault: Callable[[BaseException], None] = lambda error: None
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
@@ -98,6 +100,7 @@ class RequestTelemetry:
 
     def fault(self, request_id: str, error: BaseException) -> None:
         """A request failed by a fault of ours."""
+        self.on_fault(error)
         metrics.FAULTS.inc()
         self._log.error("a request failed", correlation=request_id, exc_info=error)
 

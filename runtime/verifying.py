@@ -3,33 +3,38 @@
 It runs beside a server or without one, on snapshots: all read models and derived topics as of one moment, with the
 positions that they reflect, and the decision state as of another. The log is then applied from zero up to those
 positions, in a temporary views.db in the data directory, by the same processors, in larger batches.
+
+Read models that lag behind the log are given time to reach the end that it had when verifying began. Those that do
+not are compared where they stand, and said to be behind: they are not the same as the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import msgspec
 
-from command_api.sqlite.rebuild import decision_digest, live_snapshot, rebuild_decision_state
+from command_api.sqlite.rebuild import decision_digest_steps, live_snapshot_steps, rebuild_decision_state
 from events.codec import Codec
-from events.digest import unordered_digest
-from events.log import Positions, Record, TopicPartition, positions_after
+from events.digest import Steps, unordered_digest_steps
+from events.log import CorruptLog, Positions, Record, TopicPartition, lag, positions_after
 from events.sqlite.connection import connect
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.records import LogTable, base
 from events.topics import DERIVED
+from runtime.embedded.fitting import check_fit
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.models import streams
 from runtime.embedded.processors import ALL_TABLES, GROUPS, STREAMS, Processors
 from runtime.processing import Group, Source
+from runtime.second_copy import remove_leftovers, second_copy
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
@@ -38,6 +43,11 @@ from streams.trends import newest_rankings
 BATCH = 5000
 _LONGEST_UNSETTLED_S = 10.0
 _LOOK_S = 0.05
+LONGEST_BEHIND_S = 60.0
+_STANDS_STILL_S = 3.0
+"""After so long without an event applied nobody is at work, or nobody gets on."""
+
+T = TypeVar("T")
 
 Advance = Callable[[int], None]
 
@@ -60,17 +70,37 @@ class Finding(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`.
 
-    Dead letters were applied neither here nor there; `failed` are records that could be applied once, and cannot now.
-    Both are `group position`.
+    `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs and none
+    is behind. Dead letters were applied neither here nor there; `failed` are records that could be applied once, and
+    cannot now. Both are `group position`.
     """
 
     same: bool
     events: int
     seconds: float
     positions: dict[str, str]
+    behind: dict[str, int]
     findings: tuple[Finding, ...]
     dead_letters: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        findings: Iterable[Finding],
+        events: int,
+        seconds: float,
+        positions: Mapping[str, Positions],
+        behind: Mapping[str, int],
+        dead_letters: tuple[str, ...] = (),
+        failed: tuple[str, ...] = (),
+    ) -> Verdict:
+        """The verdict on some findings."""
+        found = tuple(findings)
+        late = {group: events for group, events in behind.items() if events}
+        same = not late and all(finding.same for finding in found)
+        until = {group: str(position) for group, position in positions.items()}
+        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed)
 
 
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
@@ -79,11 +109,14 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
     Raises CannotVerify, LogUnavailable, CorruptLog and what reading the log raises.
     """
     started = time.perf_counter()
+    remove_leftovers(directory)
     reader = open_reader(directory, master_key)
     with _snapshot(directory / "views.db") as live:
+        check_fit(live, reader.table)
+        behind = await _caught_up(live, await reader.ends())
         await _settled(live)
         positions = {group: await SqliteSink(live, group).positions() for group in GROUPS}
-        decided = live_snapshot(reader.table)
+        decided = await _stepped(live_snapshot_steps(reader.table))
         steps = sum(sum(until.values()) for until in (*positions.values(), decided.positions))
         begin(steps)
         with _scratch(directory) as place:
@@ -95,20 +128,21 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
             groups = {group: processors.live(group) for group in GROUPS}
             await _apply(reader, groups, positions, advance)
             failed = await _letters(rebuilt)
-            findings = [*_models(live, rebuilt), *_topics(live, rebuilt, reader.table.codec, partitions)]
+            findings = await _models(live, rebuilt)
+            findings += await _topics(live, rebuilt, reader.table.codec, partitions)
             rebuilt.connection.close()
             state = _scratch_connection(place / "state.db")
             email_key = reader.table.keys.secret("email")
             await rebuild_decision_state(reader, state, email_key, decided.positions, advance, BATCH)
-            findings += _states(decided.digest, state)
+            findings += await _states(decided.digest, state)
             state.close()
     reader.table.connection.close()
-    return Verdict(
-        same=all(finding.same for finding in findings),
-        events=sum(decided.positions.values()),
-        seconds=round(time.perf_counter() - started, 3),
-        positions={group: str(until) for group, until in positions.items()},
-        findings=tuple(findings),
+    return Verdict.of(
+        findings,
+        sum(decided.positions.values()),
+        time.perf_counter() - started,
+        positions,
+        behind,
         dead_letters=tuple(f"{letter.group} {letter.position}" for letter in dead_letters),
         failed=tuple(f"{letter.group} {letter.position}" for letter in failed),
     )
@@ -145,6 +179,25 @@ def _snapshot(path: Path) -> Iterator[Views]:
         live.connection.close()
 
 
+async def _caught_up(live: Views, ends: Positions) -> dict[str, int]:
+    """Wait for the groups to reach `ends` while they come nearer; how many events each has left in the end."""
+    deadline = time.monotonic() + LONGEST_BEHIND_S
+    left, moved_at = _left(live, ends), time.monotonic()
+    while any(left.values()) and time.monotonic() < min(deadline, moved_at + _STANDS_STILL_S):
+        live.connection.execute("COMMIT")
+        await asyncio.sleep(_LOOK_S)
+        live.connection.execute("BEGIN")
+        before, left = left, _left(live, ends)
+        if left != before:
+            moved_at = time.monotonic()
+    return left
+
+
+def _left(live: Views, ends: Positions) -> dict[str, int]:
+    marks = live.marks()
+    return {group: lag(ends, {place: mark.next for place, mark in marks.get(group, {}).items()}) for group in GROUPS}
+
+
 def _there(views: Views, model: str) -> bool:
     return views.connection.execute("SELECT 1 FROM models WHERE model=?", (model,)).get is not None
 
@@ -176,13 +229,11 @@ def _scratch(directory: Path) -> Iterator[Path]:
         raise CannotVerify(
             f"verifying takes about {needed >> 20} MiB in {directory} for a while, and {free >> 20} MiB are free"
         )
-    place = Path(tempfile.mkdtemp(prefix="verify-", dir=directory))
     try:
-        yield place
+        with second_copy(directory) as place:
+            yield place
     except (apsw.FullError, OSError) as error:
         raise CannotVerify(f"the second copy cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _fast(connection: apsw.Connection) -> None:
@@ -213,6 +264,8 @@ async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, 
     reached = {group: Positions() for group in groups}
     while not at.covers(until):
         records = await reader.read(at, BATCH)
+        if not records:
+            raise CorruptLog(f"the log ends at {at}, and should reach {until}")
         at = positions_after(records, at)
         for name, group in groups.items():
             wanted = positions[name]
@@ -221,29 +274,48 @@ async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, 
                 reached[name] = positions_after(part, reached[name])
                 await group.apply(part, reached[name])
                 advance(len(part))
+                await asyncio.sleep(0)  # so that Ctrl-C is heard
     for group in groups.values():
         while await group.settle():
             pass
 
 
-def _models(live: Views, rebuilt: Views) -> Iterator[Finding]:
+async def _stepped(steps: Generator[None, None, T]) -> T:
+    """What some steps come to; between two of them Ctrl-C is heard."""
+    try:
+        while True:
+            next(steps)
+            await asyncio.sleep(0)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+
+
+async def _models(live: Views, rebuilt: Views) -> list[Finding]:
+    findings = []
     for tables in ALL_TABLES:
         started = time.perf_counter()
-        was, now = live.digest(tables.model), rebuilt.digest(tables.model)
-        yield Finding("read model", tables.model, was[0], now[0], was == now, time.perf_counter() - started)
+        was, now = [
+            await _stepped(views.digest_steps(tables.model, views.generation(tables.model)))
+            for views in (live, rebuilt)
+        ]
+        findings.append(Finding("read model", tables.model, was[0], now[0], was == now, time.perf_counter() - started))
+    return findings
 
 
-def _topics(live: Views, rebuilt: Views, codec: Codec, partitions: int) -> Iterator[Finding]:
+async def _topics(live: Views, rebuilt: Views, codec: Codec, partitions: int) -> list[Finding]:
+    findings = []
     for topic in DERIVED:
         started = time.perf_counter()
         compare = _rankings if topic == "trends" else _records
-        was, now = (compare(views.connection, topic, partitions, codec) for views in (live, rebuilt))
-        yield Finding("topic", topic, was[0], now[0], was == now, time.perf_counter() - started)
+        was, now = [await _stepped(compare(views.connection, topic, partitions, codec)) for views in (live, rebuilt)]
+        findings.append(Finding("topic", topic, was[0], now[0], was == now, time.perf_counter() - started))
+    return findings
 
 
-def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> tuple[int, int]:
+def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> Steps:
     """All records of a topic, wherever they stand: derived ones have ids made of what they derive from."""
-    return unordered_digest(
+    return unordered_digest_steps(
         connection.execute(
             "SELECT id, type, version, key, time, headers, value FROM records WHERE position BETWEEN ? AND ?",
             (base((topic, 0)), base((topic, partitions)) - 1),
@@ -251,11 +323,12 @@ def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Co
     )
 
 
-def _rankings(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> tuple[int, int]:
+def _rankings(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> Steps:
     """The newest ranking of each window: how often it was ranked on the way goes by the batches."""
     table = LogTable(connection, codec, SqliteKeys(connection, codec.sealer))
+    yield
     records = (record for partition in range(partitions) for record in _all(table, TopicPartition(topic, partition)))
-    return unordered_digest(newest_rankings(records).items())
+    return (yield from unordered_digest_steps(newest_rankings(records).items()))
 
 
 def _all(table: LogTable, place: TopicPartition) -> Iterator[Record]:
@@ -265,10 +338,11 @@ def _all(table: LogTable, place: TopicPartition) -> Iterator[Record]:
         after = records[-1].offset + 1
 
 
-def _states(live: dict[str, tuple[int, str]], state: apsw.Connection) -> Iterator[Finding]:
+async def _states(live: Mapping[str, tuple[int, str]], state: apsw.Connection) -> list[Finding]:
     started = time.perf_counter()
-    rebuilt = decision_digest(state)
+    rebuilt = await _stepped(decision_digest_steps(state))
     seconds = time.perf_counter() - started
-    for table, was in live.items():
-        now = rebuilt[table]
-        yield Finding("decision state", table, was[0], now[0], was == now, seconds / len(live))
+    return [
+        Finding("decision state", table, was[0], rebuilt[table][0], was == rebuilt[table], seconds / len(live))
+        for table, was in live.items()
+    ]

@@ -7,7 +7,10 @@ from typing import Protocol
 
 from events.event import Envelope
 from events.first_copies import Entity
-from events.log import Positions, Record
+from events.fitting import Marks
+from events.log import Positions, Record, TopicPartition
+
+UNKNOWN: Mapping[TopicPartition, str] = {}
 
 
 class Sink(Protocol):
@@ -15,6 +18,10 @@ class Sink(Protocol):
 
     async def positions(self) -> Positions:
         """How far the effects that are durable reach."""
+        ...
+
+    async def marks(self) -> Marks:
+        """The same positions, each with the id of the event just before it, which tells the log that was read."""
         ...
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
@@ -29,8 +36,13 @@ class Sink(Protocol):
         """What is written from now on is the doing of this event; `at` is its record, None where it was derived."""
         ...
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
-        """Land the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable."""
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
+        """Land the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable.
+
+        `last` is the id of the event just before each position; a position that was passed over has none.
+        """
         ...
 
     async def abandon(self) -> None:

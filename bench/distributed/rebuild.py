@@ -24,7 +24,7 @@ from runtime.processing import Group
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
 from stores.redis.digest import remove
-from stores.sink import Sink
+from stores.sink import UNKNOWN, Sink
 
 from ..figures import Figure
 from ..kafka import raw_consume
@@ -45,6 +45,7 @@ class Timed:
         self._sink = sink
         self.seconds = 0.0
         self.positions = sink.positions
+        self.marks = sink.marks
         self.begin = sink.begin
         self.applying = sink.applying
         self.abandon = sink.abandon
@@ -59,11 +60,13 @@ class Timed:
         finally:
             self.seconds += time.perf_counter() - began
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch."""
         began = time.perf_counter()
         try:
-            await self._sink.commit(positions, newest)
+            await self._sink.commit(positions, newest, last)
         finally:
             self.seconds += time.perf_counter() - began
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from events.event import Envelope
 from events.first_copies import Entity
+from events.fitting import Marks
 from events.ids import AccountId, TweetId
 from events.kafka.producing import KafkaPublisher
-from events.log import Positions, Record
+from events.log import Positions, Record, TopicPartition
 from projectors.counts import Counts
 from runtime.distributed.hosting import HostedGroup, Hosting, Hosts, Stores
 from runtime.distributed.process import Process
@@ -24,6 +25,7 @@ from runtime.settings import Settings, load
 from runtime.telemetry import configure
 from stores.counts import AccountCounter, TweetCounter
 from stores.redis.connection import Client
+from stores.sink import UNKNOWN
 
 NAME = "waiting"
 WAIT_S = 0.002
@@ -46,6 +48,10 @@ class WaitingSink:
         held: dict[Any, Any] = await self._redis.hgetall(self._key)
         return Positions.parse(b",".join(b"%b:%b" % (place, offset) for place, offset in held.items()).decode())
 
+    async def marks(self) -> Marks:
+        """None is kept."""
+        return {}
+
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """None is kept."""
         return {}
@@ -56,7 +62,9 @@ class WaitingSink:
     def applying(self, about: Envelope, at: Record | None) -> None:
         """Nothing to note."""
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Wait, then note the positions."""
         await asyncio.sleep(WAIT_S)
         await self._redis.hset(self._key, mapping={str(place): offset for place, offset in positions.items()})

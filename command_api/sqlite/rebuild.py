@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple, Protocol
 
 import apsw
 
-from events.digest import unordered_digest
+from events.digest import finished, unordered_digest_steps
 from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.sqlite.records import LogTable
@@ -36,9 +37,14 @@ class Snapshot(NamedTuple):
 
 def decision_digest(connection: apsw.Connection) -> Digest:
     """The digest of every table of the decision state. 2 us a row."""
+    return finished(decision_digest_steps(connection))
+
+
+def decision_digest_steps(connection: apsw.Connection) -> Generator[None, None, Digest]:
+    """The same, a few ms at a time."""
     digest = {}
     for table in STATE_TABLES:
-        rows, total = unordered_digest(connection.execute(f"SELECT * FROM {table}"))
+        rows, total = yield from unordered_digest_steps(connection.execute(f"SELECT * FROM {table}"))
         digest[table] = (rows, f"{total:032x}")
     return digest
 
@@ -48,9 +54,15 @@ def live_snapshot(table: LogTable) -> Snapshot:
 
     `table` is on a connection that only reads, and keeps what it sees for as long as this takes.
     """
+    return finished(live_snapshot_steps(table))
+
+
+def live_snapshot_steps(table: LogTable) -> Generator[None, None, Snapshot]:
+    """The same, a few ms at a time."""
     table.connection.execute("BEGIN")
     try:
-        return Snapshot(table.ends(), decision_digest(table.connection))
+        ends = table.ends()
+        return Snapshot(ends, (yield from decision_digest_steps(table.connection)))
     finally:
         table.connection.execute("ROLLBACK")
 
@@ -85,4 +97,5 @@ async def rebuild_decision_state(
                     fold.handle(record.event, record.about)
                     folded += 1
         on_batch(len(wanted))
+        await asyncio.sleep(0)  # so that a command hears Ctrl-C
     return folded

@@ -11,6 +11,8 @@ from ..log import CorruptLog, LogUnavailable
 
 APPLICATION_ID = 0x4D745477  # "MtTw": `file` and we can tell such a database from any other
 _HEADER = struct.Struct(">16sH2x8xI")
+_OWNER = struct.Struct(">36xI")
+"""Behind that, the application id."""
 
 UNAVAILABLE = (
     apsw.FullError,
@@ -86,6 +88,32 @@ def check_length(path: Path) -> None:
         raise CorruptLog(
             f"{path} is cut short: {length} bytes where {page_size * pages} are recorded; restore it from a backup"
         )
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a file is more than the database that somebody began to make: nobody's, and nothing in its WAL."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size + _OWNER.size)
+    wal = path.with_name(path.name + "-wal")
+    nobodys = header.startswith(b"SQLite format 3") and _OWNER.unpack(header[_HEADER.size :]) == (0,)
+    return not nobodys or (wal.exists() and wal.stat().st_size > 0)
+
+
+class available:  # noqa: N801  # used like contextlib's; a generator would assign to the exceptions that pass it
+    """What SQLite raises of a disk that refuses, as LogUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Translate."""
+        if isinstance(error, UNAVAILABLE):
+            raise LogUnavailable(f"{self._path} cannot be written: {error}") from error
 
 
 def corrupt(path: Path, error: Exception) -> CorruptLog:

@@ -226,6 +226,11 @@ class LogTable:
             raise _hole(base(place) + offset)
         return id_column(found[0][0])
 
+    def id_before(self, place: TopicPartition, offset: int) -> str:
+        """The id of the event just before a position, "" where it has none that can be read. Raises CorruptLog."""
+        id_ = self._id(place, offset - 1)
+        return from_bytes(id_) if len(id_) == 16 else ""
+
     def newest_id(self) -> str | None:
         """The greatest id of all records: ids go on from here, also where copies of older events came last."""
         [(newest,)] = self._select("SELECT max(newest) FROM ends")

@@ -61,6 +61,7 @@ def _said(error: Exception) -> str:
 def _code(error: Exception) -> int | None:
     from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
+    from events.fitting import DoesNotFit
     from events.ids import ClockBehind
     from events.log import CorruptLog, LogUnavailable, NotSetUp
     from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
@@ -69,7 +70,7 @@ def _code(error: Exception) -> int | None:
     from infra.local.engine import EngineError
     from runtime.control import ControlFailed, NoServer
     from runtime.distributed.process import RoleEnded
-    from runtime.embedded.log_db import AlreadyOwned
+    from runtime.embedded.log_db import AlreadyOwned, LogMissing
     from runtime.embedded.projecting_process import ProjectingFailed
     from runtime.importing.files import NotSuchAFile
     from runtime.importing.graph import NothingToLayItOver
@@ -78,6 +79,7 @@ def _code(error: Exception) -> int | None:
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
     from stores.sink import StoreUnavailable
+    from stores.sqlite.views import ViewsDamaged
 
     if isinstance(error, (ControlFailed, ProjectingFailed)):
         return error.code
@@ -87,8 +89,11 @@ def _code(error: Exception) -> int | None:
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
+        (DoesNotFit, LogMissing, ViewsDamaged): 4,
         (LogUnavailable, StoreUnavailable, OSError): 5,
     }
+    if isinstance(error, (ControlFailed, ProjectingFailed)):
+        return error.code
     return next((code for types, code in codes.items() if isinstance(error, types)), None)
 
 
@@ -109,11 +114,14 @@ def existing(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def owner(settings: Settings, before: Callable[[Engine], Awaitable[None]] | None = None) -> AsyncIterator[Ask]:
+async def owner(
+    settings: Settings, before: Callable[[Engine], Awaitable[None]] | None = None, goes_on: str = ""
+) -> AsyncIterator[Ask]:
     """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.
 
     `before` is done with such an engine before it starts. A server that starts or stops just now is waited for;
-    AlreadyOwned where that takes too long.
+    AlreadyOwned where that takes too long. `goes_on` is printed at Ctrl-C where it is a server, and the work does not
+    end with the command.
     """
     from runtime.control import ControlClient, NoServer
     from runtime.embedded.engine import Engine
@@ -125,7 +133,11 @@ async def owner(settings: Settings, before: Callable[[Engine], Awaitable[None]] 
         client = ControlClient(settings.data)
         try:
             async with client:
-                yield client.ask
+                try:
+                    yield client.ask
+                except asyncio.CancelledError:
+                    sys.stderr.write(goes_on and f"minitwitter: {goes_on}\n")
+                    raise
                 return
         except NoServer:
             if client.connected:

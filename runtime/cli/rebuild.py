@@ -13,11 +13,16 @@ from .options import Config, Data, Json, Port, existing, load, owner, print_json
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runtime.control import RebuildModels
+    from runtime.control import CancelRebuilds, RebuildModels, RebuildStatus
     from runtime.distributed.rebuilding import Compared as InPlace
     from runtime.embedded.rebuilding import Compared
+    from runtime.embedded.rebuilding import Progress as Under
     from runtime.settings import Settings
 
+GOES_ON = (
+    "the server goes on rebuilding; `minitwitter rebuild --status` says how far it is, `minitwitter rebuild --cancel`"
+    " ends it"
+)
 _VERDICTS = {True: "the same as before", False: "DIFFERENT from before", None: "nothing to compare with"}
 
 
@@ -28,6 +33,17 @@ def rebuild(
         bool,
         typer.Option("--back", help="Go back to the generation before: bring it up from where it stopped, and switch."),
     ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Say what the server is rebuilding, and how far.")] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="End the server's rebuilds; read models stay as they are.")
+    ] = False,
+    from_nothing: Annotated[
+        bool,
+        typer.Option(
+            "--from-nothing",
+            help="Without a server: put views.db aside and make all read models anew, as for a restored log.db.",
+        ),
+    ] = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
@@ -35,21 +51,31 @@ def rebuild(
 ) -> None:
     """Build a new generation of read models from the log beside the live one, then switch to it. Serving goes on.
 
-    The generation that was current is kept until the next rebuild. Exit code 1 if a rebuilt one differs from it.
+    The generation that was current is kept until the next rebuild. Exit code 1 if a rebuilt one differs from it. A
+    server that was asked goes on after Ctrl-C: --status shows how far it is, --cancel ends it.
 
     Where Kafka is set it is the distributed profile: there a group is named, and what shares its store comes with it.
 
     Example: minitwitter rebuild tweets counts --data var/data
     """
-    from runtime.control import RebuildModels
+    from runtime.control import CancelRebuilds, RebuildModels, RebuildStatus
 
-    if bool(models) == every:
-        raise typer.BadParameter("name read models, or say --all")
+    if [bool(models), every, status, cancel, from_nothing].count(True) != 1:
+        raise typer.BadParameter("name read models, or say --all, --status, --cancel or --from-nothing")
     settings = load(data, port, config).settings
     if settings.kafka_url is not None:
+        if status or cancel or from_nothing:
+            raise typer.BadParameter("in the distributed profile the command itself rebuilds, and ends with Ctrl-C")
         _print_distributed(run(_rebuild_distributed(settings, models or [], back, json)), json)
         return
-    compared = run(_rebuild(existing(settings), RebuildModels(tuple(models or ()), back), json))
+    existing(settings)
+    if status or cancel:
+        run(_ask_server(settings, CancelRebuilds() if cancel else RebuildStatus(), json))
+        return
+    if from_nothing:
+        sys.stdout.write(run(_from_nothing(settings, json)) + "\n")
+        return
+    compared = run(_rebuild(settings, RebuildModels(tuple(models or ()), back), json))
     if json:
         print_json(compared)
     else:
@@ -93,10 +119,10 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
     compared: list[Compared] = []
     with progress(quiet=quiet) as bars:
         tasks = {}
-        async with owner(settings) as ask:
+        async with owner(settings, goes_on=GOES_ON) as ask:
             async for reply in ask(request):
                 if isinstance(reply, Failed):
-                    raise ControlFailed(reply.reason)
+                    raise ControlFailed(reply.reason, reply.code)
                 if isinstance(reply, Rebuilding):
                     now = reply.progress
                     if now.models not in tasks:
@@ -104,3 +130,55 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
                     bars.update(tasks[now.models], total=now.total, completed=now.done)
                     compared += now.compared
     return compared
+
+
+async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuilds, json: bool) -> None:
+    """Print what a server answers; without one nothing is being rebuilt."""
+    from runtime.control import ControlClient, Done, NoServer, Rebuilding
+
+    under_way: list[Under] = []
+    said = "nothing is being rebuilt"
+    client = ControlClient(settings.data)
+    try:
+        async with client:
+            async for reply in client.ask(request):
+                if isinstance(reply, Rebuilding):
+                    under_way.append(reply.progress)
+                elif isinstance(reply, Done):
+                    said = reply.detail or said
+    except NoServer:
+        if client.connected:
+            raise
+    if json:
+        print_json(under_way)
+    elif not under_way:
+        sys.stdout.write(f"{said}\n")
+    for one in under_way if not json else ():
+        share = one.done / one.total if one.total else 1.0
+        sys.stdout.write(f"{', '.join(one.models)}: {one.state}, {share:.0%} ({one.done:,} of {one.total:,} events)\n")
+
+
+async def _from_nothing(settings: Settings, quiet: bool) -> str:
+    """Put views.db aside and make another from the log; a sentence about it. Raises AlreadyOwned beside a server."""
+    from runtime.control import AwaitCurrent, Lagging
+    from runtime.embedded.fitting import set_aside
+    from runtime.embedded.log_db import Ownership, check_log_there
+    from runtime.projecting import take_over
+
+    ownership = Ownership(settings.data)
+    try:
+        check_log_there(settings.data)
+        views = take_over(settings.data)
+        aside = set_aside(settings.data)
+        views.release()
+    finally:
+        ownership.release()
+    with progress(quiet=quiet) as bars:
+        task, most = bars.add_task("applying the log", total=None), 0
+        async with owner(settings) as ask:
+            async for reply in ask(AwaitCurrent()):
+                if isinstance(reply, Lagging):
+                    most = max(most, reply.events)
+                    bars.update(task, total=most, completed=most - reply.events)
+    kept = f"; the old ones are in {aside}, delete it when you are sure" if aside else ""
+    return f"the read models are made from the log{kept}"

@@ -21,8 +21,9 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
     """Derive every read model, derived topic and the decision state again from the log, and compare with the live ones.
 
     Runs beside a server or without one; takes about as much room in the data directory as the read models, for a
-    while. Where Kafka is set it is the distributed profile, and the room is in its stores. Exit code 1 if anything
-    differs, or if there are dead letters.
+    while. Where Kafka is set it is the distributed profile, and the room is in its stores. Read models that lag behind
+    the log are waited for as long as they come nearer. Exit code 1 if anything differs or is behind, or if there are
+    dead letters.
 
     Example: minitwitter verify --data var/data
     """
@@ -60,8 +61,11 @@ def _print(verdict: Verdict) -> None:
         same = "same" if one.same else "[bold red]DIFFERENT"
         table.add_row(one.kind, one.name, f"{one.live:,}", f"{one.rebuilt:,}", same, f"{one.seconds * 1000:.0f}")
     differ = sum(not one.same for one in verdict.findings)
-    result = "all the same" if verdict.same else f"{differ} DIFFERENT"
+    result = f"{differ} DIFFERENT" if differ else "all the same"
+    if verdict.behind and not differ:
+        result = "no difference up to there"
     lines = [f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}"]
+    lines += [f"BEHIND: {group} has {left:,} events of the log yet to apply" for group, left in verdict.behind.items()]
     if verdict.dead_letters:
         lines.append(_some("dead letters, applied neither here nor there", verdict.dead_letters))
     if verdict.failed:

@@ -58,7 +58,7 @@ from stores.postgres.user_search import PostgresUserSearchRows
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCountRows
 from stores.redis.sink import Keys, RedisSink
-from stores.sink import Sink
+from stores.sink import UNKNOWN, Sink
 from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
 from streams.scoring import Scorer
@@ -222,6 +222,7 @@ class PublishingSink:
         self._codec = codec
         self._kept: list[New] = []
         self.positions = sink.positions
+        self.marks = sink.marks
         self.newest = sink.newest
         self.begin = sink.begin
         self.applying = sink.applying
@@ -232,7 +233,9 @@ class PublishingSink:
         """These are to be published with the batch."""
         self._kept.extend(news)
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Publish, then land. Raises LogUnavailable, StoreUnavailable."""
         try:
             if self._kept:
@@ -241,7 +244,7 @@ class PublishingSink:
             await self.abandon()
             raise
         self._kept = []
-        await self._sink.commit(positions, newest)
+        await self._sink.commit(positions, newest, last)
 
     async def abandon(self) -> None:
         """Undo the batch; what of it was published comes again."""

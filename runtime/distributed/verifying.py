@@ -17,11 +17,11 @@ from typing import NamedTuple
 from command_api.postgres.rebuild import Digest, decision_digest, derive_decision_state, live_snapshot
 from events.digest import unordered_digest
 from events.ids import AccountId, Clock, Millis, from_bytes, wall_clock
-from events.log import Positions
+from events.log import Positions, lag
 from events.topics import DERIVED
 from runtime.memory import settle
 from runtime.settings import Settings
-from runtime.verifying import CannotVerify, Finding, Verdict
+from runtime.verifying import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict
 from stores.cassandra.digest import MODELS
 from stores.cassandra.digest import digest as cassandra_digest
 from stores.cassandra.home_timelines import CassandraHomeTimelines
@@ -46,6 +46,8 @@ ATTEMPTS = 3
 SAMPLE, FIRST = 200, 50
 """Accounts whose feeds are compared, and how much of each."""
 LONGEST_UNSETTLED_S = 10.0
+STANDS_STILL_S = 5.0
+"""After so long without an event applied nobody is at work: a worker that died is followed by another sooner."""
 MOVES_S = 10.0
 """How long a difference waits for workers to land what they have begun, before it is one."""
 _LOOK_S = 0.1
@@ -78,18 +80,12 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
             async with beside(stores) as made:
                 verifying = _Verifying(stores, made, Path(directory), begin, advance, slices)
                 try:
-                    findings, positions, events = await verifying.verify()
+                    findings, positions, behind, events = await verifying.verify()
                 finally:
                     await verifying.close()
     finally:
         await stores.close()
-    return Verdict(
-        same=all(finding.same for finding in findings),
-        events=events,
-        seconds=round(time.perf_counter() - started, 3),
-        positions={group: str(until) for group, until in positions.items()},
-        findings=tuple(findings),
-    )
+    return Verdict.of(findings, events, time.perf_counter() - started, positions, behind)
 
 
 def _far_future() -> Millis:
@@ -157,8 +153,10 @@ class _Verifying:
         self._buildings = list(buildings(stores, made.places, self._derived, _far_future).values())
         self._livings = buildings(stores, self._live, self._derived)
 
-    async def verify(self) -> tuple[list[Finding], dict[str, Positions], int]:
-        """What was found, at which positions, and how many events were applied again."""
+    async def verify(self) -> tuple[list[Finding], dict[str, Positions], dict[str, int], int]:
+        """What was found, at which positions, how far these lag behind, and how many events were applied again."""
+        ends = await self._reader.ends()
+        await self._caught_up(ends)
         for attempt in range(ATTEMPTS):
             live = await self._look()
             if not any(live.positions.values()):
@@ -170,7 +168,7 @@ class _Verifying:
                 break
         decided = await live_snapshot(self._pool, self._reader.ends)
         findings += await self._decisions(decided.positions, decided.digest)
-        return findings, live.positions, sum(decided.positions.values())
+        return findings, live.positions, self._behind(live.positions, ends), sum(decided.positions.values())
 
     async def close(self) -> None:
         """Let go of everything that is its own."""
@@ -178,6 +176,22 @@ class _Verifying:
         for building in (*self._buildings, *self._livings.values()):
             if building.close is not None:
                 await building.close()
+
+    def _behind(self, positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
+        """How many events each group lags behind these ends of the log."""
+        return {b.name: lag(b.goal(ends), positions[b.name]) for b in self._buildings}
+
+    async def _caught_up(self, ends: Positions) -> None:
+        """Wait for the groups to reach these ends, as long as they come nearer."""
+        deadline, moved_at, before = time.monotonic() + LONGEST_BEHIND_S, time.monotonic(), None
+        while time.monotonic() < min(deadline, moved_at + STANDS_STILL_S):
+            in_postgres = {name: await self._livings[name].hosted.positions() for name in STORES[SEARCHES]}
+            left = self._behind(await self._positions() | in_postgres, ends)
+            if not any(left.values()):
+                return
+            if left != before:
+                before, moved_at = left, time.monotonic()
+            await asyncio.sleep(_LOOK_S)
 
     async def _look(self) -> Look:
         """The live ones, when no stream has anything left to say: until then topics are no function of the log."""

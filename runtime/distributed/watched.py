@@ -15,7 +15,7 @@ from events.log import LogUnavailable, Positions, Record, TopicPartition
 from runtime import metrics
 from runtime.lag import Behind, Ends
 from runtime.telemetry import logger
-from stores.sink import Sink
+from stores.sink import UNKNOWN, Sink
 from streams.faust_worker import FaustWorker
 
 LOOK_S = 1.0
@@ -96,6 +96,7 @@ class Measured:
         self._sink = sink
         self._begun = 0.0
         self.positions = sink.positions
+        self.marks = sink.marks
         self.abandon = sink.abandon
         self.check = sink.check
         self.close = sink.close
@@ -114,11 +115,13 @@ class Measured:
         """What is written from now on is the doing of this event."""
         self._sink.applying(about, at)
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch. Raises StoreUnavailable."""
         metrics.BATCH_SECONDS.labels(self._group, "handle").observe(time.perf_counter() - self._begun)
         with measuring(self._group, "commit"):
-            await self._sink.commit(positions, newest)
+            await self._sink.commit(positions, newest, last)
 
 
 def measured(group: str, sink: Sink) -> Measured:

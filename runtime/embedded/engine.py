@@ -20,10 +20,12 @@ from command_api.facts import AccountNamed
 from command_api.passwords import check_password
 from events.log import LogUnavailable
 from events.sealing import MasterKeys
+from events.sqlite.connection import available
 from runtime import metrics
 from runtime.control import (
     AskStatus,
     AwaitCurrent,
+    CancelRebuilds,
     Claim,
     DiscardLetters,
     Done,
@@ -33,6 +35,7 @@ from runtime.control import (
     LettersMended,
     Rebuilding,
     RebuildModels,
+    RebuildStatus,
     Reply,
     Request,
     RetryLetters,
@@ -47,6 +50,7 @@ from runtime.settings import Settings
 from runtime.status import Status, group_part, group_told
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
+from stores.sqlite.views import DAMAGE
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING
@@ -78,7 +82,8 @@ class Engine:
         self._log = logger("minitwitter.engine")
         self._ownership = Ownership(settings.data)
         try:
-            self.system = System(settings)
+            with available(settings.data / "log.db"):
+                self.system = System(settings)
         except BaseException:
             self._ownership.release()
             raise
@@ -162,6 +167,11 @@ class Engine:
         metrics.WAL_BYTES.labels("log").set_function(lambda: self._checkpoints.wal_bytes)
         metrics.WAL_BYTES.labels("views").set_function(lambda: self.projecting.wal_bytes)
 
+    def look_into(self, fault: BaseException) -> None:
+        """A request failed: have views.db made anew where that is what is damaged."""
+        if isinstance(fault, DAMAGE):
+            self.projecting.damaged()
+
     def parts(self) -> list[Part]:
         """What /readyz tells of: the log, and what advances the read models."""
         free = shutil.disk_usage(self.settings.data).free
@@ -195,6 +205,11 @@ class Engine:
             case RebuildModels():
                 async for reply in self._rebuild(request):
                     yield reply
+            case RebuildStatus():
+                for progress in tuple(self.projecting.rebuilds.values()):
+                    yield Rebuilding(progress)
+            case CancelRebuilds():
+                yield await self._cancel_rebuilds()
             case AwaitCurrent():
                 async for reply in self._await_current():
                     yield reply
@@ -233,6 +248,13 @@ class Engine:
             yield Failed(str(error))
         except ProjectingFailed as error:
             yield Failed(str(error), error.code)
+
+    async def _cancel_rebuilds(self) -> Reply:
+        try:
+            models = await self.projecting.cancel_rebuilds()
+        except ProjectingFailed as error:
+            return Failed(str(error), error.code)
+        return Done(f"cancelled the rebuild of {', '.join(models)}" if models else "nothing is being rebuilt")
 
     async def _mend(self, request: RetryLetters | DiscardLetters) -> Reply:
         async with self._mending:

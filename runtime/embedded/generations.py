@@ -95,7 +95,7 @@ class Generations:
         kept = self.kept(model)
         assert kept is not None
         consumers = self._next_consumers()
-        for table, columns in (("positions", "topic, partition, next"), ("newest", "topic, key, id")):
+        for table, columns in (("positions", "topic, partition, next, last"), ("newest", "topic, key, id")):
             self._connection.execute(
                 f"INSERT INTO {table} SELECT ?, {columns} FROM {table} WHERE consumers=?", (consumers, kept.consumers)
             )

@@ -15,8 +15,9 @@ from events.ids import HybridClock
 from events.log import LogUnavailable
 from events.sealing import MasterKeyMissing, MasterKeys, Sealer
 from events.sqlite.checkpoints import Checkpointer
-from events.sqlite.connection import IncompatibleData, claim, connect, mark
+from events.sqlite.connection import IncompatibleData, available, claim, connect, is_begun, mark
 from events.sqlite.group_commit import CommitThread, GroupCommit, OffLoop
+from events.sqlite.identity import give_identity
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.sqlite.log import SqliteLog, SqliteLogReader, SqliteLogWriter
 from events.sqlite.records import LogTable, create_topics
@@ -58,6 +59,32 @@ class Ownership:
         self._file.close()
 
 
+class LogMissing(Exception):
+    """A data directory has no log where it must have one. The message says what to do."""
+
+
+def check_log_there(directory: Path) -> bool:
+    """Whether the directory has a log; False where it is new. Raises LogMissing where something else says it had one.
+
+    A first start that broke off has made an empty database at most.
+    """
+    path = directory / "log.db"
+    if is_begun(path):
+        return True
+    length = path.stat().st_size if path.exists() else 0
+    media = directory / "media"
+    beside = [name for name in ("views.db", "signing-keys") if (directory / name).exists()]
+    beside += ["media"] if media.is_dir() and any(media.iterdir()) else []
+    beside += ["master.key"] if not length and (directory / "master.key").exists() else []
+    if beside:
+        how = "empty" if path.exists() else "missing"
+        raise LogMissing(
+            f"{path} is {how}, and beside it there is {', '.join(beside)}: no empty log is made there."
+            " Put log.db and log.db-wal back, from a backup if need be; a new community takes another --data directory"
+        )
+    return False
+
+
 def load_masters(path: Path, *, has_log: bool) -> MasterKeys:
     """The master keys; made on the first start. Raises MasterKeyMissing where a log is there already."""
     try:
@@ -86,17 +113,19 @@ class LogDb:
         prepare: tuple[Callable[[apsw.Connection], None], ...] = (),
     ) -> None:
         path = directory / "log.db"
-        masters = load_masters(master_key or directory / "master.key", has_log=path.exists())
+        has_log = check_log_there(directory)
+        self.connection = connect(path, durable=True)
+        masters = load_masters(master_key or directory / "master.key", has_log=has_log)
         self.sealer = Sealer(masters)
         self.codec = Codec(self.sealer)
         self.ids = ids
-        self.connection = connect(path, durable=True)
-        with self.connection:
+        with self.connection, available(path):
             claim(self.connection, path, SCHEMA_VERSION)
             self.connection.execute(KEYS_DDL)
             create_topics(self.connection, LOGGED, partitions)
             for step in prepare:
                 step(self.connection)
+            self.identity = give_identity(self.connection, randomness)
             mark(self.connection, SCHEMA_VERSION)
         self.keys = SqliteKeys(self.connection, self.sealer, randomness)
         self._thread = CommitThread()
@@ -148,8 +177,8 @@ def open_records(directory: Path) -> LogTable:
 
 
 def check_there(directory: Path) -> None:
-    """Whether there is a log in a directory. Raises LogUnavailable."""
-    if not (directory / "log.db").exists():
+    """Whether there is a log in a directory. Raises LogUnavailable, LogMissing."""
+    if not check_log_there(directory):
         raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
 
 

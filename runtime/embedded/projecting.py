@@ -36,7 +36,9 @@ class AlreadyRebuilding(Exception):
     """A rebuild of the read model is under way."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"{model} is being rebuilt already; wait until that is done")
+        super().__init__(
+            f"{model} is being rebuilt already; `minitwitter rebuild --status` says how far, `--cancel` ends it"
+        )
 
 
 class CannotGoBack(Exception):
@@ -195,6 +197,19 @@ class Projecting:
         if letters:
             raise LettersLeft(next((letter for letter in letters if letter.cause), letters[0]), len(letters))
 
+    def cancel(self) -> tuple[str, ...]:
+        """End the rebuilds that have not become current, and remove what they built; the read models they were of.
+
+        Those that are being compared are current by now, and go on.
+        """
+        ended = [rebuild for _, rebuild, _ in self._rebuilds]
+        self._rebuilds.clear()
+        for rebuild in ended:
+            with self.views.connection:
+                self._generations.give_up(rebuild.generations, rebuild.consumers)
+            self.on_progress(rebuild.progress("cancelled"))
+        return tuple(model for rebuild in ended for model in rebuild.models)
+
     def _kept_version(self, model: str) -> int | None:
         kept = self._generations.kept(model)
         return None if kept is None else kept.version
@@ -351,8 +366,8 @@ class Projecting:
             return
         if self._started:
             await self._check_letters(group)
-        self._rebuilds.pop(0)
         rebuild.switch(self._generations, group)
+        self._rebuilds.pop(0)
         self._runners[group] = await self._live(group)
         self._comparing.append((rebuild, rebuild.compare()))
         next(self._comparing[0][1])

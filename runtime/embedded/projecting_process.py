@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ import runtime
 from events.log import Positions
 from runtime import metrics
 from runtime.dead_letters import Choice, Mended, Waiting
-from runtime.projecting import UNFIT, Command, Report
+from runtime.projecting import DISK, UNFIT, Command, Report
 from runtime.telemetry import logger
 
 from .applied import Applied
@@ -50,6 +51,10 @@ class ProjectingProcess:
         self._decode = msgspec.json.Decoder(Report).decode
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._listeners: list[asyncio.Queue[Report]] = []
+        self._asked = 0
+        self._damaged = False
+        self.rebuilds: dict[tuple[str, ...], Progress] = {}
+        """What is being rebuilt, and how far that is."""
         self._ended = False
         self.detail = "starting"
         """Why views are not advanced now; empty when they are."""
@@ -102,35 +107,55 @@ class ProjectingProcess:
         self._listeners.append(reports)
         waiting = set(models)
         try:
-            self._write(msgspec.json.encode(Command(tuple(models), back)) + b"\n")
+            number = self._ask(rebuild=tuple(models), back=back)
             while waiting:
                 report = await reports.get()
-                _check(report)
+                _check(report, number)
                 progress = report.progress
                 if progress is not None and waiting.intersection(progress.models):
                     if progress.state == "failed":
                         raise ProjectingFailed(progress.detail, UNFIT)
+                    if progress.state == "cancelled":
+                        raise ProjectingFailed(f"the rebuild of {', '.join(progress.models)} was cancelled")
                     yield progress
                     if progress.state == "done":
                         waiting.difference_update(progress.models)
         finally:
             self._listeners.remove(reports)
 
-    async def retry(self, choice: Choice) -> Mended:
-        """Have dead letters applied again. Raises ProjectingFailed."""
-        return await self._mended(Command(retry=choice))
+    def damaged(self) -> None:
+        """A reader has found damage in views.db: have it made anew."""
+        if not self._damaged:
+            self._damaged = True
+            self._ask(damaged=True)
 
-    async def take_discards(self) -> Mended:
-        """Have the dead letters dropped that the log says are discarded. Raises ProjectingFailed."""
-        return await self._mended(Command(take_discards=True))
-
-    async def _mended(self, command: Command) -> Mended:
+    async def cancel_rebuilds(self) -> tuple[str, ...]:
+        """End all rebuilds; the read models they were of. Raises ProjectingFailed."""
         reports: asyncio.Queue[Report] = asyncio.Queue()
         self._listeners.append(reports)
         try:
-            self._write(msgspec.json.encode(command) + b"\n")
-            while (report := await reports.get()).mended is None:
-                _check(report)
+            number = self._ask(cancel=True)
+            while (report := await reports.get()).cancelled is None or report.number != number:
+                _check(report, number)
+            return report.cancelled
+        finally:
+            self._listeners.remove(reports)
+
+    async def retry(self, choice: Choice) -> Mended:
+        """Have dead letters applied again. Raises ProjectingFailed."""
+        return await self._mended(retry=choice)
+
+    async def take_discards(self) -> Mended:
+        """Have the dead letters dropped that the log says are discarded. Raises ProjectingFailed."""
+        return await self._mended(take_discards=True)
+
+    async def _mended(self, **asked: Any) -> Mended:
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._listeners.append(reports)
+        try:
+            number = self._ask(**asked)
+            while (report := await reports.get()).mended is None or report.number != number:
+                _check(report, number)
             return report.mended
         finally:
             self._listeners.remove(reports)
@@ -140,9 +165,9 @@ class ProjectingProcess:
         reports: asyncio.Queue[Report] = asyncio.Queue()
         self._listeners.append(reports)
         try:
-            self._write(msgspec.json.encode(Command(reload_keys=True)) + b"\n")
+            number = self._ask(reload_keys=True)
             while not (report := await reports.get()).reloaded:
-                _check(report)
+                _check(report, number)
         finally:
             self._listeners.remove(reports)
 
@@ -160,6 +185,12 @@ class ProjectingProcess:
                     with contextlib.suppress(ProcessLookupError):
                         process.kill()
                 await self._keeper
+
+    def _ask(self, **asked: Any) -> int:
+        """Send a command; its number, which the answer has."""
+        self._asked += 1
+        self._write(msgspec.json.encode(Command(self._asked, **asked)) + b"\n")
+        return self._asked
 
     def _write(self, line: bytes) -> None:
         process = self._process
@@ -185,35 +216,42 @@ class ProjectingProcess:
         pause = 0.1
         while True:
             started = asyncio.get_running_loop().time()
-            fatal = await self._hear()
+            last = await self._hear()
             assert self._process is not None
             code = await self._process.wait()
             if self._stopping:
                 return
-            self.detail = fatal or f"the projecting process ended with {code}; it is being started again"
-            self._tell(Report(fatal=self.detail, code=code if fatal else 1))
-            self._log.error("the projecting process ended", code=code, detail=fatal)
-            if fatal:
+            why = last.fatal or last.remade
+            self.detail = why or f"the projecting process ended with {code}; it is being started again"
+            self.rebuilds.clear()
+            self._tell(Report(fatal=self.detail, code=last.code))
+            self._log.error("the projecting process ended", code=code, detail=why)
+            waits = self._ready.done() and last.code == DISK  # a disk that is full will have room again
+            if last.fatal and not waits:
                 self._ended = True
                 if not self._ready.done():
-                    self._ready.set_exception(ProjectingFailed(fatal, code))
+                    self._ready.set_exception(ProjectingFailed(last.fatal, last.code))
                 return
             if asyncio.get_running_loop().time() - started > _STEADY_S:
                 pause = 0.1
             await asyncio.sleep(pause)
+            if self._stopping:
+                return
             pause = min(_SLOWEST_RESTART_S, pause * 2)
             metrics.PROJECTING_RESTARTS.inc()
             await self._spawn()
 
-    async def _hear(self) -> str:
+    async def _hear(self) -> Report:
+        """Take in what the process reports until it ends; why it ended, if it says so."""
         assert self._process is not None
         assert self._process.stdout is not None
-        fatal = ""
+        last = Report()
         async for line in self._process.stdout:
             report = self._decode(line)
             self._take_in(report)
-            fatal = report.fatal or fatal
-        return fatal
+            if report.fatal or report.remade or report.ready:
+                last = report
+        return last
 
     def _take_in(self, report: Report) -> None:
         if report.generations is not None:
@@ -225,8 +263,11 @@ class ProjectingProcess:
             self._applied.advance(report.group, Positions.parse(report.positions))
         elif report.ready:
             self.detail = ""
+            self._damaged = False
             if not self._ready.done():
                 self._ready.set_result(None)
+        elif report.remade:
+            self._log.error("the read models are made from nothing", detail=report.remade)
         elif report.unavailable:
             self.detail = report.unavailable
             self._log.error("the views cannot be written", detail=report.unavailable)
@@ -253,11 +294,15 @@ class ProjectingProcess:
         self.letters |= letters
 
     def _rebuild_progress(self, progress: Progress) -> None:
+        if progress.state in ("building", "comparing"):
+            self.rebuilds[progress.models] = progress
+        else:
+            self.rebuilds.pop(progress.models, None)
         share = progress.done / progress.total if progress.total else 1.0
         if not self._ready.done():
             self.detail = f"{', '.join(progress.models)} brought up to date: {share:.0%}"
         for model in progress.models:
-            if progress.state in ("done", "failed"):
+            if progress.models not in self.rebuilds:
                 self.building.pop(model, None)
                 with contextlib.suppress(KeyError):
                     metrics.REBUILD_PROGRESS.remove(model)
@@ -270,7 +315,7 @@ class ProjectingProcess:
             listener.put_nowait(report)
 
 
-def _check(report: Report) -> None:
-    """Raise ProjectingFailed where it says that something was refused, or has ended."""
-    if report.refused or report.fatal:
+def _check(report: Report, number: int) -> None:
+    """Raise ProjectingFailed where it says that the command of this number was refused, or that the process ended."""
+    if report.fatal or (report.refused and report.number == number):
         raise ProjectingFailed(report.refused or report.fatal, report.code)

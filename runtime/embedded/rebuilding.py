@@ -31,7 +31,7 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a rebuild is. `state` is building, comparing, done or failed."""
+    """How far a rebuild is. `state` is building, comparing, done, failed or cancelled."""
 
     models: tuple[str, ...]
     state: str

@@ -40,6 +40,7 @@ from stores.readers import Readers
 from stores.sqlite.views import Views
 
 from .applied import Applied
+from .fitting import check_fit_beside
 from .log_db import LogDb, log_table
 from .models import readers
 from .processors import ALL_TABLES, GROUPS, Processors
@@ -86,6 +87,7 @@ class System:
             randomness=randomness,
             prepare=(create_state_tables, create_credential_tables, _idempotency),
         )
+        check_fit_beside(self.directory, self.log_db.table)
         self.log = self.log_db.log
         secret = settings.token_secret
         self.token_key = self.log_db.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
@@ -97,7 +99,9 @@ class System:
         self.commands = self._command_store(keep_ms)
         self.usage = UsageReports(self.log, clock, self.ids.issue)
         self.views: Views | None = None
+        self._views_file = 0
         self.readers: Readers
+        self.derived_log: SqliteLogReader
         self.generations: dict[str, tuple[int, int]] = {}
         self._recording = asyncio.Lock()
 
@@ -138,9 +142,18 @@ class System:
 
     def open_views(self, generations: dict[str, tuple[int, int]]) -> None:
         """Read the views from now on, in these generations and versions."""
-        if self.views is None:
+        made = (self.directory / "views.db").stat().st_ino
+        if self.views is None or made != self._views_file:
+            made_before = self.views is not None
+            if self.views is not None:  # it was damaged, and is another file now
+                self.views.connection.close()
             self.views = Views(self.directory / "views.db", ALL_TABLES, read_only=True)
-            self.derived_log = SqliteLogReader(log_table(self.views.connection, self.log_db.sealer))
+            self._views_file = made
+            derived = log_table(self.views.connection, self.log_db.sealer)
+            if made_before:
+                self.derived_log.table = derived
+            else:
+                self.derived_log = SqliteLogReader(derived)
         self.generations = generations
         names = self.views.names({model: generation for model, (generation, _) in generations.items()})
         self.readers = readers(self.views.connection, names)
@@ -185,6 +198,7 @@ class InProcess:
     def __init__(self, system: System) -> None:
         self.system = system
         self.views = Views(system.directory / "views.db", ALL_TABLES)
+        self.views.note_log(system.log_db.identity)
         self.projecting = Projecting(
             self.views,
             Processors(self.views, system.log_db.sealer, system.settings.partitions),

@@ -15,11 +15,12 @@ from typing import Any
 
 from events.event import Envelope
 from events.first_copies import Entity
+from events.fitting import Mark, Marks
 from events.ids import from_bytes, timestamp, to_bytes
 from events.log import Positions, Record, TopicPartition
 from events.topics import TOPICS
 
-from ..sink import SinkMoved
+from ..sink import UNKNOWN, SinkMoved
 from .address import checked
 from .session import CassandraSession, Parameters
 
@@ -38,9 +39,15 @@ class CassandraSink:
         self.consumers = consumers
         name = checked(keyspace)
         self._positions = f"SELECT topic, partition, next FROM {name}.positions WHERE consumers=?"
+        self._marks = f"SELECT topic, partition, next, last, WRITETIME(last) FROM {name}.positions WHERE consumers=?"
         # The highest offset wins, whoever is late with a lower one.
         self._put_position = (
             f"INSERT INTO {name}.positions (consumers, topic, partition, next) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+        )
+        # Of the same timestamp as its position, which tells that it belongs to it.
+        self._put_mark = (
+            f"INSERT INTO {name}.positions (consumers, topic, partition, next, last)"
+            " VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
         )
         self._newest = f"SELECT key, id FROM {name}.newest WHERE consumers=? AND topic=? AND key IN ?"
         self._put_newest = (
@@ -62,6 +69,14 @@ class CassandraSink:
         self._left = Positions()
         rows = await self.session.read(self._positions, (self.consumers,))
         return Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
+
+    async def marks(self) -> Marks:
+        """The same, each with the event just before it. Raises StoreUnavailable."""
+        rows = await self.session.read(self._marks, (self.consumers,))
+        return {
+            TopicPartition(topic, partition): Mark(next_, from_bytes(last) if written == next_ else "")
+            for topic, partition, next_, last, written in rows
+        }
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """The newest ids, from memory where they were seen lately. Raises StoreUnavailable."""
@@ -121,10 +136,12 @@ class CassandraSink:
         self._steps.pop(key, None)
         self._steps[key] = step
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch. Raises StoreUnavailable; then effects of it may be there, and its positions are not."""
         try:
-            marks = await self.session.bound([*self._of_positions(positions), *self._of_newest(newest)])
+            marks = await self.session.bound([*self._of_positions(positions, last), *self._of_newest(newest)])
             await self.session.write(self._writes)
             await asyncio.gather(*(step() for step in self._steps.values()))
             await self.session.send(marks)
@@ -149,11 +166,16 @@ class CassandraSink:
     async def close(self) -> None:
         """The session is others' as well."""
 
-    def _of_positions(self, positions: Positions) -> list[tuple[str, Parameters]]:
-        return [
-            (self._put_position, (self.consumers, place.topic, place.partition, offset, offset))
-            for place, offset in positions.items()
-        ]
+    def _of_positions(
+        self, positions: Positions, last: Mapping[TopicPartition, str]
+    ) -> Iterable[tuple[str, Parameters]]:
+        for place, offset in positions.items():
+            id_ = last.get(place)
+            if id_:
+                put = (self.consumers, place.topic, place.partition, offset, to_bytes(id_), offset)
+                yield self._put_mark, put
+            else:
+                yield self._put_position, (self.consumers, place.topic, place.partition, offset, offset)
 
     def _of_newest(self, newest: Mapping[Entity, str]) -> list[tuple[str, Parameters]]:
         return [
@@ -196,6 +218,8 @@ class LastWriteSink(CassandraSink):
         """None of them."""
         return {}
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch and its positions. Raises StoreUnavailable."""
-        await super().commit(positions, {})
+        await super().commit(positions, {}, last)

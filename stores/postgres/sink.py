@@ -18,23 +18,26 @@ import psycopg
 
 from events.event import Envelope
 from events.first_copies import Entity
+from events.fitting import Mark, Marks
 from events.log import Positions, Record, TopicPartition
 from events.topics import BY_NUMBER, TOPICS
 
-from ..sink import SinkMoved, StoreUnavailable
+from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
 from .database import AWAY, Connection, Database, Values, available
 
 _POSITIONS = "SELECT topic, partition, next FROM positions WHERE consumers = %s"
+_MARKS = "SELECT topic, partition, next, last::text FROM positions WHERE consumers = %s"
 _NEWEST = """
 SELECT topic, key, id::text FROM newest JOIN unnest(%s::smallint[], %s::text[]) AS asked(topic, key) USING (topic, key)
 WHERE consumers = %s"""
 _ADVANCE = """
-UPDATE positions AS p SET next = greatest(p.next, a.next)
-FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::bigint[]) AS a(topic, partition, known, next)
+UPDATE positions AS p
+SET next = greatest(p.next, a.next), last = CASE WHEN a.next > p.next THEN a.last ELSE p.last END
+FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::bigint[], %s::uuid[]) AS a(topic, partition, known, next, last)
 WHERE p.consumers = %s AND p.topic = a.topic AND p.partition = a.partition AND p.next = a.known"""
 _BEGIN_AT = """
-INSERT INTO positions SELECT %s, topic, partition, next
-FROM unnest(%s::text[], %s::integer[], %s::bigint[]) AS a(topic, partition, next)
+INSERT INTO positions (consumers, topic, partition, next, last) SELECT %s, topic, partition, next, last
+FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::uuid[]) AS a(topic, partition, next, last)
 ON CONFLICT DO NOTHING"""
 _FOLDED = """
 INSERT INTO newest SELECT %s, * FROM unnest(%s::smallint[], %s::text[], %s::uuid[])
@@ -76,6 +79,11 @@ class PostgresSink:
         self._known = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         return Positions(self._known)
 
+    async def marks(self) -> Marks:
+        """The same, each with the event just before it. Raises StoreUnavailable."""
+        rows = await self._ask(_MARKS, (self.consumers,))
+        return {TopicPartition(topic, partition): Mark(next_, last or "") for topic, partition, next_, last in rows}
+
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """The newest ids. Raises StoreUnavailable."""
         asked = list(entities)
@@ -98,7 +106,9 @@ class PostgresSink:
     def applying(self, about: Envelope, at: Record | None) -> None:
         """Nothing to do: a transaction lands whole."""
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch. Raises StoreUnavailable; then it is undone."""
         connection, known = self._connection, self._known
         assert connection is not None
@@ -107,7 +117,7 @@ class PostgresSink:
         try:
             async with available():
                 async with connection.pipeline():
-                    advanced = await self._advance(connection, known, moved)
+                    advanced = await self._advance(connection, known, moved, last)
                     for rows in self._pending:
                         await rows.land(connection)
                     await self._fold(connection, newest)
@@ -149,7 +159,11 @@ class PostgresSink:
             await connection.close()
 
     async def _advance(
-        self, connection: Connection, known: Positions, moved: Mapping[TopicPartition, int]
+        self,
+        connection: Connection,
+        known: Positions,
+        moved: Mapping[TopicPartition, int],
+        last: Mapping[TopicPartition, str],
     ) -> list[psycopg.AsyncCursor[tuple[Any, ...]]]:
         """Move the positions of partitions that stand where they were left; as many rows as there are such."""
         places = sorted(moved)
@@ -158,12 +172,12 @@ class PostgresSink:
         done = []
         if old:
             known_ones = [known[place] for place in old]
-            values = (*_columns(old), known_ones, [moved[place] for place in old], self.consumers)
+            to, ids = [moved[place] for place in old], [last.get(place) for place in old]
+            values = (*_columns(old), known_ones, to, ids, self.consumers)
             done.append(await connection.execute(_ADVANCE, values))
         if new:
-            done.append(
-                await connection.execute(_BEGIN_AT, (self.consumers, *_columns(new), [moved[place] for place in new]))
-            )
+            to, ids = [moved[place] for place in new], [last.get(place) for place in new]
+            done.append(await connection.execute(_BEGIN_AT, (self.consumers, *_columns(new), to, ids)))
         return done
 
     async def _fold(self, connection: Connection, newest: Mapping[Entity, str]) -> None:

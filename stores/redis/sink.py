@@ -21,10 +21,11 @@ import msgspec
 
 from events.event import Envelope
 from events.first_copies import Entity
+from events.fitting import Mark, Marks
 from events.ids import from_bytes, to_bytes
 from events.log import Positions, Record, TopicPartition
 
-from ..sink import SinkMoved, StoreUnavailable
+from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
 from .connection import Argument, Client, Script, answering
 
 SLOTS = 16
@@ -33,7 +34,7 @@ _EMPTYING_S = 60
 _SCANNED = 1000
 _REMEMBERED = 50_000
 """Newest ids at hand, 15 MB at most: asking for one costs as much as a change."""
-_EPOCH, _NEXT, _UNTIL, _AT = "epoch", "next", "until", b"at:"
+_EPOCH, _NEXT, _LAST, _UNTIL, _AT = "epoch", "next", "last", "until", b"at:"
 
 _LAND = Script("""
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
@@ -75,11 +76,12 @@ if held ~= tonumber(ARGV[2]) then return 'moved' end
 for i, key in ipairs(cmsgpack.unpack(ARGV[4])) do
     redis.call('HSET', KEYS[2], key, string.sub(ARGV[5], 16 * i - 15, 16 * i))
 end
-redis.call('HSET', KEYS[1], 'next', ARGV[3])
+redis.call('HSET', KEYS[1], 'next', ARGV[3], 'last', ARGV[6])
 return 'ok'
 """)
 """KEYS: what the partition holds, the newest ids of its entities. ARGV: the epoch, where the batch begins and
-ends, keys, and their ids of 16 bytes one behind the other: an argument each would cost more than all the rest."""
+ends, keys, and their ids of 16 bytes one behind the other: an argument each would cost more than all the rest; and the
+id of the event just before the batch's end, empty where it is not known."""
 
 
 class Keys:
@@ -197,6 +199,24 @@ class RedisSink:
         self._newest.clear()
         return Positions(positions)
 
+    async def marks(self) -> Marks:
+        """How far the effects reach, each position with the event just before it. Raises StoreUnavailable.
+
+        It changes nothing: what is not whole is at nothing.
+        """
+        epoch, positions, _ = await held(self._client, self.keys)
+        if not epoch:
+            return {}
+        with answering():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for place in positions:
+                    pipeline.hmget(self.keys.partition(place), [_NEXT, _LAST])
+                found = await pipeline.execute()
+        return {
+            place: Mark(int(next_ or 0), from_bytes(last) if last else "")
+            for place, (next_, last) in zip(positions, found, strict=True)
+        }
+
     async def check(self) -> None:
         """Raise SinkMoved where the store is behind what this sink left: for quiet times, as `commit` asks by itself.
 
@@ -255,7 +275,9 @@ class RedisSink:
         changes = self._changes.setdefault(slot, {}).setdefault(record.place, [])
         changes.append((record.offset, key, field, change, ranking))
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch. Raises StoreUnavailable, after which it may be landed again, and SinkMoved."""
         moved = {place: (self._at.get(place, 0), to) for place, to in positions.items() if to != self._at.get(place, 0)}
         if not moved:
@@ -266,7 +288,7 @@ class RedisSink:
             with answering():
                 await self._client.hset(self.keys.state, items=[part for p in fresh for part in (f"at:{p}", 1)])
         landing = [self._land(slot, moved) for slot in range(len(self.keys.slots))]
-        noting = self._notes(moved, newest)
+        noting = self._notes(moved, newest, last)
         self._check(await _LAND.run(self._client, landing))
         self._check(await _NOTE.run(self._client, noting))
         self._at = self._at.merged(positions)
@@ -290,7 +312,10 @@ class RedisSink:
         return [self.keys.slots[slot], *numbers], [self._epoch, msgspec.msgpack.encode(parts)]
 
     def _notes(
-        self, moved: Mapping[TopicPartition, tuple[int, int]], newest: Mapping[Entity, str]
+        self,
+        moved: Mapping[TopicPartition, tuple[int, int]],
+        newest: Mapping[Entity, str],
+        last: Mapping[TopicPartition, str],
     ) -> list[tuple[Sequence[str], Sequence[Argument]]]:
         keys: dict[TopicPartition, list[str]] = {place: [] for place in moved}
         ids: dict[TopicPartition, list[bytes]] = {place: [] for place in moved}
@@ -301,7 +326,14 @@ class RedisSink:
         return [
             (
                 [self.keys.partition(place), self.keys.newest(place, self._epoch)],
-                [self._epoch, start, to, msgspec.msgpack.encode(keys[place]), b"".join(ids[place])],
+                [
+                    self._epoch,
+                    start,
+                    to,
+                    msgspec.msgpack.encode(keys[place]),
+                    b"".join(ids[place]),
+                    to_bytes(last[place]) if last.get(place) else b"",
+                ],
             )
             for place, (start, to) in moved.items()
         ]

@@ -8,40 +8,49 @@ SQL is written with the plain names in braces and formatted with the `names` of 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from events.digest import unordered_digest
+import apsw
+
+from events.digest import finished, unordered_digest_steps
 from events.event import Envelope
 from events.first_copies import Entity
+from events.fitting import Mark, Marks
 from events.ids import from_bytes, to_bytes
-from events.log import Positions, Record, TopicPartition
+from events.log import CorruptLog, Positions, Record, TopicPartition
 from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
 from events.topics import TOPICS
 
-from ..sink import StoreUnavailable
+from ..sink import UNKNOWN, StoreUnavailable
 from .dead_letters import DDL as DEAD_LETTERS_DDL
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS models (
     model TEXT PRIMARY KEY, generation INTEGER NOT NULL, version INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS positions (
-    consumers TEXT, topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (consumers, topic, partition)
+    consumers TEXT, topic TEXT, partition INTEGER, next INTEGER NOT NULL,
+    last BLOB,  -- the event just before `next`; NULL where the position was passed over, or noted by older software
+    PRIMARY KEY (consumers, topic, partition)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS newest (
     consumers TEXT, topic INTEGER, key TEXT, id BLOB NOT NULL, PRIMARY KEY (consumers, topic, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL);  -- of the log that all this is made from
+"""
+_ADVANCE = """
+INSERT INTO positions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+SET last = CASE WHEN excluded.next = next THEN coalesce(excluded.last, last) ELSE excluded.last END,
+    next = excluded.next
 """
 CACHED_NEWEST = 20_000
 MAPPED_MIB = 32
 """Of views.db, in a process that serves from it."""
-_ROWS_A_STEP = 2000
 
 
 @dataclass(frozen=True)
@@ -63,18 +72,39 @@ class Tables:
         return {table: f"{table}_{generation}" for table in self.tables}
 
 
+class ViewsDamaged(Exception):
+    """views.db cannot be read. Nothing is lost by that: it is made from the log."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(f"{path} is damaged ({why}); the next `minitwitter serve` makes it anew from the log")
+
+
+DAMAGE = (apsw.CorruptError, apsw.NotADBError)
+"""What SQLite raises in the midst of a damaged file."""
+
+
 class Views:
-    """views.db, opened; `models` are those the software knows."""
+    """views.db, opened; `models` are those the software knows. Raises ViewsDamaged."""
 
     def __init__(self, path: Path, models: Iterable[Tables], *, read_only: bool = False) -> None:
         self.path = path
         self.models = {tables.model: tables for tables in models}
-        self.connection = connect(
-            path, durable=False, read_only=read_only, cache_mib=32, mmap_mib=MAPPED_MIB if read_only else 0
-        )
-        if not read_only:
+        try:
+            self.connection = connect(
+                path, durable=False, read_only=read_only, cache_mib=32, mmap_mib=MAPPED_MIB if read_only else 0
+            )
+            self._open(read_only)
+        except (CorruptLog, *DAMAGE, apsw.SQLError) as damage:
+            raise ViewsDamaged(path, damage) from damage
+
+    def _open(self, read_only: bool) -> None:
+        path = self.path
+        if read_only:
+            self.connection.execute("SELECT 1 FROM models").fetchone()  # a file of 0 bytes has no tables
+        else:
             with self.connection:
-                claim(self.connection, path, SCHEMA_VERSION)
+                if claim(self.connection, path, SCHEMA_VERSION) == 1:
+                    self.connection.execute("ALTER TABLE positions ADD COLUMN last BLOB")
                 self.connection.execute(_DDL)
                 self.connection.execute(DEAD_LETTERS_DDL)
                 mark(self.connection, SCHEMA_VERSION)
@@ -98,6 +128,34 @@ class Views:
     def _row(self, model: str) -> tuple[int, int] | None:
         row: Any = self.connection.execute("SELECT generation, version FROM models WHERE model=?", (model,)).fetchone()
         return None if row is None else (int(row[0]), int(row[1]))
+
+    @property
+    def _notes_logs(self) -> bool:
+        """Whether it notes its log as this software does; a reader may meet another version's."""
+        return bool(self.connection.pragma("user_version") == SCHEMA_VERSION)
+
+    def log_identity(self) -> str:
+        """The identity of the log that all this is made from; "" where that is not noted yet."""
+        if not self._notes_logs:
+            return ""
+        return str(self.connection.execute("SELECT identity FROM log").get or "")
+
+    def note_log(self, identity: str) -> None:
+        """Remember the log that all this is made from."""
+        if self.log_identity() != identity:
+            with self.connection:
+                self.connection.execute("DELETE FROM log")
+                self.connection.execute("INSERT INTO log VALUES (?)", (identity,))
+
+    def marks(self) -> dict[str, Marks]:
+        """How far each consumer has come, with the event just before each position."""
+        found: dict[str, Marks] = {}
+        if not self._notes_logs:
+            return found
+        for consumers, topic, partition, next_, last in self.connection.execute("SELECT * FROM positions"):
+            mark = Mark(int(next_), from_bytes(last) if last else "")
+            found.setdefault(str(consumers), {})[TopicPartition(str(topic), int(partition))] = mark
+        return found
 
     def outdated(self) -> list[str]:
         """Read models whose rows were made by an older version of their projector: they have to be rebuilt."""
@@ -145,13 +203,7 @@ class Views:
 
     def digest(self, model: str, generation: int | None = None) -> tuple[int, str]:
         """How many rows a read model has, and a digest over them, whatever the order they were written in."""
-        steps = self.digest_steps(model, generation or self.generation(model))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                rows, digest = end.value
-                return rows, digest
+        return finished(self.digest_steps(model, generation or self.generation(model)))
 
     def digest_steps(self, model: str, generation: int) -> Generator[None, None, tuple[int, str]]:
         """The same, a few ms at a time, for a process that has something else to do as well."""
@@ -163,12 +215,7 @@ class Views:
             query = tables.digests.get(table, f"SELECT * FROM {{{table}}}")
             if query is None:
                 continue
-            count = digest = 0
-            found = iter(self.connection.execute(query.format(**names)))
-            while part := list(itertools.islice(found, _ROWS_A_STEP)):
-                counted, summed = unordered_digest(part)
-                count, digest = count + counted, digest + summed & (1 << 128) - 1
-                yield
+            count, digest = yield from unordered_digest_steps(self.connection.execute(query.format(**names)))
             rows += count
             total.update(f"{table}:{count}:{digest:x};".encode())
         return rows, total.hexdigest()
@@ -189,6 +236,10 @@ class SqliteSink:
             "SELECT topic, partition, next FROM positions WHERE consumers=?", (self.consumers,)
         )
         return Positions((TopicPartition(str(t), int(p)), int(n)) for t, p, n in rows)
+
+    async def marks(self) -> Marks:
+        """The same, each with the event just before it."""
+        return self.views.marks().get(self.consumers, {})
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """The newest ids, from memory where they were seen lately."""
@@ -216,12 +267,17 @@ class SqliteSink:
     def applying(self, about: Envelope, at: Record | None) -> None:
         """Nothing to do: a transaction lands whole."""
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch. Raises StoreUnavailable; then it is undone."""
         try:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
-                [(self.consumers, tp.topic, tp.partition, offset) for tp, offset in positions.items()],
+                _ADVANCE,
+                [
+                    (self.consumers, tp.topic, tp.partition, offset, to_bytes(last[tp]) if last.get(tp) else None)
+                    for tp, offset in positions.items()
+                ],
             )
             self._connection.executemany(
                 "INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?)",

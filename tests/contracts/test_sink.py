@@ -5,6 +5,7 @@ from cassandra_sinks import CassandraSinks
 from postgres_sinks import PostgresSinks
 from redis_sinks import RedisSinks
 
+from events.fitting import Mark
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
 from stores.sink import SinkMoved, StoreUnavailable
@@ -193,3 +194,28 @@ async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store)
     assert store.notes() == []
     await land(store, "two", {TWEETS: 7}, {ALICE: ONE})
     assert store.notes() == ["two"]
+
+
+async def test_each_position_is_noted_with_the_event_just_before_it(store):
+    assert await store.sink.marks() == {}
+    await store.sink.begin()
+    store.write("one")
+    await store.sink.commit(Positions({TWEETS: 7, GRAPH: 2}), {ALICE: ONE}, {TWEETS: ONE})
+    for _ in range(2):
+        assert await store.sink.marks() == {TWEETS: Mark(7, ONE), GRAPH: Mark(2)}
+        store.restart()
+    await store.sink.begin()
+    store.write("two")
+    await store.sink.commit(Positions({TWEETS: 7, GRAPH: 3}), {ALICE_TOO: TWO}, {GRAPH: TWO})
+    assert await store.sink.marks() == {TWEETS: Mark(7, ONE), GRAPH: Mark(3, TWO)}
+
+
+async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store):
+    await store.sink.begin()
+    store.write("one")
+    await store.sink.commit(Positions({TWEETS: 7}), {ALICE: ONE}, {TWEETS: ONE})
+    await store.sink.begin()
+    store.write("two")
+    await store.sink.commit(Positions({TWEETS: 9}), {})
+    store.restart()
+    assert await store.sink.marks() == {TWEETS: Mark(9)}

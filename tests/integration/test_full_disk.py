@@ -218,3 +218,38 @@ def test_views_that_cannot_be_written_make_reads_stale_and_catch_up_by_themselve
         assert "minitwitter_projecting_restarts_total 0.0" in server.http.get("/metrics").text
         assert server.stop() == 0
     verify(data)
+
+
+def test_commands_on_a_full_disk_say_so_in_a_line_and_harm_nothing(small_disk: Path, tmp_path: Path) -> None:
+    data = small_disk / "data"
+    tweets = tmp_path / "tweets.csv"
+    tweets.write_text(
+        "tweet_id,created_at,username,text\n1,2015-02-20T08:02:11Z,hal,one\n2,2015-02-20T08:02:12Z,jo,two\n"
+    )
+    with Serving(data) as server:
+        ada = server.join("ada")
+        posting = Posting(server, ada)
+        for number in range(20):
+            posting.post(f"before {number}")
+        recovered(server, ada)
+        filler = fill(small_disk)
+        commands = (
+            ("rebuild", "--all"),
+            ("import", "tweets", tweets),
+            ("keys", "rotate-master"),
+        )
+        for words in commands:
+            refused = minitwitter(*words, "--data", data)
+            assert (refused.returncode, refused.stderr.count("\n")) == (5, 1), (words, refused.stderr, refused.stdout)
+        assert "minitwitter_projecting_restarts_total 0.0" in server.http.get("/metrics").text
+        filler.unlink()
+        assert server.stop() == 0
+    fill(small_disk)
+    for words in (*commands, ("serve",), ("rebuild", "tweets")):
+        refused = minitwitter(*words, "--data", data)
+        assert (refused.returncode, refused.stderr.count("\n")) == (5, 1), (words, refused.stderr, refused.stdout)
+    filler.unlink()
+    with Serving(data) as server:
+        recovered(server, ada := server.sign_in("ada"))
+        assert server.stop() == 0
+    verify(data)

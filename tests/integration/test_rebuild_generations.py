@@ -230,3 +230,45 @@ async def test_a_read_model_that_an_older_software_did_not_know_is_not_trusted_a
     newer = Views(tmp_path / "views.db", ALL_TABLES)
     assert newer.outdated() == ["hashtags"]
     newer.connection.close()
+
+
+async def test_a_cancelled_rebuild_leaves_everything_as_it_was_and_can_be_begun_again(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        before = views.views.generations()
+        states = []
+        views.projecting.on_progress = lambda progress: states.append(progress.state)
+        await views.projecting.rebuild(["users", "counts"])
+        views.projecting._pace.learn(1, 10.0)
+        assert views.projecting.rebuilding
+        assert set(views.projecting.cancel()) == {"users", "counts"}
+        assert states[-1] == "cancelled"
+        assert not views.projecting.rebuilding
+        await views.project()
+        assert views.views.generations() == before
+        tables = {row[0] for row in views.views.connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
+        assert not [name for name in tables if name.endswith("_2")]
+        assert [one.same for one in await rebuilt(views, ["users", "counts"])] == [True, True]
+
+
+async def test_cancelling_where_nothing_is_rebuilt_changes_nothing(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        assert views.projecting.cancel() == ()
+
+
+async def test_a_rebuild_that_has_no_room_to_begin_is_refused_and_the_live_ones_go_on(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        connection = views.views.connection
+        connection.pragma("max_page_count", connection.pragma("page_count"))
+        with pytest.raises(apsw.FullError):
+            await views.projecting.rebuild(TABLES)
+        connection.pragma("max_page_count", 1_000_000)
+        assert not views.projecting.rebuilding
+        await populate(system, seed=2, people=5)
+        await views.project()
+        assert [one.same for one in await rebuilt(views, ["users"])] == [True]

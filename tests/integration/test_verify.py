@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import os
+
 import apsw
 import pytest
 
 from events.ids import Millis
-from runtime.verifying import CannotVerify, verify
+from runtime.second_copy import remove_leftovers
+from runtime.verifying import CannotVerify, _fresh, verify
+from stores.sqlite.views import ViewsDamaged
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 
@@ -26,6 +32,15 @@ def changed(path, statement):
     connection.execute(statement)
     assert connection.changes() > 0
     connection.close()
+
+
+def damage(path, how):
+    """Empty a file, cut off its end, or write over all its pages but the header."""
+    for other in path.parent.glob(f"{path.name}-*"):
+        other.unlink()
+    whole = path.read_bytes()
+    noise = whole[:100] + os.urandom(len(whole) - 100)
+    path.write_bytes({"empty": b"", "cut short": whole[: len(whole) // 2], "random": noise}[how])
 
 
 def differing(found):
@@ -65,7 +80,65 @@ async def test_views_behind_the_log_are_compared_where_they_stand(tmp_path):
         await populate(system, seed=1)
         await views.project()
         await populate(system, seed=2, people=15)
-    assert (await verdict(tmp_path)).same
+    found = await verdict(tmp_path)
+    assert differing(found) == []
+    assert set(found.behind) == {"serving", "analytics"}
+    assert all(events > 0 for events in found.behind.values())
+    assert not found.same
+
+
+async def test_views_that_are_catching_up_are_waited_for(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        verifying = asyncio.create_task(verdict(tmp_path))
+        await asyncio.sleep(0)
+        await views.project()
+        found = await verifying
+    assert found.behind == {}
+    assert found.same
+
+
+async def test_what_a_killed_one_left_is_removed_and_what_another_works_on_is_not(tmp_path):
+    await filled(tmp_path)
+    left, begins = tmp_path / "verify-left", tmp_path / "verify-begins"
+    for place in (left, begins):
+        place.mkdir()
+        (place / "views.db").touch()
+    (left / "lock").touch()
+    with (begins / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_leftovers(tmp_path)
+        assert not left.exists()
+        assert begins.exists()
+
+
+async def test_its_copy_can_be_read_by_nobody_else(tmp_path, monkeypatch):
+    modes = []
+
+    def fresh(path):
+        modes.append(path.parent.stat().st_mode & 0o777)
+        return _fresh(path)
+
+    monkeypatch.setattr("runtime.verifying._fresh", fresh)
+    await filled(tmp_path)
+    await verdict(tmp_path)
+    assert modes == [0o700]
+
+
+@pytest.mark.parametrize("how", ["empty", "cut short", "random"])
+async def test_damaged_views_are_named(tmp_path, how):
+    await filled(tmp_path)
+    damage(tmp_path / "views.db", how)
+    with pytest.raises(ViewsDamaged, match=r"views\.db is damaged"):
+        await verdict(tmp_path)
+
+
+async def test_verifying_can_be_broken_off_between_two_steps(tmp_path):
+    await filled(tmp_path)
+    verifying = asyncio.create_task(verify(tmp_path, None, lambda total: None, lambda done: verifying.cancel()))
+    with pytest.raises(asyncio.CancelledError):
+        await verifying
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
 async def test_nothing_is_left_behind(tmp_path):

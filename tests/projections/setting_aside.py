@@ -7,6 +7,7 @@ from typing import Any
 
 from events.event import Envelope, Event, on
 from events.first_copies import Entity
+from events.fitting import Mark, Marks
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId, EventId, Millis, id_at
 from events.log import New, Positions, Record, TopicPartition
@@ -14,6 +15,7 @@ from events.notifications import NotificationRaised
 from projectors.projector import Projector
 from runtime.processing import Group, Runner
 from stores.dead_letters import DeadLettersInMemory
+from stores.sink import UNKNOWN
 from streams.stream import Stream
 
 NOW = Millis(1_790_000_000_000)
@@ -32,12 +34,16 @@ class Kept:
         self.rows: list[EventId] = []
         self.staged: list[EventId] = []
         self.reached = Positions()
+        self.noted: Marks = {}
         self.ids: dict[Entity, str] = {}
         self.refuses: Callable[[list[EventId]], BaseException | None] = lambda rows: None
         self.commits = 0
 
     async def positions(self) -> Positions:
         return Positions(self.reached)
+
+    async def marks(self) -> Marks:
+        return self.noted
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         return {entity: self.ids[entity] for entity in entities if entity in self.ids}
@@ -48,7 +54,9 @@ class Kept:
     def applying(self, about: Envelope, at: Record | None) -> None:
         pass
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         error = self.refuses(self.staged)
         if error is not None:
             await self.abandon()
@@ -56,6 +64,7 @@ class Kept:
         self.commits += 1
         self.rows += self.staged
         self.reached = self.reached.merged(positions)
+        self.noted = self.noted | {place: Mark(end, last.get(place, "")) for place, end in positions.items()}
         self.ids |= newest
         self.staged = []
 

@@ -19,7 +19,7 @@ from command_api.sqlite.rows import SqliteDecisionRows
 from command_api.sqlite.store import SqliteCommandStore
 from events.first_copies import Entity, first_copies
 from events.ids import HybridClock
-from events.log import New, Positions, Record
+from events.log import New, Positions, Record, TopicPartition
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
 from runtime import processing
@@ -123,10 +123,12 @@ def position_after_effects() -> Iterator[Any]:
     """The effects are committed first, then the position and the newest ids: a crash in between doubles them."""
     right = SqliteSink.commit
 
-    async def commit(self: SqliteSink, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self: SqliteSink, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str]
+    ) -> None:
         self._connection.execute("COMMIT")
         self._connection.execute("BEGIN IMMEDIATE")
-        await right(self, positions, newest)
+        await right(self, positions, newest, last)
 
     yield patch.object(SqliteSink, "commit", commit)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from events.first_copies import Entity
-from events.log import New, Positions, Record, positions_after
+from events.log import New, Positions, Record, TopicPartition, positions_after
 from projectors.conversations import Conversations
 from projectors.engagement import Engagement
 from projectors.graph import Graph
@@ -51,6 +51,7 @@ from stores.cassandra.user_timelines import CassandraUserTimelineRows, Cassandra
 from stores.cassandra.users import CassandraUserRows, CassandraUsers
 from stores.gathered_tweets import GatheredTweets
 from stores.readers import Readers
+from stores.sink import UNKNOWN
 from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
 from streams.scoring import Scorer
@@ -98,10 +99,12 @@ class DyingSink(CassandraSink):
 
     dies: random.Random | None = None
 
-    async def commit(self, positions: Positions, newest: Mapping[Entity, str]) -> None:
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
         """Land the batch, or some of it."""
         if self.dies is None:
-            await super().commit(positions, newest)
+            await super().commit(positions, newest, last)
             return
         if self.dies.random() < 0.5:
             await self.session.write(self._writes)

@@ -64,7 +64,7 @@ async def nobody_counts(accounts: Collection[AccountId]) -> dict[AccountId, int]
 
 @pytest.fixture(scope="module")
 def kept(cassandra: str) -> Iterator[OnCassandra]:
-    kept = OnCassandra(cassandra, only=("landing", "graph", "home_timelines"))
+    kept = OnCassandra(cassandra, only=("landing", "graph", "home_timelines", "marks"))
     yield kept
     kept.close()
 

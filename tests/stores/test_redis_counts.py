@@ -12,7 +12,7 @@ from infra.local.running import Running
 from stores.redis import sink as sinks
 from stores.redis.connection import Client, connect
 from stores.redis.sink import Keys, RedisSink
-from stores.sink import SinkMoved, StoreUnavailable
+from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
 from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, keys_of, reader, wipe
 
@@ -68,13 +68,13 @@ class Dying(RedisSink):
 
     chance = random.Random()
 
-    async def commit(self, positions, newest):  # type: ignore[no-untyped-def]
+    async def commit(self, positions, newest, last=UNKNOWN):  # type: ignore[no-untyped-def]
         if self.chance.random() < 0.5:
-            return await super().commit(positions, newest)
+            return await super().commit(positions, newest, last)
         moved = {p: (self._at.get(p, 0), to) for p, to in positions.items() if to != self._at.get(p, 0)}
         await self._client.hset(self.keys.state, mapping={f"at:{place}": 1 for place in moved})
         landing = [self._land(slot, moved) for slot in range(SLOTS)]
-        noting = self._notes(moved, newest)
+        noting = self._notes(moved, newest, last)
         done = self.chance.randrange(len(landing) + len(noting) + 1)
         await sinks._LAND.run(self._client, landing[:done])
         await sinks._NOTE.run(self._client, noting[: max(0, done - len(landing))])
