@@ -92,10 +92,12 @@ class LogInserter:
     def __init__(self, table: LogTable) -> None:
         self.table = table
         self._known: Positions | None = None
+        self._kinds: set[tuple[str, int]] = set()
         table.check_ends()
         table.connection.set_rollback_hook(self._rolled_back, id=self)
 
     def _rolled_back(self) -> None:
+        self._kinds = set()
         self._known = None  # a failing commit calls this from its thread, so nothing is read here
 
     def _ends(self) -> Positions:
@@ -132,6 +134,9 @@ class LogInserter:
             key = kind.key(new.event)
             place = TopicPartition(kind.topic, self.table.partition(kind.topic, key))
             offset = ends.get(place, 0)
+            if (kind.name, kind.version) not in self._kinds:
+                self.table.note_kind(kind)
+                self._kinds.add((kind.name, kind.version))
             self.table.insert(place, offset, key, new)
             ends[place] = positions[place] = offset + 1
             newest[place] = max(newest.get(place, ""), new.about.id)

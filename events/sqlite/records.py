@@ -22,15 +22,15 @@ import apsw
 import msgspec
 
 from ..codec import Codec, Parsed
-from ..event import BY_CLASS, Envelope
+from ..event import BY_CLASS, Envelope, EventType
 from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, from_bytes, to_bytes
 from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from ..partitioning import partition_of
 from ..sealing import SealBroken
 from ..topics import BY_NUMBER, TOPICS
-from ..validity import check
-from .connection import UNAVAILABLE, corrupt
+from ..validity import check, is_known
+from .connection import UNAVAILABLE, IncompatibleData, corrupt
 from .keys import SqliteKeys
 
 Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
@@ -54,6 +54,12 @@ CREATE TABLE IF NOT EXISTS ends (  -- where each partition ends: so that a lost 
     next INTEGER NOT NULL,
     newest BLOB NOT NULL  -- its greatest id: the last record may be a later copy of an older event
 );
+"""
+KINDS_DDL = """
+CREATE TABLE kinds (  -- what was ever written here: a newer software's events are noticed before anything is decided
+    type TEXT, version INTEGER, PRIMARY KEY (type, version)
+) WITHOUT ROWID;
+INSERT INTO kinds SELECT DISTINCT type, version FROM records;
 """
 
 
@@ -89,6 +95,8 @@ class WrongPartitions(Exception):
 def create_topics(connection: apsw.Connection, names: Iterable[str], partitions: int) -> None:
     """Create the topics that are missing. Raises WrongPartitions."""
     connection.execute(RECORDS_DDL)
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name='kinds'").get is None:
+        connection.execute(KINDS_DDL)
     existing = dict(connection.execute("SELECT topic, partitions FROM topics"))
     for name in names:
         has = existing.get(name)
@@ -205,6 +213,23 @@ class LogTable:
             has, end = 0 if last is None else (last & _MASK) + 1, ends.get(place, 0)
             if has != end:
                 raise CorruptLog(f"{place} ends at {has} and should at {end}; restore the log from a backup")
+
+    def check_kinds(self) -> None:
+        """Raise IncompatibleData where events were written here that this software does not know."""
+        unknown = [f"{kind} version {number}" for kind, number in sorted(self.kinds()) if not is_known(kind, number)]
+        if unknown:
+            raise IncompatibleData(
+                f"{self.connection.filename} has events that this minitwitter does not know: {', '.join(unknown)};"
+                " a newer minitwitter wrote them, use that one or a newer one"
+            )
+
+    def kinds(self) -> set[tuple[str, int]]:
+        """Types and versions of all events that were ever written here."""
+        return {(str(kind), int(version)) for kind, version in self._select("SELECT type, version FROM kinds")}
+
+    def note_kind(self, kind: EventType) -> None:
+        """Note that an event of this type and version is written, in the open transaction."""
+        self.connection.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?)", (kind.name, kind.version))
 
     def _select(self, query: str, bindings: tuple[int | bytes, ...] = ()) -> list[Any]:
         with self._explained():

@@ -131,6 +131,7 @@ class LogDb:
         self._thread = CommitThread()
         self.commits = GroupCommit(self.connection, off_loop or self._thread, timer)
         self.table = LogTable(self.connection, self.codec, self.keys)
+        self.table.check_kinds()
         self.writer = SqliteLogWriter(self.table, self.commits, ids)
         self._checkpoints: Checkpointer | None = None
         self.read_connection = connect(path, durable=True, read_only=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import apsw
 import pytest
 
 from tests.integration.in_process import opened, populate
@@ -100,3 +101,16 @@ async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_pat
     rebuilt = minitwitter("rebuild", "tweets", "--data", directory)
     assert rebuilt.returncode == 1, rebuilt.stderr
     assert "DIFFERENT" in rebuilt.stdout  # the tweet was in the one before
+
+
+async def test_a_log_that_a_newer_minitwitter_wrote_is_not_served(tmp_path):
+    directory = tmp_path / "data"
+    async with opened(directory, partitions=1) as (system, _):
+        await populate(system, people=2, tweets=2)
+    connection = apsw.Connection(str(directory / "log.db"))
+    connection.execute("INSERT INTO kinds VALUES ('TweetTranslated', 1)")
+    connection.close()
+    ended = minitwitter("serve", "--data", directory, "--port", "0")
+    assert ended.returncode == 4
+    assert "TweetTranslated version 1; a newer minitwitter wrote them" in ended.stderr
+    assert ended.stderr.strip().count("\n") == 0

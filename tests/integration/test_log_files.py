@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import apsw
 import pytest
-from logs import checkpoint, everything, filled, opened, posted, read_by_all
+from logs import checkpoint, everything, filled, followed, opened, posted, read_by_all
 
 from events.log import CorruptLog, LogUnavailable, by_partition
-from events.sealing import MasterKeyMissing, SealBroken
+from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.records import WrongPartitions, base
 from runtime.embedded.log_db import open_reader
@@ -164,6 +164,33 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path):
     connection.close()
     with pytest.raises(IncompatibleData, match="newer minitwitter"):
         opened(tmp_path / "data")
+
+
+async def test_events_of_a_newer_version_are_refused_before_anything_is_written(tmp_path):
+    directory = await filled(tmp_path / "data", 1)
+    changed(directory, "INSERT INTO kinds VALUES ('AccountTeleported', 1), ('AccountFollowed', 2)")
+    with pytest.raises(IncompatibleData, match=r"AccountFollowed version 2, AccountTeleported version 1; a newer mini"):
+        opened(directory)
+
+
+async def test_a_log_of_an_older_version_notes_what_it_has_when_it_is_opened(tmp_path):
+    directory = await filled(tmp_path / "data", 1)
+    connection = apsw.Connection(str(directory / "log.db"))
+    connection.execute("DROP TABLE kinds")
+    connection.close()
+    db = opened(directory)
+    assert db.table.kinds() == {("AccountRegistered", 1), ("TweetPosted", 3), ("AccountFollowed", 1)}
+    await db.close()
+
+
+async def test_what_is_undone_is_noted_once_it_is_written(tmp_path):
+    db = opened(tmp_path / "data")
+    with pytest.raises(KeyUnknown):
+        await db.log.append([followed(db), posted(db)])
+    assert db.table.kinds() == set()
+    await db.log.append([followed(db)])
+    assert db.table.kinds() == {("AccountFollowed", 1)}
+    await db.close()
 
 
 async def test_the_number_of_partitions_never_changes(tmp_path):
