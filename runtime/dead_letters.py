@@ -43,8 +43,9 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
         if not self.all:
             return ""
         held = self.all - self.failed
-        behind = f" and {held:,} records held back behind them" if held else ""
-        return f"{group} has {self.failed:,} dead letters{behind}; `minitwitter dead-letters list` shows them"
+        letters = "1 dead letter" if self.failed == 1 else f"{self.failed:,} dead letters"
+        behind = f" with {held:,} records held back" if held else ""
+        return f"{group} has {letters}{behind}; `minitwitter dead-letters list` shows them"
 
 
 class Mended(msgspec.Struct, frozen=True):

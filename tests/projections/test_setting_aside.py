@@ -1,4 +1,4 @@
-"""Law 11: a record that cannot be applied costs no other entity anything, and nothing of it is lost."""
+"""A record that cannot be applied costs no other entity anything, and nothing of it is lost."""
 
 import pytest
 from setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
