@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,10 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(help="kafka, cassandra, redis, postgres, s3.", show_default="all", metavar="NAMES"),
 ]
-Directory = Annotated[Path, typer.Option("--engines-dir", help="Where they keep their data.", metavar="DIR")]
+Directory = Annotated[
+    Path,
+    typer.Option("--engines-dir", help="Where they keep their data.", metavar="DIR", envvar="MINITWITTER_ENGINES_DIR"),
+]
 DIRECTORY = Path("var/engines")
 VARIABLES = {
     "kafka": ("MINITWITTER_KAFKA_URL", ""),
@@ -70,14 +73,33 @@ def up(
         except EngineError as error:
             wrong += 1
             sys.stderr.write(f"minitwitter: {error}\n")
-    environment = {VARIABLES[name][0]: url + VARIABLES[name][1] for name, url in urls.items()}
-    if json:
-        print_json({"urls": urls, "environment": environment})
-    else:
-        for variable, url in environment.items():
-            print(f"{variable}={url}")
+    _print_settings(urls, json=json)
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def env(names: Names = None, engines_dir: Directory = DIRECTORY, json: Json = False) -> None:
+    """Print the settings that point at engines that were started, for another terminal. Exit code 1 if there are none.
+
+    Example: set -a; eval "$(minitwitter engines env)"; set +a
+    """
+    running = _running(engines_dir)
+    notes = {engine.name: running.note(engine.name) for engine in _chosen(names)}
+    urls = {name: note.url for name, note in notes.items() if note is not None}
+    if not urls:
+        sys.stderr.write(f"minitwitter: no engine was ever started in {engines_dir}; run `minitwitter engines up`\n")
+        raise typer.Exit(1)
+    _print_settings(urls, json=json)
+
+
+def _print_settings(urls: Mapping[str, str], *, json: bool) -> None:
+    environment = {VARIABLES[name][0]: url + VARIABLES[name][1] for name, url in urls.items()}
+    if json:
+        print_json({"urls": dict(urls), "environment": environment})
+        return
+    for variable, url in environment.items():
+        print(f"{variable}={url}")
 
 
 @app.command()

@@ -29,6 +29,7 @@ SHOWN = {
 """Languages of blocks that are not run, with the reason."""
 
 _PROCESSES = "tests/integration/test_{command,query}_process.py, test_worker_processes.py run it on their own engines"
+_PASTED = "tests/integration/test_set_up_as_pasted.py pastes it, on its own engines"
 _REBUILDS = "tests/integration/test_distributed_{verify_processes,rebuild}.py run it on their own engines"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
@@ -37,11 +38,12 @@ NOT_RUN: dict[str, str] = {
     "systemctl enable --now minitwitter": "a machine with systemd, as root",
     "apt-get install openjdk-17-jre-headless maven": "a machine that has nothing yet",
     "minitwitter engines up": "fetches 200 MB; tests/integration/test_engines_*.py start each of them",
-    "minitwitter engines up kafka postgres redis cassandra": "as above",
-    "minitwitter keys make-master master.key": _PROCESSES,
-    "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PROCESSES,
-    "minitwitter migrate": _PROCESSES,
-    "minitwitter topics apply": _PROCESSES,
+    'set -a; eval "$(minitwitter engines up)"; set +a': _PASTED,
+    'set -a; eval "$(minitwitter engines env)"; set +a': _PASTED,
+    "minitwitter keys make-master master.key": _PASTED,
+    "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PASTED,
+    "minitwitter migrate": _PASTED,
+    "minitwitter topics apply": _PASTED,
     "minitwitter verify": _REBUILDS,
     "minitwitter rebuild counts": _REBUILDS,
     "minitwitter rebuild counts --back": _REBUILDS,
