@@ -23,7 +23,6 @@ SHOWN = {
     "sql": "the tables of a read model, generated from the code that creates them",
     "ini": "a unit of systemd, which this machine need not have",
     "nginx": "the settings of a proxy, which this machine need not have",
-    "yaml": "the settings of Prometheus, which this machine need not have",
     "text": "commands for another machine, or for longer than a test; each is named below",
 }
 """Languages of blocks that are not run, with the reason."""
@@ -52,6 +51,9 @@ NOT_RUN: dict[str, str] = {
     "minitwitter work projectors --port 8002": _PROCESSES,
     "minitwitter work streams --port 8003": _PROCESSES,
     "minitwitter work relay --port 8004": _PROCESSES,
+    "cp /opt/minitwitter/infra/systemd/*.service /etc/systemd/system/": "a machine with systemd, as root",
+    "systemctl enable --now minitwitter-query@8000 minitwitter-command@8001": "as above",
+    "systemctl enable --now minitwitter-projectors@8002 minitwitter-streams@8003 minitwitter-relay@8004": "as above",
     "cp .env.example .env": "a machine with a container engine",
     "docker compose up --build --wait": "a machine with a container engine",
     "docker compose up --detach --scale projectors=2 --scale streams=2 --scale relay=2": "as above",
