@@ -14,7 +14,7 @@ from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
 from command_api.postgres.connections import Connection, Pool, open_pool, run, select
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
-from command_api.postgres.kept import KeptKeys, KeptRows
+from command_api.postgres.kept import AT_ONCE, KeptKeys, KeptRows
 from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
@@ -242,7 +242,8 @@ class Deciding:
             await asyncio.sleep(FORGET_S)
             try:
                 await self.store.forget_old_answers()
-                await self._kept.publish_waiting()
+                while await self._kept.publish_waiting() >= AT_ONCE:
+                    pass
                 written = max(self._newest_row, self._publishing.newest)
                 newest = await newest_row(self.pool)
                 if newest < written or await lineage(self.pool) != self._lineage:

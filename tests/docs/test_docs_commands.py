@@ -29,6 +29,7 @@ SHOWN = {
 
 _PROCESSES = "tests/integration/test_{command,query}_process.py, test_worker_processes.py run it on their own engines"
 _PASTED = "tests/integration/test_set_up_as_pasted.py pastes it, on its own engines"
+_RESTORED = "tests/integration/test_postgres_restored.py runs it on its own database"
 _REBUILDS = "tests/integration/test_distributed_{verify_processes,rebuild}.py run it on their own engines"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
@@ -44,6 +45,11 @@ NOT_RUN: dict[str, str] = {
     "minitwitter migrate": _PASTED,
     "minitwitter topics apply": _PASTED,
     "minitwitter verify": _REBUILDS,
+    'pg_dump --format=custom --file=minitwitter.dump "$MINITWITTER_POSTGRES_URL"': _RESTORED,
+    'pg_restore --clean --if-exists --dbname="$MINITWITTER_POSTGRES_URL" minitwitter.dump': _RESTORED,
+    "minitwitter keys lost": _RESTORED,
+    "minitwitter keys lost --declare": _RESTORED,
+    "minitwitter rebuild --all": _REBUILDS,
     "minitwitter rebuild counts": _REBUILDS,
     "minitwitter rebuild counts --back": _REBUILDS,
     "minitwitter serve query --port 8000": _PROCESSES,
