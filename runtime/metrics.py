@@ -9,6 +9,7 @@ route is its template, never the path asked for; a group, a topic, an engine is 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -99,9 +100,9 @@ class _Asked(Collector):
         self.fill(family)
         yield family
 
+    @abstractmethod
     def fill(self, family: Any) -> None:
         """Add the samples."""
-        raise NotImplementedError
 
 
 # Requests
