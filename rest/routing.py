@@ -17,8 +17,8 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError, from_json
 
 from . import examples
 from .authentication import Viewer
@@ -215,12 +215,34 @@ def not_a_word(id_: str, word: str, method: str) -> None:
         raise ProblemError("method-not-allowed", f"{method} is not for .../{word}", headers=(("allow", "POST"),))
 
 
+_DIGITS = re.compile(r"-?[0-9]{1,9}")
+
+
+def _digits(given: Any) -> Any:
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise PydanticCustomError("int_parsing", "this has to be a whole number, in the digits 0 to 9")
+    return given
+
+
+def _true_or_false(given: Any) -> Any:
+    if isinstance(given, str) and given not in ("true", "false"):
+        raise PydanticCustomError("bool_parsing", "this has to be true or false")
+    return given
+
+
+# Pydantic takes digits of every script, spaces, underscores, and ten words for yes; clients are told of one spelling.
+Whole = Annotated[int, BeforeValidator(_digits)]
+"""A whole number in a query."""
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+"""True or false in a query."""
+
+
 class PageRequest:
     """Which page is asked for: `limit` items, from a cursor on."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=100, description="How many items at most")] = 20,
+        limit: Annotated[Whole, Query(ge=1, le=100, description="How many items at most")] = 20,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=2000)] = None,
     ) -> None:
         self.limit = limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import idna
 import regex
 
 from ..deciding import Refused
@@ -79,11 +80,10 @@ LONGEST_DISPLAY_NAME: Final = 50
 LONGEST_EMAIL: Final = 254
 
 _NOT_IN_NAMES: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]")
-_NOT_IN_WORDS: Final = re.compile(
-    rf"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]"
-)  # of several lines, unlike a name
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
 _LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
+# An address of ASCII without an encoded label needs no reading.
+_PLAIN_DOMAIN: Final = re.compile(r"(?!.*xn--)[\x00-\x7f]*", re.IGNORECASE | re.DOTALL)
 _LABEL: Final = re.compile(r"[^\W_](?:[^\W_]|-){0,62}")
 
 
@@ -125,21 +125,12 @@ def check_display_name(name: str) -> str:
     return name
 
 
-def check_words(field: str, words: str) -> str:
-    """What an account says of itself in NFC, without white space around it; "" is nothing. Raises InvalidName."""
-    words = words.strip()
-    forbidden = _NOT_IN_WORDS.search(words)
-    at = find_mark_overflow(words) if forbidden is None else forbidden.start()
-    if at is not None:
-        raise InvalidName(field, "character", f"the character U+{ord(words[at]):04X} is not allowed here")
-    return compose(words)
-
-
 def check_email(address: str) -> str:
-    """The address in NFC, if mail could be sent to it. Raises InvalidName.
+    """The address in NFC, its domain as people write it, if mail could be sent to it. Raises InvalidName.
 
-    Only a message that arrives proves an address; this refuses what is none at all (RFC 5321 without quoted local
-    parts and address literals, RFC 6531).
+    `x@xn--mnchen-3ya.de` and `x@München.de` are one mailbox, so both are kept as `x@münchen.de`.
+    Only a message that arrives proves an address; this refuses what is none at all (RFC 5321 without quoted local parts
+    and address literals, RFC 6531).
     """
     address = compose(address)
     local, at, domain = address.rpartition("@")
@@ -153,9 +144,30 @@ def check_email(address: str) -> str:
         and len(labels) > 1
         and all(_LABEL.fullmatch(label) and not label.endswith("-") for label in labels)
     )
-    if not well_formed:
+    written = with_domain_as_written(address) if well_formed else None
+    if written is None or len(written) > LONGEST_EMAIL:
         raise InvalidName("email", "pattern", "this is not an e-mail address like name@example.org")
-    return address
+    return written
+
+
+def with_domain_as_written(address: str) -> str | None:
+    """The address with each encoded label of its domain decoded; None where the domain cannot be one (RFC 5891)."""
+    local, _, domain = address.rpartition("@")
+    if _PLAIN_DOMAIN.fullmatch(domain):
+        return address
+    try:
+        # To the encoded form and back: each form of a domain ends in the same one.
+        return f"{local}@{idna.decode(idna.encode(domain, uts46=True))}"
+    except idna.IDNAError:
+        return None
+
+
+def spellings_of_email(address: str) -> tuple[str, ...]:
+    """How accounts may hold a checked address: as `check_email` gives it, and as older ones were registered with."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return (address,)
+    return (address, f"{local}@{idna.encode(domain).decode()}")
 
 
 def _too_long() -> InvalidName:

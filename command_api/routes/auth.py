@@ -30,12 +30,12 @@ from ..domain.end_all_sessions import END_ALL_SESSIONS, EndAllSessions
 from ..domain.end_session import END_SESSION, EndSession, SessionNotFound
 from ..domain.errors import AccountNotFound
 from ..domain.names import (
-    LONGEST_DISPLAY_NAME,
     LONGEST_EMAIL,
     InvalidName,
-    check_display_name,
     check_email,
     check_username,
+    spellings_of_email,
+    with_domain_as_written,
 )
 from ..domain.refresh_session import REFRESH_SESSION, RefreshSession, RefreshTokenRefused
 from ..domain.refresh_session import State as RefreshState
@@ -47,6 +47,7 @@ from ..sign_in_attempts import SignInAttempts
 from ..text.characters import compose
 from ..tokens import AccessTokens, RefreshTokens
 from .executing import Executing, Executor
+from .free_text import ShownName
 
 auth = router("Accounts")
 
@@ -112,17 +113,7 @@ class RegisterBody(Body):
         ),
     ]
     password: NewPassword
-    display_name: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=4 * LONGEST_DISPLAY_NAME,
-            description="The user name, if left out",
-            examples=["Ada"],
-            # As it is shown; decomposed it may have more.
-            json_schema_extra={"maxLength": LONGEST_DISPLAY_NAME},
-        ),
-    ] = None
+    display_name: Annotated[ShownName | None, Field(description="The user name, if left out", examples=["Ada"])] = None
 
 
 class LoginBody(Body):
@@ -208,14 +199,14 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
     try:
         username = check_username(body.username)
         email = check_email(body.email)
-        display_name = check_display_name(body.display_name) if body.display_name is not None else username
     except InvalidName as error:
         raise invalid(error.field, error.code, str(error)) from None
+    display_name = body.display_name if body.display_name is not None else username
     _check_new("password", body.password, username)
     # Before the hash, which costs 0.2 s, and once more when it is decided.
-    named, emailed = AccountNamed(username), EmailTaken(email)
-    facts = await executing.commands.store.ask(named, emailed)
-    refuse_taken(username, name_taken=facts[named] is not None, email_taken=facts[emailed])
+    named, emailed = AccountNamed(username), tuple(map(EmailTaken, spellings_of_email(email)))
+    facts = await executing.commands.store.ask(named, *emailed)
+    refuse_taken(username, name_taken=facts[named] is not None, email_taken=any(facts[one] for one in emailed))
     hashed = await accounts.passwords.hash(body.password)
     session, refresh_token = _new_session(executing, accounts, exchange)
     while True:
@@ -234,6 +225,13 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
     return response
 
 
+def _logins(given: str) -> tuple[str, ...]:
+    """The names and addresses that `given` can stand for: an address may be held in two spellings."""
+    login = compose(given)
+    written = with_domain_as_written(login) if "@" in login else None
+    return spellings_of_email(written) if written is not None else (login,)
+
+
 @auth.post("/auth/login", response_model=None)
 @answers(Tokens)
 async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
@@ -241,9 +239,10 @@ async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts
 
     The answer to a wrong login is the same, and takes as long, whether or not there is such an account.
     """
-    question = PasswordFor(compose(body.login))
-    async with accounts.attempts.attempt(question.login, exchange.address):
-        password = (await executing.commands.store.ask(question))[question]
+    questions = tuple(map(PasswordFor, _logins(body.login)))
+    async with accounts.attempts.attempt(questions[0].login, exchange.address):
+        facts = await executing.commands.store.ask(*questions)
+        password = next((facts[question] for question in questions if facts[question] is not None), None)
         fits = await accounts.passwords.verify(body.password, password.hash if password is not None else None)
         if password is None or not fits:
             raise WrongCredentials

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Header, Request, Response
 from pydantic import Field
@@ -17,12 +17,12 @@ from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from ..domain.errors import AccountNotFound
 from ..domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from ..domain.mute_account import MUTE_ACCOUNT, MuteAccount
-from ..domain.names import InvalidName, check_display_name, check_words
 from ..domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
 from ..domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from ..domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
 from ..facts import AccountNamed
 from .executing import Executing, Executor
+from .free_text import FreeText, ShownName
 
 graph = router("Users and the graph")
 
@@ -91,17 +91,22 @@ _Picture = Annotated[
 class ProfileBody(Body):
     """What to change; a field that is left out stays as it is."""
 
-    display_name: Annotated[str | None, Field(min_length=1, max_length=50, examples=["Ada"])] = None
-    bio: Annotated[str | None, Field(max_length=300, examples=["Writes programs for engines."])] = None
-    location: Annotated[str | None, Field(max_length=100, examples=["London"])] = None
+    display_name: Annotated[ShownName | None, Field(description="The name shown", examples=["Ada"])] = None
+    bio: Annotated[
+        Annotated[str, FreeText(300)] | None,
+        Field(description="Who you are, in some lines", examples=["Writes programs for engines."]),
+    ] = None
+    location: Annotated[
+        Annotated[str, FreeText(100)] | None, Field(description="Where you are, in your words", examples=["London"])
+    ] = None
     website: Annotated[
-        str | None, Field(max_length=200, pattern=r"^(https?://\S+)?$", examples=["https://example.org"])
+        Annotated[str, FreeText(200, lines=False), Field(pattern=r"^(https?://\S+)?$")] | None,
+        Field(description='An address that the profile links to; `""` removes it', examples=["https://example.org"]),
     ] = None
     feed: Annotated[
-        str | None,
-        Field(pattern="^(latest|top)$", description="The order that `/feed` has for you", examples=["latest"]),
+        Literal["latest"] | None,
+        Field(description="The order that `/feed` has for you; there is one so far", examples=["latest"]),
     ] = None
-
     avatar_media_id: _Picture = None
     header_media_id: _Picture = None
 
@@ -130,13 +135,5 @@ async def change_profile(
     """Change your profile."""
     given = body.model_dump(exclude_unset=True, exclude=set(_PICTURES))
     changes = {name: value for name, value in given.items() if value is not None}
-    try:
-        if "display_name" in changes:
-            changes["display_name"] = check_display_name(changes["display_name"])
-        for field in ("bio", "location"):
-            if field in changes:
-                changes[field] = check_words(field, changes[field])
-    except InvalidName as error:
-        raise invalid(error.field, error.code, str(error)) from None
     command = ChangeProfile(viewer.account, **changes | _pictures(body), if_version=version_wanted(if_match))
     return executing.response(await executing.execute(CHANGE_PROFILE, command, executing.context(viewer.account)))

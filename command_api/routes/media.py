@@ -33,18 +33,18 @@ from ..domain.delete_media import DELETE_MEDIA, DeleteMedia
 from ..domain.delete_media import State as Deleting
 from ..domain.errors import MediaGone, UploadMissing
 from ..domain.finish_upload import FINISH_UPLOAD, FinishUpload, State
-from ..domain.names import InvalidName, check_words
 from ..domain.start_upload import START_UPLOAD, StartUpload
 from ..domain.usable_media import owned
 from ..facts import Media, MediaOf
 from ..media.checking import EXTENSIONS, Checked, Checking
 from ..media.errors import UnsupportedMedia
 from .executing import Executing, Executor, InHand
+from .free_text import FreeText
 
 media = router("Media")
 
 MEDIA_PATH = "/api/v1/media"
-LONGEST_ALT = 1000
+ALT = FreeText(1000)
 _JSON = ("content-type", "application/json")
 _ALT = "What those are told who cannot see it"
 _FORM: dict[str, Any] = {
@@ -62,7 +62,7 @@ _FORM: dict[str, Any] = {
                             "format": "binary",
                             "description": "JPEG, PNG, GIF, WebP, MP4 or WebM, 10 MB at most; the content decides",
                         },
-                        "alt": {"type": "string", "maxLength": LONGEST_ALT, "description": _ALT},
+                        "alt": {**ALT.shape(), "description": _ALT},
                     },
                 },
                 "example": {"file": "(the bytes of a picture)", "alt": "Brass wheels on a shaft"},
@@ -99,7 +99,7 @@ class UploadBody(Body):
         Literal["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/webm"],
         Field(description="What will be uploaded", examples=["image/jpeg"]),
     ]
-    alt: Annotated[str, Field(max_length=LONGEST_ALT, description=_ALT, examples=["Brass wheels on a shaft"])] = ""
+    alt: Annotated[Annotated[str, ALT] | None, Field(description=_ALT, examples=["Brass wheels on a shaft"])] = None
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -127,17 +127,6 @@ def media_id(text: str) -> MediaId:
 def incoming(media: MediaId) -> str:
     """The key under which a client uploads a medium."""
     return f"incoming/{media}"
-
-
-def checked_alt(text: str) -> str:
-    """The alt text as it is kept. Raises a 422."""
-    try:
-        alt = check_words("alt", text)
-    except InvalidName as error:
-        raise invalid(error.field, error.code, str(error)) from None
-    if len(alt) > LONGEST_ALT:
-        raise invalid("alt", "too_long", f"alt may have {LONGEST_ALT} characters")
-    return alt
 
 
 def _shown(media: MediaId, stored: Stored, alt: str) -> bytes:
@@ -179,7 +168,7 @@ async def add_media(request: Request, viewer: SignedIn, executing: Executing, up
                 raise invalid(name, "unknown", f"there is no field {name!r} here; there is alt, file")
         if len(form.file) > uploads.most_bytes:
             raise ProblemError("too-large", f"a file may have {uploads.most_bytes} bytes")
-        alt = checked_alt(form.fields.get("alt", ""))
+        alt = ALT.field("alt", form.fields.get("alt", ""))
         said = hashlib.blake2b(form.file).digest() + alt.encode()
         checked = await uploads.checking.check(form.file)
         media = MediaId(executing.commands.ids.issue())
@@ -217,7 +206,7 @@ async def start_upload(
         started = StartedUpload(media, Form(form.url, dict(form.fields)), rfc3339(until))
         return Answer(201, msgspec.json.encode(started), (_JSON, ("location", f"{MEDIA_PATH}/{media}")))
 
-    command = StartUpload(viewer.account, media, body.content_type, checked_alt(body.alt))
+    command = StartUpload(viewer.account, media, body.content_type, body.alt or "")
     context = executing.context(viewer.account, await request.body())
     outcome = await executing.execute_limited(uploads.policies, START_UPLOAD, command, context, accepted)
     return executing.response(outcome)

@@ -44,6 +44,7 @@ from ..text.entities import extract
 from ..text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong
 from ..text.validation import check_tweet
 from .executing import Commands, Executing, Executor
+from .free_text import FreeText
 
 tweets = router("Tweets")
 
@@ -61,9 +62,11 @@ _TEXT: Any = {
 class LocationBody(Body):
     """Where a tweet was written. Degrees, WGS 84."""
 
-    lat: Annotated[float, Field(ge=-90, le=90, strict=False)]
-    lon: Annotated[float, Field(ge=-180, le=180, strict=False)]
-    name: Annotated[str | None, Field(max_length=100)] = None
+    lat: Annotated[float, Field(ge=-90, le=90, description="Degrees north", examples=[59.33])]
+    lon: Annotated[float, Field(ge=-180, le=180, description="Degrees east", examples=[18.06])]
+    name: Annotated[
+        Annotated[str, FreeText(100)] | None, Field(description="What the place is called", examples=["Stockholm"])
+    ] = None
 
 
 class TweetBody(Body):
@@ -72,18 +75,19 @@ class TweetBody(Body):
     text: Annotated[str, Field(examples=["Hello, #world"], **_TEXT)]
     reply_to: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
     quote_of: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
-    location: LocationBody | None = None
-    sensitive: bool = False
-    content_warning: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    location: Annotated[LocationBody | None, Field(description="Where it was written")] = None
+    sensitive: Annotated[bool | None, Field(description="Whether to hide it until it is asked for")] = None
+    content_warning: Annotated[
+        Annotated[str, FreeText(200, least=1)] | None, Field(description="What to warn of before it is shown")
+    ] = None
     media_ids: Annotated[
-        list[Annotated[str, Field(json_schema_extra=AN_ID)]],
-        Field(
-            default_factory=list,
-            max_length=4,
-            description="Finished media of yours",
-            json_schema_extra={"uniqueItems": True},
-        ),
-    ]
+        Annotated[
+            list[Annotated[str, Field(json_schema_extra=AN_ID)]],
+            Field(max_length=4, json_schema_extra={"uniqueItems": True}),
+        ]
+        | None,
+        Field(description="Finished media of yours"),
+    ] = None
 
 
 class EditBody(Body):
@@ -115,7 +119,9 @@ def _referred(field: str, id_: str | None) -> TweetId | None:
     return TweetId(id_)
 
 
-def _media(ids: list[str]) -> tuple[MediaId, ...]:
+def _media(ids: list[str] | None) -> tuple[MediaId, ...]:
+    if ids is None:
+        return ()
     for id_ in ids:
         if not is_id(id_):
             raise invalid("media_ids", "not_an_id", "media_ids has to have ids of media")
@@ -167,7 +173,7 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
         reply_to=_referred("reply_to", body.reply_to),
         quote_of=_referred("quote_of", body.quote_of),
         location=Place(lat=place.lat, lon=place.lon, name=place.name) if place else None,
-        sensitive=body.sensitive,
+        sensitive=bool(body.sensitive),
         content_warning=body.content_warning,
         media=_media(body.media_ids),
     )

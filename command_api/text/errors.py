@@ -1,10 +1,10 @@
-"""Why a text cannot be a tweet. Messages name characters by code point, never by the character itself: a
+"""Why a text is refused. Messages name characters by code point, never by the character itself: a
 direction override quoted in a log line or an error page would act there.
 """
 
 
 class TextError(ValueError):
-    """The text cannot be a tweet; which subclass says why."""
+    """The text is refused; which subclass says why."""
 
 
 class EmptyText(TextError):
@@ -27,8 +27,16 @@ class TextTooLong(TextError):
         self.limit = limit
 
 
+class TooManyCharacters(TextError):
+    """The text has more code points than its field takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the text has more than {limit} characters")
+        self.limit = limit
+
+
 class ForbiddenCharacter(TextError):
-    """A character that no tweet may have. `index` counts code points of the text as it was given."""
+    """A character that no text may have. `index` counts code points of the text as it was given."""
 
     def __init__(self, codepoint: int, index: int) -> None:
         super().__init__(f"the character U+{codepoint:04X} at index {index} is not allowed")

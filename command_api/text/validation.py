@@ -5,40 +5,30 @@ from typing import Final
 
 import regex
 
-from .characters import DIRECTION_SPANS, NOT_CHARACTERS, compose, find_mark_overflow
+from .characters import compose
 from .entities import is_tag
-from .errors import EmptyText, ForbiddenCharacter, TextTooLong
+from .errors import EmptyText, TextTooLong
+from .free_text import MOST_PER_COMPOSED, check_characters, with_line_feeds
 from .urls import LONGEST_URL
 from .weighing import LIMIT, URL_WEIGHT, weigh
-
-# Line feed and tab are the two control characters that only make space. Spans of direction are refused, other
-# than by twitter-text, since one left open turns round the text that is shown after the tweet. A surrogate is
-# half a character, and no UTF-8 can hold it.
-_CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
-_FORBIDDEN: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff{DIRECTION_SPANS}{NOT_CHARACTERS}]")
 
 # The braille blank is a symbol by its properties, but has no ink either.
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
 
-# No text has more code points for its weight than a single link, and no composed character comes from more
-# than four code points: what is longer than this is too long without looking at it.
-_MOST_PER_COMPOSED: Final = 4
-_LONGEST: Final = (LIMIT * LONGEST_URL // URL_WEIGHT + 1) * _MOST_PER_COMPOSED
+# No text has more code points for its weight than a single link: what is longer than this is too long without
+# looking at it.
+_LONGEST: Final = (LIMIT * LONGEST_URL // URL_WEIGHT + 1) * MOST_PER_COMPOSED
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_]{3,30}")
 _LONGEST_TAG: Final = LIMIT - 1
 
 
 def check_tweet(text: str) -> str:
-    """Return the text in NFC, as a tweet is stored; raise a `TextError` if it cannot be a tweet."""
+    """Return the text in NFC with LF for line breaks, as a tweet is stored; raise a `TextError` if it cannot be one."""
     if len(text) > _LONGEST:
         raise TextTooLong(LIMIT + 1, LIMIT)
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden is not None:
-        raise ForbiddenCharacter(ord(forbidden.group()), forbidden.start())
-    overflow = find_mark_overflow(text)
-    if overflow is not None:
-        raise ForbiddenCharacter(ord(text[overflow]), overflow)
+    check_characters(text)
+    text = with_line_feeds(text)
     if _VISIBLE.search(text) is None:
         raise EmptyText
     text = compose(text)

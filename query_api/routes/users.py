@@ -17,7 +17,7 @@ from rest import resources
 from rest.authentication import Viewer
 from rest.openapi import answers, fails, revalidated
 from rest.problems import ProblemError
-from rest.routing import Anyone, NameInPath, Page, Paged, SignedIn, page_response, router, tagged
+from rest.routing import Anyone, Flag, NameInPath, Page, Paged, SignedIn, page_response, router, tagged
 from stores.readers import Readers
 
 from .. import feeds, people
@@ -123,7 +123,7 @@ async def get_user_timeline(
     page: Paged,
     queries: Querying,
     readers: Reading,
-    replies: Annotated[bool, Query(description="Also its replies to others")] = False,
+    replies: Annotated[Flag, Query(description="Also its replies to others")] = False,
 ) -> Response:
     """What an account posted and passed on, newest first; its replies to others only when asked for."""
     person = await shown_account(readers, viewer, username)

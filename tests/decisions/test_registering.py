@@ -13,6 +13,7 @@ from command_api.domain.names import (
     check_display_name,
     check_email,
     check_username,
+    spellings_of_email,
 )
 from command_api.domain.register_account import EmailIsTaken, NameTaken, NumberIsTaken, RegisterAccount
 from command_api.domain.start_session import NewSession
@@ -175,8 +176,26 @@ def test_addresses_that_mail_could_be_sent_to_are_accepted(address):
 
 @pytest.mark.parametrize(
     "address",
+    ["x@m\u00fcnchen.de", "x@xn--mnchen-3ya.de", "x@XN--MNCHEN-3YA.de", "x@M\u00dcNCHEN.de", "x@mu\u0308nchen.de"],
+)
+def test_an_encoded_domain_and_the_one_that_people_write_are_one_mailbox(address):
+    assert check_email(address) == "x@m\u00fcnchen.de"
+    assert spellings_of_email(check_email(address)) == ("x@m\u00fcnchen.de", "x@xn--mnchen-3ya.de")
+
+
+def test_a_plain_domain_has_one_spelling():
+    assert spellings_of_email("ada@example.org") == ("ada@example.org",)
+
+
+@pytest.mark.parametrize(
+    "address",
     [
         "",
+        "ada@xn--a.org",
+        "ada@xn--.org",
+        "ada@xn--99999999.org",
+        "ada@xn--example.xn--",
+        "ada@\u0939\u094d.",
         "ada",
         "@example.org",
         "ada@",

@@ -85,9 +85,9 @@ class Person:
             await self.do("POST", f"/users/{other.name}/follow")
 
 
-async def join(http: httpx.AsyncClient, name: str) -> Person:
+async def join(http: httpx.AsyncClient, name: str, email: str | None = None) -> Person:
     """Register an account."""
-    body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    body = {"username": name, "email": email or f"{name}@example.org", "password": PASSWORD}
     answer = await http.post("/auth/register", json=body)
     assert answer.status_code == 201, answer.text
     person = Person(http, answer.json())

@@ -26,7 +26,7 @@ async def test_a_profile_is_changed_field_by_field_and_shown_to_everyone(
         "bio": "Writes programs\nfor engines.",
         "location": "London",
         "website": "https://example.org",
-        "feed": "top",
+        "feed": "latest",
     }
     for field, value in profile.items():
         answer = await ada.do("PATCH", "/users/me", {field: value})

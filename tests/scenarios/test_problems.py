@@ -206,7 +206,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "x", "location": {"lat": 91, "lon": 0}}, "location.lat", "less_than_equal"),
     ({"text": "x", "location": {"lat": 1}}, "location.lon", "missing"),
     ({"text": "x", "location": {"lat": 1, "lon": 2, "alt": 3}}, "location.alt", "extra_forbidden"),
-    ({"text": "x", "content_warning": ""}, "content_warning", "string_too_short"),
+    ({"text": "x", "content_warning": ""}, "content_warning", "empty"),
 ]
 
 

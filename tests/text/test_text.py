@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from emoji import EMOJI_DATA
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from command_api.text.characters import MOST_MARKS
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
-from command_api.text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong
+from command_api.text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong, TooManyCharacters
+from command_api.text.free_text import check_free_text, with_line_feeds
 from command_api.text.urls import find_links
 from command_api.text.validation import check_tweet, is_hashtag, is_username
 from command_api.text.weighing import LIMIT, weigh
@@ -225,7 +227,12 @@ class TestUsernames:
 
 class TestChecking:
     def test_a_tweet_is_returned_composed_and_otherwise_as_written(self) -> None:
-        assert check_tweet(" e\u0301\r".rstrip() + "\n\tb ") == " é\n\tb "
+        assert check_tweet(" e\u0301\n\tb ") == " é\n\tb "
+
+    @pytest.mark.parametrize("given", ["a\r\nb", "a\rb", "a\nb"])
+    def test_every_kind_of_line_break_is_a_line_feed(self, given: str) -> None:
+        assert check_tweet(given) == "a\nb"
+        assert check_free_text(given, 3) == "a\nb"
 
     @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u3000\u00a0", "\u200b\u200d", "\u2800", "\u3164"])
     def test_a_text_with_nothing_to_see_is_empty(self, text: str) -> None:
@@ -253,7 +260,7 @@ class TestChecking:
 
     @pytest.mark.parametrize(
         "character",
-        [*"\x00\x1b\r\x7f\x9f\u202a\u202e\u2066\u2069\ufeff\ufffe\uffff\ud800"],
+        [*"\x00\x1b\x0b\x0c\x7f\x9f\u202a\u202e\u2066\u2069\ufeff\ufffe\uffff\ud800"],
     )
     def test_a_character_that_no_tweet_may_have_is_named_with_its_place(self, character: str) -> None:
         with pytest.raises(ForbiddenCharacter, match=f"U\\+{ord(character):04X} at index 2") as refused:
@@ -271,14 +278,35 @@ class TestChecking:
         assert (refused.value.codepoint, refused.value.index) == (0x316, MOST_MARKS + 1)
 
     @given(ANYTHING)
+    def test_free_text_holds_what_a_tweet_holds(self, text: str) -> None:
+        assert _character_refused(check_tweet, text) == _character_refused(check_free_text, text, 10_000)
+
+    def test_free_text_is_composed_before_it_is_measured(self) -> None:
+        assert check_free_text(" " + "e\u0301" * 30 + "\r\n", 30) == "é" * 30
+        with pytest.raises(TooManyCharacters):
+            check_free_text("é" * 31, 30)
+        with pytest.raises(TooManyCharacters):
+            check_free_text("e" * 1_000_000, 30)
+
+    @given(ANYTHING)
     def test_a_text_is_accepted_or_refused_with_a_reason(self, text: str) -> None:
         try:
             checked = check_tweet(text)
         except TextError:
             return
-        assert weigh(checked) == weigh(text) <= LIMIT
+        assert weigh(checked) == weigh(with_line_feeds(text)) <= LIMIT
         assert check_tweet(checked) == checked
         assert checked.encode().decode() == checked
+
+
+def _character_refused(check: Callable[..., str], *given: Any) -> tuple[int, int] | None:
+    try:
+        check(*given)
+    except ForbiddenCharacter as refused:
+        return refused.codepoint, refused.index
+    except TextError:
+        pass
+    return None
 
 
 def _seconds(function: Callable[[str], object], text: str) -> float:

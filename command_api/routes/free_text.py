@@ -1,0 +1,75 @@
+"""Fields of request bodies that hold free text: composed, and checked against the one list of what text may hold.
+
+A field of type `str` in a body is either one of these or of a closed shape (an id, a name, a secret):
+tests/scenarios/test_text_fields.py finds every field there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from rest.problems import invalid
+
+from ..domain.names import LONGEST_DISPLAY_NAME, InvalidName, check_display_name
+from ..text.errors import ForbiddenCharacter, TextError, TooManyCharacters
+from ..text.free_text import check_free_text
+
+CODES: dict[type[TextError], str] = {ForbiddenCharacter: "character", TooManyCharacters: "too_long"}
+
+
+@dataclass(frozen=True, slots=True)
+class FreeText:
+    """Text of `least` to `longest` code points as it is stored, in several lines or in one."""
+
+    longest: int
+    least: int = 0
+    lines: bool = True
+
+    def checked(self, text: str) -> str:
+        """The text as it is stored. Raises PydanticCustomError, whose type is the code of the field's error."""
+        try:
+            text = check_free_text(text, self.longest)
+        except TextError as error:
+            raise PydanticCustomError(CODES[type(error)], "{why}", {"why": str(error)}) from None
+        if not self.lines and ("\n" in text or "\t" in text):
+            raise PydanticCustomError("character", "the text has to stand in one line")
+        if len(text) < self.least:
+            raise PydanticCustomError("empty", "the text is empty")
+        return text
+
+    def field(self, name: str, text: str) -> str:
+        """The same for a field that is in no body of JSON. Raises a 422."""
+        try:
+            return self.checked(text)
+        except PydanticCustomError as error:
+            raise invalid(name, error.type, error.message()) from None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), **self.shape()}
+
+    def shape(self) -> dict[str, Any]:
+        """What a JSON Schema says of such a text."""
+        least = {"minLength": self.least} if self.least else {}
+        return {"type": "string", **least, "maxLength": self.longest}
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayName(FreeText):
+    """The name that an account shows: in one line, without marks that turn the text around it."""
+
+    def checked(self, text: str) -> str:
+        """The name as it is stored. Raises PydanticCustomError."""
+        try:
+            return check_display_name(text)
+        except InvalidName as error:
+            raise PydanticCustomError(error.code, "{why}", {"why": str(error)}) from None
+
+
+ShownName = Annotated[str, DisplayName(LONGEST_DISPLAY_NAME, least=1, lines=False)]
