@@ -8,7 +8,8 @@
 | `from:name` | by the account |
 | `-late`, `-"late flight"`, `-#tag`, `-@name`, `-from:name` | without it |
 
-Words are compared as stores/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
+Phones write other dashes and quotes than `-` and `"` by themselves; all mean the same. Words are compared as
+stores/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ MOST_WORDS = 64
 MOST_REPEATED = 4
 """How often one word may be in a query. A phrase of one common word 32 times would take half a second to be not found;
 within these bounds the worst takes 50 ms."""
-_TERM = regex.compile(r'(?P<sign>-*)(?:"(?P<phrase>[^"]*)"?|(?P<plain>[^\s"]+))')
-_FROM = regex.compile(r"from:[@＠]?(?P<name>\w*)", regex.IGNORECASE | regex.ASCII)
+# Hyphens, dashes and the minus sign; a figure dash and a full-width one look no other.
+_DASHES = r"\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
+_QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u301d\u301e\u301f", '"'))
+_TERM = regex.compile(rf'(?P<sign>[{_DASHES}]*)(?:"(?P<phrase>[^"]*)"?|(?P<plain>[^\s"]+))')
+_FROM = regex.compile(r"from[:：][@＠]?(?P<name>\w*)", regex.IGNORECASE | regex.ASCII)
 # What hashtags are written with besides letters, marks and digits (command_api/text/entities.py).
 _SIGNS = r"_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
 _TAG = regex.compile(rf"[#＃](?P<tag>[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]+)")
@@ -50,7 +54,7 @@ class Parsed(NamedTuple):
 def parse(text: str) -> Parsed:
     """Take a query apart. Raises QueryRefused for one that would find nothing in particular."""
     parsed = Parsed([], [], [], [])
-    for term in _TERM.finditer(text):
+    for term in _TERM.finditer(text.translate(_QUOTES)):
         phrases, names = (parsed.none, parsed.not_by) if term["sign"] else (parsed.every, parsed.by)
         if term["plain"] is None:
             _add(phrases, term["phrase"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Json, Person, join, texts
+from people import Json, Person, join
 from profiles import both_profiles
 from service import MINUTE, StandingClock, problem
 
@@ -243,40 +243,6 @@ async def test_who_liked_passed_on_and_quoted_a_tweet(ada: Person, bob: Person, 
 
     assert await ada.items(f"/tweets/{tweet}/quotes") == []
     assert names(await ada.items(f"/tweets/{tweet}/likes")) == ["cyd", "bob"]
-
-
-def tree(replies: list[Json]) -> list[Any]:
-    """The texts of nested replies: each with what hangs beneath it."""
-    return [[reply["tweet"]["text"] if reply["tweet"] else None, *tree(reply["replies"])] for reply in replies]
-
-
-async def test_a_conversation_has_what_was_answered_and_the_replies_nested(
-    ada: Person, bob: Person, cyd: Person
-) -> None:
-    root = await ada.post("root")
-    middle = await bob.after(ada).post("middle", reply_to=root["id"])
-    one = await ada.after(bob).post("one", reply_to=middle["id"])
-    two = await cyd.after(ada, bob).post("two", reply_to=middle["id"])
-    beneath = await bob.after(ada, cyd).post("beneath one", reply_to=one["id"])
-    await ada.after(bob, cyd).post("deeper", reply_to=beneath["id"])
-
-    page = await ada.read(f"/tweets/{middle['id']}/conversation")
-    assert texts(page["ancestors"]) == ["root"]
-    assert page["tweet"]["text"] == "middle"
-    assert tree(page["replies"]) == [["one", ["beneath one", ["deeper"]]], ["two"]]
-    assert page["next_cursor"] is None
-    assert texts((await ada.read(f"/tweets/{beneath['id']}/conversation"))["ancestors"]) == ["root", "middle", "one"]
-
-    first = await ada.read(f"/tweets/{middle['id']}/conversation", limit=1)
-    second = await ada.read(f"/tweets/{middle['id']}/conversation", limit=1, cursor=first["next_cursor"])
-    assert [tree(first["replies"]), tree(second["replies"])] == [[["one", ["beneath one", ["deeper"]]]], [["two"]]]
-    assert second["next_cursor"] is None
-
-    await ada.do("DELETE", f"/tweets/{one['id']}")
-    await cyd.do("DELETE", f"/tweets/{two['id']}")
-
-    replies = (await ada.after(cyd).read(f"/tweets/{middle['id']}/conversation"))["replies"]
-    assert tree(replies) == [[None, ["beneath one", ["deeper"]]]]  # nothing hangs beneath the other
 
 
 # Feeds

@@ -31,12 +31,24 @@ from query_api.search_query import MOST_REPEATED, MOST_WORDS, Parsed, QueryRefus
         ('flight -late -"too late" -#x1 -@ada -from:bob', Parsed(
             [("flight",)], [("late",), ("too", "late"), ("h_x1",), ("m_ada",)], [], ["bob"])),
         ("--late well-known", Parsed([("well", "known")], [("late",)], [], [])),
+        ("“late flight” from：ada", Parsed([("late", "flight")], [], ["ada"], [])),
+        ("„late flight“ –„too late“", Parsed([("late", "flight")], [("too", "late")], [], [])),
+        ("«late flight» ＂now", Parsed([("late", "flight"), ("now",)], [], [], [])),
+        ("late – again", Parsed([("late",), ("again",)], [], [], [])),
+        ("late—again", Parsed([("late", "again")], [], [], [])),
+        ("don’t", Parsed([("don", "t")], [], [], [])),
         ("https://example.org/a", Parsed([("example", "org", "a")], [], [], [])),
         ("- ! \"\" '", Parsed([], [], [], [])),
     ],
 )  # fmt: skip
 def test_a_query_is_taken_apart(text: str, parsed: Parsed) -> None:
     assert parse(text) == parsed
+
+
+@pytest.mark.parametrize("dash", "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+def test_every_dash_that_a_phone_writes_leaves_out(dash: str) -> None:
+    query = f"late {dash}again {dash}#delay {dash}@ada {dash}from:bob {dash}“too late”"
+    assert parse(query) == Parsed([("late",)], [("again",), ("h_delay",), ("m_ada",), ("too", "late")], [], ["bob"])
 
 
 def test_from_without_a_name_is_refused_with_a_reason() -> None:
