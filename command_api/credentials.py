@@ -40,10 +40,12 @@ class KeepRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
 
 
 class ReplaceRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """The next refresh token of a session; the one before is spent. Both are of one family."""
+    """The next refresh token of a session; the one before, of the same family, is spent since `at` (`spent`: its digest)."""
 
     session: SessionId
     token: RefreshToken
+    spent: bytes
+    at: Millis
 
 
 class RevokeSession(msgspec.Struct, PrivateChange, frozen=True, gc=False):
@@ -75,11 +77,13 @@ class PasswordOf(Question[Password | None], frozen=True):
 
 
 class Family(msgspec.Struct, frozen=True, gc=False):
-    """A session's refresh tokens: `token` is the one that is good now."""
+    """A session's refresh tokens: `token` is the one that is good now, `spent` the digest of the one spent last."""
 
     session: SessionId
     account: AccountId
     token: RefreshToken
+    spent: bytes | None = None
+    spent_at: Millis | None = None
 
 
 class FamilyOf(Question[Family | None], frozen=True):

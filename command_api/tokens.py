@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 from typing import NamedTuple
 
@@ -52,9 +53,10 @@ class Issued(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A refresh token that a client shows: its family, and the digests of its parts."""
+    """A refresh token that a client shows: its two parts, and their digests."""
 
     family: bytes
+    secret: bytes
     family_digest: bytes
     secret_digest: bytes
 
@@ -62,21 +64,26 @@ class Shown(NamedTuple):
 class RefreshTokens:
     """Makes and reads refresh tokens: 128 bits that all tokens of a session share and 256 of each one's own.
 
-    `idle_ms` is how long one can be used, from when it was made.
+    A token's successor is derived from it with a key of the server, so that the same one can be made again and none has
+    to be kept in clear; who has a token but not the key cannot make its successor. `idle_ms` is how long a token can be
+    used, from when it was made.
     """
 
-    def __init__(self, randomness: Randomness, clock: Clock, idle_ms: int) -> None:
+    def __init__(self, randomness: Randomness, clock: Clock, idle_ms: int, key: bytes) -> None:
+        self._key = hashlib.blake2b(b"refresh-token", key=key[:64]).digest()
         self._randomness = randomness
         self._clock = clock
         self._idle_ms = idle_ms
 
     def first(self) -> Issued:
         """The first token of a session."""
-        return self.next(self._randomness(_FAMILY_BYTES))
+        return self._issued(self._randomness(_FAMILY_BYTES), self._randomness(_SECRET_BYTES))
 
-    def next(self, family: bytes) -> Issued:
-        """The next token of a family."""
-        secret = self._randomness(_SECRET_BYTES)
+    def successor(self, shown: Shown) -> Issued:
+        """The token that follows one that is shown; the same each time."""
+        return self._issued(shown.family, hmac.digest(self._key, shown.family + shown.secret, "sha256"))
+
+    def _issued(self, family: bytes, secret: bytes) -> Issued:
         kept = RefreshToken(_digest(family), _digest(secret), Millis(self._clock() + self._idle_ms))
         return Issued(base64.urlsafe_b64encode(family + secret).decode(), kept)
 
@@ -86,7 +93,7 @@ class RefreshTokens:
             return None
         raw = base64.urlsafe_b64decode(text)
         family, secret = raw[:_FAMILY_BYTES], raw[_FAMILY_BYTES:]
-        return Shown(family, _digest(family), _digest(secret))
+        return Shown(family, secret, _digest(family), _digest(secret))
 
 
 def _digest(part: bytes) -> bytes:

@@ -52,6 +52,7 @@ def command_side(
     token_lifetime_ms: int,
     tickets: Tickets,
     uploads: Uploads,
+    token_key: bytes,
 ) -> CommandSide:
     """The command side of an application."""
     in_hand = InHand(settings.max_waiting_commands)
@@ -70,7 +71,7 @@ def command_side(
     accounts = Accounts(
         passwords,
         AccessTokens(signing_keys, clock, issuer=settings.issuer, lifetime_ms=token_lifetime_ms),
-        RefreshTokens(randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE),
+        RefreshTokens(randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE, token_key),
         SignInAttempts(limits, writing.failed_sign_ins),
         tickets,
     )

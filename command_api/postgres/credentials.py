@@ -63,13 +63,14 @@ def _password_of(question: PasswordOf) -> Asked:
 
 def _family_of(question: FamilyOf) -> Asked:
     def means(row: Row) -> Family | None:
-        session, account, family, secret, expires_at = row
+        session, account, family, secret, expires_at, spent, spent_at = row
         if session is None:
             return None
-        return Family(SessionId(session), AccountId(account), RefreshToken(family, secret, Millis(expires_at)))
+        token = RefreshToken(family, secret, Millis(expires_at))
+        return Family(SessionId(session), AccountId(account), token, spent, spent_at)
 
-    sql = "SELECT session, account, family, secret, expires_at FROM refresh_tokens WHERE family=%s"
-    return Asked(sql, (question.family,), 5, means)
+    sql = "SELECT session, account, family, secret, expires_at, spent, spent_at FROM refresh_tokens WHERE family=%s"
+    return Asked(sql, (question.family,), 7, means)
 
 
 def _sessions_expired(question: SessionsExpired) -> Asked:
@@ -114,8 +115,8 @@ class PostgresCredentialChanges:
         return [("INSERT INTO refresh_tokens VALUES (%s, %s, %s, %s, %s)", row)]
 
     def _replace_refresh_token(self, change: ReplaceRefreshToken) -> list[Statement]:
-        row = (change.token.secret, change.token.expires_at, change.session)
-        return [("UPDATE refresh_tokens SET secret=%s, expires_at=%s WHERE session=%s", row)]
+        row = (change.token.secret, change.token.expires_at, change.spent, change.at, change.session)
+        return [("UPDATE refresh_tokens SET secret=%s, expires_at=%s, spent=%s, spent_at=%s WHERE session=%s", row)]
 
     def _revoke_session(self, change: RevokeSession) -> list[Statement]:
         now = self._clock()

@@ -259,7 +259,11 @@ def _refreshed(state: RefreshState, decided: Decided) -> Answer:
 @auth.post("/auth/refresh", response_model=None)
 @answers(Tokens)
 async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccounts) -> Response:
-    """Get the next tokens. A refresh token is good once: one that comes back spent ends its session."""
+    """Get the next tokens.
+
+    A refresh token is good once. For 10 seconds the one spent last is answered with the same successor, so that two
+    tabs, or a request sent again because its answer was lost, stay signed in. Any other spent one ends its session.
+    """
     shown = accounts.refresh.read(body.refresh_token)
     if shown is None:
         raise RefreshTokenRefused
@@ -267,7 +271,7 @@ async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccoun
     family = (await executing.commands.store.ask(question))[question]
     if family is None:
         raise RefreshTokenRefused
-    token = accounts.refresh.next(shown.family)
+    token = accounts.refresh.successor(shown)
     command = RefreshSession(family.account, shown.secret_digest, token.kept, executing.commands.ids.now())
     outcome = await executing.execute(REFRESH_SESSION, command, executing.context(family.account), _refreshed)
     if outcome.answer is _REUSED:

@@ -33,7 +33,7 @@ CREDENTIALS_DDL = """
 CREATE TABLE IF NOT EXISTS passwords (account INTEGER PRIMARY KEY, id TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS refresh_tokens (
     session TEXT PRIMARY KEY, account TEXT NOT NULL, family BLOB NOT NULL UNIQUE, secret BLOB NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL, spent BLOB, spent_at INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 CREATE TABLE IF NOT EXISTS revoked_sessions (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
@@ -42,8 +42,12 @@ CREATE INDEX IF NOT EXISTS revoked_sessions_by_time ON revoked_sessions (at);
 
 
 def create_credential_tables(connection: apsw.Connection) -> None:
-    """Create the tables that are missing."""
+    """Create the tables that are missing, and the columns that files of before have not."""
     connection.execute(CREDENTIALS_DDL)
+    names = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info('refresh_tokens')")}
+    if "spent" not in names:
+        connection.execute("ALTER TABLE refresh_tokens ADD COLUMN spent BLOB")
+        connection.execute("ALTER TABLE refresh_tokens ADD COLUMN spent_at INTEGER")
 
 
 class SqliteCredentialAnswers:
@@ -79,13 +83,14 @@ class SqliteCredentialAnswers:
 
     def _family_of(self, question: FamilyOf) -> Family | None:
         row: Any = self._execute(
-            "SELECT session, account, family, secret, expires_at FROM refresh_tokens WHERE family=?",
+            "SELECT session, account, family, secret, expires_at, spent, spent_at FROM refresh_tokens WHERE family=?",
             (question.family,),
         ).fetchone()
         if row is None:
             return None
-        session, account, family, secret, expires_at = row
-        return Family(SessionId(session), AccountId(account), RefreshToken(family, secret, Millis(expires_at)))
+        session, account, family, secret, expires_at, spent, spent_at = row
+        token = RefreshToken(family, secret, Millis(expires_at))
+        return Family(SessionId(session), AccountId(account), token, spent, spent_at)
 
     def _sessions_expired(self, question: SessionsExpired) -> tuple[Session, ...]:
         rows: Any = self._execute(
@@ -135,14 +140,14 @@ class SqliteCredentialChanges:
     def _keep_refresh_token(self, change: KeepRefreshToken) -> None:
         token = change.token
         self._execute(
-            "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?, ?, NULL, NULL)",
             (change.session, change.account, token.family, token.secret, token.expires_at),
         )
 
     def _replace_refresh_token(self, change: ReplaceRefreshToken) -> None:
         self._execute(
-            "UPDATE refresh_tokens SET secret=?, expires_at=? WHERE session=?",
-            (change.token.secret, change.token.expires_at, change.session),
+            "UPDATE refresh_tokens SET secret=?, expires_at=?, spent=?, spent_at=? WHERE session=?",
+            (change.token.secret, change.token.expires_at, change.spent, change.at, change.session),
         )
 
     def _revoke_session(self, change: RevokeSession) -> None:

@@ -89,6 +89,7 @@ class Commanding:
                     token_lifetime_ms=who.token_lifetime_ms,
                     tickets=who.tickets(),
                     uploads=media.uploads,
+                    token_key=who.token_key,
                 ),
                 query=None,
                 routers=COMMAND_ROUTERS,

@@ -59,6 +59,7 @@ class Composition:
             token_lifetime_ms=lifetime_ms,
             tickets=tickets,
             uploads=system.media.uploads,
+            token_key=system.token_key,
         )
         self.commands = command.commands
         self.service = QueryService(

@@ -15,7 +15,7 @@ from command_api.domain import change_password, end_all_sessions, end_session, r
 from command_api.domain.change_password import ChangePassword, WrongPassword
 from command_api.domain.end_all_sessions import EndAllSessions
 from command_api.domain.end_session import EndSession, SessionNotFound
-from command_api.domain.refresh_session import RefreshSession, RefreshTokenRefused
+from command_api.domain.refresh_session import AGAIN_MS, RefreshSession, RefreshTokenRefused
 from command_api.domain.start_session import MOST_SESSIONS, NewSession, StartSession, WrongCredentials
 from command_api.facts import Session
 from events.accounts import PasswordChanged
@@ -86,7 +86,30 @@ def refreshing(secret: bytes, family: Family | None, actor: AccountId = ADA, now
 
 def test_a_refresh_token_is_changed_for_the_next_one():
     decided = refreshing(b"good", Family(HERE, ADA, token(b"good")))
-    assert decided == [ReplaceRefreshToken(HERE, token(b"next", NOW + 99))]
+    assert decided == [ReplaceRefreshToken(HERE, token(b"next", NOW + 99), b"good", NOW)]
+
+
+def spent(secret: bytes = b"spent", ago: int = 0, now: bytes = b"next", expires_at: int = NOW + 1) -> Family:
+    return Family(HERE, ADA, token(now, expires_at), secret, Millis(NOW - ago))
+
+
+@pytest.mark.parametrize("ago", [0, 1, AGAIN_MS - 1])
+def test_the_token_spent_last_is_answered_with_the_same_successor_for_ten_seconds(ago):
+    assert list(refreshing(b"spent", spent(ago=ago))) == []
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        spent(ago=AGAIN_MS),
+        spent(secret=b"a later one"),
+        spent(now=b"the successor's successor"),
+        spent(expires_at=NOW),
+    ],
+    ids=["too late", "another was spent last", "its successor is spent too", "its successor expired"],
+)
+def test_any_other_token_that_comes_back_spent_ends_its_session(family):
+    assert list(refreshing(b"spent", family)) == ended(HERE, "token_reused")
 
 
 def test_a_spent_refresh_token_ends_its_session():

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import shutil
 
 import apsw
@@ -27,6 +28,8 @@ from command_api.credentials import SessionsExpired
 from command_api.deciding import Context
 from command_api.domain.end_session import END_SESSION, EndSession
 from command_api.routes.executing import Answers, no_content
+from command_api.sqlite.credentials import create_credential_tables
+from command_api.tokens import RefreshTokens
 from events.personal import SessionEnded
 
 # Refreshing
@@ -66,13 +69,21 @@ async def test_a_spent_refresh_token_revokes_its_whole_family(http, service):
     assert [end.reason for end in ends] == ["token_reused"]
 
 
-async def test_of_two_refreshes_that_race_one_wins_and_the_other_is_reuse(http):
+async def test_a_data_directory_of_before_keeps_its_sessions(http, service, tmp_path, clock):
     tokens = await registered(http)
-    answers = await asyncio.gather(*(refresh(http, tokens) for _ in range(2)))
-    assert sorted(answer.status_code for answer in answers) == [200, 401]
-    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
-    assert not await is_signed_in(http, winner)
-    assert (await refresh(http, winner)).status_code == 401
+    log = service.system.log_db.connection
+    for column in ("spent", "spent_at"):
+        log.execute(f"ALTER TABLE refresh_tokens DROP COLUMN {column}")
+    create_credential_tables(log)
+    following = (await refresh(http, tokens)).json()
+    assert (await refresh(http, tokens)).json()["refresh_token"] == following["refresh_token"]
+
+
+async def test_successors_cannot_be_made_without_the_key(clock):
+    one, same, other = (RefreshTokens(os.urandom, clock, REFRESH_MS, key) for key in (b"key", b"key", b"other"))
+    shown = one.read(one.first().text)
+    assert shown is not None
+    assert one.successor(shown).text == same.successor(shown).text != other.successor(shown).text
 
 
 async def test_a_refresh_token_that_was_not_used_for_long_expires(http, clock):
