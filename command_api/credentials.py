@@ -40,7 +40,7 @@ class KeepRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
 
 
 class ReplaceRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """The next refresh token of a session; the one before, of the same family, is spent since `at` (`spent`: its digest)."""
+    """The next refresh token of a session. The one before, of the same family, is spent since `at`."""
 
     session: SessionId
     token: RefreshToken

@@ -81,14 +81,32 @@ def box(kind: bytes, *content: bytes) -> bytes:
     return (8 + len(inner)).to_bytes(4, "big") + kind + inner
 
 
-def mp4(brand: bytes = b"isom") -> bytes:
+def mp4(brand: bytes = b"isom", handler: bytes = b"vide", described: bytes = b"avc1") -> bytes:
     """The boxes of a video, with what a phone notes of the place at two depths; nothing in it can be played."""
     place = box(b"udta", box(b"\xa9xyz", SECRET.encode()))
-    movie = box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", box(b"tkhd", bytes(84)), place), place)
+    entries = box(described, bytes(78)) if described else b""
+    descriptions = box(b"stsd", bytes(4), bool(described).to_bytes(4, "big"), entries)
+    media = box(
+        b"mdia",
+        box(b"mdhd", bytes(24)),
+        box(b"hdlr", bytes(8), handler, bytes(12), b"\0"),
+        box(b"minf", box(b"stbl", descriptions)),
+    )
+    track = box(b"trak", box(b"tkhd", bytes(84)), media, place)
+    movie = box(b"moov", box(b"mvhd", bytes(100)), track, place)
     return box(b"ftyp", brand, bytes(4), b"mp42") + movie + box(b"mdat", bytes(range(256)))
 
 
-def webm(doc_type: bytes = b"webm") -> bytes:
-    """The header of a video and an empty segment."""
+def element(kind: bytes, *content: bytes) -> bytes:
+    """An element of a WebM."""
+    inner = b"".join(content)
+    return kind + (len(inner) | 0x4000).to_bytes(2, "big") + inner
+
+
+def webm(doc_type: bytes = b"webm", track: int = 1, codec: bytes = b"V_VP9", frames: int = 1) -> bytes:
+    """The header of a video, a track and frames of zeros."""
     name = b"\x42\x82" + bytes((0x80 | len(doc_type),)) + doc_type
-    return b"\x1a\x45\xdf\xa3" + bytes((0x80 | len(name),)) + name + b"\x18\x53\x80\x67\x84\x00\x00\x00\x00"
+    entry = element(b"\xae", element(b"\xd7", b"\1"), element(b"\x83", bytes((track,))), element(b"\x86", codec))
+    cluster = element(b"\x1f\x43\xb6\x75", *[element(b"\xa3", b"\x81\0\0\x80", bytes(8))] * frames)
+    segment = element(b"\x18\x53\x80\x67", element(b"\x16\x54\xae\x6b", entry), cluster)
+    return b"\x1a\x45\xdf\xa3" + bytes((0x80 | len(name),)) + name + segment

@@ -17,6 +17,7 @@ ANIMATION = 10
 """How many times the pixels of the largest picture all frames of one may have together."""
 _ORIENTATION = 0x0112
 
+Image.MAX_IMAGE_PIXELS = None  # ours is held against the size that the file states, before anything is decoded
 warnings.filterwarnings("ignore", module=r"PIL\.")  # about oddities that browsers do not mind either
 
 
@@ -51,7 +52,9 @@ def _decoded(content_type: str, content: bytes, most_pixels: int) -> tuple[int, 
     with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
         pixels = image.width * image.height
         if pixels > most_pixels:
-            raise TooManyPixels(f"a picture may have {most_pixels} pixels; this has {pixels}")
+            raise TooManyPixels(
+                f"a picture may have {most_pixels:,} pixels; this has {image.width:,} x {image.height:,}"
+            )
         frames = getattr(image, "n_frames", 1)
         if frames * pixels > most_pixels * ANIMATION:
             raise TooManyPixels(f"{frames} frames of {pixels} pixels are too many")

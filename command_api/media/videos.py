@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .errors import UnsupportedMedia
+from .tracks import mp4_shows, webm_shows
 
 _CONTAINERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"moof", b"traf"))
 _METADATA = frozenset((b"udta", b"meta", b"uuid"))
@@ -37,6 +38,8 @@ def mp4(content: bytes) -> bytes:
     kinds = {box.kind for box in _boxes(content, 0, len(content))}
     if not kinds >= {b"ftyp", b"moov"} or not kinds & {b"mdat", b"moof"}:
         raise UnsupportedMedia("this is no whole MP4")
+    if not mp4_shows(content):
+        raise UnsupportedMedia("this MP4 has no track of pictures")
     cleaned = bytearray(content)
     _clean(cleaned, content, 0, len(content), _DEEPEST)
     return bytes(cleaned)
@@ -94,6 +97,9 @@ def webm(content: bytes) -> bytes:
     size = _length(content, 4)
     if size is None or content[size[0] + size[1] :][:4] != _SEGMENT:
         raise UnsupportedMedia("this is no whole WebM")
+    segment = _length(content, size[0] + size[1] + len(_SEGMENT))
+    if segment is None or not webm_shows(content, segment[0]):
+        raise UnsupportedMedia("this WebM has no track of pictures")
     return content
 
 

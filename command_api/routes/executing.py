@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
@@ -13,17 +14,38 @@ from fastapi import Depends, Request, Response
 from events.ids import AccountId, HybridClock, Millis
 from rest.exchange import Exchange, exchange_of
 from rest.problems import ProblemError, as_problem, body_of
-from rest.rate_limits import Policy, RateLimits
+from rest.rate_limits import Policy, RateLimits, TooMany
 from rest.routing import inline
 from rest.signing import ConsistencyTokens
 
-from ..deciding import Answer, CommandStore, Context, Decided, Decision, Idempotency, Outcome, Refused, StillRunning
+from ..deciding import (
+    Answer,
+    CommandStore,
+    Context,
+    Decided,
+    Decision,
+    Idempotency,
+    KeyReused,
+    Outcome,
+    Refused,
+    StillRunning,
+)
 
 C = TypeVar("C")
 S = TypeVar("S")
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _NO_CONTENT = Answer(204)
+
+
+def _limited(error: TooMany, state: None) -> Decided:
+    raise error
+
+
+# Nothing is locked, asked or remembered for it: it finds the answer that its Idempotency-Key has, or is the refusal.
+_ANSWERED_BEFORE: Decision[TooMany, None] = Decision(
+    entities=lambda error: (), questions=lambda error: (), state=lambda error, facts: None, decide=_limited
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +173,35 @@ class Executor:
         context: Context,
         accepted: Callable[[S, Decided], Answer] = no_content,
     ) -> Outcome:
-        """Decide it, if the actor may as often. An answer that was given before is given again for nothing."""
+        """Decide it, if the actor may as often. An answer that was given before is given again for nothing.
+
+        It is also given where the limit is reached: who sends a request again does nothing new.
+        """
         assert context.actor is not None
-        await self._limit(policies, context.actor)
+        try:
+            await self._limit(policies, context.actor)
+        except TooMany as error:
+            if context.idempotency is None:
+                raise
+            return await self.execute(_ANSWERED_BEFORE, error, context)
         outcome = await self.execute(decision, command, context, accepted)
         if outcome.replayed:
             await self.commands.limits.give_back(policies, context.actor)
         return outcome
+
+    async def check_limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+        """Raise TooMany where the limit is reached and no answer is kept for the request's Idempotency-Key.
+
+        For requests whose body is not read yet, so that it may be another one with the same key.
+        """
+        try:
+            await self.commands.limits.check(policies, account)
+        except TooMany as error:
+            context = self.context(account, b"")
+            if context.idempotency is None:
+                raise
+            with contextlib.suppress(KeyReused):
+                await self.execute(_ANSWERED_BEFORE, error, context)
 
     def headers(self, outcome: Outcome) -> list[tuple[str, str]]:
         """The headers of the outcome's answer."""

@@ -160,7 +160,7 @@ async def add_media(request: Request, viewer: SignedIn, executing: Executing, up
     Metadata is taken out of pictures: place, time, camera, comments. An Idempotency-Key goes by file and text, however
     the form is divided.
     """
-    await executing.commands.limits.check(uploads.policies, viewer.account)
+    await executing.check_limit(uploads.policies, viewer.account)
     with uploads.in_hand:
         form = await form_of(request)
         for name in form.fields:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import struct
 import threading
+import zlib
 from io import BytesIO
 
 import pytest
@@ -122,8 +123,38 @@ def test_whatever_is_broken_in_a_file_it_is_taken_or_refused_and_nothing_else(co
         pictures.box(b"ftyp", b"isom", bytes(4)) + pictures.box(b"mdat", b"x"),
         pictures.webm(b"matroska"),
         pictures.webm()[:-9],
+        pictures.box(b"ftyp", b"isom", bytes(4), b"mp42") + pictures.box(b"moov") + pictures.box(b"mdat"),
+        pictures.mp4(handler=b"soun", described=b"mp4a"),
+        pictures.mp4(described=b""),
+        pictures.mp4().replace(b"trak", b"free"),
+        pictures.mp4()[:-264] + pictures.box(b"mdat"),
+        pictures.webm(track=2, codec=b"A_OPUS"),
+        pictures.webm(frames=0),
+        pictures.webm().replace(b"\xae\x40", b"\xec\x40"),
+        pictures.webm(codec=b"S_TEXT"),
     ],
-    ids=["nothing", "gif", "svg", "pdf", "bmp", "tiff", "heic", "cut mp4", "mp4 without index", "mkv", "cut webm"],
+    ids=[
+        "nothing",
+        "gif",
+        "svg",
+        "pdf",
+        "bmp",
+        "tiff",
+        "heic",
+        "cut mp4",
+        "mp4 without index",
+        "mkv",
+        "cut webm",
+        "mp4 of empty boxes",
+        "mp4 of sound",
+        "mp4 that describes nothing",
+        "mp4 without a track",
+        "mp4 without frames",
+        "webm of sound",
+        "webm without frames",
+        "webm without a track",
+        "webm of subtitles",
+    ],
 )
 def test_everything_else_is_refused(content):
     with pytest.raises(UnsupportedMedia):
@@ -134,8 +165,20 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded():
     header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
     with pytest.raises((TooManyPixels, UnsupportedMedia)):
         check(header + bytes(4), PIXELS)
-    with pytest.raises(TooManyPixels, match="900"):
+    with pytest.raises(TooManyPixels, match="899 pixels; this has 30 x 30"):
         check(pictures.saved(pictures.image(30, 30), "PNG"), 899)
+
+
+@pytest.mark.parametrize("side", [9_000, 14_000, 60_000])
+def test_a_picture_is_too_large_however_large_it_is(side):
+    size = struct.pack(">HH", side, side)
+    jpeg = pictures.jpeg(width=40, height=20).replace(struct.pack(">HH", 20, 40), size, 1)
+    gif = b"GIF89a" + struct.pack("<HH", side, side) + pictures.gif()[10:]
+    header = struct.pack(">4sIIBBBBB", b"IHDR", side, side, 8, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    for content in (jpeg, gif, png + pictures.png()[33:]):
+        with pytest.raises(TooManyPixels, match=f"80,000,000 pixels; this has {side:,} x {side:,}"):
+            check(content, 80_000_000)
 
 
 def test_the_frames_of_an_animation_count_together():

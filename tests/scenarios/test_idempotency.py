@@ -11,6 +11,7 @@ from people import Person, until
 from service import DAY, MINUTE, Service, StandingClock, problem
 
 from events.tweets import TweetPosted
+from tests import pictures
 
 KEY = {"idempotency-key": "of my own making"}
 
@@ -44,6 +45,35 @@ async def test_what_is_answered_again_counts_towards_no_limit(ada: Person) -> No
         await ada.do("POST", "/tweets", {"text": "once"}, **KEY)
     other = await ada.do("POST", "/tweets", {"text": "the second"})
     assert other.headers["ratelimit"].startswith('"tweets";r=298;')
+
+
+async def test_an_answer_is_given_again_where_the_limit_is_reached(ada: Person, service: Service) -> None:
+    first = await ada.do("POST", "/tweets", {"text": "once"}, **KEY)
+    while (answer := await ada.request("POST", "/tweets", json={"text": "more"})).is_success:
+        pass
+    assert (answer.status_code, problem(answer)) == (429, "too-many")
+    before = len(await posted(service))
+    again = await ada.do("POST", "/tweets", {"text": "once"}, **KEY)
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    reused = await ada.request("POST", "/tweets", json={"text": "other"}, headers=KEY)
+    assert (reused.status_code, problem(reused)) == (422, "idempotency-key-reused")
+    new = await ada.request("POST", "/tweets", json={"text": "new"}, headers={"idempotency-key": "another"})
+    assert (new.status_code, problem(new)) == (429, "too-many")
+    assert new.headers["retry-after"]
+    assert len(await posted(service)) == before
+
+
+@pytest.mark.parametrize("settings", [{"rate_limits": {"uploads_a_day": 1}}])
+async def test_an_upload_is_answered_again_where_the_limit_is_reached(ada: Person) -> None:
+    file = {"file": ("a.png", pictures.png(), "image/png")}
+    first = await ada.request("POST", "/media", files=file, headers=KEY)
+    assert first.status_code == 201
+    for headers in ({}, {"idempotency-key": "another"}):
+        refused = await ada.request("POST", "/media", files=file, headers=headers)
+        assert (refused.status_code, problem(refused)) == (429, "too-many")
+    again = await ada.request("POST", "/media", files=file, headers=KEY)
+    assert (again.status_code, again.content) == (201, first.content)
 
 
 async def test_a_key_serves_one_request_only(ada: Person, service: Service) -> None:

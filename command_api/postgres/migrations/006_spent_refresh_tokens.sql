@@ -1,3 +1,4 @@
 -- The refresh token of a session that was spent last, as its digest: for 10 seconds it is answered with its successor.
 
-ALTER TABLE refresh_tokens ADD COLUMN spent bytea, ADD COLUMN spent_at bigint;
+ALTER TABLE refresh_tokens ADD COLUMN spent bytea;
+ALTER TABLE refresh_tokens ADD COLUMN spent_at bigint;

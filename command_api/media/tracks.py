@@ -1,0 +1,116 @@
+"""Whether a video has pictures: a track of them with a known codec, and samples.
+
+Boxes and elements are walked; nothing is decoded. Sources: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska, of which WebM
+is a part).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TO_MEDIA = (b"moov", b"trak", b"mdia")
+_TO_DESCRIPTIONS = (b"minf", b"stbl", b"stsd")
+_MOST = 10_000
+"""Boxes or elements that are looked at; a real file has hundreds beside its frames."""
+_TRACKS, _CLUSTER, _TRACK = 0x1654AE6B, 0x1F43B675, 0xAE
+_TRACK_TYPE, _CODEC, _VIDEO = 0x83, 0x86, 1
+_BLOCKS = frozenset((0xA3, 0xA0))
+"""SimpleBlock and BlockGroup: what frames are in."""
+
+
+class Part(NamedTuple):
+    """A box or an element: its kind, and where its content is."""
+
+    kind: bytes | int
+    start: int
+    end: int
+
+
+def mp4_shows(content: bytes) -> bool:
+    """Whether a track of an MP4 is of pictures, described, and there is something in `mdat`."""
+    filled = any(part.kind == b"mdat" and part.end > part.start for part in _boxes(content, 0, len(content)))
+    whole = Part(b"", 0, len(content))
+    return filled and any(_is_of_pictures(content, media) for media in _within(content, whole, _TO_MEDIA))
+
+
+def _is_of_pictures(content: bytes, media: Part) -> bool:
+    # hdlr: version and flags, a field of zeros, the type of handler; stsd: version and flags, how many, the first.
+    handled = any(content[hdlr.start + 8 : hdlr.start + 12] == b"vide" for hdlr in _within(content, media, (b"hdlr",)))
+    return handled and any(
+        int.from_bytes(content[stsd.start + 4 : stsd.start + 8], "big") > 0 and stsd.end - stsd.start >= 16
+        for stsd in _within(content, media, _TO_DESCRIPTIONS)
+    )
+
+
+def _within(content: bytes, part: Part, path: tuple[bytes, ...]) -> Iterator[Part]:
+    if not path:
+        yield part
+        return
+    for inner in _boxes(content, part.start, part.end):
+        if inner.kind == path[0]:
+            yield from _within(content, inner, path[1:])
+
+
+def _boxes(content: bytes, start: int, end: int) -> Iterator[Part]:
+    """The boxes from `start` to `end`, as far as they add up."""
+    at = start
+    for _ in range(_MOST):
+        size, inner = int.from_bytes(content[at : at + 4], "big"), at + 8
+        if size == 1:
+            size, inner = int.from_bytes(content[at + 8 : at + 16], "big"), at + 16
+        elif size == 0:
+            size = end - at
+        if inner > end or size < inner - at or at + size > end:
+            return
+        yield Part(content[at + 4 : at + 8], inner, at + size)
+        at += size
+
+
+def webm_shows(content: bytes, start: int) -> bool:
+    """Whether the segment of a WebM, whose content begins at `start`, has a track of pictures and a frame."""
+    pictures = frames = False
+    for part in _elements(content, start, len(content)):
+        if part.kind == _TRACKS:
+            pictures = pictures or any(
+                _is_track_of_pictures(content, track)
+                for track in _elements(content, part.start, part.end)
+                if track.kind == _TRACK
+            )
+        elif part.kind == _CLUSTER:
+            frames = frames or any(inner.kind in _BLOCKS for inner in _elements(content, part.start, part.end))
+        if pictures and frames:
+            return True
+    return False
+
+
+def _is_track_of_pictures(content: bytes, track: Part) -> bool:
+    kind, codec = 0, b""
+    for part in _elements(content, track.start, track.end):
+        if part.kind == _TRACK_TYPE:
+            kind = int.from_bytes(content[part.start : part.end], "big")
+        elif part.kind == _CODEC:
+            codec = content[part.start : part.end]
+    return kind == _VIDEO and codec.startswith(b"V_")
+
+
+def _elements(content: bytes, start: int, end: int) -> Iterator[Part]:
+    """The elements from `start` to `end`; one of unknown length, as live streams have them, goes to the end."""
+    at = start
+    for _ in range(_MOST):
+        if at >= end or not content[at]:
+            return
+        width = 9 - content[at].bit_length()
+        if width > 4:
+            return
+        kind, at = int.from_bytes(content[at : at + width], "big"), at + width
+        if at >= end or not content[at]:
+            return
+        width = 9 - content[at].bit_length()
+        mask = (1 << 7 * width) - 1
+        length, at = int.from_bytes(content[at : at + width], "big") & mask, at + width
+        inner_end = end if length == mask else at + length
+        if inner_end > end:
+            return
+        yield Part(kind, at, inner_end)
+        at = inner_end
