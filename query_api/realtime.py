@@ -264,7 +264,7 @@ class Hub:
     async def _tweets(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
         acting = batch.acting & subscriber.followees
         wanted = [n for actor in acting for n in batch.activities[actor]]
-        wanted = sorted(n for n in wanted if _is_for(batch.records[n].event, subscriber.followees))
+        wanted = sorted(n for n in wanted if _is_for(batch.records[n].event, subscriber))
         if not wanted:
             return []
         told = []
@@ -307,9 +307,11 @@ def _follow_the_graph(records: Iterable[Record], subscriber: Subscriber) -> None
             subscriber.followees.discard(event.followee)
 
 
-def _is_for(event: object, followees: Collection[AccountId]) -> bool:
-    """Whether an activity of a followee is in the feed of someone who follows `followees` (stores/home_feed.py)."""
-    return not isinstance(event, TweetPosted) or event.reply_to is None or event.reply_to.author in followees
+def _is_for(event: object, subscriber: Subscriber) -> bool:
+    """Whether an activity of a followee is in the subscriber's feed (stores/home_feed.py)."""
+    if not isinstance(event, TweetPosted) or event.reply_to is None:
+        return True
+    return event.author == subscriber.viewer or event.reply_to.author in subscriber.followees
 
 
 def _touched(event: object) -> Iterator[TweetId]:

@@ -1,8 +1,8 @@
 """The port of the home feed, and its definition (law 5).
 
-Newest first by activity: what the viewer and the accounts it follows now have posted or retweeted. A reply only if
-the viewer also follows the one replied to; everyone counts as following themselves, so replies to the viewer by those
-it follows are there, and threads. One item an activity.
+Newest first by activity: what the viewer and the accounts it follows now have posted or retweeted. A reply only if it
+is the viewer's own, or the viewer also follows the one replied to; everyone counts as following themselves, so replies
+to the viewer by those it follows are there, and threads. One item an activity.
 
 What is deleted, or behind a block or a mute, is left out by the reader (query_api/tweets.py), which has the tweets at
 hand; a store may leave it out already.

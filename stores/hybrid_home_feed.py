@@ -54,9 +54,9 @@ class HybridHomeFeed:
                 viewer, (cut, floor) if reading_rows else None, row_limit, wanting, each
             )
             merge.advance(pages, each)
-            merge.add(entry for page in pages.values() for entry in page if _shown(entry, followed))
+            merge.add(entry for page in pages.values() for entry in page if _shown(entry, viewer, followed))
             if reading_rows:
-                merge.add(await self._there([row for row in rows if row.by in heard and _shown(row, followed)]))
+                merge.add(await self._there([row for row in rows if row.by in heard and _shown(row, viewer, followed)]))
                 if len(rows) == row_limit:
                     cut = rows[-1].activity
                 else:  # the rest is pulled
@@ -81,5 +81,5 @@ class HybridHomeFeed:
         return [row for row in rows if not row.retweet or row.activity in present]
 
 
-def _shown(entry: Entry, followed: dict[AccountId, None]) -> bool:
-    return entry.reply_to is None or entry.reply_to in followed
+def _shown(entry: Entry, viewer: AccountId, followed: dict[AccountId, None]) -> bool:
+    return entry.by == viewer or entry.reply_to is None or entry.reply_to in followed

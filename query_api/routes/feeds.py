@@ -26,7 +26,8 @@ LONGEST_TAG = 279
 async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """Your feed, newest first.
 
-    What you and the accounts you follow now posted or retweeted; a reply only if you also follow the one replied to.
+    What you and the accounts you follow now posted or retweeted; a reply only if it is your own, or you also follow the
+    one replied to.
     """
     of = f"feed {viewer.account}"
     found = await reading.home_feed(readers, viewer.account, page.after(queries.cursors, of), page.limit)

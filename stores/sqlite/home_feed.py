@@ -47,7 +47,8 @@ NEWEST = f"""
     ORDER BY activity DESC LIMIT ?3"""
 MERGED = """
     SELECT account, activity, tweet,
-        reply_to IS NULL OR reply_to=?1 OR EXISTS (SELECT 1 FROM {{follows}} WHERE follower=?1 AND followee=reply_to)
+        account=?1 OR reply_to IS NULL OR reply_to=?1
+            OR EXISTS (SELECT 1 FROM {{follows}} WHERE follower=?1 AND followee=reply_to)
     FROM (
         SELECT t.account, t.activity, t.tweet, t.reply_to
         FROM ({accounts}) AS f CROSS JOIN {{user_timelines}} AS t

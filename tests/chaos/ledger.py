@@ -84,5 +84,5 @@ class Ledger:
             for tweet in sorted(self.tweets.values(), key=lambda tweet: tweet.id, reverse=True)
             if tweet.author in circle
             and tweet.id not in self.deleted
-            and (tweet.reply_to is None or self.tweets[tweet.reply_to].author in circle)
+            and (tweet.author == viewer or tweet.reply_to is None or self.tweets[tweet.reply_to].author in circle)
         ]

@@ -33,7 +33,7 @@ def defined_feed(c: Community, viewer: AccountId) -> list[Item]:
     posts = [
         (str(t.id), t.author, t, False)
         for t in c.tweets.values()
-        if t.reply_to is None or t.reply_to.author in followed
+        if t.author == viewer or t.reply_to is None or t.reply_to.author in followed
     ]
     retweets = [(str(id_), actor, c.tweets[tweet], True) for (actor, tweet), id_ in c.retweets.items()]
     activities = sorted([*posts, *retweets], key=lambda activity: activity[0], reverse=True)
@@ -154,6 +154,14 @@ def test_a_reply_is_shown_only_to_those_who_also_follow_the_one_replied_to(three
     c.follow(three.ada, three.cleo)
 
     assert three.feed() == [(reply, three.bob, False), (tweet, three.cleo, False)]
+
+
+def test_ones_own_reply_is_in_ones_feed_whoever_is_replied_to(three: Three) -> None:
+    c = three.community
+    c.follow(three.bob, three.ada)
+    reply = c.post(three.ada, 1, reply_to=c.post(three.cleo, 0))
+
+    assert three.feed() == [(reply, three.ada, False)]
 
 
 def test_replies_to_the_viewer_and_threads_are_shown(three: Three) -> None:

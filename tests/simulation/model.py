@@ -246,7 +246,7 @@ class Model:
             a
             for _, a in sorted(self.activities.items(), reverse=True)
             if a.by in circle
-            and (a.reply_to is None or a.reply_to in circle)
+            and (a.by == viewer or a.reply_to is None or a.reply_to in circle)
             and not self.tweets[a.tweet].deleted
             and not self.hidden(viewer, a.by)
             and not self.hidden(viewer, self.tweets[a.tweet].author)

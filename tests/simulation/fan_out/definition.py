@@ -68,7 +68,7 @@ class Told:
         posts = [
             Activity(ActivityId(t.tweet), t.tweet, t.author, False)
             for t in self.posts.values()
-            if t.reply_to is None or t.reply_to.author in followed
+            if t.author == viewer or t.reply_to is None or t.reply_to.author in followed
         ]
         retweets = [Activity(r.retweet, r.tweet, r.actor, True) for r in self.retweets.values()]
         found = [a for a in posts + retweets if a.by in followed and self.sees(viewer, a)]
