@@ -79,6 +79,8 @@ def _from(name: str, info: Any, depth: int) -> Any:
         }
     if isinstance(info, (inspect.ListType, inspect.VarTupleType, inspect.CollectionType)):
         return [_from(name, info.item_type, depth + 1)] if depth < _DEEPEST and name != "replies" else []
+    if isinstance(info, inspect.LiteralType):
+        return info.values[0]
     if isinstance(info, inspect.DictType):
         return {}
     if isinstance(info, inspect.LiteralType):

@@ -20,6 +20,9 @@ from ..text.free_text import check_free_text
 
 CODES: dict[type[TextError], str] = {ForbiddenCharacter: "character", TooManyCharacters: "too_long"}
 
+# The list of command_api/text/free_text.py, in what patterns of Python and of ECMAScript have in common.
+_NEVER = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"
+
 
 @dataclass(frozen=True, slots=True)
 class FreeText:
@@ -52,12 +55,14 @@ class FreeText:
         return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), **self.shape()}
+        return {**self.shape(), **handler(schema)}
 
     def shape(self) -> dict[str, Any]:
-        """What a JSON Schema says of such a text."""
+        """What a JSON Schema says of such a text; that marks are not heaped is the one rule that it cannot say."""
+        never = _NEVER if self.lines else _NEVER + r"\t\n\r"
+        pattern = rf"^[^{never}]*[^{never}\s][^{never}]*$" if self.least else rf"^[^{never}]*$"
         least = {"minLength": self.least} if self.least else {}
-        return {"type": "string", **least, "maxLength": self.longest}
+        return {"type": "string", **least, "maxLength": self.longest, "pattern": pattern}
 
 
 @dataclass(frozen=True, slots=True)

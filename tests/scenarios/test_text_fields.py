@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from people import Person, join
 from profiles import both_profiles
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from service import PASSWORD, problem
 
 from command_api.routes.free_text import FreeText
@@ -68,6 +70,16 @@ def test_every_text_field_of_every_body_is_free_text_or_of_a_closed_shape(profil
             assert free or is_closed(around) or field.partition(".")[2] in SECRETS_AND_NAMES, field
     assert {"TweetBody.content_warning", "LocationBody.name", "ProfileBody.website", "UploadBody.alt"} <= {*seen}
     assert len(list(strings(TweetBody, []))) == 6, "every field is found"
+
+
+def test_what_the_document_says_of_free_text_is_what_is_held(profile: str) -> None:
+    for character in map(chr, range(0x10000)):
+        said = re.fullmatch(FreeText(3).shape()["pattern"], f"a{character}") is not None
+        try:
+            held = bool(FreeText(3).checked(f"a{character}"))
+        except PydanticCustomError:
+            held = False
+        assert said == held or 0xD800 <= ord(character) <= 0xDFFF, hex(ord(character))
 
 
 def place(name: str) -> dict[str, Any]:
