@@ -17,7 +17,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError, from_json
 
 from . import examples
@@ -231,8 +231,8 @@ def _true_or_false(given: Any) -> Any:
 
 
 # Pydantic takes digits of every script, spaces, underscores, and ten words for yes; clients are told of one spelling.
-Whole = Annotated[int, BeforeValidator(_digits)]
-"""A whole number in a query."""
+IN_DIGITS = BeforeValidator(_digits)
+"""For a whole number in a query; it goes behind the number's bounds, or the document would lack them."""
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 """True or false in a query."""
 
@@ -242,7 +242,7 @@ class PageRequest:
 
     def __init__(
         self,
-        limit: Annotated[Whole, Query(ge=1, le=100, description="How many items at most")] = 20,
+        limit: Annotated[int, Field(ge=1, le=100), IN_DIGITS, Query(description="How many items at most")] = 20,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=2000)] = None,
     ) -> None:
         self.limit = limit

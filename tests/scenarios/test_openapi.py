@@ -86,6 +86,13 @@ async def test_the_document_has_no_schema_that_nothing_refers_to(document: Json)
         assert f'"#/components/schemas/{name}"' in said, name
 
 
+async def test_bounds_of_numbers_are_told(document: Json) -> None:
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            if parameter["schema"].get("type") == "integer":
+                assert {"minimum", "maximum"} <= parameter["schema"].keys(), (name, parameter["name"])
+
+
 async def test_no_description_quotes_python(document: Json) -> None:
     for name, operation in operations(document):
         for word in ("Raises", "None", "msgspec", "FastAPI"):
