@@ -8,7 +8,7 @@ that of the items shown as unread; it goes up to 99, and 5,000 notifications are
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from events.ids import AccountId, NotificationId, TweetId, millis
@@ -125,12 +125,51 @@ async def _hydrated(readers: Readers, viewer: AccountId, items: list[Item]) -> l
             item.kind,
             rfc3339(millis(item.id)),
             item.read,
-            [hydrated.authors[actor] for actor in item.actors],
+            [hydrated.authors[actor] for actor in item.actors if actor in hydrated.authors],
             item.together,
             None if item.tweet is None else hydrated.tweets.get(item.tweet),
         )
         for item in items
     ]
+
+
+async def as_raised(
+    readers: Readers, viewer: AccountId, raised: Sequence[Notification]
+) -> list[resources.Notification | None]:
+    """Each notification as the item that it is the newest of, for those who are told of it as it is raised.
+
+    None where the viewer is not to see it, or where a later one of the same item is among them. A read model may not
+    have applied yet what was raised: what it lacks is taken from the notification, and a tweet that it lacks is null.
+    """
+    last = {_item_key(row): row.id for row in raised}
+    rows = [row for row in raised if last[_item_key(row)] == row.id]
+    with readers.snapshot():
+        groups = {(row.kind, row.tweet) for row in rows if row.tweet is not None and row.kind in GROUPED}
+        newest = max(row.id for row in rows)
+        found = await readers.notifications.members(viewer, groups, newest, _MOST_MEMBERS)
+        members = {row.id: _members(row, found.get((row.kind, row.tweet), []) if row.tweet else []) for row in rows}
+        unseen = await readers.graph.unseen(viewer, {member.actor for each in members.values() for member in each})
+        hidden = unseen.blocked | unseen.muted
+        tweets = await readers.tweets.by_ids({row.tweet for row in rows if row.tweet is not None})
+        marks = await readers.notifications.marks(viewer, [row.id for row in rows])
+        items = []
+        for row in rows:
+            gone = row.tweet in tweets and tweets[row.tweet].deleted
+            if row.actor not in hidden and not gone:
+                actors = [member.actor for member in members[row.id] if member.actor not in hidden]
+                first, together = actors[:MOST_SHOWN_ACTORS], min(len(actors), MOST_COUNTED)
+                items.append(Item(row.id, row.kind, row.tweet, first, together, marks.covers(row.id)))
+        shown = {item.id: item for item in await _hydrated(readers, viewer, items) if item.actors}
+    return [shown.get(row.id) for row in raised]
+
+
+def _item_key(row: Notification) -> object:
+    return (row.kind, row.tweet) if row.kind in GROUPED else row.id
+
+
+def _members(row: Notification, found: list[Member]) -> list[Member]:
+    """What is shown with a notification that is the newest of its item, itself first."""
+    return [Member(row.id, row.actor), *(member for member in found if member.id < row.id)]
 
 
 async def unread_count(readers: Readers, viewer: AccountId) -> int:

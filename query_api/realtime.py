@@ -1,4 +1,4 @@
-"""What open streams are told: tweets of those you follow, your notifications, counts that move, trends.
+"""What open streams are told: tweets of those you follow, posted, edited and deleted; notifications; counts; trends.
 
 The hub reads each new record once, when the read models have applied it, and looks up who of the connected it is
 for: the cost is one intersection of sets a batch and stream, one delivery a connected follower, nothing for those who
@@ -21,9 +21,10 @@ from events.ids import AccountId, TweetId, millis
 from events.log import LogReader, Positions, Record
 from events.notifications import NotificationRaised
 from events.trends import TrendsRanked
-from events.tweets import TweetDeleted, TweetPosted
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from rest import resources
 from rest.times import rfc3339
+from stores.notifications import Notification
 
 MOST_WAITING = 1000
 """Events that a slow client may leave waiting; then it is told to read again from the start."""
@@ -37,6 +38,7 @@ AT_ONCE = 500
 SOURCE_TOPICS = frozenset({"tweets", "engagement", "graph"})
 DERIVED_TOPICS = frozenset({"notifications", "trends"})
 TOPICS = SOURCE_TOPICS | DERIVED_TOPICS
+EVENTS = ("tweet", "tweet.edited", "tweet.deleted", "notification", "counts", "trend")
 _HOUR_MS = 3_600_000
 
 
@@ -45,7 +47,7 @@ Told = tuple[int, str, bytes]
 
 
 class Sent(NamedTuple):
-    """One event of a stream. `event` is tweet, notification, counts, trend or reset."""
+    """One event of a stream; EVENTS has its names, beside `reset` and `still-here`."""
 
     event: str
     data: bytes
@@ -59,14 +61,10 @@ class CountsMoved(msgspec.Struct, frozen=True):
     counts: resources.Counts
 
 
-class Notified(msgspec.Struct, frozen=True):
-    """A notification, as it is raised."""
+class Deleted(msgspec.Struct, frozen=True):
+    """A tweet of the feed is gone."""
 
-    id: str
-    kind: str
-    actor: resources.Author
-    tweet_id: str | None
-    at: str
+    tweet_id: str
 
 
 class Trending(msgspec.Struct, frozen=True):
@@ -86,8 +84,10 @@ class Views(NamedTuple):
     feed_items: Callable[[Sequence[Record], AccountId], Awaitable[Sequence[resources.FeedItem | None]]]
     """One for each record; None where the viewer is not to see it."""
     counts: Callable[[Sequence[TweetId]], Awaitable[Mapping[TweetId, resources.Counts]]]
-    authors: Callable[[Sequence[AccountId]], Awaitable[Mapping[AccountId, resources.Author]]]
-    hidden: Callable[[AccountId, Sequence[AccountId]], Awaitable[frozenset[AccountId]]]
+    tweets: Callable[[Sequence[TweetId], AccountId], Awaitable[Mapping[TweetId, resources.Tweet]]]
+    """Less those that the viewer is not to see."""
+    notifications: Callable[[AccountId, Sequence[Notification]], Awaitable[Sequence[resources.Notification | None]]]
+    """One for each; None where the viewer is not to see it, or a later one stands for it."""
 
 
 class Subscriber:
@@ -112,6 +112,12 @@ class Subscriber:
                 self.waiting.get_nowait()
             sent = Sent("reset", b'{"reason":"too slow"}', sent.positions)
         self.waiting.put_nowait(sent)
+
+    def gets(self, author: AccountId, replied: AccountId | None) -> bool:
+        """Whether a post belongs to the feed (stores/home_feed.py); `replied` is the account that it replies to."""
+        if author not in self.followees:
+            return False
+        return replied is None or author == self.viewer or replied in self.followees
 
     def watch(self, tweet: TweetId) -> None:
         """Tell of the counts of a tweet from now on."""
@@ -138,8 +144,11 @@ class Batch:
         """The position behind each record."""
         self.activities: dict[AccountId, list[int]] = {}
         """The records of activities, by who posted or retweeted."""
-        self.raised: dict[AccountId, list[tuple[int, NotificationRaised]]] = {}
+        self.raised: dict[AccountId, list[tuple[int, Notification]]] = {}
         """The notifications, by recipient."""
+        self.edited: dict[TweetId, tuple[int, TweetEdited]] = {}
+        """The tweets that have another text, with the newest edit."""
+        self.deleted: list[tuple[int, TweetDeleted]] = []
         self._ranked: list[tuple[int, TrendsRanked]] = []
         self._trends: list[Told] | None = None
         self.moved: set[TweetId] = set()
@@ -157,7 +166,12 @@ class Batch:
         elif isinstance(event, TweetRetweeted):
             self.activities.setdefault(event.actor, []).append(n)
         elif isinstance(event, NotificationRaised):
-            self.raised.setdefault(event.recipient, []).append((n, event))
+            notification = Notification(event.notification, event.kind, event.actor, event.tweet)
+            self.raised.setdefault(event.recipient, []).append((n, notification))
+        elif isinstance(event, TweetEdited):
+            self.edited[event.tweet] = (n, event)
+        elif isinstance(event, TweetDeleted):
+            self.deleted.append((n, event))
         elif isinstance(event, TrendsRanked) and event.window.startswith("1h/"):
             # A late event has the windows of long ago ranked again, an import thousands of them.
             just_ended = millis(record.about.id) - event.end < _HOUR_MS
@@ -251,7 +265,8 @@ class Hub:
         """
         _follow_the_graph(batch.records, subscriber)
         counts = await self._counts([tweet for tweet in batch.moved if tweet in subscriber.watched])
-        told = await self._tweets(batch, subscriber) + await self._notifications(batch, subscriber) + batch.trends()
+        told = await self._tweets(batch, subscriber) + await self._edits(batch, subscriber)
+        told += _deletions(batch, subscriber) + await self._notifications(batch, subscriber) + batch.trends()
         sent = [Sent("counts", data, batch.start) for data in counts]
         sent += [Sent(event, data, batch.behind[n]) for n, event, data in sorted(told)]
         for event in sent[:-1]:
@@ -279,16 +294,28 @@ class Hub:
         raised = batch.raised.get(subscriber.viewer)
         if not raised:
             return []
+        items = await self._views.notifications(subscriber.viewer, [notification for _, notification in raised])
+        return [
+            (n, "notification", msgspec.json.encode(item))
+            for (n, _), item in zip(raised, items, strict=True)
+            if item is not None
+        ]
+
+    async def _edits(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+        wanted = [
+            tweet
+            for tweet, (_, event) in batch.edited.items()
+            if tweet in subscriber.watched or event.author in subscriber.followees
+        ]
+        if not wanted:
+            return []
+        tweets = await self._views.tweets(wanted, subscriber.viewer)
         told = []
-        actors = [event.actor for _, event in raised]
-        hidden = await self._views.hidden(subscriber.viewer, actors)
-        authors = await self._views.authors(actors)
-        for n, event in raised:
-            author = authors.get(event.actor)
-            if author is not None and event.actor not in hidden:
-                at = rfc3339(batch.records[n].about.time)
-                notified = Notified(event.notification, event.kind, author, event.tweet, at)
-                told.append((n, "notification", msgspec.json.encode(notified)))
+        for id_, tweet in tweets.items():
+            n, event = batch.edited[id_]
+            replied = None if tweet.reply_to is None else AccountId(tweet.reply_to.author_id)
+            if id_ in subscriber.watched or subscriber.gets(event.author, replied):
+                told.append((n, "tweet.edited", msgspec.json.encode(tweet)))
         return told
 
     async def _counts(self, tweets: Sequence[TweetId]) -> list[bytes]:
@@ -308,10 +335,22 @@ def _follow_the_graph(records: Iterable[Record], subscriber: Subscriber) -> None
 
 
 def _is_for(event: object, subscriber: Subscriber) -> bool:
-    """Whether an activity of a followee is in the subscriber's feed (stores/home_feed.py)."""
-    if not isinstance(event, TweetPosted) or event.reply_to is None:
-        return True
-    return event.author == subscriber.viewer or event.reply_to.author in subscriber.followees
+    """Whether an activity of a followee is in the subscriber's feed."""
+    return not isinstance(event, TweetPosted) or subscriber.gets(event.author, _replied(event))
+
+
+def _deletions(batch: Batch, subscriber: Subscriber) -> list[Told]:
+    told = []
+    for n, event in batch.deleted:
+        watched = event.tweet in subscriber.watched
+        if watched or subscriber.gets(event.author, _replied(event)):
+            subscriber.watched.pop(event.tweet, None)
+            told.append((n, "tweet.deleted", msgspec.json.encode(Deleted(event.tweet))))
+    return told
+
+
+def _replied(event: TweetPosted | TweetDeleted) -> AccountId | None:
+    return None if event.reply_to is None else event.reply_to.author
 
 
 def _touched(event: object) -> Iterator[TweetId]:

@@ -11,7 +11,8 @@ from events.ids import AccountId, ActivityId, Clock, Millis, TweetId
 from events.log import LogReader, Positions, Record
 from events.tweets import TweetPosted
 from query_api.feeds import feed_item_of_each
-from query_api.hydration import author_of, counts_of
+from query_api.hydration import counts_of, hydrate
+from query_api.notifications import as_raised
 from query_api.rankings import KeptAnswers, Rankings
 from query_api.realtime import WATCHED, Hub, Views
 from query_api.routes.stream import Streams
@@ -20,6 +21,7 @@ from rest import resources
 from rest.revocations import Revocations
 from rest.signing import Cursors
 from rest.tickets import Tickets
+from stores.notifications import Notification
 from stores.readers import Readers
 from stores.user_timelines import Activity
 
@@ -110,14 +112,18 @@ def views(readers: Callable[[], Readers]) -> Views:
     async def counts(ids: Sequence[TweetId]) -> dict[TweetId, resources.Counts]:
         return {id_: counts_of(row) for id_, row in (await readers().counts.of_tweets(ids)).items()}
 
-    async def authors(ids: Sequence[AccountId]) -> dict[AccountId, resources.Author]:
-        return {id_: author_of(card) for id_, card in (await readers().users.cards(ids)).items()}
+    async def tweets(ids: Sequence[TweetId], viewer: AccountId) -> dict[TweetId, resources.Tweet]:
+        current = readers()
+        with current.snapshot():
+            hydrated = await hydrate(current, viewer, ids)
+        return {TweetId(tweet.id): tweet for tweet in hydrated.offered(ids)}
 
-    async def hidden(viewer: AccountId, others: Sequence[AccountId]) -> frozenset[AccountId]:
-        unseen = await readers().graph.unseen(viewer, others)
-        return unseen.blocked | unseen.muted
+    async def notifications(
+        viewer: AccountId, raised: Sequence[Notification]
+    ) -> Sequence[resources.Notification | None]:
+        return await as_raised(readers(), viewer, raised)
 
-    return Views(followees, shown, items, counts, authors, hidden)
+    return Views(followees, shown, items, counts, tweets, notifications)
 
 
 def _activity(record: Record) -> Activity:

@@ -17,7 +17,7 @@ from rest.problems import ProblemError
 from rest.routing import router
 from rest.signing import Cursors
 
-from ..realtime import Hub, Sent, Subscriber
+from ..realtime import EVENTS, Hub, Sent, Subscriber
 from ..serving import SHOWN, reads
 
 HEARTBEAT_S = 4.0
@@ -28,7 +28,7 @@ _EVENTS: dict[str, Any] = {
     "itemSchema": {
         "type": "object",
         "properties": {
-            "event": {"enum": ["tweet", "notification", "counts", "trend", "reset", "still-here"]},
+            "event": {"enum": [*EVENTS, "reset", "still-here"]},
             "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
             "data": {"type": "string", "contentMediaType": "application/json"},
         },
@@ -165,11 +165,15 @@ async def server_sent_events(
     ticket: Ticket = None,
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
 ) -> Response:
-    """What happens in your feed, as it happens: `tweet`, `notification`, `counts` and `trend` events.
+    """Follow what happens in your feed, as it happens.
+
+    The events are `tweet` (an item as in `/feed`), `tweet.edited` (the tweet), `tweet.deleted` (`{tweet_id}`),
+    `notification` (an item as in `/notifications`), `counts` and `trend`.
 
     Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are told of the newest tweets in your
-    feed. With `Last-Event-ID` a stream goes on where another ended; `reset` says that it cannot: read anew.
-    `still-here`, at the beginning and every few seconds without events, has only an id to go on from.
+    feed, and so are edits and deletions of tweets that others passed on. With `Last-Event-ID` a stream goes on where
+    another ended; `reset` says that it cannot: read anew. `still-here`, at the beginning and every few seconds without
+    events, has only an id to go on from.
     """
     streams = streams_of(request)
     viewer = streams.viewer(request, ticket)

@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
 from httpx_sse import aconnect_sse
 from people import Json, Person, join
 from service import MINUTE, Service, StandingClock, problem
+from streaming import IN_TIME_S, Event, streaming
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-
-IN_TIME_S = 20
-
-
-class Event(NamedTuple):
-    kind: str
-    id: str
-    data: Any
 
 
 @pytest.fixture
@@ -41,43 +33,6 @@ async def api(service: Service) -> AsyncIterator[str]:
 async def http(api: str) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=api, timeout=IN_TIME_S) as client:
         yield client
-
-
-class Stream:
-    """An open stream; `next` waits for an event."""
-
-    def __init__(self, events: AsyncIterator[Any]) -> None:
-        self._events = events
-        self.last_id = ""
-
-    async def next(self) -> Event:
-        async with asyncio.timeout(IN_TIME_S):
-            while True:
-                event = await anext(self._events)
-                self.last_id = event.id
-                if event.event != "still-here":
-                    return Event(event.event, event.id, json.loads(event.data))
-
-    async def texts(self, count: int) -> list[str]:
-        return [(await self.next()).data["tweet"]["text"] for _ in range(count)]
-
-    async def ended(self) -> bool:
-        try:
-            await self.next()
-        except StopAsyncIteration:
-            return True
-        return False
-
-
-@asynccontextmanager
-async def streaming(person: Person, last: str = "", **params: str) -> AsyncIterator[Stream]:
-    headers = {} if params else dict(person.bearer)
-    if last:
-        headers["last-event-id"] = last
-    async with aconnect_sse(person.http, "GET", "/stream", headers=headers, params=params) as source:
-        assert source.response.status_code == 200, await source.response.aread()
-        assert source.response.headers["content-type"].startswith("text/event-stream")
-        yield Stream(source.aiter_sse())
 
 
 async def test_a_follower_is_told_of_a_tweet_as_the_feed_has_it(ada: Person, bob: Person) -> None:
@@ -117,7 +72,7 @@ async def test_the_recipient_is_told_of_a_notification_unless_it_comes_from_one_
         told = await stream.next()
         while told.kind == "counts":
             told = await stream.next()
-        assert (told.kind, told.data["kind"], told.data["actor"]["username"]) == ("notification", "follow", "bob")
+        assert (told.kind, told.data["kind"], told.data["actors"][0]["username"]) == ("notification", "follow", "bob")
         listed = (await ada.after(bob).read("/notifications"))["items"]
         assert [item["id"] for item in listed] == [told.data["id"]]
         assert listed[0]["at"] == told.data["at"]
