@@ -17,6 +17,7 @@ from rest.routing import A_TIME, Anyone, Page, Paged, page_response, router
 from .. import people, searching
 from ..search_query import QueryRefused, parse
 from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
+from ..tags import as_written
 from ..time_series import time_of
 
 search = router("Search")
@@ -26,7 +27,7 @@ LONGEST_NAME = 50
 
 
 class FoundTag(msgspec.Struct, frozen=True):
-    """A hashtag, folded, and how many tweets carry it."""
+    """A hashtag as it is mostly written, and how many tweets carry it, however they write it."""
 
     tag: str
     tweets_count: int
@@ -109,5 +110,6 @@ async def search_hashtags(request: Request, page: Paged, queries: Querying, read
     of = _list("hashtags", q)
     with readers.snapshot():
         found = await readers.hashtag_search.find(q, page.after(queries.cursors, of), page.limit)
-    items = [FoundTag(use.tag, use.uses) for use in found.items]
+        written = await as_written(readers, [use.tag for use in found.items])
+    items = [FoundTag(written[use.tag], use.uses) for use in found.items]
     return page_response(request, items, queries.cursors, of, found.next)

@@ -16,6 +16,7 @@ from rest.times import rfc3339
 
 from ..rankings import Trends
 from ..serving import Querying, Reading, reads
+from ..tags import as_written
 from ..time_series import range_of, time_of
 
 trends = router("Trends")
@@ -30,7 +31,10 @@ class Uses(msgspec.Struct, frozen=True):
 
 
 class TagHistory(msgspec.Struct, frozen=True):
-    """How a tag was used, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
+    """How a tag, as it is mostly written, was used, oldest first, a step each.
+
+    `as_of` is when the newest of what is counted was recorded.
+    """
 
     as_of: resources.Time | None
     tag: str
@@ -86,4 +90,5 @@ async def get_history(
     as_of = await readers.trends.as_of()
     found = await readers.trends.history(folded, start, end, length)
     items = [Uses(rfc3339(one.start), one.uses, one.authors) for one in found]
-    return json_response(TagHistory(None if as_of is None else rfc3339(as_of), folded, step, items))
+    written = (await as_written(readers, (folded,)))[folded]
+    return json_response(TagHistory(None if as_of is None else rfc3339(as_of), written, step, items))

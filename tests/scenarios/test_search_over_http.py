@@ -127,10 +127,24 @@ async def test_hashtags_are_found_with_their_uses(people: Crowd) -> None:
         await people.post("ada", text)
 
     assert await people.all("/search/hashtags", q="#de", limit=1) == [
-        {"tag": "delay", "tweets_count": 2},
+        {"tag": "Delay", "tweets_count": 2},
         {"tag": "delta", "tweets_count": 1},
     ]
     assert [found["tag"] for found in await people.all("/search/hashtags", q="othar")] == ["other"]
+
+
+async def test_hashtags_are_shown_as_they_are_mostly_written(people: Crowd) -> None:
+    spellings = ("か゛く", "日本～語", "ﷺ", "NorthernLights", "Straße")
+    for tag in spellings:
+        await people.post("ada", f"#{tag}")
+    for text in ("#northernlights", "#NorthernLights"):
+        await people.post("bob", text)
+
+    for tag, uses in zip(spellings, (1, 1, 1, 3, 1), strict=True):
+        (found,) = await people.all("/search/hashtags", q=tag)
+        assert found == {"tag": tag, "tweets_count": uses}
+        history = await people.get(f"/trends/{tag}/history")
+        assert history.json()["tag"] == tag
 
 
 async def test_recommendations_leave_out_whom_one_follows_mutes_or_is_blocked_by(people: Crowd) -> None:

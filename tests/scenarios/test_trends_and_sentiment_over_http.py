@@ -78,7 +78,7 @@ async def test_the_history_of_a_tag_has_a_point_for_each_step(http: httpx.AsyncC
     history = await get(http, "/trends/%23MUSEUM/history")
     day = await get(http, "/trends/museum/history", step="1d", **{"from": told["began"], "to": told["newest"]})
 
-    assert (history["tag"], history["step"], history["as_of"]) == ("museum", "1h", told["newest"])
+    assert (history["tag"], history["step"], history["as_of"]) == ("Museum", "1h", told["newest"])
     assert len(history["items"]) == 24
     assert history["items"][-2:] == [
         {"start": told["began"], "count": 2, "authors": 2},
