@@ -14,8 +14,11 @@ class Hashtag(msgspec.Struct, frozen=True):
     """`tag` is what was written after the sigil (`#` or the full-width `＃`)."""
 
     tag: str
+    """As it was written, without the sigil."""
     start: int
+    """Where it begins in the text, in code points."""
     end: int
+    """Where it ends."""
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -26,25 +29,35 @@ class Mention(msgspec.Struct, frozen=True):
     """
 
     username: str
+    """As it was written, without the sigil."""
     start: int
+    """Where it begins in the text, in code points."""
     end: int
+    """Where it ends."""
     account: str | None = None
+    """The account that had this name when the tweet was written; null where none had."""
 
 
 class Url(msgspec.Struct, frozen=True):
     """A link written with its protocol (`http` or `https`), as written."""
 
     url: str
+    """As it was written."""
     start: int
+    """Where it begins in the text, in code points."""
     end: int
+    """Where it ends."""
 
 
 class Entities(msgspec.Struct, frozen=True):
     """Each kind in the order of the text; no two entities of a tweet overlap."""
 
     hashtags: tuple[Hashtag, ...] = ()
+    """Hashtags, in the order of the text."""
     mentions: tuple[Mention, ...] = ()
+    """Mentions of accounts, in the order of the text."""
     urls: tuple[Url, ...] = ()
+    """Links, in the order of the text."""
 
 
 def fold_tag(tag: str) -> str:

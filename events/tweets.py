@@ -23,8 +23,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was written. Degrees, WGS 84; `lat` and `lon` are missing where only a name is known."""
 
     lat: float | None = None
+    """Degrees north; null where only a name is known."""
     lon: float | None = None
+    """Degrees east; null where only a name is known."""
     name: str | None = None
+    """What the place is called; null for no name."""
 
 
 @event(topic="tweets", key="author", version=3, sealed=("text", "entities", "location", "media"), subject="author")

@@ -33,16 +33,22 @@ class Reply(msgspec.Struct, frozen=True):
     """
 
     tweet: resources.Tweet | None
+    """The reply; null for a gap."""
     replies: list[Reply]
+    """What hangs beneath it, oldest first."""
 
 
 class Conversation(msgspec.Struct, frozen=True):
     """A tweet, what it answers (oldest first, the nearest 50), and a page of the replies to it, oldest first."""
 
     ancestors: list[resources.Tweet]
+    """What the tweet answers, oldest first, the nearest 50."""
     tweet: resources.Tweet
+    """The tweet."""
     replies: list[Reply]
+    """A page of the replies to it, oldest first."""
     next_cursor: str | None
+    """Send it as `cursor` for the next page; null on the last."""
 
 
 async def conversation(

@@ -32,21 +32,32 @@ class Trend(msgspec.Struct, frozen=True):
     """
 
     tag: str
+    """As it is mostly written."""
     count: int
+    """In how many tweets it is."""
     authors: int
+    """By how many people."""
     expected: float
+    """What was to be expected of it, in authors."""
     score: float
+    """How surprising it is that it has more, in nats."""
     sample: resources.Id
+    """The id of a recent tweet with it."""
 
 
 class Trends(msgspec.Struct, frozen=True):
     """The trends of a window, most surprising first. `as_of` is when the newest of what is counted was recorded."""
 
     as_of: resources.Time | None
+    """When the newest of what is counted was recorded; null where there is nothing yet."""
     window: str
+    """How long the window is."""
     start: resources.Time
+    """When it begins."""
     end: resources.Time
+    """When it ends; what happens then is not part of it."""
     items: Sequence[Trend]
+    """The most surprising first."""
 
 
 class KeptAnswers(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -38,7 +38,6 @@ AT_ONCE = 500
 SOURCE_TOPICS = frozenset({"tweets", "engagement", "graph"})
 DERIVED_TOPICS = frozenset({"notifications", "trends"})
 TOPICS = SOURCE_TOPICS | DERIVED_TOPICS
-EVENTS = ("tweet", "tweet.edited", "tweet.deleted", "notification", "counts", "trend")
 _HOUR_MS = 3_600_000
 
 
@@ -58,21 +57,60 @@ class CountsMoved(msgspec.Struct, frozen=True):
     """Others did something with a tweet of the feed."""
 
     tweet_id: str
+    """The tweet."""
     counts: resources.Counts
+    """Its counts now."""
 
 
 class Deleted(msgspec.Struct, frozen=True):
     """A tweet of the feed is gone."""
 
     tweet_id: str
+    """The tweet."""
+
+
+class RankedTag(msgspec.Struct, frozen=True):
+    """A tag of a ranking."""
+
+    tag: str
+    """The key under which it is counted: folded."""
+    count: int
+    """In how many tweets it is."""
+    authors: int
+    """By how many people."""
+    expected: float
+    """What was to be expected of it, in authors."""
+    score: float
+    """How surprising it is that it has more, in nats."""
 
 
 class Trending(msgspec.Struct, frozen=True):
     """The ranking of a window that ended."""
 
     window: str
+    """Which window ended."""
     as_of: str
-    items: Sequence[Any]
+    """When it ended."""
+    items: Sequence[RankedTag]
+    """The tags, the most surprising first."""
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """More happened than is kept for a client: read anew."""
+
+    reason: Literal["too long ago", "too slow"]
+    """Why."""
+
+
+EVENTS: Mapping[str, type[msgspec.Struct]] = {
+    "tweet": resources.FeedItem,
+    "tweet.edited": resources.Tweet,
+    "tweet.deleted": Deleted,
+    "notification": resources.Notification,
+    "counts": CountsMoved,
+    "trend": Trending,
+}
+"""What streams tell, and the shape of each one's data."""
 
 
 class Views(NamedTuple):
@@ -180,10 +218,7 @@ class Batch:
     def trends(self) -> list[Told]:
         """What everyone is told."""
         if self._trends is None:
-            self._trends = [
-                (n, "trend", msgspec.json.encode(Trending(event.window, rfc3339(event.end), event.items)))
-                for n, event in self._ranked
-            ]
+            self._trends = [(n, "trend", msgspec.json.encode(_trending(event))) for n, event in self._ranked]
         return self._trends
 
 
@@ -323,6 +358,11 @@ class Hub:
             return []
         counts = await self._views.counts(tweets)
         return [msgspec.json.encode(CountsMoved(tweet, moved)) for tweet, moved in counts.items()]
+
+
+def _trending(event: TrendsRanked) -> Trending:
+    tags = [RankedTag(tag.tag, tag.count, tag.authors, tag.expected, tag.score) for tag in event.items]
+    return Trending(event.window, rfc3339(event.end), tags)
 
 
 def _follow_the_graph(records: Iterable[Record], subscriber: Subscriber) -> None:

@@ -2,19 +2,22 @@
 
 Answers are msgspec structs, so their schemas come from msgspec; every operation gets the problems that it can answer
 with, its security, the headers of its answers, and examples. `@answers` on a route says what it answers,
-`@revalidated` that it has an `ETag`.
+`@revalidated` that it has an `ETag`, `@tells` what its events are. A name of a function in routes is the name of its
+operation for generated clients: `post_tweet` becomes `postTweet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from .answer_schemas import schemas_of
 from .examples import REQUEST_ID, example_of, example_of_schema
 from .problems import MEDIA_TYPE, PROBLEMS, FieldError, ProblemBody
 from .routing import needs_sign_in
@@ -26,7 +29,7 @@ _CONSISTENCY_TOKEN: dict[str, Any] = {
     "name": "Consistency-Token",
     "in": "header",
     "required": False,
-    "description": "Tokens of writes, commas between: the answer waits for them, 2 s at most",
+    "description": "Tokens of writes, commas between: the answer waits until they can be seen, but not for long",
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_-]+(, ?[A-Za-z0-9_-]+)*$"},
 }
 _IDEMPOTENCY: dict[str, Any] = {
@@ -58,6 +61,12 @@ _ETAG = _header("The tag of what is answered", pattern='^"[0-9a-z-]+"$')
 _LINK = _header("The address of the next page, `rel=next`", always=False)
 _CHALLENGE = _header("How to sign in", pattern="^Bearer ")
 _RETRY = _header("Seconds to wait", pattern="^[0-9]+$")
+_RATE_LIMITS = {
+    "RateLimit-Policy": _header("The limits that this request counts towards (RFC 9651 list)", always=False),
+    "RateLimit": _header("What is left of each, and in how many seconds it is whole again", always=False),
+}
+_BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+_BEARER["bearer"]["description"] = "The `access_token` of /auth/login, /auth/register or /auth/refresh"
 
 
 def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
@@ -86,17 +95,26 @@ def fails(*codes: int) -> Callable[[F], F]:
     return mark
 
 
+def tells(events: Mapping[str, Any]) -> Callable[[F], F]:
+    """Say which events a route streams, and of what shape the data of each is; None where there is none."""
+
+    def mark(endpoint: F) -> F:
+        endpoint.__dict__["tells"] = events
+        return endpoint
+
+    return mark
+
+
 def document(app: FastAPI, description: str) -> dict[str, Any]:
     """The document of all routes of `app`."""
     openapi = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
     routes = [(path, route) for path, route in routed(app) if route.include_in_schema]
     shapes = _shapes([route for _, route in routes])
-    schemas, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    schemas, components = schemas_of(shapes)
     by_shape = dict(zip((repr(shape) for shape in shapes), schemas, strict=True))
     openapi.setdefault("components", {}).setdefault("schemas", {}).update(components)
-    openapi["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-    }
+    openapi["components"]["securitySchemes"] = _BEARER
+    openapi["servers"] = [{"url": "/", "description": "Where this document comes from"}]
     for name in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(name, None)
     for path, route in routes:
@@ -105,7 +123,52 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
             if operation is not None:
                 _complete(operation, path, route, method, by_shape)
                 _add_body_example(operation, openapi["components"]["schemas"])
+        if (events := getattr(route.endpoint, "tells", None)) is not None:
+            openapi["paths"][path.removesuffix("/stream") + "/ws"] = {"get": _web_socket(operation, events, by_shape)}
     return openapi
+
+
+def _web_socket(stream: dict[str, Any], events: Mapping[str, Any], by_shape: dict[str, Any]) -> dict[str, Any]:
+    """What there is to say of /ws, which sends what /stream does; FastAPI leaves WebSockets out."""
+    frames = [
+        {
+            "type": "object",
+            "title": f"{name} frame",
+            "properties": {
+                "event": {"const": name, "type": "string", "description": "What happened."},
+                "id": {"type": "string", "description": "Send it as `last_event_id` to go on from here."},
+                "data": {"type": "null"} if shape is None else by_shape[repr(shape)],
+            },
+            "required": ["event", "id", "data"],
+        }
+        for name, shape in events.items()
+    ]
+    ticket, *_ = (parameter for parameter in stream["parameters"] if parameter["name"] == "ticket")
+    last = {
+        "name": "last_event_id",
+        "in": "query",
+        "required": False,
+        "description": "The id of the last event that was seen",
+        "schema": {"type": "string", "maxLength": 2000},
+    }
+    upgraded = {"schema": {"oneOf": frames}, "example": {"event": "still-here", "id": "kJ1nZ3Jh", "data": None}}
+    return {
+        "tags": stream["tags"],
+        "summary": "Follow the same events over a WebSocket",
+        "description": "Follow the same events over a WebSocket.\n\nEach frame is one event, as JSON. A connection that"
+        " is not let in is closed with 4401, where nobody is signed in, or 4400.",
+        "operationId": "webSocket",
+        "parameters": [ticket, last],
+        "responses": {
+            "101": {"description": "Frames, as things happen", "content": {"application/json": upgraded}},
+            **{str(code): _problem_response(code) for code in (401, 404, 422, 429, 503)},
+        },
+        "security": [{}, {"bearer": []}],
+    }
+
+
+def _operation_id(endpoint: Callable[..., Any]) -> str:
+    return re.sub(r"_(\w)", lambda found: found[1].upper(), endpoint.__name__)
 
 
 def routed(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
@@ -120,13 +183,15 @@ def _shapes(routes: list[APIRoute]) -> list[Any]:
     shapes: dict[str, Any] = {repr(ProblemBody): ProblemBody, repr(FieldError): FieldError}
     for route in routes:
         _, shape = getattr(route.endpoint, "answers", (200, None))
-        if shape is not None:
-            shapes[repr(shape)] = shape
+        for each in (shape, *getattr(route.endpoint, "tells", {}).values()):
+            if each is not None:
+                shapes[repr(each)] = each
     return list(shapes.values())
 
 
 def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
-    doc = (route.endpoint.__doc__ or "").strip()
+    doc = inspect.cleandoc(route.endpoint.__doc__ or "")
+    operation["operationId"] = _operation_id(route.endpoint)
     operation["summary"] = doc.split("\n")[0].rstrip(".")
     operation["description"] = doc
     responses: dict[str, Any] = operation["responses"]
@@ -148,8 +213,8 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
             responses[str(code)] = _problem_response(code)
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
-    elif path.startswith(_API):
-        operation["security"] = [{}, {"bearer": []}]
+    else:
+        operation["security"] = [{}, {"bearer": []}] if path.startswith(_API) else []
     parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
     parameters += _header_parameters(path, method, tags=tags)
     if parameters:
@@ -173,6 +238,7 @@ def _headers(operation: dict[str, Any], path: str, method: str, *, tags: bool) -
     headers = {"X-Request-Id": _REQUEST_ID}
     if not path.startswith(_API):
         return headers
+    headers |= _RATE_LIMITS
     if method != "GET":
         headers["Consistency-Token"] = _TOKEN
     else:
@@ -232,9 +298,11 @@ def _problems(path: str, route: APIRoute, method: str) -> set[int]:
 def _problem_response(code: int) -> dict[str, Any]:
     problem = next(problem for problem in PROBLEMS.values() if problem.status == code)
     headers = {"X-Request-Id": _REQUEST_ID}
-    headers |= {401: {"WWW-Authenticate": _CHALLENGE}, 429: {"Retry-After": _RETRY}, 503: {"Retry-After": _RETRY}}.get(
-        code, {}
-    )
+    headers |= {
+        401: {"WWW-Authenticate": _CHALLENGE},
+        429: {"Retry-After": _RETRY, **_RATE_LIMITS},
+        503: {"Retry-After": _RETRY},
+    }.get(code, {})
     return {
         "description": " / ".join(p.title for p in PROBLEMS.values() if p.status == code),
         "headers": headers,

@@ -72,19 +72,28 @@ class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field; `field` is a path like `location.lat`, `code` is stable."""
 
     field: str
+    """The path of the field, as `location.lat`."""
     code: str
+    """What is wrong, as a word that stays the same."""
     message: str
+    """What is wrong, as a sentence."""
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of an error."""
 
     type: str
+    """The path that explains this kind of problem."""
     title: str
+    """What this kind of problem is called."""
     status: int
+    """The status that it is answered with."""
     detail: str
+    """What is wrong this time."""
     instance: str
+    """The id of the request, as in `X-Request-Id`."""
     errors: tuple[FieldError, ...] = ()
+    """What is wrong with each field; only of a 422."""
 
 
 class ProblemError(Exception):

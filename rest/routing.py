@@ -260,7 +260,9 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """A page of anything."""
 
     items: Sequence[T]
+    """What there is, in order."""
     next_cursor: str | None
+    """Send it as `cursor` for the next page; null on the last."""
 
 
 def page_response(request: Request, items: Sequence[Any], cursors: Cursors, of: str, position: str | None) -> Response:

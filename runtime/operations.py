@@ -24,15 +24,20 @@ class Health(msgspec.Struct, frozen=True):
     """The process is alive."""
 
     status: str
+    """Always `alive`."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
     """What a problem means and what to do about it."""
 
     type: str
+    """The path that explains this kind of problem."""
     status: int
+    """The status that it is answered with."""
     title: str
+    """What this kind of problem is called."""
     advice: str
+    """What to do about it."""
 
 
 _SCHEMA = {"title": "TweetPosted", "type": "object", "properties": {"text": {"type": "string"}}}
@@ -45,8 +50,8 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
 
     @routes.get("/healthz")
     @answers(Health)
-    async def alive() -> Response:
-        """The process is alive."""
+    async def get_health() -> Response:
+        """Say that the process is alive."""
         return json_response(Health("alive"))
 
     @routes.get(
@@ -68,8 +73,8 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         },
     )
     @answers(Readiness)
-    async def ready() -> Response:
-        """Whether it can serve, and how each part is.
+    async def get_readiness() -> Response:
+        """Say whether the process can serve, and how each part is.
 
         A part is `ready`, `degraded` or `down`. Degraded: it serves, and reads that are not current say so with
         `Consistency: stale`. The status is 503 where a part is down.
@@ -82,16 +87,16 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         response_class=PlainTextResponse,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}}}},
     )
-    async def metrics() -> Response:
-        """The metrics of this process, in the Prometheus text format."""
+    async def get_metrics() -> Response:
+        """Get the metrics of this process, in the Prometheus text format."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get("/problems/{slug}")
     @answers(Explanation)
-    async def explain(
+    async def get_problem(
         slug: Annotated[str, Path(description="As in `type` of a problem", max_length=100, examples=["not-found"])],
     ) -> Response:
-        """What a problem means and what to do about it."""
+        """Explain what a problem means and what to do about it."""
         problem = PROBLEMS.get(slug)
         if problem is None:
             raise ProblemError("not-found", f"there is no problem {slug}")
@@ -102,11 +107,11 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}, "example": _SCHEMA}}}},
     )
-    async def schema(
+    async def get_event_schema(
         topic: Annotated[str, Path(description="A topic", max_length=100, examples=["tweets"])],
         name: Annotated[str, Path(description="As in `dataschema`", max_length=100, examples=["TweetPosted.v3.json"])],
     ) -> Response:
-        """The JSON Schema of a version of an event, at the path that the event's `dataschema` names."""
+        """Get the JSON Schema of a version of an event, at the path that the event's `dataschema` names."""
         file = files("schemas") / topic / name
         if topic not in TOPICS or "/" in name or not name.endswith(".json") or not file.is_file():
             raise ProblemError("not-found", f"there is no schema {topic}/{name}")

@@ -19,8 +19,11 @@ class Part(msgspec.Struct, frozen=True):
     """One part of the service. `degraded`: it serves, and `detail` says what is missing. `down`: it cannot serve."""
 
     name: str
+    """Which part."""
     state: State = "ready"
+    """How it is."""
     detail: str = ""
+    """What is missing; empty where nothing is."""
 
     @classmethod
     def of(cls, name: str, *, down: str = "", degraded: str = "") -> Part:
@@ -34,8 +37,11 @@ class Readiness(msgspec.Struct, frozen=True):
     """Whether the service can serve: `ready` is false where a part is down, `state` is that of the worst part."""
 
     ready: bool
+    """Whether it can serve."""
     state: State
+    """That of the worst part."""
     parts: list[Part]
+    """Each part."""
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Readiness:

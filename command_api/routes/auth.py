@@ -120,7 +120,7 @@ class LoginBody(Body):
     """Who signs in."""
 
     login: Annotated[str, Field(max_length=LONGEST_EMAIL, description="User name or e-mail address", examples=["ada"])]
-    password: GivenPassword
+    password: Annotated[GivenPassword, Field(description="The password of the account")]
 
 
 class RefreshBody(Body):
@@ -139,7 +139,7 @@ class RefreshBody(Body):
 class PasswordBody(Body):
     """The password of now, and the one from now on."""
 
-    current_password: GivenPassword
+    current_password: Annotated[GivenPassword, Field(description="The password of now")]
     new_password: NewPassword
 
 
@@ -147,15 +147,20 @@ class Tokens(msgspec.Struct, frozen=True):
     """What you are signed in with. `expires_in` seconds from now the access token has to be refreshed."""
 
     access_token: str
+    """Send it as `Authorization: Bearer <token>`."""
     refresh_token: str
+    """Gets the next tokens, once."""
     token_type: str
+    """Always `Bearer`."""
     expires_in: int
+    """In how many seconds the access token expires."""
 
 
 class Registered(Tokens, frozen=True, kw_only=True):
     """The new account, signed in."""
 
     user: resources.Me
+    """Your profile."""
 
 
 def _ok(state: object, decided: Decided) -> Answer:

@@ -37,7 +37,7 @@ async def named(executing: Executor, username: str) -> AccountId:
 
 
 @graph.post("/users/{username}/follow", status_code=204)
-async def follow(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
     command = FollowAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
@@ -46,14 +46,14 @@ async def follow(username: NameInPath, request: Request, viewer: SignedIn, execu
 
 
 @graph.delete("/users/{username}/follow", status_code=204)
-async def unfollow(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Follow an account no longer."""
+async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
+    """Unfollow an account."""
     command = UnfollowAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNFOLLOW_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/block", status_code=204)
-async def block(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def block_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Block an account: it ends following both ways and hides each from the other."""
     command = BlockAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
@@ -61,23 +61,23 @@ async def block(username: NameInPath, request: Request, viewer: SignedIn, execut
 
 
 @graph.delete("/users/{username}/block", status_code=204)
-async def unblock(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
+async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Lift a block; what it ended stays ended."""
     command = UnblockAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNBLOCK_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/mute", status_code=204)
-async def mute(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """See nothing of an account from now on; it is not told."""
+async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+    """Mute an account: see nothing of it from now on; it is not told."""
     command = MuteAccount(viewer.account, await named(executing, username))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(MUTE_ACCOUNT, command, context))
 
 
 @graph.delete("/users/{username}/mute", status_code=204)
-async def unmute(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """See it again."""
+async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
+    """Unmute an account."""
     command = UnmuteAccount(viewer.account, await named(executing, username))
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
 

@@ -106,15 +106,20 @@ class Form(msgspec.Struct, frozen=True):
     """Where to post the file, as multipart/form-data: these fields first, then the file as `file`."""
 
     url: resources.Address
+    """Where to post the form."""
     fields: dict[str, str]
+    """Fields to send ahead of the file, as they are."""
 
 
 class StartedUpload(msgspec.Struct, frozen=True):
     """Leave to upload a file; `media_id` is used in tweets once the upload is complete."""
 
     media_id: resources.Id
+    """The id of the medium to be."""
     upload: Form
+    """The form to post."""
     expires_at: resources.Time
+    """Until when the store takes the form."""
 
 
 def media_id(text: str) -> MediaId:

@@ -38,7 +38,9 @@ class ReadBody(Body):
 
 
 @notifications.post("/notifications/{id}/read", status_code=204)
-async def read_one(id: NotificationInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def read_notification(
+    id: NotificationInPath, request: Request, viewer: SignedIn, executing: Executing
+) -> Response:
     """Mark one notification as read."""
     if not is_id(id):
         raise ProblemError("not-found", f"there is no notification {id}")
@@ -48,7 +50,7 @@ async def read_one(id: NotificationInPath, request: Request, viewer: SignedIn, e
 
 
 @notifications.post("/notifications/read", status_code=204)
-async def read_up_to(body: ReadBody, request: Request, viewer: SignedIn, executing: Executing) -> Response:
+async def read_notifications(body: ReadBody, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Mark all notifications up to one as read."""
     if not is_id(body.up_to):
         raise invalid("up_to", "not_an_id", "up_to has to be the id of a notification")

@@ -29,12 +29,16 @@ class Ticket(msgspec.Struct, frozen=True):
     """A ticket, good for `expires_in` seconds, to be shown as `?ticket=`."""
 
     ticket: str
+    """Send it as `?ticket=`."""
     expires_in: int
+    """For how many seconds it is good."""
 
 
 @stream_tickets.post("/stream/tickets", status_code=201, response_model=None)
 @answers(Ticket, 201)
-async def issue_ticket(request: Request, viewer: SignedIn, executing: Executing, accounts: UsingAccounts) -> Response:
+async def issue_stream_ticket(
+    request: Request, viewer: SignedIn, executing: Executing, accounts: UsingAccounts
+) -> Response:
     """Get a ticket for `/stream` or `/ws`, for browsers, whose streams can send no `Authorization`."""
 
     def accepted(state: None, decided: Decided) -> Answer:

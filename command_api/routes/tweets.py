@@ -278,7 +278,7 @@ async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 @tweets.post("/tweets/{id}/bookmark", status_code=204)
 async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Keep a tweet for later; nobody else sees it."""
+    """Bookmark a tweet; nobody else sees it."""
     command = BookmarkTweet(viewer.account, tweet_id(id))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(BOOKMARK_TWEET, command, context))
@@ -286,6 +286,6 @@ async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, ex
 
 @tweets.delete("/tweets/{id}/bookmark", status_code=204)
 async def remove_bookmark(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Keep it no longer."""
+    """Remove the bookmark."""
     command = RemoveBookmark(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(REMOVE_BOOKMARK, command, executing.context(viewer.account)))

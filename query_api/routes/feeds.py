@@ -24,7 +24,7 @@ LONGEST_TAG = 279
 @answers(Page[resources.FeedItem])
 @reads("home_feed", *SHOWN)
 async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """Your feed, newest first.
+    """List your home feed, newest first.
 
     What you and the accounts you follow now posted or retweeted; a reply only if it is your own, or you also follow the
     one replied to.
@@ -37,8 +37,10 @@ async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Que
 @feeds.get("/public", response_model=None)
 @answers(Page[resources.Tweet])
 @reads("public_timeline", *SHOWN)
-async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """What everyone posts, newest first.
+async def get_public_timeline(
+    request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
+    """List what everyone posts, newest first.
 
     Neither retweets nor replies to others.
     """
@@ -51,7 +53,7 @@ async def get_public(request: Request, viewer: Anyone, page: Paged, queries: Que
 @feeds.get("/hashtags/{tag}/tweets", response_model=None)
 @answers(Page[resources.Tweet])
 @reads("hashtags", *SHOWN)
-async def get_by_hashtag(
+async def get_hashtag_tweets(
     tag: Annotated[
         str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case", examples=["world"])
     ],
@@ -61,7 +63,7 @@ async def get_by_hashtag(
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """The tweets that carry a hashtag, newest first."""
+    """List the tweets that carry a hashtag, newest first."""
     of = f"hashtag {fold_tag(tag)}"
     found = await reading.by_hashtag(readers, account_of(viewer), tag, page.after(queries.cursors, of), page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

@@ -69,7 +69,7 @@ def shown(medium: Medium) -> resources.Medium:
 @fails(410)
 @reads("media")
 async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers: Reading) -> Response:
-    """A medium of yours: how far it has come, and where its variants are.
+    """Get a medium of yours: how far it has come, and where its variants are.
 
     Those of others are seen in their tweets and profiles.
     """
@@ -93,13 +93,13 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
 )
 @fails(404, 410, 503)
 @reads("media")
-async def get_file(
+async def get_media_file(
     id: MediaInPath,
     variant: Annotated[str, Path(description="As in `variants`", max_length=40, examples=["original"])],
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """The file of a medium, for everyone who knows its address."""
+    """Get the file of a medium, for everyone who knows its address."""
     medium = await _medium(readers, id)
     if medium.object is None or variant != "original":
         raise ProblemError("not-found", f"medium {id} has no variant {variant}")

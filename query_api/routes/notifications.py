@@ -22,6 +22,7 @@ class Unread(msgspec.Struct, frozen=True):
     """How many notifications are unread; 99 stands for 99 or more."""
 
     count: int
+    """How many are unread, up to 99."""
 
 
 @notifications.get("/notifications", response_model=None)
@@ -35,7 +36,7 @@ async def get_notifications(
     readers: Reading,
     kind: Annotated[Kind | None, Query(description="Only of this kind")] = None,
 ) -> Response:
-    """What others did that you may want to know of, newest first.
+    """List your notifications, newest first.
 
     Likes of one tweet are one item, with the newest that liked it; so are its retweets.
     """
@@ -49,5 +50,5 @@ async def get_notifications(
 @answers(Unread)
 @reads("notifications", "tweets", "graph")
 async def get_unread_count(viewer: SignedIn, readers: Reading) -> Response:
-    """How many of the items of GET /notifications are unread, up to 99."""
+    """Count the items of GET /notifications that are unread, up to 99."""
     return json_response(Unread(await reading.unread_count(readers, viewer.account)))

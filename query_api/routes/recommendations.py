@@ -22,7 +22,7 @@ recommendations = router("Users and the graph")
 async def get_recommendations(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Whom you may want to follow, best first.
+    """Recommend whom you may want to follow, best first.
 
     Accounts that many of those you follow do, damped by how many follow them anyway; then the most followed ones.
     Nobody whom you follow, block or mute, or who blocks you.

@@ -30,7 +30,9 @@ class FoundTag(msgspec.Struct, frozen=True):
     """A hashtag as it is mostly written, and how many tweets carry it, however they write it."""
 
     tag: str
+    """As it is mostly written."""
     tweets_count: int
+    """How many tweets carry it."""
 
 
 def _list(*asked: str | None) -> str:
@@ -66,7 +68,7 @@ async def search_tweets(
     by: Annotated[str | None, Query(alias="from", description="By the account of this name", max_length=40)] = None,
     sort: Annotated[Literal["newest", "best"], Query(description="`best` ranks the newest 1,000")] = "newest",
 ) -> Response:
-    """Tweets that have all the words, newest or best first.
+    """Search tweets that have all the words, newest or best first.
 
     `"two words"` finds them one after the other, `-word` tweets without it; `#tag`, `@name` and `from:name` find
     hashtags, mentions and authors. Case and accents make no difference, nor do spaces in scripts that have none.
@@ -95,7 +97,7 @@ async def search_tweets(
 async def search_users(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading, q: Name
 ) -> Response:
-    """Accounts by name: those of which a name begins so first, then those with one that is nearly the same."""
+    """Search accounts by name: those that begin so first, then those that are nearly the same."""
     of = _list("users", q)
     fetch = partial(readers.user_search.find, q)
     found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
@@ -106,7 +108,7 @@ async def search_users(
 @answers(Page[FoundTag])
 @reads("hashtag_search")
 async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
-    """Hashtags by name: those that begin so first, the most used of them first, then those that are nearly the same."""
+    """Search hashtags: those that begin so first, the most used of them first, then those that are nearly the same."""
     of = _list("hashtags", q)
     with readers.snapshot():
         found = await readers.hashtag_search.find(q, page.after(queries.cursors, of), page.limit)

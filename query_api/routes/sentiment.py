@@ -27,19 +27,28 @@ class Mood(msgspec.Struct, frozen=True):
     """How the tweets of a step read. `mean` is in [-1, 1], null where there are none."""
 
     start: resources.Time
+    """When it begins."""
     count: int
+    """How many tweets were scored."""
     positive: int
+    """How many of them read so."""
     neutral: int
+    """How many of them read so."""
     negative: int
+    """How many of them read so."""
     mean: float | None
+    """The mean of their scores, in [-1, 1]; null where there are none."""
 
 
 class Series(msgspec.Struct, frozen=True):
     """Sentiment over time, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
 
     as_of: resources.Time | None
+    """When the newest of what is counted was recorded; null where there is nothing yet."""
     step: str
+    """How long a step is."""
     items: Sequence[Mood]
+    """One for each step, oldest first."""
 
 
 @sentiment.get("/sentiment", response_model=None)
@@ -66,7 +75,7 @@ async def get_sentiment(
     ] = None,
     step: Annotated[Literal["5m", "15m", "1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
 ) -> Response:
-    """How tweets about something read, over time: by tag, by mention or by author, one of the three.
+    """Get how tweets about something read, over time: by tag, by mention or by author, one of the three.
 
     Steps are whole ones, in UTC, 1,000 at most. A tweet counts when it was written, with the text that it has now. A
     step without tweets is there as well.

@@ -19,19 +19,24 @@ class Session(msgspec.Struct, frozen=True):
     """One place where you are signed in; `current` is the one that asks."""
 
     id: resources.Id
+    """Its id, an opaque text that sorts by when it was made."""
     started_at: resources.Time
+    """When it began."""
     user_agent: str
+    """What the client called itself."""
     ip: str
+    """The address that it was begun from."""
     current: bool
+    """Whether it is the one that asks."""
 
 
 @sessions.get("/auth/sessions", response_model=None)
 @answers(Page[Session])
 @reads("sessions")
-async def signed_in_where(
+async def get_sessions(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Where you are signed in, newest first."""
+    """List where you are signed in, newest first."""
     of = f"sessions {viewer.account}"
     found = await readers.sessions.of(viewer.account, page.after(queries.cursors, of), page.limit)
     items = [

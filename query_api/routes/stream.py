@@ -13,11 +13,12 @@ from starlette.websockets import WebSocketState
 from events.log import Positions
 from rest.authentication import NotSignedIn, Viewer
 from rest.exchange import Message, Receive, Scope, Send, exchange_of
+from rest.openapi import tells
 from rest.problems import ProblemError
 from rest.routing import router
 from rest.signing import Cursors
 
-from ..realtime import EVENTS, Hub, Sent, Subscriber
+from ..realtime import EVENTS, Hub, Reset, Sent, Subscriber
 from ..serving import SHOWN, reads
 
 HEARTBEAT_S = 4.0
@@ -25,14 +26,9 @@ HEARTBEAT_S = 4.0
 
 _OF = "stream"
 _EVENTS: dict[str, Any] = {
-    "itemSchema": {
-        "type": "object",
-        "properties": {
-            "event": {"enum": [*EVENTS, "reset", "still-here"]},
-            "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
-            "data": {"type": "string", "contentMediaType": "application/json"},
-        },
-        "required": ["event", "id", "data"],
+    "schema": {
+        "type": "string",
+        "description": "Server-sent events (HTML, 9.2). `event` and `data` are those of the frames of `/ws`.",
     },
     "example": (
         "event: counts\nid: kJ1nZ3Jh\n"
@@ -160,7 +156,8 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
     responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": _EVENTS}}},
 )
 @reads("home_feed", "notifications", "trends", *SHOWN)
-async def server_sent_events(
+@tells({**EVENTS, "reset": Reset, "still-here": None})
+async def stream_events(
     request: Request,
     ticket: Ticket = None,
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,

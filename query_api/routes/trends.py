@@ -26,8 +26,11 @@ class Uses(msgspec.Struct, frozen=True):
     """In how many tweets of a step a tag was used, and by how many people."""
 
     start: resources.Time
+    """When it begins."""
     count: int
+    """In how many tweets it was used."""
     authors: int
+    """By how many people."""
 
 
 class TagHistory(msgspec.Struct, frozen=True):
@@ -37,9 +40,13 @@ class TagHistory(msgspec.Struct, frozen=True):
     """
 
     as_of: resources.Time | None
+    """When the newest of what is counted was recorded; null where there is nothing yet."""
     tag: str
+    """As it is mostly written."""
     step: str
+    """How long a step is."""
     items: Sequence[Uses]
+    """One for each step, oldest first."""
 
 
 @trends.get("/trends", response_model=None)
@@ -54,7 +61,7 @@ async def get_trends(
     ] = None,
     window: Annotated[Literal["1h", "6h", "24h"], Query(description="How long it is")] = "24h",
 ) -> Response:
-    """Tags that more people use than is usual for them.
+    """List tags that more people use than is usual for them.
 
     A tag's strength is the number of its authors in the window, and half again those who used it more than once.
     What is expected of it is one, and what it had on average in the same hours of the seven days before. The score
@@ -68,7 +75,7 @@ async def get_trends(
 @trends.get("/trends/{tag}/history", response_model=None)
 @answers(TagHistory)
 @reads("trends")
-async def get_history(
+async def get_tag_history(
     tag: Annotated[str, Path(description="With or without #, in any case", max_length=280, examples=["world"])],
     queries: Querying,
     readers: Reading,
@@ -81,7 +88,7 @@ async def get_history(
     ] = None,
     step: Annotated[Literal["1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
 ) -> Response:
-    """How often a tag was used, and by how many people, over time.
+    """Get how often a tag was used, and by how many people, over time.
 
     Steps are whole ones, in UTC, 1,000 at most. A step in which nobody used the tag is there as well.
     """

@@ -25,6 +25,7 @@ class History(msgspec.Struct, frozen=True):
     """Every text that a tweet had, oldest first."""
 
     items: list[resources.TweetVersion]
+    """Every version, oldest first."""
 
 
 @tweets.get("/tweets/{id}", response_model=None)
@@ -32,7 +33,7 @@ class History(msgspec.Struct, frozen=True):
 @revalidated
 @reads("tweets", *SHOWN)
 async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
-    """A tweet.
+    """Get a tweet.
 
     404 where a block stands between its author and you, 410 once it is deleted.
     """
@@ -43,8 +44,8 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 @tweets.get("/tweets/{id}/history", response_model=None)
 @answers(History)
 @reads("tweets", *SHOWN)
-async def get_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Response:
-    """Every text that a tweet had, oldest first."""
+async def get_tweet_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Response:
+    """List every text that a tweet had, oldest first."""
     tweet = await shown_tweet(readers, account_of(viewer), id)
     versions = await readers.tweets.history(TweetId(tweet.id))
     return json_response(
@@ -58,7 +59,7 @@ async def get_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Resp
 async def get_likers(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Who likes a tweet, newest first."""
+    """List who likes a tweet, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"likers {tweet}"
     fetch = partial(readers.engagement.likers, tweet)
@@ -72,7 +73,7 @@ async def get_likers(
 async def get_retweeters(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Who passed a tweet on, newest first."""
+    """List who passed a tweet on, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"retweeters {tweet}"
     fetch = partial(readers.engagement.retweeters, tweet)
@@ -86,7 +87,7 @@ async def get_retweeters(
 async def get_quotes(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """The tweets that quote a tweet, newest first."""
+    """List the tweets that quote a tweet, newest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"quotes {tweet}"
     fetch = partial(readers.engagement.quotes, tweet)
@@ -100,7 +101,7 @@ async def get_quotes(
 async def get_conversation(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """What a tweet answers, and a page of the replies to it, nested.
+    """Get what a tweet answers, and a page of the replies to it, nested.
 
     Pages go over the direct replies, oldest first.
     """
@@ -120,7 +121,7 @@ async def get_conversation(
 async def get_bookmarks(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """What you keep for later, what you kept last first."""
+    """List your bookmarks, the newest first."""
     of = f"bookmarks {viewer.account}"
     found = await feeds.bookmarks(readers, viewer.account, page.after(queries.cursors, of), page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

@@ -43,7 +43,7 @@ async def shown_account(readers: Readers, viewer: Viewer | None, username: str) 
 @fails(404)
 @reads("users", "counts")
 async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Response:
-    """Your own profile."""
+    """Get your own profile."""
     with readers.snapshot():
         found = await people.own_profile(readers, viewer.account)
     if found is None:
@@ -55,7 +55,7 @@ async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Respon
 @answers(Page[resources.User])
 @reads(*PEOPLE)
 async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """Whom you block, newest first."""
+    """List whom you block, newest first."""
     of = f"blocks {viewer.account}"
     fetch = partial(readers.graph.blocks, viewer.account)
     found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
@@ -66,7 +66,7 @@ async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Q
 @answers(Page[resources.User])
 @reads(*PEOPLE)
 async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """Whom you mute, newest first."""
+    """List whom you mute, newest first."""
     of = f"mutes {viewer.account}"
     fetch = partial(readers.graph.mutes, viewer.account)
     found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
@@ -78,7 +78,7 @@ async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Qu
 @revalidated
 @reads(*PEOPLE)
 async def get_user(username: NameInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
-    """A profile.
+    """Get a profile.
 
     404 where the account blocks you; where you block it, the profile says so.
     """
@@ -91,7 +91,7 @@ async def get_user(username: NameInPath, request: Request, viewer: Anyone, reade
 async def get_followers(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Who follows an account, newest first."""
+    """List who follows an account, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
     of = f"followers {account}"
     fetch = partial(readers.graph.followers, account)
@@ -105,7 +105,7 @@ async def get_followers(
 async def get_following(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Whom an account follows, newest first."""
+    """List whom an account follows, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
     of = f"following {account}"
     fetch = partial(readers.graph.following, account)
@@ -125,7 +125,7 @@ async def get_user_timeline(
     readers: Reading,
     replies: Annotated[Flag, Query(description="Also its replies to others")] = False,
 ) -> Response:
-    """What an account posted and passed on, newest first; its replies to others only when asked for."""
+    """List what an account posted and passed on, newest first; its replies to others only when asked for."""
     person = await shown_account(readers, viewer, username)
     account = AccountId(person.user.id)
     of = f"timeline {account} {replies}"
@@ -142,7 +142,7 @@ async def get_user_timeline(
 async def get_likes(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """What an account likes, what it liked last first."""
+    """List what an account likes, what it liked last first."""
     person = await shown_account(readers, viewer, username)
     account = AccountId(person.user.id)
     of = f"likes {account}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from people import Json
 from service import Service
 
+from query_api.realtime import EVENTS
 from tests.integration import running
 from tests.integration.running import Serving
 
@@ -62,7 +65,37 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(document: Json
             assert {"400", "413", "415"} <= set(problems), name
         if "{" in name:
             assert "404" in problems, name
-        assert "security" in operation or "/api/v1" not in name, name
+        assert "security" in operation, name
+        assert re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", operation["operationId"]), name
+        assert "\n  " not in operation["description"], name
+
+
+async def test_the_document_is_valid_openapi(document: Json) -> None:
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert document["servers"] == [{"url": "/", "description": "Where this document comes from"}]
+
+
+async def test_every_property_says_what_it_is(document: Json) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        assert "\n  " not in schema["description"], name
+        for field, inner in schema.get("properties", {}).items():
+            assert inner.get("description"), (name, field)
+            assert {} not in inner.get("anyOf", ()), (name, field)
+
+
+async def test_what_is_always_sent_is_required(document: Json, http: httpx.AsyncClient) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("Tweet", "Entities", "User", "Notification", "TweetPage", "Conversation"):
+        assert schemas[name]["required"] == list(schemas[name]["properties"]), name
+    assert "errors" not in schemas["ProblemBody"]["required"]
+
+
+async def test_web_sockets_and_rate_limits_are_in_the_document(document: Json) -> None:
+    frames = document["paths"]["/api/v1/ws"]["get"]["responses"]["101"]["content"]["application/json"]["schema"]
+    assert [frame["properties"]["event"]["const"] for frame in frames["oneOf"]] == [*EVENTS, "reset", "still-here"]
+    posting = document["paths"]["/api/v1/tweets"]["post"]["responses"]
+    for status in ("201", "429"):
+        assert {"RateLimit", "RateLimit-Policy"} <= posting[status]["headers"].keys()
 
 
 async def test_every_body_and_every_path_has_an_example_that_is_valid(document: Json) -> None:
