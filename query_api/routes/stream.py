@@ -18,8 +18,9 @@ from rest.problems import ProblemError
 from rest.routing import router
 from rest.signing import Cursors
 
-from ..realtime import EVENTS, Hub, Reset, Sent, Subscriber
+from ..realtime import Hub, Sent, Subscriber
 from ..serving import SHOWN, reads
+from ..stream_events import EVENTS, Reset
 
 HEARTBEAT_S = 4.0
 """Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""

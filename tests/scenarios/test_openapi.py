@@ -18,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from people import Json
 from service import Service
 
-from query_api.realtime import EVENTS
+from query_api.stream_events import EVENTS
 from tests.integration import running
 from tests.integration.running import Serving
 
