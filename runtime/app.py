@@ -31,8 +31,9 @@ from rest.problems import ProblemError
 from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens
 
+from .documentation import documentation
 from .front_page import front_page
-from .operations import documentation, operations
+from .operations import operations
 from .readiness import Parts
 
 DESCRIPTION = (

@@ -1,15 +1,13 @@
-"""Operations, at the root: alive, ready, metrics, problems explained, the documentation."""
+"""Operations, at the root: alive, ready, metrics, problems explained, schemas of events."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Path, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 
 from events.topics import TOPICS
@@ -118,60 +116,3 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         return Response(file.read_bytes(), media_type="application/schema+json")
 
     return routes
-
-
-def documentation(app: FastAPI, openapi: Callable[[], dict[str, Any]]) -> None:
-    """Add /openapi.json and /docs: the reference as one page that loads nothing from elsewhere."""
-    encoded: list[bytes] = []
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def document() -> Response:
-        if not encoded:
-            encoded.append(msgspec.json.encode(openapi()))
-        return Response(encoded[0], media_type="application/json")
-
-    @app.get("/docs", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(reference_page(openapi()))
-
-
-def reference_page(document: dict[str, Any]) -> str:
-    """The OpenAPI document as a page of plain HTML."""
-    sections: dict[str, list[str]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            sections.setdefault(operation.get("tags", ["Other"])[0], []).append(_operation(method, path, operation))
-    body = "".join(f"<h2>{html.escape(tag)}</h2>{''.join(entries)}" for tag, entries in sections.items())
-    title = html.escape(f"{document['info']['title']} {document['info']['version']}")
-    style = (
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "summary{cursor:pointer}code,pre{font-family:ui-monospace,monospace}"
-        "pre{background:#f4f4f4;padding:.7rem;overflow:auto}b{display:inline-block;min-width:4.5rem}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style></head>"
-        f"<body><h1>{title}</h1><p>{html.escape(document['info'].get('description', ''))}</p>"
-        f'<p>For programs: <a href="/openapi.json">/openapi.json</a></p>{body}</body></html>'
-    )
-
-
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
-    rows = []
-    for parameter in operation.get("parameters", ()):
-        rows.append(f"<li><code>{html.escape(parameter['name'])}</code> ({parameter['in']})"
-                    f" {html.escape(parameter.get('description', ''))}</li>")  # fmt: skip
-    statuses = ", ".join(html.escape(status) for status in operation["responses"])
-    example = ""
-    for response in operation["responses"].values():
-        content = response.get("content", {}).get("application/json", {})
-        if "example" in content:
-            shown = msgspec.json.format(msgspec.json.encode(content["example"]), indent=2).decode()
-            example = f"<pre>{html.escape(shown)}</pre>"
-            break
-    return (
-        f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code>"
-        f" {html.escape(operation.get('summary', ''))}</summary>"
-        f"<p>{html.escape(operation.get('description', ''))}</p><ul>{''.join(rows)}</ul>"
-        f"<p>Answers {statuses}</p>{example}</details>"
-    )
