@@ -26,11 +26,8 @@ HEARTBEAT_S = 4.0
 """Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""
 
 _OF = "stream"
+# OpenAPI 3.1 has no schema of one event; the frames of /ws have it (rest/openapi.py).
 _EVENTS: dict[str, Any] = {
-    "schema": {
-        "type": "string",
-        "description": "Server-sent events (HTML, 9.2). `event` and `data` are those of the frames of `/ws`.",
-    },
     "example": (
         "event: counts\nid: kJ1nZ3Jh\n"
         'data: {"tweet_id":"01a1f7ba-5b63-7001-8d2c-9b1f2a6c7d10",'
@@ -171,7 +168,7 @@ async def stream_events(
     Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are told of the newest tweets in your
     feed, and so are edits and deletions of tweets that others passed on. With `Last-Event-ID` a stream goes on where
     another ended; `reset` says that it cannot: read anew. `still-here`, at the beginning and every few seconds without
-    events, has only an id to go on from.
+    events, has only an id to go on from. What `data` is, the frames of `/ws` say, which are the same.
     """
     streams = streams_of(request)
     viewer = streams.viewer(request, ticket)
