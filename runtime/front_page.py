@@ -28,12 +28,19 @@ class Start(msgspec.Struct, frozen=True):
     """Where things are, as references relative to this one."""
 
     name: str
+    """What this is."""
     version: str
+    """Its version."""
     api: str
+    """The API."""
     documentation: str
+    """The documentation for people."""
     openapi: str
+    """The same for programs."""
     ready: str
+    """Whether it can serve."""
     metrics: str
+    """Its metrics."""
 
 
 def front_page(version: str) -> APIRouter:
