@@ -35,7 +35,7 @@ async def issue_token(system: System, request: Token) -> Reply:
             f" minitwitter accounts claim {account.username}"
         )
     settings = system.settings
-    refresh = RefreshTokens(system.randomness, system.clock, settings.refresh_days * _DAY_MS)
+    refresh = RefreshTokens(system.randomness, system.clock, settings.refresh_days * _DAY_MS, system.token_key)
     session = SessionId(system.ids.issue())
     command = StartSession(account.id, password.hash, NewSession(session, refresh.first().kept, USER_AGENT))
     try:
