@@ -15,6 +15,7 @@ from service import KEEP_MS, Service, StandingClock, opened
 
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
+from runtime.embedded.log_db import LogDb
 from tests.distributed_profile import Ground
 
 
@@ -85,6 +86,8 @@ async def service(
         async with on_engines(request.getfixturevalue("ground"), tmp_path, clock, **settings) as distributed:
             yield distributed
         return
+    log = LogDb(tmp_path, ids=HybridClock(clock))  # keys without a log are those of one that was lost
+    await log.close()
     shutil.copytree(one_key, tmp_path / "signing-keys")
     async with opened(tmp_path, clock, **settings) as service:
         yield service
