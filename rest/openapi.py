@@ -56,7 +56,9 @@ def _header(description: str, *, always: bool = True, pattern: str | None = None
 _REQUEST_ID = _header("The id of this request: yours, if you sent one")
 _TOKEN = _header("Sent with a read, it waits for this write", pattern="^[A-Za-z0-9_-]+$")
 _REPLAYED = _header("`true` where the answer was given before", always=False)
-_STALE = _header("`stale` where the read waited in vain for its Consistency-Token", always=False)
+_STALE = _header(
+    "`stale` where what was read lacks what its Consistency-Token names, or is seconds behind the log", always=False
+)
 _ETAG = _header("The tag of what is answered", pattern='^"[0-9a-z-]+"$')
 _LINK = _header("The address of the next page, `rel=next`", always=False)
 _CHALLENGE = _header("How to sign in", pattern="^Bearer ")

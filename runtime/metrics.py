@@ -9,7 +9,6 @@ route is its template, never the path asked for; a group, a topic, an engine is 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -87,8 +86,9 @@ def _of_the_process() -> tuple[Collector, ...]:
 class _Asked(Collector):
     """A family whose samples are computed when it is scraped; tells its name without computing any."""
 
-    def __init__(self, family: Callable[[], Metric]) -> None:
+    def __init__(self, family: Callable[[], Metric], fill: Callable[[Any], None]) -> None:
         self._family = family
+        self._fill = fill
 
     def describe(self) -> Iterator[Metric]:
         """The family without samples."""
@@ -97,12 +97,8 @@ class _Asked(Collector):
     def collect(self) -> Iterator[Metric]:
         """The family as it is now."""
         family = self._family()
-        self.fill(family)
+        self._fill(family)
         yield family
-
-    @abstractmethod
-    def fill(self, family: Any) -> None:
-        """Add the samples."""
 
 
 # Requests
@@ -145,21 +141,20 @@ OPEN_STREAMS = _declare(
 )
 
 
-class _CacheLookups(_Asked):
+def _cache_lookups(family: Any) -> None:
     """Asked for when scraped: counting here as well would cost a lookup as much as a hit does."""
-
-    def fill(self, family: Any) -> None:
-        for name, lookups in CACHES.items():
-            asked, missed = lookups()
-            family.add_metric([name, "hit"], asked - missed)
-            family.add_metric([name, "miss"], missed)
+    for name, lookups in CACHES.items():
+        asked, missed = lookups()
+        family.add_metric([name, "hit"], asked - missed)
+        family.add_metric([name, "miss"], missed)
 
 
 CACHES: dict[str, Callable[[], tuple[int, int]]] = {}
 """Lookups of each cache by its name: how many there were, and how many of them were misses."""
 _declare(
-    _CacheLookups(
-        lambda: CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"])
+    _Asked(
+        lambda: CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"]),
+        _cache_lookups,
     ),
     (SERVE, COMMAND, QUERY),
     "A share of hits that falls: more different things are asked for than the cache holds.",
@@ -211,17 +206,15 @@ RELAY_LEADS = _declare(
 # Projecting
 
 
-class _Lags(_Asked):
-    """`value` chooses what of each partition's lag is told."""
+def _lags(value: Callable[[Behind], float]) -> Callable[[Any], None]:
+    """Adds of each partition's lag what `value` chooses."""
 
-    def __init__(self, family: Callable[[], Metric], value: Callable[[Behind], float]) -> None:
-        super().__init__(family)
-        self._value = value
-
-    def fill(self, family: Any) -> None:
+    def fill(family: Any) -> None:
         for group, lag in list(LAGS.items()):
             for place, behind in lag().items():
-                family.add_metric([group, place.topic, str(place.partition)], self._value(behind))
+                family.add_metric([group, place.topic, str(place.partition)], value(behind))
+
+    return fill
 
 
 LAGS: dict[str, Callable[[], Mapping[TopicPartition, Behind]]] = {}
@@ -229,19 +222,19 @@ LAGS: dict[str, Callable[[], Mapping[TopicPartition, Behind]]] = {}
 all, as the stores say: that also shows the lag of a group that no worker runs."""
 _PLACES = ["group", "topic", "partition"]
 _declare(
-    _Lags(
+    _Asked(
         lambda: GaugeMetricFamily("minitwitter_projector_lag_events", "Events not applied yet.", labels=_PLACES),
-        lambda behind: behind.events,
+        _lags(lambda behind: behind.events),
     ),
     (SERVE, QUERY, *WORKERS),
     "One partition that lags: one entity is slow, or its worker is. All of a group: its store is slow, or away.",
 )
 _declare(
-    _Lags(
+    _Asked(
         lambda: GaugeMetricFamily(
             "minitwitter_projector_lag_seconds", "Age of the oldest event not applied yet.", labels=_PLACES
         ),
-        lambda behind: behind.seconds,
+        _lags(lambda behind: behind.seconds),
     ),
     (SERVE, QUERY, *WORKERS),
     "Above 5 reads of the group say that they are stale.",

@@ -61,7 +61,7 @@ from .lag import Lag
 from .log_db import Ownership
 from .processors import ALL_TABLES, UnknownModel, group_of
 from .projecting_process import ProjectingFailed, ProjectingProcess
-from .status import letters_of, models, told_of
+from .status import letters_of, models, read_models_part, told_of
 from .system import System
 from .token_issuing import issue_token
 
@@ -183,15 +183,13 @@ class Engine:
         return Part.of("dead letters", degraded="; ".join(filter(None, sentences)))
 
     def _read_models(self) -> Part:
-        detail = self.projecting.detail
-        stopped = "; ".join(self.projecting.stopped.values())
-        if stopped and not detail:
-            return Part.of("read models", degraded=stopped)
-        if not detail:
-            return Part.of("read models", degraded=self.lag.detail())
-        if self.projecting.serves:
-            return Part.of("read models", degraded=detail)
-        return Part.of("read models", down=detail)
+        projecting = self.projecting
+        return read_models_part(
+            projecting.detail,
+            serves=projecting.serves,
+            stopped="; ".join(projecting.stopped.values()),
+            behind=self.lag.detail(),
+        )
 
     # What commands ask for
 

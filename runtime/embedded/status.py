@@ -56,6 +56,16 @@ async def of_files(directory: Path, clock: Clock) -> Status:
     return told_of(directory, [Part.of("log")], groups, "")
 
 
+def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) -> Part:
+    """The read models as a part. `detail` says why nothing advances them, `stopped` why some groups are not advanced.
+
+    Once they were opened they are read from whatever happens, until the projecting process has ended for good.
+    """
+    if detail and not serves:
+        return Part.of("read models", down=detail)
+    return Part.of("read models", degraded=detail or stopped or behind)
+
+
 def _detail(name: str, behind: Behind) -> str:
     """Without a server nothing catches up, so one event is too many."""
     return f"{name} is {behind.events:,} events behind the log, and no server runs" if behind.events else ""

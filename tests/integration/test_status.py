@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from running import Serving, minitwitter
 
 from events.ids import Millis, wall_clock
 from events.log import TopicPartition
 from runtime.embedded.processors import ALL_TABLES
-from runtime.embedded.status import of_files
+from runtime.embedded.status import of_files, read_models_part
 from stores.dead_letters import DeadLetter
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import Views
@@ -63,6 +64,25 @@ async def set_aside_in(data: Path) -> None:
     serving = next(group for group in found.groups if group.name == "serving")
     assert (found.state, serving.state, serving.dead_letters) == ("degraded", "degraded", 1)
     assert "dead-letters list" in serving.detail
+
+
+@pytest.mark.parametrize(
+    ("detail", "serves", "stopped", "behind", "state"),
+    [
+        ("", True, "", "", "ready"),
+        ("", True, "", "serving is 9 events and 6 s behind the log", "degraded"),
+        ("", True, "analytics stopped at tweets-0@3", "", "degraded"),
+        ("the projecting process ended with 1; it is being started again", True, "", "", "degraded"),
+        ("disk full", True, "", "", "degraded"),
+        ("starting", False, "", "", "down"),
+        ("the log is damaged", False, "", "", "down"),
+    ],
+)
+def test_the_read_models_are_down_only_where_they_cannot_be_read(
+    detail: str, serves: bool, stopped: str, behind: str, state: str
+) -> None:
+    part = read_models_part(detail, serves=serves, stopped=stopped, behind=behind)
+    assert (part.state, part.detail) == (state, detail or stopped or behind)
 
 
 def test_where_there_is_no_log_it_says_so_and_makes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""What the processes of the distributed profile tell of themselves: metrics, status, and where a request went."""
+
+import json
+import time
+import uuid
+from contextlib import ExitStack
+
+import pytest
+from installation import SOON, Installation, post, ready, register
+from prometheus_client.parser import text_string_to_metric_families
+
+from runtime import metrics
+from stores.cassandra.address import Address
+from tests.docs.test_metrics import documented
+from tests.stores.on_cassandra import drop
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+GROUPS = {"timelines", "home", "streams", "counts", "search", "trends"}
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/watched_{uuid.uuid4().hex[:12]}"
+    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
+    made.environment["MINITWITTER_LOG_LEVEL"] = "debug"
+    yield made.set_up()
+    drop(Address.parse(url))
+
+
+class Scraped:
+    """The metrics of a process."""
+
+    def __init__(self, client):
+        text = client.get("/metrics").text
+        self.families = {
+            f"{family.name}_total" if family.type == "counter" else family.name: family
+            for family in text_string_to_metric_families(text)
+            if family.name.startswith("minitwitter_")
+        }
+
+    def total(self, name, sample="", **labels):
+        """The sum of the samples that have these labels."""
+        return sum(
+            one.value
+            for one in self.families[name].samples
+            if one.name == name + sample and labels.items() <= one.labels.items()
+        )
+
+    def values(self, name, label):
+        return {one.labels[label] for one in self.families[name].samples}
+
+
+def until(condition, told):
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.2)
+
+
+def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(installation):
+    with ExitStack() as stack:
+        clients, told = {}, {}
+        for words in (("serve", "command"), ("serve", "query"), ("work", "all")):
+            process, client = stack.enter_context(installation.process(*words))
+            clients[words[-1]], told[words[-1]] = client, process.told
+            ready(process, client)
+        ada = register(clients["command"], "ada")
+        posted = post(clients["command"], {**ada, "x-request-id": "the-request-to-find"}, "where does it go?")
+        assert posted.status_code == 201
+        until(lambda: current(installation), lambda: installation.command("status").stdout)
+
+        # A worker that applied it says so with the id of the request that it came of.
+        lines = [json.loads(line) for line in told["all"]().splitlines() if "the-request-to-find" in line]
+        applied = [line for line in lines if line["event"] == "applied" and line["type"] == "TweetPosted"]
+        assert {line["group"] for line in applied} >= {"timelines", "search", "home"}
+        assert all(line["correlation"] == "the-request-to-find" and line["traceparent"] for line in applied)
+
+        for name, roles in (("command", [metrics.COMMAND]), ("query", [metrics.QUERY]), ("all", metrics.TOGETHER)):
+            wanted = {metric for role in roles for metric in documented(role)}
+            assert set(Scraped(clients[name]).families) == wanted
+        command, query, workers = (Scraped(clients[name]) for name in ("command", "query", "all"))
+        assert command.total("minitwitter_commit_commands", "_count") > 0
+        assert command.total("minitwitter_engine_seconds", "_count", engine="kafka") > 0
+        assert query.values("minitwitter_projector_lag_events", "group") == GROUPS
+        assert workers.total("minitwitter_relay_leads") == 1
+        for group in GROUPS:
+            assert workers.total("minitwitter_freshness_seconds", "_count", group=group) > 0
+            assert workers.total("minitwitter_rebalances_total", group=group) >= 1
+            assert workers.total("minitwitter_batch_seconds", "_count", group=group, stage="decode") > 0
+        for engine in ("cassandra", "postgres", "redis"):
+            assert workers.total("minitwitter_engine_seconds", "_count", engine=engine) > 0
+        assert workers.total("minitwitter_batch_seconds", "_count", group="timelines", stage="commit") > 0
+
+
+def current(installation):
+    """Whether `status` finds everything current; what it says has to fit its exit code, and what readers are told."""
+    asked = installation.command("status", "--json")
+    told = json.loads(asked.stdout)
+    assert asked.returncode == (0 if told["state"] == "ready" else 1), asked.stderr
+    assert {group["name"] for group in told["groups"]} == GROUPS
+    assert {engine["name"] for engine in told["engines"]} == {"postgres", "kafka", "cassandra", "redis"}
+    return told["state"] == "ready" and all(group["lag_events"] == 0 for group in told["groups"])
