@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from .options import explain
-from .terminal import explain_usage, open_standard_streams, unwrap
+from .terminal import explain_missing, explain_usage, open_standard_streams, unwrap
 
 app = typer.Typer(
     name="minitwitter",
@@ -95,7 +95,7 @@ def main() -> None:
     except typer.TyperException as error:
         code = explain_usage(error)
     except Exception as error:
-        code = explain(error)
+        code = explain_missing(error) if isinstance(error, ModuleNotFoundError) else explain(error)
         if code is None:
             raise
     sys.exit(code)

@@ -32,6 +32,24 @@ def explain_usage(error: typer.TyperException) -> int:
     return error.exit_code
 
 
+DISTRIBUTED = frozenset(
+    ("cassandra", "confluent_kafka", "faust", "minio", "mode", "psycopg", "psycopg_pool", "redis", "urllib3")
+)
+"""Packages that are installed with the distributed profile only."""
+
+
+def explain_missing(error: ModuleNotFoundError) -> int | None:
+    """Print what has to be installed for the distributed profile; answer the exit code, None for a fault of ours."""
+    package = (error.name or "").partition(".")[0]
+    if package not in DISTRIBUTED:
+        return None
+    sys.stderr.write(
+        f"minitwitter: {package} is not installed, which the distributed profile needs;"
+        " install minitwitter[distributed]\n"
+    )
+    return 2
+
+
 def open_standard_streams() -> None:
     """Put /dev/null in the place of a closed standard stream: else the next file or socket takes its number."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
