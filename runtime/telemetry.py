@@ -1,5 +1,6 @@
-"""Telemetry: structured logs, one JSON object a line on standard error, and the counting of requests.
+"""Telemetry: structured logs on standard error, and the counting of requests.
 
+A line is one JSON object for programs, or words for a person at a terminal, who also gets a line for each request.
 Everything that logs through the standard library (the server, libraries) comes out in the same form. What is bound
 with `structlog.contextvars` (the correlation id of a request) is in every line logged on its behalf.
 """
@@ -23,8 +24,25 @@ def _render(logger: object, method: str, event: structlog.types.EventDict) -> st
     return _encoder.encode(event).decode()
 
 
-def configure(level: str, process: str) -> None:
-    """Log from `level` up; `process` says which of ours it is (serve, projecting, a command)."""
+_ABOUT_A_LINE = frozenset(("event", "level", "logger", "process", "timestamp", "exception", "correlation"))
+
+
+def _read_aloud(logger: object, method: str, event: structlog.types.EventDict) -> str:
+    """The same in words: the time of day, what happened, and what else is known of it."""
+    at, level, about = str(event["timestamp"])[11:19], event["level"], dict(event)
+    if event["event"] == "served":
+        return "{} {:<6} {} {} {} ms".format(at, *(event[name] for name in ("method", "route", "status", "ms")))
+    words = [at, *([level.upper()] if level not in ("info", "debug") else []), str(event["event"])]
+    words += [f"{name}={value}" for name, value in about.items() if name not in _ABOUT_A_LINE and value is not None]
+    trace = event.get("exception")
+    return "  ".join(words) + (f"\n{trace}" if trace else "")
+
+
+def configure(level: str, process: str, *, words: bool = False) -> None:
+    """Log from `level` up; `process` says which of ours it is (serve, projecting, a command).
+
+    In `words` the lines are for a person, and each request has one.
+    """
 
     def named(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
         event["process"] = process
@@ -49,12 +67,14 @@ def configure(level: str, process: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _read_aloud if words else _render],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    if words and root.level <= logging.INFO:
+        logging.getLogger("minitwitter.requests").setLevel(logging.DEBUG)
     for name in ("_granian", "granian", "granian.access"):
         # The server's own account of its workers is of no interest to an operator; its warnings are.
         server = logging.getLogger(name)

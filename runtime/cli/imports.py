@@ -117,7 +117,7 @@ def _explained_when_stopped() -> Iterator[None]:
 
 
 async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> Summary:
-    with progress(quiet=json) as bars:
+    with progress(quiet=json, unit="rows") as bars:
         task = bars.add_task(f"importing {what}", total=None)
 
         def begin(total: int) -> None:
@@ -137,7 +137,7 @@ async def _owned(what: str, settings: Settings, json: bool, importing: Bound) ->
 
         async with owner(settings) as ask:
             summary = await importing(ask, LogDbHistory(settings.data, settings.master_key_file), begin, advance)
-            catching_up = bars.add_task("read models", total=None)
+            catching_up = bars.add_task("read models", total=None, unit="events")
             most = 0
             async for reply in ask(AwaitCurrent()):
                 if isinstance(reply, Lagging):

@@ -33,7 +33,15 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", help="A settings file.", show_default="minitwitter.toml in the data directory"),
 ]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Log in JSON on a terminal, too; elsewhere it is logged so anyway.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def in_words(json: bool) -> bool:
+    """Whether a person reads what is logged."""
+    return sys.stderr.isatty() and not json
 
 
 def load(data: Path | None, port: int | None, config: Path | None, **options: Any) -> Loaded:
@@ -161,14 +169,38 @@ async def owner(
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Progress]:
-    """A progress bar on standard error, where a person looks on."""
+def progress(*, quiet: bool, unit: str = "events") -> Iterator[Progress]:
+    """Progress bars on standard error, where a person looks on: how much of how many, the pace, and the time left."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    class Amount(ProgressColumn):
+        """`1,200/29,000 events  4,100/s`"""
+
+        def render(self, task: Task) -> Text:
+            of = f"/{int(task.total):,}" if task.total is not None else ""
+            pace = f"  {int(task.finished_speed or task.speed or 0):,}/s"
+            return Text(f"{int(task.completed):,}{of} {task.fields.get('unit', unit)}{pace}", style="progress.download")
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+    columns = (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=None),
+        Amount(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, expand=True) as bars:
         yield bars
 
 

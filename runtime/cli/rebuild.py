@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,6 +114,12 @@ def _begin(bars: Progress, task: TaskID, total: int) -> None:
     bars.update(task, total=total)
 
 
+def _named(models: Sequence[str]) -> str:
+    """Read models beside their bar: all their names would leave no room for it."""
+    first, *others = models
+    return f"{first} and {len(others)} more" if others else first
+
+
 async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> list[Compared]:
     from runtime.control import ControlFailed, Failed, Rebuilding
 
@@ -126,7 +133,7 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
                 if isinstance(reply, Rebuilding):
                     now = reply.progress
                     if now.models not in tasks:
-                        tasks[now.models] = bars.add_task(", ".join(now.models), total=now.total)
+                        tasks[now.models] = bars.add_task(_named(now.models), total=now.total)
                     bars.update(tasks[now.models], total=now.total, completed=now.done)
                     compared += now.compared
     return compared

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Config, Data, Host, Port, load, run
+from .options import Config, Data, Host, JsonLines, Port, in_words, load, run
 
 
 class Side(StrEnum):
@@ -33,8 +33,9 @@ def serve(
     quiet_demo: Annotated[
         bool, typer.Option("--quiet-demo", help="The same, but nobody in it does anything while the server runs.")
     ] = False,
+    json: JsonLines = False,
 ) -> None:
-    """Serve the REST API until Ctrl-C.
+    """Serve the REST API until Ctrl-C. On a terminal it prints a line for each request.
 
     Example: minitwitter serve --data var/data --port 8000 --demo
     """
@@ -49,7 +50,7 @@ def serve(
 
         if demo or quiet_demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
-        configure(settings.log_level, side.value)
+        configure(settings.log_level, side.value, words=in_words(json))
         role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
         run(Process(settings, role, lambda line: print(line, flush=True)).run())
         return
@@ -57,5 +58,5 @@ def serve(
     from runtime.serving import serve as serving
 
     community = Demo.QUIET if quiet_demo else Demo.LIVING if demo else Demo.NONE
-    configure(settings.log_level, "serve")
+    configure(settings.log_level, "serve", words=in_words(json))
     run(serving(settings, demo=community, say=lambda line: print(line, flush=True)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import Config, Data, Host, Port, load, run
+from .options import Config, Data, Host, JsonLines, Port, in_words, load, run
 
 if TYPE_CHECKING:
     from runtime.distributed.process import Role
@@ -21,40 +21,48 @@ app = typer.Typer(
 
 
 @app.command("projectors")
-def projectors(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+def projectors(
+    data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
+) -> None:
     """Project the log into Cassandra, Redis and PostgreSQL. Any number run and share the partitions.
 
     Example: minitwitter work projectors --port 8001
     """
     from runtime.distributed.hosting import projecting
 
-    _run(data, host, port, config, "projectors", projecting)
+    _run(data, host, port, config, json, "projectors", projecting)
 
 
 @app.command("streams")
-def streams(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+def streams(
+    data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
+) -> None:
     """Derive notifications, sentiment, public tweets and trends, as topics and read models. Any number run.
 
     Example: minitwitter work streams --port 8002
     """
     from runtime.distributed.hosting import streaming
 
-    _run(data, host, port, config, "streams", streaming)
+    _run(data, host, port, config, json, "streams", streaming)
 
 
 @app.command("relay")
-def relay(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+def relay(
+    data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
+) -> None:
     """Publish to Kafka what the processes that decided it could not. Any number run, one leads.
 
     Example: minitwitter work relay --port 8003
     """
     from runtime.distributed.relaying import Relaying
 
-    _run(data, host, port, config, "relay", Relaying)
+    _run(data, host, port, config, json, "relay", Relaying)
 
 
 @app.command("all")
-def all_(data: Data = None, host: Host = None, port: Port = None, config: Config = None) -> None:
+def all_(
+    data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
+) -> None:
     """Projectors, streams and relay in one process, for a small host.
 
     Example: minitwitter work all --port 8001
@@ -66,7 +74,7 @@ def all_(data: Data = None, host: Host = None, port: Port = None, config: Config
     def roles(settings: Settings) -> Role:
         return Together(settings, [projecting(settings), streaming(settings), Relaying(settings)])
 
-    _run(data, host, port, config, "all", roles)
+    _run(data, host, port, config, json, "all", roles)
 
 
 def _run(
@@ -74,6 +82,7 @@ def _run(
     host: str | None,
     port: int | None,
     config: Path | None,
+    json: bool,
     name: str,
     role: Callable[[Settings], Role],
 ) -> None:
@@ -82,5 +91,5 @@ def _run(
     from runtime.telemetry import configure
 
     settings = load(data, port, config, host=host).settings
-    configure(settings.log_level, name)
+    configure(settings.log_level, name, words=in_words(json))
     run(Process(settings, Following(settings, role), lambda line: print(line, flush=True)).run())

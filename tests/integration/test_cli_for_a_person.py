@@ -1,0 +1,114 @@
+"""What a person at a terminal sees: a line for each request, and bars that say how much, how fast and how long yet."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+import rich.console
+import structlog
+
+from runtime.cli.options import progress
+from runtime.cli.rebuild import _named
+from runtime.telemetry import RequestTelemetry, configure, logger
+from tests.integration.running import LONGEST_START_S, ROOT, environment
+
+CLOCK = r"\d\d:\d\d:\d\d"
+
+
+@pytest.fixture
+def logged(capsys):
+    """The lines that are logged; the logging of before is put back in the end."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err.splitlines()
+    root.handlers[:], root.level = handlers, level
+    logging.getLogger("minitwitter.requests").setLevel(logging.NOTSET)
+    structlog.reset_defaults()
+
+
+def _happened():
+    logger("minitwitter.serve").info("serving", url="http://127.0.0.1:8000")
+    RequestTelemetry().request("an id", "GET", "/api/v1/feed", 200, 0.0032)
+    RequestTelemetry().request("an id", "GET", "/api/v1/feed", 503, 0.0032)
+    try:
+        raise ValueError("a slip")
+    except ValueError as error:
+        RequestTelemetry().fault("an id", error)
+
+
+def test_a_person_reads_words_and_a_line_for_each_request(logged):
+    configure("info", "serve", words=True)
+    _happened()
+    serving, served, not_served, fault, *trace = logged()
+    assert re.fullmatch(rf"{CLOCK}  serving  url=http://127.0.0.1:8000", serving)
+    assert re.fullmatch(rf"{CLOCK} GET    /api/v1/feed 200 3.2 ms", served)
+    assert re.fullmatch(rf"{CLOCK}  WARNING  not served  .*route=/api/v1/feed  status=503", not_served)
+    assert re.fullmatch(rf"{CLOCK}  ERROR  a request failed", fault)
+    assert trace[-1] == "ValueError: a slip"
+
+
+def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged):
+    configure("info", "serve")
+    _happened()
+    events = [json.loads(line)["event"] for line in logged()]
+    assert events == ["serving", "not served", "a request failed"]
+
+
+def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged):
+    configure("warning", "serve", words=True)
+    _happened()
+    assert not [line for line in logged() if " 200 " in line]
+
+
+def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch):
+    out = io.StringIO()
+    real = rich.console.Console
+    monkeypatch.setattr(
+        rich.console, "Console", lambda **options: real(file=out, force_terminal=True, width=100, color_system=None)
+    )
+    with progress(quiet=False) as bars:
+        task = bars.add_task(_named(("users", "graph", "tweets")), total=29_000)
+        bars.advance(task, 12_000)
+        bars.refresh()
+    assert "users and 2 more" in out.getvalue()
+    assert re.search(r"12,000/29,000 events +[\d,]+/s", out.getvalue())
+
+
+def test_one_model_is_called_by_its_name():
+    assert _named(("users",)) == "users"
+
+
+@pytest.mark.slow
+def test_on_a_terminal_serve_prints_a_line_for_each_request(tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "runtime.cli", "serve", "--data", tmp_path / "data", "--port", "0"]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment(), cwd=ROOT) as serving:
+        os.close(theirs)
+        try:
+            url = _seen(ours, r"serves on (\S+)")
+            assert httpx.get(f"{url}/healthz").status_code == 200
+            _seen(ours, rf"{CLOCK} GET    /healthz 200 [\d.]+ ms")
+        finally:
+            serving.terminate()
+            serving.wait(30)
+            os.close(ours)
+
+
+def _seen(terminal, pattern):
+    """Wait until the terminal shows something; its first group, or all of it."""
+    shown, deadline = "", time.monotonic() + LONGEST_START_S
+    while time.monotonic() < deadline:
+        shown += os.read(terminal, 65536).decode()
+        if found := re.search(pattern, shown):
+            return found[found.re.groups and 1]
+    raise AssertionError(shown)
