@@ -20,6 +20,7 @@ from runtime.status import Disk, Group, Model, Status, group_part, group_told, o
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
+from .fitting import misfit
 from .log_db import open_records
 from .processors import ALL_TABLES, GROUPS
 
@@ -42,7 +43,10 @@ async def of_files(directory: Path, clock: Clock) -> Status:
     ends = table.ends()
     views = _views(directory / "views.db")
     groups = []
+    against = ""
     try:
+        if views is not None and (found := misfit(views, table)):
+            against = f"views.db does not fit the log: {found}; `minitwitter rebuild --from-nothing` makes it anew"
         for name in GROUPS:
             reached = Positions() if views is None else await SqliteSink(views, name).positions()
             letters = None if views is None else await letters_of(views.connection, name)
@@ -53,7 +57,7 @@ async def of_files(directory: Path, clock: Clock) -> Status:
     finally:
         if views is not None:
             views.connection.close()
-    return told_of(directory, [Part.of("log")], groups, "")
+    return told_of(directory, [Part.of("log"), Part.of("read models", down=against)], groups, "")
 
 
 def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) -> Part:

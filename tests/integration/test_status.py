@@ -36,10 +36,25 @@ async def test_status_says_what_readyz_says_and_tells_of_the_files_when_no_serve
     without = minitwitter("status", "--data", data)
     assert (without.returncode, "no server runs" in without.stdout) == (0, True)
     await set_aside_in(data)
+    await exchanged(data)
     (data / "views.db").unlink()
     found = await of_files(data, lambda: Millis(wall_clock() + 60_000))
     assert found.state == "degraded"
     assert all((group.lag_events or 0) > 0 and (group.lag_seconds or 0) >= 60 for group in found.groups)
+
+
+async def exchanged(data: Path) -> None:
+    """Read models of another log are told of, with what mends them."""
+    views = Views(data / "views.db", ALL_TABLES)
+    own = views.log_identity()
+    views.note_log("of-somebody-else")
+    found = await of_files(data, wall_clock)
+    views.note_log(own)
+    views.connection.close()
+    part = next(part for part in found.parts if part.name == "read models")
+    assert (found.state, part.state) == ("down", "down")
+    assert "of-somebody-else" in part.detail
+    assert "rebuild --from-nothing" in part.detail
 
 
 async def set_aside_in(data: Path) -> None:
