@@ -5,9 +5,12 @@ sigil included. They are found once, when the tweet is written, and stored with 
 parse text and a later change of the rules does not change what an old tweet mentions.
 """
 
+from typing import Annotated
 from unicodedata import normalize
 
 import msgspec
+
+Offset = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Hashtag(msgspec.Struct, frozen=True):
@@ -15,9 +18,9 @@ class Hashtag(msgspec.Struct, frozen=True):
 
     tag: str
     """As it was written, without the sigil."""
-    start: int
+    start: Offset
     """Where it begins in the text, in code points."""
-    end: int
+    end: Offset
     """Where it ends."""
 
 
@@ -30,9 +33,9 @@ class Mention(msgspec.Struct, frozen=True):
 
     username: str
     """As it was written, without the sigil."""
-    start: int
+    start: Offset
     """Where it begins in the text, in code points."""
-    end: int
+    end: Offset
     """Where it ends."""
     account: str | None = None
     """The account that had this name when the tweet was written; null where none had."""
@@ -43,9 +46,9 @@ class Url(msgspec.Struct, frozen=True):
 
     url: str
     """As it was written."""
-    start: int
+    start: Offset
     """Where it begins in the text, in code points."""
-    end: int
+    end: Offset
     """Where it ends."""
 
 

@@ -5,6 +5,8 @@ The bytes are in an object store, never in the log; events say where.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from .event import Event, event
@@ -12,6 +14,7 @@ from .ids import AccountId, MediaId
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/webm")
 """What is taken; the content decides, not the name."""
+Pixels = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +25,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
     media: MediaId
     content_type: str
-    width: int | None = None
-    height: int | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
     alt: str = ""
 
 
@@ -48,9 +51,9 @@ class MediaFinished(Event, frozen=True, kw_only=True):
     owner: AccountId
     content_type: str
     object: str
-    size: int
-    width: int | None = None
-    height: int | None = None
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    width: Pixels | None = None
+    height: Pixels | None = None
     alt: str = ""
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from .event import Event, event
 
 
@@ -10,8 +14,8 @@ class ReadModelSwitched(Event, frozen=True, kw_only=True):
     """A rebuilt read model became the current one. `generation` counts the times it was built."""
 
     model: str
-    generation: int
-    version: int
+    generation: Annotated[int, msgspec.Meta(ge=0)]
+    version: Annotated[int, msgspec.Meta(ge=0)]
 
 
 @event(topic="operations", key="position")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from .entities import Entities
 from .event import Event, event
 from .ids import AccountId, TweetId
@@ -14,11 +18,11 @@ class TweetPublished(Event, frozen=True, kw_only=True):
 
     tweet: TweetId
     author: AccountId
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1)]
     text: str
     entities: Entities
     label: str
-    score: float
+    score: Annotated[float, msgspec.Meta(ge=-1, le=1)]
     reply_to: TweetRef | None = None
     quote_of: TweetRef | None = None
     sensitive: bool = False

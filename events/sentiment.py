@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from .event import Event, event
 from .ids import AccountId, TweetId
 
@@ -25,9 +29,9 @@ class TweetScored(Event, frozen=True, kw_only=True):
 
     tweet: TweetId
     author: AccountId
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1)]
     label: str
-    score: float
+    score: Annotated[float, msgspec.Meta(ge=-1, le=1)]
     hashtags: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from .event import Event, event
@@ -12,8 +14,8 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
     """One tag of a ranking, folded; stores/trends.py defines the numbers."""
 
     tag: str
-    count: int
-    authors: int
+    count: Annotated[int, msgspec.Meta(ge=0)]
+    authors: Annotated[int, msgspec.Meta(ge=0)]
     expected: float
     score: float
 

@@ -22,9 +22,9 @@ class TweetRef(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was written. Degrees, WGS 84; `lat` and `lon` are missing where only a name is known."""
 
-    lat: float | None = None
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     """Degrees north; null where only a name is known."""
-    lon: float | None = None
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
     """Degrees east; null where only a name is known."""
     name: str | None = None
     """What the place is called; null for no name."""

@@ -6,8 +6,9 @@ Laws 2 and 4 for what decisions ask. Tables have the rows that the embedded prof
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.personal import SessionEnded
+from events.sealing import KeyUnknown
 from events.topics import TOPICS, Kind
 
 from ..decision_state import DecisionState
@@ -38,6 +40,8 @@ _LOOK_S = 0.01
 _PASS_OVER_NUMBERS = b"SELECT setval('outbox_number_seq', nextval('outbox_number_seq') + 10000000000)"
 """More rows than there were since any backup: clients have tokens that name those, and no other row may be taken for
 one of them. 100 days at 1,000 rows a second, and the numbers of a token (13 digits) last for 1,000 restores."""
+
+_log = logging.getLogger(__name__)
 
 
 class OutboxNotEmpty(Exception):
@@ -249,8 +253,9 @@ async def _fold(
         fold = DecisionState(rows)
         others: list[Statement] = []
         async with connection.transaction():
-            newest = await _newest(connection, wanted)
-            fresh = first_copies(wanted, newest)
+            decided = list(_decided(wanted))
+            newest = await _newest(connection, decided)
+            fresh = first_copies(decided, newest)
             for record in fresh:
                 if record.event is not None:
                     fold.handle(record.event, record.about)
@@ -276,6 +281,20 @@ def _ended_again(event: Event) -> Sequence[Statement]:
         ("INSERT INTO revoked_sessions VALUES (%s, %s) ON CONFLICT DO NOTHING", (event.session, now)),
         ("SELECT pg_notify(%s, %s)", (REVOKED, f"{event.session} {now}")),
     )
+
+
+def _decided(records: Iterable[Record]) -> Iterator[Record]:
+    """The records without those that somebody else wrote into the log: no command decided them. Raises CorruptLog.
+
+    A record whose key is unknown may be decided here: without it the state would be another.
+    """
+    for record in records:
+        if record.fault.startswith(KeyUnknown.__name__):
+            raise CorruptLog(f"{record.position}: {record.fault}")
+        if record.fault:
+            _log.warning("%s is left out of the decision state: %s", record, record.fault)
+        else:
+            yield record
 
 
 async def _newest(connection: Connection, records: Sequence[Record]) -> dict[Entity, str]:

@@ -30,7 +30,7 @@ from .records import Headers, Stored, opened, shown, stored
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_client = logging.getLogger("librdkafka")
 _AHEAD = 4096
 """Records kept ready, so that a partition of which much was fetched at once does not keep the others waiting."""
 _PULL_S = 0.1
@@ -50,7 +50,7 @@ class _Asking:
 
     def _run(self, ask: Callable[[Consumer], T]) -> T:
         if self._consumer is None:
-            self._consumer = Consumer(self._settings, logger=_log)
+            self._consumer = Consumer(self._settings, logger=_client)
         return ask(self._consumer)
 
     def _close(self) -> None:
@@ -131,6 +131,7 @@ class KafkaLogReader:
         self.codec = codec
         self.keys = keys
         self.places = [TopicPartition(topic, n) for topic, number in partitions.items() for n in range(number)]
+        self._partitions = dict(partitions)
         self._prefix = prefix
         self._reply_s = reply_s
         self._poll_s = poll_s
@@ -223,14 +224,14 @@ class KafkaLogReader:
     ) -> list[Record]:
         """Up to `limit` records past `after`, of each partition that has some a fair share.
 
-        Nothing is answered only where nothing is left. Raises LogUnavailable and what `records.opened` does.
+        Nothing is answered only where nothing is left; what cannot be read has a `fault`. Raises LogUnavailable.
         """
         return await opened(await self.read_stored(after, limit, topics), self.codec, self.keys)
 
     async def read_stored(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Stored]:
-        """The same, still encoded and sealed. Raises LogUnavailable, CorruptLog."""
+        """The same, still encoded and sealed. Raises LogUnavailable."""
         wanted = frozenset(topics) if topics is not None else None
         places = [place for place in self.places if wanted is None or place.topic in wanted]
         async with self._turn:
@@ -247,6 +248,7 @@ class KafkaLogReader:
                 message.key(),
                 message.value(),
                 cast(Headers, message.headers() or []),
+                self._partitions[_topic(message).removeprefix(self._prefix)],
             )
             for message in messages
         ]
@@ -298,7 +300,9 @@ class KafkaLogReader:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._of(message).ends_at(_offset(message))
             else:
-                _log.info("kafka: %s", error.str())  # of a partition on the move; when it stays so, `read` gives up
+                _client.warning(
+                    "reading: %s", error.str()
+                )  # of a partition on the move; when it stays so, `read` gives up
 
     def _of(self, message: Message) -> _Fetched:
         return self._fetched[TopicPartition(_topic(message).removeprefix(self._prefix), _partition(message))]

@@ -30,6 +30,7 @@ from .breaker import Breaker
 from .records import MAX_RECORD_BYTES, SOURCE, check_size, headers, value
 
 _log = logging.getLogger(__name__)
+_client = logging.getLogger("librdkafka")
 _POLL_S = 0.1
 """How long the thread may take to notice that it is to end."""
 
@@ -107,7 +108,7 @@ class KafkaPublisher:
             "topic.metadata.refresh.fast.interval.ms": 100,
             "error_cb": _told,
         }
-        return Producer(settings, logger=_log)
+        return Producer(settings, logger=_client)
 
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
         """Append in order per entity; the positions just past the records.
@@ -252,4 +253,4 @@ def _discard(producer: Producer) -> None:
 
 def _told(error: KafkaError) -> None:
     """librdkafka says so of every broker that it loses, and goes on trying."""
-    _log.info("kafka: %s", error.str())
+    _client.warning("publishing: %s", error.str())

@@ -6,19 +6,25 @@ attributes are those of schemas/asyncapi.yaml.) Making the headers takes 4 us a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from ..codec import Codec
+from ..codec import Codec, Parsed
 from ..event import BY_NAME, Envelope
+from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, is_id
 from ..keys import Keys
-from ..log import CorruptLog, Record
+from ..log import Record
+from ..partitioning import partition_of
 from ..publishing import Outgoing
+from ..sealing import SealBroken
+
+T = TypeVar("T")
 
 SOURCE = "/minitwitter"
 """`ce_source`: which installation it comes from."""
@@ -32,6 +38,9 @@ Headers = list[tuple[str, bytes | None]]
 _FRAMING = 200
 """Bytes of a record batch besides keys, values and headers: 61 of the batch, at most 25 of the record, and room."""
 _EACH_HEADER = 8
+_LONGEST_NAME = 200
+"""Bytes of a key or a type that are believed: ours have 40. Dead letters are kept by them, in an index."""
+_NUMBER = re.compile(r"-?\d{1,4}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED: Headers = [("ce_specversion", b"1.0"), ("content-type", b"application/json")]
 
@@ -45,7 +54,7 @@ class RecordTooLarge(Exception):
 
 
 class Stored(NamedTuple):
-    """A record as it stands in Kafka, its headers read, its value not."""
+    """A record as it stands in Kafka, its headers read, its value not. `fault` is as in Record."""
 
     topic: str
     partition: int
@@ -55,6 +64,12 @@ class Stored(NamedTuple):
     version: int
     value: bytes
     about: Envelope
+    fault: str = ""
+
+    @property
+    def position(self) -> str:
+        """Where it stands, as people write it: `tweets-3@42`."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
 
 
 def headers(record: Outgoing, source: str = SOURCE) -> Headers:
@@ -106,58 +121,116 @@ def stored(
     key: bytes | None,
     value: bytes | None,
     headers: Iterable[tuple[str, bytes | None]],
+    partitions: int,
 ) -> Stored:
-    """Read a record's headers, whatever client it came by. Raises CorruptLog where it is none of ours."""
+    """Read a record's headers, whatever client it came by; `partitions` is how many the topic has.
+
+    A record that minitwitter did not write has a `fault`, and whatever else of it could be read.
+    """
     given = {name: content or b"" for name, content in headers}
-    optional = given.get
+    get = given.get
     try:
-        id_ = given["ce_id"].decode()
-        type_ = given["ce_type"].decode()
-        if key is None or not is_id(id_):
-            raise ValueError("it has no key" if key is None else "its ce_id is no id")
+        text, type_ = _key(key), _type(given["ce_type"])
         about = Envelope(
-            EventId(id_),
-            _millis(given["ce_time"].decode()),
-            optional("ce_correlation", b"").decode(),
-            optional("ce_causation", b"").decode(),
-            optional("ce_actor", b"").decode(),
-            optional("traceparent", b"").decode(),
-            optional("ce_sourcepositions", b"").decode(),
+            EventId(_id(given["ce_id"])),
+            _millis(given["ce_time"]),
+            get("ce_correlation", b"").decode(),
+            get("ce_causation", b"").decode(),
+            get("ce_actor", b"").decode(),
+            get("traceparent", b"").decode(),
+            get("ce_sourcepositions", b"").decode(),
         )
-        text = key.decode()
         version = _version(given["ce_dataschema"])
         content = value if value is not None else _of_tombstone(type_, text)
-    except (KeyError, ValueError) as error:
-        why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
-        raise CorruptLog(
-            f"{topic}-{partition}@{offset} is not a record that minitwitter wrote ({why}); find out who else writes to"
-            " its topics, and take that right away"
-        ) from error
-    return Stored(topic, partition, offset, text, type_, version, content, about)
+        _check_place(topic, partition, text, type_, partitions)
+    except KeyError as error:
+        fault = f"it has no {error.args[0]}"
+    except UnicodeDecodeError:
+        fault = "a header or its key is no UTF-8"
+    except ValueError as error:
+        fault = str(error)
+    else:
+        return Stored(topic, partition, offset, text, type_, version, content, about)
+    return _salvaged(topic, partition, offset, key, value, given, fault)
+
+
+def _salvaged(
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    given: Mapping[str, bytes],
+    fault: str,
+) -> Stored:
+    """Of a record that minitwitter did not write, what can be read."""
+    about = Envelope(
+        EventId(_or_else(_id, given.get("ce_id"), "")),
+        _or_else(_millis, given.get("ce_time"), Millis(0)),
+    )
+    type_ = _or_else(_type, given.get("ce_type"), "")
+    version = _or_else(_version, given.get("ce_dataschema"), 0)
+    return Stored(topic, partition, offset, _or_else(_key, key, ""), type_, version, value or b"", about, fault)
+
+
+def _or_else(read: Callable[[bytes], T], content: bytes | None, otherwise: T) -> T:
+    try:
+        return otherwise if content is None else read(content)
+    except ValueError:
+        return otherwise
 
 
 async def opened(records: Sequence[Stored], codec: Codec, keys: Keys) -> list[Record]:
-    """The records with their events, keys fetched for all at once.
+    """The records with their events, keys fetched for all at once; those that cannot be read have a `fault`.
 
-    Raises UnknownEvent, UnreadableEvent, KeyUnknown, SealBroken, KeysUnavailable.
+    Raises KeysUnavailable.
     """
-    parsed = [codec.parse(record.type, record.version, record.value, record.about.id) for record in records]
-    await shown({entry.subject for entry in parsed if entry.subject is not None}, keys)
-    finished = [
-        Record(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            record.type,
-            record.version,
-            codec.finish(entry),
-            record.about,
-        )
-        for record, entry in zip(records, parsed, strict=True)
-    ]
+    steps = [_begun(record, codec) for record in records]
+    broken = await _shown({step.subject for step in steps if isinstance(step, Parsed) and step.subject}, keys)
+    opened = [_record(record, step, broken, codec) for record, step in zip(records, steps, strict=True)]
     keys.sealer.trim()
-    return finished
+    return opened
+
+
+def _begun(record: Stored, codec: Codec) -> Parsed | str:
+    """What can be read of a record without a key, or why it cannot be read."""
+    if record.fault:
+        return record.fault
+    parsed, fault = parse(codec, record.type, record.version, record.value, record.about.id)
+    return parsed or fault
+
+
+async def _shown(subjects: set[str], keys: Keys) -> dict[str, str]:
+    """Have the sealer shown these keys; why, where the stored key of one does not open."""
+    broken: dict[str, str] = {}
+    try:
+        await shown(subjects, keys)
+    except SealBroken:
+        for subject in subjects:
+            try:
+                await shown({subject}, keys)
+            except SealBroken as error:
+                broken[subject] = one_line(error)
+    return broken
+
+
+def _record(record: Stored, step: Parsed | str, broken: Mapping[str, str], codec: Codec) -> Record:
+    event = None
+    if isinstance(step, str):
+        fault = step
+    elif not (fault := broken.get(step.subject or "", "")):
+        event, fault = finish(codec, step, record.topic, record.key, record.about)
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.type,
+        record.version,
+        event,
+        record.about,
+        fault,
+    )
 
 
 async def shown(subjects: set[str], keys: Keys) -> None:
@@ -167,10 +240,44 @@ async def shown(subjects: set[str], keys: Keys) -> None:
         await keys.fetch(subjects)
 
 
+def _key(key: bytes | None) -> str:
+    if key is None:
+        raise ValueError("it has no key")
+    return _name("key", key)
+
+
+def _type(content: bytes) -> str:
+    return _name("ce_type", content)
+
+
+def _name(of: str, content: bytes) -> str:
+    name = content.decode()
+    if len(content) > _LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"its {of} is too long, or has characters that cannot be shown")
+    return name
+
+
+def _id(content: bytes) -> str:
+    id_ = content.decode()
+    if not is_id(id_):
+        raise ValueError("its ce_id is no id")
+    return id_
+
+
 def _of_tombstone(type_: str, key: str) -> bytes:
     if type_ not in TOMBSTONES:
         raise ValueError("it has no value")
     return msgspec.json.encode({BY_NAME[type_].key_field: key})
+
+
+def _check_place(topic: str, partition: int, key: str, type_: str, partitions: int) -> None:
+    """Whether events of this type and key belong where the record stands. A type that is not known is the codec's."""
+    kind = BY_NAME.get(type_)
+    if kind is not None and kind.topic != topic:
+        raise ValueError(f"{type_} belongs to topic {kind.topic}")
+    own = partition_of(key, partitions)
+    if own != partition:
+        raise ValueError(f"its key belongs to partition {own}")
 
 
 @lru_cache(maxsize=1024)
@@ -183,8 +290,8 @@ def _version(named: bytes) -> int:
     schema = named.decode()
     stem = schema.removesuffix(".json")
     number = stem.rpartition(".v")[2]
-    if stem == schema or not (number.isascii() and number.isdigit()):
-        raise ValueError(f"its ce_dataschema {schema!r} names no version")
+    if stem == schema or not _NUMBER.fullmatch(number):
+        raise ValueError("its ce_dataschema names no version")
     return int(number)
 
 
@@ -199,8 +306,13 @@ def _time(time: int) -> bytes:
     return f"{_minute(minutes)}{rest // 1000:02d}.{rest % 1000:03d}Z".encode()
 
 
-def _millis(text: str) -> Millis:
-    moment = datetime.fromisoformat(text)
+def _millis(content: bytes) -> Millis:
+    try:
+        moment = datetime.fromisoformat(content.decode())
+    except ValueError:
+        raise ValueError("its ce_time is no time") from None
     if moment.tzinfo is None:
-        raise ValueError(f"its ce_time {text!r} has no offset")
+        raise ValueError("its ce_time has no offset")
+    if moment < _EPOCH:
+        raise ValueError("its ce_time is before 1970")
     return Millis((moment - _EPOCH) // timedelta(milliseconds=1))

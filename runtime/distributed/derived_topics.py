@@ -16,7 +16,7 @@ import msgspec
 from events.digest import unordered_digest
 from events.event import Envelope
 from events.kafka.log import KafkaLogReader
-from events.kafka.records import TOMBSTONES
+from events.kafka.records import TOMBSTONES, Stored
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.publishing import Outgoing
 from events.sqlite.connection import connect
@@ -67,6 +67,11 @@ class DerivedTopics:
         with self._connection:
             self._connection.executemany(_SAY, map(_row, records))
 
+    def add_unreadable(self, records: Iterable[Stored]) -> None:
+        """Take records that nobody can derive: the topic says something else than the log."""
+        with self._connection:
+            self._connection.executemany(_SAY, map(_unreadable_row, records))
+
     def digest(self, topic: str) -> tuple[int, int]:
         """How much a topic says, and a digest over it."""
         return unordered_digest(
@@ -83,7 +88,7 @@ class DerivedTopics:
 def _row(record: Said) -> tuple[int, bytes, str, bytes | None]:
     number, key = TOPICS[record.topic].number, record.key.encode()
     if record.topic == "trends":
-        items = msgspec.json.decode(record.value)["items"]
+        items = _items(record.value)
         return number, key, record.about.id, _hash(items) if items else None
     content = _hash((record.key, record.type, record.version, record.value, msgspec.structs.astuple(record.about)))
     if record.topic == "public-tweets":
@@ -91,12 +96,25 @@ def _row(record: Said) -> tuple[int, bytes, str, bytes | None]:
     return number, content, record.about.id, content
 
 
+def _unreadable_row(record: Stored) -> tuple[int, bytes, str, bytes]:
+    name = _hash((record.position, record.value))
+    return TOPICS[record.topic].number, name, record.about.id, name
+
+
+def _items(ranking: bytes) -> Any:
+    """What a ranking ranks; of something that is none, all of it."""
+    try:
+        return msgspec.json.decode(ranking)["items"]
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return ranking
+
+
 def _hash(content: Any) -> bytes:
     return hashlib.blake2b(repr(content).encode(), digest_size=16).digest()
 
 
 async def read_derived(log: KafkaLogReader, ends: Mapping[TopicPartition, int], into: DerivedTopics) -> None:
-    """Read the derived topics up to `ends`. Raises LogUnavailable, CorruptLog."""
+    """Read the derived topics up to `ends`. Raises LogUnavailable."""
     until = Positions((place, end) for place, end in ends.items() if place.topic in DERIVED)
     at = Positions()
     while not at.covers(until):
@@ -106,7 +124,9 @@ async def read_derived(log: KafkaLogReader, ends: Mapping[TopicPartition, int], 
             if (await log.ends()).covers(until):
                 return
             raise LogUnavailable(f"the derived topics should reach {until}")
-        into.add(record for record in records if record.offset < until.get(record_place(record), 0))
+        wanted = [record for record in records if record.offset < until.get(record_place(record), 0)]
+        into.add(record for record in wanted if not record.fault)
+        into.add_unreadable(record for record in wanted if record.fault)
         for record in records:
             at[record_place(record)] = record.offset + 1
 

@@ -36,7 +36,8 @@ from runtime.importing.history import (
 )
 from runtime.settings import Settings
 
-from .deciding import Deciding, brokers
+from .deciding import Deciding
+from .process import brokers
 
 _AT_ONCE = 5000
 _ANYWHEN = Envelope(EventId(""), Millis(0))
@@ -102,7 +103,7 @@ class KafkaHistory:
         while not positions.covers(ends):
             for record in await self._reader.read_stored(positions, _AT_ONCE, [topic]):
                 positions[TopicPartition(topic, record.partition)] = record.offset + 1
-                if record.about.id > newest.get((topic, record.key), ""):
+                if not record.fault and record.about.id > newest.get((topic, record.key), ""):
                     newest[topic, record.key] = record.about.id
                     if record.type == kind:
                         parsed, _ = parse(self._codec, record.type, record.version, record.value, record.about.id)

@@ -18,8 +18,8 @@ from events.sealing import Sealer
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
 from runtime.settings import Settings
 
-from .deciding import brokers, check_migrated, check_topics, kept_reader, kept_topic, master_keys, publisher
-from .process import required
+from .deciding import check_migrated, check_topics, kept_reader, kept_topic, master_keys, publisher
+from .process import brokers, required
 
 _AT_ONCE = 5_000
 
@@ -48,6 +48,7 @@ async def find(settings: Settings, on_batch: Advance = lambda records: None) -> 
                         record.about.id,
                     )
                     for record in records
+                    if not record.fault
                 )
                 await keys.fetch(subjects)
                 sealed.forget(subjects - set(keys.sealer.missing(subjects)))

@@ -144,9 +144,8 @@ class KafkaSystem:
                 changed["ce_type"] = columns["type"]
             if "version" in columns:
                 changed["ce_dataschema"] = f"/schemas/{BY_NAME[type_].topic}/{type_}.v{columns['version']}.json"
-            producer.produce(
-                message.topic(), message.value(), message.key(), message.partition(), headers=headers | changed
-            )
+            value = columns.get("value", message.value())
+            producer.produce(message.topic(), value, message.key(), message.partition(), headers=headers | changed)
         assert producer.flush(PATIENCE_S) == 0
 
 

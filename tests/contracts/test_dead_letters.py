@@ -6,8 +6,11 @@ from msgspec import structs
 from events.ids import Millis, id_at
 from events.log import TopicPartition
 from stores.dead_letters import Counts, DeadLetter, DeadLettersInMemory, all_letters
+from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+from stores.postgres.pointers import Pointers
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import Views
+from tests.on_postgres import a_database
 
 GROUP = "serving"
 TWEETS, GRAPH = TopicPartition("tweets", 3), TopicPartition("graph", 10)
@@ -47,11 +50,35 @@ class InViews:
         self.views.connection.close()
 
 
-@pytest.fixture(params=[InMemory, InViews], ids=["memory", "sqlite"])
-def store(request, tmp_path):
-    made = request.param(tmp_path)
-    yield made
-    made.close()
+class InPostgres:
+    """Letters in PostgreSQL, of one generation of the read models."""
+
+    def __init__(self, url):
+        self.pool = pool_of(url)
+
+    def letters(self, group=GROUP):
+        return PostgresDeadLetters(self.pool, group, "search")
+
+    def restart(self):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.engines)])
+async def store(request, tmp_path):
+    if request.param != "postgres":
+        made = {"memory": InMemory, "sqlite": InViews}[request.param](tmp_path)
+        yield made
+        made.close()
+        return
+    with a_database(request.getfixturevalue("postgres")) as url:
+        await Pointers(url).migrate()
+        made = InPostgres(url)
+        await made.pool.open()
+        yield made
+        await made.pool.close()
 
 
 def letter(offset, place=TWEETS, group=GROUP, **known):

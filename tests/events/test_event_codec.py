@@ -1,7 +1,8 @@
 """Events come back from their bytes; sealed fields stand in them for those who hold the key."""
 
 import json
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -26,12 +27,25 @@ st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False
 st.register_type_strategy(int, st.integers(-(1 << 63), (1 << 63) - 1))
 
 
-def events(cls: type[Event]) -> st.SearchStrategy[Event]:
-    """Events of a class. Hypothesis does not read the bounds that msgspec holds a field to."""
-    return st.builds(cls, version=st.integers(1, (1 << 63) - 1)) if cls is TweetEdited else st.builds(cls)
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, within the bounds that msgspec holds a field to: Hypothesis does not read those."""
+    if get_origin(hint) is Annotated:
+        number, bounds = get_args(hint)
+        least, most = bounds.ge, bounds.le
+        return (
+            st.floats(least, most) if number is float else st.integers(least, (1 << 63) - 1 if most is None else most)
+        )
+    if get_origin(hint) in (Union, UnionType):
+        return st.one_of([values(part) for part in get_args(hint)])
+    if get_origin(hint) is tuple:
+        return st.lists(values(get_args(hint)[0]), max_size=3).map(tuple)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        fields = get_type_hints(hint, include_extras=True)
+        return st.builds(hint, **{name: values(fields[name]) for name in hint.__struct_fields__})
+    return st.from_type(hint)
 
 
-EVENTS = st.sampled_from(sorted(BY_CLASS, key=lambda cls: cls.__name__)).flatmap(events)
+EVENTS = st.sampled_from(sorted(BY_CLASS, key=lambda cls: cls.__name__)).flatmap(values)
 
 
 def codec_for(event: Event) -> Codec:

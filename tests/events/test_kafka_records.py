@@ -19,12 +19,14 @@ from events.kafka.records import (
     stored,
     value,
 )
-from events.log import CorruptLog
+from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
 
 ID = EventId(id_at(Millis(1_790_000_000_000), "event"))
 ALICE = id_at(Millis(1), "alice")
+PARTITIONS = 4
+PLACE = partition_of(ALICE, PARTITIONS)
 ASYNC_API = Path(__file__).parents[2] / "schemas" / "asyncapi.yaml"
 
 
@@ -75,14 +77,14 @@ def test_everything_known_about_an_event_comes_back(
 ) -> None:
     about = Envelope(ID, Millis(time), correlation, causation, actor, traceparent, source_positions)
     sent = Outgoing("graph", ALICE, "AccountFollowed", 3, b"{}", about)
-    back = stored("graph", 2, 7, sent.key.encode(), value(sent), headers(sent))
-    assert back == ("graph", 2, 7, ALICE, "AccountFollowed", 3, b"{}", about)
+    back = stored("graph", PLACE, 7, sent.key.encode(), value(sent), headers(sent), PARTITIONS)
+    assert back == ("graph", PLACE, 7, ALICE, "AccountFollowed", 3, b"{}", about, "")
 
 
 def test_a_tombstone_has_no_value_and_is_read_as_the_event_that_it_is() -> None:
     sent = record(b'{"tweet":"..."}', topic="public-tweets", type_="TweetRetracted")
     assert value(sent) is None
-    back = stored("public-tweets", 0, 0, sent.key.encode(), None, headers(sent))
+    back = stored("public-tweets", 0, 0, sent.key.encode(), None, headers(sent), 1)
     codec = Codec(Sealer(MasterKeys({"test": bytes(32)})))
     event = codec.finish(codec.parse(back.type, back.version, back.value, ID))
     assert event == BY_NAME["TweetRetracted"].cls(tweet=ALICE)  # type: ignore[call-arg]
@@ -92,47 +94,6 @@ def test_a_tombstone_says_nothing_but_its_key() -> None:
     for name in TOMBSTONES:
         kind = BY_NAME[name]
         assert kind.cls.__struct_fields__ == (kind.key_field,)
-
-
-@pytest.mark.parametrize(
-    ("without", "complaint"),
-    [
-        ("ce_id", "no ce_id"),
-        ("ce_type", "no ce_type"),
-        ("ce_time", "no ce_time"),
-        ("ce_dataschema", "no ce_dataschema"),
-    ],
-)
-def test_a_record_that_lacks_an_attribute_is_named(without: str, complaint: str) -> None:
-    sent = record()
-    left = [(name, content) for name, content in headers(sent) if name != without]
-    with pytest.raises(CorruptLog, match=f"graph-3@17 .*{complaint}"):
-        stored("graph", 3, 17, sent.key.encode(), sent.value, left)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("ce_id", b"17", "no id"),
-        ("ce_time", b"yesterday", "isoformat"),
-        ("ce_time", b"2026-11-20T06:26:36", "no offset"),
-        ("ce_dataschema", b"/schemas/graph/AccountFollowed.json", "names no version"),
-        ("ce_dataschema", b"/schemas/graph/AccountFollowed.v1", "names no version"),
-        ("ce_type", b"\xff", "decode"),
-    ],
-)
-def test_a_record_with_a_broken_attribute_is_named(name: str, content: bytes, complaint: str) -> None:
-    sent = record()
-    with pytest.raises(CorruptLog, match=f"graph-3@17 .*{complaint}"):
-        stored("graph", 3, 17, sent.key.encode(), sent.value, [*headers(sent), (name, content)])
-
-
-def test_a_record_without_a_key_or_a_value_is_none_of_ours() -> None:
-    sent = record()
-    with pytest.raises(CorruptLog, match="no key"):
-        stored("graph", 0, 0, None, sent.value, headers(sent))
-    with pytest.raises(CorruptLog, match="no value"):
-        stored("graph", 0, 0, sent.key.encode(), None, headers(sent))
 
 
 def test_a_record_is_refused_where_it_is_larger_than_any_topic_takes() -> None:

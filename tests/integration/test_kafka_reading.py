@@ -16,7 +16,7 @@ from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import headers, value
 from events.kafka.topics import apply
-from events.log import CorruptLog, LogUnavailable, Positions, TopicPartition, positions_after
+from events.log import LogUnavailable, Positions, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
@@ -197,12 +197,15 @@ def retracted(ids, tweet):
     return Outgoing("public-tweets", tweet, "TweetRetracted", 1, content, Envelope(EventId(ids.issue()), ids.now()))
 
 
-async def test_a_record_of_somebody_else_stops_the_reading_and_is_named(kafka, prefix, reader):
+async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_others(kafka, prefix, reader, ids):
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(f"{prefix}graph", b"hello", b"k", 2)
     assert await asyncio.to_thread(producer.flush, PATIENCE_S) == 0
-    with pytest.raises(CorruptLog, match="graph-2@0 is not a record that minitwitter wrote"):
-        await reader.read({}, 10)
+    ours = follow(ids, in_partition(2))
+    await asyncio.to_thread(sent, kafka, prefix, [ours])
+    foreign, next_ = await everything(reader, 10)
+    assert (str(foreign), foreign.fault, foreign.event) == ("graph-2@0 ", "it has no ce_type", None)
+    assert (next_.about.id, next_.fault) == (ours.about.id, "")
 
 
 async def test_where_no_kafka_answers_every_call_says_so(reading):
