@@ -27,6 +27,7 @@ from events.log import Positions, Record, TopicPartition
 
 from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
 from .connection import Argument, Client, Script, answering
+from .retrying import AGAIN, CHANGE, RENEW
 
 SLOTS = 16
 """A cluster can spread the counters over as many primaries. More cost a script each in every batch."""
@@ -36,7 +37,9 @@ _REMEMBERED = 50_000
 """Newest ids at hand, 15 MB at most: asking for one costs as much as a change."""
 _EPOCH, _NEXT, _LAST, _UNTIL, _AT = "epoch", "next", "last", "until", b"at:"
 
-_LAND = Script("""
+_LAND = Script(
+    CHANGE
+    + """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
 local batch, held = cmsgpack.unpack(ARGV[2]), {}
 for p, part in ipairs(batch) do
@@ -48,21 +51,15 @@ for p, part in ipairs(batch) do
     if after < part[3] then
         for i = 1, #changes, 5 do
             if changes[i] >= after then
-                local key, field, ranking = KEYS[changes[i + 1]], changes[i + 2], KEYS[changes[i + 4]]
-                local count = redis.call('HINCRBY', key, field, changes[i + 3])
-                if count == 0 then redis.call('HDEL', key, field) end
-                if ranking then
-                    local member = string.sub(key, -17) .. string.sub(key, -36, -19)
-                    if count == 0 then redis.call('ZREM', ranking, member)
-                    else redis.call('ZADD', ranking, string.format('%d', -count), member) end
-                end
+                change(KEYS[changes[i + 1]], changes[i + 2], changes[i + 3], KEYS[changes[i + 4]])
             end
         end
         redis.call('HSET', KEYS[1], part[1], part[3])
     end
 end
 return 'ok'
-""")
+"""
+)
 """KEYS: what the slot holds, then its counters and rankings. ARGV: the epoch; for each partition its name, where the
 batch begins and ends, and its changes: offset, number of the key, field, change, number of the ranking or 0."""
 
@@ -281,7 +278,7 @@ class RedisSink:
         """Land the batch. Raises StoreUnavailable, after which it may be landed again, and SinkMoved."""
         moved = {place: (self._at.get(place, 0), to) for place, to in positions.items() if to != self._at.get(place, 0)}
         if not moved:
-            assert not self._changes, "what was written belongs to records, and these move a position"
+            await self._again(newest)
             return
         fresh = [place for place in moved if place not in self._at]
         if fresh:
@@ -295,6 +292,22 @@ class RedisSink:
         self._changes.clear()
         if len(self._newest) + len(newest) > _REMEMBERED:
             self._newest.clear()
+        self._newest.update(newest)
+
+    async def _again(self, newest: Mapping[Entity, str]) -> None:
+        """Land records that the positions have passed: they were set aside, and are retried."""
+        offsets: dict[TopicPartition, list[int]] = {}
+        for changes in self._changes.values():
+            for place, those in changes.items():
+                offsets.setdefault(place, []).extend(change[0] for change in those)
+        if offsets:
+            passed = {place: (min(of), max(of) + 1) for place, of in offsets.items()}
+            self._check(await AGAIN.run(self._client, [self._land(slot, passed) for slot in self._changes]))
+        for entity, id_ in newest.items():
+            place = self._place_of(entity)
+            keys = [self.keys.partition(place), self.keys.newest(place, self._epoch)]
+            self._check(await RENEW.run(self._client, [(keys, [self._epoch, entity[1], to_bytes(id_)])]))
+        self._changes.clear()
         self._newest.update(newest)
 
     def _land(

@@ -1,0 +1,164 @@
+"""The dead letters of the groups of the distributed profile in PostgreSQL, whatever store the groups keep.
+
+A letter is durable before the positions that pass it land. Where these never do, the record is delivered again, and put
+again: the same row. What operators ask for is written into the rows; the worker that has the partition does it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from events.first_copies import Entity
+from events.ids import Millis
+from events.log import TopicPartition
+
+from ..dead_letters import Counts, DeadLetter
+from .database import Database, Pool, available, select
+from .pointers import SCHEMA
+
+Asked = Literal["retry", "discard"]
+
+_COLUMNS = 'consumers, topic, partition, "offset", key, event_id, type, version, cause, at, attempts'
+_HERE = "consumers = %s AND place = %s"
+_PUT = f"""
+INSERT INTO dead_letters (place, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING"""
+_PAGE = f"""
+SELECT {_COLUMNS} FROM dead_letters WHERE {_HERE} AND (topic, partition, "offset") > (%s, %s, %s)
+ORDER BY topic, partition, "offset" LIMIT %s"""
+_ASKED = f"""
+SELECT asked, {_COLUMNS} FROM dead_letters WHERE {_HERE} AND asked <> '' ORDER BY topic, partition, "offset\""""
+
+
+def pool_of(url: str) -> Pool:
+    """Connections for the letters of a process, not opened yet."""
+    return Database(url, SCHEMA).pool(2)
+
+
+class PostgresDeadLetters:
+    """The DeadLetters port of one group, and what operators ask for. `place` is the generation of its read models."""
+
+    def __init__(self, pool: Pool, consumers: str, place: str) -> None:
+        self._pool = pool
+        self._consumers = consumers
+        self._place = place
+
+    async def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep letters, at once. Raises StoreUnavailable."""
+        if letters:
+            await self._run(_PUT, [(self._place, *_row(letter)) for letter in letters])
+
+    async def failed_again(self, letter: DeadLetter) -> None:
+        """Change cause and attempts; what was asked for was done. Raises StoreUnavailable."""
+        await self._run(
+            f"UPDATE dead_letters SET cause = %s, attempts = %s, asked = '' WHERE {_HERE} AND topic = %s AND"
+            ' partition = %s AND "offset" = %s',
+            [(_text(letter.cause), letter.attempts, *self._of(letter))],
+        )
+
+    async def remove(self, letters: Collection[DeadLetter]) -> None:
+        """Drop letters. Raises StoreUnavailable."""
+        if letters:
+            await self._run(
+                f'DELETE FROM dead_letters WHERE {_HERE} AND topic = %s AND partition = %s AND "offset" = %s',
+                [self._of(letter) for letter in letters],
+            )
+
+    async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """Those past a position. Raises StoreUnavailable."""
+        place, offset = after or (TopicPartition("", 0), 0)
+        rows = await select(self._pool, _PAGE, (self._consumers, self._place, *place, offset, limit))
+        return [_letter(row) for row in rows]
+
+    async def counts(self) -> Counts:
+        """How many there are. Raises StoreUnavailable."""
+        [(failed, number)] = await select(
+            self._pool,
+            f"SELECT count(*) FILTER (WHERE cause <> ''), count(*) FROM dead_letters WHERE {_HERE}",
+            (self._consumers, self._place),
+        )
+        return Counts(int(failed), int(number))
+
+    async def ask(self, what: Asked, letters: Iterable[DeadLetter]) -> None:
+        """Note what is wanted done with letters. Raises StoreUnavailable."""
+        await self._ask(what, letters)
+
+    async def _ask(self, what: str, letters: Iterable[DeadLetter]) -> None:
+        await self._run(
+            f'UPDATE dead_letters SET asked = %s WHERE {_HERE} AND topic = %s AND partition = %s AND "offset" = %s',
+            [(what, *self._of(letter)) for letter in letters],
+        )
+
+    async def done(self, letters: Iterable[DeadLetter]) -> None:
+        """What was wanted done with letters was tried; those that are left stay. Raises StoreUnavailable."""
+        await self._ask("", letters)
+
+    async def asked(self) -> list[tuple[Asked, DeadLetter]]:
+        """What is wanted done, in order of the letters' positions. Raises StoreUnavailable."""
+        rows = await select(self._pool, _ASKED, (self._consumers, self._place))
+        return [(asked, _letter(row)) for asked, *row in rows]
+
+    @asynccontextmanager
+    async def alone_with(self, entity: Entity) -> AsyncIterator[bool]:
+        """Whether nobody else retries letters of the entity meanwhile: two workers may believe that it is theirs.
+
+        Raises StoreUnavailable.
+        """
+        name = "\0".join((self._consumers, self._place, *entity))
+        number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+        async with available(), self._pool.connection() as connection, connection.transaction():
+            cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (number,))
+            yield await cursor.fetchone() == (True,)
+
+    async def _run(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement that may be run again, once more where the connection was dead."""
+        async with available(), self._pool.connection() as connection:
+            await connection.cursor().executemany(sql.encode(), values)
+
+    def _of(self, letter: DeadLetter) -> tuple[Any, ...]:
+        return self._consumers, self._place, *letter.place, letter.offset
+
+
+async def forget(pool: Pool, place: str) -> None:
+    """Drop the letters of a generation that is no more. Raises StoreUnavailable."""
+    async with available(), pool.connection() as connection:
+        await connection.execute("DELETE FROM dead_letters WHERE place = %s", (place,))
+
+
+def _text(text: str) -> str:
+    """Text that PostgreSQL takes."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+def _row(letter: DeadLetter) -> tuple[Any, ...]:
+    return (
+        letter.group,
+        *letter.place,
+        letter.offset,
+        _text(letter.key),
+        letter.event_id,
+        _text(letter.type),
+        letter.version,
+        _text(letter.cause),
+        letter.at,
+        letter.attempts,
+    )
+
+
+def _letter(row: Sequence[Any]) -> DeadLetter:
+    group, topic, partition, offset, key, event_id, type_, version, cause, at, attempts = row
+    return DeadLetter(
+        group=group,
+        place=TopicPartition(topic, partition),
+        offset=offset,
+        key=key,
+        event_id=event_id,
+        type=type_,
+        version=version,
+        cause=cause,
+        at=Millis(at),
+        attempts=attempts,
+    )

@@ -1,0 +1,87 @@
+"""What was set aside is counted once when it is retried, though its position has passed, however often it is tried."""
+
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from events.first_copies import Entity
+from events.log import Positions, Record, positions_after
+from stores.redis import retrying
+from stores.redis.connection import Argument, Client
+from stores.sink import SinkMoved, StoreUnavailable
+from tests.community import Community
+from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+def name() -> str:
+    """A read model of a test's own."""
+    return f"counts-{uuid.uuid4().hex[:12]}@1"
+
+
+async def without(client: Client, name: str, made: Community, entity: Entity) -> tuple[Worker, list[Record]]:
+    """Counters of all records but an entity's, whose positions have passed those, too; and the records left out."""
+    log = Log(made.records)
+    log.open = 1
+    worker = Worker(client, log, name)
+    records = await log.read({}, 10_000)
+    await worker.runner.start()
+    others = [record for record in records if (record.topic, record.key) != entity]
+    await worker.runner.group.apply(others, positions_after(records))
+    return worker, [record for record in records if (record.topic, record.key) == entity]
+
+
+def busiest(made: Community, topic: str) -> Entity:
+    """The entity of a topic with the most events."""
+    keys = [record.key for record in made.records if record.topic == topic]
+    return topic, max(set(keys), key=keys.count)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+@pytest.mark.parametrize("topic", ["tweets", "engagement", "graph"])
+async def test_a_retried_record_is_counted_once(client: Client, name: str, topic: str, at_once: int) -> None:
+    made = community(3)
+    worker, left_out = await without(client, name, made, busiest(made, topic))
+    assert left_out
+    for start in range(0, len(left_out), at_once):
+        for _ in range(2):
+            await worker.runner.group.apply(left_out[start : start + at_once], Positions())
+    assert await answers(reader(client, name), made) == await expected(made)
+    another = Worker(client, worker.runner.log, name)  # type: ignore[arg-type]  # it is a Log
+    await another.work()
+    assert await answers(reader(client, name), made) == await expected(made)
+
+
+async def test_a_retry_that_broke_off_is_made_again(client: Client, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slots have the record, and the partition does not know yet: what a process leaves that dies in between."""
+    made = community(3)
+    worker, left_out = await without(client, name, made, busiest(made, "engagement"))
+    run = retrying.RENEW.run
+    for record in left_out:
+
+        async def broken(client: Client, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> None:
+            raise StoreUnavailable("gone")
+
+        monkeypatch.setattr(retrying.RENEW, "run", broken)
+        with pytest.raises(StoreUnavailable):
+            await worker.runner.group.apply([record], Positions())
+        monkeypatch.setattr(retrying.RENEW, "run", run)
+        fresh = Worker(client, worker.runner.log, name)  # type: ignore[arg-type]  # it is a Log
+        await fresh.runner.start()
+        await fresh.runner.group.apply([record], Positions())
+    assert await answers(reader(client, name), made) == await expected(made)
+
+
+async def test_what_the_position_has_not_passed_is_not_retried(client: Client, name: str) -> None:
+    """It comes by itself, and would be counted twice: so after Redis was wiped, and is counted anew."""
+    made = community(3)
+    worker, left_out = await without(client, name, made, busiest(made, "engagement"))
+    await wipe(client, name)
+    await worker.runner.start()
+    with pytest.raises(SinkMoved):
+        await worker.runner.group.apply([left_out[0]], Positions())
+    await worker.work()
+    assert await answers(reader(client, name), made) == await expected(made)
