@@ -74,10 +74,10 @@ class Installation:
         return self
 
     @contextmanager
-    def process(self, *words, **environment):
+    def process(self, *words, argv=(sys.executable, "-m", "runtime.cli"), **environment):
         """A process, and a client of it; it is ended with the block, and has to end well if it still runs."""
         port = free_port()
-        argv = [*self.behind, sys.executable, "-m", "runtime.cli", *words, "--port", str(port)]
+        argv = [*self.behind, *argv, *words, "--port", str(port)]
         with (self.directory / f"{words[-1]}-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 argv, env={**self.environment, **environment}, cwd=self.directory, stdout=log, stderr=log

@@ -1,0 +1,113 @@
+"""Which versions of events may be written: those that every process that reads the log can read.
+
+Readers say what they can read, and that they still run. A process that decides asks before its first write: while a
+reader lacks a version that it would write, it waits, and older ones go on deciding. Once it has been let, the version
+may stand in the log for ever, so that a reader which lacks it is refused at its start.
+
+Both ask under one lock: no reader is let in between the answer and the first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from events.log import LogUnavailable, NotSetUp
+
+from .database import Connection, Database, available
+from .pointers import SCHEMA
+
+BEAT_S = 5.0
+"""How often a reader says that it runs."""
+GONE_S = 30.0
+"""A reader that has said nothing for this long is gone: killed, or cut off."""
+
+Versions = Mapping[str, int]
+"""The newest version of each type of event."""
+
+_LOCK = 0x76657273696F6E73
+"""`versions` in ASCII: an advisory lock that nothing else here takes."""
+_TOLD = 3
+
+
+class NewerLog(NotSetUp):
+    """The log may hold versions of events that this software does not know."""
+
+
+class ReadersBehind(LogUnavailable):
+    """Processes that run cannot read what this one would write; it waits for them to be replaced."""
+
+
+class EventVersions:
+    """The registry in the database at `url`. `gone_s` as GONE_S."""
+
+    def __init__(self, url: str, *, gone_s: float = GONE_S) -> None:
+        self._database = Database(url, SCHEMA)
+        self._gone_s = gone_s
+
+    async def register(self, process: str, role: str, reads: Versions) -> None:
+        """Let a reader in, or hear again that it runs. Raises NewerLog, StoreUnavailable."""
+        async with self._alone() as connection:
+            cursor = await connection.execute("SELECT type, version FROM written ORDER BY type")
+            unknown = [(type_, version) for type_, version in await cursor.fetchall() if version > reads.get(type_, 0)]
+            if unknown:
+                raise NewerLog(
+                    f"the log may hold {_listed(unknown)}, which this version of minitwitter cannot read; run the newer"
+                    " one that wrote it"
+                )
+            await connection.execute(
+                "INSERT INTO readers (process, role, reads) VALUES (%s, %s, %s)"
+                " ON CONFLICT (process) DO UPDATE SET seen = now(), reads = excluded.reads",
+                (process, role, Jsonb(dict(reads))),
+            )
+
+    async def leave(self, process: str) -> None:
+        """A reader has stopped. Raises StoreUnavailable."""
+        async with self._alone() as connection:
+            await connection.execute("DELETE FROM readers WHERE process = %s", (process,))
+
+    async def allow(self, writes: Versions) -> None:
+        """Note that these versions may stand in the log. Raises ReadersBehind, NewerLog, StoreUnavailable."""
+        async with self._alone() as connection:
+            await connection.execute(
+                "DELETE FROM readers WHERE seen < now() - make_interval(secs => %s)", (self._gone_s,)
+            )
+            cursor = await connection.execute("SELECT role, reads FROM readers ORDER BY role")
+            for role, reads in await cursor.fetchall():
+                lacking = [(type_, version) for type_, version in writes.items() if version > reads.get(type_, 0)]
+                if lacking:
+                    raise ReadersBehind(
+                        f"a running process ({role}) cannot read {_listed(lacking)}, which this one would write;"
+                        " replace workers and query processes before those that decide"
+                    )
+            cursor = await connection.execute("SELECT type, version FROM written")
+            newer = [(type_, version) for type_, version in await cursor.fetchall() if version > writes.get(type_, 0)]
+            if newer:
+                raise NewerLog(
+                    f"a newer version of minitwitter may have written {_listed(newer)}; this one would decide on what"
+                    " it cannot read: run the newer one"
+                )
+            await connection.cursor().executemany(
+                "INSERT INTO written VALUES (%s, %s) ON CONFLICT (type) DO UPDATE SET version = excluded.version",
+                sorted(writes.items()),
+            )
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Connection]:
+        """A transaction that no other of these runs beside. Raises StoreUnavailable, NotSetUp."""
+        try:
+            async with available(), await self._database.connect() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                yield connection
+        except errors.UndefinedTable:
+            raise NotSetUp("PostgreSQL lacks the tables of event versions; run `minitwitter migrate`") from None
+
+
+def _listed(versions: Iterable[tuple[Any, Any]]) -> str:
+    listed = [f"{type_} version {version}" for type_, version in sorted(versions)]
+    more = len(listed) - _TOLD
+    return ", ".join(listed[:_TOLD]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,81 @@
+"""Two versions of the software side by side: what order of a deploy is let, and what is not."""
+
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from installation import SOON, Installation, ready, register
+
+from stores.cassandra.address import Address
+from tests.stores.on_cassandra import drop
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
+
+NEWER = """
+import dataclasses, sys
+from events import codec, event, upcasters
+from events.tweets import TweetDeleted
+
+newer = dataclasses.replace(event.BY_CLASS[TweetDeleted], version=2)
+event.BY_CLASS[TweetDeleted] = event.BY_NAME["TweetDeleted"] = newer
+upcasters.upcasts("TweetDeleted", since=1)(lambda fields: fields)
+from runtime.cli import main
+main()
+"""
+"""The command line of a version to come, in which TweetDeleted has another shape."""
+
+
+class Deploying(Installation):
+    """An installation whose processes are of one version or of the next."""
+
+    def newer(self, *words):
+        """A process of the next version, and a client of it."""
+        return self.process(*words, argv=(sys.executable, "-c", NEWER))
+
+
+@pytest.fixture
+def installation(tmp_path, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/deploying_{uuid.uuid4().hex[:12]}"
+    yield Deploying(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
+    drop(Address.parse(url))
+
+
+def says(client, text):
+    """Wait until the process says so at /readyz, and is not ready."""
+    deadline, told = time.monotonic() + SOON, "nothing"
+    while True:
+        try:
+            answer = client.get("/readyz")
+            told = answer.text
+            if text in told:
+                assert answer.status_code == 503
+                return
+        except httpx.TransportError:
+            pass  # it does not listen yet
+        assert time.monotonic() < deadline, told
+        time.sleep(0.05)
+
+
+@contextmanager
+def working(process):
+    """A process that is ready."""
+    with process as (running, client):
+        ready(running, client)
+        yield running, client
+
+
+def test_a_deploy_writes_nothing_that_a_process_of_the_version_before_cannot_read(installation):
+    query = ("serve", "query")
+    with working(installation.process("serve", "command")) as (_, before):
+        with working(installation.process(*query)), installation.newer("serve", "command") as (_, after):
+            says(after, "TweetDeleted version 2")
+            register(before, "ada")  # those of the version before go on deciding
+        with working(installation.newer(*query)), working(installation.newer("serve", "command")) as (_, after):
+            register(after, "bob")
+            register(before, "cleo")
+            late = installation.command(*query, "--port", "0")
+            assert late.returncode == 4
+            assert "the log may hold TweetDeleted version 2" in late.stderr

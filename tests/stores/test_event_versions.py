@@ -1,0 +1,91 @@
+"""An older reader never meets a newer version of an event, whatever order processes start and stop in."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from stores.postgres.event_versions import EventVersions, NewerLog, ReadersBehind
+from stores.postgres.pointers import Pointers
+from tests.on_postgres import a_database
+
+pytestmark = pytest.mark.engines
+
+OLD = {"TweetPosted": 3, "TweetLiked": 1}
+NEW = {"TweetPosted": 4, "TweetLiked": 1, "TweetTranslated": 1}
+
+
+@pytest.fixture
+async def url(postgres):
+    with a_database(postgres) as database:
+        await Pointers(database).migrate()
+        yield database
+
+
+@pytest.fixture
+def versions(url):
+    return EventVersions(url)
+
+
+def process():
+    return str(uuid.uuid4())
+
+
+async def test_a_newer_version_is_not_written_before_every_reader_can_read_it(versions):
+    older, newer = process(), process()
+    await versions.register(older, "projectors", OLD)
+    await versions.register(newer, "projectors", NEW)
+    with pytest.raises(ReadersBehind, match=r"projectors.*TweetPosted version 4, TweetTranslated version 1.*replace"):
+        await versions.allow(NEW)
+    await versions.allow(OLD)  # older ones go on deciding
+    await versions.leave(older)
+    await versions.allow(NEW)
+
+
+async def test_a_reader_that_was_killed_is_waited_for_no_longer_than_it_can_run_unheard(url, versions):
+    await versions.register(process(), "streams", OLD)
+    with pytest.raises(ReadersBehind):
+        await EventVersions(url, gone_s=600).allow(NEW)
+    await EventVersions(url, gone_s=0).allow(NEW)
+
+
+async def test_a_reader_that_says_again_that_it_runs_stays(url, versions):
+    reader = process()
+    await versions.register(reader, "query", OLD)
+    await asyncio.sleep(0.05)
+    await versions.register(reader, "query", OLD)
+    with pytest.raises(ReadersBehind):
+        await EventVersions(url, gone_s=0.04).allow(NEW)
+
+
+async def test_a_reader_of_older_software_is_refused_once_the_newer_version_may_be_written(versions):
+    await versions.allow(NEW)
+    with pytest.raises(NewerLog, match="TweetPosted version 4, TweetTranslated version 1"):
+        await versions.register(process(), "projectors", OLD)
+    await versions.register(process(), "projectors", NEW)
+
+
+async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url, versions):
+    reader = process()
+    await versions.register(reader, "projectors", OLD)
+    await EventVersions(url, gone_s=0).allow(NEW)
+    with pytest.raises(NewerLog):
+        await versions.register(reader, "projectors", OLD)
+
+
+async def test_older_software_decides_nothing_beside_what_it_cannot_read(versions):
+    await versions.allow(NEW)
+    with pytest.raises(NewerLog, match="TweetPosted version 4"):
+        await versions.allow(OLD)
+
+
+async def test_a_reader_and_a_writer_at_once_are_never_both_let_in(url):
+    """Whichever is first keeps the other out."""
+    for _ in range(10):
+        with_ = EventVersions(url)
+        reader = process()
+        let = await asyncio.gather(with_.register(reader, "projectors", OLD), with_.allow(NEW), return_exceptions=True)
+        assert sum(isinstance(each, Exception) for each in let) == 1
+        if isinstance(let[0], Exception):
+            return
+        await with_.leave(reader)
