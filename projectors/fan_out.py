@@ -26,7 +26,7 @@ from events.engagement import RetweetUndone, TweetRetweeted
 from events.event import Envelope, Handles, on
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId, ActivityId, Clock, TweetId, timestamp, wall_clock
-from events.log import Positions, Record, TopicPartition
+from events.log import Positions, Record, TopicPartition, positions_after
 from events.tweets import TweetDeleted, TweetPosted
 from events.usage import AccountActive
 from stores.home_timelines import (
@@ -87,6 +87,7 @@ class FanOut(Handles):
         self.landed: dict[TopicPartition, Progress] = {}
         self._batch = Batch()
         self._record: Record | None = None
+        self._noting = True
 
     # What each event asks for
 
@@ -153,29 +154,46 @@ class FanOut(Handles):
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Land records, each partition's in order. Raises StoreUnavailable."""
-        self._batch = batch = Batch()
-        reached: dict[TopicPartition, Progress] = {}
-        for record in self._unlanded(records):
-            reached[record.place] = Progress(record.offset + 1)
+        self.begin()
+        unlanded = self.unlanded(records)
+        for record in unlanded:
             if record.event is not None:
-                self._record = record
+                self.applying(record)
                 self.handle(record.event, record.about)
+        await self.land(positions_after(unlanded))
+
+    def unlanded(self, records: Iterable[Record]) -> list[Record]:
+        """The records that have not landed yet."""
+        return [record for record in records if record.offset >= self.landed.get(record.place, _START).offset]
+
+    def begin(self) -> None:
+        """Begin a batch."""
+        self._batch, self._record = Batch(), None
+
+    def applying(self, record: Record) -> None:
+        """What is asked for from now on is the doing of this record."""
+        self._record = record
+
+    async def land(self, reached: Positions) -> None:
+        """Land the batch, which ends at `reached`. Raises StoreUnavailable.
+
+        It is empty where the records were set aside and the positions have passed them: nothing is noted of these.
+        """
+        batch, self._noting = self._batch, bool(reached)
         await self._write_facts(batch)
         tiers = await self._tiers(batch)
         await self._join([pair for pair in batch.joins if tiers.get(pair[1], SMALL).pushes])
         await self._welcome(batch)
         await self._push([push for push in batch.pushes if tiers.get(push[1].by, SMALL).pushes])
-        await self._note(reached)
-
-    def _unlanded(self, records: Iterable[Record]) -> list[Record]:
-        return [record for record in records if record.offset >= self.landed.get(record.place, _START).offset]
+        news = ((place, end) for place, end in reached.items() if end > self.landed.get(place, _START).offset)
+        await self._note({place: Progress(end) for place, end in news})
 
     async def _write_facts(self, batch: Batch) -> None:
         if batch.follows or batch.activities:
             await self.facts.write(batch.follows, batch.activities)
 
     async def _note(self, reached: dict[TopicPartition, Progress]) -> None:
-        if reached:
+        if reached and self._noting:
             await self.rows.note(reached)
             self.landed.update(reached)
 

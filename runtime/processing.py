@@ -109,6 +109,11 @@ class Group:
         """Source topics of the events that it handles; records of others need not even be read: what is derived is
         handed on, and read again it would be taken for new, or, keyed by another than its cause, for a copy."""
 
+    def set_aside(self, letters: DeadLetters | None, discarded: Discarded) -> None:
+        """Keep what cannot be applied in `letters` from now on, and skip what is discarded."""
+        self.letters, self.discarded = letters, discarded
+        self.aside = SettingAside(self.name, letters, discarded, self.clock)
+
     def _apply(self, record: Record) -> None:
         event = record.event
         self._in_hand = record

@@ -5,11 +5,8 @@ with a batch, and how far a partition has come, is the processors' own. The grou
 watch lag: on every assignment a worker goes on from the positions that its sink holds. An offset can be ahead of those,
 when a sink was restored, and behind, when a worker died between the two.
 
-Two things of Faust 0.15.3 are replaced (`_Consumer`). It calls back on an assignment before it seeks to the committed
-offsets, so that a seek made there is undone and events are lost silently: what it seeks to comes from the sink. And it
-hands over one message at a time, each for some turns of the event loop: while processors are busy that is fifty a
-second, whatever waits. Here all that was fetched is handed over at once, and a batch is what has come since the last
-one: few when little happens, many when the stores are slow.
+A batch is what has come since the last one: few when little happens, many when the stores are slow. What is replaced of
+Faust for that is in faust_consumer.py.
 
 Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least once enough. There is no agent,
 which Faust would start again behind a batch that failed: an error ends the worker.
@@ -28,12 +25,14 @@ from faust.types import TP
 
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 
+from .faust_consumer import Consumer, Message
+
 IDLE_S = 0.5
 """How often it is asked whether there is something to do that is no message's doing."""
+MEND_S = 1.0
+"""How often it is asked whether an operator wants something done."""
 EVERY_S = 0.05
 """How often a batch may begin: the first after a rest does not wait, and what comes soon after it shares the next."""
-_FETCH_S = 1.0
-_SEEK_AGAIN_S = 0.1
 _READ_AHEAD = 4
 """Full batches that wait."""
 _LAST_BATCH_S = 5.0
@@ -62,114 +61,12 @@ class Hosted(Protocol):
         ...
 
 
-class Message(Protocol):
-    """A message as Faust hands it over."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Any
-
-
 Decode = Callable[[Sequence[Message]], Awaitable[list[Record]]]
 """Messages as records, with what is sealed opened."""
 
 
 OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
 """Told of a batch that has landed: where its partitions stood before and stand now, and its records."""
-
-
-class _Consumer(aiokafka.Consumer):
-    """Goes on from the sink's positions, wherever the group's offsets are, and hands over all that was fetched."""
-
-    starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
-    hand_over: Callable[[list[Message]], Awaitable[None]]
-    landed: dict[TP, int]
-    """The offset up to which each partition has landed."""
-    first_of_all: dict[TP, int]
-    """Where something was missing before what was fetched: the offset of that."""
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek to where each partition that is assigned goes on."""
-        starts = await self.starts(self.assignment())
-        for partition, offset in starts.items():
-            await self._seek(partition, offset)
-        return starts
-
-    async def _drain_messages(self, fetcher: Any) -> None:
-        stopped: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
-        sought = True
-        try:
-            while not (self.should_stop or fetcher.should_stop):
-                generation = self.app.consumer_generation_id
-                fetched, active = await self._wait_next_records(_FETCH_S)
-                if self.should_stop:
-                    break
-                if not (sought and self.flow_active and self.app.consumer_generation_id == generation):
-                    # What was fetched may be from before a seek or from behind it.
-                    sought = await self._sought()
-                elif self._leaves_a_hole(fetched or {}):
-                    sought = False
-                elif messages := self._unread(fetched or {}, active):
-                    await self.wait_first(self.hand_over(messages), self.suspend_flow.wait())
-                await asyncio.sleep(0)  # it may return at once, again and again
-        except stopped:
-            if not self.transport.app.should_stop:
-                raise
-
-    async def _sought(self) -> bool:
-        """Whether it could go back to where it is to go on: not while partitions change hands."""
-        try:
-            await self.perform_seek()
-        except aiokafka.KafkaError as error:  # type: ignore[attr-defined]  # what Faust's driver raises
-            self.log.info("seeking again, since partitions are changing hands: %s", error)
-            await asyncio.sleep(_SEEK_AGAIN_S)
-            return False
-        return True
-
-    def _leaves_a_hole(self, fetched: Mapping[Any, Sequence[Message]]) -> bool:
-        """Whether something is missing before what was fetched: then it is from behind a seek.
-
-        Where the same is first after another seek, the log has nothing before it.
-        """
-        missing = False
-        for place, messages in fetched.items():
-            partition, first = TP(*place), messages[0].offset
-            if first <= (self._read_offset[partition] or 0):
-                self.first_of_all.pop(partition, None)
-            elif self.first_of_all.get(partition) != first:
-                self.first_of_all[partition] = first
-                missing = True
-        return missing
-
-    def _unread(self, fetched: Mapping[Any, Sequence[Message]], active: Collection[TP] | None) -> list[Message]:
-        """Those of the messages that are new: a fetch may have begun before a seek."""
-        unread: list[Message] = []
-        for place, messages in fetched.items():
-            partition = TP(*place)
-            if active is not None and partition not in active:
-                continue
-            since = self._read_offset[partition] or 0
-            unread += messages if messages[0].offset >= since else [m for m in messages if m.offset >= since]
-            self._read_offset[partition] = max(since, messages[-1].offset + 1)
-        return unread
-
-    async def verify_all_partitions_active(self) -> None:
-        """Nothing: Faust would look for streams that stand still, and warn that it finds none."""
-
-    async def force_commit(self, topics: object = None, start_new_transaction: bool = True) -> bool:
-        """Tell the group how far has landed what it did not know of.
-
-        Not while it shares the partitions out: the answer comes after the agreement, refuses the generation before it,
-        and makes the driver forget the new one; then all would have to agree again, and so on.
-        """
-        if self.app.rebalancing:
-            return False
-        committed, assigned = self._committed_offset, self.assignment()
-        news = {tp: end for tp, end in self.landed.items() if tp in assigned and committed.get(tp) != end}
-        return bool(news) and await self._commit_offsets(news)
 
 
 class _App(faust.App):
@@ -187,7 +84,8 @@ class FaustWorker:
 
     `idle` does some of what is no message's doing, and says whether there was any: then it is called again, else after
     a while. It is called between batches, in the member alone that has the first partition of the first topic; for a
-    moment there can be two of those.
+    moment there can be two of those. `mend` is called likewise every MEND_S, in every member, with the
+    partitions that it has.
     """
 
     def __init__(
@@ -203,6 +101,7 @@ class FaustWorker:
         session_s: float = 10.0,
         on_advance: OnAdvance = lambda start, end, records: None,
         idle: Callable[[], Awaitable[bool]] | None = None,
+        mend: Callable[[frozenset[TopicPartition]], Awaitable[None]] | None = None,
     ) -> None:
         self._hosted = hosted
         self._decode = decode
@@ -213,6 +112,7 @@ class FaustWorker:
         self._begun = float("-inf")
         self._on_advance = on_advance
         self._idle = idle
+        self._mend = mend
         self._first = TopicPartition(min(hosted.topics), 0)
         self._turn = asyncio.Lock()
         self._failed: asyncio.Future[None] | None = None
@@ -252,7 +152,7 @@ class FaustWorker:
             "landed": self._landed,
             "first_of_all": {},
         }
-        consumer = type("Consumer", (_Consumer,), own)
+        consumer = type("Consumer", (Consumer,), own)
         self._app.transport = type("Transport", (aiokafka.Transport,), {"Consumer": consumer})(
             self._app.conf.broker_consumer, self._app
         )
@@ -262,16 +162,21 @@ class FaustWorker:
         self._failed = asyncio.get_running_loop().create_future()
         self._app.finalize()
         self._app.topics.add(self._app.topic(*self._topics))
-        await self._app.start()
+        try:
+            await self._app.start()
+        except BaseException:
+            await self._app.stop()
+            raise
         crashed = asyncio.ensure_future(self._app.wait_until_stopped())
         projecting = asyncio.ensure_future(self._project())
         idling = asyncio.ensure_future(self._idle_until(crashed))
+        mending = asyncio.ensure_future(self._mend_until(crashed))
         try:
             await asyncio.wait((self._failed, crashed), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._end(projecting)
             await self._app.stop()
-            await asyncio.wait((crashed, idling))
+            await asyncio.gather(crashed, idling, mending, return_exceptions=True)
         if self._failed.done():
             self._failed.result()
         crash = getattr(self._app, "_crash_reason", None)
@@ -367,6 +272,21 @@ class FaustWorker:
                         self._failed.set_exception(error)
             if not more:
                 await asyncio.wait((self._failed, crashed), timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _mend_until(self, crashed: asyncio.Future[Any]) -> None:
+        """Call `mend` until the worker ends, one way or the other; where a store is away, later."""
+        assert self._failed is not None
+        while self._mend is not None and not self._failed.done() and not crashed.done():
+            if self.assigned:
+                try:
+                    async with self._turn:
+                        await self._mend(self.assigned)
+                except self._away:
+                    pass  # tried again; where it keeps batches from landing, those say so
+                except Exception as error:
+                    if not self._failed.done():
+                        self._failed.set_exception(error)
+            await asyncio.wait((self._failed, crashed), timeout=MEND_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def _apply(self, messages: Sequence[Message]) -> None:
         start, end = Positions(), Positions()

@@ -130,12 +130,23 @@ def _checked(position: str) -> str:
 
 
 async def _letters(settings: Settings) -> list[DeadLetter]:
+    if settings.kafka_url is not None:
+        from runtime.dead_letters import Choice
+        from runtime.distributed.dead_letters import letters_of
+
+        async with letters_of(settings) as letters:
+            return await letters.list(Choice())
     from runtime.embedded.dead_letters import letters_in
 
     return await letters_in(settings.data)
 
 
 async def _retry(settings: Settings, choice: Choice) -> Mended:
+    if settings.kafka_url is not None:
+        from runtime.distributed.dead_letters import letters_of
+
+        async with letters_of(settings) as letters:
+            return await letters.retry(choice)
     from runtime.control import RetryLetters
 
     async with owner(settings) as ask:
@@ -148,6 +159,14 @@ async def _discard(settings: Settings, choice: Choice) -> Mended:
     from runtime.dead_letters import Mended
     from runtime.embedded.dead_letters import NothingToDiscard, discard
 
+    if settings.kafka_url is not None:
+        from runtime.distributed.dead_letters import letters_of
+
+        async with letters_of(settings) as letters:
+            try:
+                return await letters.discard(choice)
+            except NothingToDiscard as error:
+                raise ControlFailed(str(error)) from None
     told: list[int] = []
 
     async def tell(engine: Engine) -> None:

@@ -38,7 +38,10 @@ _LOCK = 0x766572696679
 
 
 def buildings(stores: Stores, places: Places, publisher: Publisher, clock: Clock = wall_clock) -> dict[str, Building]:
-    """All processors by name, writing to some places. Fan-out delivers what is recent by `clock`."""
+    """All processors by name, writing to some places: what was discarded they skip, what they cannot apply ends them.
+
+    Fan-out delivers what is recent by `clock`.
+    """
     cassandra, redis, reader = stores.cassandra, stores.redis, stores.reader
     assert cassandra is not None
     assert redis is not None
@@ -56,7 +59,9 @@ def buildings(stores: Stores, places: Places, publisher: Publisher, clock: Clock
         groups.trends(places.database, publisher, stores.codec),
     ]
     home = fanning_out(cassandra, keyspace, RedisCounts(redis, places.keys), partitions, clock=clock)
-    return {building.name: building for building in (*map(Building.of, made), Building(home))}
+    for group in (*made, home):
+        group.set_aside(None, stores.discards.of(group.name))
+    return {group.name: Building.of(group) for group in (*made, home)}
 
 
 class Beside(NamedTuple):

@@ -16,7 +16,7 @@ from runtime.processing import Group, Source
 from stores.sink import StoreUnavailable
 from streams.faust_worker import Hosted
 
-from .hosting import HostedGroup
+from .hosted import HostedGroup
 
 BATCH = 5000
 """Records that are read at once: what a batch costs by itself hardly matters any more."""

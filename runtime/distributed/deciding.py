@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import uuid
 from math import inf
@@ -36,7 +37,8 @@ from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
 
 from .authenticating import Authenticating
-from .process import required
+from .process import brokers, required
+from .versions import may_write
 
 FORGET_S = 2.0
 """Seconds between looks for answers that need not be remembered any longer."""
@@ -73,12 +75,7 @@ def master_keys(settings: Settings) -> MasterKeys:
 def admin(settings: Settings) -> AdminClient:
     """A client that asks Kafka for its topics."""
     assert settings.kafka_url is not None
-    return AdminClient({"bootstrap.servers": brokers(settings.kafka_url)})
-
-
-def brokers(url: str) -> str:
-    """HOST:PORT,HOST:PORT, however the setting writes it."""
-    return url.removeprefix("kafka://").rstrip("/")
+    return AdminClient({"bootstrap.servers": brokers(settings.kafka_url)}, logger=logging.getLogger("librdkafka"))
 
 
 def publisher(settings: Settings, *, linger_ms: float = 0) -> KafkaPublisher:
@@ -161,7 +158,8 @@ class Deciding:
         self.randomness = randomness
         self.ids = HybridClock(clock, randomness)
         self.passwords = Passwords(cost=settings.bcrypt_cost, threads=settings.password_threads)
-        self.pool = open_pool(settings.postgres_url.get_secret_value())
+        self._url = settings.postgres_url.get_secret_value()
+        self.pool = open_pool(self._url)
         self.who = Authenticating(settings, self.pool, Sealer(master_keys(settings)), clock, randomness)
         self.store: PostgresCommandStore
         self._publisher: KafkaPublisher | None = None
@@ -171,12 +169,13 @@ class Deciding:
         self._detail = ""
 
     async def start(self) -> None:
-        """Open the stores. Raises LogUnavailable, and then can be called again; WrongTopics, NotMigrated."""
+        """Open the stores. Raises one of AWAY, and then can be called again; WrongTopics, NotMigrated, NewerLog."""
         if not self._opened:
             await self.pool.open()
             self._opened = True
         await check_migrated(self.pool)
         await check_topics(self.settings)
+        await may_write(self._url)
         if self._publisher is None:
             self._publisher = publisher(self.settings, linger_ms=LINGER_MS)
         await have_keys(self.settings, self.pool, self.who.keys)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -16,35 +16,43 @@ from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
-from events.kafka.records import opened, stored
-from events.log import Positions, Record
+from events.kafka.records import Stored, opened, stored
+from events.log import Positions, Record, TopicPartition
 from events.sealing import Sealer
 from runtime import metrics
+from runtime.discards import Discards
 from runtime.lag import Ends
 from runtime.processing import Group
 from runtime.readiness import Part
+from runtime.setting_aside import TooManyDeadLetters
 from runtime.settings import Settings
-from runtime.telemetry import logger
 from stores.cassandra.address import Address
 from stores.cassandra.session import CassandraSession
+from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 from stores.postgres.pauses import Landing
 from stores.postgres.pointers import Pointers
 from stores.redis.advances import Announcing, channel_of
 from stores.redis.connection import Client, connect
 from stores.redis.counts import RedisCounts
-from stores.sink import SinkMoved
-from streams.faust_worker import EVERY_S, FaustWorker, Hosted, Message
+from streams.faust_consumer import Message
+from streams.faust_worker import EVERY_S, FaustWorker
 
 from . import groups
 from .bare import bare_application
-from .deciding import brokers, check_migrated, check_topics, have_keys, master_keys, publisher
+from .deciding import check_migrated, check_topics, have_keys, master_keys, publisher
 from .fanning_out import fanning_out
+from .hosted import Aside, HostedGroup, Hosts
 from .migrating import check_read_models
 from .outdating import outdated
 from .pausing import Pausing, pause_name
 from .places import Places
-from .process import AWAY, required
-from .watched import LOOK_S, Watched, keep_looking, measured
+from .process import AWAY, brokers, required
+from .supervising import Supervisor
+from .versions import Reader
+from .watched import LOOK_S, Watched, keep_looking
+
+FINAL = (TooManyDeadLetters,)
+"""What no restart of a group mends."""
 
 
 class Stores:
@@ -63,6 +71,8 @@ class Stores:
         self.cassandra: CassandraSession | None = None
         self.redis: Client | None = None
         self.reader: KafkaLogReader | None = None
+        self.letters: Pool | None = None
+        self.discards = Discards()
 
     async def open(self) -> None:
         """Open them. Raises one of AWAY, and can be called again; NotSetUp."""
@@ -77,6 +87,9 @@ class Stores:
         await check_topics(settings)
         await have_keys(settings, self.pool, self.keys)
         self.places = self.places.pointed(await Pointers(self.postgres_url).read())
+        if self.letters is None:
+            self.letters = pool_of(self.postgres_url)
+            await self.letters.open()
         if self.cassandra is None:
             self.cassandra = await CassandraSession.connect(self.places.address)
         await check_read_models(self.postgres_url, self.places, self.cassandra)
@@ -91,6 +104,21 @@ class Stores:
                 prefix=settings.topic_prefix,
             )
 
+    async def read_discards(self) -> None:
+        """Take in what operators discarded since the last time. Raises LogUnavailable."""
+        assert self.reader is not None
+        await self.discards.read(self.reader)
+
+    def hosted(self, group: Group) -> HostedGroup:
+        """A live group, which sets aside what it cannot apply."""
+        assert self.reader is not None
+        return HostedGroup(group, Aside(self.letters_of(group.name), self.discards, self.reader))
+
+    def letters_of(self, group: str) -> PostgresDeadLetters:
+        """The dead letters of a live group."""
+        assert self.letters is not None
+        return PostgresDeadLetters(self.letters, group, self.places.of(group))
+
     @property
     def address(self) -> Address:
         """Where Cassandra is, and the keyspace that is current."""
@@ -104,47 +132,9 @@ class Stores:
             await self.redis.aclose()
         if self.cassandra is not None:
             await self.cassandra.close()
-        if self.pool is not None:
-            await self.pool.close()
-
-
-class Hosts(Hosted, Protocol):
-    """What a process hosts: processors that also do something between batches, and say whether there was any."""
-
-    async def idle(self) -> bool:
-        """Do it. Raises SinkMoved where their sink is not where they left it, StoreUnavailable."""
-        ...
-
-
-class HostedGroup:
-    """A group as a worker hosts it."""
-
-    def __init__(self, group: Group) -> None:
-        self._group = group
-        self.name = group.name
-        self.topics = group.topics
-
-    def measure(self) -> None:
-        """Measure the stages of its batches."""
-        self._group.sink = measured(self.name, self._group.sink)
-
-    async def positions(self) -> Positions:
-        """How far its effects reach."""
-        return await self._group.sink.positions()
-
-    async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Land one batch."""
-        return await self._group.apply(records, positions)
-
-    async def close(self) -> None:
-        """Let go of the sink."""
-        await self._group.sink.close()
-
-    async def idle(self) -> bool:
-        """Look whether the sink is where it was left, and land some of what is no single record's doing; whether there
-        was any. Raises SinkMoved."""
-        await self._group.sink.check()
-        return await self._group.settle()
+        for pool in (self.letters, self.pool):
+            if pool is not None:
+                await pool.close()
 
 
 class Hosting:
@@ -157,17 +147,19 @@ class Hosting:
         self._settings = settings
         self._make = make
         self.stores = Stores(settings)
+        self._reader = Reader(self.stores.postgres_url, name)
         self._publisher: KafkaPublisher | None = None
         self._announcing: Announcing | None = None
         self.hosted: list[Hosts] = []
-        self._workers: dict[str, FaustWorker] = {}
+        self._supervisors: list[Supervisor] = []
         self._pausing: dict[str, Pausing] = {}
-        self._stopping = False
+        self._partitions = topics.partitions_of(partitions=settings.topic_partitions)
         self._ends = Ends(time.monotonic, apart_s=LOOK_S / 2)
 
     async def start(self) -> None:
         """Open the stores. Raises one of AWAY, NotSetUp."""
         await self.stores.open()
+        await self._reader.start()
         if self._publisher is None:
             self._publisher = publisher(self._settings)
             breaker = self._publisher.breaker
@@ -175,10 +167,14 @@ class Hosting:
         if self._announcing is None:
             assert self.stores.redis is not None
             self._announcing = Announcing(self.stores.redis, channel_of(self._settings.topic_prefix))
+        await self.stores.read_discards()
         self.hosted = self._make(self.stores, self._publisher)
         for hosted in self.hosted:
-            if isinstance(hosted, HostedGroup):
-                hosted.measure()
+            hosted.measure()
+        self._supervisors = [self._supervisor(hosted) for hosted in self.hosted]
+
+    def _supervisor(self, hosted: Hosts) -> Supervisor:
+        return Supervisor(hosted.name, partial(self._worker, hosted), FINAL, degraded=lambda: hosted.degraded)
 
     def _worker(self, hosted: Hosts) -> FaustWorker:
         assert self._settings.kafka_url is not None
@@ -193,6 +189,13 @@ class Hosting:
         if pausing is None:
             landing = Landing(self.stores.postgres_url, pause_name(self._settings.topic_prefix, hosted.name))
             pausing = self._pausing[hosted.name] = Pausing(hosted, landing)
+        between = pausing.between
+
+        async def mend(assigned: Collection[TopicPartition]) -> None:
+            mended = await between(partial(hosted.mend, assigned))
+            if mended and self._announcing is not None:  # positions have passed them, but not what is remembered
+                self._announcing.announce(hosted.name, Positions(), Positions(), outdated(hosted.name, mended))
+
         worker = FaustWorker(
             pausing,
             partial(self._decode, watched),
@@ -203,22 +206,26 @@ class Hosting:
             session_s=self._settings.worker_session_s,
             every_s=groups.UNHURRIED_S if hosted.name in groups.UNHURRIED else EVERY_S,
             on_advance=advanced,
-            idle=partial(pausing.between, hosted.idle),
+            idle=partial(between, hosted.idle),
+            mend=mend,
         )
         watched.follow(worker)
         return worker
 
     async def _decode(self, watched: Watched, messages: Sequence[Message]) -> list[Record]:
-        prefix = self._settings.topic_prefix
         with watched.stage("decode"):
-            return await self._decoded(prefix, messages)
+            return await self._decoded(messages)
 
-    async def _decoded(self, prefix: str, messages: Sequence[Message]) -> list[Record]:
-        found = [
-            stored(m.topic.removeprefix(prefix), m.partition, m.offset, m.key, m.value, _headers(m.headers))
-            for m in messages
-        ]
+    async def _decoded(self, messages: Sequence[Message]) -> list[Record]:
+        found = [self._stored(message) for message in messages]
         return await opened(found, self.stores.codec, self.stores.keys)
+
+    def _stored(self, message: Message) -> Stored:
+        topic = message.topic.removeprefix(self._settings.topic_prefix)
+        headers = _headers(message.headers)
+        return stored(
+            topic, message.partition, message.offset, message.key, message.value, headers, self._partitions[topic]
+        )
 
     def application(self) -> ASGIApp:
         """Health and metrics."""
@@ -226,19 +233,26 @@ class Hosting:
 
     def parts(self) -> Sequence[Part]:
         """Each group, and what keeps it from working."""
-        return [Part.of(name, down=worker.detail) for name, worker in self._workers.items()]
+        return [supervisor.part() for supervisor in self._supervisors]
 
     async def run(self) -> None:
-        """Work until cancelled. The first worker that fails ends all: a supervisor starts the process again."""
-        tasks = [asyncio.create_task(self._host(hosted)) for hosted in self.hosted]
+        """Work until cancelled; a group that fails is started again, and the others go on.
+
+        Raises TooManyDeadLetters once all groups have stopped for that, and NewerLog.
+        """
+        tasks = [asyncio.create_task(supervisor.run()) for supervisor in self._supervisors]
+        telling = asyncio.create_task(self._reader.keep_telling())
+        working = asyncio.ensure_future(asyncio.wait(tasks))
         looking = asyncio.create_task(keep_looking(self._ends, self._log_ends))
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((working, telling), return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
         finally:
-            self._stopping = True
+            telling.cancel()
             looking.cancel()
-            for worker in self._workers.values():
-                worker.stop()
+            for supervisor in self._supervisors:
+                supervisor.stop()
             await asyncio.wait(tasks)
         for task in tasks:
             task.result()
@@ -247,20 +261,9 @@ class Hosting:
         assert self.stores.reader is not None
         return await self.stores.reader.ends()
 
-    async def _host(self, hosted: Hosts) -> None:
-        """Host processors; again from where their sink stands where that is not as it was left: wiped, say."""
-        while not self._stopping:
-            worker = self._workers[hosted.name] = self._worker(hosted)
-            try:
-                await worker.run()
-            except SinkMoved as moved:
-                metrics.SINK_MOVED.labels(hosted.name).inc()
-                logger("minitwitter.hosting").warning("starting again from the sink", group=hosted.name, why=str(moved))
-            else:
-                return
-
     async def stop(self) -> None:
         """Close the stores."""
+        await self._reader.stop()
         for hosted in self.hosted:
             await hosted.close()
         if self._publisher is not None:
@@ -287,10 +290,10 @@ def projecting(settings: Settings) -> Hosting:
         session, keyspace, redis = stores.cassandra, stores.address.keyspace, stores.redis
         prefix, partitions = settings.topic_prefix, settings.topic_partitions
         return [
-            HostedGroup(groups.timelines(session, keyspace)),
-            HostedGroup(groups.counts(redis, prefix, partitions, stores.reader.ends, keys=stores.places.keys)),
-            HostedGroup(groups.search(stores.places.database)),
-            fanning_out(session, keyspace, RedisCounts(redis, stores.places.keys), partitions),
+            stores.hosted(groups.timelines(session, keyspace)),
+            stores.hosted(groups.counts(redis, prefix, partitions, stores.reader.ends, keys=stores.places.keys)),
+            stores.hosted(groups.search(stores.places.database)),
+            stores.hosted(fanning_out(session, keyspace, RedisCounts(redis, stores.places.keys), partitions)),
         ]
 
     return Hosting("projectors", settings, make)
@@ -303,8 +306,8 @@ def streaming(settings: Settings) -> Hosting:
         assert stores.cassandra is not None
         assert published is not None
         return [
-            HostedGroup(groups.streams(stores.cassandra, stores.address.keyspace, published, stores.codec)),
-            HostedGroup(groups.trends(stores.places.database, published, stores.codec)),
+            stores.hosted(groups.streams(stores.cassandra, stores.address.keyspace, published, stores.codec)),
+            stores.hosted(groups.trends(stores.places.database, published, stores.codec)),
         ]
 
     return Hosting("streams", settings, make)

@@ -18,8 +18,8 @@ from events.topics import LOGGED
 from runtime.looking import Counted
 from runtime.settings import Settings
 
-from .deciding import brokers, check_migrated, check_topics, have_keys, master_keys
-from .process import required
+from .deciding import check_migrated, check_topics, have_keys, master_keys
+from .process import brokers, required
 
 _AT_ONCE = 5_000
 

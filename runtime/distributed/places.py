@@ -45,6 +45,11 @@ class Places(NamedTuple):
         """What a pointer to each says."""
         return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
 
+    def of(self, group: str) -> str:
+        """The name of the place that a group's store is at."""
+        [store] = [store for store, those in STORES.items() if group in those]
+        return self.names()[store]
+
     def pointed(self, pointers: Mapping[str, Pointer]) -> Places:
         """Where they are now; counters of another version of their projector are left where they are."""
         found = self

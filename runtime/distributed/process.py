@@ -72,6 +72,11 @@ def required(settings: Settings, *names: str) -> None:
         )
 
 
+def brokers(url: str) -> str:
+    """HOST:PORT,HOST:PORT, however the setting writes it."""
+    return url.removeprefix("kafka://").rstrip("/")
+
+
 async def patiently(what: str, attempt: Callable[[], Awaitable[None]], tell: Callable[[str], None]) -> None:
     """Attempt something until its engines are there; `tell` hears what is being waited for, and "" in the end."""
     log = logger("minitwitter.process")
@@ -102,6 +107,15 @@ class Process:
 
     async def run(self) -> None:
         """Start, work, stop. Raises AddressInUse, RoleEnded, and what the role raises."""
+        from .kafka_outages import (
+            told_in_few_lines,  # not above: the command line without the extra imports this module
+        )
+
+        url = self._settings.kafka_url
+        async with told_in_few_lines(brokers(url)) if url is not None else contextlib.nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         settings, role = self._settings, self._role
         listen(metrics.count_call)
         port = free_port(settings.host, settings.port)

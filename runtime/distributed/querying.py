@@ -45,13 +45,15 @@ from stores.sink import StoreUnavailable
 from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
-from .deciding import brokers, publisher
+from .deciding import publisher
 from .groups import COUNTS
 from .hosting import Stores
 from .judging import query_parts
 from .outdating import Memory
+from .process import brokers
 from .reached import groups_of, sources
 from .reading import readers
+from .versions import Reader
 
 explains("unavailable", StoreUnavailable, headers=(("retry-after", "1"),))
 
@@ -71,11 +73,13 @@ class Querying:
         self._clock = clock
         self._randomness = randomness
         self._stores = Stores(settings)
+        self._reader = Reader(self._stores.postgres_url, self.name)
         self._reading: Reading | None = None
 
     async def start(self) -> None:
         """Open the stores. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated."""
         await self._stores.open()
+        await self._reader.start()
         if self._reading is None:
             self._reading = Reading(self._settings, self._stores, self._clock, self._randomness)
         await self._reading.start()
@@ -101,10 +105,11 @@ class Querying:
 
     async def run(self) -> None:
         """Follow the read models, and tell open streams of what happens."""
-        await self.reading.run()
+        await asyncio.gather(self.reading.run(), self._reader.keep_telling())
 
     async def stop(self) -> None:
         """End the open streams, report who was active, and close."""
+        await self._reader.stop()
         if self._reading is not None:
             await self._reading.close()
         await self._stores.close()

@@ -26,6 +26,7 @@ from runtime.verifying import CannotVerify
 from stores.cassandra.digest import MODELS
 from stores.cassandra.digest import digest as cassandra_digest
 from stores.postgres import digests as postgres_digests
+from stores.postgres.dead_letters import forget
 from stores.postgres.pauses import paused
 from stores.postgres.pointers import Pointer, Pointers
 from stores.redis.digest import digest as redis_digest
@@ -87,6 +88,7 @@ async def rebuild(
     stores = Stores(settings)
     try:
         await stores.open()
+        await stores.read_discards()
         settle()
         async with alone(stores.postgres_url):
             with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
@@ -155,6 +157,8 @@ class _Rebuilding:
             await asyncio.sleep(_LOOK_S)
         if before is not None and not back:
             await discard(places.at(self._store, before), self._store, self._redis)
+            assert self._stores.letters is not None
+            await forget(self._stores.letters, before)
         return compared
 
     async def _place(self, current: str, before: str | None, back: bool) -> Places:

@@ -30,11 +30,10 @@ from stores.s3.objects import Location, S3Objects
 from stores.sink import StoreUnavailable
 
 from .applied import Source
-from .deciding import brokers
 from .groups import VERSIONS
 from .judging import STORE_AWAY, Reached, query_parts, reached_part
 from .places import STORES, Places
-from .process import required
+from .process import brokers, required
 from .reached import sources
 
 T = TypeVar("T")

@@ -19,6 +19,7 @@ from events.digest import unordered_digest
 from events.ids import AccountId, Clock, Millis, from_bytes, wall_clock
 from events.log import Positions, lag
 from events.topics import DERIVED
+from runtime.dead_letters import Waiting
 from runtime.memory import settle
 from runtime.settings import Settings
 from runtime.verifying import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict
@@ -75,6 +76,8 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
     stores = Stores(settings)
     try:
         await stores.open()
+        await stores.read_discards()
+        await _check_letters(stores)
         settle()
         with tempfile.TemporaryDirectory(prefix="minitwitter-verify-") as directory:
             async with beside(stores) as made:
@@ -86,6 +89,15 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
     finally:
         await stores.close()
     return Verdict.of(findings, events, time.perf_counter() - started, positions, behind)
+
+
+async def _check_letters(stores: Stores) -> None:
+    """Read models that lack what was set aside are not what the log says. Raises CannotVerify, StoreUnavailable."""
+    names = [group for groups in STORES.values() for group in groups]
+    found = {name: await stores.letters_of(name).counts() for name in names}
+    told = [Waiting(counts.failed, counts.all).sentence(name) for name, counts in found.items() if counts.all]
+    if told:
+        raise CannotVerify("; ".join(told) + ". Retry or discard them, and verify again")
 
 
 def _far_future() -> Millis:

@@ -7,8 +7,9 @@ from events.kafka.log import KafkaLog
 from events.log import New
 from runtime.distributed.beside import buildings
 from runtime.distributed.building import build
-from runtime.distributed.deciding import brokers, publisher
+from runtime.distributed.deciding import publisher
 from runtime.distributed.hosting import Stores
+from runtime.distributed.process import brokers
 from runtime.settings import load
 from tests.community import Community
 from tests.histories import CHOICES

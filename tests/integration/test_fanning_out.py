@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from random import Random
+from typing import Any, cast
 
 import pytest
 
@@ -48,9 +49,11 @@ def crowd(followers: int) -> Community:
 
 
 def test_what_it_reads_is_what_fan_out_handles() -> None:
-    assert FanningOut.topics == FanOut.topics()
-    assert {"accounts", "tweets", "engagement", "graph"} <= FanningOut.topics
-    assert FanningOut.name not in TOPICS
+    nobody = cast(Any, object())
+    group = fanning_out(nobody, "keyspace", nobody, PARTITIONS)
+    assert group.topics == FanOut.topics()
+    assert {"accounts", "tweets", "engagement", "graph"} <= group.topics
+    assert group.name not in TOPICS
 
 
 def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(kept: OnCassandra, redis: str) -> None:
@@ -58,7 +61,7 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
     log = PartitionedLog()
     for record in community.records:
         log.append(record)
-    ends = Positions((place, end) for place, end in log.ends().items() if place.topic in FanningOut.topics)
+    ends = Positions((place, end) for place, end in log.ends().items() if place.topic in FanOut.topics())
 
     async def check() -> None:
         client = connect(redis)
@@ -76,9 +79,9 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
             )
 
         first, second = worker(), worker()
-        assert await first.positions() == await second.positions()
+        assert await first.sink.positions() == await second.sink.positions()
         chance, turn, landed = Random(2), 0, 0
-        while not (at := await (first, second)[turn].positions()).covers(ends):
+        while not (at := await (first, second)[turn].sink.positions()).covers(ends):
             batch: list[Record] = []
             for place in ends:
                 start = at.get(place, 0)
@@ -87,10 +90,10 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
             await (first, second)[turn].apply(batch, reached)
             landed += 1
             turn = chance.randrange(2)
-            assert Positions(await (first, second)[turn].positions()).covers(reached)
+            assert Positions(await (first, second)[turn].sink.positions()).covers(reached)
         assert landed > 3
-        there = await first.positions()
-        assert there == await second.positions()
+        there = await first.sink.positions()
+        assert there == await second.sink.positions()
         assert Positions((place, offset) for place, offset in there.items() if offset) == ends
         await client.aclose()
 

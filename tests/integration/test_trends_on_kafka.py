@@ -27,7 +27,8 @@ from runtime.distributed.hosting import HostedGroup
 from stores.postgres.database import Database
 from stores.postgres.trends import PostgresTrends
 from stores.sink import StoreUnavailable
-from streams.faust_worker import FaustWorker, Message
+from streams.faust_consumer import Message
+from streams.faust_worker import FaustWorker
 from streams.trends import newest_rankings
 from tests.stores.on_postgres import a_schema
 from tests.streams.analytics import DAY, HOUR, NOW, Analytics, Tweeting

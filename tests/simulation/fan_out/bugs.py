@@ -137,7 +137,7 @@ def guard_is_by_batch() -> Iterator[Any]:
         landed = {place for place, at in first.items() if at < self.landed.get(place, Progress()).offset}
         return [record for record in records if record.place not in landed]
 
-    yield patch.object(FanOut, "_unlanded", unlanded)
+    yield patch.object(FanOut, "unlanded", unlanded)
 
 
 @bug

@@ -1,0 +1,133 @@
+"""`minitwitter dead-letters` in the distributed profile: what stands in PostgreSQL, and what is asked of the workers.
+
+A retry is the worker's that has the partition: no other may land in its place. So it is noted with the letter, and
+waited for. A discard is an event besides, so that rebuilds skip the record as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from events.codec import Codec
+from events.event import Envelope
+from events.ids import EventId, HybridClock
+from events.log import New
+from events.operations import DeadLetterDiscarded
+from events.publishing import outgoing
+from events.sealing import Sealer
+from runtime.dead_letters import Choice, Mended
+from runtime.embedded.dead_letters import NothingToDiscard
+from runtime.settings import Settings
+from stores.dead_letters import DeadLetter, all_letters
+from stores.postgres.dead_letters import Asked, PostgresDeadLetters, pool_of
+from stores.postgres.pointers import Pointers
+from stores.sink import StoreUnavailable
+
+from .deciding import master_keys, publisher
+from .places import STORES, Places
+from .process import required
+
+WAIT_S = 30.0
+"""How long workers are waited for. Each looks once a second."""
+_LOOK_S = 0.2
+
+Publish = Callable[[Sequence[New]], Awaitable[object]]
+
+
+class WorkersSilent(StoreUnavailable):
+    """No worker has done what was asked: none has the partition, or the store of its group is away."""
+
+
+class LettersOfGroups:
+    """The dead letters of all live groups. `publish` appends to the log; `ids` are for what it appends."""
+
+    def __init__(
+        self, groups: Mapping[str, PostgresDeadLetters], publish: Publish, ids: HybridClock, *, wait_s: float = WAIT_S
+    ) -> None:
+        self._groups = groups
+        self._publish = publish
+        self._ids = ids
+        self._wait_s = wait_s
+
+    async def list(self, choice: Choice) -> list[DeadLetter]:
+        """The letters that are chosen, by group and position. Raises StoreUnavailable."""
+        return [letter for name in sorted(self._groups) for letter in choice.of(await all_letters(self._groups[name]))]
+
+    async def retry(self, choice: Choice) -> Mended:
+        """Have letters applied again, and wait for it. Raises WorkersSilent, StoreUnavailable."""
+        chosen = await self.list(choice)
+        left = await self._have("retry", chosen)
+        return Mended(applied=len(chosen) - left, left=left)
+
+    async def discard(self, choice: Choice) -> Mended:
+        """Give records up for their groups, in the log first; what was held back behind them is applied.
+
+        One that is only held back is given up where its position is named; one that is no dead letter, but stops a
+        rebuild, where its group is named as well. Raises NothingToDiscard, WorkersSilent, StoreUnavailable,
+        LogUnavailable.
+        """
+        chosen = [letter for letter in await self.list(choice) if letter.cause or choice.position]
+        if not chosen and not choice.position:
+            raise NothingToDiscard("there are no such dead letters")
+        if not chosen and choice.group not in self._groups:
+            raise NothingToDiscard(
+                f"{choice.position} is no dead letter; to have rebuilds skip it all the same, say --group"
+                f" {' or --group '.join(sorted(self._groups))}"
+            )
+        of_no_letter = DeadLetterDiscarded(position=choice.position, group=choice.group, type="")
+        await self._publish([self._new(event) for event in map(_discarded, chosen)] or [self._new(of_no_letter)])
+        left = await self._have("discard", chosen)
+        return Mended(discarded=len(chosen) - left, left=left)
+
+    def _new(self, event: DeadLetterDiscarded) -> New:
+        return New(event, Envelope(EventId(self._ids.issue()), self._ids.now()))
+
+    async def _have(self, what: Asked, chosen: Sequence[DeadLetter]) -> int:
+        """Ask for something to be done with letters and wait until it was tried; how many of them are left."""
+        for name, letters in self._groups.items():
+            await letters.ask(what, [letter for letter in chosen if letter.group == name])
+        deadline = time.monotonic() + self._wait_s
+        while waiting := await self._waiting():
+            if time.monotonic() > deadline:
+                raise WorkersSilent(
+                    f"{waiting:,} dead letters wait for the workers that have their partitions; they are done with as"
+                    " soon as those run (`minitwitter work projectors`, `minitwitter work streams`) and reach their"
+                    " stores"
+                )
+            await asyncio.sleep(_LOOK_S)
+        places = {(letter.group, letter.place, letter.offset) for letter in chosen}
+        return sum((letter.group, letter.place, letter.offset) in places for letter in await self.list(Choice()))
+
+    async def _waiting(self) -> int:
+        return sum([len(await letters.asked()) for letters in self._groups.values()])
+
+
+def _discarded(letter: DeadLetter) -> DeadLetterDiscarded:
+    return DeadLetterDiscarded(position=letter.position, group=letter.group, type=letter.type, event=letter.event_id)
+
+
+@asynccontextmanager
+async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
+    """The dead letters of an installation. Raises BadSettings, StoreUnavailable, LogUnavailable."""
+    required(settings, "kafka_url", "postgres_url", "cassandra_url")
+    assert settings.postgres_url is not None
+    url = settings.postgres_url.get_secret_value()
+    places = Places.first(settings).pointed(await Pointers(url).read())
+    codec = Codec(Sealer(master_keys(settings)))
+    kafka = publisher(settings)
+    pool = pool_of(url)
+    await pool.open()
+
+    async def publish(news: Sequence[New]) -> object:
+        return await kafka.publish([outgoing(new, codec) for new in news])
+
+    try:
+        names = [group for groups in STORES.values() for group in groups]
+        groups = {name: PostgresDeadLetters(pool, name, places.of(name)) for name in names}
+        yield LettersOfGroups(groups, publish, HybridClock())
+    finally:
+        await pool.close()
+        await kafka.close()

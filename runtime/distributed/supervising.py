@@ -1,0 +1,130 @@
+"""Keeps one group of processors at work: what fails is started again with back-off, and no other group notices.
+
+Only an error that no restart mends stops it, with a sentence for whoever asks; the others go on all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from runtime import metrics
+from runtime.readiness import Part
+from runtime.telemetry import logger
+from stores.sink import SinkMoved
+
+FIRST_S, LONGEST_S = 0.5, 30.0
+"""The first wait before a group is started again, and the longest; each is twice the one before."""
+STEADY_S = 60.0
+"""A group that has worked for this long begins with the first wait again."""
+
+
+class Working(Protocol):
+    """One worker of a group: made, run once, and replaced where it failed."""
+
+    detail: str
+    """What keeps it from working; empty when nothing does."""
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises what the processors raise."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in hand."""
+        ...
+
+
+class EndedByItself(Exception):
+    """A worker has come to its end though nobody stopped it."""
+
+
+class Supervisor:
+    """Runs a group's workers, one after the other.
+
+    `final` are the errors that no restart mends, `degraded` says what is missing in what the group keeps.
+    `random` gives numbers from 0 to 1: groups that failed together do not all come back at once.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Working],
+        final: tuple[type[Exception], ...] = (),
+        *,
+        degraded: Callable[[], str] = lambda: "",
+        first_s: float = FIRST_S,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self._make = make
+        self._final = final
+        self._degraded = degraded
+        self._first_s = first_s
+        self._random = random
+        self._worker: Working | None = None
+        self._failed = ""
+        self._resting = False
+        self._begun = 0.0
+        self._stopped = ""
+        self._stopping = asyncio.Event()
+        self._log = logger("minitwitter.hosting")
+
+    def part(self) -> Part:
+        """How the group is, for /readyz. One that failed says so until it has worked steadily again."""
+        if self._stopped or self._resting:
+            return Part.of(self.name, down=self._stopped or self._failed)
+        if self._steady():
+            self._failed = ""
+        detail = "starting" if self._worker is None else self._worker.detail
+        return Part.of(self.name, down=detail, degraded=self._failed or self._degraded())
+
+    def _steady(self) -> bool:
+        return time.monotonic() - self._begun > STEADY_S
+
+    def stop(self) -> None:
+        """Finish the batch in hand."""
+        self._stopping.set()
+        if self._worker is not None:
+            self._worker.stop()
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises one of `final`, which `part` then tells for good."""
+        failures = 0
+        while not self._stopping.is_set():
+            self._begun, self._resting = time.monotonic(), False
+            worker = self._worker = self._make()
+            try:
+                await worker.run()
+                if self._stopping.is_set():
+                    return
+                raise EndedByItself("its worker ended by itself")
+            except self._final as error:
+                self._stopped = str(error)
+                self._log.error("a group has stopped", group=self.name, why=str(error))
+                raise
+            except Exception as error:
+                if isinstance(error, SinkMoved):
+                    metrics.SINK_MOVED.labels(self.name).inc()
+                failures = 1 if self._steady() else failures + 1
+                await self._rest(error, self._wait_s(failures))
+
+    def _wait_s(self, failures: int) -> float:
+        return min(LONGEST_S, self._first_s * 2.0 ** (failures - 1)) * (1 + self._random()) / 2
+
+    async def _rest(self, error: Exception, wait_s: float) -> None:
+        why = f"{type(error).__name__}: {error}"
+        news = not self._failed.startswith(why)
+        self._failed, self._resting = f"{why}; it is started again by itself", True
+        self._log.error(
+            "a group failed and is started again",
+            group=self.name,
+            why=why,
+            after_s=round(wait_s, 1),
+            exc_info=error if news else None,
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), wait_s)

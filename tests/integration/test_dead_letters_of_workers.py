@@ -1,0 +1,279 @@
+"""Dead letters of groups that several workers host: in PostgreSQL, and mended by whoever has the partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from events.event import BY_CLASS
+from events.ids import HybridClock
+from events.log import New, Positions, Record, TopicPartition, positions_after
+from runtime.dead_letters import Choice, Mended
+from runtime.discards import Discards
+from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
+from runtime.distributed.hosted import Aside, HostedGroup, record_at
+from runtime.embedded.dead_letters import NothingToDiscard
+from runtime.processing import Group
+from runtime.setting_aside import CannotApply
+from stores.postgres.database import Pool
+from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+from stores.postgres.pointers import Pointers
+from stores.sink import StoreUnavailable
+from tests.on_postgres import a_database
+from tests.projections.setting_aside import ADA, BOB, GRAPH, NOW, Kept, Log, Noting
+
+pytestmark = pytest.mark.engines
+
+OPERATIONS = TopicPartition("operations", 0)
+OTHER = TopicPartition("graph", 1)
+
+
+class LogWithDiscards(Log):
+    """A log in which operators' discards stand as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discards: list[Record] = []
+
+    async def publish(self, news: Sequence[New]) -> None:
+        for event, about in news:
+            kind = BY_CLASS[type(event)]
+            offset = len(self.discards)
+            key = kind.key(event)
+            self.discards.append(Record(kind.topic, 0, offset, key, kind.name, kind.version, event, about))
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        if topics is not None and "operations" in topics:
+            return self.discards[after.get(OPERATIONS, 0) :][:limit]
+        return await super().read(after, limit, topics)
+
+
+class Worker:
+    """One of several that host a group; the sink is everybody's."""
+
+    def __init__(self, letters: PostgresDeadLetters, log: LogWithDiscards, sink: Kept) -> None:
+        self.sink, self.log = sink, log
+        self.projector = Noting(sink)
+        self.fail = True
+        self.projector.fails = lambda event, about: self.fail and getattr(event, "follower", "") == BOB
+        group = Group("serving", [self.projector], [], sink, clock=lambda: NOW)
+        self.hosted = HostedGroup(group, Aside(letters, Discards(), log))
+
+    async def work(self) -> None:
+        """Go on from where the sink stands, as after an assignment."""
+        at = await self.hosted.positions()
+        records = await self.log.read(at, 1000, ["graph"])
+        if records:
+            await self.hosted.apply(records, positions_after(records, at))
+
+
+class World:
+    """A log, a sink, and letters in PostgreSQL."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.log, self.sink = LogWithDiscards(), Kept()
+        self.letters = PostgresDeadLetters(pool, "serving", "a keyspace")
+
+    def worker(self) -> Worker:
+        return Worker(self.letters, self.log, self.sink)
+
+    def desk(self, wait_s: float = 30) -> LettersOfGroups:
+        return LettersOfGroups({"serving": self.letters}, self.log.publish, HybridClock(), wait_s=wait_s)
+
+    async def pages(self) -> list[tuple[int, str]]:
+        return [(letter.offset, letter.cause) for letter in await self.letters.page()]
+
+
+@pytest.fixture
+async def world(postgres: str) -> AsyncIterator[World]:
+    with a_database(postgres) as url:
+        await Pointers(url).migrate()
+        pool = pool_of(url)
+        await pool.open()
+        yield World(pool)
+        await pool.close()
+
+
+@asynccontextmanager
+async def mending(worker: Worker) -> AsyncIterator[None]:
+    """While a worker looks what is asked, as it does between its batches."""
+
+    async def look() -> None:
+        while True:
+            await worker.hosted.mend({GRAPH})
+            await asyncio.sleep(0.01)
+
+    looking = asyncio.create_task(look())
+    yield
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
+REFUSED = "Refusing: not this one"
+
+
+async def test_one_account_s_failing_events_wait_in_both_workers_and_all_others_go_on(world: World) -> None:
+    first, second = world.worker(), world.worker()
+    bad, good = world.log.follow(BOB), world.log.follow(ADA)
+    await first.work()
+    held, more = world.log.follow(BOB), world.log.follow(ADA)
+    await second.work()
+    assert world.sink.rows == [good.about.id, more.about.id]
+    assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
+    await second.hosted.mend(())
+    assert second.hosted.degraded == (
+        "serving has 1 dead letters and 1 records held back behind them; `minitwitter dead-letters list` shows them"
+    )
+
+
+async def test_a_retry_is_done_by_the_worker_that_has_the_partition(world: World) -> None:
+    owner, other = world.worker(), world.worker()
+    bad, held = world.log.follow(BOB), world.log.follow(BOB)
+    await owner.work()
+    owner.fail = other.fail = False
+    await world.letters.ask("retry", await world.letters.page())
+    await other.hosted.mend({OTHER})
+    assert world.sink.rows == []
+    assert await owner.hosted.mend({GRAPH}) == [bad, held]  # so that what is remembered of them is forgotten
+    assert world.sink.rows == [bad.about.id, held.about.id]
+    assert await world.pages() == []
+    assert owner.hosted.degraded == ""
+
+
+async def test_two_workers_that_both_believe_a_partition_is_theirs_retry_nothing_twice(world: World) -> None:
+    workers = [world.worker(), world.worker()]
+    bad = world.log.follow(BOB)
+    await workers[0].work()
+    for worker in workers:
+        worker.fail = False
+    await world.letters.ask("retry", await world.letters.page())
+    await asyncio.gather(*(worker.hosted.mend({GRAPH}) for worker in workers))
+    assert world.sink.rows == [bad.about.id]
+    assert await world.pages() == []
+
+
+async def test_an_entity_that_another_worker_mends_is_left_to_it(world: World) -> None:
+    worker = world.worker()
+    world.log.follow(BOB)
+    await worker.work()
+    [letter] = await world.letters.page()
+    await world.letters.ask("retry", [letter])
+    async with world.letters.alone_with(letter.entity) as mine:
+        assert mine
+        async with world.letters.alone_with(letter.entity) as also_mine:
+            assert not also_mine
+    async with world.letters.alone_with(letter.entity):
+        worker.fail = False
+        await worker.hosted.mend({GRAPH})
+    assert await world.pages() == [(0, REFUSED)]
+    await worker.hosted.mend({GRAPH})
+    assert await world.pages() == []
+
+
+async def test_a_worker_that_dies_between_letter_and_positions_is_followed_by_one_that_passes_over_the_record(
+    world: World,
+) -> None:
+    bad, good, held = world.log.follow(BOB), world.log.follow(ADA), world.log.follow(BOB)
+    world.sink.refuses = lambda rows: StoreUnavailable("killed")
+    with pytest.raises(StoreUnavailable):
+        await world.worker().work()
+    assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
+    world.sink.refuses = lambda rows: None
+    await world.worker().work()
+    assert world.sink.rows == [good.about.id]
+    assert world.sink.reached == Positions({GRAPH: 3})
+    assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
+
+
+async def test_a_retry_in_vain_is_not_made_again_and_again(world: World) -> None:
+    worker = world.worker()
+    world.log.follow(BOB)
+    await worker.work()
+    async with mending(worker):
+        assert await world.desk().retry(Choice()) == Mended(applied=0, left=1)
+    [letter] = await world.letters.page()
+    assert letter.attempts == 2
+
+
+async def test_a_discard_is_in_the_log_and_frees_what_was_held_back(world: World) -> None:
+    worker = world.worker()
+    bad, held = world.log.unreadable(BOB), world.log.follow(BOB)
+    await worker.work()
+    worker.fail = False
+    async with mending(worker):
+        done = await world.desk().discard(Choice(position=bad.position))
+    assert done == Mended(discarded=1)
+    assert world.sink.rows == [held.about.id]
+    [event] = [record.event for record in world.log.discards]
+    assert (event.position, event.group) == ("graph-0@0", "serving")  # type: ignore[union-attr]
+    rebuilt = Group("serving", [Noting(Kept())], [], Kept())
+    discards = Discards()
+    rebuilding = HostedGroup(rebuilt)
+    with pytest.raises(CannotApply, match="graph-0@0"):
+        await rebuilding.apply(world.log.records, Positions({GRAPH: 2}))
+    await discards.read(world.log)
+    rebuilt.set_aside(None, discards.of("serving"))
+    await rebuilding.apply(world.log.records, Positions({GRAPH: 2}))
+
+
+async def test_what_is_no_dead_letter_is_discarded_where_its_group_is_named_as_well(world: World) -> None:
+    with pytest.raises(NothingToDiscard, match="there are no such"):
+        await world.desk().discard(Choice(group="serving"))
+    with pytest.raises(NothingToDiscard, match="say --group serving"):
+        await world.desk().discard(Choice(position="graph-0@7"))
+    assert await world.desk().discard(Choice("serving", "graph-0@7")) == Mended()
+    discards = Discards()
+    await discards.read(world.log)
+    assert discards.of("serving").has(GRAPH, 7)
+
+
+async def test_discarding_all_gives_up_what_failed_and_nothing_that_was_held_back(world: World) -> None:
+    worker = world.worker()
+    _, held = world.log.unreadable(BOB), world.log.follow(BOB)
+    await worker.work()
+    worker.fail = False
+    async with mending(worker):
+        assert await world.desk().discard(Choice()) == Mended(discarded=1)
+    assert world.sink.rows == [held.about.id]
+
+
+async def test_where_no_worker_has_the_partition_that_is_said_and_the_wish_stays(world: World) -> None:
+    worker = world.worker()
+    world.log.follow(BOB)
+    await worker.work()
+    with pytest.raises(WorkersSilent, match="1 dead letters wait for the workers"):
+        await world.desk(wait_s=0).retry(Choice(group="serving"))
+    worker.fail = False
+    await worker.hosted.mend({GRAPH})
+    assert await world.pages() == []
+
+
+async def test_a_generation_knows_nothing_of_another_s_letters(world: World, postgres: str) -> None:
+    worker = world.worker()
+    world.log.follow(BOB)
+    await worker.work()
+    another = PostgresDeadLetters(world.letters._pool, "serving", "another keyspace")
+    assert await another.page() == []
+    assert len(await world.letters.page()) == 1
+
+
+async def test_text_that_postgresql_does_not_take_is_kept_without_what_it_does_not_take(world: World) -> None:
+    worker = world.worker()
+    world.log.unreadable("", fault="odd \0 and \ud800")
+    await worker.work()
+    [letter] = await world.letters.page()
+    assert letter.cause == "odd  and ?"
+
+
+async def test_the_record_at_a_position_is_read_or_there_is_none() -> None:
+    log = Log()
+    first, second = log.follow(ADA), log.follow(BOB)
+    assert await record_at(log, GRAPH, 0) == first
+    assert await record_at(log, GRAPH, 1) == second
+    assert await record_at(log, GRAPH, 2) is None
+    assert await record_at(log, OTHER, 0) is None
