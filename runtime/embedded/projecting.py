@@ -332,7 +332,8 @@ class Projecting:
         if place not in after:
             return None
         after[place] = offset
-        return next(iter(await self._log.read(after, 1, (place.topic,))), None)
+        found = await self._log.read(after, 1, (place.topic,))
+        return next((record for record in found if (record.place, record.offset) == (place, offset)), None)
 
     # Rebuilds
 

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import apsw
+from msgspec import structs
 
 from events.ids import Millis
 from events.log import Positions, Record, TopicPartition
@@ -129,6 +130,8 @@ class Deliveries:
     """
 
     def __init__(self, log: SqliteLogReader, faults: Faults, chance: Random) -> None:
+        self.unreadable: set[tuple[TopicPartition, int]] = set()
+        """Records that cannot be read for now."""
         self._log = log
         self._faults = faults
         self._chance = chance
@@ -140,10 +143,10 @@ class Deliveries:
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
-        """Records from `after` on, as badly delivered as may be."""
+        """Records from `after` on, as badly delivered as may be; one that is asked for alone comes as it is."""
         self._faults.step()
-        if self._faults.calm:
-            return await self._log.read(after, limit, topics)
+        if self._faults.calm or limit == 1:
+            return self._spoiled(await self._log.read(after, limit, topics))
         chance = self._chance
         again = self._again(after) if chance.random() < 0.25 else []
         start = Positions(after)
@@ -152,7 +155,17 @@ class Deliveries:
                 if chance.random() < 0.5:
                     start[place] = _NEVER
         limit = min(limit, chance.choice((1, 2, 3, 5, 8, 13, 1000)))
-        return again + await self._log.read(start, limit, topics)
+        return self._spoiled(again + await self._log.read(start, limit, topics))
+
+    def _spoiled(self, records: list[Record]) -> list[Record]:
+        if not self.unreadable:
+            return records
+        return [
+            structs.replace(record, event=None, fault="it cannot be read for now")
+            if (record.place, record.offset) in self.unreadable
+            else record
+            for record in records
+        ]
 
     def _again(self, after: Mapping[TopicPartition, int]) -> list[Record]:
         records: list[Record] = []

@@ -22,10 +22,12 @@ from events.ids import HybridClock
 from events.log import New, Positions, Record, TopicPartition
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
-from runtime import processing
+from runtime import processing, setting_aside
 from runtime.embedded.applied import Applied
 from runtime.embedded.rebuilding import Rebuild
-from runtime.processing import Group
+from runtime.processing import At, Group
+from stores.dead_letters import DeadLetter
+from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink
 
 from . import misreadings as misreadings
@@ -303,3 +305,34 @@ def edit_ignores_if_match() -> Iterator[Any]:
     """An edit is taken whatever version its author has seen."""
     right = EDIT_TWEET.decide
     yield deciding(EDIT_TWEET, lambda command, state: right(msgspec.structs.replace(command, if_version=None), state))
+
+
+# Dead letters
+
+
+@mutation
+def what_follows_a_dead_letter_is_applied() -> Iterator[Any]:
+    """Later records of its entity are not held back, so that the retry comes too late and is taken for a copy."""
+    yield patch.object(setting_aside._Held, "holds_back", lambda self, record: False)
+
+
+@mutation
+def nothing_is_kept_of_what_is_set_aside() -> Iterator[Any]:
+    """A record that cannot be read is passed over, and no letter says that it was."""
+
+    async def put(self: SqliteDeadLetters, letters: Sequence[DeadLetter]) -> None:
+        pass
+
+    yield patch.object(SqliteDeadLetters, "put", put)
+
+
+@mutation
+def what_is_retried_is_forgotten() -> Iterator[Any]:
+    """A retry drops the letters and does not apply them."""
+
+    async def retry_part(self: Group, letters: Sequence[DeadLetter], at: At) -> str:
+        assert self.letters is not None
+        await self.letters.remove(letters)
+        return ""
+
+    yield patch.object(Group, "_retry_part", retry_part)

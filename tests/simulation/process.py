@@ -57,6 +57,8 @@ class _Silence:
 class Process:
     """The whole system in this process: both APIs, the command side, and what advances the views."""
 
+    deliveries: Deliveries
+
     def __init__(self, system: System, views: InProcess, faults: Faults) -> None:
         self.system = system
         self.views = views
@@ -99,7 +101,9 @@ class Process:
         projecting.on_progress = _compared
         for runner in projecting._runners.values():
             runner.log = deliveries
-        return cls(system, views, faults)
+        self = cls(system, views, faults)
+        self.deliveries = deliveries
+        return self
 
     async def request(
         self,

@@ -47,11 +47,12 @@ def test_different_seeds_make_different_logs():
 
 @pytest.mark.slow
 def test_the_runs_meet_what_they_are_for():
-    """Crashes, power cuts, copies, refused commits, replays, rebuilds: a simulation without them would prove little."""
+    """Crashes, power cuts, copies, refused commits, dead letters, rebuilds: without them it would prove little."""
     happened = sum((simulate(seed).happened for seed in range(8)), start=simulate(8).happened)
     for accident in (
         "crashes", "power cuts", "copies", "unknown outcomes", "refused by the disk", "views refused", "replays",
-        "rebuilds", "walks", "reads", "import 201", "edit 412", "post 410", "post 404", "block 204",
+        "rebuilds", "set aside", "held back", "walks", "reads", "import 201", "edit 412", "post 410", "post 404",
+        "block 204",
     ):  # fmt: skip
         assert happened[accident] > 0, accident
 

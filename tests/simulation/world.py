@@ -23,8 +23,10 @@ from command_api.domain.register_account import REGISTER_ACCOUNT, RegisterAccoun
 from command_api.domain.start_session import NewSession
 from events.ids import AccountId, Millis, SessionId
 from events.log import LogUnavailable, New
+from runtime.dead_letters import Choice
 from runtime.embedded.answering import WhetherNew
-from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.applied import SERVING
+from runtime.embedded.processors import ALL_TABLES, GROUPS
 from runtime.embedded.projecting import AlreadyRebuilding
 from stores.sink import StoreUnavailable
 
@@ -108,6 +110,7 @@ class World:
                 self.process = await Process.start(
                     self.directory, self.clock, self.faults, self.chance, self.bytes.randbytes, self.traffic.order
                 )
+                await self._mend()
                 return
             except (apsw.FullError, LogUnavailable):  # it does not start on a full disk, and is started again
                 await self._bury()
@@ -141,6 +144,7 @@ class World:
             (self.later, 2),
             (self.newcomer, 1),
             (self.rebuild, 1),
+            (self.set_aside, 2),
             (self.keep, 1),
         )
         act = self.chance.choices([a for a, _ in acts], [w for _, w in acts])[0]
@@ -196,6 +200,37 @@ class World:
             self.ledger.happened["views refused"] += 1
         except apsw.FullError:  # in the middle of a rebuild: what advances the views ends, and is started again
             self.faults.crash()
+
+    async def set_aside(self) -> None:
+        """Some records cannot be read for a while: they are set aside, and applied in their order once they can be."""
+        projecting = self.live.views.projecting
+        positions = projecting.positions(SERVING)
+        coming = [
+            (place, offset)
+            for place, end in sorted((await self.live.system.log.ends()).items())
+            for offset in range(positions.get(place, 0), end)
+        ]
+        unreadable = self.live.deliveries.unreadable
+        unreadable.update(self.chance.sample(coming, min(len(coming), self.chance.randrange(1, 4))))
+        for _ in range(self.chance.choice((1, 3, 8))):
+            await self._turn()
+        unreadable.clear()
+        waiting = [projecting.waiting(group) for group in GROUPS]
+        self.ledger.happened["set aside"] += sum(one.failed for one in waiting)
+        self.ledger.happened["held back"] += sum(one.all - one.failed for one in waiting)
+        await self._mend()
+
+    async def _mend(self) -> None:
+        """Whatever was set aside is applied, also what a process left that died in between."""
+        for _ in range(50):
+            try:
+                if (await self.live.views.projecting.retry(Choice())).left == 0:
+                    return
+            except (StoreUnavailable, LogUnavailable):
+                self.ledger.happened["views refused"] += 1
+            except apsw.FullError:
+                self.faults.crash()
+        raise Violation("what was set aside cannot be applied again")
 
     async def rebuild(self) -> None:
         """Some read models are built anew, beside the live ones."""
