@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ from runtime.embedded.projecting import CannotGoBack, LettersLeft
 from runtime.setting_aside import CannotApply
 from runtime.verifying import verify
 from tests.integration.in_process import NOW, opened, populate
+from tests.integration.running import minitwitter
 
 MODELS = [tables.model for tables in ALL_TABLES]
 BAD = AccountId("-0000000-0000-8714-b7c3-0242ac120002")
@@ -322,3 +324,21 @@ def opened_log(directory):
             await system.close()
 
     return opening()
+
+
+async def test_the_log_is_looked_at_past_what_cannot_be_read(tmp_path):
+    async with opened(tmp_path) as (system, _):
+        await populate(system, people=4, tweets=10)
+        [first, *_] = await records_of(system, "TweetPosted")
+        damage(tmp_path, first.place, first.offset, type="TweetTranslated")
+        number = sum((await system.log.ends()).values())
+    tailed = minitwitter("events", "tail", "--data", tmp_path)
+    assert tailed.returncode == 0, tailed.stderr
+    printed = [json.loads(line) for line in tailed.stdout.splitlines()]
+    assert len(printed) == number
+    [faulty] = [event for event in printed if "fault" in event]
+    assert (faulty["position"], faulty["type"], faulty["data"]) == (first.position, "TweetTranslated", None)
+    assert "newer version" in faulty["fault"]
+    shown = minitwitter("events", "show", first.position, "--data", tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout) == faulty
