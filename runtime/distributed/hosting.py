@@ -41,6 +41,7 @@ from . import groups
 from .bare import bare_application
 from .deciding import check_migrated, check_topics, have_keys, master_keys, publisher
 from .fanning_out import fanning_out
+from .fitting import Fitting, check_fit
 from .hosted import Aside, HostedGroup, Hosts
 from .migrating import check_read_models
 from .outdating import outdated
@@ -153,12 +154,14 @@ class Hosting:
         self.hosted: list[Hosts] = []
         self._supervisors: list[Supervisor] = []
         self._pausing: dict[str, Pausing] = {}
+        self._fitting = Fitting(self.stores)
         self._partitions = topics.partitions_of(partitions=settings.topic_partitions)
         self._ends = Ends(time.monotonic, apart_s=LOOK_S / 2)
 
     async def start(self) -> None:
-        """Open the stores. Raises one of AWAY, NotSetUp."""
+        """Open the stores. Raises one of AWAY, NotSetUp, DoesNotFit."""
         await self.stores.open()
+        await check_fit(self.stores)
         await self._reader.start()
         if self._publisher is None:
             self._publisher = publisher(self._settings)
@@ -233,7 +236,7 @@ class Hosting:
 
     def parts(self) -> Sequence[Part]:
         """Each group, and what keeps it from working."""
-        return [supervisor.part() for supervisor in self._supervisors]
+        return [*(supervisor.part() for supervisor in self._supervisors), *self._fitting.parts()]
 
     async def run(self) -> None:
         """Work until cancelled; a group that fails is started again, and the others go on.
@@ -244,6 +247,7 @@ class Hosting:
         telling = asyncio.create_task(self._reader.keep_telling())
         working = asyncio.ensure_future(asyncio.wait(tasks))
         looking = asyncio.create_task(keep_looking(self._ends, self._log_ends))
+        fitting = asyncio.create_task(self._fitting.run())
         try:
             await asyncio.wait((working, telling), return_when=asyncio.FIRST_COMPLETED)
             if telling.done():
@@ -251,6 +255,7 @@ class Hosting:
         finally:
             telling.cancel()
             looking.cancel()
+            fitting.cancel()
             for supervisor in self._supervisors:
                 supervisor.stop()
             await asyncio.wait(tasks)

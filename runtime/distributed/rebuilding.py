@@ -35,6 +35,7 @@ from stores.redis.sink import held
 from .beside import alone, buildings, discard, make
 from .building import Advance, Building, build
 from .derived_topics import DerivedTopics
+from .fitting import misfits
 from .groups import COUNTS
 from .hosting import Stores
 from .pausing import pause_name
@@ -115,6 +116,7 @@ class _Rebuilding:
         self._pointers = Pointers(stores.postgres_url)
         self._live = self._of(stores.places)
         self._new: list[Building] = []
+        self._unfit = False
 
     async def close(self) -> None:
         """Let go of everything that is its own."""
@@ -131,6 +133,7 @@ class _Rebuilding:
     async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
         """Build, catch up, compare, move."""
         await self._pointers.migrate()
+        self._unfit = not set(self._groups).isdisjoint(await misfits(self._stores))
         current = self._stores.places.names()[self._store]
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
         places = await self._place(current, before, back)
@@ -184,6 +187,9 @@ class _Rebuilding:
         return {name: positions or ends for name, positions in standing.items()}
 
     async def _standing(self) -> dict[str, Positions]:
+        """Where the live groups stand; nowhere, where what they have is of another log."""
+        if self._unfit:
+            return {name: Positions() for name in self._groups}
         if self._store == COUNTERS:  # their sink would empty what is not whole
             epoch, counted, _ = await held(self._redis, self._stores.places.keys)
             return {COUNTS: counted if epoch else Positions()}

@@ -38,6 +38,7 @@ from stores.user_timelines import Activity
 from .beside import Beside, beside, buildings
 from .building import Advance, build
 from .derived_topics import DerivedTopics, read_derived
+from .fitting import check_fit
 from .groups import COUNTS, TRENDS
 from .hosting import Stores
 from .pausing import pause_name
@@ -76,6 +77,7 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
     stores = Stores(settings)
     try:
         await stores.open()
+        await check_fit(stores)
         await stores.read_discards()
         await _check_letters(stores)
         settle()

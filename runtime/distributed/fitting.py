@@ -1,0 +1,160 @@
+"""Whether the read models of each store are made from the log that Kafka has, and whether their rows are there.
+
+Kafka has no identity of its own that a backup keeps and another cluster has not: the ids of the events do that. Each
+sink notes the event just before its positions (`Sink.marks`), and one record a partition tells whether it still stands
+there. A group that has read nothing fits any log.
+
+A store may have its positions and lack rows (a table that was truncated): so rows of the newest tweets are looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from events.fitting import DoesNotFit, Marks, conflict
+from events.ids import to_bytes
+from events.kafka.log import KafkaLogReader
+from events.log import LogUnavailable, Positions, TopicPartition
+from events.tweets import TweetDeleted, TweetPosted
+from runtime.readiness import Part
+from stores.cassandra.sink import CassandraSink
+from stores.cassandra.user_timelines import TIMELINES as USER_TIMELINES
+from stores.postgres.sink import PostgresSink
+from stores.sink import StoreUnavailable
+
+from . import groups
+from .groups import COUNTS, SEARCH, STREAMS, TIMELINES, TRENDS
+
+if TYPE_CHECKING:
+    from .hosting import Stores
+
+EVERY_S = 60.0
+_NEWEST = 20
+"""Records of each partition of `tweets` whose rows are looked for."""
+
+
+async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
+    """The id of the event just before each position, of those that have one. Raises LogUnavailable."""
+    found: dict[TopicPartition, str] = {}
+    wanted = {place: next_ - 1 for place, next_ in positions.items() if next_ > 0}
+    ends = await reader.ends()
+    topics = frozenset(place.topic for place in wanted)
+    while wanted:
+        after = Positions(ends) | wanted
+        records = await reader.read_stored(after, len(wanted), topics)
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            if wanted.get(place) is not None and record.offset >= wanted[place]:
+                found.setdefault(place, record.about.id if record.offset == wanted[place] else "")
+        wanted = {place: offset for place, offset in wanted.items() if place not in found} if records else {}
+    return found
+
+
+async def marks_of(stores: Stores) -> dict[str, Marks]:
+    """How far each group has come, with the event just before each position. Raises StoreUnavailable."""
+    assert stores.cassandra is not None
+    assert stores.redis is not None
+    assert stores.reader is not None
+    found: dict[str, Marks] = {}
+    for name in (TIMELINES, STREAMS):
+        found[name] = await CassandraSink(stores.cassandra, stores.address.keyspace, name).marks()
+    settings, ends = stores.settings, stores.reader.ends
+    counting = groups.counts(
+        stores.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=stores.places.keys
+    )
+    found[COUNTS] = await counting.sink.marks()
+    for name in (SEARCH, TRENDS):
+        sink = PostgresSink(stores.places.database, name, [])
+        try:
+            found[name] = await sink.marks()
+        finally:
+            await sink.close()
+    return found
+
+
+async def misfits(stores: Stores) -> dict[str, str]:
+    """Groups whose read models are made from another log, or from more of it than there is, each with a sentence.
+
+    Raises LogUnavailable, StoreUnavailable.
+    """
+    assert stores.reader is not None
+    found: dict[str, str] = {}
+    for name, marks in (await marks_of(stores)).items():
+        ends = await stores.reader.ends()
+        known = {place: mark.next for place, mark in marks.items() if mark.last and mark.next <= ends.get(place, 0)}
+        against = conflict(marks, ends, await ids_before(stores.reader, known))
+        if against:
+            found[name] = (
+                f"{name} does not fit the log: {against}. If Kafka was restored or exchanged,"
+                f" `minitwitter rebuild {name}` makes it from the log that is there now"
+            )
+    return found
+
+
+async def check_fit(stores: Stores) -> None:
+    """Raise DoesNotFit where the read models of a group are made from another log; LogUnavailable, StoreUnavailable."""
+    found = await misfits(stores)
+    if found:
+        raise DoesNotFit("; ".join(found.values()))
+
+
+async def lacking_rows(stores: Stores) -> str:
+    """What is missing of the newest tweets in the tables they are shown from; "" where nothing is. Some 50 reads."""
+    assert stores.reader is not None
+    assert stores.cassandra is not None
+    marks = (await marks_of(stores))[TIMELINES]
+    after = Positions(await stores.reader.ends())
+    places = {place: mark.next for place, mark in marks.items() if place.topic == "tweets" and mark.next}
+    after |= {place: max(0, next_ - _NEWEST) for place, next_ in places.items()}
+    records = [
+        record
+        for record in await stores.reader.read(after, _NEWEST * len(places), ("tweets",))
+        if record.offset < places.get(record.place, 0)
+    ]
+    gone = {record.event.tweet for record in records if isinstance(record.event, TweetDeleted)}
+    keyspace = stores.address.keyspace
+    for record in records:
+        event = record.event
+        if not isinstance(event, TweetPosted) or event.tweet in gone:
+            continue
+        tweet, author = to_bytes(event.tweet), to_bytes(event.author)
+        bucket = USER_TIMELINES.bucket(event.tweet)
+        for table, where, values in (
+            ("tweets", "tweet=?", (tweet,)),
+            ("user_timelines", "account=? AND bucket=? AND activity=?", (author, bucket, tweet)),
+        ):
+            if not await stores.cassandra.read(f"SELECT * FROM {keyspace}.{table} WHERE {where} LIMIT 1", values):
+                return (
+                    f"{table} lacks tweet {event.tweet}, which {record.place}@{record.offset} is about;"
+                    " `minitwitter verify` says what else is missing, `minitwitter rebuild timelines` makes it anew"
+                )
+    return ""
+
+
+class Fitting:
+    """Looks now and then whether the stores of a role fit the log and have their rows."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._unfit = ""
+        self._lacks = ""
+
+    def parts(self) -> list[Part]:
+        """What does not fit, for /readyz; nothing where all does."""
+        return [Part.of("rows", down=self._unfit, degraded=self._lacks)] if self._unfit or self._lacks else []
+
+    async def run(self, every_s: float = EVERY_S) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once; engines that are away tell nothing."""
+        try:
+            self._unfit = "; ".join((await misfits(self._stores)).values())
+            self._lacks = await lacking_rows(self._stores)
+        except (LogUnavailable, StoreUnavailable):
+            return

@@ -1,0 +1,104 @@
+"""Read models of the distributed profile beside a log that is not theirs, and tables that lost their rows."""
+
+import uuid
+
+import psycopg
+import pytest
+from distributed_models import Live, community
+from installation import Installation
+
+from events.fitting import DoesNotFit
+from events.ids import first_id_at, to_bytes
+from runtime.distributed.fitting import Fitting, check_fit, ids_before, lacking_rows, marks_of, misfits
+from runtime.distributed.rebuilding import rebuild
+from stores.cassandra.address import Address
+from tests.stores.on_cassandra import drop
+
+pytestmark = pytest.mark.engines
+
+OTHER = first_id_at(7)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+    url = f"{cassandra.rstrip('/')}/fitting_{uuid.uuid4().hex[:12]}"
+    directory = tmp_path_factory.mktemp("installation")
+    made = Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
+    yield made
+    for mark in ("", "_g1"):
+        drop(Address.parse(url + mark))
+
+
+@pytest.fixture
+def opened(installation, monkeypatch):
+    return lambda: Live(installation, monkeypatch)
+
+
+@pytest.fixture
+async def filled(opened):
+    async with opened() as live:
+        if not await live.log.ends():
+            await live.append(community().records)
+            await live.project()
+        yield live
+
+
+async def test_what_was_made_from_this_log_fits_it(filled):
+    assert await misfits(filled.stores) == {}
+    await check_fit(filled.stores)
+    marks = await marks_of(filled.stores)
+    assert set(marks) == {"timelines", "streams", "counts", "search", "trends"}
+    for of_group in marks.values():
+        at = {place: mark.next for place, mark in of_group.items()}
+        assert await ids_before(filled.log, at) == {place: mark.last for place, mark in of_group.items() if mark.next}
+
+
+async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
+    assert await lacking_rows(filled.stores) == ""
+    keyspace = filled.stores.address.keyspace
+    await filled.stores.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
+    watching = Fitting(filled.stores)
+    assert watching.parts() == []
+    await watching.look()
+    [part] = watching.parts()
+    assert part.state == "degraded"
+    assert "user_timelines lacks tweet" in part.detail
+    assert "`minitwitter rebuild timelines`" in part.detail
+
+
+@pytest.mark.parametrize("group", ["timelines", "counts", "search"])
+async def test_what_another_log_was_read_into_is_refused_and_named(filled, group):
+    keyspace, keys, url = filled.stores.address.keyspace, filled.places.keys, filled.stores.postgres_url
+    [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.stores))[group].items() if m.last]
+    if group == "timelines":
+        other = OTHER if mark.last < OTHER else "f" + mark.last[1:]  # of one timestamp, the greater value wins
+        await filled.stores.cassandra.read(
+            f"INSERT INTO {keyspace}.positions (consumers, topic, partition, last)"
+            " VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+            (group, place.topic, place.partition, to_bytes(other), mark.next),
+        )
+    elif group == "counts":
+        await filled.stores.redis.hset(keys.partition(place), "last", to_bytes(OTHER))
+    else:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(
+                f"UPDATE {filled.places.database.schema}.positions SET last=%s"
+                " WHERE consumers=%s AND topic=%s AND partition=%s",
+                (OTHER, group, place.topic, place.partition),
+            )
+    found = await misfits(filled.stores)
+    assert set(found) == {group}
+    assert f"`minitwitter rebuild {group}`" in found[group]
+    with pytest.raises(DoesNotFit, match=f"{place}@{mark.next - 1} is event {mark.last} in the log"):
+        await check_fit(filled.stores)
+    watching = Fitting(filled.stores)
+    await watching.look()
+    assert watching.parts()[0].state == "down"
+    store = {"timelines": "cassandra", "counts": "redis", "search": "postgres"}[group]
+    await rebuild(filled.settings, store, lambda total: None, lambda done: None, slices=4)
+
+
+async def test_rebuilt_from_the_log_that_is_there_all_fit_again(opened):
+    async with opened() as live:
+        assert await misfits(live.stores) == {}
+        assert await lacking_rows(live.stores) == ""
