@@ -56,7 +56,12 @@ PROBLEMS: dict[str, Problem] = {
         ),
         Problem("invalid-value", 422, "Invalid value", "`errors` names each field and what is wrong with it."),
         Problem("not-yourself", 422, "Not with yourself", "This is done to others."),
-        Problem("edit-window-closed", 403, "Too late to edit", "A tweet can be edited for 30 minutes."),
+        Problem(
+            "edit-window-closed",
+            403,
+            "Too late to edit",
+            "A tweet can be edited for a while after it is posted; the detail says how long.",
+        ),
         Problem("blocked", 403, "Blocked", "One of the two accounts blocks the other."),
         Problem("idempotency-key-reused", 422, "Idempotency-Key reused", "Take a new key for a new request."),
         Problem("too-many", 429, "Too many requests", "Wait as `Retry-After` says; `RateLimit-Policy` has the limits."),

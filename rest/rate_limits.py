@@ -1,7 +1,8 @@
 """Token buckets: how often something may be done.
 
-A bucket holds `burst` tokens and refills at `per_second`; each use takes one. Buckets are kept in memory, the least
-recently used are let go first: a full bucket is the same as none.
+A bucket holds `burst` tokens and refills at `per_second`; each use takes one. In the embedded profile buckets are kept
+in memory, the least recently used are let go first: a full bucket is the same as none. In the distributed one all
+processes share those in Redis (shared_rate_limits.py).
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ _FORM: dict[str, Any] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "JPEG, PNG, GIF, WebP, MP4 or WebM, 10 MB at most; the content decides",
+                            "description": "JPEG, PNG, GIF, WebP, MP4 or WebM; the content decides",
                         },
                         "alt": {**ALT.shape(), "description": _ALT},
                     },
@@ -201,7 +201,7 @@ async def start_upload(
 ) -> Response:
     """Start an upload that goes straight to the store; complete it afterwards.
 
-    The store takes one file of this type, of 10 MB at most, until the form expires.
+    The store takes one file of this type, up to the size that the form allows, until the form expires.
     """
     media = MediaId(executing.commands.ids.issue())
     until = Millis(executing.commands.ids.now() + uploads.form_ms)

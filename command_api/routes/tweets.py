@@ -223,7 +223,7 @@ async def edit_tweet(
     executing: Executing,
     if_match: Annotated[str | None, Header(description="The `ETag` of the tweet that was read")] = None,
 ) -> Response:
-    """Edit your tweet, within 30 minutes of posting it; every version is kept and shown."""
+    """Edit your tweet, for a while after posting it; every version is kept and shown."""
     text = checked(body.text)
     commands = executing.commands
     command = EditTweet(
