@@ -1,0 +1,1 @@
+"""Clients that generators make out of /openapi.json, used against a live server."""
