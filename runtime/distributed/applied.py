@@ -8,6 +8,7 @@ the log: lost and being built again, say, or with a store that is away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -44,7 +45,7 @@ class Source(NamedTuple):
 
 class Applied:
     """Positions of each group. `groups_of` tells which groups fill read ports; `settle` finds the positions of rows
-    of the outbox that a token names; `hears` whether workers can be heard."""
+    of the outbox that a token names; `hears` whether workers can be heard; `letters` counts dead letters by group."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Applied:
         settle: Settle,
         ends: Callable[[], Awaitable[Positions]],
         hears: Callable[[], bool],
+        letters: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
@@ -61,6 +63,8 @@ class Applied:
         self._settle = settle
         self._ends = ends
         self._hears = hears
+        self._count_letters = letters
+        self._letters: Mapping[str, int] = {}
         self._timer = timer
         self.positions = {group: Positions() for group in sources}
         self._heard: dict[str, Positions] = {}
@@ -130,7 +134,11 @@ class Applied:
     def group(self, group: str) -> Reached:
         """A group as it is known here."""
         return Reached(
-            group, total(self.lag(group)), away=STORE_AWAY if group in self._away else "", lost=group in self._lost
+            group,
+            total(self.lag(group)),
+            away=STORE_AWAY if group in self._away else "",
+            lost=group in self._lost,
+            letters=self._letters.get(group),
         )
 
     def heard(self, group: str, advance: Advance) -> None:
@@ -204,6 +212,12 @@ class Applied:
         others = Positions((p, end) for p, end in self._ended.latest.items() if p.topic not in topics)
         return others.merged(self.positions[group])
 
+    async def look_at_the_letters(self) -> None:
+        """Note how many records each group has set aside; while nobody can tell, what was noted last stays."""
+        if self._count_letters is not None:
+            with contextlib.suppress(StoreUnavailable):
+                self._letters = await self._count_letters()
+
     def lag(self, group: str) -> dict[TopicPartition, Behind]:
         """How far a group is behind in each partition that it reads, to a second."""
         return self._ended.behind(self.positions[group], self._sources[group].topics)
@@ -220,6 +234,7 @@ class Applied:
             if self._timer() - noted >= _ENDS_S:
                 noted = self._timer()
                 await self.look_at_the_log()
+                await self.look_at_the_letters()
             await self.look()
             self._look_now.clear()
             alone = not self._hears()

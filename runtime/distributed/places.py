@@ -45,6 +45,10 @@ class Places(NamedTuple):
         """What a pointer to each says."""
         return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
 
+    def letters(self, counted: Mapping[tuple[str, str], int]) -> dict[str, int]:
+        """How many dead letters each group has here, of those `counted` by group and place."""
+        return {group: counted.get((group, self.of(group)), 0) for those in STORES.values() for group in those}
+
     def of(self, group: str) -> str:
         """The name of the place that a group's store is at."""
         [store] = [store for store, those in STORES.items() if group in those]

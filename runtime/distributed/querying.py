@@ -35,6 +35,7 @@ from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry, logger
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.hybrid_home_feed import HybridHomeFeed
+from stores.postgres.dead_letters import counted
 from stores.postgres.trends import PostgresTrends
 from stores.redis.advances import Listening, channel_of
 from stores.redis.connection import connect
@@ -115,6 +116,11 @@ class Querying:
         await self._stores.close()
 
 
+async def _letters(stores: Stores) -> dict[str, int]:
+    assert stores.letters is not None
+    return stores.places.letters(await counted(stores.letters))
+
+
 class Reading:
     """Everything that answers a GET, on stores that are open."""
 
@@ -149,6 +155,7 @@ class Reading:
             settle=OutboxTokens(stores.pool, self._log.ends).settle,
             ends=self._log.ends,
             hears=lambda: self._listening.hears,
+            letters=partial(_letters, stores),
         )
         self._listening = Listening(stores.redis, channel_of(prefix), self.applied.heard)
         memory = Memory(CassandraHomeTimelines(stores.cassandra, keyspace, clock))

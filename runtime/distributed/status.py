@@ -24,6 +24,7 @@ from runtime.settings import Settings
 from runtime.status import Engine, Group, Model, Outbox, Status, group_told, outbox_part, overall
 from stores.cassandra.session import CassandraSession
 from stores.postgres.database import Database
+from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import answering, connect
 from stores.s3.objects import Location, S3Objects
@@ -98,6 +99,8 @@ class _Looking:
             self._asked("s3", self._ask_s3) if self._settings.media.s3 is not None else _nothing(),
         )
         reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
+        letters = await self._letters()
+        reached = [each._replace(letters=letters.get(each.group)) for each in reached]
         away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
         parts = parts_of(reached, away, outbox)
         return Status(
@@ -133,6 +136,17 @@ class _Looking:
         found = await run(self._pool, depth)
         age_ms = 0 if found.oldest is None else max(0, self._clock() - found.oldest)
         return Outbox(found.rows, age_ms / 1000)
+
+    async def _letters(self) -> dict[str, int]:
+        """Dead letters of each group; none where nobody can tell, which the engine itself says."""
+        pool = pool_of(self._url)
+        with contextlib.suppress(*AWAY, *UNMADE):
+            try:
+                await pool.open()
+                return self._places.letters(await asyncio.wait_for(counted(pool), REPLY_S))
+            finally:
+                await pool.close()
+        return {}
 
     async def _open_cassandra(self) -> None:
         self._session = await CassandraSession.connect(self._places.address)

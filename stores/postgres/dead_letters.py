@@ -122,6 +122,12 @@ class PostgresDeadLetters:
         return self._consumers, self._place, *letter.place, letter.offset
 
 
+async def counted(pool: Pool) -> dict[tuple[str, str], int]:
+    """How many letters each group has at each place; without those that have none. Raises StoreUnavailable."""
+    rows = await select(pool, "SELECT consumers, place, count(*) FROM dead_letters GROUP BY consumers, place", ())
+    return {(str(consumers), str(place)): int(number) for consumers, place, number in rows}
+
+
 async def forget(pool: Pool, place: str) -> None:
     """Drop the letters of a generation that is no more. Raises StoreUnavailable."""
     async with available(), pool.connection() as connection:

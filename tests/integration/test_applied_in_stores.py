@@ -25,6 +25,8 @@ class Stores:
         self.hears = True
         self.now = 100.0
         self.outdated = []
+        self.letters = {}
+        self.letters_away = False
         self.applied = Applied(
             {
                 "lists": Source(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
@@ -34,6 +36,7 @@ class Stores:
             settle=self._settle,
             ends=self._ends,
             hears=lambda: self.hears,
+            letters=self._letters,
             timer=lambda: self.now,
         )
         self.applied.on_outdated = lambda group, ids: self.outdated.append((group, ids))
@@ -47,6 +50,11 @@ class Stores:
         if self.log_away:
             raise LogUnavailable("away")
         return self.ends
+
+    async def _letters(self):
+        if self.letters_away:
+            raise StoreUnavailable("away")
+        return self.letters
 
     async def _settle(self, positions, timeout):
         return positions
@@ -173,6 +181,24 @@ async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores):
     stores.at = dict.fromkeys(stores.at, Positions({TWEETS: 4}))
     await stores.applied.look()
     assert not stores.applied.behind(("lists", "counts"))
+
+
+async def test_what_is_set_aside_is_known_and_stays_known_while_nobody_can_tell(stores):
+    assert stores.applied.group("lists").letters is None
+    stores.letters = {"lists": 2, "counts": 0}
+    await stores.applied.look_at_the_letters()
+    stores.letters_away = True
+    await stores.applied.look_at_the_letters()
+    assert [stores.applied.group(group).letters for group in ("lists", "counts")] == [2, 0]
+
+
+async def test_the_log_says_where_it_ends_or_why_not(stores):
+    stores.log_away = True
+    await stores.applied.look_at_the_log()
+    assert stores.applied.log_detail == "away"
+    stores.log_away = False
+    await stores.applied.look_at_the_log()
+    assert stores.applied.log_detail == ""
 
 
 def test_messages_say_what_they_were_made_of():

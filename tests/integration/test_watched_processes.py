@@ -100,4 +100,5 @@ def current(installation):
     assert asked.returncode == (0 if told["state"] == "ready" else 1), asked.stderr
     assert {group["name"] for group in told["groups"]} == GROUPS
     assert {engine["name"] for engine in told["engines"]} == {"postgres", "kafka", "cassandra", "redis"}
+    assert all(group["dead_letters"] == 0 for group in told["groups"])
     return told["state"] == "ready" and all(group["lag_events"] == 0 for group in told["groups"])
