@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Config, Data, Json, Port, load, owner, print_json, print_table, run
+from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ def list_(group: Group = "", data: Data = None, port: Port = None, config: Confi
     """
     from runtime.dead_letters import Choice
 
-    letters = Choice(group).of(run(_letters(load(data, port, config).settings)))
+    letters = Choice(group).of(run(_letters(existing(load(data, port, config).settings))))
     if json:
         print_json([_plain(letter) for letter in letters])
     else:
@@ -61,7 +61,7 @@ def show(
     """
     from runtime.dead_letters import Choice
 
-    letters = Choice(position=_checked(position)).of(run(_letters(load(data, port, config).settings)))
+    letters = Choice(position=_checked(position)).of(run(_letters(existing(load(data, port, config).settings))))
     if not letters:
         sys.stderr.write(f"minitwitter: there is no dead letter {position}\n")
         raise typer.Exit(1)
@@ -85,7 +85,7 @@ def retry(
 
     Example: minitwitter dead-letters retry tweets-0@42 --data var/data
     """
-    mended = run(_retry(load(data, port, config).settings, _choice(position, entity, every, group)))
+    mended = run(_retry(existing(load(data, port, config).settings), _choice(position, entity, every, group)))
     _report(mended, f"{mended.applied:,} records were applied", json)
 
 
@@ -106,7 +106,7 @@ def discard(
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """
-    mended = run(_discard(load(data, port, config).settings, _choice(position, entity, every, group)))
+    mended = run(_discard(existing(load(data, port, config).settings), _choice(position, entity, every, group)))
     given_up = f"{mended.discarded:,} dead letters were discarded, {mended.applied:,} records behind them applied"
     _report(mended, given_up, json)
 

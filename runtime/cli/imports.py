@@ -67,8 +67,7 @@ def graph(file: File, data: Data = None, port: Port = None, config: Config = Non
 
         return await import_graph(ask, source, await history.rank(), begin, advance)
 
-    settings = load(data, port, config).settings
-    _import("graph", file, settings if settings.kafka_url is not None else existing(settings), json, importing)
+    _import("graph", file, existing(load(data, port, config).settings), json, importing)
 
 
 def _import(what: str, file: Path, settings: Settings, json: bool, importing: Importing) -> None:

@@ -117,7 +117,8 @@ def existing(settings: Settings) -> Settings:
     """Settings whose data directory has a log: a slip of the pen makes no new one. Raises LogUnavailable."""
     from runtime.embedded.log_db import check_there
 
-    check_there(settings.data)
+    if settings.kafka_url is None:
+        check_there(settings.data)
     return settings
 
 
