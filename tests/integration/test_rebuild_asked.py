@@ -1,0 +1,60 @@
+"""What `minitwitter rebuild` says of rebuilds that a server does: how they end, and that they go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from runtime.cli.options import owner
+from runtime.cli.rebuild import GOES_ON
+from runtime.control import ControlClient, ControlFailed, ControlServer, Failed, RebuildModels
+from runtime.settings import Settings
+from stores.sink import StoreUnavailable
+
+
+@pytest.fixture
+async def server(tmp_path):
+    """A control socket whose server begins what it is asked, and does it for ever or as `answers` says."""
+    begun = asyncio.Event()
+    answers = []
+
+    async def handle(request):
+        begun.set()
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+        await asyncio.Event().wait()
+
+    control = ControlServer(tmp_path, handle, lambda error: None)
+    await control.start()
+    control.begun, control.answers = begun, answers
+    yield control
+    await control.stop()
+
+
+async def asked(directory):
+    async with owner(Settings(data=directory), goes_on=GOES_ON) as ask:
+        async for _ in ask(RebuildModels(("counts",), back=False)):
+            pass
+
+
+async def test_ctrl_c_beside_a_server_says_that_it_goes_on_and_how_to_end_it(tmp_path, server, capsys):
+    asking = asyncio.create_task(asked(tmp_path))
+    await server.begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    said = capsys.readouterr().err
+    assert "the server goes on rebuilding" in said
+    assert "`minitwitter rebuild --cancel`" in said
+
+
+async def test_what_a_full_disk_refuses_has_its_exit_code_beside_a_server_too(tmp_path, server):
+    for answer in (StoreUnavailable("no room"), OSError(28, "No space left on device"), Failed("no room", 5)):
+        server.answers[:] = [answer]
+        async with ControlClient(tmp_path) as client:
+            with pytest.raises(ControlFailed, match=r"no room|No space left") as failed:
+                _ = [reply async for reply in client.ask(RebuildModels((), back=False))]
+        assert failed.value.code == 5
