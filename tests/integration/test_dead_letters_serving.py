@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, answered, minitwitter
-from tests.integration.test_dead_letters import damage, records_of
+from tests.integration.test_dead_letters_embedded import damage, records_of
 
 LONGEST_S = 60
 
