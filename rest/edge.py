@@ -9,23 +9,35 @@ and turns errors into problems.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol
 
 from events.log import Positions
 
+from .admission import API, Admission
 from .authentication import NotSignedIn, Viewer
+from .bodies import Bodies
 from .exchange import JSON, Exchange, Message, Reads, Receive, Reply, Scope, Send
 from .problems import MEDIA_TYPE, ProblemError, as_problem, body_of
-from .rate_limits import Policy, RateLimits, TooMany
+from .rate_limits import TooMany
 from .signing import ConsistencyTokens
 
+Header = tuple[bytes, bytes]
 Hot = Callable[[Exchange, Scope, Receive], Awaitable[Reply]]
 Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
 """Method, path and query string to the route's name and handler, for those that go below FastAPI."""
 
-API = "/api/v1"
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
+"""The methods with a name of their own in metrics (RFC 9110, RFC 5789); all others are `other`."""
+_AUTH = f"{API}/auth/"
+_CACHE = b"cache-control"
+_NO_STORE = (_CACHE, b"no-store")
+_NO_CACHE = (_CACHE, b"no-cache")
+_CSP = b"content-security-policy"
+_NO_CONTENT = (_CSP, b"default-src 'none'; frame-ancestors 'none'")
+_GUARDS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+"""What browsers are told with every answer (OWASP ASVS 5.0, 3.4 and 14.3)."""
 
 
 class Telemetry(Protocol):
@@ -61,10 +73,7 @@ class _HeadAnswered(Exception):
 
 
 class Edge:
-    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens.
-
-    `longer` names the paths whose bodies may have more than `most_bytes`, and how many.
-    """
+    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens."""
 
     def __init__(
         self,
@@ -75,12 +84,10 @@ class Edge:
         authenticate: Callable[[bytes], Viewer],
         applied: Applied,
         tokens: ConsistencyTokens,
-        limits: RateLimits,
-        anonymous_reads: Policy,
+        admission: Admission,
+        bodies: Bodies,
         telemetry: Telemetry,
         address_of: Callable[[Scope, dict[bytes, bytes]], str],
-        most_bytes: int,
-        longer: Mapping[str, int],
         wait_s: float,
     ) -> None:
         self._app = app
@@ -89,12 +96,10 @@ class Edge:
         self._authenticate = authenticate
         self._applied = applied
         self._tokens = tokens
-        self._limits = limits
-        self._anonymous_reads = (anonymous_reads,)
+        self._admission = admission
+        self._bodies = bodies
         self._telemetry = telemetry
         self._address_of = address_of
-        self._most_bytes = most_bytes
-        self._longer = longer
         self._wait_s = wait_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,9 +107,16 @@ class Edge:
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 headers = headers_of(scope)
-                scope["exchange"] = Exchange(
-                    headers, self._address_of(scope, headers), self._new_id, self._authenticate
-                )
+                exchange = Exchange(headers, self._address_of(scope, headers), self._new_id, self._authenticate)
+                scope["exchange"] = exchange
+                try:
+                    await self._admission.admit("GET", scope["path"], exchange)
+                except NotSignedIn:
+                    pass  # the route tells of it, in a way that a browser can read
+                except TooMany:
+                    await receive()
+                    await send({"type": "websocket.close", "code": 1013})
+                    return
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -115,7 +127,11 @@ class Edge:
         route = "unmatched"
         status = 500
         begun = False
+        body = self._bodies.open(scope["path"], headers, receive, exchange.network)
+        if body is not None:
+            receive = body.receive
         try:
+            await self._admission.admit(method, scope["path"], exchange)
             if method == "GET" or method == "HEAD":
                 await self._before_reading(scope["path"], exchange)
             found = self._match(method, scope["path"], scope["query_string"])
@@ -124,7 +140,7 @@ class Edge:
                 reply = await handler(exchange, scope, receive)
                 status = reply.status
                 begun = True
-                await _send_reply(send, reply, exchange.extra)
+                await _send_reply(send, reply, _completed(reply.headers, exchange, scope["path"]))
                 return
 
             async def sending(message: Message) -> None:
@@ -132,7 +148,7 @@ class Edge:
                 if message["type"] == "http.response.start":
                     begun = True
                     status = message["status"]
-                    message["headers"] = [*message["headers"], *exchange.extra]
+                    message["headers"] = _completed(message["headers"], exchange, scope["path"])
                 elif method == "HEAD":
                     await send({"type": "http.response.body", "body": b""})
                     if message.get("more_body", False):
@@ -142,7 +158,7 @@ class Edge:
 
             if method == "HEAD":
                 scope["method"] = "GET"
-            await self._app(scope, self._bounded(headers, receive, scope["path"]), sending)
+            await self._app(scope, receive, sending)
             matched = scope.get("route")
             if matched is not None:
                 route = API + matched.path if scope["path"].startswith(API) else matched.path
@@ -156,17 +172,18 @@ class Edge:
             if begun:
                 raise
             status = problem.problem.status
-            await _send_reply(send, reply_of(problem, error, exchange), exchange.extra, is_head=method == "HEAD")
+            reply = reply_of(problem, error, exchange)
+            sent = _completed(reply.headers, exchange, scope["path"])
+            await _send_reply(send, reply, sent, is_head=method == "HEAD")
         finally:
-            self._telemetry.request(exchange.request_id, method, route, status, time.perf_counter() - started)
+            if body is not None:
+                body.close()
+            named = method if method in METHODS else "other"
+            self._telemetry.request(exchange.request_id, named, route, status, time.perf_counter() - started)
 
     async def _before_reading(self, path: str, exchange: Exchange) -> None:
         if not path.startswith(API):
             return
-        if exchange.viewer() is None:
-            buckets = await self._limits.take(self._anonymous_reads, exchange.address)
-            exchange.extra.append((b"ratelimit-policy", buckets[0].policy.header().encode()))
-            exchange.extra.append((b"ratelimit", buckets[0].header().encode()))
         token = exchange.headers.get(b"consistency-token")
         positions = None
         if token is not None:
@@ -185,28 +202,6 @@ class Edge:
             self._telemetry.stale("behind")
             return True
         return False
-
-    def _bounded(self, headers: dict[bytes, bytes], receive: Receive, path: str) -> Receive:
-        most_bytes = self._longer.get(path, self._most_bytes)
-        length = headers.get(b"content-length", b"")
-        said = int(length) if length.isdigit() and len(length) < 20 else 0
-        received = 0
-
-        async def bounded() -> Message:
-            nonlocal received
-            if said > most_bytes:
-                raise _too_large(most_bytes)
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most_bytes:
-                raise _too_large(most_bytes)
-            return message
-
-        return bounded
-
-
-def _too_large(most_bytes: int) -> ProblemError:
-    return ProblemError("too-large", f"a request body may have {most_bytes} bytes")
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -234,24 +229,26 @@ def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) ->
     return Reply(problem.problem.status, body_of(problem, exchange.request_id), headers)
 
 
-async def _send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, is_head: bool = False) -> None:
-    headers = [*reply.headers, *extra]
+def _completed(headers: Iterable[Header], exchange: Exchange, path: str) -> list[Header]:
+    """The headers of an answer with those that every answer has.
+
+    What a signed-in client is answered is kept by no cache. What an answer says of itself stands.
+    """
+    completed = [*headers, *exchange.extra, *_GUARDS]
+    names = {name for name, _ in completed}
+    if _CACHE not in names:
+        private = b"authorization" in exchange.headers or path.startswith(_AUTH)
+        completed.append(_NO_STORE if private else _NO_CACHE)
+    if _CSP not in names:
+        completed.append(_NO_CONTENT)
+    return completed
+
+
+async def _send_reply(send: Send, reply: Reply, headers: list[Header], *, is_head: bool = False) -> None:
     if reply.status != 204 and reply.status != 304:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
-
-
-async def read_body(receive: Receive, most_bytes: int) -> bytes:
-    """The whole body of a request. Raises the problem `too-large`."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= most_bytes:
-        message = await receive()
-        body += message.get("body", b"")
-    if len(body) > most_bytes:
-        raise _too_large(most_bytes)
-    return body
 
 
 def json_reply(body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> Reply:

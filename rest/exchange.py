@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from starlette.requests import HTTPConnection
 
+from .addresses import network_of
 from .authentication import NotSignedIn, Viewer
 
 Scope = MutableMapping[str, Any]
@@ -49,6 +50,7 @@ class Exchange:
         "extra",
         "headers",
         "is_stale",
+        "network",
         "refused",
         "request_id",
         "traceparent",
@@ -63,6 +65,8 @@ class Exchange:
     ) -> None:
         self.headers = headers
         self.address = address
+        self.network = network_of(address)
+        """The key of limits by address."""
         given = headers.get(b"x-request-id")
         made = ""
         if given is not None and _PRINTABLE.fullmatch(given):

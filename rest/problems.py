@@ -41,6 +41,7 @@ PROBLEMS: dict[str, Problem] = {
         Problem("wrong-password", 403, "Wrong password", "Send the password of now as `current_password`."),
         Problem("not-found", 404, "Not found", "It does not exist, or it is hidden from you."),
         Problem("method-not-allowed", 405, "Method not allowed", "See the `Allow` header."),
+        Problem("too-slow", 408, "Body too slow", "Send the whole body without long pauses."),
         Problem("conflict", 409, "Conflict with the present state", "Read it again and decide anew."),
         Problem("name-taken", 409, "Name taken", "Choose another user name."),
         Problem("email-taken", 409, "E-mail address taken", "Sign in with it, or use another."),

@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError, from_json
+from starlette.datastructures import URL
 
 from . import examples
 from .authentication import Viewer
@@ -268,10 +269,15 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 def page_response(request: Request, items: Sequence[Any], cursors: Cursors, of: str, position: str | None) -> Response:
     """A page, with the cursor that goes on after `position` (None: this was the last) and a `Link` header."""
     cursor = None if position is None else cursors.make(of, position)
-    headers = {}
-    if cursor is not None:
-        # The path of a scope is decoded: tags of any script have to be encoded again to go into a header.
-        path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
-        url = request.url.replace(path=path, query=query).include_query_params(cursor=cursor)
-        headers["Link"] = f'<{url}>; rel="next"'
-    return json_response(Page(items, cursor), headers=headers)
+    return json_response(Page(items, cursor), headers=next_link(request, cursor) if cursor is not None else None)
+
+
+def next_link(request: Request, cursor: str) -> dict[str, str]:
+    """The `Link` header that names the next page, relative to the server (RFC 8288, 3.1).
+
+    The host of an absolute one would be the client's own text, and its scheme a guess behind a proxy.
+    """
+    # The path of a scope is decoded: tags of any script have to be encoded again to go into a header.
+    path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
+    url = URL(f"{path}?{query}").include_query_params(cursor=cursor)
+    return {"Link": f'<{url}>; rel="next"'}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +22,14 @@ from command_api.routes.tweets import POST_PATH, hot_post
 from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
+from rest.addresses import address_reader
+from rest.admission import API, Admission
 from rest.authentication import Viewer
-from rest.edge import API, Applied, Edge, Hot, Match, Telemetry, reply_of
-from rest.exchange import Scope, exchange_of
+from rest.bodies import Bodies
+from rest.edge import Applied, Edge, Hot, Match, Telemetry, reply_of
+from rest.exchange import exchange_of
 from rest.openapi import document, routed
 from rest.problems import ProblemError
-from rest.rate_limits import Policy, RateLimits
 from rest.signing import ConsistencyTokens
 
 from .documentation import documentation
@@ -81,19 +82,17 @@ class Parameters:
     query: QuerySide | None
     routers: Sequence[APIRouter]
     root_routers: Sequence[APIRouter]
-    limits: RateLimits
+    admission: Admission
+    bodies: Bodies
     authenticate: Callable[[bytes], Viewer]
     new_id: Callable[[], str]
     applied: Applied
     tokens: ConsistencyTokens
-    anonymous_reads: Policy
     telemetry: Telemetry
     registry: CollectorRegistry
     parts: Parts
     cors_origins: Sequence[str]
     trusted_proxies: Sequence[str]
-    most_bytes: int
-    longer: Mapping[str, int]
     wait_s: float
 
 
@@ -129,12 +128,10 @@ def build_app(parameters: Parameters) -> ASGIApp:
         authenticate=parameters.authenticate,
         applied=parameters.applied,
         tokens=parameters.tokens,
-        limits=parameters.limits,
-        anonymous_reads=parameters.anonymous_reads,
+        admission=parameters.admission,
+        bodies=parameters.bodies,
         telemetry=parameters.telemetry,
         address_of=address_reader(parameters.trusted_proxies),
-        most_bytes=parameters.most_bytes,
-        longer=parameters.longer,
         wait_s=parameters.wait_s,
     )
     if not parameters.cors_origins:
@@ -196,29 +193,3 @@ def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Respons
         return response
 
     return handler
-
-
-def address_reader(trusted: Sequence[str]) -> Callable[[Scope, dict[bytes, bytes]], str]:
-    """Who is asking, by address: the peer, or, behind trusted proxies, whom the last of them names."""
-    networks = [ipaddress.ip_network(entry, strict=False) for entry in trusted]
-
-    def is_trusted(address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in networks)
-
-    def read(scope: Scope, headers: dict[bytes, bytes]) -> str:
-        client = scope.get("client")
-        address: str = client[0] if client else ""
-        forwarded = headers.get(b"x-forwarded-for") if networks else None
-        if forwarded is None or not is_trusted(address):
-            return address
-        for hop in reversed(forwarded.decode("latin-1").split(",")):
-            address = hop.strip()
-            if not is_trusted(address):
-                break
-        return address
-
-    return read

@@ -12,6 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -21,6 +22,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 PREFIX = "MINITWITTER_"
 _NESTED = "__"
 _S3 = re.compile(r"s3s?://[^:@/]+:[^:@/]+@[^@/?]+/[^/?]+/?(?:\?region=[a-z0-9-]+)?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 _OTHERS = (f"{PREFIX}ENGINES_", f"{PREFIX}TEST_")
 """Of infra/local and of tests: no settings, and no mistakes either."""
 
@@ -48,7 +50,14 @@ class RateLimits(BaseModel):
     follows_a_day: int = Field(400, ge=1, description="follows of an account in 24 hours")
     uploads_a_day: int = Field(300, ge=1, description="media of an account in 24 hours")
     failed_sign_ins_an_hour: int = Field(10, ge=1, description="failed sign-ins for an account, and for an address")
+    registrations_an_hour: int = Field(20, ge=1, description="registrations that an address may try")
     anonymous_reads_a_minute: int = Field(600, ge=1, description="reads for an address that is not signed in")
+    anonymous_writes_a_minute: int = Field(
+        120, ge=1, description="sign-ins, refreshes and the like for an address that is not signed in"
+    )
+    reads_a_minute: int = Field(6000, ge=1, description="reads of an account, for each process")
+    writes_a_minute: int = Field(300, ge=1, description="writes of an account of any kind, for each process")
+    files_a_minute: int = Field(3000, ge=1, description="pictures and videos fetched by an address, for each process")
 
 
 class Media(BaseModel):
@@ -96,6 +105,10 @@ class Settings(BaseSettings):
 
     cors_origins: Words = Field((), description="origins whose browsers may call the API, as https://a.example")
     trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-For is believed")
+    metrics_from: Words = Field(
+        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        description="addresses or networks that may read /metrics",
+    )
     max_body_bytes: int = Field(65_536, ge=1024, description="longest request body; longer ones are 413")
 
     rate_limits: RateLimits = Field(default_factory=RateLimits)
@@ -147,6 +160,24 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(
         "", pattern=r"[a-zA-Z0-9._-]*", max_length=100, description="stands before the names of Kafka topics"
     )
+
+    @field_validator("trusted_proxies", "metrics_from")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in given:
+            try:
+                ip_network(entry, strict=False)
+            except ValueError:
+                raise ValueError(f"{entry!r} is no IP address or network, as 10.0.0.7 or 10.0.0.0/8") from None
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in given:
+            if entry != "*" and not _ORIGIN.fullmatch(entry):
+                raise ValueError(f"{entry!r} is no origin, as https://a.example, without a path")
+        return given
 
     @classmethod
     def settings_customise_sources(

@@ -60,7 +60,8 @@ class Installation:
             "access_token_minutes": 60,
             "log_level": "warning",
         }
-        limits = {"tweets_a_day": _OFTEN, "tweets_a_second": _OFTEN, "tweets_burst": _OFTEN}
+        names = ("tweets_a_day", "tweets_a_second", "tweets_burst", "reads_a_minute", "writes_a_minute")
+        limits = dict.fromkeys(names, _OFTEN)
         self.settings = Settings.model_validate({**given, "rate_limits": limits})
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},

@@ -12,7 +12,8 @@ from events.ids import ActivityId, MediaId, TweetId, is_id, millis
 from events.tweets import Place, TweetPosted
 from rest import resources
 from rest.authentication import Viewer
-from rest.edge import Hot, read_body
+from rest.bodies import read_body
+from rest.edge import Hot
 from rest.exchange import Exchange, Receive, Reply, Scope
 from rest.openapi import answers
 from rest.problems import ProblemError, invalid

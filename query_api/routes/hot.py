@@ -11,7 +11,8 @@ import re
 
 import msgspec
 
-from rest.edge import API, Hot
+from rest.admission import API
+from rest.edge import Hot
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
 from rest.routing import Page, etag_of, matches
 
@@ -60,13 +61,12 @@ def hot_feed(queries: Queries) -> Hot:
         cursor = None
         if page.next is not None:
             cursor = queries.cursors.make(f"feed {viewer}", page.next)
-            headers.append((b"link", _next(scope, exchange, limit if asked and asked[1] else None, cursor)))
+            headers.append((b"link", _next(limit if asked and asked[1] else None, cursor)))
         return Reply(200, msgspec.json.encode(Page(page.items, cursor)), headers)
 
     return handler
 
 
-def _next(scope: Scope, exchange: Exchange, limit: int | None, cursor: str) -> bytes:
-    host = exchange.headers.get(b"host", b"").decode("latin-1")
+def _next(limit: int | None, cursor: str) -> bytes:
     asked = "" if limit is None else f"limit={limit}&"
-    return f'<{scope["scheme"]}://{host}{FEED_PATH}?{asked}cursor={cursor}>; rel="next"'.encode()
+    return f'<{FEED_PATH}?{asked}cursor={cursor}>; rel="next"'.encode()

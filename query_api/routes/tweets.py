@@ -10,7 +10,18 @@ from fastapi import Request, Response
 from events.ids import TweetId
 from rest import resources
 from rest.openapi import answers, revalidated
-from rest.routing import Anyone, Page, Paged, SignedIn, TweetInPath, json_response, page_response, router, tagged
+from rest.routing import (
+    Anyone,
+    Page,
+    Paged,
+    SignedIn,
+    TweetInPath,
+    json_response,
+    next_link,
+    page_response,
+    router,
+    tagged,
+)
 from rest.times import rfc3339
 
 from .. import feeds, people
@@ -111,8 +122,7 @@ async def get_conversation(
     if further is None:
         return json_response(found)
     cursor = queries.cursors.make(of, further)
-    headers = {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'}
-    return json_response(msgspec.structs.replace(found, next_cursor=cursor), headers=headers)
+    return json_response(msgspec.structs.replace(found, next_cursor=cursor), headers=next_link(request, cursor))
 
 
 @tweets.get("/bookmarks", response_model=None)

@@ -11,10 +11,11 @@ from events.ids import HybridClock, wall_clock
 from events.log import Positions
 from rest.authentication import NotSignedIn, Viewer
 from rest.exchange import Reads
-from rest.rate_limits import LocalRateLimits, Policy
+from rest.rate_limits import LocalRateLimits
 from rest.signing import ConsistencyTokens
 from runtime import metrics
 from runtime.app import Parameters, build_app
+from runtime.bounds import admission, bodies
 from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry
@@ -38,7 +39,7 @@ def _nobody(authorization: bytes) -> Viewer:
 
 def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *roles: str) -> ASGIApp:
     """Health, readiness, and the metrics of some roles."""
-    anonymous = settings.rate_limits.anonymous_reads_a_minute
+    limits = LocalRateLimits(wall_clock)
     return build_app(
         Parameters(
             version=version("minitwitter"),
@@ -46,19 +47,17 @@ def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *r
             query=None,
             routers=(),
             root_routers=(),
-            limits=LocalRateLimits(wall_clock),
+            admission=admission(settings, shared=limits, own=limits),
+            bodies=bodies(settings, {}),
             authenticate=_nobody,
             new_id=HybridClock().issue,
             applied=NothingToApply(),
             tokens=ConsistencyTokens(b"nobody has any"),
-            anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
             telemetry=RequestTelemetry(),
             registry=metrics.registry(*roles),
             parts=lambda: list(parts()),
             cors_origins=(),
             trusted_proxies=settings.trusted_proxies,
-            most_bytes=settings.max_body_bytes,
-            longer={},
             wait_s=0.0,
         )
     )

@@ -12,11 +12,12 @@ from starlette.types import ASGIApp
 
 from events.ids import Clock, HybridClock, Randomness, wall_clock
 from rest.jwks import jwks
-from rest.rate_limits import LocalRateLimits, Policy
+from rest.rate_limits import LocalRateLimits
 from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
 from runtime import metrics
 from runtime.app import Parameters, build_app
+from runtime.bounds import admission, bodies
 from runtime.command_side import command_side
 from runtime.media import MediaSide
 from runtime.readiness import Part
@@ -70,9 +71,9 @@ class Commanding:
         tokens = ConsistencyTokens(who.token_key)
         deciding.store.on_group(metrics.COMMIT_COMMANDS.observe)
         metrics.BREAKER.set_function(lambda: float(bool(deciding.kafka_detail)))
-        limits = SharedRateLimits(RedisTokenBuckets(self._redis, clock, who.token_key), LocalRateLimits(clock), clock)
+        own = LocalRateLimits(clock)
+        limits = SharedRateLimits(RedisTokenBuckets(self._redis, clock, who.token_key), own, clock)
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
-        anonymous = settings.rate_limits.anonymous_reads_a_minute
         return build_app(
             Parameters(
                 version=version("minitwitter"),
@@ -93,20 +94,18 @@ class Commanding:
                 ),
                 query=None,
                 routers=COMMAND_ROUTERS,
-                limits=limits,
+                admission=admission(settings, shared=limits, own=own),
+                bodies=bodies(settings, media.longer),
                 root_routers=(jwks(who.signing_keys.jwks), *media.store_routers),
                 authenticate=who.authenticator().authenticate,
                 new_id=HybridClock(clock, deciding.randomness, drift_ms=inf).issue,
                 applied=NothingToApply(),
                 tokens=tokens,
-                anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=RequestTelemetry(),
                 registry=metrics.registry(metrics.COMMAND),
                 parts=lambda: list(self.parts()),
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,
-                most_bytes=settings.max_body_bytes,
-                longer=media.longer,
                 wait_s=0.0,
             )
         )

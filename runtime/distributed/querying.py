@@ -22,11 +22,12 @@ from query_api.usage import UsageReports
 from rest.authentication import Viewer
 from rest.jwks import jwks
 from rest.problems import explains
-from rest.rate_limits import LocalRateLimits, Policy
+from rest.rate_limits import LocalRateLimits
 from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
 from runtime import metrics
 from runtime.app import Parameters, build_app
+from runtime.bounds import admission, bodies
 from runtime.media import MediaSide
 from runtime.query_side import QueryService
 from runtime.readiness import Part, Parts
@@ -203,7 +204,8 @@ class Reading:
             kept_answers=RedisRankings(self._limits, f"{settings.topic_prefix}{Trends.model}@{Trends.version}"),
         )
         self.applied.on_advance = self._service.advanced
-        limits = SharedRateLimits(RedisTokenBuckets(self._limits, clock, who.token_key), LocalRateLimits(clock), clock)
+        own = LocalRateLimits(clock)
+        limits = SharedRateLimits(RedisTokenBuckets(self._limits, clock, who.token_key), own, clock)
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         authenticator = who.authenticator()
 
@@ -212,7 +214,6 @@ class Reading:
             self._usage.active(viewer.account)
             return viewer
 
-        anonymous = settings.rate_limits.anonymous_reads_a_minute
         return build_app(
             Parameters(
                 version=version("minitwitter"),
@@ -220,19 +221,17 @@ class Reading:
                 query=self._service.side,
                 routers=QUERY_ROUTERS,
                 root_routers=(jwks(who.signing_keys.jwks), *self._media.root_routers),
-                limits=limits,
+                admission=admission(settings, shared=limits, own=own),
+                bodies=bodies(settings, {}),
                 authenticate=authenticate,
                 new_id=self._request_ids.issue,
                 applied=self.applied,
                 tokens=tokens,
-                anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=RequestTelemetry(),
                 registry=metrics.registry(metrics.QUERY),
                 parts=parts,
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,
-                most_bytes=settings.max_body_bytes,
-                longer={},
                 wait_s=settings.consistency_wait_ms / 1000,
             )
         )

@@ -13,11 +13,12 @@ from rest.authentication import Authenticator, Viewer
 from rest.edge import Telemetry
 from rest.jwks import jwks
 from rest.problems import explains
-from rest.rate_limits import LocalRateLimits, Policy
+from rest.rate_limits import LocalRateLimits
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
 from runtime import metrics
 from runtime.app import Parameters, build_app
+from runtime.bounds import admission, bodies
 from runtime.command_side import command_side
 from runtime.query_side import QueryService
 from runtime.readiness import Parts
@@ -77,27 +78,24 @@ class Composition:
         # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
         # have to be unique, so a wall clock that was set back is no reason to answer nobody.
         request_ids = HybridClock(clock, system.randomness, drift_ms=inf)
-        anonymous = settings.rate_limits.anonymous_reads_a_minute
         self.application: ASGIApp = build_app(
             Parameters(
                 version=version("minitwitter"),
                 command=command,
                 query=self.service.side,
                 routers=ROUTERS,
-                limits=self.limits,
+                admission=admission(settings, shared=self.limits, own=self.limits),
+                bodies=bodies(settings, system.media.longer),
                 root_routers=(jwks(system.signing_keys.jwks), *system.media.root_routers),
                 authenticate=self._authenticate,
                 new_id=request_ids.issue,
                 applied=system.applied,
                 tokens=tokens,
-                anonymous_reads=Policy("anonymous-reads", anonymous, 60, anonymous),
                 telemetry=telemetry,
                 registry=metrics.registry(metrics.SERVE),
                 parts=parts,
                 cors_origins=settings.cors_origins,
                 trusted_proxies=settings.trusted_proxies,
-                most_bytes=settings.max_body_bytes,
-                longer=system.media.longer,
                 wait_s=settings.consistency_wait_ms / 1000,
             )
         )

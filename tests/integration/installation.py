@@ -22,6 +22,7 @@ from events.kafka.topics import partitions_of
 from events.log import Positions, positions_after
 from events.sealing import MasterKeys, Sealer
 from events.topics import TOPICS
+from tests.unhurried import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
 SOON = 60
@@ -52,6 +53,7 @@ class Installation:
             "MINITWITTER_BCRYPT_COST": "4",
             "MINITWITTER_DATA": str(directory / "data"),
             "PYTHONPATH": str(ROOT),
+            **ENVIRONMENT,
             **{f"MINITWITTER_{name.upper()}_URL": url for name, url in others.items()},
         }
 

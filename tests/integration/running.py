@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from tests.unhurried import ENVIRONMENT
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a password for tests"
 LONGEST_START_S = 60
@@ -30,6 +32,7 @@ def environment() -> dict[str, str]:
         "MINITWITTER_RATE_LIMITS__TWEETS_BURST": "1000",
         "MINITWITTER_RATE_LIMITS__TWEETS_A_DAY": "100000",
         "MINITWITTER_RATE_LIMITS__ANONYMOUS_READS_A_MINUTE": "100000",
+        **ENVIRONMENT,
     }
 
 

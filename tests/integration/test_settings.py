@@ -59,6 +59,15 @@ def test_secrets_are_masked(monkeypatch):
         ("MINITWITTER_PROT", "1", "environment: MINITWITTER_PROT is no setting; did you mean MINITWITTER_PORT?"),
         ("MINITWITTER_PORT", "70000", "environment: port: Input should be less than or equal to 65535"),
         ("MINITWITTER_BCRYPT_COST", "many", "environment: bcrypt_cost: Input should be a valid integer"),
+        (
+            "MINITWITTER_TRUSTED_PROXIES",
+            "10.0.0.7,x",
+            "environment: trusted_proxies: Value error, 'x' is no IP address",
+        ),
+        ("MINITWITTER_TRUSTED_PROXIES", "10.0.0.0/33", "trusted_proxies: Value error, '10.0.0.0/33' is no IP address"),
+        ("MINITWITTER_METRICS_FROM", "localhost", "metrics_from: Value error, 'localhost' is no IP address"),
+        ("MINITWITTER_CORS_ORIGINS", "a.example", "cors_origins: Value error, 'a.example' is no origin"),
+        ("MINITWITTER_CORS_ORIGINS", "https://a.example/", "cors_origins: Value error, 'https://a.example/' is no"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(monkeypatch, name, value, said):
@@ -101,6 +110,15 @@ def test_the_command_prints_every_setting_and_its_origin(tmp_path):
     assert "0123456789" not in table.stdout
     for name in shown:
         assert name in table.stdout
+
+
+def test_a_proxy_that_is_no_address_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    written(tmp_path, 'trusted_proxies = ["x"]')
+    refused = minitwitter("serve", "--data", tmp_path, "--port", "0")
+    assert refused.returncode == 2
+    assert "trusted_proxies" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["minitwitter.toml"]
 
 
 def test_bad_settings_are_one_line_and_exit_code_2(tmp_path):

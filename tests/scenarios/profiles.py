@@ -14,6 +14,7 @@ from service import ISSUER, StandingClock
 
 from events.ids import Randomness
 from tests.distributed_profile import DistributedProfile, Ground, opened
+from tests.unhurried import UNHURRIED
 
 both_profiles = pytest.mark.parametrize(
     "profile", ["embedded", pytest.param("distributed", marks=[pytest.mark.engines, pytest.mark.slow])]
@@ -54,5 +55,6 @@ async def on_engines(
 ) -> AsyncIterator[DistributedService]:
     """The distributed profile with an empty community, closed again at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
+    chosen["rate_limits"] = UNHURRIED | settings.get("rate_limits", {})
     async with opened(ground, clock, randomness, data=directory, **chosen) as profile:
         yield DistributedService(profile)

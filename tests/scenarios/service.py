@@ -23,6 +23,7 @@ from runtime.embedded.system import InProcess, System
 from runtime.readiness import Part
 from runtime.serving import Server, free_port
 from runtime.settings import Settings
+from tests.unhurried import UNHURRIED
 
 START = Millis(1_763_000_000_000)
 MINUTE = 60_000
@@ -138,6 +139,7 @@ async def opened(
 ) -> AsyncIterator[Service]:
     """A service on a data directory, closed again at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
+    chosen["rate_limits"] = UNHURRIED | settings.get("rate_limits", {})
     system = System(
         Settings(data=directory, **chosen), clock=clock, randomness=randomness, off_loop=in_place, timer=lambda: 0.0
     )

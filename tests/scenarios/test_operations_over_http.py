@@ -74,7 +74,7 @@ async def test_what_is_degraded_still_serves(http: httpx.AsyncClient, service: S
 
 async def test_metrics_are_in_the_format_of_prometheus(http: httpx.AsyncClient, ada: Person) -> None:
     await ada.read("/feed")
-    answer = await http.get(f"{ROOT}/metrics")
+    answer = await http.get(f"{ROOT}/metrics", headers={"x-forwarded-for": "127.0.0.1"})
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     for name in (

@@ -93,11 +93,13 @@ def following(answer: httpx.Response) -> str:
     """The address of the next page, as `Link` has it."""
     link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers["link"])
     assert link
-    asked, wanted = answer.request.url, httpx.URL(link[1])
-    assert (wanted.scheme, wanted.host, wanted.path) == (asked.scheme, asked.host, asked.path)
+    assert link[1].startswith("/api/v1/")  # relative: the host of an absolute one would be the client's own text
+    asked = answer.request.url
+    wanted = asked.join(link[1])
+    assert wanted.path == asked.path
     assert wanted.params["cursor"] == answer.json()["next_cursor"]
     assert wanted.params.remove("cursor") == asked.params.remove("cursor")
-    return link[1]
+    return str(wanted)
 
 
 @pytest.mark.parametrize("tag", ["Zürich", "日本", "été_2015", "ওয়েব"])

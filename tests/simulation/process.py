@@ -15,20 +15,21 @@ import msgspec
 
 from command_api.signing_keys import SigningKeys
 from events.ids import AccountId, HybridClock, SessionId
+from rest.admission import API
 from rest.authentication import Viewer
-from rest.edge import API
 from rest.signing import ConsistencyTokens
 from runtime.embedded.composing import Composition
 from runtime.embedded.rebuilding import Progress
 from runtime.embedded.system import InProcess, System
 from runtime.settings import RateLimits, Settings
+from tests.unhurried import UNHURRIED
 
 from .faults import Clock, Deliveries, Faults
 from .laws import Violation, require
 
 PARTITIONS = 4
 _MANY = 1_000_000_000
-UNLIMITED = RateLimits(tweets_a_day=_MANY, tweets_a_second=_MANY, tweets_burst=_MANY, follows_a_day=_MANY)
+UNLIMITED = RateLimits(**UNHURRIED, tweets_a_day=_MANY, tweets_a_second=_MANY, tweets_burst=_MANY, follows_a_day=_MANY)
 
 
 @dataclass(frozen=True, slots=True)

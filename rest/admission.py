@@ -1,0 +1,89 @@
+"""Admission: every request is counted against a budget before any work is done for it.
+
+Signed-in clients have budgets by account, all others by address. A budget is a token bucket far above what a person
+does; what a route is limited to beyond that (tweets, follows, failed sign-ins) is the route's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .addresses import Networks, is_in
+from .authentication import NotSignedIn, Viewer
+from .exchange import Exchange
+from .problems import ProblemError
+from .rate_limits import Policy, RateLimits
+
+API = "/api/v1"
+METRICS = "/metrics"
+_PROBES = frozenset(("/healthz", "/readyz"))
+_FILES = ("/media/", "/media-store/")
+_READS = frozenset(("GET", "HEAD"))
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How many requests an account or an address has, by what they are for."""
+
+    anonymous_reads: Policy
+    anonymous_writes: Policy
+    reads: Policy
+    writes: Policy
+    files: Policy
+
+
+class Admission:
+    """Lets requests in. `shared` are the limits of all processes, `own` those of this one.
+
+    Only reads of clients that did not sign in are counted in all processes: the others are too many to ask a store for.
+    `scrapers` are the networks that may read the metrics.
+    """
+
+    def __init__(self, budgets: Budgets, *, shared: RateLimits, own: RateLimits, scrapers: Networks) -> None:
+        self._anonymous_reads = (budgets.anonymous_reads,)
+        self._anonymous_writes = (budgets.anonymous_writes,)
+        self._reads = (budgets.reads,)
+        self._writes = (budgets.writes,)
+        self._files = (budgets.files,)
+        self._shared = shared
+        self._own = own
+        self._scrapers = scrapers
+
+    async def admit(self, method: str, path: str, exchange: Exchange) -> None:
+        """Count a request. Raises TooMany, NotSignedIn where a read has credentials that do not hold, ProblemError."""
+        if not path.startswith(API):
+            await self._admit_to_root(method, path, exchange)
+            return
+        reads = method in _READS
+        viewer: Viewer | None = None
+        refused: NotSignedIn | None = None
+        try:
+            viewer = exchange.viewer()
+        except NotSignedIn as error:
+            refused = error
+        if viewer is not None:
+            await self._own.take(self._reads if reads else self._writes, viewer.account)
+        elif not reads:
+            await self._own.take(self._anonymous_writes, exchange.network)
+        else:
+            await self._admit_anonymous_read(exchange)
+        if refused is not None and reads:  # a write may be for those whose token has expired: to refresh it
+            raise refused
+
+    async def _admit_to_root(self, method: str, path: str, exchange: Exchange) -> None:
+        if path in _PROBES:
+            return
+        if path == METRICS:
+            if not is_in(self._scrapers, exchange.address):
+                raise ProblemError("not-allowed", "metrics are for the addresses in the setting metrics_from")
+        elif path.startswith(_FILES) and method in _READS:
+            await self._own.take(self._files, exchange.network)
+        elif method in _READS:
+            await self._admit_anonymous_read(exchange)
+        else:
+            await self._own.take(self._anonymous_writes, exchange.network)
+
+    async def _admit_anonymous_read(self, exchange: Exchange) -> None:
+        (bucket,) = await self._shared.take(self._anonymous_reads, exchange.network)
+        exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
+        exchange.extra.append((b"ratelimit", bucket.header().encode()))

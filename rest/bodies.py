@@ -1,0 +1,152 @@
+"""Request bodies: how long they may be, how long they may take, and how much of them is in memory at once.
+
+Routes read a body through the `Receive` of a `Body`, so that no route can forget a bound. A client that sends slowly
+holds no more than the bytes that it has sent, for no longer than its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+from .exchange import Message, Receive
+from .problems import ProblemError
+
+PATIENCE_S = 15.0
+"""How long a body may pause; it also has so long in addition to what its length takes at LEAST_PACE."""
+LEAST_PACE = 16_384
+"""Bytes a second that a client sends at least; 10 MB may take ten minutes."""
+SHARES = 4
+"""One address has at most this part of the room in memory."""
+
+_CLOSE = (("connection", "close"),)
+_RETRY = (("retry-after", "1"),)
+
+
+class Bodies:
+    """Bounds the bodies of a process. `longer` names the paths whose bodies may have more than `most_bytes`.
+
+    `room` is how many bytes of unfinished requests may be in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        most_bytes: int,
+        longer: Mapping[str, int],
+        room: int,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._most_bytes = most_bytes
+        self._longer = longer
+        self._room = room
+        self._share = max(room // SHARES, most_bytes, *longer.values())
+        self.patience_s = patience_s
+        self.clock = clock
+        self.in_hand = 0
+        """Bytes of bodies whose requests are not answered yet."""
+        self._of: dict[str, int] = {}
+
+    def open(self, path: str, headers: Mapping[bytes, bytes], receive: Receive, owner: str) -> Body | None:
+        """The body of a request from `owner`; None where the request has none."""
+        length = headers.get(b"content-length")
+        if length is None:
+            return None if b"transfer-encoding" not in headers else Body(self, receive, owner, self._most(path), None)
+        said = int(length) if length.isdigit() and len(length) < 20 else 0
+        return Body(self, receive, owner, self._most(path), said) if said else None
+
+    def _most(self, path: str) -> int:
+        return self._longer.get(path, self._most_bytes)
+
+    def take(self, owner: str, length: int) -> None:
+        """Count bytes that were received. Raises the problems `too-many` and `unavailable`."""
+        held = self._of.get(owner, 0) + length
+        if held > self._share:
+            raise ProblemError("too-many", f"{self._share} bytes of unfinished requests are the most", headers=_RETRY)
+        if self.in_hand + length > self._room:
+            raise ProblemError("unavailable", "too many bodies are being received here", headers=_RETRY)
+        self._of[owner] = held
+        self.in_hand += length
+
+    def give_back(self, owner: str, length: int) -> None:
+        """Count bytes no longer: their request was answered."""
+        self.in_hand -= length
+        held = self._of.get(owner, 0) - length
+        if held > 0:
+            self._of[owner] = held
+        else:
+            self._of.pop(owner, None)
+
+
+class Body:
+    """The body of one request. `close` has to be called when the request is answered."""
+
+    __slots__ = ("_bodies", "_deadline", "_held", "_most", "_owner", "_receive", "_received", "_said", "_whole")
+
+    def __init__(self, bodies: Bodies, receive: Receive, owner: str, most: int, said: int | None) -> None:
+        self._bodies = bodies
+        self._receive = receive
+        self._owner = owner
+        self._most = most
+        self._said = said
+        self._received = 0
+        self._held = 0
+        self._whole = False
+        self._deadline = bodies.clock() + bodies.patience_s + min(said or most, most) / LEAST_PACE
+
+    async def receive(self) -> Message:
+        """The next message (ASGI), once the body is whole as the server has it.
+
+        Raises the problems `too-large`, `too-slow`, `too-many`, `unavailable`, and `bad-request` for a body cut off.
+        """
+        if self._whole:
+            return await self._receive()
+        if self._said is not None and self._said > self._most:
+            raise too_large(self._most)
+        left = self._deadline - self._bodies.clock()
+        if left <= 0:
+            raise _too_slow()
+        try:
+            async with asyncio.timeout(min(self._bodies.patience_s, left)):
+                message = await self._receive()
+        except TimeoutError:
+            raise _too_slow() from None
+        if message["type"] != "http.request":
+            raise ProblemError("bad-request", "the body ended before it was whole", headers=_CLOSE)
+        length = len(message.get("body", b""))
+        self._received += length
+        if self._received > self._most:
+            raise too_large(self._most)
+        self._bodies.take(self._owner, length)
+        self._held += length
+        self._whole = not message.get("more_body", False)
+        return message
+
+    def close(self) -> None:
+        """The request is answered."""
+        if self._held:
+            self._bodies.give_back(self._owner, self._held)
+            self._held = 0
+
+
+def _too_slow() -> ProblemError:
+    return ProblemError("too-slow", "the body did not arrive in time", headers=_CLOSE)
+
+
+def too_large(most_bytes: int) -> ProblemError:
+    """A body is longer than it may be."""
+    return ProblemError("too-large", f"a request body may have {most_bytes} bytes")
+
+
+async def read_body(receive: Receive, most_bytes: int) -> bytes:
+    """The whole body of a request. Raises the problem `too-large`."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False) and len(body) <= most_bytes:
+        message = await receive()
+        body += message.get("body", b"")
+    if len(body) > most_bytes:
+        raise too_large(most_bytes)
+    return body
