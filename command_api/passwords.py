@@ -2,7 +2,8 @@
 
 A hash of cost 12 takes about 0.2 s of a core. A small pool of threads makes them (bcrypt lets go of the interpreter),
 and beyond a bounded queue callers are told to come back, so that a storm of sign-ins costs neither memory nor the
-other requests.
+other requests. Hashes of new passwords have a queue and a thread of their own, so that a storm of registrations keeps
+nobody from signing in.
 """
 
 from __future__ import annotations
@@ -77,21 +78,20 @@ def common_passwords() -> str:
 class Passwords:
     """Makes and verifies hashes. `cost` is that of new ones; older ones keep theirs until the password is changed.
 
-    `waiting` is how many may wait for one of the `threads`.
+    `waiting` is how many may wait to be verified by one of the `threads`, and how many to be made by another one.
     """
 
     def __init__(self, *, cost: int, threads: int, waiting: int = 32) -> None:
         self._cost = cost
-        self._most = threads + waiting
-        self._in_hand = 0
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords", initializer=_give_way)
+        self._made = _Queue("new-passwords", 1, waiting)
+        self._verified = _Queue("passwords", threads, waiting)
         # Work of the same cost for logins that have no password: no password fits 31 dots.
         self._nobodys = bcrypt.gensalt(cost) + b"." * 31
 
     async def hash(self, password: str) -> bytes:
         """The hash of a password that check_password let pass. Raises TooBusy."""
         raw = _bytes_of(password)
-        return await self._run(lambda: bcrypt.hashpw(raw, bcrypt.gensalt(self._cost)))
+        return await self._made.run(lambda: bcrypt.hashpw(raw, bcrypt.gensalt(self._cost)))
 
     async def verify(self, password: str, hashed: bytes | None) -> bool:
         """Whether a password fits a hash. Without one it does not, and that takes as long. Raises TooBusy."""
@@ -99,11 +99,26 @@ class Passwords:
         if hashed is None or len(raw) > MOST_BYTES:
             raw, hashed = raw[:MOST_BYTES], self._nobodys
         fitting = hashed
-        return await self._run(lambda: bcrypt.checkpw(raw, fitting))
+        return await self._verified.run(lambda: bcrypt.checkpw(raw, fitting))
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    def close(self) -> None:
+        """Let the threads go; what waits is dropped."""
+        self._made.close()
+        self._verified.close()
+
+
+class _Queue:
+    """Threads, and how much may wait for them."""
+
+    def __init__(self, name: str, threads: int, waiting: int) -> None:
+        self._most = threads + waiting
+        self._in_hand = 0
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do it in a thread. Raises TooBusy."""
         if self._in_hand >= self._most:
-            raise TooBusy("too many sign-ins at once; try again in a few seconds")
+            raise TooBusy("too many passwords wait to be hashed; try again in a few seconds")
         self._in_hand += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Counted until the thread is done with it, not until the caller has gone.
@@ -114,7 +129,7 @@ class Passwords:
         self._in_hand -= 1
 
     def close(self) -> None:
-        """Let the threads go; what waits is dropped."""
+        """Let the threads go."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

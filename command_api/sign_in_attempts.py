@@ -1,7 +1,8 @@
 """Limiting failed sign-ins, for each login and for each address they come from.
 
 Attempts of one login, or from one address, take turns: none is made while another is still being verified, so that
-many at once cannot slip past the limit together, and those that succeed cost nothing.
+many at once cannot slip past the limit together, and those that succeed cost nothing. Few of each may wait for their
+turn, so that nobody fills the room of all.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rest.rate_limits import Policy, RateLimits
+from rest.shares import Shares
 
 from .deciding import Refused
 from .passwords import TooBusy
@@ -23,19 +25,32 @@ class SignInAttempts:
     `most` is how many attempts may be in hand, waiting for their turn or not.
     """
 
-    def __init__(self, limits: RateLimits, policies: tuple[Policy, ...], most: int = 100) -> None:
+    OF_ADDRESS = 20
+    OF_LOGIN = 10
+    """Attempts in hand of one address, and of one login."""
+
+    def __init__(self, limits: RateLimits, policies: tuple[Policy, ...], most: int = 200) -> None:
         self._limits = limits
         self._policies = policies
         self._most = most
         self._in_hand = 0
+        self._of_address = Shares("sign-ins from an address", self.OF_ADDRESS)
+        self._of_login = Shares("sign-ins to an account", self.OF_LOGIN)
         self._turns: dict[str, _Turn] = {}
 
     @asynccontextmanager
     async def attempt(self, login: str, address: str) -> AsyncIterator[None]:
         """One attempt; it failed if it ends with a Refused.
 
-        Raises TooMany before it is made, and TooBusy when too many wait.
+        Raises TooMany, or the problem `too-many` where too many of the login or the address wait, before it is made,
+        and TooBusy when too many wait in all.
         """
+        with self._of_address.one(address), self._of_login.one(login.casefold()):
+            async with self._in_turn(login, address):
+                yield
+
+    @asynccontextmanager
+    async def _in_turn(self, login: str, address: str) -> AsyncIterator[None]:
         if self._in_hand >= self._most:
             raise TooBusy("too many sign-ins at once; try again in a few seconds")
         # Addresses before logins, always: two attempts never wait for each other.

@@ -12,6 +12,7 @@ from command_api.signing_keys import KeyRing
 from command_api.tokens import AccessTokens, RefreshTokens
 from events.ids import Clock, HybridClock, Millis, Randomness
 from rest.rate_limits import Policy, RateLimits
+from rest.shares import Shares
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
 
@@ -20,6 +21,8 @@ from .app import CommandSide
 from .settings import Settings
 
 _MINUTE = 60_000
+REGISTRATIONS_AT_ONCE = 2
+"""Registrations in hand of one address."""
 _DAY_S = 24 * 3600
 
 
@@ -35,6 +38,7 @@ def policies(settings: Settings) -> Limits:
         failed_sign_ins=(
             Policy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
         ),
+        registrations=(Policy("registrations", limits.registrations_an_hour, 3600, limits.registrations_an_hour),),
     )
 
 
@@ -73,6 +77,7 @@ def command_side(
         AccessTokens(signing_keys, clock, issuer=settings.issuer, lifetime_ms=token_lifetime_ms),
         RefreshTokens(randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE, token_key),
         SignInAttempts(limits, writing.failed_sign_ins),
+        Shares("registrations from an address", REGISTRATIONS_AT_ONCE),
         tickets,
     )
     return CommandSide(commands, accounts, uploads)

@@ -19,6 +19,7 @@ from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest import resources
 from rest.revocations import Revocations
+from rest.shares import Shares
 from rest.signing import Cursors
 from rest.tickets import Tickets
 from stores.notifications import Notification
@@ -67,6 +68,8 @@ class QueryService:
             redeem=tickets.redeem,
             still_holds=lambda viewer: not revocations.is_revoked(viewer.session),
             most=settings.max_streams,
+            of_account=Shares("streams of an account", settings.max_streams_of_account),
+            of_address=Shares("streams of an address", settings.max_streams_of_address),
         )
         self.side = QuerySide(self.queries, self.streams)
         self._moved = False

@@ -132,6 +132,8 @@ class Settings(BaseSettings):
         2000, ge=0, le=60_000, description="longest wait of a GET with a Consistency-Token"
     )
     max_streams: int = Field(1000, ge=1, description="open SSE and WebSocket connections before new ones are 503")
+    max_streams_of_account: int = Field(10, ge=1, description="open streams of an account, for each process")
+    max_streams_of_address: int = Field(50, ge=1, description="open streams of an address, for each process")
 
     serving_batch: int = Field(
         1000, ge=1, le=50_000, description="events in one transaction of the serving read models"

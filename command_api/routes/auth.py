@@ -20,6 +20,7 @@ from rest.exchange import Exchange
 from rest.openapi import answers
 from rest.problems import invalid
 from rest.routing import AN_ID, Body, Exchanged, SignedIn, inline, router
+from rest.shares import Shares
 from rest.tickets import Tickets
 from rest.times import rfc3339
 
@@ -66,6 +67,7 @@ class Accounts:
     access: AccessTokens
     refresh: RefreshTokens
     attempts: SignInAttempts
+    registering: Shares
     tickets: Tickets
 
 
@@ -200,7 +202,11 @@ def _check_new(field: str, password: str, username: str) -> None:
 @auth.post("/auth/register", status_code=201, response_model=None)
 @answers(Registered, 201)
 async def register(body: RegisterBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
-    """Register, and be signed in."""
+    """Register, and be signed in.
+
+    Attempts of an address are limited, whether or not a name or an e-mail address is taken, so that nobody finds out
+    quickly who has an account.
+    """
     try:
         username = check_username(body.username)
         email = check_email(body.email)
@@ -208,6 +214,20 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
         raise invalid(error.field, error.code, str(error)) from None
     display_name = body.display_name if body.display_name is not None else username
     _check_new("password", body.password, username)
+    await executing.commands.limits.take(executing.commands.policies.registrations, f"address {exchange.network}")
+    with accounts.registering.one(exchange.network):
+        return await _register(body, username, email, display_name, executing, accounts, exchange)
+
+
+async def _register(
+    body: RegisterBody,
+    username: str,
+    email: str,
+    display_name: str,
+    executing: Executor,
+    accounts: Accounts,
+    exchange: Exchange,
+) -> Response:
     # Before the hash, which costs 0.2 s, and once more when it is decided.
     named, emailed = AccountNamed(username), tuple(map(EmailTaken, spellings_of_email(email)))
     facts = await executing.commands.store.ask(named, *emailed)
@@ -245,7 +265,7 @@ async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts
     The answer to a wrong login is the same, and takes as long, whether or not there is such an account.
     """
     questions = tuple(map(PasswordFor, _logins(body.login)))
-    async with accounts.attempts.attempt(questions[0].login, exchange.address):
+    async with accounts.attempts.attempt(questions[0].login, exchange.network):
         facts = await executing.commands.store.ask(*questions)
         password = next((facts[question] for question in questions if facts[question] is not None), None)
         fits = await accounts.passwords.verify(body.password, password.hash if password is not None else None)
@@ -325,7 +345,7 @@ async def change_password(
     if known is None:
         raise AccountNotFound(viewer.account)
     _check_new("new_password", body.new_password, known.username)
-    async with accounts.attempts.attempt(viewer.account, exchange.address):
+    async with accounts.attempts.attempt(viewer.account, exchange.network):
         fits = await accounts.passwords.verify(body.current_password, password.hash if password is not None else None)
         if password is None or not fits:
             raise WrongPassword

@@ -55,6 +55,7 @@ class Limits:
     tweets: tuple[Policy, ...]
     follows: tuple[Policy, ...]
     failed_sign_ins: tuple[Policy, ...]
+    registrations: tuple[Policy, ...]
 
 
 class InHand:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any, cast
+from contextlib import ExitStack
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
@@ -16,6 +17,7 @@ from rest.exchange import Message, Receive, Scope, Send, exchange_of
 from rest.openapi import tells
 from rest.problems import ProblemError
 from rest.routing import router
+from rest.shares import Shares
 from rest.signing import Cursors
 
 from ..realtime import Hub, Sent, Subscriber
@@ -46,6 +48,8 @@ class Streams:
         redeem: Callable[[str], Viewer],
         still_holds: Callable[[Viewer], bool],
         most: int,
+        of_account: Shares,
+        of_address: Shares,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.hub = hub
@@ -53,6 +57,8 @@ class Streams:
         self.redeem = redeem
         self.still_holds = still_holds
         self.most = most
+        self._of_account = of_account
+        self._of_address = of_address
         self.heartbeat_s = heartbeat_s
 
     def viewer(self, connection: Request | WebSocket, ticket: str | None) -> Viewer:
@@ -65,12 +71,17 @@ class Streams:
         """The positions in a `Last-Event-ID`. Raises `bad-cursor`."""
         return None if last is None else Positions.parse(self.cursors.read(_OF, last))
 
-    async def open(self, viewer: Viewer, last: str | None) -> Subscriber:
-        """Open a stream. Raises a 503 where there are as many as there may be."""
+    async def open(self, viewer: Viewer, network: str, last: str | None) -> Open:
+        """Open a stream. Raises a 429 where its account or address has its share, a 503 where all have the most."""
         since = self.since(last)
-        if self.hub.open >= self.most:
-            raise ProblemError("unavailable", "too many streams are open here", headers=(("retry-after", "5"),))
-        return await self.hub.subscribe(viewer.account, since)
+        with ExitStack() as shares:
+            shares.enter_context(self._of_account.one(viewer.account))
+            shares.enter_context(self._of_address.one(network))
+            if self.hub.open >= self.most:
+                raise ProblemError("unavailable", "too many streams are open here", headers=(("retry-after", "5"),))
+            subscriber = await self.hub.subscribe(viewer.account, since)
+            shares.callback(self.hub.unsubscribe, subscriber)
+            return Open(subscriber, shares.pop_all().close)
 
     def id_of(self, positions: Positions) -> str:
         """The id with which a client can come back."""
@@ -90,6 +101,13 @@ class Streams:
             if sent is None or not self.still_holds(viewer):
                 return
             yield sent
+
+
+class Open(NamedTuple):
+    """An open stream; `close` has to be called in the end."""
+
+    subscriber: Subscriber
+    close: Callable[[], None]
 
 
 def streams_of(connection: Request | WebSocket) -> Streams:
@@ -172,7 +190,7 @@ async def stream_events(
     """
     streams = streams_of(request)
     viewer = streams.viewer(request, ticket)
-    subscriber = await streams.open(viewer, last_event_id)
+    subscriber, close = await streams.open(viewer, exchange_of(request).network, last_event_id)
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"retry: 2000\n"  # with the first event: not every client takes a block without data
@@ -180,7 +198,7 @@ async def stream_events(
             id_ = streams.id_of(sent.positions).encode()
             yield b"event: %s\nid: %s\ndata: %s\n\n" % (sent.event.encode(), id_, sent.data)
 
-    return EventStream(chunks(), lambda: streams.hub.unsubscribe(subscriber))
+    return EventStream(chunks(), close)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -197,10 +215,10 @@ async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id
     streams = streams_of(socket)
     try:
         viewer = streams.viewer(socket, ticket)
-        subscriber = await streams.open(viewer, last_event_id)
+        subscriber, close = await streams.open(viewer, exchange_of(socket).network, last_event_id)
     except (NotSignedIn, ProblemError) as error:
         await socket.accept()
-        await socket.close(4401 if isinstance(error, NotSignedIn) else 4400, str(error)[:120])
+        await socket.close(_close_code(error), str(error)[:120])
         return
 
     async def pump() -> None:
@@ -214,4 +232,10 @@ async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id
         if socket.client_state is WebSocketState.CONNECTED:  # and nobody listens to it any more: a close waits for that
             await socket.close(1001)
     finally:
-        streams.hub.unsubscribe(subscriber)
+        close()
+
+
+def _close_code(error: NotSignedIn | ProblemError) -> int:
+    if isinstance(error, NotSignedIn):
+        return 4401
+    return 4429 if error.problem.status == 429 else 4400

@@ -122,6 +122,19 @@ async def test_beyond_the_queue_callers_are_told_to_come_back(passwords, monkeyp
     assert await passwords.verify(GOOD, hashed)
 
 
+async def test_passwords_that_are_made_keep_none_from_being_verified(passwords, monkeypatch):
+    hashed = await passwords.hash(GOOD)
+    go_on = threading.Event()
+    monkeypatch.setattr(bcrypt, "hashpw", lambda password, salt: go_on.wait(30) and hashed)
+    making = [asyncio.ensure_future(passwords.hash(GOOD)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooBusy):
+        await passwords.hash(GOOD)
+    assert await passwords.verify(GOOD, hashed)
+    go_on.set()
+    assert await asyncio.gather(*making) == [hashed, hashed]
+
+
 async def test_a_caller_that_goes_away_frees_no_place_before_its_work_is_done(passwords, monkeypatch):
     go_on = threading.Event()
     monkeypatch.setattr(bcrypt, "checkpw", lambda password, hashed: go_on.wait(10))
