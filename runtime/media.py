@@ -12,6 +12,7 @@ from command_api.routes.media import MEDIA_PATH, Uploads
 from events.ids import Clock, Randomness
 from query_api.routes.media import media_files
 from rest.rate_limits import Policy
+from rest.shares import Shares
 from stores.localfs.objects import PATH, LocalObjects
 from stores.objects import Objects
 
@@ -49,6 +50,7 @@ class MediaSide:
             checking=self.checking,
             policies=(Policy("uploads", a_day, _DAY_S, a_day),),
             in_hand=InHand(chosen.uploads_at_once),
+            of_account=Shares("uploads of an account", chosen.uploads_of_account),
             most_bytes=chosen.max_bytes,
             form_ms=chosen.form_minutes * _MINUTE_MS,
         )

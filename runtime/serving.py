@@ -13,6 +13,7 @@ import msgspec
 
 from events.ids import HybridClock
 
+from .connections import Connections, raise_file_limit
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .memory import settle
@@ -24,6 +25,8 @@ Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 BACKLOG = 1024
+FIRST_BYTE_S = 20.0
+"""How long a connection may say nothing, before its first request and between two, and how long headers may take."""
 
 
 class AddressInUse(Exception):
@@ -71,8 +74,16 @@ class Front:
 class Server:
     """Granian inside our event loop, which the command side shares: no hand-over between threads a request."""
 
-    def __init__(self, application: Application, host: str, port: int) -> None:
+    def __init__(
+        self,
+        application: Application,
+        host: str,
+        port: int,
+        connections: Connections | None = None,
+        first_byte_s: float = FIRST_BYTE_S,
+    ) -> None:
         from granian.constants import HTTPModes, Interfaces
+        from granian.http import HTTP1Settings
         from granian.server.embed import Server as Granian
 
         self._granian = Granian(
@@ -80,14 +91,22 @@ class Server:
             address=host,
             port=port,
             interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
+            # Telling HTTP/2 by its first bytes, it would wait for those for ever, and a connection of 200 requests at
+            # once would count as one.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=round(first_byte_s * 1000)),
             backlog=BACKLOG,
             log_enabled=False,
         )
+        self._connections = connections
+        self._watching: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Listen and serve."""
+        raise_file_limit()
+        if self._connections is not None:
+            self._watching = asyncio.create_task(self._connections.watch())
         self._serving = asyncio.create_task(self._granian.serve())
 
     @property
@@ -98,6 +117,8 @@ class Server:
 
     async def stop(self, timeout: float) -> None:
         """Accept nothing more and answer what was begun, in at most `timeout` seconds."""
+        if self._watching is not None:
+            self._watching.cancel()
         self._granian.stop()  # type: ignore[no-untyped-call]  # granian has no types here
         await asyncio.wait((self.ended,), timeout=timeout)
 
@@ -141,7 +162,8 @@ async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -
     remove_leftovers(settings.data)
     front = Front(lambda: engine.projecting.detail)
     await engine.start()
-    server = Server(front, settings.host, port)
+    connections = Connections(port, settings.max_connections_of_address, settings.trusted_proxies)
+    server = Server(front, settings.host, port, connections)
     server.start()
     control = ControlServer(settings.data, engine.handle, lambda error: log.error("a command failed", exc_info=error))
     composition = None

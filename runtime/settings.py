@@ -76,6 +76,7 @@ class Media(BaseModel):
     max_pixels: int = Field(40_000_000, ge=10_000, description="pixels of the largest picture that is decoded")
     threads: int = Field(1, ge=1, le=64, description="threads that check files, off the event loop")
     uploads_at_once: int = Field(8, ge=1, description="files in memory at once before new ones are 503")
+    uploads_of_account: int = Field(2, ge=1, description="uploads of an account at once before new ones are 429")
     form_minutes: int = Field(15, ge=1, le=1440, description="how long the form for an upload is good")
 
     @field_validator("s3")
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
         2000, ge=0, le=60_000, description="longest wait of a GET with a Consistency-Token"
     )
     max_streams: int = Field(1000, ge=1, description="open SSE and WebSocket connections before new ones are 503")
+    max_connections_of_address: int = Field(200, ge=10, description="open connections of an address to each process")
     max_streams_of_account: int = Field(10, ge=1, description="open streams of an account, for each process")
     max_streams_of_address: int = Field(50, ge=1, description="open streams of an address, for each process")
 

@@ -16,13 +16,15 @@ import msgspec
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from events.ids import MediaId, Millis, is_id, millis
+from events.ids import AccountId, MediaId, Millis, is_id, millis
 from rest import resources
+from rest.forms import Form as FileForm
 from rest.forms import form_of
 from rest.openapi import answers, fails
 from rest.problems import ProblemError, invalid
 from rest.rate_limits import Policy
 from rest.routing import Body, MediaInPath, SignedIn, inline, not_a_word, router
+from rest.shares import Shares
 from rest.times import rfc3339
 from stores.objects import Objects
 from stores.sink import StoreUnavailable
@@ -74,12 +76,16 @@ _FORM: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What the routes work with. `form_ms` is how long a signed form is good; `in_hand` bounds the files in memory."""
+    """What the routes work with. `form_ms` is how long a signed form is good.
+
+    `in_hand` bounds the files that are checked and stored at once, `of_account` the uploads of each account.
+    """
 
     objects: Objects
     checking: Checking
     policies: tuple[Policy, ...]
     in_hand: InHand
+    of_account: Shares
     most_bytes: int
     form_ms: int
 
@@ -166,31 +172,36 @@ async def add_media(request: Request, viewer: SignedIn, executing: Executing, up
     the form is divided.
     """
     await executing.check_limit(uploads.policies, viewer.account)
-    with uploads.in_hand:
-        form = await form_of(request)
-        for name in form.fields:
-            if name != "alt":
-                raise invalid(name, "unknown", f"there is no field {name!r} here; there is alt, file")
-        if len(form.file) > uploads.most_bytes:
-            raise ProblemError("too-large", f"a file may have {uploads.most_bytes} bytes")
-        alt = ALT.field("alt", form.fields.get("alt", ""))
-        said = hashlib.blake2b(form.file).digest() + alt.encode()
-        checked = await uploads.checking.check(form.file)
-        media = MediaId(executing.commands.ids.issue())
-        stored = await _store(uploads, executing, checked)
+    with uploads.of_account.one(viewer.account):
+        form = await form_of(request)  # a client that sends slowly holds no place but its own
+        with uploads.in_hand:
+            return await _add(form, viewer.account, executing, uploads)
 
-        def accepted(state: object, decided: Decided) -> Answer:
-            return Answer(201, _shown(media, stored, alt), (_JSON, ("location", f"{MEDIA_PATH}/{media}")))
 
-        command = AddMedia(viewer.account, media, stored, alt)
-        context = executing.context(viewer.account, said)
-        try:
-            outcome = await executing.execute_limited(uploads.policies, ADD_MEDIA, command, context, accepted)
-        except Exception:  # not where the request is cancelled: it may be decided all the same
-            await _discard(uploads, stored)
-            raise
-        if outcome.replayed:
-            await _discard(uploads, stored)
+async def _add(form: FileForm, account: AccountId, executing: Executor, uploads: Uploads) -> Response:
+    for name in form.fields:
+        if name != "alt":
+            raise invalid(name, "unknown", f"there is no field {name!r} here; there is alt, file")
+    if len(form.file) > uploads.most_bytes:
+        raise ProblemError("too-large", f"a file may have {uploads.most_bytes} bytes")
+    alt = ALT.field("alt", form.fields.get("alt", ""))
+    said = hashlib.blake2b(form.file).digest() + alt.encode()
+    checked = await uploads.checking.check(form.file)
+    media = MediaId(executing.commands.ids.issue())
+    stored = await _store(uploads, executing, checked)
+
+    def accepted(state: object, decided: Decided) -> Answer:
+        return Answer(201, _shown(media, stored, alt), (_JSON, ("location", f"{MEDIA_PATH}/{media}")))
+
+    command = AddMedia(account, media, stored, alt)
+    context = executing.context(account, said)
+    try:
+        outcome = await executing.execute_limited(uploads.policies, ADD_MEDIA, command, context, accepted)
+    except Exception:  # not where the request is cancelled: it may be decided all the same
+        await _discard(uploads, stored)
+        raise
+    if outcome.replayed:
+        await _discard(uploads, stored)
     return executing.response(outcome)
 
 
@@ -238,7 +249,7 @@ async def complete_upload(
     if medium.object is not None:
         outcome, _ = await _finish(executing, context, FinishUpload(viewer.account, media, _stored(medium)))
         return executing.response(outcome)
-    with uploads.in_hand:
+    with uploads.of_account.one(viewer.account), uploads.in_hand:
         content = await uploads.objects.read(incoming(media), uploads.most_bytes)
         if content is None:
             raise UploadMissing(media)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from events.calls import listen
 from events.log import LogUnavailable
 from runtime import metrics
+from runtime.connections import Connections
 from runtime.memory import settle
 from runtime.readiness import Part
 from runtime.serving import Front, Server, free_port
@@ -124,7 +125,8 @@ class Process:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
         front = Front(lambda: self._waiting_for)
-        server = Server(front, settings.host, port)
+        connections = Connections(port, settings.max_connections_of_address, settings.trusted_proxies)
+        server = Server(front, settings.host, port, connections)
         server.start()
         stopping = asyncio.create_task(stopped.wait())
         working = asyncio.create_task(self._work(front, port))
