@@ -11,7 +11,7 @@ import re
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
-from command_api.media.checking import EXTENSIONS
+from command_api.media.judging import EXTENSIONS
 from rest.forms import form_of
 from rest.problems import ProblemError
 from rest.routing import router

@@ -74,7 +74,7 @@ class Media(BaseModel):
     )
     max_bytes: int = Field(10_000_000, ge=1024, le=1 << 30, description="longest file; longer ones are 413")
     max_pixels: int = Field(40_000_000, ge=10_000, description="pixels of the largest picture that is decoded")
-    threads: int = Field(1, ge=1, le=64, description="threads that check files, off the event loop")
+    threads: int = Field(1, ge=1, le=64, description="files that are checked at once, each in a process of its own")
     uploads_at_once: int = Field(8, ge=1, description="files in memory at once before new ones are 503")
     uploads_of_account: int = Field(2, ge=1, description="uploads of an account at once before new ones are 429")
     form_minutes: int = Field(15, ge=1, le=1440, description="how long the form for an upload is good")

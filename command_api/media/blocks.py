@@ -18,6 +18,7 @@ _PNG_KEPT = frozenset(
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
 _WEBP_METADATA = 0x08 | 0x04
 """The flags for EXIF and XMP in a VP8X chunk."""
+_WEBP_ANIMATED = 0x02
 _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _ICC = b"ICC_PROFILE\0"
 
@@ -161,6 +162,44 @@ def webp(content: bytes, orientation: int) -> bytes:
         kept.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif)
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def frames_of(content_type: str, content: bytes, most: int) -> int:
+    """How many frames a picture has, counted without decoding, or a number above `most`; 1 for what is no animation."""
+    match content_type:
+        case "image/gif":
+            return _gif_frames(content, most)
+        case "image/webp" if content[12:16] == b"VP8X" and content[20] & _WEBP_ANIMATED:
+            return min(content.count(b"ANMF"), most + 1)
+        case "image/png" if b"acTL" in content[: content.find(b"IDAT")]:
+            return min(1 + content.count(b"fcTL"), most + 1)
+        case _:
+            return 1
+
+
+def _gif_frames(content: bytes, most: int) -> int:
+    at = 13 + _colours(content[10])
+    frames = 0
+    while frames <= most and at < len(content) and content[at] != 0x3B:
+        if content[at] == 0x2C:
+            frames += 1
+            at = _sub_blocks_end(content, at + 11 + _colours(content[at + 9]))
+        elif content[at] == 0x21:
+            at = _sub_blocks_end(content, at + 2)
+        else:
+            raise Broken
+    return frames
+
+
+def exif_of(content: bytes) -> bytes:
+    """The EXIF of a PNG, wherever it stands: a decoder finds it behind the picture only once it has decoded that."""
+    at = len(_PNG)
+    while at + 12 <= len(content):
+        (length,) = unpack_from(">I", content, at)
+        if content[at + 4 : at + 8] == b"eXIf":
+            return content[at + 8 : at + 8 + length]
+        at += 12 + int(length)
+    return b""
 
 
 def without_metadata(content_type: str, content: bytes, orientation: int) -> bytes:

@@ -1,69 +1,42 @@
-"""Checking a medium, off the event loop: what it is, whether it is whole, and what of it is kept."""
+"""Checking media in processes of their own, so that a file built to be expensive costs no more than a process.
+
+A picture of a few hundred bytes can ask for gigabytes or minutes. Bounds on pixels and frames refuse those that say so
+(images.py); what a decoder makes of the others is bounded by the system: a child process has so much memory and so much
+time, and none of the secrets in our environment. A child is started for the first file, checks one after the other, and
+is replaced when it dies.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from queue import SimpleQueue
 
-from . import videos
-from .errors import TooManyUploads, UnsupportedMedia
-from .images import picture
+import msgspec
 
-EXTENSIONS = {
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/gif": "gif",
-    "image/webp": "webp",
-    "video/mp4": "mp4",
-    "video/webm": "webm",
-}
+from .child import CPU_S, Answer, read_message, write_message
+from .errors import TooManyPixels, TooManyUploads, UnsupportedMedia
+from .judging import Checked
 
-
-class Checked(NamedTuple):
-    """A medium that is good: what it is, what of it is kept, and, of a picture, its size in pixels as shown."""
-
-    content_type: str
-    content: bytes
-    width: int | None = None
-    height: int | None = None
-
-
-def type_of(content: bytes) -> str | None:
-    """The type that the first bytes tell, None for any that is not taken."""
-    if content.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if content.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    if videos.is_mp4(content):
-        return "video/mp4"
-    return "video/webm" if videos.is_webm(content) else None
-
-
-def check(content: bytes, most_pixels: int) -> Checked:
-    """Judge a medium by its content and free it of metadata. Raises UnsupportedMedia, TooManyPixels."""
-    content_type = type_of(content)
-    match content_type:
-        case None:
-            raise UnsupportedMedia("this is none of JPEG, PNG, GIF, WebP, MP4 and WebM")
-        case "video/mp4":
-            return Checked(content_type, videos.mp4(content))
-        case "video/webm":
-            return Checked(content_type, videos.webm(content))
-    return Checked(content_type, *picture(content_type, content, most_pixels))
+LONGEST_S = 10 * CPU_S
+"""How long a file may take where the processor is busy with other things."""
 
 
 class Checking:
-    """Checks media in threads of their own; `waiting` may wait for one of the `threads`."""
+    """Checks `threads` media at once, each in a process of its own; `waiting` may wait for one of these."""
 
-    def __init__(self, *, most_pixels: int, threads: int, waiting: int) -> None:
-        self._most_pixels = most_pixels
+    def __init__(self, *, most_pixels: int, threads: int, waiting: int, longest_s: float = LONGEST_S) -> None:
         self._most = threads + waiting
         self._in_hand = 0
+        self._free: SimpleQueue[Child] = SimpleQueue()
+        self.children = [Child(most_pixels, longest_s) for _ in range(threads)]
+        for child in self.children:
+            self._free.put(child)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="media")
 
     async def check(self, content: bytes) -> Checked:
@@ -71,9 +44,16 @@ class Checking:
         if self._in_hand >= self._most:
             raise TooManyUploads("too many uploads at once; try again in a few seconds")
         self._in_hand += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, check, content, self._most_pixels)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._check, content)
         future.add_done_callback(self._done)  # not when the caller has gone
         return await asyncio.shield(future)
+
+    def _check(self, content: bytes) -> Checked:
+        child = self._free.get()
+        try:
+            return child.check(content)
+        finally:
+            self._free.put(child)
 
     def _done(self, future: asyncio.Future[Checked]) -> None:
         self._in_hand -= 1
@@ -81,5 +61,75 @@ class Checking:
             future.exception()  # nobody may be left to be told
 
     def close(self) -> None:
-        """Let the threads go; what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the processes and let the threads go; what waits is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for child in self.children:
+            child.kill()
+        self._pool.shutdown(wait=True)
+
+
+class Child:
+    """A process that checks media, started when there is one to check. One thread uses it at a time."""
+
+    def __init__(self, most_pixels: int, longest_s: float) -> None:
+        self._most_pixels = most_pixels
+        self._longest_s = longest_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    def check(self, content: bytes) -> Checked:
+        """The medium that the bytes are. Raises UnsupportedMedia, TooManyPixels."""
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        process = self._process = self._process or self._started()
+        watchdog = threading.Timer(self._longest_s, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            write_message(process.stdin, content)
+            answer = msgspec.msgpack.decode(read_message(process.stdout), type=Answer)
+        except (EOFError, OSError):
+            self._end()
+            raise UnsupportedMedia("it takes more memory or time to look at this file than there is for one") from None
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        if answer.refused == "pixels":
+            raise TooManyPixels(answer.detail)
+        if answer.refused:
+            raise UnsupportedMedia(answer.detail)
+        return Checked(answer.content_type, answer.content, answer.width, answer.height)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+        return subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "command_api.media.child", str(self._most_pixels)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # a Ctrl-C at the terminal is for the server, which then ends this
+        )
+
+    def kill(self) -> None:
+        """End the process; what it checks is refused."""
+        process = self._process
+        if process is not None:
+            process.kill()
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not written yet cannot be written any more
+                    pipe.close()

@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from .blocks import without_metadata
+from .blocks import exif_of, frames_of, without_metadata
 from .errors import TooManyPixels, UnsupportedMedia
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 """What Pillow calls each type; it has dozens more, and none of those is tried."""
-ANIMATION = 10
+ANIMATION = 4
 """How many times the pixels of the largest picture all frames of one may have together."""
+MOST_FRAMES = 1000
+_CANVAS = 10
+"""An animation may have this part of the largest picture's pixels: each of its frames is drawn on all of them."""
 _ORIENTATION = 0x0112
 
 Image.MAX_IMAGE_PIXELS = None  # ours is held against the size that the file states, before anything is decoded
@@ -30,14 +33,15 @@ class Picture(NamedTuple):
 
 
 def picture(content_type: str, content: bytes, most_pixels: int) -> Picture:
-    """Decode a picture of this type and free it of metadata. Raises UnsupportedMedia, TooManyPixels.
+    """Free a picture of this type of metadata, and decode it. Raises UnsupportedMedia, TooManyPixels.
 
-    Takes tens of milliseconds, and 4 bytes a pixel of one frame.
+    What goes out is what is decoded, every frame of it, once. Takes tens of milliseconds, and 4 bytes a pixel.
     """
     try:
-        width, height, orientation = _decoded(content_type, content, most_pixels)
+        frames = frames_of(content_type, content, MOST_FRAMES)
+        width, height, orientation = _looked_at(content_type, content, frames, most_pixels)
         kept = without_metadata(content_type, content, orientation)
-        _decoded(content_type, kept, most_pixels)  # what goes out is what has to be good
+        _decode(content_type, kept, frames)
     except (TooManyPixels, MemoryError):
         raise
     except Exception as error:  # what decoders raise for broken files is as various as the files
@@ -47,21 +51,33 @@ def picture(content_type: str, content: bytes, most_pixels: int) -> Picture:
     return Picture(kept, width, height)
 
 
-def _decoded(content_type: str, content: bytes, most_pixels: int) -> tuple[int, int, int]:
-    """Width, height and orientation of a picture of which every frame can be decoded."""
+def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int) -> tuple[int, int, int]:
+    """Width, height and orientation, from the header; nothing is decoded."""
     with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
         pixels = image.width * image.height
         if pixels > most_pixels:
             raise TooManyPixels(
                 f"a picture may have {most_pixels:,} pixels; this has {image.width:,} x {image.height:,}"
             )
-        frames = getattr(image, "n_frames", 1)
+        if frames > MOST_FRAMES:
+            raise TooManyPixels(f"an animation may have {MOST_FRAMES} frames; this has more")
+        if frames > 1 and pixels > most_pixels // _CANVAS:
+            raise TooManyPixels(f"each of several frames may have {most_pixels // _CANVAS} pixels; these have {pixels}")
         if frames * pixels > most_pixels * ANIMATION:
             raise TooManyPixels(f"{frames} frames of {pixels} pixels are too many")
-        for frame in range(frames):
-            image.seek(frame)
-            image.load()
-        image.seek(0)
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        exif = Image.Exif()
+        exif.load(exif_of(content) if content_type == "image/png" else image.info.get("exif", b""))
+        orientation = exif.get(_ORIENTATION, 1)
         valid = isinstance(orientation, int) and 1 <= orientation <= 8
         return image.width, image.height, orientation if valid else 1
+
+
+def _decode(content_type: str, content: bytes, frames: int) -> None:
+    """Decode every frame."""
+    with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
+        found = getattr(image, "n_frames", 1)
+        if found > frames:
+            raise UnsupportedMedia(f"this has {found} frames, and {frames} of them can be found")
+        for frame in range(found):
+            image.seek(frame)
+            image.load()

@@ -38,8 +38,9 @@ from ..domain.finish_upload import FINISH_UPLOAD, FinishUpload, State
 from ..domain.start_upload import START_UPLOAD, StartUpload
 from ..domain.usable_media import owned
 from ..facts import Media, MediaOf
-from ..media.checking import EXTENSIONS, Checked, Checking
+from ..media.checking import Checking
 from ..media.errors import UnsupportedMedia
+from ..media.judging import EXTENSIONS, Checked
 from .executing import Executing, Executor, InHand
 from .free_text import FreeText
 

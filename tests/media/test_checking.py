@@ -1,19 +1,16 @@
 """What is taken as a medium, and what is left of it: judged by content, every pixel kept, no metadata."""
 
-import asyncio
 import contextlib
 import struct
-import threading
 import zlib
 from io import BytesIO
 
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image, ImageFile, ImageSequence
 from PIL.ExifTags import Base
 
-from command_api.media import checking
-from command_api.media.checking import Checking, check
-from command_api.media.errors import TooManyPixels, TooManyUploads, UnsupportedMedia
+from command_api.media.errors import TooManyPixels, UnsupportedMedia
+from command_api.media.judging import check
 from tests import pictures
 from tests.pictures import SECRET
 
@@ -183,10 +180,36 @@ def test_a_picture_is_too_large_however_large_it_is(side):
 
 def test_the_frames_of_an_animation_count_together():
     content = pictures.saved(
-        pictures.image(), "GIF", save_all=True, append_images=[pictures.image(shade=n) for n in range(12)]
+        pictures.image(), "GIF", save_all=True, append_images=[pictures.image(shade=n) for n in range(60)]
     )
     with pytest.raises(TooManyPixels, match="frames"):
-        check(content, 800)
+        check(content, 8000)
+
+
+def tiny_frames(count: int, width: int = 60, height: int = 60) -> bytes:
+    """A GIF with a large canvas and frames of one pixel: a few bytes each, and all of the canvas to decode."""
+    frame = b",\0\0\0\0\1\0\1\0\0\2\2D\1\0"
+    colours = b"\0\0\0\xff\xff\xff"
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + colours + frame * count + b";"
+
+
+def test_many_frames_are_counted_before_any_is_decoded(monkeypatch):
+    large = pictures.image(400, 400)
+    webp = pictures.saved(large, "WEBP", save_all=True, append_images=[pictures.image(400, 400, 9)])
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("it was decoded"))
+    for content in (tiny_frames(200_000), tiny_frames(10, 6320, 6320), webp):
+        with pytest.raises(TooManyPixels):
+            check(content, 40_000_000 if content.startswith(b"GIF") else 400 * 400)
+
+
+def test_a_file_is_decoded_once(monkeypatch):
+    loads = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: loads.append(image) or load(image))
+    for content in PICTURES.values():
+        loads.clear()
+        check(content, PIXELS)
+        assert len({id(image) for image in loads}) == 1
 
 
 def test_boxes_within_boxes_end_somewhere():
@@ -196,25 +219,3 @@ def test_boxes_within_boxes_end_somewhere():
     assert check(pictures.mp4() + nested, PIXELS).content_type == "video/mp4"
     with pytest.raises(UnsupportedMedia):
         check(pictures.mp4() + pictures.box(b"free") * 20_000, PIXELS)
-
-
-async def test_no_more_files_wait_than_were_said(monkeypatch):
-    held = threading.Event()
-
-    def slow(content, most_pixels):
-        assert held.wait(10)
-        return check(content, most_pixels)
-
-    monkeypatch.setattr(checking, "check", slow)
-    files = Checking(most_pixels=PIXELS, threads=1, waiting=1)
-    try:
-        tasks = [asyncio.ensure_future(files.check(PICTURES["image/png"])) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(TooManyUploads):
-            await files.check(PICTURES["image/png"])
-        held.set()
-        assert [(await task).content_type for task in tasks] == ["image/png"] * 2
-        assert (await files.check(PICTURES["image/gif"])).content_type == "image/gif"
-    finally:
-        held.set()
-        files.close()

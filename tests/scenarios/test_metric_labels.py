@@ -10,14 +10,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import Faults
 
 from rest.edge import METHODS
-from runtime.metrics import REGISTRY
+from runtime.metrics import SERVE, registry
 from runtime.telemetry import RequestTelemetry
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def series() -> set[Series]:
-    families = text_string_to_metric_families(generate_latest(REGISTRY).decode())
+    families = text_string_to_metric_families(generate_latest(registry(SERVE)).decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items())))
         for family in families
