@@ -9,7 +9,7 @@ import html
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from rest.edge import API
+from rest.admission import API
 from rest.openapi import answers
 from rest.routing import json_response, router
 

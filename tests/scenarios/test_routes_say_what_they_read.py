@@ -12,7 +12,7 @@ from people import Person
 from service import Service
 
 from query_api.serving import Port, reads_of
-from rest.edge import API
+from rest.admission import API
 from rest.openapi import routed
 from runtime.routes import QUERY_ROUTERS
 from stores.readers import Readers
