@@ -14,6 +14,7 @@ from command_api.postgres.rebuild import (
     OutboxNotEmpty,
     catch_up,
     lacking,
+    lineage,
     noted_positions,
     rebuild_decision_state,
 )
@@ -142,12 +143,18 @@ async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(p
         assert restored.snapshot().digest != lived.digest
         ends = await world.log.log.ends()
         assert await lacking(restored.pool, ends, world.partitions)
+        before = await lineage(restored.pool)
         assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends, limit=4) > 5
+        after = await lineage(restored.pool)
+        assert after != before, "processes that began before find out"
         assert not await lacking(restored.pool, ends, world.partitions)
         assert restored.snapshot().digest == lived.digest
         assert await catch_up(world.log.log, restored.pool, EMAIL_KEY, ends) == 0
+        assert await lineage(restored.pool) == after, "and those that began since do not"
         assert (await follow(restored, ALICE, BOB)).answer.body == b""
         await like(restored, tweet)
+        [(number,)] = restored.select("SELECT max(number) FROM outbox")
+        assert number > 10_000_000_000, "no row takes the number of one that a client has a token of"
         assert (await engagement(restored, BOB, tweet)).liked
         await restored.stop()
 
