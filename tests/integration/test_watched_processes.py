@@ -14,7 +14,7 @@ from stores.cassandra.address import Address
 from tests.docs.test_metrics import documented
 from tests.stores.on_cassandra import drop
 
-pytestmark = [pytest.mark.engines, pytest.mark.slow]
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 GROUPS = {"timelines", "home", "streams", "counts", "search", "trends"}
 
