@@ -18,6 +18,8 @@ from runtime.readiness import Part
 from runtime.serving import Front
 
 ROOT = "http://test"
+OPERATOR = {"x-forwarded-for": "127.0.0.1"}
+"""Metrics are for the addresses in the settings."""
 
 
 async def test_it_says_that_it_is_alive(http: httpx.AsyncClient) -> None:
@@ -32,7 +34,7 @@ async def test_a_program_is_told_where_to_go_from_here(http: httpx.AsyncClient) 
         said = answer.json()
         assert (said["name"], said["api"]) == ("MiniTwitter", "/api/v1")
         for place in ("documentation", "openapi", "ready", "metrics"):
-            assert (await http.get(ROOT + said[place])).status_code == 200
+            assert (await http.get(ROOT + said[place], headers=OPERATOR)).status_code == 200
     assert (await http.post(f"{ROOT}/")).status_code == 405
 
 
@@ -47,7 +49,7 @@ async def test_a_browser_is_given_a_page_whose_links_lead_somewhere(http: httpx.
     links = re.findall(r'href="([^"]+)"', answer.text)
     assert {"/docs", "/readyz"} <= set(links)
     for link in links:
-        assert (await http.get(ROOT + html.unescape(link))).status_code == 200
+        assert (await http.get(ROOT + html.unescape(link), headers=OPERATOR)).status_code == 200
 
 
 async def test_it_says_which_part_cannot_serve(http: httpx.AsyncClient, service: Service) -> None:
@@ -74,7 +76,7 @@ async def test_what_is_degraded_still_serves(http: httpx.AsyncClient, service: S
 
 async def test_metrics_are_in_the_format_of_prometheus(http: httpx.AsyncClient, ada: Person) -> None:
     await ada.read("/feed")
-    answer = await http.get(f"{ROOT}/metrics", headers={"x-forwarded-for": "127.0.0.1"})
+    answer = await http.get(f"{ROOT}/metrics", headers=OPERATOR)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     for name in (
