@@ -39,9 +39,9 @@ def test_a_decision_names_tests_that_are_there(path: Path) -> None:
             assert name in functions, f"{path.name}: {file} has no {name}"
 
 
-def test_no_two_decisions_have_one_number() -> None:
+def test_decisions_are_numbered_one_after_the_other() -> None:
     numbers = [int(path.name[:4]) for path in DECISIONS]
-    assert len(set(numbers)) == len(numbers)
+    assert numbers == list(range(1, len(numbers) + 1))
     for number, path in zip(numbers, DECISIONS, strict=True):
         assert path.read_text().startswith(f"# {number}. "), path.name
 
