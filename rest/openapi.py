@@ -126,6 +126,8 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
                 _complete(operation, path, route, method, by_shape)
                 _add_body_example(operation, openapi["components"]["schemas"])
         if (events := getattr(route.endpoint, "tells", None)) is not None:
+            # FastAPI says that the answer is a text, which readers of streams take for the schema of one event.
+            operation["responses"]["200"]["content"]["text/event-stream"].pop("schema")
             openapi["paths"][path.removesuffix("/stream") + "/ws"] = {"get": _web_socket(operation, events, by_shape)}
     return openapi
 
