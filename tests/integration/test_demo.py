@@ -71,7 +71,7 @@ def test_what_is_printed_works_when_pasted(tmp_path):
         for name in ("ada", "ben"):
             server.sign_in(name, password)
             avatar = server.get(f"/users/{name}")["avatar_url"]
-            assert server.http.get(avatar).content.startswith(b"\x89PNG")
+            assert server.http.get(avatar, follow_redirects=True).content.startswith(b"\x89PNG")
         assert server.http.get("/docs").status_code == 200
         counted = answered("events", "count", "--data", data)
     assert answered("verify", "--data", data)["same"]
