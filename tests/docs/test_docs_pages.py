@@ -89,7 +89,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 def test_the_laws_are_the_same_in_the_readme_and_where_they_are_explained() -> None:
     listed = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    explained = re.findall(r"^## (\d+)\. (.*)$", (ROOT / "docs/explanation/the-ten-laws.md").read_text(), re.MULTILINE)
+    explained = re.findall(r"^## (\d+)\. (.*)$", (ROOT / "docs/explanation/the-laws.md").read_text(), re.MULTILINE)
     assert [(number, law.replace(";", ",")) for number, law in explained] == [
         (number, law.strip().replace(";", ",")) for number, law in listed
     ]
