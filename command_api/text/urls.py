@@ -13,6 +13,7 @@ refresh it over the network.)
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -59,12 +60,15 @@ class Link(NamedTuple):
     has_protocol: bool
 
 
-def find_links(text: str) -> list[Link]:
-    """Return the links of `text` in order. Every link has a dot: a text without one costs nothing."""
+def find_links(text: str, enough: Callable[[int, list[Link]], bool] | None = None) -> list[Link]:
+    """Return the links of `text` in order. Every link has a dot: a text without one costs nothing.
+
+    `enough`, told up to where text is settled and the links so far, may end the search; a dot costs some 10 us.
+    """
     links: list[Link] = []
     settled = 0  # nothing before this index is looked at again
     dot = text.find(".")
-    while dot != -1 and dot + 1 < len(text):
+    while dot != -1 and dot + 1 < len(text) and not (enough is not None and enough(settled, links)):
         if text[dot + 1] in _NOT_IN_HOST:
             dot = text.find(".", dot + 1)
             continue

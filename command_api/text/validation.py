@@ -10,7 +10,7 @@ from .entities import is_tag
 from .errors import EmptyText, TextTooLong
 from .free_text import MOST_PER_COMPOSED, check_characters, with_line_feeds
 from .urls import LONGEST_URL
-from .weighing import LIMIT, URL_WEIGHT, weigh
+from .weighing import LIMIT, URL_WEIGHT, is_hopeless, weigh
 
 # The braille blank is a symbol by its properties, but has no ink either.
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
@@ -32,6 +32,8 @@ def check_tweet(text: str) -> str:
     if _VISIBLE.search(text) is None:
         raise EmptyText
     text = compose(text)
+    if is_hopeless(text):
+        raise TextTooLong(LIMIT + 1, LIMIT)
     weight = weigh(text)
     if weight > LIMIT:
         raise TextTooLong(weight, LIMIT)

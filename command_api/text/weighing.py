@@ -9,13 +9,16 @@ from typing import Final
 
 from .characters import compose
 from .emojis import find_sequences
-from .urls import find_links
+from .urls import Link, find_links
 
 LIMIT: Final = 280
 URL_WEIGHT: Final = 23
 EMOJI_WEIGHT: Final = 2
 #: The first and last code point of each range whose characters weigh 1; all others weigh 2.
 LIGHT_RANGES: Final = ((0x0000, 0x10FF), (0x2000, 0x200D), (0x2010, 0x201F), (0x2032, 0x2037))
+
+_LONGEST_PLAIN: Final = 8 * LIMIT
+"""More code points than weigh `LIMIT` without a link: an emoji of ten weighs 2."""
 
 _LIGHT: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in LIGHT_RANGES)
 _HEAVY: Final = re.compile(f"[^{_LIGHT}]+")
@@ -32,6 +35,27 @@ def weigh(text: str) -> int:
         weight += _weigh_plain(text[position:start]) + URL_WEIGHT
         position = end
     return weight + _weigh_plain(text[position:])
+
+
+def is_hopeless(text: str) -> bool:
+    """Say whether a long text in NFC weighs more than `LIMIT`, at a cost that has a bound; False may be wrong.
+
+    Only links make a long text light, and few of them fit.
+    """
+    if len(text) <= _LONGEST_PLAIN:
+        return False
+    if "." not in text:
+        return True
+    hopeless = False
+
+    def enough(settled: int, links: list[Link]) -> bool:
+        nonlocal hopeless
+        plain = settled - sum(link.end - link.start for link in links)
+        hopeless = len(links) > LIMIT // URL_WEIGHT or plain > _LONGEST_PLAIN
+        return hopeless
+
+    find_links(text, enough)
+    return hopeless
 
 
 def _weigh_plain(text: str) -> int:

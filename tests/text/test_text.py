@@ -11,6 +11,7 @@ from emoji import EMOJI_DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
+from command_api.text import urls
 from command_api.text.characters import MOST_MARKS
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
@@ -252,6 +253,19 @@ class TestChecking:
         assert check_tweet(links) == links
         assert check_tweet(families) == families
         assert check_tweet(accented.replace("\u01d8", "u\u0308\u0301")) == accented
+
+    @pytest.mark.parametrize(
+        "text", ["a.co/(" * 10_800, "a.co " * 12_000, "a.b." * 15_000, "www." * 15_000, "((((((a.co/(" * 5000]
+    )
+    def test_few_links_of_a_text_that_cannot_fit_are_looked_for(
+        self, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked = []
+        find = urls._host_start
+        monkeypatch.setattr(urls, "_host_start", lambda *args: looked.append(1) or find(*args))
+        with pytest.raises(TextTooLong):
+            check_tweet(text)
+        assert len(looked) < 2 * 8 * LIMIT
 
     def test_a_text_that_cannot_fit_is_refused_unweighed(self) -> None:
         with pytest.raises(TextTooLong) as refused:
