@@ -15,12 +15,16 @@ from ..deciding import Decision
 from ..decision_state import fingerprint
 from ..facts import Facts, IdsNamed, Question, Tweet, TweetFor
 from .acting import tweets_of_actor
-from .errors import EditWindowClosed, NotYours, VersionMismatch
+from .errors import EditWindowClosed, NotYours, TooManyEdits, VersionMismatch
 from .mentions import names, settled
 from .visible import visible
 
 EDIT_WINDOW_MS = Millis(30 * 60 * 1000)
 """How long after posting, to the millisecond, a tweet can be edited, if nothing else is set."""
+
+
+MOST_EDITS = 20
+"""How often a tweet can be edited: each version is kept for ever, and read by everyone who opens the history."""
 
 
 class EditTweet(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +41,7 @@ class EditTweet(msgspec.Struct, frozen=True, gc=False):
     at: Millis
     if_version: int | None = None
     window_ms: Millis = EDIT_WINDOW_MS
+    most: int = MOST_EDITS
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -49,8 +54,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
 def decide(command: EditTweet, state: State) -> list[Event]:
     """The next version, or nothing where the text is what it is already.
 
-    Raises TweetNotFound, TweetGone, NotYours, VersionMismatch, EditWindowClosed. An edit that is sent again changes
-    nothing even when the window has closed in between.
+    Raises TweetNotFound, TweetGone, NotYours, VersionMismatch, TooManyEdits, EditWindowClosed. An edit that is sent
+    again changes nothing even when the window has closed in between.
     """
     tweet = visible(command.tweet, state.tweet)
     if tweet.author != command.actor:
@@ -59,6 +64,8 @@ def decide(command: EditTweet, state: State) -> list[Event]:
         raise VersionMismatch(command.if_version, tweet.version)
     if fingerprint(command.text) == tweet.fingerprint:
         return []
+    if tweet.version > command.most:
+        raise TooManyEdits(tweet.id, command.most)
     if command.at - millis(tweet.id) > command.window_ms:
         raise EditWindowClosed(tweet.id, command.window_ms // 60_000)
     return [

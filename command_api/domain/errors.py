@@ -40,6 +40,13 @@ class EditWindowClosed(Refused):
         super().__init__(f"tweet {tweet} was posted more than {minutes} minutes ago and stays as it is")
 
 
+class TooManyEdits(Refused):
+    """The tweet was edited as often as it may be."""
+
+    def __init__(self, tweet: str, most: int) -> None:
+        super().__init__(f"tweet {tweet} was edited {most} times and stays as it is")
+
+
 class VersionMismatch(Refused):
     """It was changed since the version that the command speaks of."""
 

@@ -11,6 +11,7 @@ from command_api.domain.errors import (
     AccountNotFound,
     EditWindowClosed,
     NotYours,
+    TooManyEdits,
     TweetGone,
     TweetNotFound,
     VersionMismatch,
@@ -106,6 +107,11 @@ def test_an_edit_is_the_next_version():
 
 def test_an_edit_settles_its_mentions_anew():
     edit(tweet=tweet_of(ALICE), mentioned={"bob": BOB}).when(an_edit(entities=MENTIONS)).then(edited(entities=SETTLED))
+
+
+def test_a_tweet_can_be_edited_twenty_times():
+    edit(tweet=tweet_of(ALICE, version=20)).when(an_edit()).then(edited(version=21))
+    edit(tweet=tweet_of(ALICE, version=21)).when(an_edit()).then_refused(TooManyEdits)
 
 
 def test_an_edit_to_the_same_text_appends_nothing():
