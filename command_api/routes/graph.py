@@ -82,6 +82,8 @@ async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executi
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
 
 
+_WEBSITE = r"^(https?://[^\s/?#@\\]+([/?#]\S*)?)?$"
+"""A web address without a user name and a password: what stands before an @ passes for the host."""
 _Picture = Annotated[
     str | None,
     Field(description="A finished picture of yours; null takes the present one away", json_schema_extra=AN_ID),
@@ -100,7 +102,7 @@ class ProfileBody(Body):
         Annotated[str, FreeText(100)] | None, Field(description="Where you are, in your words", examples=["London"])
     ] = None
     website: Annotated[
-        Annotated[str, FreeText(200, lines=False), Field(pattern=r"^(https?://\S+)?$")] | None,
+        Annotated[str, FreeText(200, lines=False), Field(pattern=_WEBSITE)] | None,
         Field(description='An address that the profile links to; `""` removes it', examples=["https://example.org"]),
     ] = None
     feed: Annotated[

@@ -56,6 +56,10 @@ async def test_a_profile_that_could_not_be_shown_is_refused(ada: Person) -> None
         ("location", 3),
         ("website", "javascript:alert(1)"),
         ("website", "https://with space"),
+        ("website", "https://user:pass@evil.example/"),
+        ("website", "https://bank.example@evil.example"),
+        ("website", "https://bank.example\\@evil.example/"),
+        ("website", "https:///nowhere"),
         ("feed", "best"),
         ("username", "other"),
     ):
