@@ -12,15 +12,16 @@ from struct import unpack_from
 from zlib import crc32
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = frozenset(
-    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split()
-)
-_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
+_PNG_KEPT = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split())
+_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"))
 _WEBP_METADATA = 0x08 | 0x04
 """The flags for EXIF and XMP in a VP8X chunk."""
 _WEBP_ANIMATED = 0x02
 _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _ICC = b"ICC_PROFILE\0"
+_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+"""Version 1.1, square pixels, and no thumbnail, which may show what was cut off."""
+_WEBP_FRAME = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
 
 
 class Broken(Exception):
@@ -50,7 +51,9 @@ def jpeg(content: bytes, orientation: int) -> bytes:
             kept.append(content[at : at + 2])
             return b"".join(kept)
         end = at + 2 + _length(content, at + 2)
-        if _jpeg_keeps(marker, content[at + 4 : end]):
+        if marker == 0xE0 and content.startswith(b"JFIF\0", at + 4):
+            kept.append(_JFIF)
+        elif _jpeg_keeps(marker, content[at + 4 : end]):
             kept.append(content[at:end])
         at = end
         if marker == 0xDA:
@@ -70,7 +73,7 @@ def _jpeg_keeps(marker: int, payload: bytes) -> bool:
         return False
     if not 0xE0 <= marker <= 0xEF:
         return True
-    starts = {0xE0: b"JFIF\0", 0xE2: _ICC, 0xEE: b"Adobe"}.get(marker)
+    starts = {0xE2: _ICC, 0xEE: b"Adobe"}.get(marker)
     return starts is not None and payload.startswith(starts)
 
 
@@ -154,6 +157,9 @@ def webp(content: bytes, orientation: int) -> bytes:
         if kind == b"VP8X":
             flags = content[at + 8] & ~_WEBP_METADATA | (0x08 if orientation != 1 else 0)
             kept.append(content[at : at + 8] + bytes((flags,)) + content[at + 9 : end])
+        elif kind == b"ANMF":
+            frame = content[at + 8 : at + 24] + _webp_frame(content, at + 24, at + 8 + length)
+            kept.append(kind + len(frame).to_bytes(4, "little") + frame)
         elif kind in _WEBP_KEPT:
             kept.append(content[at:end].ljust(end - at, b"\0"))
         at = end
@@ -162,6 +168,20 @@ def webp(content: bytes, orientation: int) -> bytes:
         kept.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif)
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _webp_frame(content: bytes, at: int, end: int) -> bytes:
+    """The chunks of an animation's frame that make its picture."""
+    kept = []
+    while at + 8 <= end:
+        (length,) = unpack_from("<I", content, at + 4)
+        after = at + 8 + int(length) + (length & 1)
+        if after > end:
+            raise Broken
+        if content[at : at + 4] in _WEBP_FRAME:
+            kept.append(content[at:after])
+        at = after
+    return b"".join(kept)
 
 
 def frames_of(content_type: str, content: bytes, most: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFile, ImageSequence
 from PIL.ExifTags import Base
 
+from command_api.media.blocks import webp
 from command_api.media.errors import TooManyPixels, UnsupportedMedia
 from command_api.media.judging import check
 from tests import pictures
@@ -219,3 +220,39 @@ def test_boxes_within_boxes_end_somewhere():
     assert check(pictures.mp4() + nested, PIXELS).content_type == "video/mp4"
     with pytest.raises(UnsupportedMedia):
         check(pictures.mp4() + pictures.box(b"free") * 20_000, PIXELS)
+
+
+def test_a_thumbnail_in_the_header_of_a_jpeg_goes():
+    whole = pictures.saved(pictures.image(), "JPEG")
+    assert whole[2:4] == b"\xff\xe0"
+    thumbnail = SECRET.encode().ljust(48, b"x")
+    header = b"\xff\xe0" + (16 + 48).to_bytes(2, "big") + b"JFIF\0\1\1\0\0\1\0\1\4\4" + thumbnail
+    content = whole[:2] + header + whole[20:]
+    checked = check(content, PIXELS)
+    assert SECRET.encode() not in checked.content
+    assert frames(checked.content) == frames(whole)
+
+
+def test_metadata_inside_a_frame_of_an_animation_goes():
+    """It does not come so far as long as the decoder refuses such a frame."""
+    content = pictures.animated_webp()
+    at = content.index(b"ANMF")
+    length = int.from_bytes(content[at + 4 : at + 8], "little")
+    end = at + 8 + length + (length & 1)
+    chunk = b"EXIF" + (16).to_bytes(4, "little") + SECRET.encode().ljust(16, b"x")
+    longer = content[:at] + b"ANMF" + (end - at - 8 + len(chunk)).to_bytes(4, "little") + content[at + 8 : end] + chunk
+    whole = longer + content[end:]
+    whole = whole[:4] + (len(whole) - 8).to_bytes(4, "little") + whole[8:]
+    assert SECRET.encode() in whole[: len(longer)]
+    kept = webp(whole, 1)
+    assert SECRET.encode() not in kept
+    assert frames(kept) == frames(content)
+    with contextlib.suppress(UnsupportedMedia):
+        assert SECRET.encode() not in check(whole, PIXELS).content
+
+
+def test_significant_bits_of_a_png_go():
+    content = pictures.saved(pictures.image(), "PNG")
+    chunk = b"sBIT" + b"\x41\x42\x43"
+    added = content[:33] + (3).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + content[33:]
+    assert b"sBIT" not in check(added, PIXELS).content
