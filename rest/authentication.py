@@ -21,6 +21,8 @@ from .revocations import Revocations
 ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068, so that no other JWT passes for an access token
 LONGEST_HEADER = 4096
+_SKEW_MS = 30_000
+"""How far the clocks of two processes may differ."""
 _REQUIRED = ["iss", "sub", "sid", "role", "iat", "exp"]
 
 
@@ -115,6 +117,11 @@ class Authenticator:
             raise TokenRefused("this is not an access token")
         if not (isinstance(role, str) and isinstance(expires, int)):
             raise TokenRefused("this is not an access token")
+        begins = claims.get("nbf", 0)
+        if not isinstance(begins, int | float):
+            raise TokenRefused("this is not an access token")
+        if begins * 1000 > self._clock() + _SKEW_MS:
+            raise TokenRefused("the access token is not good yet")
         # However far off it says that it expires, none is honoured for longer than we give them.
         latest = self._clock() + self._lifetime_ms
         return Viewer(AccountId(account), SessionId(session), role), Millis(min(expires * 1000, latest))

@@ -59,6 +59,8 @@ PATH_WORDS: Final = frozenset(
 OFFICIAL_WORDS: Final = frozenset(
     [
         "abuse",
+        "admin",
+        "admins",
         "administrator",
         "help",
         "minitwitter",
@@ -79,6 +81,8 @@ OFFICIAL_WORDS: Final = frozenset(
 LONGEST_DISPLAY_NAME: Final = 50
 LONGEST_EMAIL: Final = 254
 
+_SERVICE: Final = "minitwitter"
+_BETWEEN_WORDS: Final = re.compile(r"[_0-9]+")
 _NOT_IN_NAMES: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]")
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
 _LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
@@ -102,9 +106,16 @@ def check_username(name: str) -> str:
         raise InvalidName(
             "username", "pattern", "a user name has 3 to 30 characters: letters A to Z, digits and the underscore"
         )
-    if name.lower() in PATH_WORDS or name.lower() in OFFICIAL_WORDS:
+    if name.lower() in PATH_WORDS or _is_official(name.lower()):
         raise InvalidName("username", "reserved", f"{name} is reserved; choose another name")
     return name
+
+
+def _is_official(name: str) -> bool:
+    """Whether a name speaks for the service: an official word, or several, with digits and underscores about them."""
+    parts = [part for part in _BETWEEN_WORDS.split(name) if part]
+    whole = "".join(parts)
+    return whole in OFFICIAL_WORDS or _SERVICE in whole or (bool(parts) and OFFICIAL_WORDS.issuperset(parts))
 
 
 def check_display_name(name: str) -> str:

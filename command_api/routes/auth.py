@@ -5,6 +5,7 @@ Answers here hold secrets, so none is kept: these routes take no Idempotency-Key
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -192,9 +193,9 @@ def _secret(executing: Executor, outcome: Outcome, value: Tokens, status: int = 
     return response
 
 
-def _check_new(field: str, password: str, username: str) -> None:
+async def _check_new(field: str, password: str, username: str) -> None:
     try:
-        check_password(password, username)
+        await asyncio.to_thread(check_password, password, username)
     except WeakPassword as error:
         raise invalid(field, error.code, str(error)) from None
 
@@ -213,9 +214,9 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
     except InvalidName as error:
         raise invalid(error.field, error.code, str(error)) from None
     display_name = body.display_name if body.display_name is not None else username
-    _check_new("password", body.password, username)
     await executing.commands.limits.take(executing.commands.policies.registrations, f"address {exchange.network}")
     with accounts.registering.one(exchange.network):
+        await _check_new("password", body.password, username)
         return await _register(body, username, email, display_name, executing, accounts, exchange)
 
 
@@ -344,7 +345,7 @@ async def change_password(
     known, password = facts[account], facts[present]
     if known is None:
         raise AccountNotFound(viewer.account)
-    _check_new("new_password", body.new_password, known.username)
+    await _check_new("new_password", body.new_password, known.username)
     async with accounts.attempts.attempt(viewer.account, exchange.network):
         fits = await accounts.passwords.verify(body.current_password, password.hash if password is not None else None)
         if password is None or not fits:

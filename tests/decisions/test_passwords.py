@@ -28,7 +28,19 @@ def test_common_passwords_are_refused_whatever_the_case(password):
     assert refused(password) == "common"
 
 
-@pytest.mark.parametrize("password", ["assword1xyzzy", "password1x", "assword", "\n12345678\n"])
+@pytest.mark.parametrize(
+    "password", ["aaaaaaaa", " " * 8, "Password123!", "password1x", "qwertyuiopasdfgh", "a1b2c3d4" * 9, "ada" * 20]
+)
+def test_passwords_that_are_easily_guessed_are_refused(password):
+    assert refused(password, "somebody") == "guessable"
+
+
+@pytest.mark.parametrize("password", ["x7Kp2mQ9", "ein langes Passwort", "übergroß", GOOD])
+def test_passwords_that_take_some_guessing_are_accepted(password):
+    check_password(password, "ada")
+
+
+@pytest.mark.parametrize("password", ["assword1xyzzy", "assword"])
 def test_only_whole_passwords_count_as_common(password):
     if len(password) < 8:
         assert refused(password) == "too_short"
@@ -39,11 +51,11 @@ def test_only_whole_passwords_count_as_common(password):
 def test_a_password_has_eight_characters_counted_as_people_see_them():
     assert refused("a-b-c-7") == "too_short"
     assert refused("e\u0301" * 7) == "too_short"  # seven letters of two code points each
-    check_password("e\u0301" * 8, "ada")
+    check_password("e\u0301x7Kp2mQ", "ada")
 
 
 def test_a_password_has_at_most_as_many_bytes_as_bcrypt_reads():
-    check_password("\u00fc" * 36, "ada")
+    check_password("x7Kp2mQ9wZ4tBvLs" + "\u00fc" * 28, "ada")
     assert refused("\u00fc" * 36 + "x") == "too_long"
     assert refused("x" * 73) == "too_long"
 

@@ -123,6 +123,21 @@ def test_words_of_the_api_and_of_the_service_are_no_names(name):
     assert refused.value.code in ("reserved", "pattern")  # `me` is too short as well
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["support1", "root_", "_admin_", "Support_24", "minitwitter_help", "the_minitwitter", "help_staff", "ad_min1"],
+)
+def test_names_in_the_shape_of_official_ones_are_reserved(name):
+    with pytest.raises(InvalidName) as refused:
+        check_username(name)
+    assert refused.value.code == "reserved"
+
+
+@pytest.mark.parametrize("name", ["root_beer", "helpful", "ada1", "feed1", "supporter", "___", "123"])
+def test_names_that_only_contain_such_a_word_are_not(name):
+    assert check_username(name) == name
+
+
 def test_reserved_words_are_lower_case_since_names_are_compared_so():
     assert all(word == word.lower() for word in PATH_WORDS | OFFICIAL_WORDS)
 

@@ -100,6 +100,8 @@ def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying):
         lambda s: forged(s, iss=...),
         lambda s: forged(s, exp=START // 1000),
         lambda s: forged(s, exp=...),
+        lambda s: forged(s, nbf=START // 1000 + 60),
+        lambda s: forged(s, nbf="later"),
         lambda s: forged(s, exp="soon"),
         lambda s: forged(s, exp=1.5),
         lambda s: forged(s, sub=...),
