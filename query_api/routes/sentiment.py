@@ -9,16 +9,19 @@ import msgspec
 from fastapi import Query, Response
 
 from events.entities import fold_tag
+from events.ids import AccountId
 from rest import resources
+from rest.authentication import Viewer
 from rest.openapi import answers, fails
 from rest.problems import FieldError, ProblemError
-from rest.routing import A_TIME, json_response, router
+from rest.routing import A_TIME, Anyone, json_response, router
 from rest.times import rfc3339
 from stores.readers import Readers
 from stores.sentiment import Subject, about_mention, about_tag
 
-from ..serving import Querying, Reading, reads
+from ..serving import PEOPLE, Querying, Reading, reads
 from ..time_series import range_of
+from .users import shown_account
 
 sentiment = router("Sentiment")
 
@@ -54,8 +57,9 @@ class Series(msgspec.Struct, frozen=True):
 @sentiment.get("/sentiment", response_model=None)
 @answers(Series)
 @fails(404)
-@reads("sentiment", "trends", "users")
+@reads("sentiment", "trends", *PEOPLE)
 async def get_sentiment(
+    viewer: Anyone,
     queries: Querying,
     readers: Reading,
     tag: Annotated[str | None, Query(description="Tweets with this tag", min_length=1, max_length=280)] = None,
@@ -80,7 +84,7 @@ async def get_sentiment(
     Steps are whole ones, in UTC, 1,000 at most. A tweet counts when it was written, with the text that it has now. A
     step without tweets is there as well.
     """
-    subject = await _subject(readers, tag, mention, author)
+    subject = await _subject(readers, viewer, tag, mention, author)
     start, end, length = range_of(since, until, step, queries.now())
     as_of = await readers.trends.as_of()
     found = await readers.sentiment.series(subject, start, end, length)
@@ -88,7 +92,9 @@ async def get_sentiment(
     return json_response(Series(None if as_of is None else rfc3339(as_of), step, items))
 
 
-async def _subject(readers: Readers, tag: str | None, mention: str | None, author: str | None) -> Subject:
+async def _subject(
+    readers: Readers, viewer: Viewer | None, tag: str | None, mention: str | None, author: str | None
+) -> Subject:
     given = [value for value in (tag, mention, author) if value is not None]
     if len(given) != 1:
         detail = "say what about: one of tag, mention and author"
@@ -99,7 +105,4 @@ async def _subject(readers: Readers, tag: str | None, mention: str | None, autho
     if mention is not None:
         return about_mention(mention.lstrip("@＠").lower())
     assert author is not None
-    user = await readers.users.named(author.removeprefix("@"))
-    if user is None:
-        raise ProblemError("not-found", f"there is no account {author}")
-    return user.id
+    return AccountId((await shown_account(readers, viewer, author.removeprefix("@"))).user.id)

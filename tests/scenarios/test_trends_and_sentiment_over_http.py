@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from people import Person
 from profiles import both_profiles
 from service import BOB, Json, Service, StandingClock, bearer, problem, registered
 
@@ -146,6 +147,14 @@ async def test_the_ends_of_time_are_answered(http: httpx.AsyncClient) -> None:
     assert (await get(http, "/trends", at="1970-01-01T00:00:00Z"))["items"] == []
     assert (await get(http, "/sentiment", tag="a", to="1970-01-01T00:00:00Z"))["items"] == []
     assert len((await get(http, "/sentiment", tag="a", to="9998-12-31T23:59:59Z", step="1d"))["items"]) == 24
+
+
+async def test_the_sentiment_of_an_account_that_blocks_you_is_not_found(ada: Person, bob: Person) -> None:
+    assert (await bob.get("/sentiment?author=ada")).status_code == 200
+    await ada.do("POST", "/users/bob/block")
+    answer = await bob.after(ada).get("/sentiment?author=ada")
+    assert (answer.status_code, problem(answer)) == (404, "not-found")
+    assert (await ada.get("/sentiment?author=bob")).status_code == 200
 
 
 async def test_the_sentiment_of_nobody_is_not_found(http: httpx.AsyncClient) -> None:
