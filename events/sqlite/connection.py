@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -31,6 +32,12 @@ class IncompatibleData(Exception):
     """The data directory was written by another version of the software, which this one cannot read."""
 
 
+def _keep_private(path: Path) -> None:
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with suppress(OSError):  # no such file, or one of another user
+            file.chmod(0o600)
+
+
 def connect(
     path: Path, *, durable: bool, read_only: bool = False, cache_mib: int = 16, mmap_mib: int = 0
 ) -> apsw.Connection:
@@ -41,9 +48,13 @@ def connect(
     several ms. `cache_mib` is kept of the file in the process, `mmap_mib` mapped: look-ups in what is mapped cost no
     copy, and count as memory of the process all the same.
 
+    A file that is written to is for its owner alone, also one that an older version made for all to read.
+
     Raises CorruptLog where the file is cut short or no database, LogUnavailable where it cannot be opened.
     """
     check_length(path)
+    if not read_only:
+        _keep_private(path)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
         connection = apsw.Connection(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
@@ -55,6 +66,8 @@ def connect(
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA wal_autocheckpoint=0")
+            # What was deleted is overwritten: free pages would keep answers and texts for years.
+            connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA journal_size_limit=67108864")
         connection.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")
         connection.execute(f"PRAGMA mmap_size={mmap_mib << 20}")

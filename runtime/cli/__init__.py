@@ -6,6 +6,7 @@ use, or the address is; 4 the data is damaged, incompatible, or its keys are mis
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache
 from typing import Annotated
@@ -35,11 +36,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Nothing but the options before a command; the help of the whole is the app's."""
+    """Keep what commands make for its owner; the help of the whole is the app's."""
+    if context.invoked_subcommand != "engines":  # some of those give up their rights, and read as another user
+        os.umask(0o077)
 
 
 @cache
