@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from struct import unpack_from
-from zlib import crc32
+from typing import ClassVar
+from zlib import crc32, decompressobj
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split())
@@ -90,23 +91,61 @@ def _scan_end(content: bytes, at: int) -> int:
 
 
 def png(content: bytes, orientation: int) -> bytes:
-    """The chunks that make the picture, its colours and its frames; no text, time or EXIF, nothing past the end."""
+    """The chunks that make the picture, its colours and its frames; no text, time or EXIF, nothing past the end.
+
+    The pixels are inflated to see where they end: what follows them in their chunks may be the picture before it was
+    cropped.
+    """
     kept = [_PNG]
     at = len(_PNG)
+    pixels = _Pixels(content)
     while True:
         (length,) = unpack_from(">I", content, at)
         kind = content[at + 4 : at + 8]
         end = at + 12 + length
         if end > len(content):
             raise Broken
-        if kind in _PNG_KEPT:
+        if kind in (b"IDAT", b"fdAT"):
+            kept.append(_png_chunk(kind, pixels.of(kind, content[at + 8 : end - 4])))
+        elif kind in _PNG_KEPT:
             kept.append(content[at:end])
+        if kind == b"fcTL":
+            pixels = _Pixels(content)
         if kind == b"IHDR" and orientation != 1:
-            exif = b"eXIf" + orientation_only(orientation)
-            kept.append((len(exif) - 4).to_bytes(4, "big") + exif + crc32(exif).to_bytes(4, "big"))
+            kept.append(_png_chunk(b"eXIf", orientation_only(orientation)))
         if kind == b"IEND":
             return b"".join(kept)
         at = end
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + crc32(kind + data).to_bytes(4, "big")
+
+
+class _Pixels:
+    """The compressed pixels of one picture, which may be spread over chunks. Inflating holds a megabyte at most."""
+
+    _SAMPLES: ClassVar = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+    _AT_ONCE = 1 << 20
+
+    def __init__(self, content: bytes) -> None:
+        width, height, depth, colours = unpack_from(">IIBB", content, len(_PNG) + 8)
+        # A byte before each row; passes of an interlaced picture make more rows, and round each up.
+        self._left = ((width * depth * self._SAMPLES[colours] + 7) // 8 + 4) * height + 64
+        self._inflating = decompressobj()
+
+    def of(self, kind: bytes, data: bytes) -> bytes:
+        """What of a chunk's data makes pixels. Raises Broken where it makes more than the picture has."""
+        number = 4 if kind == b"fdAT" else 0
+        if self._inflating.eof:
+            return data[:number]
+        waiting = data[number:]
+        while waiting and not self._inflating.eof:
+            self._left -= len(self._inflating.decompress(waiting, self._AT_ONCE))
+            if self._left < 0:
+                raise Broken
+            waiting = self._inflating.unconsumed_tail
+        return data[: len(data) - len(self._inflating.unused_data)]
 
 
 def gif(content: bytes) -> bytes:

@@ -256,3 +256,51 @@ def test_significant_bits_of_a_png_go():
     chunk = b"sBIT" + b"\x41\x42\x43"
     added = content[:33] + (3).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + content[33:]
     assert b"sBIT" not in check(added, PIXELS).content
+
+
+def chunk(kind, data):
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def png_of(*data, size=(40, 20), kind=b"IDAT"):
+    header = struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
+    ends = chunk(b"IHDR", header), *(chunk(kind, part) for part in data), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(ends)
+
+
+def test_what_follows_the_pixels_in_their_chunks_goes():
+    pixels = zlib.compress(bytes(range(41)) * 20)
+    cropped_before = zlib.compress(SECRET.encode() * 9, 0)
+    for data in (
+        (pixels + cropped_before,),
+        (pixels, cropped_before),
+        (pixels[:30], pixels[30:] + cropped_before, cropped_before),
+    ):
+        content = png_of(*data)
+        checked = check(content, PIXELS)
+        assert SECRET.encode() not in checked.content
+        assert frames(checked.content) == frames(content)
+    assert check(png_of(pixels), PIXELS).content == png_of(pixels)
+
+
+def test_what_follows_the_pixels_of_a_frame_goes():
+    at = ANIMATED_PNG.index(b"fdAT")
+    length = int.from_bytes(ANIMATED_PNG[at - 4 : at], "big")
+    data = ANIMATED_PNG[at + 4 : at + 4 + length] + SECRET.encode()
+    content = ANIMATED_PNG[: at - 4] + chunk(b"fdAT", data) + ANIMATED_PNG[at + 8 + length :]
+    assert check(content, PIXELS).content == check(ANIMATED_PNG, PIXELS).content
+
+
+def test_pixels_beyond_the_last_row_are_refused():
+    rows = zlib.compress((bytes(41) * 20) + SECRET.encode() * 99)
+    with pytest.raises(UnsupportedMedia):
+        check(png_of(rows), PIXELS)
+    with pytest.raises(UnsupportedMedia):
+        check(png_of(zlib.compress(bytes(50_000_000))), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (9, 1), (40, 20)])
+def test_pngs_of_every_depth_stay_as_they_were(mode, size):
+    content = pictures.saved(Image.new(mode, size), "PNG")
+    assert frames(check(content, PIXELS).content) == frames(content)
