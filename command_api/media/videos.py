@@ -1,24 +1,16 @@
 """Videos judged: the boxes or elements that such a file is made of have to be there, and what tells of places goes.
 
-Nothing is decoded: that takes a codec, and comes with the variants. Only the outermost structure is walked, and what
-holds metadata in an MP4. Sources: ISO/IEC 14496-12 (MP4), RFC 8794 (EBML), the WebM container guidelines.
+Nothing is decoded: that takes a codec, and comes with the variants. Sources: ISO/IEC 14496-12 (MP4), RFC 8794 (EBML),
+the WebM container guidelines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 from .errors import UnsupportedMedia
 from .tracks import mp4_shows, webm_shows
+from .video_metadata import boxes, cleaned_mp4, cleaned_webm
 
-_CONTAINERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"moof", b"traf"))
-_METADATA = frozenset((b"udta", b"meta", b"uuid"))
-"""Where cameras note place, time and device."""
 _PLAYABLE = frozenset(b"isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 avc1 M4V  M4VH M4VP dash MSNV".split())
-_DEEPEST = 4
-"""moov, trak, mdia, minf: no player looks for metadata further in."""
-_MOST_BOXES = 10_000
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _DOC_TYPE = b"\x42\x82"
@@ -34,49 +26,13 @@ def is_mp4(content: bytes) -> bool:
 
 
 def mp4(content: bytes) -> bytes:
-    """The video with its metadata boxes made free space of zeros, so that no offset moves. Raises UnsupportedMedia."""
-    kinds = {box.kind for box in _boxes(content, 0, len(content))}
+    """The video with its metadata made free space of zeros, so that no offset moves. Raises UnsupportedMedia."""
+    kinds = {box.kind for box in boxes(content, 0, len(content))}
     if not kinds >= {b"ftyp", b"moov"} or not kinds & {b"mdat", b"moof"}:
         raise UnsupportedMedia("this is no whole MP4")
     if not mp4_shows(content):
         raise UnsupportedMedia("this MP4 has no track of pictures")
-    cleaned = bytearray(content)
-    _clean(cleaned, content, 0, len(content), _DEEPEST)
-    return bytes(cleaned)
-
-
-def _clean(cleaned: bytearray, content: bytes, start: int, end: int, deeper: int) -> None:
-    for box in _boxes(content, start, end):
-        if box.kind in _METADATA:
-            cleaned[box.start + 4 : box.start + 8] = b"free"
-            cleaned[box.inner : box.end] = bytes(box.end - box.inner)
-        elif box.kind in _CONTAINERS and deeper:
-            _clean(cleaned, content, box.inner, box.end, deeper - 1)
-
-
-class _Box(NamedTuple):
-    kind: bytes
-    start: int
-    inner: int
-    end: int
-
-
-def _boxes(content: bytes, start: int, end: int) -> Iterator[_Box]:
-    """Each box from `start` to `end`. Raises UnsupportedMedia where they do not add up."""
-    at = start
-    for _ in range(_MOST_BOXES):
-        if at == end:
-            return
-        size, inner = int.from_bytes(content[at : at + 4], "big"), at + 8
-        if size == 1:
-            size, inner = int.from_bytes(content[at + 8 : at + 16], "big"), at + 16
-        elif size == 0:
-            size = end - at
-        if inner > end or size < inner - at or at + size > end:
-            break
-        yield _Box(content[at + 4 : at + 8], at, inner, at + size)
-        at += size
-    raise UnsupportedMedia("this is no whole MP4")
+    return cleaned_mp4(content)
 
 
 def is_webm(content: bytes) -> bool:
@@ -93,14 +49,17 @@ def _doc_type(content: bytes) -> bytes:
 
 
 def webm(content: bytes) -> bytes:
-    """The video as it is. Raises UnsupportedMedia where no segment follows the header."""
+    """The video with its metadata made void, so that no offset moves, and nothing behind its segment.
+
+    Raises UnsupportedMedia where no segment follows the header.
+    """
     size = _length(content, 4)
     if size is None or content[size[0] + size[1] :][:4] != _SEGMENT:
         raise UnsupportedMedia("this is no whole WebM")
     segment = _length(content, size[0] + size[1] + len(_SEGMENT))
     if segment is None or not webm_shows(content, segment[0]):
         raise UnsupportedMedia("this WebM has no track of pictures")
-    return content
+    return cleaned_webm(content)
 
 
 def _length(content: bytes, at: int) -> tuple[int, int] | None:
