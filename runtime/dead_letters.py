@@ -23,6 +23,14 @@ class Choice(msgspec.Struct, frozen=True):
         """Those of the letters that are chosen."""
         return [letter for letter in letters if self._has(letter)]
 
+    def given_up(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+        """Those of the letters that a discard of this choice gives up.
+
+        A letter that is only held back is given up where its position is named. Otherwise it is applied, once the
+        letter before it is gone.
+        """
+        return [letter for letter in self.of(letters) if letter.cause or self.position]
+
     def _has(self, letter: DeadLetter) -> bool:
         return (
             self.group in ("", letter.group)

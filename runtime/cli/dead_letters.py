@@ -102,7 +102,9 @@ def discard(
 ) -> None:
     """Give dead letters up for good, and apply what was held back behind them. Rebuilds and verify skip them as well.
 
-    The record stays in the log. With --group also a record at which a rebuild stops. Exit code 1 if some are left.
+    --all and --entity give up the records that failed. A record that was held back is applied then; it is given up
+    where its position is named. The record stays in the log. With --group also a record at which a rebuild stops.
+    Exit code 1 if some are left.
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """

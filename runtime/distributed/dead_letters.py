@@ -69,7 +69,7 @@ class LettersOfGroups:
         rebuild, where its group is named as well. Raises NothingToDiscard, WorkersSilent, StoreUnavailable,
         LogUnavailable.
         """
-        chosen = [letter for letter in await self.list(choice) if letter.cause or choice.position]
+        chosen = choice.given_up(await self.list(choice))
         if not chosen and not choice.position:
             raise NothingToDiscard("there are no such dead letters")
         if not chosen and choice.group not in self._groups:

@@ -41,10 +41,10 @@ async def letters_in(directory: Path) -> list[DeadLetter]:
 async def discard(system: System, choice: Choice) -> int:
     """Say in the log that these dead letters are given up; how many there are.
 
-    A position may be that of a record that is no dead letter, where a group is named: one that a rebuild stops at.
+    One that is only held back is given up where its position is named. A position may be that of a record that is no dead letter, where a group is named: one that a rebuild stops at.
     Raises NothingToDiscard, LogUnavailable, and ValueError for a position that is none.
     """
-    chosen = choice.of(await letters_in(system.directory))
+    chosen = choice.given_up(await letters_in(system.directory))
     events = [
         DeadLetterDiscarded(position=one.position, group=one.group, type=one.type, event=one.event_id) for one in chosen
     ] or [await _of_no_letter(system, choice)]

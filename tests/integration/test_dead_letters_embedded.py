@@ -209,6 +209,34 @@ async def test_a_rebuild_ends_at_a_record_that_was_damaged_since_and_the_live_mo
         assert told[-1].state == "done"
 
 
+@pytest.mark.parametrize("named", ["all", "entity", "position"])
+async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is_named(tmp_path, named):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        first = (await records_of(system, "AccountFollowed"))[0]
+        damage(tmp_path, first.place, first.offset)
+        await views.project()
+        found = [letter for letter in await letters_in(system.directory) if letter.place == first.place]
+        failed = [letter for letter in found if letter.cause]
+        [held, *_] = [letter for letter in found if not letter.cause]
+        choice = {
+            "all": Choice(),
+            "entity": Choice(entity=f"graph/{first.key}"),
+            "position": Choice(position=held.position),
+        }[named]
+        if named == "position":
+            assert await discard(system, choice) == 1
+            await views.projecting.take_discards()
+            assert [letter for letter in await letters_in(system.directory) if letter.place == first.place] == [
+                letter for letter in found if letter.position != held.position
+            ]
+        else:
+            assert await discard(system, choice) == len(failed)
+            mended = await views.projecting.take_discards()
+            assert mended == Mended(applied=len(found) - len(failed), discarded=len(failed))
+            assert await letters(system) == []
+
+
 async def test_views_made_again_honour_what_was_discarded(tmp_path):
     async with opened(tmp_path) as (system, views):
         await populate(system)
