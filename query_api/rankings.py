@@ -13,7 +13,7 @@ from events.ids import Millis
 from rest import resources
 from rest.times import rfc3339
 from stores.readers import Readers
-from stores.sink import StoreUnavailable
+from stores.sink import StoreRefused, StoreUnavailable
 from stores.trends import WINDOWS, rank
 
 KEPT = 64
@@ -131,7 +131,7 @@ class Rankings:
             try:
                 await self._shared.put(window, at, body, seconds)
                 return body
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreRefused):
                 self._away_until = self._timer() + _AWAY_S
         await self._local.put(window, at, body, seconds)
         return body
@@ -140,7 +140,7 @@ class Rankings:
         if self._shared is not None and self._timer() >= self._away_until:
             try:
                 return await self._shared.get(window, at)
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreRefused):
                 self._away_until = self._timer() + _AWAY_S
         return await self._local.get(window, at)
 

@@ -62,6 +62,11 @@ class StoreUnavailable(Exception):
     """A store cannot be reached or written now; the call took no effect and can be made again."""
 
 
+class StoreRefused(Exception):
+    """A store answers a command with an error about the command, and would again: the fault is in the software or in
+    what the store holds there. It is no outage."""
+
+
 class SinkMoved(Exception):
     """The store is not where this sink left it: lost, restored, or taken further by another.
 

@@ -86,7 +86,7 @@ def _code(error: Exception) -> int | None:
     from runtime.setting_aside import CannotApply, TooManyDeadLetters
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
-    from stores.sink import StoreUnavailable
+    from stores.sink import StoreRefused, StoreUnavailable
     from stores.sqlite.views import ViewsDamaged
 
     if isinstance(error, (ControlFailed, ProjectingFailed)):
@@ -97,7 +97,7 @@ def _code(error: Exception) -> int | None:
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
-        (DoesNotFit, LogMissing, ViewsDamaged): 4,
+        (DoesNotFit, LogMissing, ViewsDamaged, StoreRefused): 4,
         (LogUnavailable, StoreUnavailable, OSError): 5,
     }
     if isinstance(error, (ControlFailed, ProjectingFailed)):

@@ -17,7 +17,7 @@ from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
 from runtime.lag import BEHIND_S, Behind, Ends, total
 from stores.redis.advances import Advance
-from stores.sink import StoreUnavailable
+from stores.sink import StoreRefused, StoreUnavailable
 
 from .judging import STORE_AWAY, Reached
 
@@ -192,7 +192,7 @@ class Applied:
     async def _ask(self, source: Source) -> tuple[Positions, bool] | None:
         try:
             return await source.positions()
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreRefused):  # a store that answers nonsense serves nobody either
             return None
 
     async def look_at_the_log(self) -> None:

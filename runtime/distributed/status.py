@@ -28,7 +28,7 @@ from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import answering, connect
 from stores.s3.objects import Location, S3Objects
-from stores.sink import StoreUnavailable
+from stores.sink import StoreRefused, StoreUnavailable
 
 from .applied import Source
 from .groups import VERSIONS
@@ -43,7 +43,7 @@ REPLY_S = 5.0
 """How long an engine may take to answer."""
 UNMADE = (InvalidRequest, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 NO_TABLES = "its tables are not there; run `minitwitter migrate`"
-AWAY = (LogUnavailable, StoreUnavailable, psycopg.Error, TimeoutError, OSError)
+AWAY = (LogUnavailable, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:

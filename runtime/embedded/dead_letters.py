@@ -41,8 +41,9 @@ async def letters_in(directory: Path) -> list[DeadLetter]:
 async def discard(system: System, choice: Choice) -> int:
     """Say in the log that these dead letters are given up; how many there are.
 
-    One that is only held back is given up where its position is named. A position may be that of a record that is no dead letter, where a group is named: one that a rebuild stops at.
-    Raises NothingToDiscard, LogUnavailable, and ValueError for a position that is none.
+    One that is only held back is given up where its position is named. A position may be that of a record that is no
+    dead letter, where a group is named: one that a rebuild stops at. Raises NothingToDiscard,
+    LogUnavailable, and ValueError for a position that is none.
     """
     chosen = choice.given_up(await letters_in(system.directory))
     events = [

@@ -7,11 +7,16 @@ share a hash slot and are asked in one script, about 0.2 ms with its round trip.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from events.ids import Millis
 
-from .connection import Client, Script
+from ..sink import StoreRefused, StoreUnavailable
+from .connection import Argument, Client, Script
+
+_log = logging.getLogger(__name__)
 
 _TAKE = Script("""
 local now, cost, left, refused = tonumber(ARGV[1]), tonumber(ARGV[2]), {}, 0
@@ -67,12 +72,20 @@ class RedisTokenBuckets:
         """
         now = self._clock()
         arguments = [now, cost, *(argument for _, burst, per_ms in limits for argument in (burst, per_ms))]
-        ((refused, *left),) = await _TAKE.run(self._client, [(self._keys(key, limits), arguments)])
+        [(refused, *left)] = await self._run(_TAKE, self._keys(key, limits), arguments)
         return refused - 1 if refused else None, [float(tokens) for tokens in left], now
 
     async def give_back(self, key: str, limits: Sequence[Limit]) -> None:
         """Return a token to each bucket. Raises StoreUnavailable."""
-        await _GIVE_BACK.run(self._client, [(self._keys(key, limits), [burst for _, burst, _ in limits])])
+        await self._run(_GIVE_BACK, self._keys(key, limits), [burst for _, burst, _ in limits])
+
+    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
+        """Run a script. A limit that Redis refuses to keep is kept by each process, as while Redis is away."""
+        try:
+            return await script.run(self._client, [(keys, arguments)])
+        except StoreRefused as error:
+            _log.warning("%s; limits are kept by each process", error)
+            raise StoreUnavailable(str(error)) from error
 
     def _keys(self, key: str, limits: Sequence[Limit]) -> list[str]:
         owner = hashlib.blake2b(key.encode(), digest_size=16, key=self._pepper).hexdigest()

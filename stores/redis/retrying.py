@@ -2,6 +2,9 @@
 
 The position tells whether any other record was counted; of this one each slot remembers by itself that it was, so that
 a retry that broke off is made again and counts nothing twice.
+
+Redis does not undo the beginning of a script that fails. So the scripts undo it themselves: a slot changes whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -9,39 +12,80 @@ from __future__ import annotations
 from .connection import Script
 
 CHANGE = """
-local function change(key, field, by, ranking)
-    local count = redis.call('HINCRBY', key, field, by)
+local function move(key, field, by, ranking)
+    local count = redis.pcall('HINCRBY', key, field, by)
+    if type(count) == 'table' then return count end
     if count == 0 then redis.call('HDEL', key, field) end
     if ranking then
-        local member = string.sub(key, -17) .. string.sub(key, -36, -19)
-        if count == 0 then redis.call('ZREM', ranking, member)
-        else redis.call('ZADD', ranking, string.format('%d', -count), member) end
+        local member, told = string.sub(key, -17) .. string.sub(key, -36, -19)
+        if count == 0 then told = redis.pcall('ZREM', ranking, member)
+        else told = redis.pcall('ZADD', ranking, string.format('%d', -count), member) end
+        if type(told) == 'table' then
+            move(key, field, -by)
+            return told
+        end
     end
 end
+local done = {}
+local function change(changes, i, sign)
+    local key, ranking = KEYS[changes[i + 1]], KEYS[changes[i + 4]]
+    return move(key, changes[i + 2], sign * changes[i + 3], ranking)
+end
+local function changed(changes, i)
+    local failed = change(changes, i, 1)
+    if not failed then
+        done[#done + 1] = {changes, i}
+        return nil
+    end
+    for n = #done, 1, -1 do change(done[n][1], done[n][2], -1) end
+    return failed
+end
 """
-"""A function that the scripts share, in Lua: a counter moves, and its ranking with it."""
+"""Functions that the scripts share, in Lua. `changed` moves a counter, and its ranking with it; where it cannot, it
+undoes what it moved before, and answers the error."""
 
 AGAIN = Script(
     CHANGE
     + """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
-for _, part in ipairs(cmsgpack.unpack(ARGV[2])) do
+local batch, marks = cmsgpack.unpack(ARGV[2]), {}
+for _, part in ipairs(batch) do
+    if tonumber(redis.call('HGET', KEYS[1], part[1]) or 0) < part[3] then return 'gap' end
+end
+for _, part in ipairs(batch) do
     local place, changes = part[1], part[4]
-    if tonumber(redis.call('HGET', KEYS[1], place) or 0) < part[3] then return 'gap' end
     local offset, fresh
     for i = 1, #changes, 5 do
         if changes[i] ~= offset then
             offset = changes[i]
-            fresh = redis.call('HSETNX', KEYS[1], 'again:' .. place .. '@' .. offset, 1) == 1
+            local mark = 'again:' .. place .. '@' .. offset
+            fresh = redis.call('HSETNX', KEYS[1], mark, 1) == 1
+            if fresh then marks[#marks + 1] = mark end
         end
-        if fresh then change(KEYS[changes[i + 1]], changes[i + 2], changes[i + 3], KEYS[changes[i + 4]]) end
+        local failed = fresh and changed(changes, i)
+        if failed then
+            for _, mark in ipairs(marks) do redis.call('HDEL', KEYS[1], mark) end
+            return failed
+        end
     end
 end
 return 'ok'
 """
 )
-"""KEYS and ARGV as in _LAND of sink.py, for records that were set aside and that the position has passed. The slot
+"""KEYS and ARGV as in LAND of landing.py, for records that were set aside and that the position has passed. The slot
 remembers each of them, so a second time changes nothing."""
+
+COUNTED = Script("""
+for _, part in ipairs(cmsgpack.unpack(ARGV[1])) do
+    local held = tonumber(redis.call('HGET', KEYS[1], part[1]) or 0)
+    for _, offset in ipairs(part[2]) do
+        if offset < held then redis.call('HSET', KEYS[1], 'again:' .. part[1] .. '@' .. offset, 1) end
+    end
+end
+return 'ok'
+""")
+"""KEYS: what a slot holds. ARGV: for each partition its name and offsets. Where a slot refuses a batch that others
+have counted, those remember the batch's records: if one of them is set aside, its retry counts it in no slot twice."""
 
 RENEW = Script("""
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
@@ -53,4 +97,4 @@ for i = 1, 16 do
 end
 return 'ok'
 """)
-"""KEYS as in _NOTE of sink.py. ARGV: the epoch, a key and the newest id of its entity, unless a newer one is there."""
+"""KEYS as in NOTE of landing.py. ARGV: the epoch, a key and its entity's newest id, unless a newer one is there."""

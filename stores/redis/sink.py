@@ -25,9 +25,10 @@ from events.fitting import Mark, Marks
 from events.ids import from_bytes, to_bytes
 from events.log import Positions, Record, TopicPartition
 
-from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
-from .connection import Argument, Client, Script, answering
-from .retrying import AGAIN, CHANGE, RENEW
+from ..sink import UNKNOWN, SinkMoved, StoreRefused, StoreUnavailable
+from .connection import Argument, Client, answering
+from .landing import LAND, NOTE
+from .retrying import AGAIN, COUNTED, RENEW
 
 SLOTS = 16
 """A cluster can spread the counters over as many primaries. More cost a script each in every batch."""
@@ -36,49 +37,6 @@ _SCANNED = 1000
 _REMEMBERED = 50_000
 """Newest ids at hand, 15 MB at most: asking for one costs as much as a change."""
 _EPOCH, _NEXT, _LAST, _UNTIL, _AT = "epoch", "next", "last", "until", b"at:"
-
-_LAND = Script(
-    CHANGE
-    + """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
-local batch, held = cmsgpack.unpack(ARGV[2]), {}
-for p, part in ipairs(batch) do
-    held[p] = tonumber(redis.call('HGET', KEYS[1], part[1]) or 0)
-    if held[p] < part[2] then return 'gap' end
-end
-for p, part in ipairs(batch) do
-    local after, changes = held[p], part[4]
-    if after < part[3] then
-        for i = 1, #changes, 5 do
-            if changes[i] >= after then
-                change(KEYS[changes[i + 1]], changes[i + 2], changes[i + 3], KEYS[changes[i + 4]])
-            end
-        end
-        redis.call('HSET', KEYS[1], part[1], part[3])
-    end
-end
-return 'ok'
-"""
-)
-"""KEYS: what the slot holds, then its counters and rankings. ARGV: the epoch; for each partition its name, where the
-batch begins and ends, and its changes: offset, number of the key, field, change, number of the ranking or 0."""
-
-_NOTE = Script("""
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch and ARGV[2] == '0' then redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
-elseif epoch ~= ARGV[1] then return 'epoch' end
-local held = tonumber(redis.call('HGET', KEYS[1], 'next') or 0)
-if held == tonumber(ARGV[3]) then return 'ok' end
-if held ~= tonumber(ARGV[2]) then return 'moved' end
-for i, key in ipairs(cmsgpack.unpack(ARGV[4])) do
-    redis.call('HSET', KEYS[2], key, string.sub(ARGV[5], 16 * i - 15, 16 * i))
-end
-redis.call('HSET', KEYS[1], 'next', ARGV[3], 'last', ARGV[6])
-return 'ok'
-""")
-"""KEYS: what the partition holds, the newest ids of its entities. ARGV: the epoch, where the batch begins and
-ends, keys, and their ids of 16 bytes one behind the other: an argument each would cost more than all the rest; and the
-id of the event just before the batch's end, empty where it is not known."""
 
 
 class Keys:
@@ -275,7 +233,8 @@ class RedisSink:
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable, after which it may be landed again, and SinkMoved."""
+        """Land the batch. Raises StoreUnavailable, after which it may be landed again, SinkMoved, and StoreRefused,
+        after which parts of it may."""
         moved = {place: (self._at.get(place, 0), to) for place, to in positions.items() if to != self._at.get(place, 0)}
         if not moved:
             await self._again(newest)
@@ -286,13 +245,26 @@ class RedisSink:
                 await self._client.hset(self.keys.state, items=[part for p in fresh for part in (f"at:{p}", 1)])
         landing = [self._land(slot, moved) for slot in range(len(self.keys.slots))]
         noting = self._notes(moved, newest, last)
-        self._check(await _LAND.run(self._client, landing))
-        self._check(await _NOTE.run(self._client, noting))
+        try:
+            self._check(await LAND.run(self._client, landing))
+        except StoreRefused:
+            await self._remember_counted()
+            raise
+        self._check(await NOTE.run(self._client, noting))
         self._at = self._at.merged(positions)
         self._changes.clear()
         if len(self._newest) + len(newest) > _REMEMBERED:
             self._newest.clear()
         self._newest.update(newest)
+
+    async def _remember_counted(self) -> None:
+        """Note in each slot which records of this batch it has counted: another slot refuses some."""
+        calls = []
+        for slot, changes in self._changes.items():
+            offsets = [(str(place), sorted({change[0] for change in those})) for place, those in changes.items()]
+            calls.append(([self.keys.slots[slot]], [msgspec.msgpack.encode(offsets)]))
+        if calls:
+            await COUNTED.run(self._client, calls)
 
     async def _again(self, newest: Mapping[Entity, str]) -> None:
         """Land records that the positions have passed: they were set aside, and are retried."""

@@ -9,8 +9,8 @@ import pytest
 from infra.local.engine import Server
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
-from stores.redis import sink as sinks
 from stores.redis.connection import Client, connect
+from stores.redis.landing import LAND, NOTE
 from stores.redis.sink import Keys, RedisSink
 from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
@@ -76,8 +76,8 @@ class Dying(RedisSink):
         landing = [self._land(slot, moved) for slot in range(SLOTS)]
         noting = self._notes(moved, newest, last)
         done = self.chance.randrange(len(landing) + len(noting) + 1)
-        await sinks._LAND.run(self._client, landing[:done])
-        await sinks._NOTE.run(self._client, noting[: max(0, done - len(landing))])
+        await LAND.run(self._client, landing[:done])
+        await NOTE.run(self._client, noting[: max(0, done - len(landing))])
         raise Died
 
 

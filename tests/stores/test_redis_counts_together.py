@@ -162,13 +162,13 @@ async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
             await emptied.wait()
             return await note.run(*call)
 
-    note = sinks._NOTE
+    note = sinks.NOTE
     late = None
     if seed % 2:
-        monkeypatch.setattr(sinks, "_NOTE", Late())
+        monkeypatch.setattr(sinks, "NOTE", Late())
         late = asyncio.create_task(other.runner.turn())
         await asyncio.wait((late, asyncio.create_task(noted.wait())), return_when=asyncio.FIRST_COMPLETED)
-        monkeypatch.setattr(sinks, "_NOTE", note)
+        monkeypatch.setattr(sinks, "NOTE", note)
     # A node of a cluster lost what it had.
     await client.delete(other.sink.keys.state)
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from events.first_copies import Entity
-from events.log import Positions, Record, positions_after
+from events.log import Positions, Record, TopicPartition, positions_after
+from runtime.discards import Discarded
+from stores.dead_letters import DeadLettersInMemory, all_letters
 from stores.redis import retrying
 from stores.redis.connection import Argument, Client
+from stores.redis.counts import FOLLOWERS
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.community import Community
 from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
@@ -84,4 +87,38 @@ async def test_what_the_position_has_not_passed_is_not_retried(client: Client, n
     with pytest.raises(SinkMoved):
         await worker.runner.group.apply([left_out[0]], Positions())
     await worker.work()
+    assert await answers(reader(client, name), made) == await expected(made)
+
+
+@pytest.mark.parametrize("damaged", ["counters", "ranking"])
+async def test_a_counter_that_refuses_costs_nothing_else_and_is_counted_once_when_it_is_mended(
+    client: Client, name: str, damaged: str
+) -> None:
+    """A key of another type: its slot takes the batch whole or not at all, and other slots have it already."""
+    made = community(3, 60)
+    log = Log(made.records)
+    log.open = 1
+    worker = Worker(client, log, name, limit=40)
+    letters = DeadLettersInMemory()
+    worker.runner.group.set_aside(letters, Discarded())
+    account = made.accounts[0]
+    slot, key = worker.sink.keys.of("a", account)
+    if damaged == "ranking":
+        key = worker.sink.keys.ranking(slot, FOLLOWERS)
+    await worker.runner.start()  # makes the epoch
+    await client.set(key, "no hash")
+    await worker.work()
+    counted = await letters.counts()
+    assert counted.failed
+    await client.delete(key)
+    chosen = await all_letters(letters)
+
+    async def at(place: TopicPartition, offset: int) -> Record:
+        return log.partitions[place][offset]
+
+    retried = await worker.runner.group.retry(chosen, at)
+    assert (retried.applied, retried.left) == (counted.all, 0)
+    assert await answers(reader(client, name), made) == await expected(made)
+    another = Worker(client, log, name)
+    await another.work()
     assert await answers(reader(client, name), made) == await expected(made)
