@@ -27,6 +27,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _AT_ONCE = 2_000
 _PULL_S = 0.2
+_RETRY_S = 0.05
 
 
 class KafkaKeptReader:
@@ -41,7 +42,7 @@ class KafkaKeptReader:
     async def ends(self) -> Positions:
         """Where the partitions end now. Raises LogUnavailable."""
         async with _Asking(self._servers) as ask:
-            return await ask(self._ends)
+            return await self._told_ends(ask)
 
     async def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
         """What stands there from `positions` up to the ends as of now. Raises LogUnavailable.
@@ -49,7 +50,7 @@ class KafkaKeptReader:
         What is no such record is passed over, and named in the log.
         """
         async with _Asking(self._servers) as ask:
-            ends = await ask(self._ends)
+            ends = await self._told_ends(ask)
             reached = Positions((place, positions.get(place, 0)) for place in ends)
             left = {place: end for place, end in ends.items() if end > reached[place]}
             places = [Place(self._name, place.partition, reached[place]) for place in left]
@@ -71,6 +72,18 @@ class KafkaKeptReader:
                     yield Batch(kept, Positions(reached))
                 elif time.monotonic() > deadline:
                     raise LogUnavailable(f"Kafka has sent nothing of {self._name} for {self._reply_s:g} s")
+
+    async def _told_ends(self, ask: _Asking) -> Positions:
+        """The ends, asked for again while a partition has no leader, as just after its topic was made."""
+        deadline = time.monotonic() + self._reply_s
+        while True:
+            try:
+                return await ask(self._ends)
+            except LogUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            await ask.anew()  # a consumer believes for minutes what it was told of partitions
+            await asyncio.sleep(_RETRY_S)
 
     def _ends(self, consumer: Consumer) -> Positions:
         asked = [Place(self._name, partition, OFFSET_END) for partition in range(self._partitions)]
@@ -128,13 +141,18 @@ class _Asking:
             self._consumer = Consumer(self._settings, logger=_log)
         return ask(self._consumer)
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def anew(self) -> None:
+        """Ask with another consumer from now on."""
         await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.anew()
         self._pool.shutdown()
 
     def _close(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
+            self._consumer = None
 
 
 def _passed(message: Message) -> tuple[TopicPartition | None, int]:

@@ -1,0 +1,42 @@
+"""The topic of keys is asked again while a partition has no leader: it was just made, or its broker changes."""
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from events.kafka import keys
+from events.kafka.keys import KafkaKeptReader
+from events.log import LogUnavailable, TopicPartition
+
+
+def consumers(monkeypatch, fail: int) -> list[object]:
+    """Consumers of which the first `fail` are told that a partition has no leader; those that were made."""
+    made: list[object] = []
+
+    class Told:
+        def __init__(self, settings: object, logger: object) -> None:
+            made.append(self)
+
+        def offsets_for_times(self, asked: list[Place], timeout: float) -> list[Place]:
+            if len(made) <= fail:
+                raise KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))
+            return [Place(place.topic, place.partition, 7) for place in asked]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(keys, "Consumer", Told)
+    return made
+
+
+async def test_ends_are_asked_for_again_with_another_consumer(monkeypatch):
+    made = consumers(monkeypatch, fail=2)
+    ends = await KafkaKeptReader("127.0.0.1:1", 2).ends()
+    assert ends == {TopicPartition("keys", 0): 7, TopicPartition("keys", 1): 7}
+    assert len(made) == 3
+
+
+async def test_a_topic_that_never_answers_is_away(monkeypatch):
+    consumers(monkeypatch, fail=1_000_000)
+    with pytest.raises(LogUnavailable, match="does not tell of its topic keys"):
+        await KafkaKeptReader("127.0.0.1:1", 2, reply_s=0.2).ends()
