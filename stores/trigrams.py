@@ -15,7 +15,11 @@ MOST_ROWS = 500
 """Rows that an engine reads of each trigram, and the most that are counted together for one candidate."""
 MOST_CANDIDATES = 100
 SPREAD = 5
-"""How many trigrams a candidate may have more or fewer than what is looked for. One wrong letter makes three."""
+"""How many trigrams a similar name may have more or fewer than the wanted one. One wrong letter makes three.
+
+This is a part of the definition, not only a bound of an engine's search: the name of several words shares a third of
+its trigrams with one of the words, and is no misspelling of it.
+"""
 
 
 def name_key(name: str) -> str:
@@ -41,10 +45,14 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
 def resemblance(wanted: str, name: str) -> float:
     """How similar a name is to the one wanted, 0 where that is not enough for the one to be meant by the other.
 
-    It is enough by pg_trgm's threshold, or where one letter is wrong. A wrong letter changes at most three trigrams,
-    so that of three letters, which have four, one trigram is left to be found by.
+    It is enough by pg_trgm's threshold, or where one letter is wrong, if the numbers of trigrams are at most SPREAD
+    apart. A wrong letter changes at most three trigrams, so that of three letters, which have four, one trigram is
+    left to be found by.
     """
-    alike = similarity(trigrams(wanted), trigrams(name))
+    of_wanted, of_name = trigrams(wanted), trigrams(name)
+    if abs(len(of_wanted) - len(of_name)) > SPREAD:
+        return 0.0
+    alike = similarity(of_wanted, of_name)
     return alike if alike >= ENOUGH or (len(wanted) >= 3 and one_letter_apart(wanted, name)) else 0.0
 
 

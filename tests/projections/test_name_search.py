@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from events.accounts import AccountRegistered, Profile, ProfileChanged
 from events.ids import AccountId, id_at
 from events.tweets import TweetDeleted
 from stores.hashtag_search import TagUse
-from stores.trigrams import resemblance, similarity, trigrams
+from stores.trigrams import ENOUGH, resemblance, similarity, trigrams
 from tests.projections.searched import PEOPLE, START, Index, edited, posted, tweet_id
 
 
@@ -89,6 +89,14 @@ def test_two_wrong_letters_in_a_short_name_are_another_name(index: Index) -> Non
     assert len(index.find_users("ade")) == 1
 
 
+def test_a_name_with_many_trigrams_more_or_fewer_is_not_similar(index: Index) -> None:
+    register(index, 1, "xyz", "ca")
+
+    assert similarity(trigrams("ca baaab"), trigrams("ca")) > ENOUGH
+    assert index.find_users("ca baaab") == []
+    assert len(index.find_users("ca baa")) == 1
+
+
 def test_trigrams_and_similarity_are_those_of_postgresql() -> None:
     """The examples of its documentation, F.33: show_trgm('cat'), and similarity('word', 'two words')."""
     assert trigrams("cat") == {"  c", " ca", "cat", "at "}
@@ -97,6 +105,7 @@ def test_trigrams_and_similarity_are_those_of_postgresql() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES | st.none()), max_size=12), NAMES, st.integers(1, 4))
+@example([("a", "a", "ca")], "ca baaab", 1)
 def test_the_search_of_users_is_that_of_a_naive_reader(
     people: list[tuple[str, str, str | None]], wanted: str, limit: int
 ) -> None:
