@@ -70,8 +70,8 @@ def drop(address: Address) -> None:
     cluster.shutdown()
 
 
-class Died(Exception):
-    """What a process that was killed would say."""
+class Died(BaseException):
+    """What a process that was killed would say: no fault of a record, for which a group would set it aside."""
 
 
 class DyingSession(CassandraSession):
