@@ -46,6 +46,13 @@ class UserRows(Protocol):
         """An account began."""
         ...
 
+    def began_by(self, account: AccountId, at: Millis) -> None:
+        """An imported account began at this time or earlier; the earliest of all times counts.
+
+        These times come in any order, also before `registered`. They do not count for accounts that are not imported.
+        """
+        ...
+
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
         """The profile is another from now on; its version is one more."""
         ...

@@ -2,7 +2,8 @@
 
 What breaks off in between leaves effects whose positions are not noted. The records come again, perhaps in batches of
 other sizes, and change nothing: a write carries the timestamp of its event (milliseconds << 12 | counter of its id),
-so the same write is the same cell, and an older one loses to what a newer event of its entity wrote before. That
+so the same write is the same cell, and an older one loses to what a newer event of its entity wrote before. (Where
+the least value counts, the timestamp comes from the value: users.py.) That
 holds for as long as each cell is written by the events of one entity, and nothing is both written and deleted by one
 event: at equal timestamps the deletion wins (see `replacing`).
 """

@@ -1,11 +1,16 @@
-"""Users on Cassandra: one row an account, and one row a name. One write an event, two where an account begins."""
+"""Users on Cassandra: one row an account, and one row a name. One write an event, two where an account begins.
+
+An imported account began at the earliest of the times of its registration and of its imported tweets. Cassandra keeps
+the value with the highest timestamp: so the timestamp of `began` is LATEST less its value, and the earliest value
+stays, in whatever order the tweets come, without a read before the write.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from events.accounts import Profile
-from events.ids import AccountId, Millis, from_bytes, to_bytes
+from events.ids import LATEST, AccountId, Millis, from_bytes, to_bytes
 
 from ..users import Card, User
 from .address import checked
@@ -24,6 +29,7 @@ class CassandraUserRows:
             " imported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
         )
         self._name = f"INSERT INTO {name}.users_by_name (folded, account) VALUES (?, ?) USING TIMESTAMP ?"
+        self._began = f"UPDATE {name}.users USING TIMESTAMP ? SET began=? WHERE account=?"
         self._update = (
             f"UPDATE {name}.users USING TIMESTAMP ? SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?,"
             " header=?, changes=changes+? WHERE account=?"
@@ -37,6 +43,10 @@ class CassandraUserRows:
         fields = (p.display_name, p.bio, p.location, p.website, p.feed)
         self._sink.write(self._insert, key, username, *fields, created_at, imported, stamp)
         self._sink.write(self._name, username.lower(), key, stamp)
+
+    def began_by(self, account: AccountId, at: Millis) -> None:
+        """An imported account began at this time or earlier."""
+        self._sink.write(self._began, LATEST - at, at, to_bytes(account))
 
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
         """The profile is another."""
@@ -53,8 +63,8 @@ class CassandraUsers:
         name = checked(keyspace)
         self._named = f"SELECT account FROM {name}.users_by_name WHERE folded=?"
         self._by_ids = (
-            "SELECT account, username, display_name, bio, location, website, feed, created_at, imported, changes,"
-            f" avatar, header FROM {name}.users WHERE account IN ?"
+            "SELECT account, username, display_name, bio, location, website, feed, created_at, began, imported,"
+            f" changes, avatar, header FROM {name}.users WHERE account IN ?"
         )
         self._cards = f"SELECT account, username, display_name, avatar FROM {name}.users WHERE account IN ?"
 
@@ -86,7 +96,9 @@ class CassandraUsers:
 
 
 def _user(row: Row) -> User:
-    account, username, display_name, bio, location, website, feed, created_at, imported, changes, avatar, header = row
+    account, username, display_name, bio, location, website, feed, *rest = row
+    created_at, began, imported, changes, avatar, header = rest
     id_, version = AccountId(from_bytes(account)), 1 + len(changes or ())
     about = (username, display_name, bio, location, website, feed)
-    return User(id_, *about, created_at, imported, version, avatar, header)
+    since = min(created_at, began) if imported and began is not None else created_at
+    return User(id_, *about, since, imported, version, avatar, header)

@@ -1,4 +1,7 @@
-"""Users on SQLite: one row an account, by its number and by its folded name."""
+"""Users on SQLite: one row an account, by its number and by its folded name.
+
+Imported tweets may come before the registration of their account: the beginning that they tell has a table of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,17 @@ from .views import Tables
 
 USERS = Tables(
     model="users",
-    version=2,
+    version=3,
     tables={
         "users": """(
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, username TEXT NOT NULL, display_name TEXT NOT NULL,
             bio TEXT NOT NULL, location TEXT NOT NULL, website TEXT NOT NULL, feed TEXT NOT NULL,
             created_at INTEGER NOT NULL, imported INTEGER NOT NULL, version INTEGER NOT NULL,
-            avatar TEXT, header TEXT, folded TEXT NOT NULL UNIQUE)"""
+            avatar TEXT, header TEXT, folded TEXT NOT NULL UNIQUE)""",
+        "beginnings": """(
+            account INTEGER PRIMARY KEY,
+            began INTEGER NOT NULL  -- just before the first imported tweet
+            )""",
     },
 )
 
@@ -33,6 +40,9 @@ class SqliteUserRows:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?)".format(**names)
+        self._began = """
+            INSERT INTO {beginnings} VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET began=excluded.began WHERE excluded.began<began""".format(**names)
         self._update = (
             "UPDATE {users} SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?, header=?,"
             " version=version+1 WHERE number=?"
@@ -60,6 +70,10 @@ class SqliteUserRows:
             ),
         )
 
+    def began_by(self, account: AccountId, at: Millis) -> None:
+        """An imported account began at this time or earlier."""
+        self._execute(self._began, (account_number(account), at))
+
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
         """The profile is another."""
         p = profile
@@ -75,10 +89,12 @@ class SqliteUsers:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         whole = (
-            "id, username, display_name, bio, location, website, feed, created_at, imported, version, avatar, header"
+            "id, username, display_name, bio, location, website, feed, MIN(created_at, IFNULL(began, created_at)),"
+            " imported, version, avatar, header"
         )
-        self._named = f"SELECT {whole} FROM {{users}} WHERE folded=?".format(**names)
-        self._by_ids = f"SELECT {whole} FROM carray(?) CROSS JOIN {{users}} ON number=value".format(**names)
+        began = "LEFT JOIN {beginnings} ON account=number AND imported"
+        self._named = f"SELECT {whole} FROM {{users}} {began} WHERE folded=?".format(**names)
+        self._by_ids = f"SELECT {whole} FROM carray(?) CROSS JOIN {{users}} ON number=value {began}".format(**names)
         self._cards = (
             "SELECT id, username, display_name, avatar FROM carray(?) CROSS JOIN {users} ON number=value"
         ).format(**names)

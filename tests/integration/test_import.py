@@ -138,6 +138,19 @@ async def test_a_second_file_goes_on_with_the_accounts_of_the_first(tmp_path):
         assert len(await events(system, AccountRegistered)) == 2
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_an_account_begins_before_its_oldest_tweet_whatever_the_order_of_the_files(tmp_path, order):
+    days = ("2013-05-01T00:00:00Z", "2014-01-01T00:00:00Z", "2015-02-17T07:36:05Z")
+    async with opened(tmp_path / "data") as (system, views):
+        for n in (*order, order[0]):
+            file = written(tmp_path, f"{HEADER}{n},{days[n]},Anna,hi,,,\n", f"{n}.csv")
+            await imported(system, file)
+            await views.project()
+        user = await system.readers.users.named("anna")
+        assert user is not None
+        assert user.created_at == parse_rfc3339(days[0]) - 1
+
+
 async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported(tmp_path):
     async with opened(tmp_path / "data") as (system, _):
         path = written(tmp_path, GOOD)

@@ -15,6 +15,7 @@ from events.accounts import AccountRegistered
 from events.entities import Entities, fold_tag
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, TweetId
+from events.tweets import TweetPosted
 from stores.counts import AccountCounts, TweetCounts
 from stores.engagement import Marks
 from stores.gathered_tweets import GatheredTweets
@@ -224,7 +225,11 @@ async def users(c: Community, readers: Readers, limit: int) -> None:
         registered = told[0].event
         assert isinstance(registered, AccountRegistered)
         assert (user.id, user.username) == (account, f"User{n}")
-        assert (user.created_at, user.imported) == (told[0].about.time, registered.imported)
+        began = [told[0].about.time]
+        if registered.imported:
+            posted = (r for r in c.records if isinstance(r.event, TweetPosted) and r.event.imported)
+            began += [Millis(r.about.time - 1) for r in posted if r.key == account]
+        assert (user.created_at, user.imported) == (min(began), registered.imported)
         assert user.version == 1 + sum(record.type == "ProfileChanged" for record in told)
         assert (user.display_name, user.bio, user.location, user.website, user.feed) == (
             profile.display_name,
