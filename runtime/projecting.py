@@ -49,6 +49,8 @@ LAST_TURNS_S = 2.0
 TAKEOVER_S = 10.0
 """How long to wait for the process of a killed server to notice and stop."""
 FIT_EVERY_S = 10.0
+THERE_EVERY_S = 2.0
+"""Between looks whether views.db is the file that was opened; a look is one `stat`."""
 FATAL = (
     AlreadyOwned,
     CannotApply,
@@ -67,6 +69,10 @@ UNFIT, IN_USE, DISK = 4, 3, 5
 """Exit codes, as of the command line: the data has to be mended first; another process has it; the disk refuses."""
 
 T = TypeVar("T")
+
+
+class ViewsRemoved(Exception):
+    """views.db was removed or replaced while it was open: what is written to it, nobody can open any more."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -143,7 +149,8 @@ class Projector:
         self.views = self._open_views(directory)
         check_fit(self.views, log.table)
         self.views.note_log(identity(log_connection))
-        self._fit_at = time.monotonic()
+        self._fit_at = self._there_at = time.monotonic()
+        self._file = _inode(self.views.path)
         partitions = max(place.partition for place in log.table.places) + 1
         self._projecting = Projecting(
             self.views,
@@ -180,6 +187,7 @@ class Projector:
             self._say(Report(ready=True, generations=self._generations()))
             while self._listen(0 if self._rested_turn() else POLL_S):
                 self._look_at_fit()
+                self._look_for_views()
                 if self._checkpoints.behind:
                     self._checkpoints.finish()
             deadline = time.monotonic() + LAST_TURNS_S
@@ -196,6 +204,15 @@ class Projector:
         if now - self._fit_at > FIT_EVERY_S:
             self._fit_at = now
             check_fit(self.views, self._log_table)
+
+    def _look_for_views(self) -> None:
+        """Now and then, whether views.db is the file that was opened. Raises ViewsRemoved."""
+        now = time.monotonic()
+        if now - self._there_at > THERE_EVERY_S:
+            self._there_at = now
+            found = _inode(self.views.path)
+            if found != self._file:
+                raise ViewsRemoved("removed" if found is None else "replaced")
 
     def _rested_turn(self) -> bool:
         """A turn, and a rest as long as it took, for events to gather: they cost less together (LONGEST_REST_S)."""
@@ -288,6 +305,14 @@ class Projector:
         sys.stdout.buffer.flush()
 
 
+def _inode(path: Path) -> int | None:
+    """Which file is at a path; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def take_over(directory: Path) -> Ownership:
     """Become the owner of views.db. Waits for one that was left behind by a killed server. Raises AlreadyOwned."""
     deadline = time.monotonic() + TAKEOVER_S
@@ -332,6 +357,12 @@ def main() -> None:
         _end(Report(fatal=str(error), code=IN_USE if isinstance(error, AlreadyOwned) else UNFIT))
     except (LogUnavailable, StoreUnavailable, *UNAVAILABLE) as error:
         _end(Report(fatal=f"{given.data / 'views.db'} cannot be written: {error}", code=DISK))
+    except ViewsRemoved as how:
+        ownership = take_over(given.data)
+        aside = set_aside(given.data)
+        ownership.release()
+        kept = f", and the file in its place is kept as {aside.name}" if aside else ""
+        _end(Report(remade=f"views.db was {how} under the server: the read models are made anew{kept}"))
     except DAMAGE as damage:  # of the views: of the log it would be CorruptLog
         ownership = take_over(given.data)
         set_aside(given.data, DAMAGED)

@@ -164,7 +164,10 @@ async def _letters(views: Views) -> list[DeadLetter]:
 @contextmanager
 def _snapshot(path: Path) -> Iterator[Views]:
     if not path.exists():
-        raise CannotVerify(f"{path.parent} has no read models yet; `minitwitter serve --data {path.parent}` makes them")
+        raise CannotVerify(
+            f"{path.parent} has no read models yet: a server that runs there makes them within seconds,"
+            f" and `minitwitter serve --data {path.parent}` does where none runs"
+        )
     live = Views(path, ALL_TABLES, read_only=True)
     try:
         live.connection.execute("BEGIN")

@@ -50,6 +50,13 @@ def shows(server, person, number):
         time.sleep(0.1)
 
 
+def until_ready(server):
+    deadline = time.monotonic() + IN_TIME_S
+    while server.http.get("/readyz").json()["state"] != "ready":
+        assert time.monotonic() < deadline, server.http.get("/readyz").text
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("how", ["empty", "cut short", "random"])
 def test_it_is_made_anew_at_the_start(tmp_path, how):
     data = tmp_path / "data"
@@ -81,13 +88,35 @@ def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
     with Serving(data) as server:
         shows(server, "alice", 20)
         assert (data / "views.db.damaged").exists()
-        deadline = time.monotonic() + IN_TIME_S
-        while not server.http.get("/readyz").json()["ready"]:
-            assert time.monotonic() < deadline, server.http.get("/readyz").text
-            time.sleep(0.1)
+        until_ready(server)
         assert server.stop() == 0
     found = minitwitter("verify", "--data", data)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_path, how):
+    data = tmp_path / "data"
+    with Serving(data) as server:
+        alice = server.join("alice")
+        alice.post("one")
+        shows(server, "alice", 1)
+        for file in data.glob("views.db*"):
+            file.unlink()
+        if how == "replaced":
+            (data / "views.db").write_bytes(b"of somebody else")
+        deadline = time.monotonic() + IN_TIME_S
+        while f"views.db was {how} under the server" not in server.log():
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.05)
+        until_ready(server)
+        alice.post("two")
+        shows(server, "alice", 2)
+        until_ready(server)
+        verified = minitwitter("verify", "--data", data)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert server.stop() == 0
+    assert [file.read_bytes() for file in data.glob("views-*.db")] == [b"of somebody else"] * (how == "replaced")
 
 
 def test_verify_ends_at_ctrl_c_and_leaves_nothing(tmp_path):
