@@ -78,7 +78,7 @@ def _code(error: Exception) -> int | None:
     from infra.local.engine import EngineError
     from runtime.control import ControlFailed, NoServer
     from runtime.distributed.process import RoleEnded
-    from runtime.embedded.log_db import AlreadyOwned, LogMissing
+    from runtime.embedded.log_db import AlreadyOwned, LogMissing, NoLog
     from runtime.embedded.projecting_process import ProjectingFailed
     from runtime.importing.files import NotSuchAFile
     from runtime.importing.graph import NothingToLayItOver
@@ -93,7 +93,7 @@ def _code(error: Exception) -> int | None:
         return error.code
     codes: dict[tuple[type[Exception], ...], int] = {
         (CannotVerify, EngineError, RoleEnded): 1,
-        (BadSettings, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
+        (BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
@@ -114,7 +114,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def existing(settings: Settings) -> Settings:
-    """Settings whose data directory has a log: a slip of the pen makes no new one. Raises LogUnavailable."""
+    """Settings whose data directory has a log: a slip of the pen makes no new one. Raises NoLog."""
     from runtime.embedded.log_db import check_there
 
     if settings.kafka_url is None:

@@ -63,6 +63,10 @@ class LogMissing(Exception):
     """A data directory has no log where it must have one. The message says what to do."""
 
 
+class NoLog(LogUnavailable):
+    """No log was ever made in a directory, so its name is a slip of the pen or nothing was started there yet."""
+
+
 def check_log_there(directory: Path) -> bool:
     """Whether the directory has a log; False where it is new. Raises LogMissing where something else says it had one.
 
@@ -167,7 +171,7 @@ def open_reader(directory: Path, master_key: Path | None = None) -> SqliteLogRea
 
 
 def open_writer(directory: Path) -> apsw.Connection:
-    """log.db, for who owns the directory and changes no events. Raises LogUnavailable where there is none."""
+    """log.db, for who owns the directory and changes no events. Raises NoLog, LogMissing."""
     _read_only(directory).close()
     return connect(directory / "log.db", durable=True)
 
@@ -178,9 +182,9 @@ def open_records(directory: Path) -> LogTable:
 
 
 def check_there(directory: Path) -> None:
-    """Whether there is a log in a directory. Raises LogUnavailable, LogMissing."""
+    """See that there is a log in a directory. Raises NoLog where it is new, LogMissing."""
     if not check_log_there(directory):
-        raise LogUnavailable(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
+        raise NoLog(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
 
 
 def _read_only(directory: Path) -> apsw.Connection:

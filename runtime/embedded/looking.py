@@ -37,7 +37,7 @@ class LookingAtSqlite(SqliteLogReader):
 
 
 def looking(settings: Settings) -> LookingAtSqlite:
-    """Open the log. Raises LogUnavailable where there is none, MasterKeyMissing."""
+    """Open the log. Raises NoLog where there is none, MasterKeyMissing."""
     return LookingAtSqlite(open_reader(settings.data, settings.master_key_file).table)
 
 

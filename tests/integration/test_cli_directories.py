@@ -52,7 +52,7 @@ def test_a_directory_without_a_log_is_left_as_it_is(tmp_path, monkeypatch, typed
     if there:
         directory.mkdir()
     ended = typed(*words, "--data", directory)
-    assert (ended.code, ended.out) == (5, "")
+    assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"minitwitter: there is no log in {directory}; start ")
     assert [*directory.iterdir()] == [] if there else not directory.exists()
 
