@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import shutil
 
 import apsw
 import jwt
@@ -162,8 +161,7 @@ async def test_signing_out_everywhere_ends_every_session(http):
     await signed_in(http)
 
 
-async def test_a_session_that_ended_stays_ended_after_a_restart(tmp_path, clock, one_key):
-    shutil.copytree(one_key, tmp_path / "signing-keys")
+async def test_a_session_that_ended_stays_ended_after_a_restart(tmp_path, clock):
     async with opened(tmp_path, clock) as service, service.client() as http:
         gone, stays = await registered(http), await signed_in(http)
         await http.post("/auth/logout", headers=bearer(gone))
