@@ -1,19 +1,20 @@
-"""Pictures and videos by id. One row a medium, one write an event."""
+"""Pictures and videos by id, and the tweets that show each. One row a medium, one a tweet that shows it."""
 
 from __future__ import annotations
 
 from events.event import Envelope, on
 from events.media import MediaDeleted, MediaFinished, UploadStarted
+from events.tweets import TweetPosted
 from stores.media import MediaRows
 
 from .projector import Projector
 
 
 class Media(Projector):
-    """What each medium is, and how far it has come."""
+    """What each medium is, how far it has come, and where it was shown."""
 
     model = "media"
-    version = 1
+    version = 2
 
     def __init__(self, rows: MediaRows) -> None:
         self.rows = rows
@@ -32,3 +33,9 @@ class Media(Projector):
     def deleted(self, event: MediaDeleted, about: Envelope) -> None:
         """Gone."""
         self.rows.deleted(event.media)
+
+    @on(TweetPosted)
+    def used(self, event: TweetPosted, about: Envelope) -> None:
+        """Shown in a tweet."""
+        if event.media:
+            self.rows.used(event)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from events.ids import AccountId, MediaId
+from events.ids import AccountId, MediaId, TweetId
 from events.media import MediaFinished, UploadStarted
+from events.tweets import TweetPosted
+
+MOST_USES = 100
+"""As many of the tweets that show a medium are looked at."""
 
 
 class Medium(NamedTuple):
@@ -37,10 +41,18 @@ class MediaRows(Protocol):
         """A medium is gone, its alt text with it; that it was there is remembered."""
         ...
 
+    def used(self, event: TweetPosted) -> None:
+        """A tweet shows its media; that it did is remembered when it is deleted."""
+        ...
+
 
 class Media(Protocol):
     """What the query API reads."""
 
     async def by_id(self, media: MediaId) -> Medium | None:
         """The medium with an id, if there is or was one."""
+        ...
+
+    async def used_in(self, media: MediaId) -> list[TweetId]:
+        """The newest `MOST_USES` tweets that show the medium, or did until they were deleted."""
         ...

@@ -1,6 +1,7 @@
 """Reading media: /media/{id} for their owner, and, at the root, the addresses at which everyone can fetch them.
 
-An address that a tweet shows stays the same for as long as there is the medium. It leads to the object store by a link
+An address that a tweet shows stays the same for as long as there is the medium, and a tweet or a profile that shows
+it; a medium that was not shown yet can be fetched as well. It leads to the object store by a link
 that the store has signed and that expires, so that no byte of a medium passes through here, and a deleted one is
 found no more.
 """
@@ -15,12 +16,12 @@ from events.ids import AccountId, MediaId, is_id, millis
 from rest import resources
 from rest.openapi import answers, fails, revalidated
 from rest.problems import ProblemError
-from rest.routing import MediaInPath, SignedIn, not_a_word, router, tagged
+from rest.routing import Anyone, MediaInPath, SignedIn, not_a_word, router, tagged
 from rest.times import rfc3339
 from stores.media import Medium
 from stores.readers import Readers
 
-from ..serving import Querying, Reading, reads
+from ..serving import Querying, Reading, account_of, reads
 
 KEPT_S = 1800
 """How long a redirect may be kept: links are good for an hour or more."""
@@ -37,6 +38,18 @@ async def _medium(readers: Readers, id_: str, owner: AccountId | None = None) ->
     if found.deleted:
         raise ProblemError("gone", f"medium {id_} was deleted")
     return found
+
+
+async def _is_hidden(readers: Readers, medium: Medium) -> bool:
+    """Whether every tweet that showed a medium is deleted, and its owner's profile does not show it."""
+    uses = await readers.media.used_in(medium.id)
+    if not uses:
+        return False
+    tweets = await readers.tweets.by_ids(uses)
+    if any((tweet := tweets.get(id_)) is None or not tweet.deleted for id_ in uses):
+        return False
+    owner = (await readers.users.by_ids((medium.owner,))).get(medium.owner)
+    return owner is None or medium.id not in (owner.avatar, owner.header)
 
 
 def shown(medium: Medium) -> resources.Medium:
@@ -92,16 +105,25 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
     },
 )
 @fails(404, 410, 503)
-@reads("media")
+@reads("media", "tweets", "users")
 async def get_media_file(
     id: MediaInPath,
     variant: Annotated[str, Path(description="As in `variants`", max_length=40, examples=["original"])],
+    viewer: Anyone,
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """Get the file of a medium, for everyone who knows its address."""
+    """Get the file of a medium, for everyone who knows its address.
+
+    Once the tweets that showed it are deleted, it is there for its owner alone.
+    """
     medium = await _medium(readers, id)
     if medium.object is None or variant != "original":
         raise ProblemError("not-found", f"medium {id} has no variant {variant}")
-    headers = {"location": queries.link(medium.object, queries.now()), "cache-control": f"public, max-age={KEPT_S}"}
+    kept = f"public, max-age={KEPT_S}"
+    if await _is_hidden(readers, medium):
+        if account_of(viewer) != medium.owner:
+            raise ProblemError("gone", f"what showed medium {id} was deleted")
+        kept = "private, no-store"
+    headers = {"location": queries.link(medium.object, queries.now()), "cache-control": kept}
     return Response(None, 302, headers)

@@ -25,7 +25,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "conversations": ("replies", "parents"),
     "hashtags": ("tweet_tags", "hashtags"),
     "sessions": ("sessions",),
-    "media": ("media",),
+    "media": ("media", "media_uses"),
     "public_tweets": ("public_tweets",),
     "sentiment": ("scores", "scores_by_subject"),
     "notifications": (

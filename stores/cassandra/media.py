@@ -1,11 +1,12 @@
-"""Media on Cassandra: one row a medium. A write an event, one read."""
+"""Media on Cassandra: one row a medium, and one for each tweet that shows it. A write a row, one read."""
 
 from __future__ import annotations
 
-from events.ids import AccountId, MediaId, from_bytes, to_bytes
+from events.ids import AccountId, MediaId, TweetId, from_bytes, to_bytes
 from events.media import MediaFinished, UploadStarted
+from events.tweets import TweetPosted
 
-from ..media import Medium
+from ..media import MOST_USES, Medium
 from .address import checked
 from .session import CassandraSession
 from .sink import CassandraSink
@@ -25,6 +26,7 @@ class CassandraMediaRows:
         self._delete = (
             f"UPDATE {name}.media USING TIMESTAMP ? SET alt=null, object=null, size=null, deleted=true WHERE media=?"
         )
+        self._use = f"INSERT INTO {name}.media_uses (media, tweet) VALUES (?, ?) USING TIMESTAMP ?"
 
     def started(self, event: UploadStarted) -> None:
         """A medium is awaited."""
@@ -42,6 +44,11 @@ class CassandraMediaRows:
         """A medium is gone, its alt text with it."""
         self._sink.write(self._delete, self._sink.stamp, to_bytes(media))
 
+    def used(self, event: TweetPosted) -> None:
+        """A tweet shows its media."""
+        for attachment in event.media:
+            self._sink.write(self._use, to_bytes(attachment.media), to_bytes(event.tweet), self._sink.stamp)
+
 
 class CassandraMedia:
     """The Media port."""
@@ -52,6 +59,7 @@ class CassandraMedia:
             "SELECT owner, content_type, alt, object, size, width, height, deleted"
             f" FROM {checked(keyspace)}.media WHERE media=?"
         )
+        self._uses = f"SELECT tweet FROM {checked(keyspace)}.media_uses WHERE media=? LIMIT {MOST_USES}"
 
     async def by_id(self, media: MediaId) -> Medium | None:
         """The medium with an id, if there is or was one."""
@@ -62,3 +70,7 @@ class CassandraMedia:
                 account = AccountId(from_bytes(owner))
                 return Medium(media, account, content_type, alt or "", object_, size, width, height, bool(deleted))
         return None
+
+    async def used_in(self, media: MediaId) -> list[TweetId]:
+        """The newest tweets that show the medium."""
+        return [TweetId(from_bytes(tweet)) for (tweet,) in await self._session.read(self._uses, (to_bytes(media),))]

@@ -1,4 +1,4 @@
-"""Media on SQLite: one row a medium, clustered by id."""
+"""Media on SQLite: one row a medium, clustered by id, and one for each tweet that shows it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Any
 
 import apsw
 
-from events.ids import AccountId, MediaId, to_bytes
+from events.ids import AccountId, MediaId, TweetId, from_bytes, to_bytes
 from events.media import MediaFinished, UploadStarted
+from events.tweets import TweetPosted
 
-from ..media import Medium
+from ..media import MOST_USES, Medium
 from .views import Tables
 
 MEDIA = Tables(
     model="media",
-    version=1,
+    version=2,
     tables={
         "media": """(
             media BLOB PRIMARY KEY, owner TEXT NOT NULL, content_type TEXT NOT NULL, alt TEXT NOT NULL,
-            object TEXT, size INTEGER, width INTEGER, height INTEGER, deleted INTEGER NOT NULL) WITHOUT ROWID"""
+            object TEXT, size INTEGER, width INTEGER, height INTEGER, deleted INTEGER NOT NULL) WITHOUT ROWID""",
+        "media_uses": "(media BLOB, tweet BLOB, PRIMARY KEY (media, tweet)) WITHOUT ROWID",
     },
 )
 
@@ -31,6 +33,7 @@ class SqliteMediaRows:
         self._execute = connection.execute
         self._put = "INSERT OR REPLACE INTO {media} VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)".format(**names)
         self._delete = "UPDATE {media} SET alt='', object=NULL, size=NULL, deleted=1 WHERE media=?".format(**names)
+        self._use = "INSERT OR IGNORE INTO {media_uses} VALUES (?, ?)".format(**names)
 
     def started(self, event: UploadStarted) -> None:
         """A medium is awaited."""
@@ -49,6 +52,11 @@ class SqliteMediaRows:
         """A medium is gone."""
         self._execute(self._delete, (to_bytes(media),))
 
+    def used(self, event: TweetPosted) -> None:
+        """A tweet shows its media."""
+        for attachment in event.media:
+            self._execute(self._use, (to_bytes(attachment.media), to_bytes(event.tweet)))
+
 
 class SqliteMedia:
     """The Media port."""
@@ -59,6 +67,7 @@ class SqliteMedia:
             SELECT owner, content_type, alt, object, size, width, height, deleted FROM {media} WHERE media=?""".format(
             **names
         )
+        self._uses = "SELECT tweet FROM {media_uses} WHERE media=? ORDER BY tweet DESC LIMIT ?".format(**names)
 
     async def by_id(self, media: MediaId) -> Medium | None:
         """The medium with an id."""
@@ -67,3 +76,8 @@ class SqliteMedia:
             return None
         owner, content_type, alt, object_, size, width, height, deleted = row
         return Medium(media, AccountId(owner), content_type, alt, object_, size, width, height, deleted == 1)
+
+    async def used_in(self, media: MediaId) -> list[TweetId]:
+        """The newest tweets that show the medium."""
+        rows = self._execute(self._uses, (to_bytes(media), MOST_USES))
+        return [TweetId(from_bytes(tweet)) for (tweet,) in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from events.ids import MediaId
-from stores.media import Medium
+from stores.media import MOST_USES, Medium
 from tests.community import Community
 from tests.projections.projected import Projected
 
@@ -50,3 +50,16 @@ async def test_a_tweet_and_a_card_carry_the_media_of_their_events() -> None:
     assert (await models.readers.tweets.by_ids((tweet,)))[tweet].media == (first, second)
     community.delete(tweet)
     assert (await (await shown(community)).readers.tweets.by_ids((tweet,)))[tweet].media == ()
+
+
+async def test_the_newest_tweets_that_show_a_medium_are_known_deleted_or_not() -> None:
+    community = Community()
+    ada = community.register()
+    community.media_step(ada, 2)
+    (media,) = community.media[ada]
+    tweets = [community.post(ada, 1) for _ in range(MOST_USES + 2)]
+    assert tweets[-1] is not None
+    community.delete(tweets[-1])
+    port = (await shown(community)).readers.media
+    assert await port.used_in(media) == tweets[: -MOST_USES - 1 : -1]
+    assert await port.used_in(MediaId(community.ids.issue())) == []

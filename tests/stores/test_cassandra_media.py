@@ -49,7 +49,10 @@ def test_every_medium_is_what_the_embedded_profile_says_it_is(
     community = Community()
     accounts = [community.register() for _ in range(3)]
     for actor, n in steps:
-        community.media_step(accounts[actor], n)
+        if n % 3:
+            community.media_step(accounts[actor], n)
+        else:
+            community.post(accounts[actor], n)
     embedded = projected([community.records])
 
     async def check() -> None:
@@ -57,6 +60,7 @@ def test_every_medium_is_what_the_embedded_profile_says_it_is(
         media = kept.readers(embedded.readers).media
         for id_ in media_of(community):
             assert await media.by_id(id_) == await embedded.readers.media.by_id(id_)
+            assert await media.used_in(id_) == await embedded.readers.media.used_in(id_)
 
     try:
         kept.run(check())
