@@ -18,6 +18,7 @@ from events.publishing import Outgoing, outgoing
 from ..credentials import RevokeSession
 from ..deciding import Answer, Answering, Context, Decided, Decision, KeyReused, PrivateChange, Refused, StillRunning
 from ..decision_state import DecisionState
+from ..kept_answers import opened, seal
 from .answers import Answers
 from .connections import AWAY, RETRIED, Connection, Statement
 from .credentials import ChangePrivately
@@ -148,6 +149,7 @@ class Transactions:
         loaded = await load(connection, self.answers, wanted, self.ids.now() - REMEMBERED_MS, waits=waits)
         results: list[Result] = [None] * len(group)
         drafts: list[Draft] = []
+        await self.keys.fetch_with(connection, [once.user for piece in group if (once := piece.context.idempotency)])
         for place, piece in enumerate(group):
             if place in loaded.busy:
                 continue
@@ -186,7 +188,7 @@ class Transactions:
             if before.fingerprint != once.fingerprint:
                 raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
             noted = Positions.parse(before.positions).merged(token_of(before.outbox))
-            return Made(before.answer, noted, replayed=True)
+            return Made(opened(self.keys.sealer, once.user, before.answer), noted, replayed=True)
         decided: Decided
         try:
             state = piece.decision.state(piece.command, loaded.facts)
@@ -284,7 +286,8 @@ class _GroupWrite:
         once = draft.piece.context.idempotency
         if once is not None:
             positions = "" if records else str(noted)
-            batch.answers.append(remembering(once, draft.answer, positions, by.ids.now(), place))
+            kept = seal(by.keys.sealer, once.user, by.ids.issue(), draft.answer)
+            batch.answers.append(remembering(once, kept, positions, by.ids.now(), place))
         made = Made(draft.answer, noted, (), records, flight, keys, _revoked(draft.decided))
         self._made.append((draft.place, place, made))
 

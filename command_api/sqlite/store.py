@@ -29,6 +29,7 @@ from ..deciding import (
 )
 from ..decision_state import DecisionState
 from ..facts import Facts, Question
+from ..kept_answers import opened, seal
 from .rows import SqliteDecisionRows
 
 C = TypeVar("C")
@@ -159,6 +160,8 @@ class SqliteCommandStore:
     def _execute_once(
         self, once: Idempotency, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]
     ) -> Outcome:
+        keys = self._writer.table.keys
+        keys.fetch((once.user,))
         remembered = self._remembered(once)
         if remembered is not None:
             return remembered
@@ -169,15 +172,16 @@ class SqliteCommandStore:
             outcome = Outcome(answering.refused(error), self._ends(decision, command))
         else:
             outcome = self._write(decision, command, context, decided, answer)
+        kept = seal(keys.sealer, once.user, self._writer.ids.issue(), outcome.answer)
         self._commits.connection.execute(
             "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 once.user,
                 once.key,
                 once.fingerprint,
-                outcome.answer.status,
-                outcome.answer.body,
-                _encode(outcome.answer.headers),
+                kept.status,
+                kept.body,
+                _encode(kept.headers),
                 str(outcome.positions),
                 self._writer.ids.now(),
             ),
@@ -194,7 +198,8 @@ class SqliteCommandStore:
         fingerprint, status, body, headers, positions = row
         if fingerprint != once.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
-        return Outcome(Answer(status, body, _headers(headers)), Positions.parse(positions), replayed=True)
+        answer = opened(self._writer.table.keys.sealer, once.user, Answer(status, body, _headers(headers)))
+        return Outcome(answer, Positions.parse(positions), replayed=True)
 
     async def forget_old_answers(self, most: int = 1000) -> int:
         """Delete up to `most` remembered answers older than a day; how many were."""

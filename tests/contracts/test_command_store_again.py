@@ -42,6 +42,17 @@ async def test_the_same_key_and_body_are_answered_as_before_and_have_no_effect(s
     assert sum(record.topic == "tweets" for record in await records(system.log)) == 1
 
 
+async def test_a_kept_answer_is_sealed(system):
+    await settle(system)
+    outcomes = [await post(system, text=text, key=text)[1] for text in ("a tweet", "another")]
+    kept = [bytes(body) for (body,) in system.select("SELECT body FROM idempotency")]
+    assert len(kept) == 2
+    for outcome in outcomes:
+        assert outcome.answer.body
+        assert not any(outcome.answer.body in body for body in kept)
+    assert not any(b"tweet" in body for body in kept)
+
+
 async def test_a_replay_says_what_was_so_then_whatever_came_in_between(system):
     await settle(system)
     tweet = await posted(system)

@@ -1,0 +1,49 @@
+"""Answers that are kept with idempotency keys: sealed, as long as there is a key."""
+
+import pytest
+
+from command_api.deciding import Answer
+from command_api.kept_answers import is_sealed, opened, seal
+from events.ids import AccountId
+from events.sealing import MasterKeys, SealBroken, Sealer, WrappedKey
+
+ADA = AccountId("01980000-0000-7000-8000-000000000001")
+ANSWER = Answer(201, b'{"text":"Ada was here"}', (("location", "/tweets/1"),))
+
+
+def sealer(destroyed=False):
+    masters = MasterKeys({"test": bytes(32)})
+    made = Sealer(masters)
+    made.learn({ADA: WrappedKey("test", None) if destroyed else masters.wrap(b"k" * 32)})
+    return made
+
+
+def test_what_was_sealed_opens_to_the_same_answer():
+    kept = seal(sealer(), ADA, "an-id", ANSWER)
+    assert is_sealed(kept)
+    assert b"Ada" not in kept.body
+    assert (kept.status, kept.headers) == (ANSWER.status, ANSWER.headers)
+    assert opened(sealer(), ADA, kept) == ANSWER
+
+
+def test_the_same_answer_is_sealed_to_other_bytes_each_time():
+    assert seal(sealer(), ADA, "an-id", ANSWER) != seal(sealer(), ADA, "another", ANSWER)
+
+
+def test_an_answer_is_gone_with_the_key():
+    kept = seal(sealer(), ADA, "an-id", ANSWER)
+    assert opened(sealer(destroyed=True), ADA, kept) == Answer(201, b"", ANSWER.headers)
+
+
+def test_an_answer_that_was_altered_does_not_open():
+    kept = seal(sealer(), ADA, "an-id", ANSWER)
+    with pytest.raises(SealBroken):
+        opened(sealer(), ADA, Answer(201, kept.body.replace(b"an-id", b"an_id")))
+
+
+@pytest.mark.parametrize("answer", [ANSWER, Answer(204)])
+def test_an_account_without_a_key_and_an_answer_without_a_body_have_nothing_to_seal(answer):
+    assert seal(sealer(destroyed=True), ADA, "an-id", answer) == answer
+    assert seal(Sealer(MasterKeys({"test": bytes(32)})), ADA, "an-id", answer) == answer
+    assert opened(sealer(), ADA, answer) == answer
+    assert seal(sealer(), ADA, "an-id", Answer(204)) == Answer(204)
