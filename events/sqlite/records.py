@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS ends (  -- where each partition ends: so that a lost 
     next INTEGER NOT NULL,
     newest BLOB NOT NULL  -- its greatest id: the last record may be a later copy of an older event
 );
+CREATE INDEX IF NOT EXISTS published ON records (key) WHERE type='TweetPublished';  -- to be retracted by tweet
 """
 KINDS_DDL = """
 CREATE TABLE kinds (  -- what was ever written here: a newer software's events are noticed before anything is decided
@@ -128,6 +129,9 @@ def checksum(row: tuple[Any, ...]) -> int:
     return zlib.crc32(b"".join((row[6], row[7], row[1], row[2].encode(), row[4].encode())), start)
 
 
+_PUBLISHED = (
+    "SELECT position, id, time, headers FROM records WHERE key=? AND type='TweetPublished' AND position BETWEEN ? AND ?"
+)
 _ROWS = (
     "SELECT position, id, {type}, version, {key}, time, headers, value, checksum FROM records"
     " WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?"
@@ -231,7 +235,7 @@ class LogTable:
         """Note that an event of this type and version is written, in the open transaction."""
         self.connection.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?)", (kind.name, kind.version))
 
-    def _select(self, query: str, bindings: tuple[int | bytes, ...] = ()) -> list[Any]:
+    def _select(self, query: str, bindings: tuple[int | bytes | str, ...] = ()) -> list[Any]:
         with self._explained():
             return self.connection.execute(query, bindings).fetchall()
 
@@ -285,6 +289,19 @@ class LogTable:
             value,
         )
         self.connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row)))
+        if kind.name == "TweetRetracted":
+            self._retract(place, row)
+
+    def _retract(self, place: TopicPartition, tombstone: tuple[Any, ...]) -> None:
+        """Make what was published of a tweet a tombstone as well: its text goes, and leaves no hole.
+
+        Kafka's compaction does so in the other profile. Readers of the older records meet the same tombstone earlier.
+        """
+        _, _, kind, version, key, _, _, value = tombstone
+        found = self._select(_PUBLISHED, (key, base(place), base(place) | _MASK))
+        for position, id_, time, headers in found:
+            row = (position, id_, kind, version, key, time, headers, value)
+            self.connection.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row)))
 
     def move_ends(self, ends: Positions, newest: Mapping[TopicPartition, str]) -> None:
         """Note where partitions end from now on, and the greatest of their new ids; within the same transaction."""

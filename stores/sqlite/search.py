@@ -60,6 +60,11 @@ class SqliteSearchRows:
         self._unindex = "INSERT INTO {search_index}({search_index}, rowid, tokens) VALUES ('delete', ?, ?)".format(
             **names
         )
+        # Otherwise the index keeps the tokens of a deleted tweet until the segments that hold them are merged.
+        if connection.execute("SELECT v FROM {search_index}_config WHERE k='secure-delete'".format(**names)).get != 1:
+            self._execute(
+                "INSERT INTO {search_index}({search_index}, rank) VALUES ('secure-delete', 1)".format(**names)
+            )
 
     def posted(self, tweet: TweetId, tokens: str) -> None:
         """A tweet is there."""
