@@ -97,7 +97,7 @@ def waiting(settings: Settings) -> Hosting:
         sink = WaitingSink(stores.redis, key_of(settings.topic_prefix))
         return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
 
-    return Hosting(NAME, settings, make)
+    return Hosting("projectors", settings, make)  # it serves the metrics that this role has
 
 
 def main() -> None:

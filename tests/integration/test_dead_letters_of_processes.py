@@ -35,7 +35,7 @@ def settings(installation):
     given = {
         name.removeprefix("MINITWITTER_").lower(): value
         for name, value in installation.environment.items()
-        if name.startswith("MINITWITTER_")
+        if name.startswith("MINITWITTER_") and "__" not in name  # parts of settings are for the processes alone
     }
     return Settings(**given)
 
