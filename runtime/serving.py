@@ -223,7 +223,7 @@ async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]
             await catch_up(engine, [person.username for person in cast.people])
         async for _ in engine.handle(AwaitCurrent()):
             pass
-        say(hints(url))
+        say(hints(url, lives=demo is Demo.LIVING))
     say(serves)
     if there and demo is Demo.LIVING:
         try:

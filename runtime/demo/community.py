@@ -163,14 +163,19 @@ class Community:
         return self._at(posted.at, number, actor, POST_TWEET, post)
 
     def _reactions(self, posted: _Posted, number: int) -> Iterator[Any]:
-        """Likes and retweets by followers, within hours, as many as the tweet's weight says."""
+        """Likes and retweets by followers, within hours, as many as the tweet's weight says.
+
+        Those that would be later than now have not happened.
+        """
         random = self._random
         followers = self._cast.followers[posted.author]
         likes = min(len(followers), int(posted.weight * random.uniform(0, 3)))
         retweets = min(likes, int(posted.weight * random.uniform(0, 0.6)))
         for place, person in enumerate(random.sample(followers, likes)):
             actor = self._accounts[person]
-            at = min(self._now - 1000, posted.at + 20_000 + int(random.expovariate(1 / (2 * HOUR_MS))))
+            at = posted.at + 20_000 + int(random.expovariate(1 / (2 * HOUR_MS)))
+            if at > self._now:
+                continue
             yield self._at(at, number, actor, LIKE_TWEET, LikeTweet(actor, posted.tweet))
             if place < retweets:
                 retweet = ActivityId(id_at(Millis(at), "demo-retweet", posted.tweet, actor))

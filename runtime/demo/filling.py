@@ -104,8 +104,9 @@ async def _execute(system: System, commands: Iterable[Command]) -> list[Refused]
     return [outcome for outcome in outcomes if isinstance(outcome, Refused)]
 
 
-def hints(url: str) -> str:
-    """What to try next."""
+def hints(url: str, *, lives: bool) -> str:
+    """What to try next; a stream only where the community lives, for nothing else moves it."""
+    stream = '  curl -sN $API/stream -H "Authorization: Bearer $TOKEN"\n\n' if lives else ""
     return f"""
 The demo community is there. Sign in as {" or ".join(SIGNED_IN)}, password {PASSWORD}
 
@@ -122,9 +123,7 @@ Try, in another terminal:
 
   curl -s "$API/feed?limit=3" -H "Authorization: Bearer $TOKEN"
 
-  curl -sN $API/stream -H "Authorization: Bearer $TOKEN"
-
-  curl -s "$API/search/tweets?q=northern+lights&limit=3"
+{stream}  curl -s "$API/search/tweets?q=northern+lights&limit=3"
 
   curl -s "$API/trends?window=24h"
 """

@@ -1,7 +1,7 @@
 """The life of the demo community while the server runs: every few seconds somebody posts, replies, likes or retweets.
 
 Only accounts that the demo made do anything, and never the two that a person can sign in to. What they do next is drawn
-from a seed, and of what was posted lately; it is decided like any other command. A day of it is 20,000 events.
+from a seed, and of what was posted lately; it is decided like any other command. A day of it is 35,000 events.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import cycle
 from random import Random
 from typing import NamedTuple
 
@@ -33,12 +34,12 @@ from .community import Command
 from .filling import accounts_of
 from .pictures import SKY, sky
 
-PAUSES_S = (2.0, 6.0)
+PAUSES_S = (1.0, 4.0)
 """Between one act and the next: the shortest and the longest."""
 REMEMBERED = 60
 """Tweets of lately that somebody may reply to, like or retweet."""
-NEARBY = 0.7
-"""The share of acts by people whom ada or ben follow, so that their feeds move."""
+NEARBY = 0.9
+"""The share of acts by people whom ada or ben follow, by turns, so that the feeds of both move every few seconds."""
 TREND_SHARE = 0.15
 WITH_PICTURE = 0.12
 _AWAY_S = 30.0
@@ -68,9 +69,8 @@ class Life:
     def __init__(self, cast: Cast, seed: int = SEED) -> None:
         self._cast = cast
         self._random = Random(f"life {seed}")  # noqa: S311  # made-up people need no secrets
-        self._near = sorted(
-            {other for n in range(len(SIGNED_IN)) for other in cast.followed[n]} - {*range(len(SIGNED_IN))}
-        )
+        near = [sorted(cast.followed[n] - {*range(len(SIGNED_IN))}) for n in range(len(SIGNED_IN))]
+        self._near = cycle([followed for followed in near if followed])
 
     def pause(self) -> float:
         """Seconds until the next act."""
@@ -92,8 +92,8 @@ class Life:
 
     def _actor(self) -> int:
         random = self._random
-        if self._near and random.random() < NEARBY:
-            return random.choice(self._near)
+        if random.random() < NEARBY and (followed := next(self._near, None)):
+            return random.choice(followed)
         return random.randrange(len(SIGNED_IN), len(self._cast.people))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from io import BytesIO
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -52,7 +53,16 @@ def test_people_post_reply_like_and_retweet_and_nobody_who_can_be_signed_in_to_d
     assert min(act.actor for act in acts) >= len(SIGNED_IN)
     assert all(act.to.author != act.actor for act in acts if act.to)
     assert 5 < sum(bool(act.picture) for act in acts) < 150
-    assert all(2 <= life.pause() <= 6 for _ in range(100))
+    assert all(1 <= life.pause() <= 4 for _ in range(100))
+
+
+def test_the_feeds_of_both_who_can_be_signed_in_to_move_all_the_time():
+    life = Life(CAST)
+    acts = [life.next(LATELY) for _ in range(1000)]
+    for reader in range(len(SIGNED_IN)):
+        seen = [n for n, act in enumerate(acts) if act.actor in CAST.followed[reader] and act.kind != "like"]
+        assert len(seen) > 350
+        assert max(after - before for before, after in pairwise(seen)) < 25
 
 
 def test_in_an_empty_place_people_begin_with_posts():
