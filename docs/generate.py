@@ -191,7 +191,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Sequence[st
         operation["summary"],
         query,
         str(answered),
-        "" if {} in security else "needed",
+        "needed" if security and {} not in security else "",
     )
 
 

@@ -196,7 +196,7 @@ def _shapes(routes: list[APIRoute]) -> list[Any]:
 def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
     doc = inspect.cleandoc(route.endpoint.__doc__ or "")
     operation["operationId"] = _operation_id(route.endpoint)
-    operation["summary"] = doc.split("\n")[0].rstrip(".")
+    operation["summary"] = doc.split("\n")[0].rstrip(".").replace("`", "")  # readers show it as plain text
     operation["description"] = doc
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
@@ -218,7 +218,8 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
     else:
-        operation["security"] = [{}, {"bearer": []}] if path.startswith(_API) else []
+        takes_token = path.startswith(_API) and "/auth/" not in path
+        operation["security"] = [{}, {"bearer": []}] if takes_token else []
     parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
     parameters += _header_parameters(path, method, tags=tags)
     if parameters:

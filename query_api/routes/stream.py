@@ -24,8 +24,10 @@ from ..realtime import Hub, Sent, Subscriber
 from ..serving import SHOWN, reads
 from ..stream_events import EVENTS, Reset
 
-HEARTBEAT_S = 4.0
-"""Between signs of life, which keep proxies from closing; each also looks whether the session still holds (5 s)."""
+HEARTBEAT_S = 15.0
+"""Between signs of life of a quiet stream, which keep proxies from closing it."""
+_LOOK_S = 4.0
+"""Between looks whether the session of a quiet stream still holds: it ends within 5 s of its session."""
 
 _OF = "stream"
 # OpenAPI 3.1 has no schema of one event; the frames of /ws have it (rest/openapi.py).
@@ -93,13 +95,18 @@ class Streams:
         Ends when the session or the server does.
         """
         yield Sent("still-here", b"null", subscriber.began)
+        look_s, quiet_s = min(_LOOK_S, self.heartbeat_s), 0.0
         while self.still_holds(viewer):
             try:
-                sent = await asyncio.wait_for(subscriber.waiting.get(), self.heartbeat_s)
+                sent = await asyncio.wait_for(subscriber.waiting.get(), look_s)
             except TimeoutError:
+                quiet_s += look_s
+                if quiet_s < self.heartbeat_s:
+                    continue
                 sent = Sent("still-here", b"null", subscriber.at)
             if sent is None or not self.still_holds(viewer):
                 return
+            quiet_s = 0.0
             yield sent
 
 
@@ -185,7 +192,7 @@ async def stream_events(
 
     Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are told of the newest tweets in your
     feed, and so are edits and deletions of tweets that others passed on. With `Last-Event-ID` a stream goes on where
-    another ended; `reset` says that it cannot: read anew. `still-here`, at the beginning and every few seconds without
+    another ended; `reset` says that it cannot: read anew. `still-here`, at the beginning and after 15 s or so without
     events, has only an id to go on from. What `data` is, the frames of `/ws` say, which are the same.
     """
     streams = streams_of(request)
