@@ -30,6 +30,8 @@ Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 """The methods with a name of their own in metrics (RFC 9110, RFC 5789); all others are `other`."""
+_UNMATCHED = "unmatched"
+"""The route of requests that no route was found for, in metrics and logs: paths are without number."""
 _AUTH = f"{API}/auth/"
 _CACHE = b"cache-control"
 _NO_STORE = (_CACHE, b"no-store")
@@ -45,8 +47,8 @@ _GUARDS = (
 class Telemetry(Protocol):
     """Who is told of each request."""
 
-    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
+        """A request was answered. `path` is what was asked for where no route was found."""
         ...
 
     def fault(self, request_id: str, error: BaseException) -> None:
@@ -126,7 +128,7 @@ class Edge:
         exchange = Exchange(headers, self._address_of(scope, headers), self._new_id, self._authenticate)
         scope["exchange"] = exchange
         method: str = scope["method"]
-        route = "unmatched"
+        route = _UNMATCHED
         status = 500
         begun = False
         body = self._bodies.open(scope["path"], headers, receive, exchange.network)
@@ -181,7 +183,8 @@ class Edge:
             if body is not None:
                 body.close()
             named = method if method in METHODS else "other"
-            self._telemetry.request(exchange.request_id, named, route, status, time.perf_counter() - started)
+            path = scope["path"] if route is _UNMATCHED else ""
+            self._telemetry.request(exchange.request_id, named, route, status, time.perf_counter() - started, path)
 
     async def _before_reading(self, path: str, exchange: Exchange) -> None:
         if not path.startswith(API):

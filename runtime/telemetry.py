@@ -17,6 +17,9 @@ import structlog
 
 from . import metrics
 
+LONGEST_PATH = 100
+"""Characters of a path that no route was found for, in the line of its request."""
+
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
 
@@ -31,7 +34,9 @@ def _read_aloud(logger: object, method: str, event: structlog.types.EventDict) -
     """The same in words: the time of day, what happened, and what else is known of it."""
     at, level, about = str(event["timestamp"])[11:19], event["level"], dict(event)
     if event["event"] == "served":
-        return "{} {:<6} {} {} {} ms".format(at, *(event[name] for name in ("method", "route", "status", "ms")))
+        # A client made the path: escaped, it can neither move the cursor nor begin a line.
+        asked = str(event.get("path") or event["route"]).encode("unicode_escape").decode("ascii")
+        return "{} {:<6} {} {} {} ms".format(at, event["method"], asked, event["status"], event["ms"])
     words = [at, *([level.upper()] if level not in ("info", "debug") else []), str(event["event"])]
     words += [f"{name}={value}" for name, value in about.items() if name not in _ABOUT_A_LINE and value is not None]
     trace = event.get("exception")
@@ -100,7 +105,7 @@ class RequestTelemetry:
         self.on_fault: Callable[[BaseException], None] = lambda error: None
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
         """A request was answered. Each is logged at level `debug` (40 us), one that could not be served in any case."""
         self.count += 1
         key = (method, route, status // 100)
@@ -116,7 +121,8 @@ class RequestTelemetry:
             self._log.warning("not served", correlation=request_id, method=method, route=route, status=status)
         elif self._verbose:
             ms = round(seconds * 1000, 3)
-            self._log.debug("served", correlation=request_id, method=method, route=route, status=status, ms=ms)
+            asked = {"path": path[:LONGEST_PATH]} if path else {}
+            self._log.debug("served", correlation=request_id, method=method, route=route, status=status, ms=ms, **asked)
 
     def fault(self, request_id: str, error: BaseException) -> None:
         """A request failed by a fault of ours."""

@@ -19,6 +19,7 @@ from tests.docs.terminal import Terminal, goes_on
 
 SHOWN = {
     "": "figures of a decision, which tests/architecture/test_documents.py repeats",
+    "log": "what a process says; tests/integration/test_deploying.py hears it",
     "mermaid": "a picture",
     "sql": "the tables of a read model, generated from the code that creates them",
     "ini": "a unit of systemd, which this machine need not have",
@@ -31,6 +32,7 @@ _PROCESSES = "tests/integration/test_{command,query}_process.py, test_worker_pro
 _PASTED = "tests/integration/test_set_up_as_pasted.py pastes it, on its own engines"
 _RESTORED = "tests/integration/test_postgres_restored.py runs it on its own database"
 _REBUILDS = "tests/integration/test_distributed_{verify_processes,rebuild}.py run it on their own engines"
+_BY_TWO = "it takes a command and a query process, which the page starts in blocks of its own"
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
@@ -52,6 +54,9 @@ NOT_RUN: dict[str, str] = {
     "minitwitter rebuild --all": _REBUILDS,
     "minitwitter rebuild counts": _REBUILDS,
     "minitwitter rebuild counts --back": _REBUILDS,
+    "curl -s http://127.0.0.1:8001/api/v1/auth/register -H 'Content-Type: application/json' \\": _BY_TWO,
+    '    -d \'{"username": "mia", "email": "mia@example.org", "password": "rain on a tin roof"}\'': _BY_TWO,
+    "curl -s http://127.0.0.1:8000/api/v1/users/mia": _BY_TWO,
     "minitwitter serve query --port 8000": _PROCESSES,
     "minitwitter serve command --port 8001": _PROCESSES,
     "minitwitter work projectors --port 8002": _PROCESSES,

@@ -57,6 +57,17 @@ def test_a_person_reads_words_and_a_line_for_each_request(logged):
     assert trace[-1] == "ValueError: a slip"
 
 
+def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged):
+    configure("info", "serve", words=True)
+    telemetry = RequestTelemetry()
+    telemetry.request("an id", "GET", "unmatched", 404, 0.001, "/api/v1/feeed")
+    telemetry.request("an id", "GET", "unmatched", 404, 0.001, "/\x1b[2J\n" + "a" * 500)
+    mistyped, hostile = logged()
+    assert re.fullmatch(rf"{CLOCK} GET    /api/v1/feeed 404 1.0 ms", mistyped)
+    assert re.fullmatch(rf"{CLOCK} GET    /\\x1b\[2J\\na+ 404 1.0 ms", hostile)
+    assert len(hostile) < 150
+
+
 def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged):
     configure("info", "serve")
     _happened()

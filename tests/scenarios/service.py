@@ -50,7 +50,7 @@ class StandingClock:
 class Faults:
     """A Telemetry that fails the test that meets a fault."""
 
-    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
+    def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
         pass
 
     def fault(self, request_id: str, error: BaseException) -> None:

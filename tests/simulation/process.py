@@ -46,7 +46,9 @@ class Answer:
 
 
 class _Silence:
-    def request(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None: ...
+    def request(
+        self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = ""
+    ) -> None: ...
 
     def stale(self, why: str) -> None:
         pass
