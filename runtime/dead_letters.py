@@ -8,6 +8,8 @@ import msgspec
 
 from stores.dead_letters import DeadLetter
 
+from .counted import counted
+
 
 class Choice(msgspec.Struct, frozen=True):
     """Some dead letters: those of a group, at a position (`tweets-3@42`), of an entity (`tweets/KEY`).
@@ -51,9 +53,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
         if not self.all:
             return ""
         held = self.all - self.failed
-        letters = "1 dead letter" if self.failed == 1 else f"{self.failed:,} dead letters"
-        behind = f" with {held:,} records held back" if held else ""
-        return f"{group} has {letters}{behind}; `minitwitter dead-letters list` shows them"
+        behind = f", {held:,} of them held back" if held else ""
+        return f"{group} has {counted(self.all, 'dead letter')}{behind}; `minitwitter dead-letters list` shows them"
 
 
 class Mended(msgspec.Struct, frozen=True):

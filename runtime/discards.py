@@ -36,6 +36,10 @@ class Discarded:
         if event:
             self._events.add((place.topic, event))
 
+    def places(self) -> frozenset[tuple[TopicPartition, int]]:
+        """The partitions and offsets of the records that are skipped."""
+        return frozenset(self._places)
+
     def has(self, place: TopicPartition, offset: int) -> bool:
         """Whether the record at a place is skipped."""
         return (place, offset) in self._places
@@ -67,6 +71,10 @@ class Discards:
     def of(self, group: str) -> Discarded:
         """What a group skips; it grows as discards are taken in."""
         return self._groups.setdefault(group, Discarded())
+
+    def places(self) -> list[tuple[TopicPartition, int]]:
+        """The partitions and offsets of the records that any group skips."""
+        return sorted({place for group in self._groups.values() for place in group.places()})
 
     def take(self, event: DeadLetterDiscarded) -> None:
         """Take in a discard."""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from events.log import Positions, TopicPartition
 
+from .counted import counted
+
 BEHIND_S = 5.0
 """A group is behind when it has not applied an event that was appended so long ago."""
 
@@ -86,4 +88,4 @@ def told(group: str, behind: Behind) -> str:
     """A sentence, for a group that is BEHIND_S or more behind; else empty."""
     if behind.seconds <= BEHIND_S:
         return ""
-    return f"{group} is {behind.events:,} events and {behind.seconds:.0f} s behind the log"
+    return f"{group} is {counted(behind.events, 'event')} and {behind.seconds:.0f} s behind the log"

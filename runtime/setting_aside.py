@@ -31,7 +31,7 @@ class CannotApply(Exception):
     def __init__(self, group: str, record: Record, cause: str) -> None:
         super().__init__(
             f"{record} cannot be applied: {cause}. Mend the cause and try again, or give the record up:"
-            f" `minitwitter dead-letters discard {record.position} --group {group}`"
+            f" `minitwitter dead-letters discard {record.position} --group {group} --yes`"
         )
         self.record = record
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .counted import counted
 from .lag import Behind, told
 from .readiness import Part, State, worst
 
@@ -87,16 +88,15 @@ def letters_told(number: int | None) -> str:
     """A sentence, where there are dead letters; else empty."""
     if not number:
         return ""
-    return f"{number:,} dead letter{'s' * (number > 1)}: `minitwitter dead-letters list` names them"
+    return f"{counted(number, 'dead letter')}: `minitwitter dead-letters list` shows them"
 
 
 def outbox_part(outbox: Outbox | None) -> Part:
     """The outbox as a part: degraded where rows wait and nobody publishes them."""
     if outbox is None or outbox.oldest_seconds <= OUTBOX_S:
         return Part.of("outbox")
-    return Part.of(
-        "outbox", degraded=f"{outbox.rows:,} acknowledged writes wait, the oldest {outbox.oldest_seconds:.0f} s"
-    )
+    wait = counted(outbox.rows, "acknowledged write waits", "acknowledged writes wait")
+    return Part.of("outbox", degraded=f"{wait}, the oldest {outbox.oldest_seconds:.0f} s")
 
 
 def group_part(name: str, *, away: str = "", lost: bool = False, behind: Behind, letters: int | None = None) -> Part:

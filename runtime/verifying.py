@@ -21,6 +21,7 @@ from typing import TypeVar
 import apsw
 import msgspec
 
+from command_api.left_out import LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, live_snapshot_steps, rebuild_decision_state
 from events.codec import Codec
 from events.digest import Steps, unordered_digest_steps
@@ -29,11 +30,12 @@ from events.sqlite.connection import connect
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.records import LogTable, base
 from events.topics import DERIVED
+from runtime.discards import Discards
 from runtime.embedded.fitting import check_fit
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.models import streams
 from runtime.embedded.processors import ALL_TABLES, GROUPS, STREAMS, Processors
-from runtime.processing import Group, Source
+from runtime.processing import NEVER, Group, Source
 from runtime.second_copy import remove_leftovers, second_copy
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
@@ -72,7 +74,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs and none
     is behind. Dead letters were applied neither here nor there; `failed` are records that could be applied once, and
-    cannot now. Both are `group position`.
+    cannot now. Both are `group position`. `not_compared` are the entities (`tweets/KEY`, or a whole topic) that the
+    decision state was compared without.
     """
 
     same: bool
@@ -83,6 +86,7 @@ class Verdict(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     dead_letters: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -94,13 +98,14 @@ class Verdict(msgspec.Struct, frozen=True):
         behind: Mapping[str, int],
         dead_letters: tuple[str, ...] = (),
         failed: tuple[str, ...] = (),
+        not_compared: tuple[str, ...] = (),
     ) -> Verdict:
         """The verdict on some findings."""
         found = tuple(findings)
         late = {group: events for group, events in behind.items() if events}
         same = not late and all(finding.same for finding in found)
         until = {group: str(position) for group, position in positions.items()}
-        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed)
+        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared)
 
 
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
@@ -116,7 +121,8 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
         behind = await _caught_up(live, await reader.ends())
         await _settled(live)
         positions = {group: await SqliteSink(live, group).positions() for group in GROUPS}
-        decided = await _stepped(live_snapshot_steps(reader.table))
+        left_out = await left_out_of_decisions(reader)
+        decided = await _stepped(live_snapshot_steps(reader.table, left_out))
         steps = sum(sum(until.values()) for until in (*positions.values(), decided.positions))
         begin(steps)
         with _scratch(directory) as place:
@@ -133,8 +139,8 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
             rebuilt.connection.close()
             state = _scratch_connection(place / "state.db")
             email_key = reader.table.keys.secret("email")
-            await rebuild_decision_state(reader, state, email_key, decided.positions, advance, BATCH)
-            findings += await _states(decided.digest, state)
+            await rebuild_decision_state(reader, state, email_key, decided.positions, advance, BATCH, left_out)
+            findings += await _states(decided.digest, state, left_out)
             state.close()
     reader.table.connection.close()
     return Verdict.of(
@@ -145,7 +151,25 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
         behind,
         dead_letters=tuple(f"{letter.group} {letter.position}" for letter in dead_letters),
         failed=tuple(f"{letter.group} {letter.position}" for letter in failed),
+        not_compared=left_out.names(),
     )
+
+
+async def left_out_of_decisions(log: Source) -> LeftOut:
+    """Entities of which a record was discarded and cannot be read: the decision state is compared without them.
+
+    Reads one record for each discard. Raises what reading the log raises.
+    """
+    discards, left_out = Discards(), LeftOut()
+    await discards.read(log)
+    ends = await log.ends()
+    for place, offset in discards.places():
+        if offset < ends.get(place, 0):
+            after = Positions(dict.fromkeys(ends, NEVER)) | {place: offset}
+            for record in await log.read(after, 1, (place.topic,)):
+                if record.fault and record.offset == offset:
+                    left_out.add(record)
+    return left_out
 
 
 async def _skip(processors: Processors, reader: Source, live: Views) -> list[DeadLetter]:
@@ -341,9 +365,9 @@ def _all(table: LogTable, place: TopicPartition) -> Iterator[Record]:
         after = records[-1].offset + 1
 
 
-async def _states(live: Mapping[str, tuple[int, str]], state: apsw.Connection) -> list[Finding]:
+async def _states(live: Mapping[str, tuple[int, str]], state: apsw.Connection, left_out: LeftOut) -> list[Finding]:
     started = time.perf_counter()
-    rebuilt = await _stepped(decision_digest_steps(state))
+    rebuilt = await _stepped(decision_digest_steps(state, left_out))
     seconds = time.perf_counter() - started
     return [
         Finding("decision state", table, was[0], rebuilt[table][0], was == rebuilt[table], seconds / len(live))

@@ -22,6 +22,7 @@ from events.sealing import KeyUnknown
 from events.topics import TOPICS, Kind
 
 from ..decision_state import DecisionState
+from ..left_out import NOTHING, LeftOut
 from .connections import Connection, Pool, Statement, available, select
 from .credentials import REVOKED
 from .outbox import count_waiting
@@ -65,19 +66,19 @@ class Snapshot(NamedTuple):
     digest: Digest
 
 
-async def decision_digest(connection: Connection) -> Digest:
-    """The digest of every table of the decision state, as of one moment. 4 us a row."""
+async def decision_digest(connection: Connection, left_out: LeftOut = NOTHING) -> Digest:
+    """The digest of every table of the decision state, as of one moment, without what is left out. 4 us a row."""
     async with connection.transaction():
         await connection.execute(_SNAPSHOT)
-        return await _digest(connection)
+        return await _digest(connection, left_out)
 
 
-async def _digest(connection: Connection) -> Digest:
+async def _digest(connection: Connection, left_out: LeftOut) -> Digest:
     digest = {}
     for table in STATE_TABLES:
         rows = total = 0
         async with connection.cursor(name="digest") as cursor:
-            await cursor.execute(f"SELECT * FROM {table}".encode())
+            await cursor.execute(left_out.rows(table).encode())
             while some := await cursor.fetchmany(_FETCHED):
                 counted, summed = unordered_digest(some)
                 rows, total = rows + counted, total + summed & (1 << 128) - 1
@@ -85,8 +86,8 @@ async def _digest(connection: Connection) -> Digest:
     return digest
 
 
-async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]]) -> Snapshot:
-    """The digest of the state that commands decide on, at the ends of the log.
+async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]], left_out: LeftOut = NOTHING) -> Snapshot:
+    """The digest of the state that commands decide on, at the ends of the log, without what is left out.
 
     Commands wait until what was decided is in the log and a snapshot has begun, a few ms; the digest is made beside
     them. Raises OutboxNotEmpty where events go on waiting, LogUnavailable.
@@ -102,7 +103,7 @@ async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]]) ->
                 await connection.execute("BEGIN")
                 await connection.execute(_SNAPSHOT)
                 await connection.execute("SELECT 1")  # the snapshot is taken by the first query
-            return Snapshot(positions, await _digest(connection))
+            return Snapshot(positions, await _digest(connection, left_out))
         finally:
             await connection.close()  # it has settings of its own; the pool makes another
 
@@ -131,14 +132,15 @@ async def derive_decision_state(
     until: Positions,
     on_batch: Callable[[int], None] = lambda events: None,
     limit: int = 5000,
+    left_out: LeftOut = NOTHING,
 ) -> int:
     """Fold the log up to `until` into tables that are empty and that nobody decides on; how many events were folded.
 
-    Raises as a rebuild does.
+    Entities that are left out are not folded. Raises as a rebuild does.
     """
     async with available(), pool.connection() as connection:
         await connection.set_autocommit(True)
-        return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
+        return await _fold(log, connection, email_key, Positions(), until, on_batch, limit, left_out=left_out)
 
 
 async def noted_positions(pool: Pool) -> Positions:
@@ -241,8 +243,9 @@ async def _fold(
     on_batch: Callable[[int], None],
     limit: int,
     also: Callable[[Event], Sequence[Statement]] = lambda event: (),
+    left_out: LeftOut = NOTHING,
 ) -> int:
-    """Fold events, and execute the statements that `also` has for each."""
+    """Fold events of entities that are not left out, and execute the statements that `also` has for each."""
     until = Positions({place: offset for place, offset in until.items() if place.topic in SOURCES})
     folded = 0
     while not positions.covers(until):
@@ -255,7 +258,7 @@ async def _fold(
         fold = DecisionState(rows)
         others: list[Statement] = []
         async with connection.transaction():
-            decided = list(_decided(wanted))
+            decided = list(_decided(record for record in wanted if not left_out.has(record)))
             newest = await _newest(connection, decided)
             fresh = first_copies(decided, newest)
             for record in fresh:

@@ -14,6 +14,7 @@ from events.log import CorruptLog, Positions, Record, TopicPartition, positions_
 from events.sqlite.records import LogTable
 
 from ..decision_state import DecisionState
+from ..left_out import NOTHING, LeftOut
 from .rows import STATE_TABLES, SqliteDecisionRows, create_state_tables
 
 Digest = dict[str, tuple[int, str]]
@@ -40,11 +41,11 @@ def decision_digest(connection: apsw.Connection) -> Digest:
     return finished(decision_digest_steps(connection))
 
 
-def decision_digest_steps(connection: apsw.Connection) -> Generator[None, None, Digest]:
-    """The same, a few ms at a time."""
+def decision_digest_steps(connection: apsw.Connection, left_out: LeftOut = NOTHING) -> Generator[None, None, Digest]:
+    """The same, a few ms at a time, without the entities that are left out."""
     digest = {}
     for table in STATE_TABLES:
-        rows, total = yield from unordered_digest_steps(connection.execute(f"SELECT * FROM {table}"))
+        rows, total = yield from unordered_digest_steps(connection.execute(left_out.rows(table)))
         digest[table] = (rows, f"{total:032x}")
     return digest
 
@@ -57,12 +58,12 @@ def live_snapshot(table: LogTable) -> Snapshot:
     return finished(live_snapshot_steps(table))
 
 
-def live_snapshot_steps(table: LogTable) -> Generator[None, None, Snapshot]:
-    """The same, a few ms at a time."""
+def live_snapshot_steps(table: LogTable, left_out: LeftOut = NOTHING) -> Generator[None, None, Snapshot]:
+    """The same, a few ms at a time, without the entities that are left out."""
     table.connection.execute("BEGIN")
     try:
         ends = table.ends()
-        return Snapshot(ends, (yield from decision_digest_steps(table.connection)))
+        return Snapshot(ends, (yield from decision_digest_steps(table.connection, left_out)))
     finally:
         table.connection.execute("ROLLBACK")
 
@@ -74,11 +75,13 @@ async def rebuild_decision_state(
     until: Positions,
     on_batch: Callable[[int], None] = lambda events: None,
     limit: int = 5000,
+    left_out: LeftOut = NOTHING,
 ) -> int:
     """Fold the log from zero up to `until` into an empty database; how many events were folded.
 
-    Copies are dropped, as by every processor. `on_batch` is told how many records each batch had. Raises what
-    reading the log does, and CorruptLog where the log ends before.
+    Entities that are left out are not folded: an event that relies on a lost one may not apply. Copies are dropped,
+    as by every processor. `on_batch` is told how many records each batch had. Raises what reading the log does, and
+    CorruptLog where the log ends before.
     """
     create_state_tables(connection)
     fold = DecisionState(SqliteDecisionRows(connection, email_key))
@@ -93,7 +96,7 @@ async def rebuild_decision_state(
         wanted = [record for record in records if record.offset < until.get(record.place, 0)]
         with connection:
             for record in first_copies(wanted, newest):
-                if record.event is not None:
+                if record.event is not None and not left_out.has(record):
                     fold.handle(record.event, record.about)
                     folded += 1
         on_batch(len(wanted))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.counted import counted
+
 from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run
 
 if TYPE_CHECKING:
@@ -81,12 +83,16 @@ def retry(
 ) -> None:
     """Apply dead letters again, once what was wrong is mended; of each entity all that it has, in order.
 
-    Exit code 1 if some are left.
+    Exit code 1 if some are left, or if there is no such dead letter.
 
     Example: minitwitter dead-letters retry tweets-0@42 --data var/data
     """
-    mended = run(_retry(existing(load(data, port, config).settings), _choice(position, entity, every, group)))
-    _report(mended, f"{mended.applied:,} records were applied", json)
+    settings, choice = existing(load(data, port, config).settings), _choice(position, entity, every, group)
+    if not choice.of(run(_letters(settings))):
+        _report_none(choice, json)
+        return
+    mended = run(_retry(settings, choice))
+    _report(mended, f"{counted(mended.applied, 'record was', 'records were')} applied", json)
 
 
 @app.command()
@@ -95,6 +101,7 @@ def discard(
     entity: Entity = None,
     every: Every = False,
     group: Group = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Also a record that is no dead letter of the group.")] = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
@@ -103,14 +110,22 @@ def discard(
     """Give dead letters up for good, and apply what was held back behind them. Rebuilds and verify skip them as well.
 
     --all and --entity give up the records that failed. A record that was held back is applied then; it is given up
-    where its position is named. The record stays in the log. With --group also a record at which a rebuild stops.
-    Exit code 1 if some are left.
+    where its position is named. The record stays in the log. With --group and --yes also a record at which a
+    rebuild stops. Exit code 1 if some are left, or if there is no such dead letter.
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """
-    mended = run(_discard(existing(load(data, port, config).settings), _choice(position, entity, every, group)))
-    given_up = f"{mended.discarded:,} dead letters were discarded, {mended.applied:,} records behind them applied"
-    _report(mended, given_up, json)
+    settings, choice = existing(load(data, port, config).settings), _choice(position, entity, every, group)
+    if not choice.of(run(_letters(settings))):
+        if choice.position and choice.group:
+            _discard_without_letter(settings, choice, yes, json)
+        else:
+            _report_none(choice, json)
+        return
+    mended = run(_discard(settings, choice))
+    given_up = counted(mended.discarded, "dead letter was", "dead letters were")
+    applied = counted(mended.applied, "held-back record was", "held-back records were")
+    _report(mended, f"{given_up} discarded, {applied} applied", json)
 
 
 def _choice(position: str | None, entity: str | None, every: bool, group: str) -> Choice:
@@ -200,11 +215,41 @@ async def _mended(replies: AsyncIterator[Reply]) -> Mended:
     return mended
 
 
+def _discard_without_letter(settings: Settings, choice: Choice, yes: bool, json: bool) -> None:
+    """Give up a record at which a rebuild stopped. No log tells whether one did, so the operator has to say it."""
+    if not yes:
+        sys.stderr.write(
+            f"minitwitter: {choice.position} is no dead letter of {choice.group}. If a rebuild stopped at it, say"
+            f" --yes: {choice.group} and its rebuilds skip the record then, and there is no way back\n"
+        )
+        raise typer.Exit(1)
+    mended = run(_discard(settings, choice))
+    _report(mended, f"{choice.position} is given up: {choice.group} and its rebuilds skip it", json)
+
+
+def _report_none(choice: Choice, json: bool) -> None:
+    """Say that there is nothing to mend. Where something is named that is not there the exit code is 1."""
+    from runtime.dead_letters import Mended
+
+    of_group = f" of {choice.group}" if choice.group else ""
+    if choice.position:
+        sys.stderr.write(f"minitwitter: there is no dead letter {choice.position}{of_group}\n")
+        raise typer.Exit(1)
+    if choice.entity:
+        sys.stderr.write(f"minitwitter: there are no dead letters of {choice.entity}{of_group}\n")
+        raise typer.Exit(1)
+    _report(Mended(), f"there are no dead letters{of_group}", json)
+
+
 def _report(mended: Mended, sentence: str, json: bool) -> None:
     if json:
         print_json(mended)
     else:
-        left = f"; {mended.left:,} are left: `minitwitter dead-letters list` says why" if mended.left else ""
+        left = (
+            f"; {counted(mended.left, 'is', 'are')} left: `minitwitter dead-letters list` says why"
+            if mended.left
+            else ""
+        )
         sys.stdout.write(f"{sentence}{left}\n")
     if mended.left:
         raise typer.Exit(1)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.counted import counted
+
 from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
@@ -79,15 +81,17 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
         summary = run(_owned(what, settings, json, partial(_from, source, importing)))
     seconds = time.perf_counter() - started
     if json:
-        counted = {"rows": summary.rows, "new": summary.new, "there": summary.there, "duplicates": summary.duplicates}
+        numbers = {"rows": summary.rows, "new": summary.new, "there": summary.there, "duplicates": summary.duplicates}
         listed = {"refused": _listed(summary.refused), "differing": _listed(summary.differing)}
-        print_json({**counted, **listed, "seconds": round(seconds, 3)})
+        print_json({**numbers, **listed, "seconds": round(seconds, 3)})
     else:
+        noun = "tweet" if what == "tweets" else "follow"
         for line, reason in sorted([*summary.refused, *summary.differing]):
             sys.stderr.write(f"line {line}: {reason}\n")
         sys.stdout.write(
-            f"{summary.rows} rows: {summary.new} {what if what == 'tweets' else 'follows'} are new, {summary.there}"
-            f" were there, {summary.duplicates} rows repeat another, {len(summary.refused)} left out;"
+            f"{counted(summary.rows, 'row')}: {counted(summary.new, f'{noun} is', f'{noun}s are')} new,"
+            f" {counted(summary.there, 'was', 'were')} there,"
+            f" {counted(summary.duplicates, 'row repeats', 'rows repeat')} another, {len(summary.refused):,} left out;"
             f" {'all read models are current' if settings.kafka_url is None else 'done'} after {seconds:.1f} s\n"
         )
     if not summary.good:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.counted import counted
+
 from .accounts import do
 from .options import Config, Data, Json, Port, existing, load, print_json, print_table, progress, run
 
@@ -121,8 +123,8 @@ def _print(found: list[LostKey], *, declared: bool) -> None:
     for one in found:
         table.add_row(one.subject, one.first, f"{one.events:,}")
     events = sum(one.events for one in found)
-    keys = "1 key is" if len(found) == 1 else f"{len(found):,} keys are"
-    what = f"{keys} lost, and {events:,} events cannot be read without."
+    keys = counted(len(found), "key is", "keys are")
+    what = f"{keys} lost, and {counted(events, 'event')} cannot be read without."
     then = (
         "They count as erased now. Read models may still have what they read of them: run `minitwitter rebuild --all`."
         if declared

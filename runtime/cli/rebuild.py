@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.counted import counted
+
 from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def rebuild(
     else:
         for one in compared:
             verdict = "of a new version" if one.same is None else _VERDICTS[one.same]
-            sys.stdout.write(f"{one.model}: generation {one.generation}, {one.rows} rows, {verdict}\n")
+            sys.stdout.write(f"{one.model}: generation {one.generation}, {counted(one.rows, 'row')}, {verdict}\n")
     if any(one.same is False for one in compared):
         raise typer.Exit(1)
 
@@ -92,7 +94,7 @@ def _print_distributed(compared: list[InPlace], json: bool) -> None:
         print_json(compared)
     else:
         for one in compared:
-            sys.stdout.write(f"{one.model}: now in {one.place}, {one.rows} rows, {_VERDICTS[one.same]}\n")
+            sys.stdout.write(f"{one.model}: now in {one.place}, {counted(one.rows, 'row')}, {_VERDICTS[one.same]}\n")
     if any(one.same is False for one in compared):
         raise typer.Exit(1)
 
@@ -162,7 +164,9 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
         sys.stdout.write(f"{said}\n")
     for one in under_way if not json else ():
         share = one.done / one.total if one.total else 1.0
-        sys.stdout.write(f"{', '.join(one.models)}: {one.state}, {share:.0%} ({one.done:,} of {one.total:,} events)\n")
+        sys.stdout.write(
+            f"{', '.join(one.models)}: {one.state}, {share:.0%} ({one.done:,} of {counted(one.total, 'event')})\n"
+        )
 
 
 async def _from_nothing(settings: Settings, quiet: bool) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.counted import counted
+
 from .options import Config, Data, Json, Port, load, print_json, run
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _shown(found: Status) -> Iterator[RenderableType]:
         groups.add_row(
             group.name,
             _state(group.state),
-            "?" if group.lag_events is None else f"{group.lag_events:,} events",
+            "?" if group.lag_events is None else counted(group.lag_events, "event"),
             "?" if group.lag_seconds is None else f"{group.lag_seconds:.1f} s",
             "?" if group.dead_letters is None else f"{group.dead_letters:,}",
             _models(group),
@@ -132,7 +134,7 @@ def _below(found: Status) -> Iterator[RenderableType]:
     if found.outbox is not None:
         yield ""
         oldest = f", the oldest for {found.outbox.oldest_seconds:.1f} s" if found.outbox.rows else ""
-        yield f"outbox: {found.outbox.rows:,} rows wait{oldest}"
+        yield f"outbox: {counted(found.outbox.rows, 'row waits', 'rows wait')}{oldest}"
     if found.disk is not None:
         yield ""
         files = ", ".join(f"{name} {_bytes(size)}" for name, size in found.disk.files.items())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from runtime.counted import counted
+
 from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
 
 if TYPE_CHECKING:
@@ -64,15 +66,26 @@ def _print(verdict: Verdict) -> None:
     result = f"{differ} DIFFERENT" if differ else "all the same"
     if verdict.behind and not differ:
         result = "no difference up to there"
-    lines = [f"{verdict.events:,} events applied again in {verdict.seconds:.1f} s: {result}"]
-    lines += [f"BEHIND: {group} has {left:,} events of the log yet to apply" for group, left in verdict.behind.items()]
+    lines = [f"{counted(verdict.events, 'event')} applied again in {verdict.seconds:.1f} s: {result}"]
+    lines += [
+        f"BEHIND: {group} has {counted(left, 'event')} of the log yet to apply"
+        for group, left in verdict.behind.items()
+    ]
     if verdict.dead_letters:
-        lines.append(_some("dead letters, applied neither here nor there", verdict.dead_letters))
+        lines.append(_some("dead letter", ", applied neither here nor there", verdict.dead_letters))
     if verdict.failed:
-        lines.append(_some("records that can be applied no more", verdict.failed))
+        lines.append(_some("record", " that can be applied no more", verdict.failed))
+    if verdict.not_compared:
+        lines.append(_left_out(verdict.not_compared))
     print_table(table, *lines)
 
 
-def _some(what: str, positions: tuple[str, ...]) -> str:
+def _some(noun: str, what: str, positions: tuple[str, ...], plural: str = "") -> str:
     more = f" and {len(positions) - _SHOWN:,} more" if len(positions) > _SHOWN else ""
-    return f"{len(positions):,} {what}: {', '.join(positions[:_SHOWN])}{more}"
+    return f"{counted(len(positions), noun, plural)}{what}: {', '.join(positions[:_SHOWN])}{more}"
+
+
+def _left_out(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"decision state: 1 entity of a discarded record is not compared: {names[0]}"
+    return f"decision state: {_some('entity', ' of discarded records are not compared', names, 'entities')}"

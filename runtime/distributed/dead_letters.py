@@ -18,6 +18,7 @@ from events.log import New
 from events.operations import DeadLetterDiscarded
 from events.publishing import outgoing
 from events.sealing import Sealer
+from runtime.counted import counted
 from runtime.dead_letters import Choice, Mended
 from runtime.embedded.dead_letters import NothingToDiscard
 from runtime.settings import Settings
@@ -92,10 +93,10 @@ class LettersOfGroups:
         deadline = time.monotonic() + self._wait_s
         while waiting := await self._waiting():
             if time.monotonic() > deadline:
+                wait = counted(waiting, "dead letter waits", "dead letters wait")
                 raise WorkersSilent(
-                    f"{waiting:,} dead letters wait for the workers that have their partitions; they are done with as"
-                    " soon as those run (`minitwitter work projectors`, `minitwitter work streams`) and reach their"
-                    " stores"
+                    f"{wait} for the workers of the partitions, which mend as soon as they run (`minitwitter work"
+                    " projectors`, `minitwitter work streams`) and reach their stores"
                 )
             await asyncio.sleep(_LOOK_S)
         places = {(letter.group, letter.place, letter.offset) for letter in chosen}

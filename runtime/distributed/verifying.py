@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from command_api.left_out import NOTHING
 from command_api.postgres.rebuild import Digest, decision_digest, derive_decision_state, live_snapshot
 from events.digest import unordered_digest
 from events.ids import AccountId, Clock, Millis, from_bytes, wall_clock
@@ -22,7 +23,7 @@ from events.topics import DERIVED
 from runtime.dead_letters import Waiting
 from runtime.memory import settle
 from runtime.settings import Settings
-from runtime.verifying import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict
+from runtime.verifying import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions
 from stores.cassandra.digest import MODELS
 from stores.cassandra.digest import digest as cassandra_digest
 from stores.cassandra.home_timelines import CassandraHomeTimelines
@@ -90,7 +91,8 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
                     await verifying.close()
     finally:
         await stores.close()
-    return Verdict.of(findings, events, time.perf_counter() - started, positions, behind)
+    not_compared = verifying.left_out.names()
+    return Verdict.of(findings, events, time.perf_counter() - started, positions, behind, not_compared=not_compared)
 
 
 async def _check_letters(stores: Stores) -> None:
@@ -166,6 +168,8 @@ class _Verifying:
         # To a fan-out of the far future everything is too old to be delivered, so feeds are what their definition says.
         self._buildings = list(buildings(stores, made.places, self._derived, _far_future).values())
         self._livings = buildings(stores, self._live, self._derived)
+        self.left_out = NOTHING
+        """The decision state is compared without this."""
 
     async def verify(self) -> tuple[list[Finding], dict[str, Positions], dict[str, int], int]:
         """What was found, at which positions, how far these lag behind, and how many events were applied again."""
@@ -180,7 +184,8 @@ class _Verifying:
             findings = [*await self._models(live), await self._feeds(live), *await self._topics(live, attempt)]
             if all(finding.same for finding in findings) or not await self._moved(live):
                 break
-        decided = await live_snapshot(self._pool, self._reader.ends)
+        self.left_out = await left_out_of_decisions(self._reader)
+        decided = await live_snapshot(self._pool, self._reader.ends, self.left_out)
         findings += await self._decisions(decided.positions, decided.digest)
         return findings, live.positions, self._behind(live.positions, ends), sum(decided.positions.values())
 
@@ -292,10 +297,12 @@ class _Verifying:
     async def _decisions(self, until: Positions, live: Digest) -> Iterable[Finding]:
         started = time.perf_counter()
         email_key = await self._stores.keys.secret("email")
-        await derive_decision_state(self._reader, self._made.decisions, email_key, until, self._advance)
+        await derive_decision_state(
+            self._reader, self._made.decisions, email_key, until, self._advance, left_out=self.left_out
+        )
         async with self._made.decisions.connection() as connection:
             await connection.set_autocommit(True)
-            rebuilt = await decision_digest(connection)
+            rebuilt = await decision_digest(connection, self.left_out)
             await connection.close()
         return _compared("decision state", live, rebuilt, started)
 

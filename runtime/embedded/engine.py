@@ -44,6 +44,7 @@ from runtime.control import (
     Token,
     Told,
 )
+from runtime.counted import counted
 from runtime.projecting import UNFIT
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -279,7 +280,8 @@ class Engine:
                 applied, moved = now, self.system.timer()
             elif self.system.timer() - moved > LONGEST_STANDSTILL_S:
                 why = self.projecting.detail or "the log of the server says more"
-                yield Failed(f"the read models stand still, {self.lag.of(SERVING).events} events behind the log: {why}")
+                behind = counted(self.lag.of(SERVING).events, "event")
+                yield Failed(f"the read models stand still, {behind} behind the log: {why}")
                 return
             yield Lagging(max(self.lag.of(group).events for group in (SERVING, ANALYTICS)))
             await asyncio.sleep(_LOOK_S)

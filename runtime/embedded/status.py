@@ -13,6 +13,7 @@ from events.ids import Clock, Millis, from_bytes, millis, wall_clock
 from events.log import CorruptLog, Positions, TopicPartition
 from events.sqlite.records import LogTable
 from runtime.control import AskStatus, ControlClient, NoServer, Told
+from runtime.counted import counted
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -72,7 +73,7 @@ def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) ->
 
 def _detail(name: str, behind: Behind) -> str:
     """Without a server nothing catches up, so one event is too many."""
-    return f"{name} is {behind.events:,} events behind the log, and no server runs" if behind.events else ""
+    return f"{name} is {counted(behind.events, 'event')} behind the log, and no server runs" if behind.events else ""
 
 
 def told_of(directory: Path, parts: list[Part], groups: list[Group], server: str) -> Status:

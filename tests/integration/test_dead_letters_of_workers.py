@@ -127,7 +127,7 @@ async def test_one_account_s_failing_events_wait_in_both_workers_and_all_others_
     assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
     await second.hosted.mend(())
     assert second.hosted.degraded == (
-        "serving has 1 dead letters and 1 records held back behind them; `minitwitter dead-letters list` shows them"
+        "serving has 2 dead letters, 1 of them held back; `minitwitter dead-letters list` shows them"
     )
 
 
@@ -246,7 +246,7 @@ async def test_where_no_worker_has_the_partition_that_is_said_and_the_wish_stays
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
-    with pytest.raises(WorkersSilent, match="1 dead letters wait for the workers"):
+    with pytest.raises(WorkersSilent, match="1 dead letter waits for the workers"):
         await world.desk(wait_s=0).retry(Choice(group="serving"))
     worker.fail = False
     await worker.hosted.mend({GRAPH})

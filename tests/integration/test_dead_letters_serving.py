@@ -74,8 +74,14 @@ async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(
         for position in (tweet.position, follow.position):
             done = minitwitter("dead-letters", "discard", position, "--data", directory)
             assert done.returncode == 0, done.stderr
+            again = minitwitter("dead-letters", "discard", position, "--data", directory)
+            assert (again.returncode, again.stderr) == (1, f"minitwitter: there is no dead letter {position}\n")
         assert listed(directory) == []
-        assert minitwitter("dead-letters", "retry", "--all", "--data", directory).returncode == 0
+        none = minitwitter("dead-letters", "retry", "--all", "--data", directory)
+        assert (none.returncode, none.stdout) == (0, "there are no dead letters\n")
+        assert (
+            minitwitter("dead-letters", "retry", "--entity", f"tweets/{tweet.key}", "--data", directory).returncode == 1
+        )
         answered("rebuild", "users", "graph", "--data", directory)
         assert minitwitter("dead-letters", "discard", "tweets-0@999999", "--data", directory).returncode == 1
         assert minitwitter("dead-letters", "discard", "nowhere", "--data", directory).returncode == 2
@@ -96,7 +102,11 @@ async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_pat
         assert serving.http.get("/readyz").status_code == 200
         assert serving.stop() == 0
     # Without a server the log is told first.
-    done = minitwitter("dead-letters", "discard", tweet.position, "--group", "serving", "--data", directory)
+    unsure = minitwitter("dead-letters", "discard", tweet.position, "--group", "serving", "--data", directory)
+    assert unsure.returncode == 1
+    assert f"{tweet.position} is no dead letter of serving" in unsure.stderr
+    done = minitwitter("dead-letters", "discard", tweet.position, "--group", "serving", "--yes", "--data", directory)
+    assert "dead letter" not in done.stdout
     assert done.returncode == 0, done.stderr
     rebuilt = minitwitter("rebuild", "tweets", "--data", directory)
     assert rebuilt.returncode == 1, rebuilt.stderr

@@ -371,6 +371,6 @@ async def test_waiting_for_read_models_ends_where_they_stand_still(tmp_path, mon
         assert imported.new == 1
         *lagging, last = [reply async for reply in running.handle(AwaitCurrent())]  # nobody projects here
         assert {type(reply) for reply in lagging} == {Lagging}
-        assert last.reason.startswith("the read models stand still, 1 events behind the log")
+        assert last.reason.startswith("the read models stand still, 1 event behind the log")
     finally:
         await running.stop()

@@ -59,7 +59,7 @@ def test_without_a_server_the_command_does_it_itself(tmp_path):
         server.join("alice").post("one")
     done = minitwitter("rebuild", "users", "counts", "--data", data)
     assert done.returncode == 0, done.stderr
-    assert "users: generation 2, 1 rows, the same as before" in done.stdout
+    assert "users: generation 2, 1 row, the same as before" in done.stdout
     assert answered("verify", "--data", data)["same"]
 
 

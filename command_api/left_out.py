@@ -1,0 +1,79 @@
+"""Entities that a comparison of decision states leaves out, because a record of theirs was damaged and discarded.
+
+The live state was decided before the damage and has the record's effects; a rebuilt one cannot have them. Every table
+belongs to accounts of one topic, so its rows are told by the account that they belong to. Both profiles have the same
+tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from events.ids import account_number, is_id
+from events.log import Record
+
+_BY_NUMBER = "a"
+_OWNERS: dict[str, tuple[str, str]] = {
+    "decision_accounts": ("accounts", "id"),
+    "decision_tweets": ("tweets", "author"),
+    "decision_follows": ("graph", _BY_NUMBER),
+    "decision_ended_follows": ("graph", _BY_NUMBER),
+    "decision_blocks": ("graph", _BY_NUMBER),
+    "decision_mutes": ("personal", _BY_NUMBER),
+    "decision_likes": ("engagement", _BY_NUMBER),
+    "decision_retweets": ("engagement", _BY_NUMBER),
+    "decision_bookmarks": ("personal", _BY_NUMBER),
+    "decision_read_marks": ("personal", _BY_NUMBER),
+    "decision_read": ("personal", _BY_NUMBER),
+    "decision_sessions": ("personal", _BY_NUMBER),
+    "decision_media": ("media", "owner"),
+    "decision_media_uses": ("tweets", "tweet"),
+}
+"""Of each table the topic whose events write it, and the column that tells the account."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is left out: accounts by topic. A topic without accounts is left out whole, as nobody knows whose it was."""
+
+    accounts: dict[str, set[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts)
+
+    def add(self, record: Record) -> None:
+        """Leave out the entity of a record that cannot be read, or its topic where the record names no account."""
+        if not is_id(record.key):
+            self.accounts[record.topic] = set()
+        elif self.accounts.get(record.topic, {record.key}):
+            self.accounts.setdefault(record.topic, set()).add(record.key)
+
+    def has(self, record: Record) -> bool:
+        """Whether the record's effects are left out."""
+        accounts = self.accounts.get(record.topic)
+        return accounts is not None and (not accounts or record.key in accounts)
+
+    def rows(self, table: str) -> str:
+        """SQL of either engine for the rows of a table that are compared."""
+        topic, column = _OWNERS[table]
+        select = f"SELECT * FROM {table}"
+        accounts = self.accounts.get(topic)
+        if accounts is None:
+            return select
+        if not accounts:
+            return f"{select} WHERE 1=0"
+        quoted = ", ".join(f"'{account}'" for account in sorted(accounts))  # ids, so there is nothing to escape
+        if column == _BY_NUMBER:
+            quoted = ", ".join(str(account_number(account)) for account in sorted(accounts))
+        if column == "tweet":
+            quoted = f"SELECT tweet FROM decision_tweets WHERE author IN ({quoted})"
+        return f"{select} WHERE {column} NOT IN ({quoted})"
+
+    def names(self) -> tuple[str, ...]:
+        """What is left out: `tweets/KEY`, or the topic where it is left out whole."""
+        return tuple(
+            sorted(f"{topic}/{one}" if one else topic for topic, ones in self.accounts.items() for one in ones or {""})
+        )
+
+
+NOTHING = LeftOut()

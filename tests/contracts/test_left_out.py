@@ -1,0 +1,82 @@
+"""A record that was damaged and discarded is allowed for where decision states are compared, and nothing else is."""
+
+import apsw
+import msgspec
+import pytest
+from embedded import EMAIL_KEY
+from test_decision_state import live
+
+from command_api.left_out import NOTHING, LeftOut
+from command_api.sqlite.rebuild import decision_digest_steps, rebuild_decision_state
+from events.digest import finished
+
+
+class Damaged:
+    """A log in which some records cannot be read."""
+
+    def __init__(self, log, *lost):
+        self.log, self.lost = log, {(record.place, record.offset) for record in lost}
+
+    async def read(self, after, limit):
+        return [
+            msgspec.structs.replace(record, event=None, fault="its checksum differs")
+            if (record.place, record.offset) in self.lost
+            else record
+            for record in await self.log.read(after, limit)
+        ]
+
+
+async def state(log, until, left_out=NOTHING):
+    connection = apsw.Connection(":memory:")
+    await rebuild_decision_state(log, connection, EMAIL_KEY, until, left_out=left_out)
+    return connection
+
+
+def digest(connection, left_out):
+    return finished(decision_digest_steps(connection, left_out))
+
+
+def without(*records):
+    left_out = LeftOut()
+    for record in records:
+        left_out.add(record)
+    return left_out
+
+
+async def history(system):
+    await live(system, 3)
+    records = await system.log.read({}, 10_000)
+    return records, (await system.log.ends())
+
+
+async def test_whatever_record_is_lost_everything_else_is_the_same(system):
+    records, until = await history(system)
+    whole = await state(system.log, until)
+    for lost in {record.type: record for record in reversed(records)}.values():
+        left_out = without(lost)
+        found = digest(await state(Damaged(system.log, lost), until, left_out), left_out)
+        assert found == digest(whole, left_out), lost
+        assert left_out.names() == (f"{lost.topic}/{lost.key}",)
+
+
+async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(system):
+    records, until = await history(system)
+    whole = await state(system.log, until)
+    lost = next(record for record in records if record.type == "TweetPosted")
+    left_out = without(lost)
+    folded = await state(Damaged(system.log, lost), until, left_out)
+    folded.execute("UPDATE decision_tweets SET version=99 WHERE author!=?", (lost.key,))
+    other = digest(folded, left_out)
+    assert [table for table, was in digest(whole, left_out).items() if other[table] != was] == ["decision_tweets"]
+
+
+@pytest.mark.parametrize("key", ["", "nobody's", "'; DROP TABLE decision_tweets"])
+async def test_a_lost_record_without_an_account_leaves_its_topic_out(system, key):
+    records, until = await history(system)
+    whole = await state(system.log, until)
+    lost = next(record for record in records if record.type == "TweetPosted")
+    left_out = without(lost, msgspec.structs.replace(lost, key=key), lost)
+    assert left_out.names() == ("tweets",)
+    found = digest(await state(Damaged(system.log, lost), until, left_out), left_out)
+    assert found == digest(whole, left_out)
+    assert {table for table, (rows, _) in found.items() if not rows} == {"decision_tweets", "decision_media_uses"}
