@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator
 
-from events.log import Positions, Record, TopicPartition
+from events.log import CorruptLog, Positions, Record, TopicPartition
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.processing import NEVER, Runner, Source
 from runtime.setting_aside import CannotApply, TooManyDeadLetters
@@ -341,7 +341,7 @@ class Projecting:
         """A turn of the rebuild that is under way. One that cannot go on ends, and nothing else does."""
         try:
             await self._rebuild_step(seconds)
-        except (CannotApply, LettersLeft) as error:
+        except (CannotApply, CorruptLog, LettersLeft) as error:
             if not self._rebuilds:
                 raise
             _, rebuild, _ = self._rebuilds.pop(0)
