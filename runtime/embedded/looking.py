@@ -41,6 +41,11 @@ def looking(settings: Settings) -> LookingAtSqlite:
     return LookingAtSqlite(open_reader(settings.data, settings.master_key_file).table)
 
 
+def _shown(kind: object) -> str:
+    """The type of records; one that is no UTF-8 is damaged, and counted as far as it can be read."""
+    return kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
+
+
 def count(settings: Settings, topics: Collection[str] | None) -> Counted:
     """Count events where they lie: nothing is opened or decoded, so no key is needed."""
     table = open_records(settings.data)
@@ -49,8 +54,9 @@ def count(settings: Settings, topics: Collection[str] | None) -> Counted:
         if topics is None or place.topic in topics:
             first = base(place)
             for kind, number in table.connection.execute(
-                "SELECT type, count(*) FROM records WHERE position >= ? AND position < ? GROUP BY type ORDER BY type",
+                "SELECT CAST(type AS BLOB), count(*) FROM records WHERE position >= ? AND position < ?"
+                " GROUP BY type ORDER BY type",
                 (first, first + end),
             ):
-                counted[place.topic, str(kind)] += int(str(number))
+                counted[place.topic, _shown(kind)] += int(str(number))
     return counted

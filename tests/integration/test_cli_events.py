@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import apsw
 import pytest
 
 from command_api.deciding import Context
@@ -15,7 +16,10 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
 from events.ids import AccountId, Millis, id_at
+from events.sqlite.records import base
 from runtime.embedded.answering import WhetherNew
+from runtime.embedded.looking import count
+from runtime.settings import Settings
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, environment
 from tests.integration.typed import Typing
@@ -182,3 +186,13 @@ def test_a_full_disk_is_one_line(data):
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (5, b"minitwitter: No space left on device\n")
+
+
+async def test_records_whose_type_is_no_utf_8_are_counted(tmp_path):
+    await written(tmp_path)
+    connection = apsw.Connection(str(tmp_path / "log.db"))
+    connection.execute("UPDATE records SET type=CAST(x'ff41' AS TEXT) WHERE position=?", (base(("tweets", 0)),))
+    connection.close()
+    counted = count(Settings(data=tmp_path), None)
+    tweets = {("tweets", "\N{REPLACEMENT CHARACTER}A"): 1, ("tweets", "TweetPosted"): 6}
+    assert counted == {("accounts", "AccountRegistered"): 1} | tweets
