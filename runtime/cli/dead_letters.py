@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at dead letters and mend them.", no_args_is_help=True)
 
-Group = Annotated[str, typer.Option("--group", help="Only of this group of processors.", metavar="GROUP")]
+
+def _named(context: typer.Context, group: str) -> str:
+    """A group that was named has a name: an empty one would choose the letters of all groups."""
+    source = context.get_parameter_source("group")
+    if not group and source is not None and source.name != "DEFAULT":
+        raise typer.BadParameter("name a group")
+    return group
+
+
+Group = Annotated[
+    str, typer.Option("--group", help="Only of this group of processors.", metavar="GROUP", callback=_named)
+]
 Position = Annotated[
     str | None,
     typer.Argument(help="Where the record stands, as tweets-0@42.", metavar="[POSITION]", show_default=False),
@@ -41,7 +52,9 @@ def list_(group: Group = "", data: Data = None, port: Port = None, config: Confi
     """
     from runtime.dead_letters import Choice
 
-    letters = Choice(group).of(run(_letters(existing(load(data, port, config).settings))))
+    settings = existing(load(data, port, config).settings)
+    _check_group(settings, group)
+    letters = Choice(group).of(run(_letters(settings)))
     if json:
         print_json([_plain(letter) for letter in letters])
     else:
@@ -133,6 +146,8 @@ def _choice(position: str | None, entity: str | None, every: bool, group: str) -
 
     if (position is not None) + (entity is not None) + every != 1:
         raise typer.BadParameter("name a position, or an entity with --entity, or say --all")
+    if entity is not None and not all(entity.partition("/")):
+        raise typer.BadParameter(f"not an entity: {entity!r}; it looks like tweets/KEY")
     return Choice(group, "" if position is None else _checked(position), entity or "")
 
 
@@ -144,6 +159,20 @@ def _checked(position: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return position
+
+
+def _check_group(settings: Settings, group: str) -> None:
+    """Refuse a group that the profile does not have."""
+    if settings.kafka_url is not None:
+        from runtime.distributed.places import STORES
+
+        known = sorted(name for groups in STORES.values() for name in groups)
+    else:
+        from runtime.embedded.processors import GROUPS
+
+        known = sorted(GROUPS)
+    if group and group not in known:
+        raise typer.BadParameter(f"no group is called {group!r}; there are {', '.join(known)}")
 
 
 async def _letters(settings: Settings) -> list[DeadLetter]:
@@ -159,6 +188,7 @@ async def _letters(settings: Settings) -> list[DeadLetter]:
 
 
 async def _retry(settings: Settings, choice: Choice) -> Mended:
+    _check_group(settings, choice.group)
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
 
@@ -176,6 +206,7 @@ async def _discard(settings: Settings, choice: Choice) -> Mended:
     from runtime.dead_letters import Mended
     from runtime.embedded.dead_letters import NothingToDiscard, discard
 
+    _check_group(settings, choice.group)
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
 

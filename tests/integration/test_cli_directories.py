@@ -95,3 +95,29 @@ def test_a_running_server_takes_the_token(tmp_path):
         assert server.get("/users/me", headers=headers)["username"] == "alice"
         sessions = server.get("/auth/sessions", headers=headers)["items"]
         assert "minitwitter token" in {session["user_agent"] for session in sessions}
+
+
+@pytest.mark.parametrize("command", ["retry", "discard"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--entity", ""), "it looks like tweets/KEY"),
+        (("--entity", "tweets"), "it looks like tweets/KEY"),
+        (("--entity", "tweets/"), "it looks like tweets/KEY"),
+        (("--entity", "/key"), "it looks like tweets/KEY"),
+        (("--all", "--group", ""), "name a group"),
+        (("--all", "--group", "servings"), "no group is called 'servings'; there are analytics, serving"),
+        (("",), "it looks like tweets-0@42"),
+    ],
+)
+def test_dead_letters_that_are_not_named_well_are_no_others(tmp_path, typed, command, words, said):
+    (tmp_path / "log.db").write_bytes(b"never opened")
+    ended = typed("dead-letters", command, *words, "--data", tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_dead_letters_of_a_group_that_is_not_there_are_not_listed(tmp_path, typed):
+    (tmp_path / "log.db").write_bytes(b"never opened")
+    for group in ("", "servings"):
+        assert typed("dead-letters", "list", "--group", group, "--data", tmp_path).code == 2
