@@ -266,12 +266,24 @@ class ControlServer:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        reading = asyncio.create_task(_read(reader))
+        answering: asyncio.Task[None] | None = None
         try:
             while True:
-                await self._answer(_requests.decode(await _read(reader)), writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+                request = _requests.decode(await reading)
+                reading = asyncio.create_task(_read(reader))  # a client that goes away meanwhile ends this
+                answering = asyncio.create_task(self._answer(request, writer))
+                await asyncio.wait((answering, reading), return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    await reading
+                await answering
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # cancelled by `stop`: asyncio would log a traceback of a task that ends so
         finally:
+            under_way = [each for each in (reading, answering) if each is not None]
+            for each in under_way:
+                each.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
             self._connections.discard(task)
             writer.close()
 

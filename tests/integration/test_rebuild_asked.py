@@ -8,7 +8,7 @@ import pytest
 
 from runtime.cli.options import owner
 from runtime.cli.rebuild import GOES_ON
-from runtime.control import ControlClient, ControlFailed, ControlServer, Failed, RebuildModels
+from runtime.control import ControlClient, ControlFailed, ControlServer, Failed, NoServer, RebuildModels
 from runtime.settings import Settings
 from stores.sink import StoreUnavailable
 
@@ -58,3 +58,34 @@ async def test_what_a_full_disk_refuses_has_its_exit_code_beside_a_server_too(tm
             with pytest.raises(ControlFailed, match=r"no room|No space left") as failed:
                 _ = [reply async for reply in client.ask(RebuildModels((), back=False))]
         assert failed.value.code == 5
+
+
+async def test_a_client_that_goes_away_frees_what_it_waited_with(tmp_path):
+    lock, begun = asyncio.Lock(), asyncio.Event()
+
+    async def handle(request):
+        async with lock:
+            begun.set()
+            await asyncio.Event().wait()
+            yield Failed("never")
+
+    control = ControlServer(tmp_path, handle, lambda error: None)
+    await control.start()
+    async with ControlClient(tmp_path) as client:
+        asking = asyncio.create_task(anext(client.ask(RebuildModels((), back=False))))
+        await begun.wait()
+        asking.cancel()
+    await asyncio.wait_for(lock.acquire(), 60)
+    await control.stop()
+
+
+async def test_a_server_that_stops_while_a_command_is_under_way_logs_no_traceback(tmp_path, server):
+    logged = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context))
+    async with ControlClient(tmp_path) as client:
+        asking = asyncio.create_task(anext(client.ask(RebuildModels((), back=False))))
+        await server.begun.wait()
+        await server.stop()
+        with pytest.raises(NoServer):
+            await asking
+    assert logged == []
