@@ -98,7 +98,6 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """What happened: one of the fields is set."""
 
     ready: bool = False
-    reloaded: bool = False
     idle: bool = False
     group: str = ""
     positions: str = ""
@@ -261,7 +260,7 @@ class Projector:
             raise apsw.CorruptError("found by a reader")
         if command.reload_keys:
             self._sealer.masters = MasterKeys.load(self._master_key)
-            self._say(Report(reloaded=True))
+            self._say(Report(number=command.number))
             return
         try:
             if command.cancel:
@@ -272,7 +271,7 @@ class Projector:
                 self._say(Report(number=command.number, mended=run(self._projecting.take_discards())))
             else:
                 run(self._projecting.rebuild(command.rebuild, back=command.back))
-        except LettersLeft as error:
+        except (LettersLeft, CorruptLog) as error:  # a hole in the log does not concern the live groups behind it
             self._say(Report(number=command.number, refused=str(error), code=UNFIT))
         except NOT_DONE as error:
             self._say(Report(number=command.number, refused=str(error)))

@@ -219,7 +219,10 @@ class Engine:
             case Token():
                 yield await issue_token(self.system, request)
             case RotateMaster():
-                yield await self._rotate_master()
+                try:
+                    yield await self._rotate_master()
+                except ProjectingFailed as error:
+                    yield Failed(str(error), error.code)
             case RotateSigning():
                 await asyncio.to_thread(self.system.signing_keys.rotate)
                 yield Done(f"access tokens are signed with key {self.system.signing_keys.current.kid} from now on")
@@ -231,7 +234,8 @@ class Engine:
         for name in (SERVING, ANALYTICS):
             behind = self.lag.of(name)
             letters = None if views is None else await letters_of(views.connection, name)
-            part = group_part(name, behind=behind, letters=letters)
+            away = projecting.detail or projecting.stopped.get(name, "")
+            part = group_part(name, away=away, behind=behind, letters=letters)
             groups.append(group_told(part, behind, letters, models(name, generations, projecting.building)))
         return told_of(self.settings.data, self.parts(), groups, f"{self.settings.host}:{self.settings.port}")
 
@@ -272,6 +276,9 @@ class Engine:
         positions = self.system.applied.positions
         applied, moved = -1, self.system.timer()
         while not all(positions[group].covers(ends) for group in (SERVING, ANALYTICS)):
+            if self.projecting.ended is not None:
+                yield Failed(self.projecting.ended.fatal, self.projecting.ended.code)
+                return
             if self.projecting.stopped:
                 yield Failed("; ".join(self.projecting.stopped.values()), UNFIT)
                 return
@@ -306,6 +313,7 @@ class Engine:
         Broken off anywhere, the file still opens every key, and rotating again completes it.
         """
         async with self._rotation:
+            self.projecting.check()
             db, path = self.system.log_db, self._master_key
             masters = MasterKeys.generate(older=db.sealer.masters)
             masters.save(path)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class ProjectingProcess:
         self.rebuilds: dict[tuple[str, ...], Progress] = {}
         """What is being rebuilt, and how far that is."""
         self._ended = False
+        self._gone: Report | None = None
+        """How the last process ended; None while one runs."""
         self.detail = "starting"
         """Why views are not advanced now; empty when they are."""
         self.generations: dict[str, tuple[int, int]] = {}
@@ -79,6 +81,11 @@ class ProjectingProcess:
         """Whether the views can be read: it has opened them once, and has not ended for good."""
         return self._ready.done() and not self._ended
 
+    @property
+    def ended(self) -> Report | None:
+        """How it ended for good; None while it runs, or is started again."""
+        return self._gone if self._ended else None
+
     async def start(self) -> None:
         """Start it; `ready` waits until it has opened its data."""
         await self._spawn()
@@ -93,6 +100,13 @@ class ProjectingProcess:
         self._idle.clear()
         self._write(b"\n")
 
+    def check(self) -> None:
+        """Raise ProjectingFailed where no process runs that a command could be sent to."""
+        if self._stopping:
+            raise ProjectingFailed("the server stops")
+        if self._gone is not None:
+            _check(self._gone, self._asked)
+
     async def settled(self, timeout: float) -> None:
         """Wait until nothing is left to do: every event applied, and everything said that streams had to say.
 
@@ -103,10 +117,8 @@ class ProjectingProcess:
 
     async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[Progress, None]:
         """Have read models rebuilt; ends when all are. Raises ProjectingFailed where it is refused or breaks off."""
-        reports: asyncio.Queue[Report] = asyncio.Queue()
-        self._listeners.append(reports)
         waiting = set(models)
-        try:
+        with self._reports() as reports:
             number = self._ask(rebuild=tuple(models), back=back)
             while waiting:
                 report = await reports.get()
@@ -120,54 +132,46 @@ class ProjectingProcess:
                     yield progress
                     if progress.state == "done":
                         waiting.difference_update(progress.models)
-        finally:
-            self._listeners.remove(reports)
 
     def damaged(self) -> None:
         """A reader has found damage in views.db: have it made anew."""
-        if not self._damaged:
+        if not self._damaged and self._gone is None:
             self._damaged = True
             self._ask(damaged=True)
 
     async def cancel_rebuilds(self) -> tuple[str, ...]:
         """End all rebuilds; the read models they were of. Raises ProjectingFailed."""
-        reports: asyncio.Queue[Report] = asyncio.Queue()
-        self._listeners.append(reports)
-        try:
-            number = self._ask(cancel=True)
-            while (report := await reports.get()).cancelled is None or report.number != number:
-                _check(report, number)
-            return report.cancelled
-        finally:
-            self._listeners.remove(reports)
+        return (await self._answer(cancel=True)).cancelled or ()
 
     async def retry(self, choice: Choice) -> Mended:
         """Have dead letters applied again. Raises ProjectingFailed."""
-        return await self._mended(retry=choice)
+        return (await self._answer(retry=choice)).mended or Mended()
 
     async def take_discards(self) -> Mended:
         """Have the dead letters dropped that the log says are discarded. Raises ProjectingFailed."""
-        return await self._mended(take_discards=True)
-
-    async def _mended(self, **asked: Any) -> Mended:
-        reports: asyncio.Queue[Report] = asyncio.Queue()
-        self._listeners.append(reports)
-        try:
-            number = self._ask(**asked)
-            while (report := await reports.get()).mended is None or report.number != number:
-                _check(report, number)
-            return report.mended
-        finally:
-            self._listeners.remove(reports)
+        return (await self._answer(take_discards=True)).mended or Mended()
 
     async def reload_keys(self) -> None:
-        """Have the master key file read again. Raises ProjectingFailed where the process ends meanwhile."""
+        """Have the master key file read again. Raises ProjectingFailed."""
+        await self._answer(reload_keys=True)
+
+    async def _answer(self, **asked: Any) -> Report:
+        """The answer to a command. Raises ProjectingFailed where it is refused, or the process ends before."""
+        with self._reports() as reports:
+            number = self._ask(**asked)
+            while True:
+                report = await reports.get()
+                _check(report, number)
+                if report.number == number:
+                    return report
+
+    @contextlib.contextmanager
+    def _reports(self) -> Iterator[asyncio.Queue[Report]]:
+        """The reports from now on."""
         reports: asyncio.Queue[Report] = asyncio.Queue()
         self._listeners.append(reports)
         try:
-            number = self._ask(reload_keys=True)
-            while not (report := await reports.get()).reloaded:
-                _check(report, number)
+            yield reports
         finally:
             self._listeners.remove(reports)
 
@@ -187,7 +191,8 @@ class ProjectingProcess:
                 await self._keeper
 
     def _ask(self, **asked: Any) -> int:
-        """Send a command; its number, which the answer has."""
+        """Send a command; its number, which the answer has. Raises ProjectingFailed where no process would read it."""
+        self.check()
         self._asked += 1
         self._write(msgspec.json.encode(Command(self._asked, **asked)) + b"\n")
         return self._asked
@@ -220,11 +225,13 @@ class ProjectingProcess:
             assert self._process is not None
             code = await self._process.wait()
             if self._stopping:
+                self._tell(Report(fatal="the server stops"))
                 return
             why = last.fatal or last.remade
             self.detail = why or f"the projecting process ended with {code}; it is being started again"
             self.rebuilds.clear()
-            self._tell(Report(fatal=self.detail, code=last.code))
+            self._gone = Report(fatal=self.detail, code=last.code)
+            self._tell(self._gone)
             self._log.error("the projecting process ended", code=code, detail=why)
             waits = self._ready.done() and last.code == DISK  # a disk that is full will have room again
             if last.fatal and not waits:
@@ -239,7 +246,9 @@ class ProjectingProcess:
                 return
             pause = min(_SLOWEST_RESTART_S, pause * 2)
             metrics.PROJECTING_RESTARTS.inc()
+            self.stopped = {}  # the next process tells of the groups that it has to stop
             await self._spawn()
+            self._gone = None
 
     async def _hear(self) -> Report:
         """Take in what the process reports until it ends; why it ended, if it says so."""
