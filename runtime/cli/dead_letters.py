@@ -100,7 +100,8 @@ def retry(
 
     Example: minitwitter dead-letters retry tweets-0@42 --data var/data
     """
-    settings, choice = existing(load(data, port, config).settings), _choice(position, entity, every, group)
+    settings = existing(load(data, port, config).settings)
+    choice = _choice(settings, position, entity, every, group)
     if not choice.of(run(_letters(settings))):
         _report_none(choice, json)
         return
@@ -128,7 +129,8 @@ def discard(
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """
-    settings, choice = existing(load(data, port, config).settings), _choice(position, entity, every, group)
+    settings = existing(load(data, port, config).settings)
+    choice = _choice(settings, position, entity, every, group)
     if not choice.of(run(_letters(settings))):
         if choice.position and choice.group:
             _discard_without_letter(settings, choice, yes, json)
@@ -141,13 +143,14 @@ def discard(
     _report(mended, f"{given_up} discarded, {applied} applied", json)
 
 
-def _choice(position: str | None, entity: str | None, every: bool, group: str) -> Choice:
+def _choice(settings: Settings, position: str | None, entity: str | None, every: bool, group: str) -> Choice:
     from runtime.dead_letters import Choice
 
     if (position is not None) + (entity is not None) + every != 1:
         raise typer.BadParameter("name a position, or an entity with --entity, or say --all")
     if entity is not None and not all(entity.partition("/")):
         raise typer.BadParameter(f"not an entity: {entity!r}; it looks like tweets/KEY")
+    _check_group(settings, group)
     return Choice(group, "" if position is None else _checked(position), entity or "")
 
 
@@ -188,7 +191,6 @@ async def _letters(settings: Settings) -> list[DeadLetter]:
 
 
 async def _retry(settings: Settings, choice: Choice) -> Mended:
-    _check_group(settings, choice.group)
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
 
@@ -206,7 +208,6 @@ async def _discard(settings: Settings, choice: Choice) -> Mended:
     from runtime.dead_letters import Mended
     from runtime.embedded.dead_letters import NothingToDiscard, discard
 
-    _check_group(settings, choice.group)
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
 
