@@ -41,9 +41,16 @@ async def system(world):
 DAVE = AccountId(id_at(Millis(2), "dave"))
 
 
+def session_named(name):
+    return SessionId(id_at(Millis(4), name))
+
+
+FIRST = session_named("first")
+
+
 def registering(system, account=DAVE, username="Dave", email="Dave@Example.org", session="first", expires=10_000):
     token = RefreshToken(session.encode(), b"secret", Millis(system.clock() + expires))
-    new = NewSession(SessionId(session), token)
+    new = NewSession(session_named(session), token)
     command = RegisterAccount(account, username, email, "Dave", b"hash", new)
     return system.store.execute(REGISTER_ACCOUNT, command, by(account), SAY)
 
@@ -195,12 +202,12 @@ async def test_credentials_are_found_by_name_and_by_address_in_any_case(world, s
         assert (await one(other, PasswordFor(login))).hash == b"hash"
     assert await one(other, PasswordFor("nobody@example.org")) is None
     assert (await one(other, PasswordOf(DAVE))).account == DAVE
-    assert (await one(other, FamilyOf(b"first"))).session == "first"
+    assert (await one(other, FamilyOf(b"first"))).session == FIRST
     assert await one(other, FamilyOf(b"another")) is None
-    assert [session.id for session in await one(other, SessionsOf(DAVE))] == ["first"]
+    assert [session.id for session in await one(other, SessionsOf(DAVE))] == [FIRST]
     assert await one(other, SessionsExpired(Millis(system.clock() + 9_999), 5)) == ()
     [expired] = await one(other, SessionsExpired(Millis(system.clock() + 10_000), 5))
-    assert (expired.id, expired.account) == ("first", DAVE)
+    assert (expired.id, expired.account) == (FIRST, DAVE)
 
 
 async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_those_who_come_later(world, system):
@@ -211,16 +218,16 @@ async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_thos
     listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: early.append(told))
     await listener.start()
     assert early == []
-    command = EndSession(DAVE, SessionId("first"), "logout")
+    command = EndSession(DAVE, FIRST, "logout")
     await system.store.execute(END_SESSION, command, by(DAVE), SAY)
-    assert [session for session, _ in system.revoked] == ["first"]
+    assert [session for session, _ in system.revoked] == [FIRST]
     assert await one(other, FamilyOf(b"first")) is None
     await until(lambda: early)
     await listener.close()
     again = RevocationListener(world.url, world.clock, 60_000, lambda *told: late.append(told))
     await again.start()
     await again.close()
-    assert early == late == [("first", world.clock())]
+    assert early == late == [(FIRST, world.clock())]
 
 
 async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world, system):
@@ -233,7 +240,7 @@ async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world, s
         " AND pid <> pg_backend_pid() AND datname = current_database()"
     )
     assert ended == [(True,)]
-    await system.store.execute(END_SESSION, EndSession(DAVE, SessionId("first"), "logout"), by(DAVE), SAY)
+    await system.store.execute(END_SESSION, EndSession(DAVE, FIRST, "logout"), by(DAVE), SAY)
     await until(lambda: heard)
     await listener.close()
 

@@ -102,6 +102,6 @@ def test_the_read_models_are_down_only_where_they_cannot_be_read(
 
 def test_where_there_is_no_log_it_says_so_and_makes_nothing(tmp_path: Path) -> None:
     asked = minitwitter("status", "--data", tmp_path / "typo")
-    assert (asked.returncode, asked.stdout) == (5, "")
+    assert (asked.returncode, asked.stdout) == (2, "")
     assert asked.stderr.count("\n") == 1
     assert not (tmp_path / "typo").exists()
