@@ -25,7 +25,7 @@ from events.topics import TOPICS
 from tests.unhurried import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
-SOON = 60
+SOON = 120
 PARTITIONS = 4
 READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh")
 """What a command is put behind, so that it finds all files read-only: as in the container of docker-compose.yml."""

@@ -105,7 +105,7 @@ def test_records_that_cannot_be_read_are_set_aside_and_everybody_else_is_served(
         held_back = post(client, eve, "behind").json()["id"]
         deadline = time.monotonic() + SOON
         while len(found := asyncio.run(letters(installation))) < number + 1:
-            assert time.monotonic() < deadline, found
+            assert time.monotonic() < deadline, "\n".join(map(str, found))
             time.sleep(0.2)
         assert all(letter.cause for letter in found if letter.event_id == "")
         assert {letter.place.topic for letter in found} == {"tweets"}
