@@ -89,7 +89,9 @@ def test_a_read_model_that_was_wrong_is_mended_and_said_to_have_been_different(t
     ],
 )
 def test_what_cannot_be_rebuilt_is_said_in_a_line(tmp_path, arguments, code, said):
-    data = tmp_path / "data"
+    data, tweets = tmp_path / "data", tmp_path / "tweets.csv"
+    tweets.write_text("tweet_id,created_at,username,text\n1,2020-01-01T00:00:00Z,ada,hello\n")
+    assert minitwitter("import", "tweets", tweets, "--data", data).returncode == 0
     refused = minitwitter("rebuild", *arguments, "--data", data)
-    assert refused.returncode == code
+    assert refused.returncode == code, refused.stderr
     assert said in " ".join(refused.stderr.split())
