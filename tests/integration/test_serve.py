@@ -107,15 +107,6 @@ def test_a_missing_master_key_is_named_and_no_new_one_takes_its_place(tmp_path):
     assert not (tmp_path / "data" / "master.key").exists()
 
 
-def test_damaged_read_models_stop_the_start_with_one_line(tmp_path):
-    with Serving(tmp_path / "data"):
-        pass
-    (tmp_path / "data" / "views.db").write_bytes(b"this is no database" * 1000)
-    refused = minitwitter("serve", "--data", tmp_path / "data", "--port", "0")
-    assert refused.returncode != 0
-    assert "views.db is not an SQLite database" in refused.stderr
-
-
 def test_secrets_are_readable_by_their_owner_alone(tmp_path):
     with Serving(tmp_path / "data"):
         data = tmp_path / "data"
