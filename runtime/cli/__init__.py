@@ -43,7 +43,8 @@ def options(
 ) -> None:
     """Keep what commands make for its owner; the help of the whole is the app's."""
     if context.invoked_subcommand != "engines":  # some of those give up their rights, and read as another user
-        os.umask(0o077)
+        before = os.umask(0o077)
+        context.call_on_close(lambda: os.umask(before))  # the umask is the process's, which may call more than this
 
 
 @cache

@@ -142,3 +142,12 @@ def register(client, name):
 def post(client, token, text, key=None):
     headers = token | ({"idempotency-key": key} if key else {})
     return client.post("/api/v1/tweets", json={"text": text}, headers=headers)
+
+
+def until_noted(installation):
+    """Wait until every row of the outbox is known to be published."""
+    deadline = time.monotonic() + SOON
+    with psycopg.connect(installation.url, autocommit=True) as connection:
+        while connection.execute("SELECT count(*) FROM outbox WHERE published IS NULL").fetchone() != (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

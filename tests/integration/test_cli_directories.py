@@ -57,6 +57,15 @@ def test_a_directory_without_a_log_is_left_as_it_is(tmp_path, monkeypatch, typed
     assert [*directory.iterdir()] == [] if there else not directory.exists()
 
 
+def test_what_a_command_keeps_to_its_owner_ends_with_it(tmp_path, typed):
+    before = os.umask(0o022)
+    try:
+        assert typed("verify", "--data", tmp_path).code == 2
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
 def test_a_token_is_printed_for_whoever_owns_the_directory(tmp_path, monkeypatch, typed):
     data, file = tmp_path / "data", tmp_path / "tweets.csv"
     file.write_text(CSV)

@@ -6,7 +6,7 @@ import time
 import httpx
 import psycopg
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, Installation, post, ready, register, until_noted
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.served import free_port
@@ -190,15 +190,6 @@ def posted(client, bearer, text):
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.1)
     return answer.json()["id"]
-
-
-def until_noted(installation):
-    """Wait until every row of the outbox is known to be published."""
-    deadline = time.monotonic() + SOON
-    with psycopg.connect(installation.url, autocommit=True) as connection:
-        while connection.execute("SELECT count(*) FROM outbox WHERE published IS NULL").fetchone() != (0,):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
 
 
 def test_files_for_a_folder_of_media_are_taken_where_everything_is_written(installation):

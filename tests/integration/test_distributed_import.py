@@ -7,9 +7,10 @@ from collections import Counter
 
 import psycopg
 import pytest
-from installation import ROOT, Installation
+from installation import ROOT, Installation, until_noted
 
 from events.accounts import AccountRegistered
+from events.first_copies import first_copies
 from events.graph import AccountFollowed
 from events.tweets import TweetPosted
 
@@ -51,7 +52,8 @@ def importing(installation, what, path):
 
 
 def events(installation, kind):
-    return [record for record in asyncio.run(installation.events()) if isinstance(record.event, kind)]
+    """The first copies: what Kafka took too late stands there once more, from the relay."""
+    return [r for r in first_copies(asyncio.run(installation.events()), {}) if isinstance(r.event, kind)]
 
 
 def select(installation, query):
@@ -65,6 +67,8 @@ def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_impo
     refused = len(first["refused"])
     assert (first["rows"], first["there"], first["duplicates"]) == (ROWS, 0, 0)
     assert first["new"] == ROWS - refused > 0.9 * ROWS
+    with installation.process("work", "relay"):  # has what Kafka had not taken in time
+        until_noted(installation)
     again = importing(installation, "tweets", path)
     assert (again["new"], again["there"], len(again["refused"])) == (0, first["new"], refused)
     posted = events(installation, TweetPosted)
@@ -73,9 +77,8 @@ def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_impo
     names = {r.event.account: r.event.username.lower() for r in events(installation, AccountRegistered)}
     assert len(names) == len(set(names.values()))
     assert set(names.values()) <= {row["username"].lower() for row in rows}
-    # Every process that decides knows of them, and nothing is left for a relay.
+    # Every process that decides knows of them.
     assert select(installation, "SELECT count(*) FROM decision_tweets") == [(first["new"],)]
-    assert select(installation, "SELECT 1 FROM outbox WHERE published IS NULL") == []
 
     edges = tmp_path / "edges.txt"
     edges.write_text("1 2\n1 3\n")

@@ -65,7 +65,7 @@ async def walk(
         await between() if asyncio.iscoroutinefunction(between) else between()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(histories(most=80), st.integers(1, 8))
 def test_the_feed_is_what_its_definition_says(community: Community, limit: int) -> None:
     models = projected([community.records])
@@ -76,7 +76,7 @@ def test_the_feed_is_what_its_definition_says(community: Community, limit: int) 
     models.close()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     histories(most=60),
     st.integers(1, 4),

@@ -26,7 +26,7 @@ def test_the_version_of_a_projector_is_that_of_its_tables() -> None:
         assert model.projector.version == model.tables.version  # type: ignore[attr-defined]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(histories(), SEEDS)
 def test_any_interleaving_that_keeps_each_entitys_order_ends_in_the_same_rows(
     community: Community, randomness: random.Random
@@ -36,7 +36,7 @@ def test_any_interleaving_that_keeps_each_entitys_order_ends_in_the_same_rows(
     assert digests(batched(interleaved(community.records, randomness), randomness)) == in_order
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(histories(), SEEDS)
 def test_events_delivered_again_at_once_late_or_at_another_offset_change_nothing(
     community: Community, randomness: random.Random

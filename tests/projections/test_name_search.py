@@ -71,7 +71,6 @@ def test_one_wrong_letter_still_finds_the_user_behind_those_with_the_prefix(inde
     assert index.find_users("alixe") == [alix, alice]
 
 
-@settings(deadline=None)
 @given(st.text("abcdefgij", min_size=3, max_size=15), st.data())
 def test_a_letter_replaced_left_out_or_added_leaves_a_name_similar_enough(name: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(name) - 1))
@@ -103,7 +102,6 @@ def test_trigrams_and_similarity_are_those_of_postgresql() -> None:
     assert similarity(trigrams("word"), trigrams("two words")) == pytest.approx(0.363636, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES | st.none()), max_size=12), NAMES, st.integers(1, 4))
 @example([("a", "a", "ca")], "ca baaab", 1)
 def test_the_search_of_users_is_that_of_a_naive_reader(
@@ -142,7 +140,7 @@ def _begins(names: list[str], key: str) -> bool:
     return any(name.startswith(key) for name in names)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(NAMES, min_size=1, max_size=4), NAMES)
 def test_what_is_kept_of_an_account_depends_on_its_present_names_only(before: list[str], now: str) -> None:
     changed, direct = Index(), Index()

@@ -23,7 +23,7 @@ from tests.projections.notified import Model, Told, as_seen, pages
 from tests.projections.projected import Projected, projected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories(most=100), st.integers(1, 4), st.sampled_from(KINDS), st.randoms(use_true_random=False))
 def test_what_is_shown_and_counted_is_what_a_model_says_in_any_interleaving(
     community: Community, limit: int, kind: str, chance: random.Random

@@ -93,7 +93,7 @@ def test_only_the_newest_followees_of_only_the_newest_friends_count() -> None:
     assert accounts[new] in found[:-1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories(accounts=4, most=80))
 def test_recommendations_are_what_the_definition_says(community: Community) -> None:
     models = projected([community.records])

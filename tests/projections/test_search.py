@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from events.entities import Entities
@@ -55,7 +55,6 @@ class Written:
         return any(found[i : i + len(wanted)] == wanted for i in range(len(found)))
 
 
-@settings(deadline=None)
 @given(STEPS, st.lists(TERMS, min_size=1, max_size=3), st.lists(TERMS, max_size=2), st.data())
 def test_a_search_finds_what_a_naive_reader_finds_newest_first(
     steps: list[tuple[str, int, str]], every: list[str], none: list[str], data: st.DataObject
@@ -96,7 +95,6 @@ def test_a_search_finds_what_a_naive_reader_finds_newest_first(
     index.close()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), unique=True), st.sets(st.integers(0, 30)), st.randoms(use_true_random=False))
 def test_tweets_with_the_same_front_of_the_id_have_rows_that_do_not_depend_on_the_order_they_came_in(
     numbers: list[int], gone: set[int], chance: random.Random

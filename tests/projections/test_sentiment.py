@@ -124,7 +124,7 @@ async def test_a_series_over_too_many_tweets_is_refused(analytics: Analytics, mo
 SCORER = Scorer()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories(most=80), st.integers(0, 2**32).map(random.Random))
 def test_series_and_scores_are_those_of_the_tweets_that_there_are(
     community: Community, randomness: random.Random

@@ -254,7 +254,7 @@ def counted(tweeting: Tweeting, start: int, end: int) -> WindowNumbers:
     return WindowNumbers(sorted(numbers), len({past[time // HOUR] for _, _, time in uses if time // HOUR in past}))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(HISTORIES, st.integers(-2, 30), st.sampled_from((1, 6, 24)), st.integers(0, 2**32).map(random.Random))
 def test_numbers_are_those_of_the_tweets_that_there_are(
     tweeting: Tweeting, ago: int, hours: int, randomness: random.Random

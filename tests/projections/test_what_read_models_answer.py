@@ -35,7 +35,7 @@ Check = Callable[[Community, Readers, int], Awaitable[None]]
 def holds(check: Check) -> Callable[[Community, int], None]:
     """The check, on the read models of a community, with pages of some size."""
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(histories(most=80), st.integers(1, 5))
     def test(community: Community, limit: int) -> None:
         models = projected([community.records])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from query_api.search_query import MOST_REPEATED, MOST_WORDS, Parsed, QueryRefused, parse
@@ -69,7 +69,6 @@ def test_a_query_with_too_many_words_or_one_too_often_is_refused(sign: str) -> N
             parse(refused)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("ab1 \"'-#@:_éß京👍\n") | st.characters(), max_size=80))
 def test_whatever_is_written_is_taken_apart_into_tokens_or_refused(text: str) -> None:
     try:

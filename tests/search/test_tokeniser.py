@@ -6,7 +6,7 @@ import unicodedata
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from command_api.text.entities import extract
@@ -45,26 +45,22 @@ def test_words_are_found_in_any_script(text: str, found: list[str]) -> None:
     assert words(text) == found
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_case_width_and_composition_make_no_difference(text: str) -> None:
     for same in (text.casefold(), *(unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))):
         assert words(same) == words(text)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_word_is_one_word(text: str) -> None:
     assert [words(word) for word in words(text)] == [[word] for word in words(text)]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_words_of_two_texts_with_a_space_between_are_those_of_both(one: str, other: str) -> None:
     assert words(f"{one} {other}") == words(one) + words(other)
@@ -75,7 +71,6 @@ TAG = st.text(
 )
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60), st.lists(TAG, max_size=3))
 def test_fts5_splits_a_document_into_exactly_its_tokens(text: str, tags: list[str]) -> None:
     tokens = [*words(text), *map(hashtag, tags), mention("Ada_1"), author(ADA)]
@@ -87,13 +82,11 @@ def test_fts5_splits_a_document_into_exactly_its_tokens(text: str, tags: list[st
     assert [row[0] for row in connection.execute("SELECT term FROM instances ORDER BY offset")] == tokens
 
 
-@settings(deadline=None)
 @given(TAG, TAG)
 def test_hashtags_are_the_same_token_where_they_are_the_same_tag(one: str, other: str) -> None:
     assert (hashtag(one) == hashtag(other)) == (fold_tag(one) == fold_tag(other))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_word_is_never_taken_for_a_hashtag_a_mention_or_an_author(text: str) -> None:
     assert not any("_" in word for word in words(text))

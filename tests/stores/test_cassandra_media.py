@@ -38,7 +38,7 @@ async def landed(kept: OnCassandra, community: Community, randomness: random.Ran
     await kept.apply(batched(redelivered(interleaved(community.records, randomness), randomness), randomness))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=20, max_size=60),
     st.integers(0, 2**32).map(random.Random),

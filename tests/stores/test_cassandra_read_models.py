@@ -31,9 +31,7 @@ pytestmark = pytest.mark.engines
 
 Derived = tuple[str, Event]
 SEEDS = st.integers(0, 2**32).map(random.Random)
-few = partial(
-    settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+few = partial(settings, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 CHECKS = (
     answers.the_graph,
     answers.tweets,

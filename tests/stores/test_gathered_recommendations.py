@@ -33,7 +33,7 @@ pytestmark = pytest.mark.engines
 
 SEEDS = st.integers(0, 2**32).map(random.Random)
 FOLLOWS = ("follow", "follow", "follow", "follow", "unfollow", "block", "unblock", "mute")
-many = partial(settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = partial(settings, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ async def answers(searches: Searches, wanted: Query, limit: int) -> list[object]
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     STEPS,
     st.lists(TERMS, min_size=1, max_size=3),
@@ -167,7 +167,7 @@ def test_the_same_history_gives_the_same_answers_on_both_engines(
     asyncio.run(both())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STEPS, SEEDS)
 def test_redelivery_interleaving_and_the_limits_of_batches_change_no_row(
     database: Database, steps: list[tuple[str, int, str, str]], randomness: random.Random
@@ -250,7 +250,7 @@ async def found(index: OnPostgres, wanted: Query) -> list[TweetId]:
     return [match.tweet for match in (await index.tweets.newest(wanted, None, 10)).items]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text("ab_é東 ß😀", max_size=12) | st.text(max_size=12).filter(lambda s: "\0" not in s), max_size=20))
 def test_trigrams_in_sql_are_those_of_the_other_engine(database: Database, names: list[str]) -> None:
     keys = [name_key(name.encode(errors="ignore").decode()) for name in names]

@@ -160,7 +160,7 @@ async def answers(trends: Trends, now: int) -> list[object]:
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(HISTORIES, SEEDS)
 def test_answers_and_rankings_are_those_of_the_embedded_profile(
     database: Database, tweeting: Tweeting, randomness: random.Random
@@ -183,7 +183,7 @@ def test_answers_and_rankings_are_those_of_the_embedded_profile(
     asyncio.run(run())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(HISTORIES, SEEDS)
 def test_workers_that_share_the_partitions_and_settle_at_once_come_to_the_same(
     database: Database, tweeting: Tweeting, randomness: random.Random

@@ -188,7 +188,7 @@ async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random)
     return analytics
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
     tweeting: Tweeting, randomness: random.Random
@@ -208,7 +208,7 @@ def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
     asyncio.run(runs())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
     tweeting: Tweeting, randomness: random.Random
@@ -235,7 +235,7 @@ def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
     asyncio.run(run())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_rankings_of_a_window_have_ascending_ids(tweeting: Tweeting, randomness: random.Random) -> None:
     records = interleaved(tweeting.records, randomness)
