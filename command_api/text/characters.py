@@ -24,8 +24,8 @@ NOT_CHARACTERS: Final = "\ufffe\ufeff\uffff"
 #: No writing system stacks more marks on a letter: it is the limit of UAX #15's Stream-Safe format.
 MOST_MARKS: Final = 30
 
-# The standard library's re has no \p{M}.
-_TOO_MANY_MARKS: Final = regex.compile(rf"\p{{M}}{{{MOST_MARKS + 1}}}")
+# The standard library's re has no \p{M}. Only the first mark of a row is tried, so that no mark is looked at twice.
+_TOO_MANY_MARKS: Final = regex.compile(rf"(?<!\p{{M}})\p{{M}}{{{MOST_MARKS + 1}}}")
 
 
 def find_mark_overflow(text: str) -> int | None:

@@ -51,8 +51,8 @@ def extract(text: str) -> Entities:
     if not (has_tags or has_mentions or "://" in text):
         return _NONE
     links = find_links(text)
-    tags = _outside(links, _HASHTAG.finditer(text)) if has_tags else ()
-    mentions = _outside(links, _MENTION.finditer(text)) if has_mentions else ()
+    tags = _outside(links, _HASHTAG, text) if has_tags else ()
+    mentions = _outside(links, _MENTION, text) if has_mentions else ()
     return Entities(
         tuple([Hashtag(*found) for found in tags]),
         tuple([Mention(*found) for found in mentions]),
@@ -73,12 +73,22 @@ class _Match(Protocol):
     def end(self) -> int: ...
 
 
-def _outside(links: list[Link], matches: Iterator[_Match]) -> Iterator[tuple[str, int, int]]:
-    """Yield word, start and end of the matches that start outside of every link. Both are in order."""
+class _Pattern(Protocol):
+    """The same of their patterns."""
+
+    def search(self, text: str, position: int, /) -> _Match | None: ...
+
+
+def _outside(links: list[Link], pattern: _Pattern, text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield word, start and end of the matches that start outside of every link; links are not searched."""
     position = 0
-    for match in matches:
+    following = 0
+    while match := pattern.search(text, position):
         start = match.start()
-        while position < len(links) and links[position].end <= start:
-            position += 1
-        if position == len(links) or start < links[position].start:
+        while following < len(links) and links[following].end <= start:
+            following += 1
+        if following < len(links) and links[following].start <= start:
+            position = links[following].end
+        else:
             yield match[1], start, match.end()
+            position = match.end()

@@ -14,7 +14,6 @@ from .errors import ForbiddenCharacter, TooManyCharacters
 # character, and no UTF-8 can hold it.
 _CONTROLS: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _FORBIDDEN: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff{DIRECTION_SPANS}{NOT_CHARACTERS}]")
-_LINE_BREAK: Final = re.compile(r"\r\n?")
 
 #: No composed character comes from more code points than this, and a line break from no more than two.
 MOST_PER_COMPOSED: Final = 4
@@ -22,7 +21,7 @@ MOST_PER_COMPOSED: Final = 4
 
 def with_line_feeds(text: str) -> str:
     """Return `text` with LF for each CRLF and each lone CR."""
-    return _LINE_BREAK.sub("\n", text) if "\r" in text else text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def check_characters(text: str) -> None:

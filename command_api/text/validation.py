@@ -10,7 +10,7 @@ from .entities import is_tag
 from .errors import EmptyText, TextTooLong
 from .free_text import MOST_PER_COMPOSED, check_characters, with_line_feeds
 from .urls import LONGEST_URL
-from .weighing import LIMIT, URL_WEIGHT, is_hopeless, weigh
+from .weighing import LIMIT, LONGEST_PLAIN, URL_WEIGHT, is_hopeless, weigh
 
 # The braille blank is a symbol by its properties, but has no ink either.
 _VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
@@ -31,6 +31,8 @@ def check_tweet(text: str) -> str:
     text = with_line_feeds(text)
     if _VISIBLE.search(text) is None:
         raise EmptyText
+    if "." not in text and len(text) > LONGEST_PLAIN * MOST_PER_COMPOSED:  # composing takes longer than all else
+        raise TextTooLong(LIMIT + 1, LIMIT)
     text = compose(text)
     if is_hopeless(text):
         raise TextTooLong(LIMIT + 1, LIMIT)

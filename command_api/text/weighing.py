@@ -17,7 +17,7 @@ EMOJI_WEIGHT: Final = 2
 #: The first and last code point of each range whose characters weigh 1; all others weigh 2.
 LIGHT_RANGES: Final = ((0x0000, 0x10FF), (0x2000, 0x200D), (0x2010, 0x201F), (0x2032, 0x2037))
 
-_LONGEST_PLAIN: Final = 8 * LIMIT
+LONGEST_PLAIN: Final = 8 * LIMIT
 """More code points than weigh `LIMIT` without a link: an emoji of ten weighs 2."""
 
 _LIGHT: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in LIGHT_RANGES)
@@ -42,7 +42,7 @@ def is_hopeless(text: str) -> bool:
 
     Only links make a long text light, and few of them fit.
     """
-    if len(text) <= _LONGEST_PLAIN:
+    if len(text) <= LONGEST_PLAIN:
         return False
     if "." not in text:
         return True
@@ -51,7 +51,7 @@ def is_hopeless(text: str) -> bool:
     def enough(settled: int, links: list[Link]) -> bool:
         nonlocal hopeless
         plain = settled - sum(link.end - link.start for link in links)
-        hopeless = len(links) > LIMIT // URL_WEIGHT or plain > _LONGEST_PLAIN
+        hopeless = len(links) > LIMIT // URL_WEIGHT or plain > LONGEST_PLAIN
         return hopeless
 
     find_links(text, enough)

@@ -11,7 +11,7 @@ from emoji import EMOJI_DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.text import urls
+from command_api.text import urls, validation
 from command_api.text.characters import MOST_MARKS
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
@@ -102,6 +102,11 @@ class TestLinks:
     )
     def test_the_links_are_found(self, text: str, links: list[str]) -> None:
         assert [text[start:end] for start, end, _ in find_links(text)] == links
+
+    def test_a_domain_is_no_longer_than_domain_names_are(self) -> None:
+        name = "a." * 125 + "com"
+        text = f"http://{name}/b http://a.{name}.com/b"
+        assert [text[link.start : link.end] for link in find_links(text)] == [f"http://{name}/b"]
 
     @given(TEXTS)
     def test_links_are_in_order_and_apart_and_have_a_dot(self, text: str) -> None:
@@ -254,18 +259,23 @@ class TestChecking:
         assert check_tweet(families) == families
         assert check_tweet(accented.replace("\u01d8", "u\u0308\u0301")) == accented
 
-    @pytest.mark.parametrize(
-        "text", ["a.co/(" * 10_800, "a.co " * 12_000, "a.b." * 15_000, "www." * 15_000, "((((((a.co/(" * 5000]
-    )
-    def test_few_links_of_a_text_that_cannot_fit_are_looked_for(
-        self, text: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("piece", "a.co/( a.co/\" a.b. a. www. é. _. -. ééééééééé. ((((((a.co/( http://a.".split())
+    @pytest.mark.parametrize("start", ["", "http://"])
+    def test_few_labels_of_a_text_that_cannot_fit_are_looked_at(
+        self, start: str, piece: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        looked = []
-        find = urls._host_start
-        monkeypatch.setattr(urls, "_host_start", lambda *args: looked.append(1) or find(*args))
+        looked: list[object] = []
+        for name in ("_host_start", "_domain_end", "_is_label"):
+            look = getattr(urls, name)
+            monkeypatch.setattr(urls, name, lambda *args, look=look: looked.append(args) or look(*args))
         with pytest.raises(TextTooLong):
-            check_tweet(text)
-        assert len(looked) < 2 * 8 * LIMIT
+            check_tweet(start + piece * 30_000)
+        assert len(looked) < 3 * 8 * LIMIT
+
+    def test_many_marks_of_a_text_that_cannot_fit_are_not_composed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(validation, "compose", None)
+        with pytest.raises(TextTooLong):
+            check_tweet(("e" + "\u0301" * MOST_MARKS) * 1000)
 
     def test_a_text_that_cannot_fit_is_refused_unweighed(self) -> None:
         with pytest.raises(TextTooLong) as refused:
