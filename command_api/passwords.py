@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 import bcrypt
 
 from .deciding import Refused
+from .domain.names import SERVICE
 from .text.characters import compose
 
 T = TypeVar("T")
@@ -46,8 +47,11 @@ class TooBusy(Exception):
     """Too many passwords wait to be hashed; nothing was done. Come back in a few seconds."""
 
 
-def check_password(password: str, username: str) -> None:
-    """Whether an account called `username` may have this password (NIST SP 800-63B, 3.1.1.2). Raises WeakPassword."""
+def check_password(password: str, username: str, *about: str) -> None:
+    """Whether an account called `username` may have this password (NIST SP 800-63B, 3.1.1.2). Raises WeakPassword.
+
+    `about` is what else is known of its owner: an address, a name.
+    """
     password = compose(password)
     if len(password) < LEAST_CHARACTERS:
         raise WeakPassword("too_short", f"a password has at least {LEAST_CHARACTERS} characters")
@@ -57,18 +61,25 @@ def check_password(password: str, username: str) -> None:
         raise WeakPassword("contains_username", "a password may not contain the user name")
     if f"\n{password.lower()}\n" in common_passwords():
         raise WeakPassword("common", "this password is one of the most common ones; choose another")
-    if _guesses(password, username) < LEAST_GUESSES:
+    known = [SERVICE, username, *about]
+    if _letters(password) in map(_letters, known) or _guesses(password, known) < LEAST_GUESSES:
         raise WeakPassword("guessable", "this password is easily guessed; add a word or two that are not about you")
 
 
-def _guesses(password: str, username: str) -> float:
-    """How many guesses a password takes at least. Takes 1 to 25 ms.
+def _letters(text: str) -> str:
+    """What of `text` is not digits and signs, which people set about a word that they know."""
+    return "".join(filter(str.isalpha, text)).lower()
+
+
+def _guesses(password: str, known: list[str]) -> float:
+    """How many guesses a password takes at least, for somebody who tries `known` first. Takes 1 to 25 ms.
 
     A password takes no fewer than its beginning, and the time that counting takes grows faster than its length.
     """
     from zxcvbn import zxcvbn  # 15 MB and 0.1 s, for the first password that is chosen
 
-    guesses: float = float(zxcvbn(password[:LONGEST_SCORED], user_inputs=[username])["guesses"])
+    words = [part[:LONGEST_SCORED] for text in known for part in (text, *text.split("@"), *text.split())]
+    guesses: float = float(zxcvbn(password[:LONGEST_SCORED], user_inputs=words)["guesses"])
     return guesses
 
 

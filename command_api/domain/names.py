@@ -10,10 +10,9 @@ import re
 from typing import Final
 
 import idna
-import regex
 
 from ..deciding import Refused
-from ..text.characters import DIRECTION_MARKS, NOT_CHARACTERS, compose, find_mark_overflow
+from ..text.characters import DIRECTION_MARKS, FORBIDDEN, compose, find_invisible, find_mark_overflow, is_visible
 from ..text.validation import is_username
 
 PATH_WORDS: Final = frozenset(
@@ -78,13 +77,69 @@ OFFICIAL_WORDS: Final = frozenset(
 )
 """Names that would speak for the service itself."""
 
+BESIDE_OFFICIAL: Final = frozenset(
+    [
+        "account",
+        "accounts",
+        "agent",
+        "bot",
+        "care",
+        "center",
+        "centre",
+        "contact",
+        "customer",
+        "desk",
+        "info",
+        "real",
+        "service",
+        "services",
+        "team",
+        "the",
+        "user",
+    ]
+)
+"""Words that an official one stands beside, as in `support_team`; names of their own."""
+
+NOBODYS_WORDS: Final = frozenset(
+    [
+        "anonymous",
+        "deleted",
+        "everyone",
+        "ftp",
+        "hostmaster",
+        "localhost",
+        "mail",
+        "nan",
+        "nil",
+        "nobody",
+        "none",
+        "noreply",
+        "null",
+        "smtp",
+        "undefined",
+        "unknown",
+        "void",
+        "www",
+    ]
+)
+"""What programs say where there is no name, hosts, and mailboxes that no person reads (RFC 2142)."""
+
+_ABOUT_SERVICE: Final = OFFICIAL_WORDS | BESIDE_OFFICIAL
+_RESERVED: Final = (
+    OFFICIAL_WORDS
+    | NOBODYS_WORDS
+    | {official + beside for official in OFFICIAL_WORDS for beside in BESIDE_OFFICIAL}
+    | {beside + official for official in OFFICIAL_WORDS for beside in BESIDE_OFFICIAL}
+)
+
 LONGEST_DISPLAY_NAME: Final = 50
 LONGEST_EMAIL: Final = 254
 
-_SERVICE: Final = "minitwitter"
+SERVICE: Final = "minitwitter"
 _BETWEEN_WORDS: Final = re.compile(r"[_0-9]+")
-_NOT_IN_NAMES: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}{NOT_CHARACTERS}]")
-_VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
+# Digits that are read as letters; the 1 stands for two.
+_READ_AS: Final = tuple(str.maketrans("013457", f"o{one}east") for one in "il")
+_NOT_IN_NAMES: Final = re.compile(rf"[{FORBIDDEN}{DIRECTION_MARKS}\t\n\r\u2028\u2029]")
 _LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
 # An address of ASCII without an encoded label needs no reading.
 _PLAIN_DOMAIN: Final = re.compile(r"(?!.*xn--)[\x00-\x7f]*", re.IGNORECASE | re.DOTALL)
@@ -112,10 +167,21 @@ def check_username(name: str) -> str:
 
 
 def _is_official(name: str) -> bool:
-    """Whether a name speaks for the service: an official word, or several, with digits and underscores about them."""
+    """Whether a name in lower case speaks for the service or for nobody, however its words are set off or disguised.
+
+    `Support_24`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
+    """
+    return any(map(_speaks_for_service, {name, *map(name.translate, _READ_AS)}))
+
+
+def _speaks_for_service(name: str) -> bool:
     parts = [part for part in _BETWEEN_WORDS.split(name) if part]
     whole = "".join(parts)
-    return whole in OFFICIAL_WORDS or _SERVICE in whole or (bool(parts) and OFFICIAL_WORDS.issuperset(parts))
+    return (
+        whole in _RESERVED
+        or SERVICE in whole
+        or (not OFFICIAL_WORDS.isdisjoint(parts) and _ABOUT_SERVICE.issuperset(parts))
+    )
 
 
 def check_display_name(name: str) -> str:
@@ -128,7 +194,7 @@ def check_display_name(name: str) -> str:
     if at is not None:
         # By number: a direction override would act where the message is read.
         raise InvalidName("display_name", "character", f"the character U+{ord(name[at]):04X} is not allowed in a name")
-    if _VISIBLE.search(name) is None:
+    if not is_visible(name):
         raise InvalidName("display_name", "empty", "a name needs something that can be seen")
     name = compose(name)
     if len(name) > LONGEST_DISPLAY_NAME:
@@ -150,6 +216,7 @@ def check_email(address: str) -> str:
         at
         and len(address) <= LONGEST_EMAIL
         and _NOT_IN_NAMES.search(address) is None
+        and find_invisible(address) is None
         and _LOCAL.fullmatch(local)
         and "" not in local.split(".")
         and len(labels) > 1

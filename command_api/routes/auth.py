@@ -193,9 +193,9 @@ def _secret(executing: Executor, outcome: Outcome, value: Tokens, status: int = 
     return response
 
 
-async def _check_new(field: str, password: str, username: str) -> None:
+async def _check_new(field: str, password: str, username: str, *about: str) -> None:
     try:
-        await asyncio.to_thread(check_password, password, username)
+        await asyncio.to_thread(check_password, password, username, *about)
     except WeakPassword as error:
         raise invalid(field, error.code, str(error)) from None
 
@@ -216,7 +216,7 @@ async def register(body: RegisterBody, executing: Executing, accounts: UsingAcco
     display_name = body.display_name if body.display_name is not None else username
     await executing.commands.limits.take(executing.commands.policies.registrations, f"address {exchange.network}")
     with accounts.registering.one(exchange.network):
-        await _check_new("password", body.password, username)
+        await _check_new("password", body.password, username, email, display_name)
         return await _register(body, username, email, display_name, executing, accounts, exchange)
 
 

@@ -15,13 +15,23 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from rest.problems import invalid
 
 from ..domain.names import LONGEST_DISPLAY_NAME, InvalidName, check_display_name
-from ..text.errors import ForbiddenCharacter, TextError, TooManyCharacters
+from ..text.characters import FORBIDDEN_RANGES, is_visible
+from ..text.errors import ForbiddenCharacter, NoAddress, TextError, TooManyCharacters
 from ..text.free_text import check_free_text
+from ..text.websites import WEBSITE_PATTERN, check_website
 
-CODES: dict[type[TextError], str] = {ForbiddenCharacter: "character", TooManyCharacters: "too_long"}
+CODES: dict[type[TextError], str] = {
+    ForbiddenCharacter: "character",
+    NoAddress: "pattern",
+    TooManyCharacters: "too_long",
+}
 
-# The list of command_api/text/free_text.py, in what patterns of Python and of ECMAScript have in common.
-_NEVER = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"
+# In what patterns of Python and of ECMAScript have in common: there are no surrogates in the one, and no notation for
+# what is past U+FFFF in both.
+_NEVER = "".join(
+    rf"\u{first:04x}-\u{last:04x}" for first, last in FORBIDDEN_RANGES if last <= 0xFFFF and first != 0xD800
+)
+_LINE_BREAKS = frozenset("\n\t\u2028\u2029")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +48,10 @@ class FreeText:
             text = check_free_text(text, self.longest)
         except TextError as error:
             raise PydanticCustomError(CODES[type(error)], "{why}", {"why": str(error)}) from None
-        if not self.lines and ("\n" in text or "\t" in text):
+        if not self.lines and not _LINE_BREAKS.isdisjoint(text):
             raise PydanticCustomError("character", "the text has to stand in one line")
-        if len(text) < self.least:
-            raise PydanticCustomError("empty", "the text is empty")
+        if len(text) < self.least or (text and not is_visible(text)):
+            raise PydanticCustomError("empty", "nothing of the text can be seen")
         return text
 
     def field(self, name: str, text: str) -> str:
@@ -58,11 +68,31 @@ class FreeText:
         return {**self.shape(), **handler(schema)}
 
     def shape(self) -> dict[str, Any]:
-        """What a JSON Schema says of such a text; that marks are not heaped is the one rule that it cannot say."""
-        never = _NEVER if self.lines else _NEVER + r"\t\n\r"
+        """What a JSON Schema says of such a text.
+
+        It cannot say that marks are not heaped, that something can be seen, and what is refused past U+FFFF.
+        """
+        never = _NEVER if self.lines else _NEVER + r"\t\n\r\u2028\u2029"
         pattern = rf"^[^{never}]*[^{never}\s][^{never}]*$" if self.least else rf"^[^{never}]*$"
         least = {"minLength": self.least} if self.least else {}
         return {"type": "string", **least, "maxLength": self.longest, "pattern": pattern}
+
+
+@dataclass(frozen=True, slots=True)
+class Website(FreeText):
+    """An address that a profile links to, or nothing."""
+
+    def checked(self, text: str) -> str:
+        """The address as it is stored. Raises PydanticCustomError."""
+        text = FreeText.checked(self, text)
+        try:
+            return check_website(text)
+        except TextError as error:
+            raise PydanticCustomError(CODES[type(error)], "{why}", {"why": str(error)}) from None
+
+    def shape(self) -> dict[str, Any]:
+        """What a JSON Schema says of it; whether a browser can open it is left out."""
+        return {**FreeText.shape(self), "pattern": WEBSITE_PATTERN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from ..domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from ..domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
 from ..facts import AccountNamed
 from .executing import Executing, Executor
-from .free_text import FreeText, ShownName
+from .free_text import FreeText, ShownName, Website
 
 graph = router("Users and the graph")
 
@@ -82,8 +82,6 @@ async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executi
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
 
 
-_WEBSITE = r"^(https?://[^\s/?#@\\]+([/?#]\S*)?)?$"
-"""A web address without a user name and a password: what stands before an @ passes for the host."""
 _Picture = Annotated[
     str | None,
     Field(description="A finished picture of yours; null takes the present one away", json_schema_extra=AN_ID),
@@ -102,7 +100,7 @@ class ProfileBody(Body):
         Annotated[str, FreeText(100)] | None, Field(description="Where you are, in your words", examples=["London"])
     ] = None
     website: Annotated[
-        Annotated[str, FreeText(200, lines=False), Field(pattern=_WEBSITE)] | None,
+        Annotated[str, Website(200, lines=False)] | None,
         Field(description='An address that the profile links to; `""` removes it', examples=["https://example.org"]),
     ] = None
     feed: Annotated[

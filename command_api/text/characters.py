@@ -18,14 +18,40 @@ ACCENTED: Final = (
 DIRECTION_SPANS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 DIRECTION_MARKS: Final = DIRECTION_SPANS + "\u061c\u200e\u200f"
 
-#: The byte order mark and the two code points next to it that Unicode sets aside.
-NOT_CHARACTERS: Final = "\ufffe\ufeff\uffff"
+#: The first and last code point of each range that no text has.
+FORBIDDEN_RANGES: Final = (
+    # Controls. Line feed, carriage return and tab are the ones that only make space.
+    *((0x00, 0x08), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)),
+    # Spans of direction: one left open turns round the text that is shown after it. twitter-text takes them.
+    *((0x202A, 0x202E), (0x2066, 0x2069)),
+    # What Unicode deprecates or keeps for the inside of programs: switches of shape and of language, annotations.
+    *((0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0001, 0xE0001)),
+    # Halves of characters, which no UTF-8 can hold; the byte order mark; noncharacters.
+    *((0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFDD0, 0xFDEF)),
+    *((plane | 0xFFFE, plane | 0xFFFF) for plane in range(0, 0x110000, 0x10000)),
+)
+FORBIDDEN: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in FORBIDDEN_RANGES)
 
 #: No writing system stacks more marks on a letter: it is the limit of UAX #15's Stream-Safe format.
 MOST_MARKS: Final = 30
 
+# The braille blank is a symbol by its properties, but has no ink either.
+_VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
+_INVISIBLE: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\u2800]")
+
 # The standard library's re has no \p{M}. Only the first mark of a row is tried, so that no mark is looked at twice.
 _TOO_MANY_MARKS: Final = regex.compile(rf"(?<!\p{{M}})\p{{M}}{{{MOST_MARKS + 1}}}")
+
+
+def is_visible(text: str) -> bool:
+    """Say whether anything of `text` can be seen."""
+    return _VISIBLE.search(text) is not None
+
+
+def find_invisible(text: str) -> int | None:
+    """Return the index of the first character that is neither seen nor makes space, None when there is none."""
+    match = None if text.isascii() else _INVISIBLE.search(text)
+    return None if match is None else match.start()
 
 
 def find_mark_overflow(text: str) -> int | None:

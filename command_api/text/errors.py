@@ -35,6 +35,13 @@ class TooManyCharacters(TextError):
         self.limit = limit
 
 
+class NoAddress(TextError):
+    """The text is no address of a web page."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no web address like https://example.org/page, without a user name in it")
+
+
 class ForbiddenCharacter(TextError):
     """A character that no text may have. `index` counts code points of the text as it was given."""
 

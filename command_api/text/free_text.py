@@ -6,14 +6,10 @@ Browsers send every line break of a form as CRLF (HTML, 4.10.21.4), so CRLF and 
 import re
 from typing import Final
 
-from .characters import DIRECTION_SPANS, NOT_CHARACTERS, compose, find_mark_overflow
+from .characters import FORBIDDEN, compose, find_mark_overflow
 from .errors import ForbiddenCharacter, TooManyCharacters
 
-# Line feed, carriage return and tab are the control characters that only make space. Spans of direction are refused,
-# other than by twitter-text, since one left open turns round the text that is shown after it. A surrogate is half a
-# character, and no UTF-8 can hold it.
-_CONTROLS: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
-_FORBIDDEN: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff{DIRECTION_SPANS}{NOT_CHARACTERS}]")
+_FORBIDDEN: Final = re.compile(f"[{FORBIDDEN}]")
 
 #: No composed character comes from more code points than this, and a line break from no more than two.
 MOST_PER_COMPOSED: Final = 4

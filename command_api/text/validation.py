@@ -3,17 +3,12 @@
 import re
 from typing import Final
 
-import regex
-
-from .characters import compose
+from .characters import compose, is_visible
 from .entities import is_tag
 from .errors import EmptyText, TextTooLong
 from .free_text import MOST_PER_COMPOSED, check_characters, with_line_feeds
 from .urls import LONGEST_URL
 from .weighing import LIMIT, LONGEST_PLAIN, URL_WEIGHT, is_hopeless, weigh
-
-# The braille blank is a symbol by its properties, but has no ink either.
-_VISIBLE: Final = regex.compile(r"[^\s\p{Default_Ignorable_Code_Point}\u2800]")
 
 # No text has more code points for its weight than a single link: what is longer than this is too long without
 # looking at it.
@@ -29,7 +24,7 @@ def check_tweet(text: str) -> str:
         raise TextTooLong(LIMIT + 1, LIMIT)
     check_characters(text)
     text = with_line_feeds(text)
-    if _VISIBLE.search(text) is None:
+    if not is_visible(text):
         raise EmptyText
     if "." not in text and len(text) > LONGEST_PLAIN * MOST_PER_COMPOSED:  # composing takes longer than all else
         raise TextTooLong(LIMIT + 1, LIMIT)

@@ -64,6 +64,15 @@ def test_a_password_may_not_contain_the_user_name():
     assert refused("my-AdaLovelace-1815", "adalovelace") == "contains_username"
 
 
+@pytest.mark.parametrize(
+    "password", ["minitwitter1", "MiniTwitter2026", "lovelace.byron@example.org", "lovelace.byron", "Augusta Ada 1"]
+)
+def test_what_is_known_of_the_owner_and_the_service_is_easily_guessed(password):
+    with pytest.raises(WeakPassword) as error:
+        check_password(password, "ada_l", "lovelace.byron@example.org", "Augusta Ada")
+    assert error.value.code == "guessable"
+
+
 def test_the_list_of_common_passwords_comes_without_importing_all_of_zxcvbn():
     program = (
         "import sys; from command_api.passwords import common_passwords;"

@@ -125,7 +125,11 @@ def test_words_of_the_api_and_of_the_service_are_no_names(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["support1", "root_", "_admin_", "Support_24", "minitwitter_help", "the_minitwitter", "help_staff", "ad_min1"],
+    [
+        *("support1", "root_", "_admin_", "Support_24", "minitwitter_help", "the_minitwitter", "help_staff", "ad_min1"),
+        *("adm1n", "4dm1n", "r00t", "5upp0rt", "he1p_de5k", "m1n1tw1tter", "support_team", "TheAdmin", "helpdesk"),
+        *("www", "null", "undefined", "NULL_1", "no_reply", "nobody", "api", "root", "the_real_admin"),
+    ],
 )
 def test_names_in_the_shape_of_official_ones_are_reserved(name):
     with pytest.raises(InvalidName) as refused:
@@ -133,7 +137,10 @@ def test_names_in_the_shape_of_official_ones_are_reserved(name):
     assert refused.value.code == "reserved"
 
 
-@pytest.mark.parametrize("name", ["root_beer", "helpful", "ada1", "feed1", "supporter", "___", "123"])
+@pytest.mark.parametrize(
+    "name",
+    ["root_beer", "helpful", "ada1", "feed1", "supporter", "___", "123", "the_team", "user1", "4ever", "nullable"],
+)
 def test_names_that_only_contain_such_a_word_are_not(name):
     assert check_username(name) == name
 
@@ -168,6 +175,9 @@ def test_display_names_are_kept_in_nfc_without_white_space_around(given, kept):
         ("Ada\x00", "character"),
         ("Ada\nmoderator", "character"),
         ("Ada\u202e", "character"),
+        ("Ada\U0001fffe", "character"),
+        ("Ada\ufdd0", "character"),
+        ("Ada\ufff9", "character"),
         ("Ada\u2066", "character"),
         ("\u200fAda", "character"),
         ("Ada\u2028L.", "character"),
@@ -207,6 +217,7 @@ def test_a_plain_domain_has_one_spelling():
     [
         "",
         "ada@xn--a.org",
+        "ad\u200ba@example.org",
         "ada@xn--.org",
         "ada@xn--99999999.org",
         "ada@xn--example.xn--",

@@ -18,14 +18,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from service import PASSWORD, problem
 
-from command_api.routes.free_text import FreeText
+from command_api.routes.free_text import FreeText, Website
 from command_api.routes.tweets import TweetBody
 from runtime.routes import ROUTERS
 from tests import pictures
 
 pytestmark = both_profiles
 
-HOSTILE = ["\x00", "\x1b", "\x7f", "\u202e", "\u2066", "\ufffe", "\ufeff", "e" + "\u0301" * 60]
+HOSTILE = ["\x00", "\x1b", "\x7f", "\u202e", "\u2066", "\ufeff", "\U0010ffff", "e" + "\u0301" * 60]
 CLOSED = {"uuid", "email", "password", "tweet-text"}
 """Formats of strings that are checked as a whole where they are read."""
 SECRETS_AND_NAMES = {"login", "refresh_token"}
@@ -72,14 +72,25 @@ def test_every_text_field_of_every_body_is_free_text_or_of_a_closed_shape(profil
     assert len(list(strings(TweetBody, []))) == 6, "every field is found"
 
 
+def test_text_of_which_nothing_can_be_seen_is_refused(profile: str) -> None:
+    assert FreeText(9).checked("") == ""
+    for text in ("\u200b", "\u2060 \u00ad", "\u3164", "\u2800"):
+        for field in (FreeText(9), FreeText(9, least=1), FreeText(9, lines=False), Website(9)):
+            with pytest.raises(PydanticCustomError) as refused:
+                field.checked(text)
+            assert refused.value.type == "empty"
+
+
 def test_what_the_document_says_of_free_text_is_what_is_held(profile: str) -> None:
-    for character in map(chr, range(0x10000)):
-        said = re.fullmatch(FreeText(9).shape()["pattern"], f"a{character}") is not None
-        try:
-            held = bool(FreeText(9).checked(f"a{character}"))
-        except PydanticCustomError:
-            held = False
-        assert said == held or 0xD800 <= ord(character) <= 0xDFFF, hex(ord(character))
+    for field in (FreeText(9), FreeText(9, lines=False)):
+        pattern = re.compile(field.shape()["pattern"])
+        for character in map(chr, range(0x10000)):
+            said = pattern.fullmatch(f"a{character}b") is not None
+            try:
+                held = bool(field.checked(f"a{character}b"))
+            except PydanticCustomError:
+                held = False
+            assert said == held or character == "\r" or 0xD800 <= ord(character) <= 0xDFFF, hex(ord(character))
 
 
 def place(name: str) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from command_api.text import urls, validation
 from command_api.text.characters import MOST_MARKS
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
-from command_api.text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong, TooManyCharacters
+from command_api.text.errors import EmptyText, ForbiddenCharacter, NoAddress, TextError, TextTooLong, TooManyCharacters
 from command_api.text.free_text import check_free_text, with_line_feeds
 from command_api.text.urls import find_links
 from command_api.text.validation import check_tweet, is_hashtag, is_username
+from command_api.text.websites import check_website
 from command_api.text.weighing import LIMIT, weigh
 from events.entities import Entities, Hashtag, Mention, Url, fold_tag
 
@@ -97,6 +98,12 @@ class TestLinks:
             (f"http://{'a' * 63}.com http://{'a' * 64}.com", [f"http://{'a' * 63}.com"]),
             (f"http://a.com/{'b' * 4083} c.com", [f"http://a.com/{'b' * 4083}", "c.com"]),
             (f"http://a.com/{'b' * 4084} c.com", ["c.com"]),
+            ("http://exa\u00admple.com/a http://a\u200bb.com", []),
+            ("http://a\u200d.com http://a\u200cb.com", []),
+            (
+                "http://\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.com",
+                ["http://\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.com"],
+            ),
             ("e.g. this is.fine 3.14 file.py", ["file.py"]),
         ],
     )
@@ -259,7 +266,9 @@ class TestChecking:
         assert check_tweet(families) == families
         assert check_tweet(accented.replace("\u01d8", "u\u0308\u0301")) == accented
 
-    @pytest.mark.parametrize("piece", "a.co/( a.co/\" a.b. a. www. é. _. -. ééééééééé. ((((((a.co/( http://a.".split())
+    @pytest.mark.parametrize(
+        "piece", ["a.co/(", 'a.co/"', "a.b.", "a.", "www.", "é.", "_.", "-.", "ééééééééé.", "((((((a.co/(", "http://a."]
+    )
     @pytest.mark.parametrize("start", ["", "http://"])
     def test_few_labels_of_a_text_that_cannot_fit_are_looked_at(
         self, start: str, piece: str, monkeypatch: pytest.MonkeyPatch
@@ -284,7 +293,10 @@ class TestChecking:
 
     @pytest.mark.parametrize(
         "character",
-        [*"\x00\x1b\x0b\x0c\x7f\x9f\u202a\u202e\u2066\u2069\ufeff\ufffe\uffff\ud800"],
+        [
+            *"\x00\x1b\x0b\x0c\x7f\x9f\u202a\u202e\u2066\u2069\ufeff\ufffe\uffff\ud800",
+            *"\u206a\u206f\ufdd0\ufdef\ufff9\ufffb\U0001fffe\U0008ffff\U0010fffe\U0010ffff\U000e0001",
+        ],
     )
     def test_a_character_that_no_tweet_may_have_is_named_with_its_place(self, character: str) -> None:
         with pytest.raises(ForbiddenCharacter, match=f"U\\+{ord(character):04X} at index 2") as refused:
@@ -304,6 +316,45 @@ class TestChecking:
     @given(ANYTHING)
     def test_free_text_holds_what_a_tweet_holds(self, text: str) -> None:
         assert _character_refused(check_tweet, text) == _character_refused(check_free_text, text, 10_000)
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *(
+                "",
+                "https://example.org",
+                "http://a.example:8080/b?c=%20#d",
+                "https://b\u00fccher.example/\u00e4",
+                "http://[::1]/",
+            ),
+        ],
+    )
+    def test_these_are_websites(self, address: str) -> None:
+        assert check_website(address) == address
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *("javascript:alert(1)", "https://", "https:///a", "https://a b", "//a.example", "HTTP:a.example"),
+            *("https://a:99999/", "https://a:b/", "https://user:pass@a.example", "https://user%40b@a.example/"),
+            *(
+                "https://user%40a.example",
+                "https://a%2eb",
+                "https://bank.example\uff20a.example",
+                "https://a\\@b.example",
+            ),
+            *(
+                "https://bank.example\u2100a.example",
+                "https://a<b.example",
+                "https://1.2.3.456/",
+                "https://a\u200bb.example",
+            ),
+            *("https://a\u00adb.example", "https://a\u200e.example", "https://a.example/\u2060", "https://xn--a"),
+        ],
+    )
+    def test_these_lead_nowhere_or_elsewhere(self, address: str) -> None:
+        with pytest.raises((NoAddress, ForbiddenCharacter)):
+            check_website(address)
 
     def test_free_text_is_composed_before_it_is_measured(self) -> None:
         assert check_free_text(" " + "e\u0301" * 30 + "\r\n", 30) == "é" * 30
