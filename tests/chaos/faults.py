@@ -19,11 +19,13 @@ SERVES_S = 60.0
 DELAY_S = 0.1
 HELD_S = 4.0
 """How long an engine is slow, out of reach or cut off."""
+TOGETHER = ", "
+"""Between the names of processes that are killed at once."""
 _WRITES = 10
 
 
 class Fault(NamedTuple):
-    """One thing to be done; `what` is a process, or an engine."""
+    """One thing to be done; `what` is a process, several that are killed together, or an engine."""
 
     how: str
     what: str
@@ -46,11 +48,16 @@ def whole(seed: int, processes: Sequence[str], brokers: int, kills: int = 5) -> 
 
 
 def short(seed: int, roles: Mapping[str, Sequence[str]]) -> list[Fault]:
-    """One process of each role killed once, and one engine; `roles` are processes by name, and how each is started."""
+    """One process of each role killed, all at once, and one engine that is back within seconds (Cassandra is not).
+
+    `roles` are processes by name, and how each is started.
+    """
     chance = random.Random(seed)
     first_of_each = {tuple(words): name for name, words in reversed(roles.items())}
-    faults = [Fault("kill", name) for name in first_of_each.values()]
-    faults.append(Fault("lose", chance.choice(NAMES)))
+    faults = [
+        Fault("kill", TOGETHER.join(first_of_each.values())),
+        Fault("lose", chance.choice([name for name in NAMES if name != "cassandra"])),
+    ]
     chance.shuffle(faults)
     return faults
 
@@ -99,10 +106,11 @@ class Surgeon:
         """Wait until every process is ready. Raises AssertionError where one is not."""
         await asyncio.gather(*(process.ready() for process in self._processes.values()))
 
-    async def _kill(self, name: str) -> None:
-        await self._processes[name].kill()
+    async def _kill(self, names: str) -> None:
+        processes = [self._processes[name] for name in names.split(TOGETHER)]
+        await asyncio.gather(*(process.kill() for process in processes))
         await self._ledger.more(_WRITES, SERVES_S)
-        await self._processes[name].start()
+        await asyncio.gather(*(process.start() for process in processes))
 
     async def _lose(self, engine: str) -> None:
         await self._engines.kill(engine)
