@@ -14,7 +14,6 @@ from events.partitioning import partition_of
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
 from runtime.distributed.places import Places
-from runtime.settings import Settings
 from stores.cassandra.address import Address
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
@@ -29,15 +28,6 @@ def installation(tmp_path, kafka, postgres, cassandra, redis):
     made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
     yield made.set_up()
     drop(Address.parse(url))
-
-
-def settings(installation):
-    given = {
-        name.removeprefix("MINITWITTER_").lower(): value
-        for name, value in installation.environment.items()
-        if name.startswith("MINITWITTER_") and "__" not in name  # parts of settings are for the processes alone
-    }
-    return Settings(**given)
 
 
 def broken(installation, key):
@@ -71,7 +61,7 @@ def write(installation, key):
 
 async def shown(installation, tweet):
     """Wait until a tweet can be read."""
-    address = Places.first(settings(installation)).address
+    address = Places.first(installation.settings()).address
     session = await CassandraSession.connect(address)
     deadline = time.monotonic() + SOON
     while not await CassandraTweets(session, address.keyspace).by_ids([tweet]):
@@ -81,12 +71,12 @@ async def shown(installation, tweet):
 
 
 async def letters(installation):
-    async with letters_of(settings(installation)) as desk:
+    async with letters_of(installation.settings()) as desk:
         return await desk.list(Choice(group="timelines"))
 
 
 async def discarded(installation):
-    async with letters_of(settings(installation)) as desk:
+    async with letters_of(installation.settings()) as desk:
         return await desk.discard(Choice(group="timelines"))
 
 
