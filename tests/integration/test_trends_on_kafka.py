@@ -33,6 +33,8 @@ from streams.trends import newest_rankings
 from tests.stores.on_postgres import a_schema
 from tests.streams.analytics import DAY, HOUR, NOW, Analytics, Tweeting
 
+PARTITIONS = 4
+
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 TOPICS = {"tweets": 4, "trends": 4}
@@ -106,7 +108,13 @@ class Installed:
     async def _decode(self, messages: Sequence[Message]) -> list[Record]:
         found = [
             stored(
-                m.topic.removeprefix(self.prefix), m.partition, m.offset, m.key, m.value, list(dict(m.headers).items())
+                m.topic.removeprefix(self.prefix),
+                m.partition,
+                m.offset,
+                m.key,
+                m.value,
+                list(dict(m.headers).items()),
+                PARTITIONS,
             )
             for m in messages
         ]
@@ -128,7 +136,7 @@ def database(postgres: str) -> Iterator[Database]:
 @pytest.fixture
 async def installed(kafka: str, database: Database, tmp_path: Path) -> AsyncIterator[Installed]:
     made = Installed(kafka, database, tmp_path)
-    await apply(admin_of(made.brokers), TOPICS, partitions=4, prefix=made.prefix)
+    await apply(admin_of(made.brokers), TOPICS, partitions=PARTITIONS, prefix=made.prefix)
     yield made
     await made.close()
 
