@@ -109,7 +109,14 @@ class New(NamedTuple):
 
 
 class CorruptLog(Exception):
-    """The log cannot be trusted: it says where and what to do, and nothing more is read or written."""
+    """The log cannot be trusted: it says where and what to do, and nothing more is read or written.
+
+    `why` is what was found alone, for a file that is mended in another way than the log.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 class LogUnavailable(Exception):

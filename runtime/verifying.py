@@ -111,12 +111,12 @@ class Verdict(msgspec.Struct, frozen=True):
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
     """Verify a data directory; `begin` is told how many steps there are, `advance` how many are done.
 
-    Raises CannotVerify, LogUnavailable, CorruptLog and what reading the log raises.
+    Raises CannotVerify, NoViews, ViewsDamaged, LogUnavailable, CorruptLog and what reading the log raises.
     """
     started = time.perf_counter()
     remove_leftovers(directory)
     reader = open_reader(directory, master_key)
-    with _snapshot(directory / "views.db") as live:
+    with _snapshot(directory) as live:
         check_fit(live, reader.table)
         behind = await _caught_up(live, await reader.ends())
         await _settled(live)
@@ -186,13 +186,8 @@ async def _letters(views: Views) -> list[DeadLetter]:
 
 
 @contextmanager
-def _snapshot(path: Path) -> Iterator[Views]:
-    if not path.exists():
-        raise CannotVerify(
-            f"{path.parent} has no read models yet: a server that runs there makes them within seconds,"
-            f" and `minitwitter serve --data {path.parent}` does where none runs"
-        )
-    live = Views(path, ALL_TABLES, read_only=True)
+def _snapshot(directory: Path) -> Iterator[Views]:
+    live = Views.beside(directory, ALL_TABLES)
     try:
         live.connection.execute("BEGIN")
         missing = [tables.model for tables in ALL_TABLES if not _there(live, tables.model)]

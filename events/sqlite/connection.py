@@ -93,14 +93,13 @@ def check_length(path: Path) -> None:
     if length == 0:
         return
     if len(header) < _HEADER.size or header[:15] != b"SQLite format 3":
-        raise CorruptLog(f"{path} is not an SQLite database; restore it from a backup")
+        raise CorruptLog(f"{path} is not an SQLite database; restore it from a backup", "it is no SQLite database")
     _, page_size, pages = _HEADER.unpack(header)
     page_size = 65536 if page_size == 1 else page_size
     wal = path.with_name(path.name + "-wal")
     if length < page_size * pages and not (wal.exists() and wal.stat().st_size):
-        raise CorruptLog(
-            f"{path} is cut short: {length} bytes where {page_size * pages} are recorded; restore it from a backup"
-        )
+        why = f"is cut short: {length} bytes where {page_size * pages} are recorded"
+        raise CorruptLog(f"{path} {why}; restore it from a backup", f"it {why}")
 
 
 def is_begun(path: Path) -> bool:
@@ -131,7 +130,8 @@ class available:  # noqa: N801  # used like contextlib's; a generator would assi
 
 def corrupt(path: Path, error: Exception) -> CorruptLog:
     """The error to raise when SQLite finds damage."""
-    return CorruptLog(f"{path} is damaged ({error}); stop, keep a copy of the file, and restore it from a backup")
+    advice = "stop, keep a copy of the file, and restore it from a backup"
+    return CorruptLog(f"{path} is damaged ({error}); {advice}", str(error))
 
 
 def claim(connection: apsw.Connection, path: Path, schema_version: int) -> int:

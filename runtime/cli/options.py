@@ -87,17 +87,15 @@ def _code(error: Exception) -> int | None:
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
     from stores.sink import StoreRefused, StoreUnavailable
-    from stores.sqlite.views import ViewsDamaged
+    from stores.sqlite.views import NoViews, ViewsDamaged
 
-    if isinstance(error, (ControlFailed, ProjectingFailed)):
-        return error.code
     codes: dict[tuple[type[Exception], ...], int] = {
         (CannotVerify, EngineError, RoleEnded): 1,
         (BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
-        (DoesNotFit, LogMissing, ViewsDamaged, StoreRefused): 4,
+        (DoesNotFit, LogMissing, NoViews, ViewsDamaged, StoreRefused): 4,
         (LogUnavailable, StoreUnavailable, OSError): 5,
     }
     if isinstance(error, (ControlFailed, ProjectingFailed)):

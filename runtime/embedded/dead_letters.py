@@ -11,10 +11,10 @@ from events.event import Envelope
 from events.ids import EventId
 from events.log import New, parse_place
 from events.operations import DeadLetterDiscarded
-from events.sqlite.connection import connect
 from runtime.dead_letters import Choice
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
+from stores.sqlite.views import DAMAGE, Views, ViewsDamaged
 
 from .processors import GROUPS
 from .system import System
@@ -25,17 +25,16 @@ class NothingToDiscard(Exception):
 
 
 async def letters_in(directory: Path) -> list[DeadLetter]:
-    """The dead letters of all groups, as of now. None where there are no read models yet, or older ones."""
-    path = directory / "views.db"
-    if not path.exists():
-        return []
-    connection = connect(path, durable=False, read_only=True)
+    """The dead letters of all groups, as of now. Raises NoViews, ViewsDamaged: nobody knows of any then."""
+    views = Views.beside(directory, ())
     try:
-        return [letter for group in GROUPS for letter in await all_letters(SqliteDeadLetters(connection, group))]
-    except apsw.SQLError:  # an older software's, which has no such table
+        return [letter for group in GROUPS for letter in await all_letters(SqliteDeadLetters(views.connection, group))]
+    except DAMAGE as damage:
+        raise ViewsDamaged(views.path, damage) from damage
+    except apsw.SQLError:  # an older software's, which set nothing aside
         return []
     finally:
-        connection.close()
+        views.connection.close()
 
 
 async def discard(system: System, choice: Choice) -> int:

@@ -14,7 +14,7 @@ from events.log import TopicPartition
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.identity import identity
 from events.sqlite.records import LogTable
-from stores.sqlite.views import Views, ViewsDamaged
+from stores.sqlite.views import NoViews, Views, ViewsDamaged
 
 DAMAGED = "views.db.damaged"
 """The name that a damaged views.db is kept under; the next one takes its place."""
@@ -53,12 +53,9 @@ def check_fit(views: Views, log: LogTable) -> None:
 
 def check_fit_beside(directory: Path, log: LogTable) -> None:
     """The same for the views.db of a data directory, if there is one that can be read. Raises DoesNotFit."""
-    path = directory / "views.db"
-    if not path.exists():
-        return
     try:
-        views = Views(path, (), read_only=True)
-    except (ViewsDamaged, IncompatibleData):  # the process that writes it makes it anew, or refuses it
+        views = Views.beside(directory, ())
+    except (NoViews, ViewsDamaged, IncompatibleData):  # the process that writes it makes it anew, or refuses it
         return
     try:
         check_fit(views, log)

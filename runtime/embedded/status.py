@@ -19,7 +19,7 @@ from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Disk, Group, Model, Status, group_part, group_told, overall
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.views import DAMAGE, NoViews, SqliteSink, Views, ViewsDamaged
 
 from .fitting import misfit
 from .log_db import open_records
@@ -42,11 +42,19 @@ async def of_files(directory: Path, clock: Clock) -> Status:
     """What the files of a directory say, without its server."""
     table = open_records(directory)
     ends = table.ends()
-    views = _views(directory / "views.db")
     groups = []
-    against = ""
+    cut = missing = against = ""
     try:
-        if views is not None and (found := misfit(views, table)):
+        table.check_ends()
+    except CorruptLog as error:
+        cut = str(error)
+    views = None
+    try:
+        views = Views.beside(directory, ALL_TABLES)
+    except (NoViews, ViewsDamaged) as error:
+        missing = str(error)
+    try:
+        if views is not None and not cut and (found := misfit(views, table)):
             against = f"views.db does not fit the log: {found}; `minitwitter rebuild --from-nothing` makes it anew"
         for name in GROUPS:
             reached = Positions() if views is None else await SqliteSink(views, name).positions()
@@ -58,7 +66,8 @@ async def of_files(directory: Path, clock: Clock) -> Status:
     finally:
         if views is not None:
             views.connection.close()
-    return told_of(directory, [Part.of("log"), Part.of("read models", down=against)], groups, "")
+    parts = [Part.of("log", down=cut), Part.of("read models", down=against, degraded=missing)]
+    return told_of(directory, parts, groups, "")
 
 
 def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) -> Part:
@@ -96,10 +105,10 @@ def models(name: str, generations: Mapping[str, int], building: Mapping[str, flo
 
 
 async def letters_of(connection: apsw.Connection, name: str) -> int | None:
-    """How many records a group has set aside; None where the file is older than dead letters are."""
+    """How many records a group has set aside; None where the file cannot tell: damaged, or older than dead letters."""
     try:
         return (await SqliteDeadLetters(connection, name).counts()).all
-    except apsw.SQLError:
+    except (apsw.SQLError, *DAMAGE):
         return None
 
 
@@ -107,18 +116,6 @@ def disk(directory: Path) -> Disk:
     """How much is free, and the sizes of the databases."""
     files = {path.name: path.stat().st_size for path in sorted(directory.glob("*.db*")) if path.is_file()}
     return Disk(str(directory), shutil.disk_usage(directory).free, files)
-
-
-def _views(path: Path) -> Views | None:
-    if not path.exists() or not path.stat().st_size:
-        return None
-    views = Views(path, ALL_TABLES, read_only=True)
-    try:
-        views.connection.execute("SELECT 1 FROM positions LIMIT 1")
-    except apsw.SQLError:  # begun, and nothing made in it yet
-        views.connection.close()
-        return None
-    return views
 
 
 def _generations(views: Views | None) -> dict[str, int]:

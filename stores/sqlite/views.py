@@ -21,7 +21,7 @@ from events.first_copies import Entity
 from events.fitting import Mark, Marks
 from events.ids import from_bytes, to_bytes
 from events.log import CorruptLog, Positions, Record, TopicPartition
-from events.sqlite.connection import UNAVAILABLE, claim, connect, mark
+from events.sqlite.connection import UNAVAILABLE, claim, connect, is_begun, mark
 from events.topics import TOPICS
 
 from ..sink import UNKNOWN, StoreUnavailable
@@ -83,6 +83,16 @@ DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 """What SQLite raises in the midst of a damaged file."""
 
 
+class NoViews(Exception):
+    """A data directory has no views.db, or one that somebody began to make: there is nothing to be told of."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            f"{directory} has no read models now: a server that runs there makes them within seconds;"
+            f" where none runs, the next `minitwitter serve` makes them anew from the log"
+        )
+
+
 class Views:
     """views.db, opened; `models` are those the software knows. Raises ViewsDamaged."""
 
@@ -94,8 +104,18 @@ class Views:
                 path, durable=False, read_only=read_only, cache_mib=32, mmap_mib=MAPPED_MIB if read_only else 0
             )
             self._open(read_only)
-        except (CorruptLog, *DAMAGE, apsw.SQLError) as damage:
+        except CorruptLog as damage:
+            raise ViewsDamaged(path, damage.why) from damage
+        except (*DAMAGE, apsw.SQLError) as damage:
             raise ViewsDamaged(path, damage) from damage
+
+    @classmethod
+    def beside(cls, directory: Path, models: Iterable[Tables]) -> Views:
+        """The views of a data directory, read beside whoever owns them. Raises NoViews, ViewsDamaged."""
+        path = directory / "views.db"
+        if not is_begun(path):
+            raise NoViews(directory)
+        return cls(path, models, read_only=True)
 
     def _open(self, read_only: bool) -> None:
         path = self.path

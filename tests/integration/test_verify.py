@@ -10,10 +10,12 @@ import apsw
 import pytest
 
 from events.ids import Millis
+from runtime.embedded.dead_letters import letters_in
+from runtime.embedded.status import of_files
 from runtime.second_copy import remove_leftovers
 from runtime.verifying import CannotVerify, _fresh, verify
-from stores.sqlite.views import ViewsDamaged
-from tests.integration.in_process import opened, populate
+from stores.sqlite.views import NoViews, ViewsDamaged
+from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 
 
@@ -36,6 +38,9 @@ def changed(path, statement):
 
 def damage(path, how):
     """Empty a file, cut off its end, or write over all its pages but the header."""
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
     for other in path.parent.glob(f"{path.name}-*"):
         other.unlink()
     whole = path.read_bytes()
@@ -125,12 +130,32 @@ async def test_its_copy_can_be_read_by_nobody_else(tmp_path, monkeypatch):
     assert modes == [0o700]
 
 
-@pytest.mark.parametrize("how", ["empty", "cut short", "random"])
-async def test_damaged_views_are_named(tmp_path, how):
+@pytest.mark.parametrize("how", ["missing", "empty", "cut short", "random"])
+async def test_missing_and_damaged_views_are_named_with_what_mends_them(tmp_path, how):
     await filled(tmp_path)
-    damage(tmp_path / "views.db", how)
-    with pytest.raises(ViewsDamaged, match=r"views\.db is damaged"):
-        await verdict(tmp_path)
+    views = tmp_path / "views.db"
+    if how == "missing":
+        views.unlink()
+    else:
+        damage(views, how)
+    there = how not in ("missing", "empty")
+    for asked in (verdict, letters_in):
+        with pytest.raises(ViewsDamaged if there else NoViews, match="the next `minitwitter serve` makes") as told:
+            await asked(tmp_path)
+        assert "backup" not in str(told.value)
+    found = await of_files(tmp_path, lambda: NOW)
+    parts = {part.name: part for part in found.parts}
+    assert (parts["log"].state, parts["read models"].state) == ("ready", "degraded")
+    assert parts["read models"].detail == str(told.value)
+    assert [group.dead_letters for group in found.groups] == [None, None]
+
+
+async def test_a_log_that_ends_elsewhere_than_it_says_is_no_good_log_without_views_either(tmp_path):
+    await filled(tmp_path)
+    (tmp_path / "views.db").unlink()
+    changed(tmp_path / "log.db", "UPDATE ends SET next=next+1")
+    log = next(part for part in (await of_files(tmp_path, lambda: NOW)).parts if part.name == "log")
+    assert (log.state, "restore the log from a backup" in log.detail) == ("down", True)
 
 
 async def test_verifying_can_be_broken_off_between_two_steps(tmp_path):
@@ -145,13 +170,6 @@ async def test_nothing_is_left_behind(tmp_path):
     await filled(tmp_path)
     await verdict(tmp_path)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
-
-
-async def test_a_data_directory_without_read_models_is_refused(tmp_path):
-    await filled(tmp_path)
-    (tmp_path / "views.db").unlink()
-    with pytest.raises(CannotVerify, match="has no read models yet"):
-        await verdict(tmp_path)
 
 
 async def test_rows_of_another_version_are_refused(tmp_path):
