@@ -63,7 +63,7 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
                         "example": {
                             "ready": False,
                             "state": "down",
-                            "parts": [{"name": "read models", "state": "down", "detail": "starting"}],
+                            "parts": [{"name": "read models", "state": "down", "detail": "views.db is being opened"}],
                         },
                     }
                 },

@@ -17,6 +17,7 @@ from .connections import Connections, raise_file_limit
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .memory import settle
+from .readiness import Part, Readiness
 from .second_copy import remove_leftovers
 from .settings import Settings
 from .telemetry import RequestTelemetry, logger
@@ -34,10 +35,13 @@ class AddressInUse(Exception):
 
 
 class Front:
-    """The ASGI application from the first moment: until the real one is there, it says what is being waited for."""
+    """The ASGI application from the first moment: until the real one is there, it says what is being waited for.
 
-    def __init__(self, detail: Callable[[], str]) -> None:
-        self._detail = detail
+    `waiting_for` is what is down until then.
+    """
+
+    def __init__(self, waiting_for: Callable[[], Part]) -> None:
+        self._waiting_for = waiting_for
         self._new_id = HybridClock().issue
         self.application: Application = self._starting
 
@@ -55,11 +59,10 @@ class Front:
         if scope["path"] == "/healthz":
             status, body = 200, {"status": "alive"}
         elif scope["path"] == "/readyz":
-            part = {"name": "read models", "state": "down", "detail": self._detail()}
-            body = {"ready": False, "state": "down", "parts": [part]}
+            body = msgspec.to_builtins(Readiness.of([self._waiting_for()]))
         else:
             kind = "application/problem+json"
-            detail = f"the server is starting: {self._detail()}"
+            detail = f"the server is starting: {self._waiting_for().detail}"
             body = {"type": "/problems/unavailable", "title": "A store is away", "status": 503, "detail": detail}
             body["instance"] = request_id
         encoded = msgspec.json.encode(body)
@@ -160,7 +163,14 @@ async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -
     engine = Engine(settings, requests=lambda: telemetry.count)
     telemetry.on_fault = engine.look_into
     remove_leftovers(settings.data)
-    front = Front(lambda: engine.projecting.detail)
+    making_demo = False
+
+    def waiting_for() -> Part:
+        if making_demo:
+            return Part.of("demo", down="the demo community is being made")
+        return Part.of("read models", down=engine.projecting.detail or "they are open; the routes are being loaded")
+
+    front = Front(waiting_for)
     await engine.start()
     connections = Connections(port, settings.max_connections_of_address, settings.trusted_proxies)
     server = Server(front, settings.host, port, connections)
@@ -168,8 +178,11 @@ async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -
     control = ControlServer(settings.data, engine.handle, lambda error: log.error("a command failed", exc_info=error))
     composition = None
     try:
-        if demo is not Demo.NONE and await _fill(engine):
-            log.info("the demo community was made")
+        if demo is not Demo.NONE:
+            making_demo = True
+            if await _fill(engine):
+                log.info("the demo community was made")
+            making_demo = False
         # Half a second of imports, while the projecting process does the same on the other core.
         from .embedded.composing import Composition
 
@@ -212,7 +225,7 @@ async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]
     if demo is Demo.NONE:
         say(serves)
         return
-    from .demo.cast import the_cast
+    from .demo.cast import SIGNED_IN, the_cast
     from .demo.filling import catch_up, hints, is_there
     from .demo.living import live
 
@@ -224,6 +237,11 @@ async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]
         async for _ in engine.handle(AwaitCurrent()):
             pass
         say(hints(url, lives=demo is Demo.LIVING))
+    else:
+        say(
+            f"{engine.settings.data} has a community of its own, so no demo was made in it: nobody there can sign in as"
+            f" {' or '.join(SIGNED_IN)}. For the demo name a new directory: minitwitter serve --demo --data DIR"
+        )
     say(serves)
     if there and demo is Demo.LIVING:
         try:

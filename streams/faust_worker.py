@@ -117,7 +117,7 @@ class FaustWorker:
         self._turn = asyncio.Lock()
         self._failed: asyncio.Future[None] | None = None
         self._stopping = False
-        self.detail = "starting"
+        self.detail = "it joins its group in Kafka: no partitions are assigned yet"
         """What keeps it from working; empty when nothing does."""
         self.assigned: frozenset[TopicPartition] = frozenset()
         self.reached = Positions()

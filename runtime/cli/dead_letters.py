@@ -9,7 +9,7 @@ import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run
+from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run, table_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -304,21 +304,18 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _print(letters: list[DeadLetter]) -> None:
-    from rich.table import Table
-
     from rest.times import rfc3339
 
     if not letters:
         sys.stdout.write("there are no dead letters\n")
         return
-    table = Table("group", "position", "type", "entity", "set aside", box=None, pad_edge=False)
-    table.add_column("attempts", justify="right")
-    table.add_column("cause")
+    columns = ("group", "position", "type", "entity", "set aside", "attempts", "cause")
+    table = table_of(*columns, right=("attempts",))
     for letter in letters:
         cause = _shown(letter.cause) or "held back behind an earlier one"
         entity = _shown(f"{letter.place.topic}/{letter.key}") if letter.key else ""
-        columns = (letter.group, letter.position, _shown(letter.type), entity, rfc3339(letter.at))
-        table.add_row(*columns, str(letter.attempts), cause)
+        at, attempts = rfc3339(letter.at), str(letter.attempts)
+        table.add_row(letter.group, letter.position, _shown(letter.type), entity, at, attempts, cause)
     print_table(table)
 
 

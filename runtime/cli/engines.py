@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, print_json, print_table
+from .options import Json, print_json, print_table, table_of
 
 if TYPE_CHECKING:
     from infra.local.engine import Engine
@@ -129,10 +129,8 @@ def status(names: Names = None, engines_dir: Directory = DIRECTORY, json: Json =
 
     Example: minitwitter engines status kafka --json
     """
-    from rich.table import Table
-
     running = _running(engines_dir)
-    table = Table("engine", "server", "", "url", box=None, pad_edge=False)
+    table = table_of("engine", "server", "", "url")
     found: dict[str, dict[str, bool]] = {}
     for engine in _chosen(names):
         found[engine.name] = running.status(engine)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
 from .terminal import stop_printing
 
 if TYPE_CHECKING:
@@ -212,10 +212,7 @@ def count(
             by_topic.setdefault(name, {})[kind] = number
         print_json(by_topic)
         return
-    from rich.table import Table
-
-    table = Table("topic", "type", box=None, pad_edge=False)
-    table.add_column("events", justify="right")
+    table = table_of("topic", "type", "events", right=("events",))
     for (name, kind), number in counted.items():
         table.add_row(name, kind, f"{number:,}")
     table.add_row("", "all", f"{counted.total():,}")

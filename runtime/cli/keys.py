@@ -11,7 +11,7 @@ import typer
 from runtime.counted import counted
 
 from .accounts import do
-from .options import Config, Data, Json, Port, existing, load, print_json, print_table, progress, run
+from .options import Config, Data, Json, Port, existing, load, print_json, print_table, progress, run, table_of
 
 if TYPE_CHECKING:
     from runtime.lost_keys import LostKey
@@ -113,13 +113,10 @@ def _declare(settings: Settings, found: list[LostKey]) -> None:
 
 
 def _print(found: list[LostKey], *, declared: bool) -> None:
-    from rich.table import Table
-
     if not found:
         print("no key is lost")
         return
-    table = Table("account", "first event", box=None, pad_edge=False)
-    table.add_column("events", justify="right")
+    table = table_of("account", "first event", "events", right=("events",))
     for one in found:
         table.add_row(one.subject, one.first, f"{one.events:,}")
     events = sum(one.events for one in found)

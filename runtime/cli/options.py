@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -53,20 +53,21 @@ def load(data: Path | None, port: int | None, config: Path | None, **options: An
 
 def explain(error: Exception) -> int | None:
     """Print an error that a person can do something about, and answer its exit code; None for a fault of ours."""
-    code = _code(error)
+    code = code_of(error)
     if code is not None:
-        sys.stderr.write(f"minitwitter: {_said(error)}\n")
+        sys.stderr.write(f"minitwitter: {said(error)}\n")
     return code
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """An error in words; one of the operating system without its number."""
     if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
-def _code(error: Exception) -> int | None:
+def code_of(error: Exception) -> int | None:
+    """The exit code of an error that a person can do something about; None for a fault of ours."""
     from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
     from events.fitting import DoesNotFit
@@ -201,6 +202,16 @@ def progress(*, quiet: bool, unit: str = "events") -> Iterator[Progress]:
     )
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal, expand=True) as bars:
         yield bars
+
+
+def table_of(*names: str, right: Collection[str] = ()) -> Table:
+    """A table without lines. In a narrow terminal a value goes on in the next line: half a position helps nobody."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
 
 
 def print_table(table: Table, *lines: str) -> None:

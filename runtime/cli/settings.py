@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Config, Data, Host, Json, Port, load, print_json, print_table
+from .options import Config, Data, Host, Json, Port, load, print_json, print_table, table_of
 
 
 def settings(
@@ -16,9 +16,7 @@ def settings(
     if json:
         print_json({o.name: {"value": o.value, "from": o.origin, "about": o.description} for o in loaded.origins})
         return
-    from rich.table import Table
-
-    table = Table("setting", "value", "from", "about", box=None, pad_edge=False)
+    table = table_of("setting", "value", "from", "about")
     for one in loaded.origins:
         value = ", ".join(one.value) if isinstance(one.value, tuple) else "" if one.value is None else str(one.value)
         table.add_row(one.name, value, one.origin, one.description)

@@ -11,10 +11,10 @@ import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, load, print_json, run
+from .options import Config, Data, Json, Port, code_of, load, print_json, run, said, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from rich.console import RenderableType
 
@@ -67,17 +67,35 @@ async def _watch(settings: Settings, json: bool) -> None:
     import msgspec
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.text import Text
 
     console = Console()
     if json or not console.is_terminal:  # a document a line
-        while True:
-            sys.stdout.write(msgspec.json.encode(await _status(settings)).decode() + "\n")
-            sys.stdout.flush()
-            await asyncio.sleep(EVERY_S)
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            live.update(Group(*_shown(await _status(settings))), refresh=True)
-            await asyncio.sleep(EVERY_S)
+        async for found in _looks(settings):
+            if isinstance(found, str):
+                sys.stderr.write(f"{found}\n")
+            else:
+                sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+                sys.stdout.flush()
+    else:
+        with Live(console=console, auto_refresh=False) as live:
+            async for found in _looks(settings):
+                shown = Text(found) if isinstance(found, str) else Group(*_shown(found))
+                live.update(shown, refresh=True)
+
+
+async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
+    """The status again and again; once it was there, what keeps it from being told is told, and it is looked on."""
+    yield await _status(settings)
+    while True:
+        await asyncio.sleep(EVERY_S)
+        try:
+            found: Status | str = await _status(settings)
+        except Exception as error:
+            if code_of(error) is None:
+                raise
+            found = f"minitwitter: {said(error)}"
+        yield found
 
 
 def _print(found: Status) -> None:
@@ -96,18 +114,18 @@ def _print(found: Status) -> None:
 
 
 def _shown(found: Status) -> Iterator[RenderableType]:
-    from rich.table import Table
+    from rich.markup import escape
 
     yield f"{found.profile} profile: {_state(found.state)}" + (f", served on {found.server}" if found.server else "")
     if found.profile == "embedded" and not found.server:
         yield "no server runs"
     yield ""
-    parts = Table("part", "state", "", box=None, pad_edge=False)
+    parts = table_of("part", "state", "")
     for part in found.parts:
-        parts.add_row(part.name, _state(part.state), part.detail)
+        parts.add_row(part.name, _state(part.state), escape(part.detail))
     yield parts
     yield ""
-    groups = Table("group", "state", "behind", "for", "dead letters", "read models", box=None, pad_edge=False)
+    groups = table_of("group", "state", "behind", "for", "dead letters", "read models")
     for group in found.groups:
         groups.add_row(
             group.name,
@@ -122,14 +140,14 @@ def _shown(found: Status) -> Iterator[RenderableType]:
 
 
 def _below(found: Status) -> Iterator[RenderableType]:
-    from rich.table import Table
+    from rich.markup import escape
 
     if found.engines:
         yield ""
-        engines = Table("engine", "answered in", box=None, pad_edge=False)
+        engines = table_of("engine", "answered in")
         for engine in found.engines:
-            told = f"{engine.milliseconds:.1f} ms" if engine.milliseconds is not None else f"[red]{engine.detail}"
-            engines.add_row(engine.name, told)
+            away = f"[red]{escape(engine.detail)}"
+            engines.add_row(engine.name, away if engine.milliseconds is None else f"{engine.milliseconds:.1f} ms")
         yield engines
     if found.outbox is not None:
         yield ""

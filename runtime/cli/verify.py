@@ -9,7 +9,7 @@ import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run
+from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
@@ -54,11 +54,8 @@ async def _verify(settings: Settings, begin: Callable[[int], None], advance: Cal
 
 
 def _print(verdict: Verdict) -> None:
-    from rich.table import Table
-
-    table = Table("what", "name", box=None, pad_edge=False)
-    for column in ("live", "rebuilt", "", "ms"):
-        table.add_column(column, justify="right")
+    numbers = ("live", "rebuilt", "", "ms")
+    table = table_of("what", "name", *numbers, right=numbers)
     for one in verdict.findings:
         same = "same" if one.same else "[bold red]DIFFERENT"
         table.add_row(one.kind, one.name, f"{one.live:,}", f"{one.rebuilt:,}", same, f"{one.seconds * 1000:.0f}")

@@ -103,7 +103,7 @@ class Process:
         self._settings = settings
         self._role = role
         self._say = say
-        self._waiting_for = "starting"
+        self._waiting_for = "its engines are being connected to"
         self._log = logger("minitwitter.process")
 
     async def run(self) -> None:
@@ -124,7 +124,7 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
-        front = Front(lambda: self._waiting_for)
+        front = Front(lambda: Part.of(role.name, down=self._waiting_for))
         connections = Connections(port, settings.max_connections_of_address, settings.trusted_proxies)
         server = Server(front, settings.host, port, connections)
         server.start()

@@ -79,7 +79,7 @@ class Supervisor:
             return Part.of(self.name, down=self._stopped or self._failed)
         if self._steady():
             self._failed = ""
-        detail = "starting" if self._worker is None else self._worker.detail
+        detail = "it is being started" if self._worker is None else self._worker.detail
         return Part.of(self.name, down=detail, degraded=self._failed or self._degraded())
 
     def _steady(self) -> bool:

@@ -58,7 +58,7 @@ class ProjectingProcess:
         self._ended = False
         self._gone: Report | None = None
         """How the last process ended; None while one runs."""
-        self.detail = "starting"
+        self.detail = "views.db is being opened"
         """Why views are not advanced now; empty when they are."""
         self.generations: dict[str, tuple[int, int]] = {}
         self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None

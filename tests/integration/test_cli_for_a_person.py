@@ -17,10 +17,15 @@ import pytest
 import rich.console
 import structlog
 
+from events.log import LogUnavailable
 from runtime.cli.options import progress
 from runtime.cli.rebuild import _named
+from runtime.cli.status import _shown
+from runtime.readiness import Part
+from runtime.status import Disk, Group, Model, Status
 from runtime.telemetry import RequestTelemetry, configure, logger
 from tests.integration.running import LONGEST_START_S, ROOT, environment
+from tests.integration.typed import Typing
 
 CLOCK = r"\d\d:\d\d:\d\d"
 
@@ -97,6 +102,35 @@ def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch):
 
 def test_one_model_is_called_by_its_name():
     assert _named(("users",)) == "users"
+
+
+def test_a_narrow_terminal_cuts_nothing_off():
+    """A position that is half shown cannot be typed, and a figure that is half shown is wrong."""
+    detail = "timelines is 12,345 events and 61 s behind the log [by its own account]"
+    group = Group("analytics", "degraded", detail, 12_345, 61.0, 1_234, [Model("user_timelines", 3, "5")])
+    found = Status("embedded", "degraded", [Part("read models", "degraded", detail)], [group], disk=Disk("d", 1, {}))
+    out = io.StringIO()
+    rich.console.Console(file=out, width=40, color_system=None).print(*_shown(found), sep="\n")
+    assert "…" not in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= 40
+    assert "[by its own" in out.getvalue()
+
+
+def test_who_watches_is_told_what_is_away_and_goes_on_watching(monkeypatch, capfd):
+    there = Status("embedded", "ready", [], [])
+    looks = iter([there, LogUnavailable("the disk says no"), there, KeyboardInterrupt()])
+
+    async def look(settings):
+        found = next(looks)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    monkeypatch.setattr("runtime.cli.status._status", look)
+    monkeypatch.setattr("runtime.cli.status.EVERY_S", 0)
+    ended = Typing(monkeypatch, capfd)("status", "--watch")
+    assert (ended.code, ended.err) == (130, "minitwitter: the disk says no\n")
+    assert [json.loads(line)["state"] for line in ended.out.splitlines()] == ["ready", "ready"]
 
 
 @pytest.mark.slow

@@ -121,4 +121,5 @@ def test_a_directory_with_something_in_it_gets_no_demo(tmp_path):
         server.join("alice")
     with Serving(data, "--demo") as server:
         assert "password" not in server.said
+        assert f"{data} has a community of its own, so no demo was made in it" in server.said
         assert answered("events", "count", "--data", data)["accounts"] == {"AccountRegistered": 1}

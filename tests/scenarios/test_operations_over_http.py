@@ -129,7 +129,7 @@ async def test_what_programs_read_is_json(http: httpx.AsyncClient, path: str) ->
 
 
 async def test_until_it_can_serve_it_says_what_it_waits_for() -> None:
-    front = Front(lambda: "tweets brought up to date: 50%")
+    front = Front(lambda: Part.of("read models", down="tweets brought up to date: 50%"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url=ROOT) as client:
         assert (await client.get("/healthz")).json() == {"status": "alive"}
         unready = await client.get("/readyz")
