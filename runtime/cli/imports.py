@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,7 @@ import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
+from .options import Config, Data, Json, Port, existing, explained_when_stopped, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
     from runtime.importing.batches import Ask, Summary
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
 
+GOES_ON = "what was imported stays. Run it again, it goes on from there"
 POLITE = 5
 """Reading the file gives way to a server on the same cores."""
 
@@ -77,7 +77,7 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
 
     os.nice(POLITE)
     started = time.perf_counter()
-    with source_of(file) as source, _explained_when_stopped():
+    with source_of(file) as source, explained_when_stopped(GOES_ON):
         summary = run(_owned(what, settings, json, partial(_from, source, importing)))
     seconds = time.perf_counter() - started
     if json:
@@ -107,16 +107,6 @@ def _from(
 
 def _listed(rows: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
     return [{"line": line, "reason": reason} for line, reason in rows]
-
-
-@contextmanager
-def _explained_when_stopped() -> Iterator[None]:
-    """Say what Ctrl-C leaves behind."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.stderr.write("minitwitter: stopped; what was imported stays. Run it again, it goes on from there\n")
-        raise
 
 
 async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> Summary:

@@ -11,7 +11,20 @@ import typer
 from runtime.counted import counted
 
 from .accounts import do
-from .options import Config, Data, Json, Port, existing, load, print_json, print_table, progress, run, table_of
+from .options import (
+    Config,
+    Data,
+    Json,
+    Port,
+    existing,
+    explained_when_stopped,
+    load,
+    print_json,
+    print_table,
+    progress,
+    run,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from runtime.lost_keys import LostKey
@@ -78,7 +91,7 @@ def lost(
     Example: minitwitter keys lost --data var/data
     """
     settings = load(data, None, config).settings
-    with progress(quiet=json) as bars:
+    with explained_when_stopped("nothing was changed"), progress(quiet=json) as bars:
         task = bars.add_task("read", total=None)
         found = _find(settings, lambda records: bars.advance(task, records))
     if declare and found:
@@ -86,7 +99,7 @@ def lost(
     if json:
         print_json({"lost": found, "declared": declare and bool(found)})
     else:
-        _print(found, declared=declare)
+        _print(found, declared=declare, rebuild="--from-nothing" if settings.kafka_url is None else "--all")
     if found and not declare:
         raise typer.Exit(1)
 
@@ -112,7 +125,7 @@ def _declare(settings: Settings, found: list[LostKey]) -> None:
     in_directory.declare(settings, found)
 
 
-def _print(found: list[LostKey], *, declared: bool) -> None:
+def _print(found: list[LostKey], *, declared: bool, rebuild: str) -> None:
     if not found:
         print("no key is lost")
         return
@@ -123,7 +136,7 @@ def _print(found: list[LostKey], *, declared: bool) -> None:
     keys = counted(len(found), "key is", "keys are")
     what = f"{keys} lost, and {counted(events, 'event')} cannot be read without."
     then = (
-        "They count as erased now. Read models may still have what they read of them: run `minitwitter rebuild --all`."
+        f"They count as erased now. Read models may still show them: run `minitwitter rebuild {rebuild}`."
         if declared
         else "Nothing was changed. Restore a backup that has them, or give them up with --declare."
     )

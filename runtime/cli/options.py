@@ -112,6 +112,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+@contextmanager
+def explained_when_stopped(sentence: str) -> Iterator[None]:
+    """Say what Ctrl-C leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"minitwitter: stopped; {sentence}\n")
+        raise
+
+
 def existing(settings: Settings) -> Settings:
     """Settings whose data directory has a log: a slip of the pen makes no new one. Raises NoLog."""
     from runtime.embedded.log_db import check_there

@@ -9,7 +9,19 @@ import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
+from .options import (
+    Config,
+    Data,
+    Json,
+    Port,
+    explained_when_stopped,
+    load,
+    print_json,
+    print_table,
+    progress,
+    run,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
@@ -30,7 +42,7 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
     Example: minitwitter verify --data var/data
     """
     settings = load(data, port, config).settings
-    with progress(quiet=json) as bars:
+    with explained_when_stopped("there is no verdict, and nothing was changed"), progress(quiet=json) as bars:
         task = bars.add_task("applying the log again", total=None)
         verdict = run(
             _verify(settings, lambda total: bars.update(task, total=total), lambda done: bars.advance(task, done))

@@ -148,4 +148,4 @@ def test_verify_ends_at_ctrl_c_and_leaves_nothing(tmp_path):
         assert list(data.glob("verify-*")) == []
         if status:
             break
-    assert (status, said) == (130, "")
+    assert (status, said) == (130, "minitwitter: stopped; there is no verdict, and nothing was changed\n")
