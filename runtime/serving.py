@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,8 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 BACKLOG = 1024
 FIRST_BYTE_S = 20.0
 """How long a connection may say nothing, before its first request and between two, and how long headers may take."""
+LONGEST_HEAD: Final = 64 * 1024
+"""Bytes of a request's line and headers together; a longer one is a 431. Without a setting it would be 400 KiB."""
 
 
 class AddressInUse(Exception):
@@ -97,7 +99,7 @@ class Server:
             # Telling HTTP/2 by its first bytes, it would wait for those for ever, and a connection of 200 requests at
             # once would count as one.
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=round(first_byte_s * 1000)),
+            http1_settings=HTTP1Settings(header_read_timeout=round(first_byte_s * 1000), max_buffer_size=LONGEST_HEAD),
             backlog=BACKLOG,
             log_enabled=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import socket
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from runtime.connections import Connections
-from runtime.serving import Server, free_port
+from runtime.serving import LONGEST_HEAD, Server, free_port
 from tests.integration.running import Serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="connections are listed in /proc")
@@ -76,10 +77,11 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@pytest.mark.parametrize("said", [b"", b"G", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * "])
-async def test_a_connection_that_says_nothing_more_is_ended(said: bytes) -> None:
+@contextlib.asynccontextmanager
+async def serving(first_byte_s: float) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a server that answers everything with 204."""
     port = free_port("127.0.0.1", 0)
-    server = Server(answering, "127.0.0.1", port, first_byte_s=0.3)
+    server = Server(answering, "127.0.0.1", port, first_byte_s=first_byte_s)
     server.start()
     try:
         async with asyncio.timeout(30):
@@ -89,12 +91,45 @@ async def test_a_connection_that_says_nothing_more_is_ended(said: bytes) -> None
                     break
                 except ConnectionRefusedError:
                     await asyncio.sleep(0.02)
-            writer.write(said)
-            answer = await reader.read()  # to its end, which the server makes
-            assert answer.startswith(b"HTTP/1.1 204") == said.endswith(b"\r\n\r\n")
+            yield reader, writer
             writer.close()
     finally:
         await server.stop(5)
+
+
+@pytest.mark.parametrize("said", [b"", b"G", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * "])
+async def test_a_connection_that_says_nothing_more_is_ended(said: bytes) -> None:
+    async with serving(first_byte_s=0.3) as (reader, writer):
+        writer.write(said)
+        answer = await reader.read()  # to its end, which the server makes
+        assert answer.startswith(b"HTTP/1.1 204") == said.endswith(b"\r\n\r\n")
+
+
+LENGTHS = b"Content-Length: 5", b"Transfer-Encoding: chunked"
+NEXT = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"\r\n".join(LENGTHS), b"204"),  # and no further request is read, as RFC 9112 (6.1) has it
+        (b"\r\n".join(reversed(LENGTHS)), b"204"),
+        (b"Content-Length: 5\r\nContent-Length: 0", b"400"),
+    ],
+    ids=["two lengths", "two lengths the other way round", "two sizes"],
+)
+async def test_a_request_whose_end_is_in_doubt_is_the_last_of_its_connection(headers: bytes, status: bytes) -> None:
+    async with serving(first_byte_s=20) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + NEXT)
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_head_that_does_not_end_is_refused_before_it_is_long() -> None:
+    async with serving(first_byte_s=20) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nX-A: ".ljust(LONGEST_HEAD, b"a"))
+        assert (await reader.read()).startswith(b"HTTP/1.1 431")
 
 
 SILENT = 150
