@@ -1,5 +1,6 @@
 """Pictures without their metadata, losslessly: each format taken apart into its blocks, and the known good ones kept.
 
+A block is known by its name and its layout: one that is longer than what it is for, or there twice, may hold anything.
 What remains is what makes the picture and its colours, and which way up it is. Sources: ITU T.81 and JFIF, PNG (W3C,
 third edition), GIF89a, the WebP container specification. All raise Broken where the blocks do not add up; whether the
 picture in them can be decoded is for the decoder to say (images.py).
@@ -8,21 +9,40 @@ picture in them can be decoded is for the decoder to say (images.py).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from struct import unpack_from
 from typing import ClassVar
 from zlib import crc32, decompressobj
 
+from . import colour_profiles
+
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = frozenset(b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split())
-_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ICCP"))
-_WEBP_METADATA = 0x08 | 0x04
-"""The flags for EXIF and XMP in a VP8X chunk."""
+_PNG_LENGTHS = {
+    b"IHDR": 13,
+    b"gAMA": 4,
+    b"cHRM": 32,
+    b"sRGB": 1,
+    b"cICP": 4,
+    b"mDCV": 24,
+    b"cLLI": 8,
+    b"acTL": 8,
+    b"fcTL": 26,
+}
+_TRANSPARENT = {0: (2,), 2: (6,), 3: range(1, 257)}
+"""The lengths of tRNS by the type of colour."""
+_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
+_WEBP_PROFILE, _WEBP_EXIF, _WEBP_XMP = 0x20, 0x08, 0x04
+"""Flags in a VP8X chunk for the chunks that there are."""
 _WEBP_ANIMATED = 0x02
-_GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-_ICC = b"ICC_PROFILE\0"
+_GIF_LOOPS = (b"NETSCAPE2.0\3\1", b"ANIMEXTS1.0\3\1")
 _JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 """Version 1.1, square pixels, and no thumbnail, which may show what was cut off."""
-_WEBP_FRAME = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
+_ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
+"""Version 100 and no flags; how the colours are transformed follows."""
+
+
+_COMMENT, _LINES = 0xFE, 0xDC
+"""Markers of a JPEG that decoders skip; the second says once more how high the picture is."""
 
 
 class Broken(Exception):
@@ -37,6 +57,8 @@ def orientation_only(orientation: int) -> bytes:
 def jpeg(content: bytes, orientation: int) -> bytes:
     """JFIF and Adobe markers, colour profile, tables and scans; no EXIF, XMP, IPTC, comments or second pictures."""
     kept = [content[:2]]
+    profile: list[bytes] = []
+    profile_at = 0
     if orientation != 1:
         exif = b"Exif\0\0" + orientation_only(orientation)
         kept.append(b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif)
@@ -50,11 +72,17 @@ def jpeg(content: bytes, orientation: int) -> bytes:
             continue
         if marker == 0xD9:
             kept.append(content[at : at + 2])
+            kept.insert(profile_at, colour_profiles.in_jpeg(profile))
             return b"".join(kept)
         end = at + 2 + _length(content, at + 2)
         if marker == 0xE0 and content.startswith(b"JFIF\0", at + 4):
             kept.append(_JFIF)
-        elif _jpeg_keeps(marker, content[at + 4 : end]):
+        elif marker == 0xE2:
+            profile.append(content[at + 4 : end])
+            profile_at = profile_at or len(kept)
+        elif marker == 0xEE and content.startswith(b"Adobe", at + 4) and end - at >= len(_ADOBE) + 1:
+            kept.append(_ADOBE + content[at + 15 : at + 16])
+        elif not (0xE0 <= marker <= 0xEF or marker in (_COMMENT, _LINES)):
             kept.append(content[at:end])
         at = end
         if marker == 0xDA:
@@ -67,15 +95,6 @@ def _length(content: bytes, at: int) -> int:
     if length < 2 or at + length > len(content):
         raise Broken
     return int(length)
-
-
-def _jpeg_keeps(marker: int, payload: bytes) -> bool:
-    if marker == 0xFE:
-        return False
-    if not 0xE0 <= marker <= 0xEF:
-        return True
-    starts = {0xE2: _ICC, 0xEE: b"Adobe"}.get(marker)
-    return starts is not None and payload.startswith(starts)
 
 
 def _scan_end(content: bytes, at: int) -> int:
@@ -99,23 +118,41 @@ def png(content: bytes, orientation: int) -> bytes:
     kept = [_PNG]
     at = len(_PNG)
     pixels = _Pixels(content)
+    seen: set[bytes] = set()
     while True:
         (length,) = unpack_from(">I", content, at)
         kind = content[at + 4 : at + 8]
         end = at + 12 + length
         if end > len(content):
             raise Broken
+        data = content[at + 8 : end - 4]
         if kind in (b"IDAT", b"fdAT"):
-            kept.append(_png_chunk(kind, pixels.of(kind, content[at + 8 : end - 4])))
-        elif kind in _PNG_KEPT:
-            kept.append(content[at:end])
+            kept.append(_png_chunk(kind, pixels.of(kind, data)))
+        elif kind == b"IEND":
+            kept.append(_png_chunk(kind, b""))
+            return b"".join(kept)
+        elif kind == b"fcTL" or not (kind in seen or b"IDAT" in seen):
+            kept.append(_png_kept(kind, data, colours=content[25]))
         if kind == b"fcTL":
             pixels = _Pixels(content)
         if kind == b"IHDR" and orientation != 1:
             kept.append(_png_chunk(b"eXIf", orientation_only(orientation)))
-        if kind == b"IEND":
-            return b"".join(kept)
+        seen.add(kind)
         at = end
+
+
+def _png_kept(kind: bytes, data: bytes, colours: int) -> bytes:
+    """The chunk, if it makes the picture, its colours or its frames; else nothing. PNG 11: how long each one is."""
+    if kind == b"iCCP":
+        profile = colour_profiles.in_png(data)
+        return b"" if profile is None else _png_chunk(kind, profile)
+    good = (
+        len(data) == _PNG_LENGTHS.get(kind, -1)
+        # Beside colours that are written out, a palette is advice to screens of 256.
+        or (kind == b"PLTE" and colours == 3)
+        or (kind == b"tRNS" and len(data) in _TRANSPARENT.get(colours, ()))
+    )
+    return _png_chunk(kind, data) if good else b""
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -152,19 +189,24 @@ def gif(content: bytes) -> bytes:
     """Frames, their timing and how often they repeat; no comments, no text, no other applications' data."""
     at = 13 + _colours(content[10])
     kept = [content[:at]]
+    repeats = control = b""
     while True:
         kind = content[at]
         if kind == 0x3B:
             kept.append(b";")
+            kept.insert(1, repeats)
             return b"".join(kept)
         if kind == 0x2C:
             end = _sub_blocks_end(content, at + 11 + _colours(content[at + 9]))
-            kept.append(content[at:end])
+            kept += control, content[at:end]
+            control = b""
         elif kind == 0x21:
             end = _sub_blocks_end(content, at + 2)
             label = content[at + 1]
-            if label == 0xF9 or (label == 0xFF and content[at + 3 : at + 14] in _GIF_LOOPS):
-                kept.append(content[at:end])
+            if label == 0xF9 and content[at + 2] == 4:
+                control = content[at : at + 7] + b"\0"
+            elif label == 0xFF and content[at + 3 : at + 16] in _GIF_LOOPS:
+                repeats = content[at : at + 18] + b"\0"
         else:
             raise Broken
         at = end
@@ -184,43 +226,47 @@ def _sub_blocks_end(content: bytes, at: int) -> int:
 def webp(content: bytes, orientation: int) -> bytes:
     """Pictures, frames and the colour profile; no EXIF, no XMP, no unknown chunks, nothing past the end."""
     (size,) = unpack_from("<I", content, 4)
-    whole = min(8 + int(size), len(content))
-    kept = []
-    at = 12
-    while at + 8 <= whole:
-        kind = content[at : at + 4]
-        (length,) = unpack_from("<I", content, at + 4)
-        end = at + 8 + length + (length & 1)
-        if end > len(content) + 1:
-            raise Broken
-        if kind == b"VP8X":
-            flags = content[at + 8] & ~_WEBP_METADATA | (0x08 if orientation != 1 else 0)
-            kept.append(content[at : at + 8] + bytes((flags,)) + content[at + 9 : end])
-        elif kind == b"ANMF":
-            frame = content[at + 8 : at + 24] + _webp_frame(content, at + 24, at + 8 + length)
-            kept.append(kind + len(frame).to_bytes(4, "little") + frame)
-        elif kind in _WEBP_KEPT:
-            kept.append(content[at:end].ljust(end - at, b"\0"))
-        at = end
+    kept: dict[bytes, bytes] = {}
+    frames = []
+    for kind, data in _webp_chunks(content, 12, min(8 + int(size), len(content))):
+        if kind == b"ANMF":
+            frames.append(_webp_chunk(kind, data[:16] + _webp_frame(data)))
+        elif kind == b"ICCP":
+            if (profile := colour_profiles.whole(data)) is not None:
+                kept.setdefault(kind, profile)
+        elif kind in _WEBP_KEPT or (kind, len(data)) in ((b"VP8X", 10), (b"ANIM", 6)):
+            kept.setdefault(kind, data)
+    if b"VP8X" in kept:
+        flags = kept[b"VP8X"][0] & ~(_WEBP_PROFILE | _WEBP_EXIF | _WEBP_XMP)
+        flags |= (_WEBP_PROFILE if b"ICCP" in kept else 0) | (_WEBP_EXIF if orientation != 1 else 0)
+        kept[b"VP8X"] = bytes((flags,)) + kept[b"VP8X"][1:]
+    body = b"WEBP" + b"".join(_webp_chunk(*chunk) for chunk in kept.items()) + b"".join(frames)
     if orientation != 1:
-        exif = orientation_only(orientation)
-        kept.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif)
-    body = b"WEBP" + b"".join(kept)
+        body += _webp_chunk(b"EXIF", orientation_only(orientation))
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
-def _webp_frame(content: bytes, at: int, end: int) -> bytes:
-    """The chunks of an animation's frame that make its picture."""
-    kept = []
+def _webp_chunks(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk from `at` to `end`, by kind and data."""
     while at + 8 <= end:
         (length,) = unpack_from("<I", content, at + 4)
-        after = at + 8 + int(length) + (length & 1)
-        if after > end:
+        if at + 8 + length > end:
             raise Broken
-        if content[at : at + 4] in _WEBP_FRAME:
-            kept.append(content[at:after])
-        at = after
-    return b"".join(kept)
+        yield content[at : at + 4], content[at + 8 : at + 8 + length]
+        at += 8 + int(length) + (length & 1)
+
+
+def _webp_chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + len(data).to_bytes(4, "little") + data + b"\0" * (len(data) & 1)
+
+
+def _webp_frame(data: bytes) -> bytes:
+    """The chunks of an animation's frame that make its picture."""
+    kept: dict[bytes, bytes] = {}
+    for kind, inner in _webp_chunks(data, 16, len(data)):
+        if kind in _WEBP_KEPT:
+            kept.setdefault(kind, inner)
+    return b"".join(_webp_chunk(*chunk) for chunk in kept.items())
 
 
 def frames_of(content_type: str, content: bytes, most: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageFile, ImageSequence
 from PIL.ExifTags import Base
 
-from command_api.media.blocks import webp
+from command_api.media.blocks import png, webp
 from command_api.media.errors import TooManyPixels, UnsupportedMedia
 from command_api.media.judging import check
 from tests import pictures
@@ -69,11 +69,27 @@ def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(
     assert noted == {}
 
 
-def test_the_colour_profile_stays():
-    profile = b"a profile of colours"
-    checked = check(pictures.saved(pictures.image(), "JPEG", icc_profile=profile), PIXELS)
+def profile(length, said=None):
+    """The header of a profile of colours, as far as it is looked at, and zeros."""
+    return (said or length).to_bytes(4, "big") + bytes(32) + b"acsp" + bytes(length - 40)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("length", [132, 200_001])
+def test_the_colour_profile_stays_and_nothing_beside_it(kind, length):
+    content = pictures.saved(pictures.image(), kind, icc_profile=profile(length) + SECRET.encode())
+    checked = check(content, PIXELS)
     with Image.open(BytesIO(checked.content)) as image:
-        assert image.info["icc_profile"] == profile
+        assert image.info["icc_profile"] == profile(length)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("written", [SECRET.encode() * 20, profile(200, said=201), profile(131)])
+def test_what_is_no_colour_profile_goes(kind, written):
+    checked = check(pictures.saved(pictures.image(), kind, icc_profile=written), PIXELS)
+    with Image.open(BytesIO(checked.content)) as image:
+        assert "icc_profile" not in image.info
+    assert SECRET.encode() not in checked.content
 
 
 def test_an_animation_repeats_as_often_as_it_did():
@@ -266,6 +282,66 @@ def png_of(*data, size=(40, 20), kind=b"IDAT"):
     header = struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
     ends = chunk(b"IHDR", header), *(chunk(kind, part) for part in data), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(ends)
+
+
+HIDDEN = SECRET.encode()
+HIDING = [
+    *(chunk(kind, HIDDEN) for kind in b"gAMA cHRM sRGB cICP mDCV cLLI bKGD pHYs tRNS acTL".split()),
+    chunk(b"bKGD", HIDDEN[:6]) + chunk(b"pHYs", HIDDEN[:9]) + chunk(b"PLTE", HIDDEN),
+    chunk(b"iCCP", HIDDEN + b"\0\0" + zlib.compress(profile(200)))[:-4] + HIDDEN[:4],
+    b"".join(chunk(b"gAMA", HIDDEN[at : at + 4]) for at in range(4, 12, 4)),
+]
+
+
+@pytest.mark.parametrize("hiding", HIDING, ids=[*map(str, range(len(HIDING)))])
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_chunk_that_is_not_laid_out_as_its_name_says_goes(hiding, behind):
+    whole = pictures.saved(pictures.image(), "PNG")
+    first = chunk(b"gAMA", (45455).to_bytes(4, "big"))
+    at = len(whole) - 12 if behind else 33
+    kept = png(whole[:33] + first + whole[33:at] + hiding + whole[at:], 1)
+    assert not any(HIDDEN[n : n + 4] in kept for n in range(len(HIDDEN) - 3))
+    assert first in kept
+    assert frames(kept) == frames(whole)
+
+
+def segment(marker, data):
+    return bytes((0xFF, marker)) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def test_a_segment_that_is_not_laid_out_as_its_name_says_goes():
+    whole = pictures.saved(pictures.image(), "JPEG")
+    hiding = segment(0xEE, b"Adobe" + HIDDEN[:6] + b"\1" + HIDDEN) + segment(0xEE, b"Adobe" + HIDDEN[:4])
+    hiding += segment(0xE2, b"ICC_PROFILE\0\1\1" + HIDDEN) + segment(0xDC, HIDDEN)
+    kept = check(whole[:20] + hiding + whole[20:], PIXELS).content
+    assert not any(HIDDEN[n : n + 4] in kept for n in range(len(HIDDEN) - 3))
+    assert segment(0xEE, b"Adobe\0\x64\0\0\0\0\1") in kept
+    assert frames(kept) == frames(whole)
+
+
+def test_an_extension_of_a_gif_is_as_long_as_it_has_to_be():
+    content = PICTURES["image/gif"]
+    at = content.index(b"NETSCAPE2.0") + 15
+    hidden = bytes((len(HIDDEN),)) + HIDDEN
+    controls = b"".join(b"!\xf9\4" + HIDDEN[n : n + 4] + b"\0" for n in range(0, 12, 4))
+    kept = check(content[:at] + hidden + content[at : at + 1] + controls + content[at + 1 :], PIXELS)
+    assert not any(HIDDEN[n : n + 4] in kept.content for n in range(len(HIDDEN) - 3))
+    assert frames(kept.content) == frames(content)
+
+
+def test_chunks_of_a_webp_are_there_once_and_as_long_as_they_are():
+    def added(kind, data):
+        return kind + len(data).to_bytes(4, "little") + data
+
+    content = pictures.animated_webp()
+    at = content.index(b"ANIM")
+    hiding = added(b"ANIM", HIDDEN) + added(b"ICCP", HIDDEN) + added(b"VP8X", HIDDEN)
+    whole = content[:at] + hiding + content[at:]
+    whole = whole[:4] + (len(whole) - 8).to_bytes(4, "little") + whole[8:]
+    kept = webp(whole, 1)
+    assert HIDDEN not in kept
+    assert kept == webp(content, 1)
+    assert frames(kept) == frames(content)
 
 
 def test_what_follows_the_pixels_in_their_chunks_goes():

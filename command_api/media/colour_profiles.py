@@ -1,0 +1,48 @@
+"""Colour profiles of pictures, in each format's wrapping (ICC.1, annex B): whole ones, and nothing beside them."""
+
+from __future__ import annotations
+
+import zlib
+from struct import unpack_from
+
+MOST_BYTES = 4 << 20
+"""The largest in use, for printing in many inks, have half of this."""
+_HEADER_AND_COUNT = 132
+_JPEG = b"ICC_PROFILE\0"
+_JPEG_PART = 65_533 - len(_JPEG) - 2
+_PNG_NAME = b"icc\0\0"
+"""A name, which programs choose freely, and the one method of compression."""
+
+
+def whole(profile: bytes) -> bytes | None:
+    """The profile that `profile` begins with, None where it is none."""
+    if len(profile) < _HEADER_AND_COUNT or profile[36:40] != b"acsp":
+        return None
+    (size,) = unpack_from(">I", profile)
+    return profile[:size] if _HEADER_AND_COUNT <= size <= min(len(profile), MOST_BYTES) else None
+
+
+def in_jpeg(payloads: list[bytes]) -> bytes:
+    """The segments of the profile whose parts are in `payloads` of APP2, in any order; empty where there is none."""
+    parts = {payload[12]: payload[14:] for payload in payloads if payload.startswith(_JPEG) and len(payload) > 14}
+    profile = whole(b"".join(parts[number] for number in sorted(parts)))
+    if profile is None:
+        return b""
+    cut = [profile[at : at + _JPEG_PART] for at in range(0, len(profile), _JPEG_PART)]
+    segments = []
+    for number, part in enumerate(cut, 1):
+        payload = _JPEG + bytes((number, len(cut))) + part
+        segments.append(b"\xff\xe2" + (len(payload) + 2).to_bytes(2, "big") + payload)
+    return b"".join(segments)
+
+
+def in_png(data: bytes) -> bytes | None:
+    """The data of the iCCP chunk with the profile that `data` has, None where it has none."""
+    name, _, compressed = data.partition(b"\0")
+    if not name or compressed[:1] != b"\0":
+        return None
+    try:
+        profile = whole(zlib.decompressobj().decompress(compressed[1:], MOST_BYTES))
+    except zlib.error:
+        return None
+    return None if profile is None else _PNG_NAME + zlib.compress(profile)
