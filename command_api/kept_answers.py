@@ -33,10 +33,14 @@ def seal(sealer: Sealer, account: str, id_: str, answer: Answer) -> Answer:
 
 
 def opened(sealer: Sealer, account: str, answer: Answer) -> Answer:
-    """The answer as it was given. Raises KeyUnknown, SealBroken. Once the key is destroyed, its body is empty."""
+    """The answer as it was given; its status and place alone, where the key is destroyed or lost. Raises SealBroken.
+
+    That the request was done is all that a client has to know for not doing it again.
+    """
     if not is_sealed(answer):
         return answer
-    if sealer.erased(account):
-        return msgspec.structs.replace(answer, body=b"")
+    if sealer.missing((account,)) or sealer.erased(account):
+        headers = tuple(header for header in answer.headers if header[0] != "content-type")
+        return msgspec.structs.replace(answer, body=b"", headers=headers)
     _, id_, sealed = answer.body.split(b" ")
     return msgspec.structs.replace(answer, body=sealer.open(account, _KIND, id_.decode(), sealed.decode()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from command_api.deciding import CommandStore
 from command_api.passwords import Passwords
 from command_api.routes.auth import Accounts
@@ -71,6 +73,7 @@ def command_side(
         edit_window_ms=Millis(settings.edit_minutes * _MINUTE),
         most_bytes=settings.max_body_bytes,
         in_hand=in_hand,
+        fingerprint_key=hashlib.blake2b(b"fingerprints of requests", key=token_key[:64]).digest(),
     )
     accounts = Accounts(
         passwords,

@@ -86,6 +86,8 @@ class Commands:
     edit_window_ms: Millis
     most_bytes: int
     in_hand: InHand
+    fingerprint_key: bytes
+    """Of requests that are done once: without it, whoever has the database could try what a request may have said."""
 
 
 class Answers(Generic[S]):
@@ -138,7 +140,8 @@ class Executor:
     def _idempotency(self, actor: AccountId, key: str, body: bytes) -> Idempotency:
         if not _KEY.fullmatch(key):
             raise ProblemError("bad-request", "an Idempotency-Key has 1 to 255 printable characters")
-        fingerprint = hashlib.blake2b(f"{self._method} {self._target}\n".encode() + body, digest_size=16).digest()
+        said = f"{self._method} {self._target}\n".encode() + body
+        fingerprint = hashlib.blake2b(said, digest_size=16, key=self.commands.fingerprint_key).digest()
         return Idempotency(actor, key, fingerprint)
 
     async def execute(

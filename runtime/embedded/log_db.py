@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -40,6 +41,8 @@ class Ownership:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = (directory / name).open("a+")
+            with suppress(PermissionError):  # of another user: it can be locked all the same
+                os.fchmod(self._file.fileno(), 0o600)
         except OSError as error:
             raise LogUnavailable(f"{directory} cannot be used: {error.strerror}") from None
         try:

@@ -14,6 +14,7 @@ import hmac
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -57,6 +58,8 @@ class LocalObjects:
 
     def __init__(self, folder: Path, secret: bytes, clock: Clock, randomness: Randomness) -> None:
         self._folder = folder
+        with suppress(OSError):  # there is none yet
+            folder.chmod(0o700)
         self._secret = hashlib.blake2b(b"media-store", key=secret[:64]).digest()
         self._clock = clock
         self._randomness = randomness

@@ -25,9 +25,13 @@ def test_the_files_of_a_server_are_for_its_owner(tmp_path: Path) -> None:
         with Serving(tmp_path / "data") as server:
             server.join("ada").post("mine")
             assert open_to_others(tmp_path / "data") == []
-        for path in (tmp_path / "data").glob("*.db"):
+        media = tmp_path / "data" / "media"
+        media.mkdir(exist_ok=True)
+        media.chmod(0o755)
+        for path in (*(tmp_path / "data").glob("*.db"), *(tmp_path / "data").glob("*lock")):
             path.chmod(0o644)  # as an older version left them
         with Serving(tmp_path / "data"):
             assert open_to_others(tmp_path / "data") == []
+            assert stat.S_IMODE(media.stat().st_mode) == 0o700
     finally:
         os.umask(before)

@@ -15,11 +15,10 @@ from command_api.text import urls, validation
 from command_api.text.characters import MOST_MARKS
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
-from command_api.text.errors import EmptyText, ForbiddenCharacter, NoAddress, TextError, TextTooLong, TooManyCharacters
+from command_api.text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong, TooManyCharacters
 from command_api.text.free_text import check_free_text, with_line_feeds
 from command_api.text.urls import find_links
 from command_api.text.validation import check_tweet, is_hashtag, is_username
-from command_api.text.websites import check_website
 from command_api.text.weighing import LIMIT, weigh
 from events.entities import Entities, Hashtag, Mention, Url, fold_tag
 
@@ -316,45 +315,6 @@ class TestChecking:
     @given(ANYTHING)
     def test_free_text_holds_what_a_tweet_holds(self, text: str) -> None:
         assert _character_refused(check_tweet, text) == _character_refused(check_free_text, text, 10_000)
-
-    @pytest.mark.parametrize(
-        "address",
-        [
-            *(
-                "",
-                "https://example.org",
-                "http://a.example:8080/b?c=%20#d",
-                "https://b\u00fccher.example/\u00e4",
-                "http://[::1]/",
-            ),
-        ],
-    )
-    def test_these_are_websites(self, address: str) -> None:
-        assert check_website(address) == address
-
-    @pytest.mark.parametrize(
-        "address",
-        [
-            *("javascript:alert(1)", "https://", "https:///a", "https://a b", "//a.example", "HTTP:a.example"),
-            *("https://a:99999/", "https://a:b/", "https://user:pass@a.example", "https://user%40b@a.example/"),
-            *(
-                "https://user%40a.example",
-                "https://a%2eb",
-                "https://bank.example\uff20a.example",
-                "https://a\\@b.example",
-            ),
-            *(
-                "https://bank.example\u2100a.example",
-                "https://a<b.example",
-                "https://1.2.3.456/",
-                "https://a\u200bb.example",
-            ),
-            *("https://a\u00adb.example", "https://a\u200e.example", "https://a.example/\u2060", "https://xn--a"),
-        ],
-    )
-    def test_these_lead_nowhere_or_elsewhere(self, address: str) -> None:
-        with pytest.raises((NoAddress, ForbiddenCharacter)):
-            check_website(address)
 
     def test_free_text_is_composed_before_it_is_measured(self) -> None:
         assert check_free_text(" " + "e\u0301" * 30 + "\r\n", 30) == "é" * 30
