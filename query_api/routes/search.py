@@ -106,7 +106,7 @@ async def search_users(
 
 @search.get("/search/hashtags", response_model=None)
 @answers(Page[FoundTag])
-@reads("hashtag_search", "trends")
+@reads("hashtag_search", "trends", "hashtags", "tweets")
 async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
     """Search hashtags: those that begin so first, the most used of them first, then those that are nearly the same."""
     of = _list("hashtags", q)

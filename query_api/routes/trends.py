@@ -16,7 +16,7 @@ from rest.times import rfc3339
 
 from ..rankings import Trends
 from ..serving import Querying, Reading, reads
-from ..tags import as_written
+from ..tags import trending
 from ..time_series import range_of, time_of
 
 trends = router("Trends")
@@ -92,10 +92,11 @@ async def get_tag_history(
 
     Steps are whole ones, in UTC, 1,000 at most. A step in which nobody used the tag is there as well.
     """
-    folded = fold_tag(tag.lstrip("#＃"))
+    asked = tag.lstrip("#＃")
+    folded = fold_tag(asked)
     start, end, length = range_of(since, until, step, queries.now())
     as_of = await readers.trends.as_of()
     found = await readers.trends.history(folded, start, end, length)
     items = [Uses(rfc3339(one.start), one.uses, one.authors) for one in found]
-    written = (await as_written(readers, (folded,)))[folded]
+    written = (await trending(readers, (folded,))).get(folded, asked)
     return json_response(TagHistory(None if as_of is None else rfc3339(as_of), written, step, items))
