@@ -62,9 +62,9 @@ class Admission:
         except NotSignedIn as error:
             refused = error
         if viewer is not None:
-            await self._own.take(self._reads if reads else self._writes, viewer.account)
+            exchange.tell(await self._own.take(self._reads if reads else self._writes, viewer.account))
         elif not reads:
-            await self._own.take(self._anonymous_writes, exchange.network)
+            exchange.tell(await self._own.take(self._anonymous_writes, exchange.network))
         else:
             await self._admit_anonymous_read(exchange)
         if refused is not None and reads:  # a write may be for those whose token has expired: to refresh it
@@ -77,13 +77,11 @@ class Admission:
             if not is_in(self._scrapers, exchange.address):
                 raise ProblemError("not-allowed", "metrics are for the addresses in the setting metrics_from")
         elif path.startswith(_FILES) and method in _READS:
-            await self._own.take(self._files, exchange.network)
+            exchange.tell(await self._own.take(self._files, exchange.network))
         elif method in _READS:
             await self._admit_anonymous_read(exchange)
         else:
-            await self._own.take(self._anonymous_writes, exchange.network)
+            exchange.tell(await self._own.take(self._anonymous_writes, exchange.network))
 
     async def _admit_anonymous_read(self, exchange: Exchange) -> None:
-        (bucket,) = await self._shared.take(self._anonymous_reads, exchange.network)
-        exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
-        exchange.extra.append((b"ratelimit", bucket.header().encode()))
+        exchange.tell(await self._shared.take(self._anonymous_reads, exchange.network))

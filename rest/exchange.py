@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 from starlette.requests import HTTPConnection
 
 from .addresses import network_of
 from .authentication import NotSignedIn, Viewer
+from .rate_limits import Bucket
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -96,6 +97,17 @@ class Exchange:
                 return None
             self._viewer = self._authenticate(authorization)
         return self._viewer
+
+    def tell(self, buckets: Iterable[Bucket]) -> None:
+        """Have the answer say what is left of limits; the narrower ones, which are taken from later, come first."""
+        self.extra[:0] = [
+            line
+            for bucket in buckets
+            for line in (
+                (b"ratelimit-policy", bucket.policy.header().encode()),
+                (b"ratelimit", bucket.header().encode()),
+            )
+        ]
 
     def check(self) -> None:
         """Raise what the edge found wrong."""

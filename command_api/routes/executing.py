@@ -165,9 +165,7 @@ class Executor:
 
     async def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
         """Take a token of each policy, and tell in the answer's headers what is left. Raises TooMany."""
-        for bucket in await self.commands.limits.take(policies, account):
-            self._exchange.extra.append((b"ratelimit-policy", bucket.policy.header().encode()))
-            self._exchange.extra.append((b"ratelimit", bucket.header().encode()))
+        self._exchange.tell(await self.commands.limits.take(policies, account))
 
     async def execute_limited(
         self,

@@ -32,13 +32,6 @@ from ..tweets import shown_tweet
 tweets = router("Tweets")
 
 
-class History(msgspec.Struct, frozen=True):
-    """Every text that a tweet had, oldest first."""
-
-    items: list[resources.TweetVersion]
-    """Every version, oldest first."""
-
-
 @tweets.get("/tweets/{id}", response_model=None)
 @answers(resources.Tweet)
 @revalidated
@@ -53,15 +46,21 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 
 
 @tweets.get("/tweets/{id}/history", response_model=None)
-@answers(History)
+@answers(Page[resources.TweetVersion])
 @reads("tweets", *SHOWN)
-async def get_tweet_history(id: TweetInPath, viewer: Anyone, readers: Reading) -> Response:
+async def get_tweet_history(
+    id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
+) -> Response:
     """List every text that a tweet had, oldest first."""
-    tweet = await shown_tweet(readers, account_of(viewer), id)
-    versions = await readers.tweets.history(TweetId(tweet.id))
-    return json_response(
-        History([resources.TweetVersion(v.version, v.text, msgspec.Raw(v.entities), rfc3339(v.at)) for v in versions])
-    )
+    tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
+    of = f"history {tweet}"
+    after = int(page.after(queries.cursors, of) or 0)
+    # A tweet is edited 20 times at most, so that all of its texts are read at once.
+    later = [version for version in await readers.tweets.history(tweet) if version.version > after]
+    shown = later[: page.limit]
+    items = [resources.TweetVersion(v.version, v.text, msgspec.Raw(v.entities), rfc3339(v.at)) for v in shown]
+    more = str(shown[-1].version) if len(later) > len(shown) else None
+    return page_response(request, items, queries.cursors, of, more)
 
 
 @tweets.get("/tweets/{id}/likes", response_model=None)

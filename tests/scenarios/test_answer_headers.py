@@ -54,3 +54,20 @@ async def test_no_answer_is_taken_for_another_type_or_framed(http: httpx.AsyncCl
     assert len(policies) == 1
     assert "default-src 'none'" in policies[0]
     assert "frame-ancestors 'none'" in policies[0]
+
+
+async def test_every_answer_says_what_is_left_of_a_limit(ada: Person, http: httpx.AsyncClient) -> None:
+    paths = (await http.get(f"{ROOT}/openapi.json")).json()["paths"]
+    seen = 0
+    for path, operations in paths.items():
+        if path in ("/healthz", "/readyz", "/metrics"):
+            continue
+        for method in {"get", "post", "put", "patch", "delete"} & operations.keys():
+            # A stream would not end, and signing out would be the end of this.
+            asked, url = "HEAD" if method == "get" else method, f"{ROOT}{path.replace('{', '').replace('}', '')}"
+            for headers in ({}, ada.bearer):
+                answer = await http.request(asked, url, headers=headers)
+                assert answer.status_code < 500, (method, path)
+                assert {"ratelimit", "ratelimit-policy"} <= answer.headers.keys(), (method, path)
+                seen += 1
+    assert seen > 100

@@ -21,7 +21,7 @@ LEFT = re.compile(r'"([a-z-]+)";r=(\d+);t=(\d+)')
 def limited(answer: httpx.Response) -> int:
     """Seconds to wait, as a 429 tells them."""
     assert (answer.status_code, problem(answer)) == (429, "too-many")
-    left = LEFT.fullmatch(answer.headers["ratelimit"])
+    left = LEFT.match(answer.headers["ratelimit"])
     assert left
     assert left[2] == "0"
     assert answer.headers["ratelimit-policy"].startswith(f'"{left[1]}";q=')
@@ -32,7 +32,8 @@ async def test_five_tweets_at_once_then_one_a_second(ada: Person, clock: Standin
     for n in range(5):
         answer = await ada.do("POST", "/tweets", {"text": f"{n}"})
         assert f'"tweets-burst";r={4 - n};t={n + 1}' in answer.headers["ratelimit"]
-    assert answer.headers["ratelimit-policy"] == '"tweets";q=300;w=86400, "tweets-burst";q=60;w=60'
+    said = '"tweets";q=300;w=86400, "tweets-burst";q=60;w=60, "writes";q='
+    assert answer.headers["ratelimit-policy"].startswith(said)
     wait = limited(await ada.request("POST", "/tweets", json={"text": "too soon"}))
     assert wait == 1
     clock.forward(wait * 1000)
@@ -60,8 +61,8 @@ async def test_so_many_tweets_and_follows_a_day_for_each_account(
 
 async def test_what_is_left_of_the_follows_is_told(ada: Person, bob: Person) -> None:
     answer = await ada.do("POST", "/users/bob/follow")
-    assert answer.headers["ratelimit-policy"] == '"follows";q=400;w=86400'
-    assert LEFT.findall(answer.headers["ratelimit"]) == [("follows", "399", "216")]
+    assert answer.headers["ratelimit-policy"].startswith('"follows";q=400;w=86400, "writes";q=')
+    assert LEFT.findall(answer.headers["ratelimit"])[0] == ("follows", "399", "216")
 
 
 @pytest.mark.parametrize("settings", [{"rate_limits": {"anonymous_reads_a_minute": 3}}])
@@ -77,7 +78,7 @@ async def test_reads_of_those_who_are_not_signed_in_are_limited_by_address(
     assert (await http.head("/users/ada")).status_code == 429
     assert (await http.get("/public", headers={"x-forwarded-for": "198.51.100.9"})).status_code == 200
     signed_in = await ada.get("/public")
-    assert (signed_in.status_code, "ratelimit" in signed_in.headers) == (200, False)
+    assert (signed_in.status_code, LEFT.findall(signed_in.headers["ratelimit"])[0][0]) == (200, "reads")
     assert (await http.get("http://test/healthz")).status_code == 200
     clock.forward(20_000)
     assert (await http.get("/public")).status_code == 200

@@ -112,6 +112,10 @@ async def test_a_tweet_can_be_edited_for_30_minutes_and_every_version_is_shown(
         (3, "the first", rfc3339(START + 30 * MINUTE)),
     ]
     assert [m["account"] for m in history["items"][1]["entities"]["mentions"]] == [bob.id]
+    first = await ada.read(f"/tweets/{tweet}/history", limit=2)
+    rest = await ada.read(f"/tweets/{tweet}/history", limit=2, cursor=first["next_cursor"])
+    assert first["items"] + rest["items"] == history["items"]
+    assert (rest["next_cursor"], history["next_cursor"]) == (None, None)
 
 
 async def test_an_edit_to_the_same_text_is_none(ada: Person, service: Service) -> None:
