@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .video_metadata import Box, boxes
+
 _TO_MEDIA = (b"moov", b"trak", b"mdia")
 _TO_DESCRIPTIONS = (b"minf", b"stbl", b"stsd")
 _MOST = 10_000
-"""Boxes or elements that are looked at; a real file has hundreds beside its frames."""
+"""Elements that are looked at; a real file has hundreds beside its frames."""
 _TRACKS, _CLUSTER, _TRACK = 0x1654AE6B, 0x1F43B675, 0xAE
 _TRACK_TYPE, _CODEC, _VIDEO = 0x83, 0x86, 1
 _BLOCKS = frozenset((0xA3, 0xA0))
@@ -20,51 +22,39 @@ _BLOCKS = frozenset((0xA3, 0xA0))
 
 
 class Part(NamedTuple):
-    """A box or an element: its kind, and where its content is."""
+    """An element: its kind, and where its content is."""
 
-    kind: bytes | int
+    kind: int
     start: int
     end: int
 
 
 def mp4_shows(content: bytes) -> bool:
-    """Whether a track of an MP4 is of pictures, described, and there is something in `mdat`."""
-    filled = any(part.kind == b"mdat" and part.end > part.start for part in _boxes(content, 0, len(content)))
-    whole = Part(b"", 0, len(content))
+    """Whether a track of an MP4 is of pictures, described, and there is something in `mdat`.
+
+    Raises UnsupportedMedia where boxes do not add up.
+    """
+    filled = any(box.kind == b"mdat" and box.end > box.inner for box in boxes(content, 0, len(content)))
+    whole = Box(b"", 0, 0, len(content))
     return filled and any(_is_of_pictures(content, media) for media in _within(content, whole, _TO_MEDIA))
 
 
-def _is_of_pictures(content: bytes, media: Part) -> bool:
+def _is_of_pictures(content: bytes, media: Box) -> bool:
     # hdlr: version and flags, a field of zeros, the type of handler; stsd: version and flags, how many, the first.
-    handled = any(content[hdlr.start + 8 : hdlr.start + 12] == b"vide" for hdlr in _within(content, media, (b"hdlr",)))
+    handled = any(content[hdlr.inner + 8 : hdlr.inner + 12] == b"vide" for hdlr in _within(content, media, (b"hdlr",)))
     return handled and any(
-        int.from_bytes(content[stsd.start + 4 : stsd.start + 8], "big") > 0 and stsd.end - stsd.start >= 16
+        int.from_bytes(content[stsd.inner + 4 : stsd.inner + 8], "big") > 0 and stsd.end - stsd.inner >= 16
         for stsd in _within(content, media, _TO_DESCRIPTIONS)
     )
 
 
-def _within(content: bytes, part: Part, path: tuple[bytes, ...]) -> Iterator[Part]:
+def _within(content: bytes, box: Box, path: tuple[bytes, ...]) -> Iterator[Box]:
     if not path:
-        yield part
+        yield box
         return
-    for inner in _boxes(content, part.start, part.end):
+    for inner in boxes(content, box.inner, box.end):
         if inner.kind == path[0]:
             yield from _within(content, inner, path[1:])
-
-
-def _boxes(content: bytes, start: int, end: int) -> Iterator[Part]:
-    """The boxes from `start` to `end`, as far as they add up."""
-    at = start
-    for _ in range(_MOST):
-        size, inner = int.from_bytes(content[at : at + 4], "big"), at + 8
-        if size == 1:
-            size, inner = int.from_bytes(content[at + 8 : at + 16], "big"), at + 16
-        elif size == 0:
-            size = end - at
-        if inner > end or size < inner - at or at + size > end:
-            return
-        yield Part(content[at + 4 : at + 8], inner, at + size)
-        at += size
 
 
 def webm_shows(content: bytes, start: int) -> bool:
