@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -45,6 +45,22 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     def entity(self) -> Entity:
         """The topic and key of what the record belongs to. One without a key is an entity by itself."""
         return self.place.topic, self.key or f"@{self.position}"
+
+
+COLUMNS = tuple(f'"{name}"' for name in ("consumers", "topic", "partition", *DeadLetter.__struct_fields__[2:]))
+"""The columns of a letter in a table, in the order of its row, quoted for SQL."""
+
+
+def row_of(letter: DeadLetter) -> tuple[Any, ...]:
+    """The values of a letter's columns."""
+    return letter.group, *letter.place, *msgspec.structs.astuple(letter)[2:]
+
+
+def letter_of(row: Sequence[Any]) -> DeadLetter:
+    """The letter that a row has."""
+    group, topic, partition, *rest = row
+    values = zip(DeadLetter.__struct_fields__, (group, TopicPartition(topic, partition), *rest), strict=True)
+    return DeadLetter(**dict(values))
 
 
 @dataclass(frozen=True)

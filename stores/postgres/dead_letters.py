@@ -12,19 +12,18 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from events.first_copies import Entity
-from events.ids import Millis
 from events.log import TopicPartition
 
-from ..dead_letters import Counts, DeadLetter
+from ..dead_letters import COLUMNS, Counts, DeadLetter, letter_of, row_of
 from .database import Database, Pool, available, select
 from .pointers import SCHEMA
 
 Asked = Literal["retry", "discard"]
 
-_COLUMNS = 'consumers, topic, partition, "offset", key, event_id, type, version, cause, at, attempts'
+_COLUMNS = ", ".join(COLUMNS)
 _HERE = "consumers = %s AND place = %s"
 _PUT = f"""
-INSERT INTO dead_letters (place, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO dead_letters (place, {_COLUMNS}) VALUES (%s{", %s" * len(COLUMNS)})
 ON CONFLICT DO NOTHING"""
 _PAGE = f"""
 SELECT {_COLUMNS} FROM dead_letters WHERE {_HERE} AND (topic, partition, "offset") > (%s, %s, %s)
@@ -71,7 +70,7 @@ class PostgresDeadLetters:
         """Those past a position. Raises StoreUnavailable."""
         place, offset = after or (TopicPartition("", 0), 0)
         rows = await select(self._pool, _PAGE, (self._consumers, self._place, *place, offset, limit))
-        return [_letter(row) for row in rows]
+        return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
         """How many there are. Raises StoreUnavailable."""
@@ -99,7 +98,7 @@ class PostgresDeadLetters:
     async def asked(self) -> list[tuple[Asked, DeadLetter]]:
         """What is wanted done, in order of the letters' positions. Raises StoreUnavailable."""
         rows = await select(self._pool, _ASKED, (self._consumers, self._place))
-        return [(asked, _letter(row)) for asked, *row in rows]
+        return [(asked, letter_of(row)) for asked, *row in rows]
 
     @asynccontextmanager
     async def alone_with(self, entity: Entity) -> AsyncIterator[bool]:
@@ -140,31 +139,4 @@ def _text(text: str) -> str:
 
 
 def _row(letter: DeadLetter) -> tuple[Any, ...]:
-    return (
-        letter.group,
-        *letter.place,
-        letter.offset,
-        _text(letter.key),
-        letter.event_id,
-        _text(letter.type),
-        letter.version,
-        _text(letter.cause),
-        letter.at,
-        letter.attempts,
-    )
-
-
-def _letter(row: Sequence[Any]) -> DeadLetter:
-    group, topic, partition, offset, key, event_id, type_, version, cause, at, attempts = row
-    return DeadLetter(
-        group=group,
-        place=TopicPartition(topic, partition),
-        offset=offset,
-        key=key,
-        event_id=event_id,
-        type=type_,
-        version=version,
-        cause=cause,
-        at=Millis(at),
-        attempts=attempts,
-    )
+    return tuple(_text(value) if isinstance(value, str) else value for value in row_of(letter))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import apsw
 
-from events.ids import Millis
 from events.log import TopicPartition
 from events.sqlite.connection import UNAVAILABLE
 
-from ..dead_letters import Counts, DeadLetter
+from ..dead_letters import COLUMNS, Counts, DeadLetter, letter_of, row_of
 from ..sink import StoreUnavailable
 
 DDL = """
@@ -22,6 +21,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     PRIMARY KEY (consumers, topic, partition, "offset")
 ) WITHOUT ROWID;
 """
+_COLUMNS = ", ".join(COLUMNS)
 
 
 class SqliteDeadLetters:
@@ -35,7 +35,8 @@ class SqliteDeadLetters:
         """Keep them, in the open transaction where there is one."""
         with _available():
             self._connection.executemany(
-                "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, letters)
+                f"INSERT OR IGNORE INTO dead_letters ({_COLUMNS}) VALUES (?{', ?' * (len(COLUMNS) - 1)})",
+                map(row_of, letters),
             )
 
     async def failed_again(self, letter: DeadLetter) -> None:
@@ -60,11 +61,11 @@ class SqliteDeadLetters:
         place, offset = after or (TopicPartition("", 0), 0)
         with _available():
             rows = self._connection.execute(
-                'SELECT * FROM dead_letters WHERE consumers=? AND (topic, partition, "offset") > (?, ?, ?)'
+                f'SELECT {_COLUMNS} FROM dead_letters WHERE consumers=? AND (topic, partition, "offset") > (?, ?, ?)'
                 ' ORDER BY topic, partition, "offset" LIMIT ?',
                 (self._consumers, *place, offset, limit),
             ).fetchall()
-        return [_letter(row) for row in rows]
+        return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
         """How many there are."""
@@ -81,34 +82,3 @@ def _available() -> Iterator[None]:
         yield
     except UNAVAILABLE as error:
         raise StoreUnavailable(str(error)) from error
-
-
-def _row(letter: DeadLetter) -> tuple[Any, ...]:
-    return (
-        letter.group,
-        *letter.place,
-        letter.offset,
-        letter.key,
-        letter.event_id,
-        letter.type,
-        letter.version,
-        letter.cause,
-        letter.at,
-        letter.attempts,
-    )
-
-
-def _letter(row: Any) -> DeadLetter:
-    group, topic, partition, offset, key, event_id, type_, version, cause, at, attempts = row
-    return DeadLetter(
-        group=group,
-        place=TopicPartition(topic, partition),
-        offset=offset,
-        key=key,
-        event_id=event_id,
-        type=type_,
-        version=version,
-        cause=cause,
-        at=Millis(at),
-        attempts=attempts,
-    )
