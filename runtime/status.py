@@ -24,7 +24,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group of processors. `lag` is None where nobody can tell."""
+    """A group of processors. `lag` and `workers` are None where nobody can tell, as a data directory has no workers."""
 
     name: str
     state: State
@@ -33,6 +33,7 @@ class Group(msgspec.Struct, frozen=True):
     lag_seconds: float | None
     dead_letters: int | None
     models: Sequence[Model] = ()
+    workers: int | None = None
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -77,11 +78,15 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def group_told(
-    part: Part, behind: Behind | None, dead_letters: int | None = None, models: Sequence[Model] = ()
+    part: Part,
+    behind: Behind | None,
+    dead_letters: int | None = None,
+    models: Sequence[Model] = (),
+    workers: int | None = None,
 ) -> Group:
     """A group, with the part of /readyz that is its own."""
     events, seconds = (None, None) if behind is None else (behind.events, round(behind.seconds, 3))
-    return Group(part.name, part.state, part.detail, events, seconds, dead_letters, models)
+    return Group(part.name, part.state, part.detail, events, seconds, dead_letters, models, workers)
 
 
 def letters_told(number: int | None) -> str:
@@ -99,13 +104,15 @@ def outbox_part(outbox: Outbox | None) -> Part:
     return Part.of("outbox", degraded=f"{wait}, the oldest {outbox.oldest_seconds:.0f} s")
 
 
-def group_part(name: str, *, away: str = "", lost: bool = False, behind: Behind, letters: int | None = None) -> Part:
-    """A group as a part. Its reads go on whatever it is, and say that they are stale."""
+def group_part(
+    name: str, *, away: str = "", idle: str = "", lost: bool = False, behind: Behind, letters: int | None = None
+) -> Part:
+    """A group as a part. Its reads go on whatever it is, and say that they are stale. `idle`: nobody advances it."""
     if away:
         return Part.of(name, degraded=away)
-    if lost:
+    if lost and not idle:
         return Part.of(name, degraded="what its store lost is being made again")
-    return Part.of(name, degraded="; ".join(filter(None, (told(name, behind), letters_told(letters)))))
+    return Part.of(name, degraded="; ".join(filter(None, (idle, told(name, behind), letters_told(letters)))))
 
 
 def overall(parts: Sequence[Part]) -> State:

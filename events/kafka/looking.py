@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
 
 from ..ids import Millis
 from ..log import LogUnavailable, Positions, TopicPartition
@@ -23,6 +24,29 @@ T = TypeVar("T")
 _SILENT = logging.getLogger("minitwitter.kafka.looking")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
+
+
+class KafkaMembers:
+    """Counts the members of consumer groups. `prefix` stands before the groups' names."""
+
+    def __init__(self, servers: str, groups: Iterable[str], *, prefix: str = "", reply_s: float = 3.0) -> None:
+        self._ids = {f"{prefix}{group}": group for group in groups}
+        self._reply_s = reply_s
+        settings: dict[str, Any] = {"bootstrap.servers": servers, "error_cb": lambda error: None}
+        self._admin = AdminClient(settings, logger=_SILENT)
+
+    async def count(self) -> dict[str, int]:
+        """The members of each group; a group that Kafka does not know has none. Raises LogUnavailable."""
+        found = {}
+        asked = self._admin.describe_consumer_groups([*self._ids], request_timeout=self._reply_s)
+        for id_, answer in asked.items():
+            try:
+                found[self._ids[id_]] = len((await asyncio.wrap_future(answer)).members)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                    raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from None
+                found[self._ids[id_]] = 0
+        return found
 
 
 class KafkaLook:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.status import Group, Status
 
 EVERY_S = 2.0
+_WORKERS = {None: "?", 0: "[bold red]nobody[/]"}
 _COLOURS = {"ready": "green", "degraded": "yellow", "down": "bold red"}
 
 
@@ -32,10 +33,11 @@ def status(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Tell how everything is: lag of each group, rebuilds, dead letters, the outbox, engines, the disk.
+    """Tell how everything is: lag and workers of each group, rebuilds, dead letters, the outbox, engines, the disk.
 
     Asks the server of the data directory, or its files where none runs. Where Kafka is set it is the distributed
-    profile, and asks every engine. Exit code 1 unless everything answers and is current; /readyz says the same.
+    profile, and asks every engine; Kafka knows how many workers each group has. Exit code 1 unless everything answers
+    and is current; /readyz says the same.
 
     Example: minitwitter status --data var/data
     """
@@ -125,11 +127,13 @@ def _shown(found: Status) -> Iterator[RenderableType]:
         parts.add_row(part.name, _state(part.state), escape(part.detail))
     yield parts
     yield ""
-    groups = table_of("group", "state", "behind", "for", "dead letters", "read models")
+    workers = ["workers"] if found.profile == "distributed" else []
+    groups = table_of("group", "state", *workers, "behind", "for", "dead letters", "read models")
     for group in found.groups:
         groups.add_row(
             group.name,
             _state(group.state),
+            *([_WORKERS.get(group.workers, f"{group.workers}")] if workers else ()),
             "?" if group.lag_events is None else counted(group.lag_events, "event"),
             "?" if group.lag_seconds is None else f"{group.lag_seconds:.1f} s",
             "?" if group.dead_letters is None else f"{group.dead_letters:,}",

@@ -26,6 +26,8 @@ LOOK_S = 0.2
 LOOK_ALONE_S = 0.02
 """and where a read waits and nobody tells."""
 _ENDS_S = 1.0
+_WORKERS_S = 5.0
+"""Seconds between counts of who works on each group."""
 
 Settle = Callable[[Positions, float], Awaitable[Positions | None]]
 
@@ -45,7 +47,8 @@ class Source(NamedTuple):
 
 class Applied:
     """Positions of each group. `groups_of` tells which groups fill read ports; `settle` finds the positions of rows
-    of the outbox that a token names; `hears` whether workers can be heard; `letters` counts dead letters by group."""
+    of the outbox that a token names; `hears` whether workers can be heard; `letters` counts dead letters by group, and
+    `workers` those who work on it."""
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Applied:
         ends: Callable[[], Awaitable[Positions]],
         hears: Callable[[], bool],
         letters: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
+        workers: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = sources
@@ -65,6 +69,8 @@ class Applied:
         self._hears = hears
         self._count_letters = letters
         self._letters: Mapping[str, int] = {}
+        self._count_workers = workers
+        self._workers: Mapping[str, int] = {}
         self._timer = timer
         self.positions = {group: Positions() for group in sources}
         self._heard: dict[str, Positions] = {}
@@ -139,6 +145,7 @@ class Applied:
             away=STORE_AWAY if group in self._away else "",
             lost=group in self._lost,
             letters=self._letters.get(group),
+            workers=self._workers.get(group),
         )
 
     def heard(self, group: str, advance: Advance) -> None:
@@ -217,6 +224,15 @@ class Applied:
         if self._count_letters is not None:
             with contextlib.suppress(StoreUnavailable):
                 self._letters = await self._count_letters()
+
+    async def keep_counting_workers(self) -> None:
+        """Count who works on each group again and again, until cancelled; while Kafka is away, nobody can tell."""
+        while self._count_workers is not None:
+            try:
+                self._workers = await self._count_workers()
+            except LogUnavailable:
+                self._workers = {}
+            await asyncio.sleep(_WORKERS_S)
 
     def lag(self, group: str) -> dict[TopicPartition, Behind]:
         """How far a group is behind in each partition that it reads, to a second."""

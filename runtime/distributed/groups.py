@@ -108,6 +108,11 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
     for group, processors in PROCESSORS.items()
 } | {HOME: {}}
 """The read models of each group, and the version of each projector. Home timelines are no read model, but a cache."""
+WORKERS: Mapping[str, tuple[str, ...]] = {
+    "projectors": (TIMELINES, COUNTS, SEARCH, HOME),
+    "streams": (STREAMS, TRENDS),
+}
+"""The groups that each command `minitwitter work` hosts; `work all` hosts all of them."""
 
 
 @cache

@@ -13,7 +13,7 @@ from runtime.lag import Behind
 from runtime.readiness import Part
 from runtime.status import group_part
 
-from .groups import HOME, TIMELINES
+from .groups import HOME, TIMELINES, WORKERS
 
 NEEDED = frozenset((TIMELINES, HOME))
 """Without the store of these nearly nothing can be read."""
@@ -21,13 +21,17 @@ STORE_AWAY = "its store is away"
 
 
 class Reached(NamedTuple):
-    """A group as its store tells: `away` says why it does not, `lost` that it lost something."""
+    """A group as its store tells: `away` says why it does not, `lost` that it lost something.
+
+    `workers` are the members of its group in Kafka; None where nobody can tell.
+    """
 
     group: str
     behind: Behind = Behind()
     away: str = ""
     lost: bool = False
     letters: int | None = None
+    workers: int | None = None
 
 
 def command_parts(*, postgres: str = "", kafka: str = "", media: str = "") -> list[Part]:
@@ -57,10 +61,17 @@ def reached_part(reached: Reached) -> Part:
     return group_part(
         reached.group,
         away=reached.away,
+        idle=idle(reached.group) if reached.workers == 0 else "",
         lost=reached.lost,
         behind=reached.behind,
         letters=reached.letters,
     )
+
+
+def idle(group: str) -> str:
+    """What is said of a group that no worker is a member of: none runs, or its own group stopped there."""
+    [work] = [name for name, groups in WORKERS.items() if group in groups]
+    return f"nobody works on it: run `minitwitter work {work}`, or see in its /readyz why this group has stopped"
 
 
 def relay_parts(*, postgres: str = "", kafka: str = "") -> list[Part]:

@@ -15,6 +15,7 @@ from command_api.postgres.tokens import OutboxTokens
 from events.ids import Clock, HybridClock, Randomness, wall_clock
 from events.kafka import topics
 from events.kafka.log import KafkaLog, KafkaLogReader
+from events.kafka.looking import KafkaMembers
 from events.log import LogUnavailable
 from projectors.trends import Trends
 from query_api.realtime import DERIVED_TOPICS, SOURCE_TOPICS
@@ -48,7 +49,7 @@ from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
 from .deciding import publisher
-from .groups import COUNTS
+from .groups import COUNTS, VERSIONS
 from .hosting import Stores
 from .judging import query_parts
 from .outdating import Memory
@@ -157,6 +158,7 @@ class Reading:
             ends=self._log.ends,
             hears=lambda: self._listening.hears,
             letters=partial(_letters, stores),
+            workers=KafkaMembers(servers, VERSIONS, prefix=prefix).count,
         )
         self._listening = Listening(stores.redis, channel_of(prefix), self.applied.heard)
         memory = Memory(CassandraHomeTimelines(stores.cassandra, keyspace, clock))
@@ -241,6 +243,7 @@ class Reading:
         await asyncio.gather(
             self.who.keep_looking(),
             self.applied.keep_looking(),
+            self.applied.keep_counting_workers(),
             self._listening.run(),
             self._keep_reporting(),
             self._keep_telling(),

@@ -16,7 +16,7 @@ from command_api.postgres.connections import open_pool, run, select
 from command_api.postgres.outbox import depth
 from events.ids import Clock, wall_clock
 from events.kafka import topics
-from events.kafka.looking import KafkaLook
+from events.kafka.looking import KafkaLook, KafkaMembers
 from events.log import LogUnavailable, Positions, TopicPartition
 from runtime.lag import Behind, total
 from runtime.readiness import Part
@@ -86,21 +86,23 @@ class _Looking:
         partitions = topics.partitions_of(partitions=settings.topic_partitions)
         places = [TopicPartition(topic, n) for topic, number in partitions.items() for n in range(number)]
         self._kafka = KafkaLook(brokers(settings.kafka_url), places, prefix=settings.topic_prefix)
+        self._members = KafkaMembers(brokers(settings.kafka_url), VERSIONS, prefix=settings.topic_prefix)
         self._engines: dict[str, Engine] = {}
 
     async def status(self) -> Status:
         """Ask all of them at once, but for the pointers: they say where to look."""
         await self._asked("postgres", self._open_postgres)
-        outbox, ends, _, _, _ = await asyncio.gather(
+        outbox, ends, workers, _, _, _ = await asyncio.gather(
             self._asked("postgres", self._outbox),
             self._asked("kafka", self._kafka.ends),
+            self._workers(),
             self._asked("cassandra", self._open_cassandra),
             self._asked("redis", self._ping),
             self._asked("s3", self._ask_s3) if self._settings.media.s3 is not None else _nothing(),
         )
         reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
         letters = await self._letters()
-        reached = [each._replace(letters=letters.get(each.group)) for each in reached]
+        reached = [each._replace(letters=letters.get(each.group), workers=workers.get(each.group)) for each in reached]
         away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
         parts = parts_of(reached, away, outbox)
         return Status(
@@ -146,6 +148,12 @@ class _Looking:
                 return self._places.letters(await asyncio.wait_for(counted(pool), REPLY_S))
             finally:
                 await pool.close()
+        return {}
+
+    async def _workers(self) -> dict[str, int]:
+        """Workers of each group; none where Kafka does not tell."""
+        with contextlib.suppress(LogUnavailable):
+            return await self._members.count()
         return {}
 
     async def _open_cassandra(self) -> None:
@@ -203,7 +211,7 @@ class _Looking:
         place = "" if now == first else now
         models = [Model(name, version, place) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
-        return group_told(reached_part(reached), behind, reached.letters, models)
+        return group_told(reached_part(reached), behind, reached.letters, models, reached.workers)
 
     async def close(self) -> None:
         """Let go of the connections."""

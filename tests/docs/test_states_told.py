@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runtime.distributed.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
-from runtime.distributed.judging import STORE_AWAY, Reached, command_parts, query_parts, relay_parts, worker_parts
+from runtime.distributed.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS, WORKERS
+from runtime.distributed.judging import (
+    STORE_AWAY,
+    Reached,
+    command_parts,
+    query_parts,
+    reached_part,
+    relay_parts,
+    worker_parts,
+)
 from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, STORES
 from runtime.distributed.status import parts_of
 from runtime.lag import Behind
@@ -22,16 +30,15 @@ ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLE.split
 HEADER, *STATES = ROWS
 GROUPS = (TIMELINES, HOME, STREAMS, COUNTS, SEARCH, TRENDS)
 ON = {"cassandra": STORES[CASSANDRA], "redis": STORES[COUNTERS], "postgres": STORES[SEARCHES]}
-BY = {"projectors": (TIMELINES, HOME, COUNTS, SEARCH), "streams": (STREAMS, TRENDS)}
 LATE = Behind(12, 61.0)
 
 
 @dataclass
 class World:
-    """What there is to find: engines that are away, groups that are behind or have lost something."""
+    """What there is to find: engines that are away, groups that nobody works on, that have lost something."""
 
     away: dict[str, str] = field(default_factory=dict)
-    behind: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     letters: int = 0
     outbox: Outbox = field(default_factory=lambda: Outbox(0, 0.0))
@@ -41,10 +48,10 @@ class World:
         return [
             Reached(
                 group,
-                LATE if group in self.behind else Behind(),
                 away=STORE_AWAY if group in gone else "",
                 lost=group in self.lost,
                 letters=self.letters,
+                workers=0 if group in self.idle else 2,
             )
             for group in GROUPS
         ]
@@ -68,7 +75,7 @@ def world(state: str) -> World:
     if found := re.fullmatch(r"(\w+) is away", state):
         return World(away={found[1]: "it does not answer"})
     if found := re.fullmatch(r"(\w+) do not run", state):
-        return World(behind=BY[found[1]])
+        return World(idle=WORKERS[found[1]])
     return {
         "everything answers": World(),
         "redis has lost the counters": World(lost=(COUNTS,)),
@@ -99,6 +106,15 @@ def test_status_never_says_better_than_a_process(state: str) -> None:
     order = ("ready", "degraded", "down")
     worst = max((found.told(who).state for who in ("command", "query")), key=order.index)
     assert order.index(found.told("status").state) >= order.index(worst)
+
+
+def test_a_group_that_is_behind_or_that_nobody_works_on_says_so_and_what_to_do() -> None:
+    assert reached_part(Reached(SEARCH, LATE, workers=2)).detail == "search is 12 events and 61 s behind the log"
+    alone = reached_part(Reached(TRENDS, LATE, lost=True, workers=0))
+    assert alone.state == "degraded"
+    assert alone.detail.startswith("nobody works on it: run `minitwitter work streams`")
+    assert "made again" not in alone.detail, "nobody makes it"
+    assert reached_part(Reached(TRENDS, workers=None)).state == "ready", "nobody can tell"
 
 
 def test_a_worker_is_down_while_a_store_is_away() -> None:

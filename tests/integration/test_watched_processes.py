@@ -60,10 +60,10 @@ def until(condition, told):
 
 def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(installation):
     with ExitStack() as stack:
-        clients, told = {}, {}
+        clients, told, processes = {}, {}, {}
         for words in (("serve", "command"), ("serve", "query"), ("work", "all")):
             process, client = stack.enter_context(installation.process(*words))
-            clients[words[-1]], told[words[-1]] = client, process.told
+            clients[words[-1]], told[words[-1]], processes[words[-1]] = client, process.told, process
             ready(process, client)
         ada = register(clients["command"], "ada")
         posted = post(clients["command"], {**ada, "x-request-id": "the-request-to-find"}, "where does it go?")
@@ -92,6 +92,18 @@ def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(insta
             assert workers.total("minitwitter_engine_seconds", "_count", engine=engine) > 0
         assert workers.total("minitwitter_batch_seconds", "_count", group="timelines", stage="commit") > 0
 
+        processes["all"].terminate()
+        processes["all"].wait(SOON)
+        until(lambda: idle(clients["query"].get("/readyz").json()["parts"]) == GROUPS, told["query"])
+        asked = json.loads(installation.command("status", "--json").stdout)
+        assert idle(asked["parts"]) == GROUPS
+        assert {group["workers"] for group in asked["groups"]} == {0}
+
+
+def idle(parts):
+    """The groups of which it is said that nobody works on them, and what to run."""
+    return {part["name"] for part in parts if "nobody works on it: run `minitwitter work" in part["detail"]}
+
 
 def current(installation):
     """Whether `status` finds everything current; what it says has to fit its exit code, and what readers are told."""
@@ -101,4 +113,7 @@ def current(installation):
     assert {group["name"] for group in told["groups"]} == GROUPS
     assert {engine["name"] for engine in told["engines"]} == {"postgres", "kafka", "cassandra", "redis"}
     assert all(group["dead_letters"] == 0 for group in told["groups"])
-    return told["state"] == "ready" and all(group["lag_events"] == 0 for group in told["groups"])
+    if told["state"] != "ready":
+        return False
+    assert {group["workers"] for group in told["groups"]} == {1}
+    return all(group["lag_events"] == 0 for group in told["groups"])
