@@ -10,7 +10,7 @@ PORT ?= 8000
 SEEDS ?= 1000
 MINUTES ?= 15
 
-.PHONY: help setup run test test-fast check bench bench-distributed simulate chaos tokens format lock clean
+.PHONY: help setup run test test-fast check bench bench-distributed simulate chaos campaigns format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,8 +44,9 @@ simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000
 chaos: setup ## Every process and engine killed, slow and cut off, under load: make chaos MINUTES=60
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
 
-tokens: setup ## 1,000 reads across processes that see their write or say that they are stale
-	MINITWITTER_TEST_TOKEN_WRITES=200 $(BIN)/pytest -q tests/integration/test_tokens_across_processes.py
+campaigns: setup ## Long forms: 40 kills of a server, 1,000 reads of one's own writes, requests made up from the API
+	MINITWITTER_TEST_LONG=1 $(BIN)/pytest -q tests/integration/test_crash.py \
+		tests/integration/test_tokens_across_processes.py tests/scenarios/test_openapi.py
 
 bench: setup ## Every figure beside its limit: JSON and a table
 	$(BIN)/python -m bench

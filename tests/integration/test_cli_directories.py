@@ -17,7 +17,6 @@ CSV = "tweet_id,created_at,username,text\n1,2015-02-17T07:36:05Z,Anna,hello\n2,2
 
 @pytest.fixture
 def typed(monkeypatch, capfd):
-    monkeypatch.setattr(os, "nice", lambda by: by)
     monkeypatch.setenv("MINITWITTER_BCRYPT_COST", "4")
     return Typing(monkeypatch, capfd)
 

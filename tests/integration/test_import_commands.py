@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 
 import pytest
@@ -17,7 +16,6 @@ from tests.integration.typed import Typing
 @pytest.fixture(autouse=True)
 def at_full_speed(monkeypatch):
     """These imports run in the tests' own process."""
-    monkeypatch.setattr(os, "nice", lambda by: by)
 
 
 @pytest.mark.parametrize(

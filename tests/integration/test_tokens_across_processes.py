@@ -1,7 +1,7 @@
 """Consistency-Tokens across processes: a write on one API process, a read on another.
 
 Every read sees its write or says that it is stale: tweets, likes, follows and deletions, writes that changed nothing,
-and writes that Kafka did not take at once and whose tokens name rows of the outbox. `make tokens` does it with 1,000
+and writes that Kafka did not take at once and whose tokens name rows of the outbox. `make campaigns` does it with 1,000
 writes, the suite with fewer.
 """
 
@@ -19,13 +19,14 @@ from installation import SOON, Installation, post, ready, register
 
 from infra.local.kafka import Kafka
 from stores.cassandra.address import Address
+from tests.campaigns import form
 from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 WRITERS = 5
-WRITES = int(os.environ.get("MINITWITTER_TEST_TOKEN_WRITES", "60"))
-"""Of each writer: 20 s, with the broker frozen a third of the time."""
+WRITES = form(40, 200)
+"""Of each writer: 15 s, with the broker frozen a third of the time."""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import pytest
@@ -26,6 +27,7 @@ class Typing:
 
     def __call__(self, *words: object) -> Ended:
         """Type `minitwitter` and some words."""
+        self._monkeypatch.setattr(os, "nice", lambda by: by)  # an import is polite, and its process has more to do here
         self._monkeypatch.setattr("sys.argv", ["minitwitter", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()

@@ -19,6 +19,7 @@ from people import Json
 from service import Service
 
 from query_api.stream_events import EVENTS
+from tests.campaigns import form
 from tests.integration import running
 from tests.integration.running import Serving
 
@@ -161,6 +162,7 @@ def test_a_live_server_keeps_the_document(server: Serving, phases: str, tmp_path
             "all",
             "--phases",
             phases,
+            *form([], ["--max-examples", "300"]),
         ],
         env=os.environ | {"SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"), "TESTED": server.url},
         cwd=tmp_path,
