@@ -1,6 +1,7 @@
 """`serve query`, beside `serve command` and `work all`: what is written through one process is read from another."""
 
 import asyncio
+import copy
 import json
 import threading
 import time
@@ -23,11 +24,20 @@ COMMAND, QUERY, WORK = ("serve", "command"), ("serve", "query"), ("work", "all")
 APART = [("work", "projectors"), ("work", "streams"), ("work", "relay")]
 
 
-@pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+    """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
     url = f"{cassandra.rstrip('/')}/query_{uuid.uuid4().hex[:12]}"
-    yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
+    directory = tmp_path_factory.mktemp("installation")
+    yield Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
     drop(Address.parse(url))
+
+
+@pytest.fixture(scope="module")
+def serving(installation):
+    """Clients of the processes that serve commands and queries; what projects is each test's own."""
+    with ExitStack() as stack:
+        yield [client for _, client in started(stack, installation, COMMAND, QUERY)]
 
 
 def started(stack, installation, *roles):
@@ -61,9 +71,10 @@ def token_of(answer):
     return answer.headers["consistency-token"]
 
 
-def test_what_is_written_through_one_process_is_read_from_another(installation):
-    with ExitStack() as stack:
-        (_, command), (_, query), _ = started(stack, installation, COMMAND, QUERY, WORK)
+def test_what_is_written_through_one_process_is_read_from_another(installation, serving):
+    command, query = serving
+    with installation.process(*WORK) as worker:
+        ready(*worker)
         ada, bob = register(command, "ada"), register(command, "bob")
         token_of(command.post("/api/v1/users/ada/follow", headers=bob))
         tweet = post(command, ada, "What a lovely day @bob #sunny")
@@ -88,67 +99,64 @@ def test_what_is_written_through_one_process_is_read_from_another(installation):
 
 def test_processes_need_no_file_that_they_may_write_to(installation, s3):
     """As in their containers, where pictures are in S3."""
-    installation.behind = READ_ONLY
-    installation.environment["MINITWITTER_MEDIA__S3"] = f"{s3}media-{uuid.uuid4().hex[:12]}"
+    contained = copy.copy(installation)
+    contained.behind = READ_ONLY
+    contained.environment = {
+        **installation.environment,
+        "MINITWITTER_MEDIA__S3": f"{s3}media-{uuid.uuid4().hex[:12]}",
+    }
     with ExitStack() as stack:
-        (_, command), (_, query), *_ = started(stack, installation, COMMAND, QUERY, *APART)
-        ada = register(command, "ada")
-        picture = command.post("/api/v1/media", headers=ada, files={"file": ("a.png", png(), "image/png")})
+        (_, command), (_, query), *_ = started(stack, contained, COMMAND, QUERY, *APART)
+        pia = register(command, "pia")
+        picture = command.post("/api/v1/media", headers=pia, files={"file": ("a.png", png(), "image/png")})
         body = {"text": "look #sunny", "media_ids": [picture.json()["id"]]}
-        written = command.post("/api/v1/tweets", headers=ada, json=body)
-        reader = Reader(query, ada)
+        written = command.post("/api/v1/tweets", headers=pia, json=body)
+        reader = Reader(query, pia)
         [shown] = reader.get("/feed", token_of(written))["items"]
         [attached] = shown["tweet"]["media"]
         assert query.get(attached["url"], follow_redirects=True).headers["content-type"] == "image/png"
         assert len(reader.get("/search/tweets", token_of(written), q="look")["items"]) == 1
 
 
-def test_a_session_that_ended_in_one_process_has_ended_in_the_other(installation):
-    with ExitStack() as stack:
-        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
-        ada = register(command, "ada")
-        assert query.get("/api/v1/feed", headers=ada).status_code == 200
-        assert command.post("/api/v1/auth/logout", headers=ada, json={}).is_success
-        deadline = time.monotonic() + SOON
-        while query.get("/api/v1/feed", headers=ada).status_code != 401:
-            assert time.monotonic() < deadline
+def test_a_session_that_ended_in_one_process_has_ended_in_the_other(serving):
+    command, query = serving
+    cyd = register(command, "cyd")
+    assert query.get("/api/v1/feed", headers=cyd).status_code == 200
+    assert command.post("/api/v1/auth/logout", headers=cyd, json={}).is_success
+    until(lambda: query.get("/api/v1/feed", headers=cyd).status_code == 401)
 
 
-def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(installation):
-    with ExitStack() as stack:
-        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
-        ada = register(command, "ada")
-        token = token_of(post(command, ada, "nobody projects this yet"))
-        answer = query.get("/api/v1/feed", headers=ada | {"consistency-token": token})
-        assert answer.status_code == 200
-        assert answer.headers["consistency"] == "stale"
-        assert answer.json()["items"] == []
-        with installation.process(*WORK) as worker:
-            ready(*worker)
-            deadline = time.monotonic() + SOON
-            while (answer := query.get("/api/v1/feed", headers=ada | {"consistency-token": token})).headers.get(
-                "consistency"
-            ):
-                assert time.monotonic() < deadline
-            assert len(answer.json()["items"]) == 1
+def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(installation, serving):
+    command, query = serving
+    dan = register(command, "dan")
+    token = token_of(post(command, dan, "nobody projects this yet"))
+
+    def feed():
+        return query.get("/api/v1/feed", headers=dan | {"consistency-token": token})
+
+    answer = feed()
+    assert (answer.status_code, answer.headers["consistency"], answer.json()["items"]) == (200, "stale", [])
+    with installation.process(*WORK) as worker:
+        ready(*worker)
+        until(lambda: "consistency" not in feed().headers)
+        assert len(feed().json()["items"]) == 1
 
 
-def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(installation):
-    with ExitStack() as stack:
-        (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
-        ada = register(command, "ada")
-        tweet = post(command, ada, "like me").json()["id"]
-        token = token_of(command.post(f"/api/v1/tweets/{tweet}/like", headers=register(command, "bob")))
-        reader = Reader(query, ada)
-        with installation.process(*WORK) as worker:
-            ready(*worker)
-            assert reader.get(f"/tweets/{tweet}", token)["counts"]["likes"] == 1
-        asyncio.run(wiped(installation))
-        until(lambda: query.get(f"/api/v1/tweets/{tweet}", headers=ada).headers.get("consistency") == "stale")
-        with installation.process(*WORK) as worker:
-            ready(*worker)
-            until(lambda: "consistency" not in query.get(f"/api/v1/tweets/{tweet}", headers=ada).headers)
-            assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
+def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(installation, serving):
+    command, query = serving
+    eve = register(command, "eve")
+    tweet = post(command, eve, "like me").json()["id"]
+    token = token_of(command.post(f"/api/v1/tweets/{tweet}/like", headers=register(command, "fay")))
+    reader = Reader(query, eve)
+    with installation.process(*WORK) as worker:
+        ready(*worker)
+        assert reader.get(f"/tweets/{tweet}", token)["counts"]["likes"] == 1
+    asyncio.run(wiped(installation))
+    until(lambda: query.get(f"/api/v1/tweets/{tweet}", headers=eve).headers.get("consistency") == "stale")
+    with installation.process(*WORK) as worker:
+        ready(*worker)
+        until(lambda: "consistency" not in query.get(f"/api/v1/tweets/{tweet}", headers=eve).headers)
+        assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
 
 
 def test_while_redis_is_away_tweets_are_read_without_their_numbers(tmp_path, kafka, postgres, cassandra, running):
@@ -218,27 +226,29 @@ class Stream:
         return [json.loads(event["data"]) for event in list(self.events) if event.get("event") == kind]
 
 
-def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(installation):
-    with ExitStack() as stack:
-        (_, command), (_, query), _ = started(stack, installation, COMMAND, QUERY, WORK)
-        ada, bob = register(command, "ada"), register(command, "bob")
-        token = token_of(command.post("/api/v1/users/ada/follow", headers=bob))
-        Reader(query, bob).get("/users/ada", token)
-        stream = Stream(str(query.base_url), bob)
-        first = post(command, ada, "hello @bob").json()
+def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(installation, serving):
+    command, query = serving
+    with installation.process(*WORK) as worker:
+        ready(*worker)
+        gus, hal = register(command, "gus"), register(command, "hal")
+        token = token_of(command.post("/api/v1/users/gus/follow", headers=hal))
+        Reader(query, hal).get("/users/gus", token)
+        stream = Stream(str(query.base_url), hal)
+        first = post(command, gus, "hello @hal").json()
         until(lambda: stream.of("tweet") and stream.of("notification"))
         assert [item["tweet"]["id"] for item in stream.of("tweet")] == [first["id"]]
         assert [item["kind"] for item in stream.of("notification")] == ["mention"]
         last = stream.events[-1]["id"]
-        second = post(command, ada, "while you were away").json()
-        again = Stream(str(query.base_url), bob, last)
+        second = post(command, gus, "while you were away").json()
+        again = Stream(str(query.base_url), hal, last)
         until(lambda: [item["tweet"]["id"] for item in again.of("tweet")] == [second["id"]])
 
 
 def test_who_reads_is_reported_to_the_log(installation):
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # a query process reports it when it stops, at the latest
         (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
-        ada = register(command, "ada")
-        assert query.get("/api/v1/feed", headers=ada).status_code == 200
+        ivy = register(command, "ivy")
+        assert query.get("/api/v1/feed", headers=ivy).status_code == 200
     events = asyncio.run(installation.events())
-    assert [record.type for record in events if record.topic == "usage"] == ["AccountActive"]
+    [account] = [r.event.account for r in events if r.type == "AccountRegistered" and r.event.username == "ivy"]
+    assert [r.type for r in events if r.topic == "usage" and r.key == account] == ["AccountActive"]
