@@ -34,13 +34,23 @@ from tests.stores.on_cassandra import drop
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 
-@pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+    """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
     url = f"{cassandra.rstrip('/')}/workers_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
+    made = Installation(tmp_path_factory.mktemp("installation"), kafka, postgres, cassandra=url, redis=redis)
     made.environment["MINITWITTER_RATE_LIMITS__TWEETS_BURST"] = "100"
+    made.environment["MINITWITTER_WORKER_SESSION_S"] = "3"  # who is killed is missed sooner
     yield made.set_up()
     drop(Address.parse(url))
+
+
+@pytest.fixture(scope="module")
+def client(installation):
+    """Of a process that takes commands; the workers are each test's own."""
+    with ExitStack() as stack:
+        [(_, client)] = started(stack, installation, COMMAND)
+        yield client
 
 
 class Reading:
@@ -97,22 +107,26 @@ PROJECTORS, STREAMS, COMMAND = ("work", "projectors"), ("work", "streams"), ("se
 ALL = ("work", "all")
 
 
-@pytest.mark.parametrize("workers", [(PROJECTORS, STREAMS), (ALL,)], ids=["a process a role", "one process"])
-def test_what_is_written_is_in_every_store(installation, workers):
+@pytest.mark.parametrize(
+    ("workers", "author", "fan"),
+    [((PROJECTORS, STREAMS), "ada", "bob"), ((ALL,), "ann", "bix")],
+    ids=["a process a role", "one process"],
+)
+def test_what_is_written_is_in_every_store(installation, client, workers, author, fan):
     with ExitStack() as stack:
-        (_, client), *_ = started(stack, installation, COMMAND, *workers)
-        ada, bob = register(client, "ada"), register(client, "bob")
-        tweet = post(client, ada, "What a lovely day @bob #sunny").json()
-        assert client.post("/api/v1/users/ada/follow", headers=bob).status_code == 204
+        started(stack, installation, *workers)
+        ada, bob = register(client, author), register(client, fan)
+        tweet = post(client, ada, f"What a lovely day @{fan} #sunny").json()
+        assert client.post(f"/api/v1/users/{author}/follow", headers=bob).status_code == 204
         assert client.post(f"/api/v1/tweets/{tweet['id']}/like", headers=bob).status_code == 204
-        asyncio.run(everywhere(installation, tweet))
+        asyncio.run(everywhere(installation, tweet, author, fan))
 
 
-async def everywhere(installation, tweet):
+async def everywhere(installation, tweet, author, fan):
     id_ = tweet["id"]
     async with Reading(installation) as read:
-        ada = await until(lambda: read.users.named("ADA"))
-        bob = await until(lambda: read.users.named("bob"))
+        ada = await until(lambda: read.users.named(author.upper()))
+        bob = await until(lambda: read.users.named(fan))
         assert ada.id == tweet["author"]["id"]
         assert (await until(lambda: read.tweets.by_ids([id_])))[id_].text == tweet["text"]
         await until(lambda: followed(read, bob.id, ada.id))
@@ -125,7 +139,7 @@ async def everywhere(installation, tweet):
         assert scores[id_].label == "positive"
         await until(lambda: told(read, ada.id, {"like", "follow"}))
         await until(lambda: told(read, bob.id, {"mention"}))
-        found = await until(lambda: found_users(read, "bo"))
+        found = await until(lambda: found_users(read, fan[:2]))
         assert bob.id in found
         await until(lambda: pushed(read, bob.id, [id_]))
         assert [activity.tweet for activity in (await read.home_feed.page(bob.id, None, 10)).items] == [id_]
@@ -163,11 +177,10 @@ async def found_users(read, text):
     return (await read.user_search.find(text, None, 5)).items
 
 
-def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installation):
+def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installation, client):
     with ExitStack() as stack:
-        [(_, client)] = started(stack, installation, COMMAND)
-        ada = register(client, "ada")
-        tweet = post(client, ada, "like me").json()
+        cyd = register(client, "cyd")
+        tweet = post(client, cyd, "like me").json()
         likers = 0
         for _ in range(3):
             with installation.process(*PROJECTORS) as (worker, working):
@@ -182,16 +195,15 @@ def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installati
         asyncio.run(liked(installation, tweet, likers))
 
 
-def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(installation):
+def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(installation, client):
     with ExitStack() as stack:
-        [(_, client)] = started(stack, installation, COMMAND)
-        ada, bob = register(client, "ada"), register(client, "bob")
-        assert client.post("/api/v1/users/ada/follow", headers=bob).status_code == 204
+        dan, eve = register(client, "dan"), register(client, "eve")
+        assert client.post("/api/v1/users/dan/follow", headers=eve).status_code == 204
         tweets = []
         for n in range(3):
             with installation.process(*PROJECTORS) as (worker, working):
                 ready(worker, working)
-                tweets += [post(client, ada, f"{n}, {more}").json()["id"] for more in range(4)]
+                tweets += [post(client, dan, f"{n}, {more}").json()["id"] for more in range(4)]
                 worker.kill()
                 worker.wait()
         started(stack, installation, PROJECTORS, PROJECTORS)
@@ -200,20 +212,20 @@ def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(i
 
 async def all_pushed(installation, tweets):
     async with Reading(installation) as read:
-        bob = await until(lambda: read.users.named("bob"))
-        await until(lambda: pushed(read, bob.id, tweets))
+        eve = await until(lambda: read.users.named("eve"))
+        await until(lambda: pushed(read, eve.id, tweets))
 
 
-def test_counters_that_are_wiped_are_counted_again(installation):
+def test_counters_that_are_wiped_are_counted_again(installation, client):
     with ExitStack() as stack:
-        (_, client), _ = started(stack, installation, COMMAND, PROJECTORS)
-        ada = register(client, "ada")
-        tweet = post(client, ada, "like me").json()
+        started(stack, installation, PROJECTORS)
+        fay = register(client, "fay")
+        tweet = post(client, fay, "like me").json()
         like = f"/api/v1/tweets/{tweet['id']}/like"
-        assert client.post(like, headers=register(client, "bob")).status_code == 204
+        assert client.post(like, headers=register(client, "gus")).status_code == 204
         asyncio.run(liked(installation, tweet, 1))
         asyncio.run(wiped(installation))
-        assert client.post(like, headers=register(client, "eve")).status_code == 204
+        assert client.post(like, headers=register(client, "hal")).status_code == 204
         asyncio.run(liked(installation, tweet, 2))
 
 
