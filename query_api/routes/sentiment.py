@@ -82,7 +82,8 @@ async def get_sentiment(
     """Get how tweets about something read, over time: by tag, by mention or by author, one of the three.
 
     Steps are whole ones, in UTC, 1,000 at most. A tweet counts when it was written, with the text that it has now. A
-    step without tweets is there as well.
+    step without tweets is there as well. By mention, it is what others write of a name: a block of the account that has
+    it hides that here as little as in the search, while the sentiment by an author who blocks you is not found.
     """
     subject = await _subject(readers, viewer, tag, mention, author)
     start, end, length = range_of(since, until, step, queries.now())

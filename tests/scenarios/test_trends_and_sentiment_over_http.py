@@ -157,6 +157,19 @@ async def test_the_sentiment_of_an_account_that_blocks_you_is_not_found(ada: Per
     assert (await ada.get("/sentiment?author=bob")).status_code == 200
 
 
+async def test_what_others_write_of_a_name_is_told_past_a_block_as_the_search_finds_it(
+    ada: Person, bob: Person, cyd: Person
+) -> None:
+    await bob.do("POST", "/users/ada/block")
+    tweet = await cyd.post("@bob is wonderful")
+    ada.after(bob, cyd)
+    found = (await ada.read("/search/tweets", q="@bob"))["items"]
+    assert [one["id"] for one in found] == [tweet["id"]]
+    told = await ada.read("/sentiment", mention="bob")
+    assert told == await cyd.read("/sentiment", mention="bob")
+    assert sum(step["count"] for step in told["items"]) == 1
+
+
 async def test_the_sentiment_of_nobody_is_not_found(http: httpx.AsyncClient) -> None:
     answer = await http.get("/sentiment?author=nobody")
 
