@@ -31,6 +31,11 @@ CODES: dict[type[TextError], str] = {
 _NEVER = "".join(
     rf"\u{first:04x}-\u{last:04x}" for first, last in FORBIDDEN_RANGES if last <= 0xFFFF and first != 0xD800
 )
+# Unicode's Default_Ignorable_Code_Point up to there, and the braille blank.
+_NOT_SEEN = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f"
+    r"\uffa0\ufff0-\ufff8"
+)
 _LINE_BREAKS = frozenset("\n\t\u2028\u2029")
 
 
@@ -70,10 +75,11 @@ class FreeText:
     def shape(self) -> dict[str, Any]:
         """What a JSON Schema says of such a text.
 
-        It cannot say that marks are not heaped, that something can be seen, and what is refused past U+FFFF.
+        It cannot say that marks are not heaped, and what is refused or not seen past U+FFFF.
         """
         never = _NEVER if self.lines else _NEVER + r"\t\n\r\u2028\u2029"
-        pattern = rf"^[^{never}]*[^{never}\s][^{never}]*$" if self.least else rf"^[^{never}]*$"
+        seen = rf"[^{never}]*[^{never}{_NOT_SEEN}\s][^{never}]*"
+        pattern = rf"^{seen}$" if self.least else rf"^(?:{seen}|[^{never}\S]*)$"
         least = {"minLength": self.least} if self.least else {}
         return {"type": "string", **least, "maxLength": self.longest, "pattern": pattern}
 

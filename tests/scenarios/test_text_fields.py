@@ -82,15 +82,20 @@ def test_text_of_which_nothing_can_be_seen_is_refused(profile: str) -> None:
 
 
 def test_what_the_document_says_of_free_text_is_what_is_held(profile: str) -> None:
-    for field in (FreeText(9), FreeText(9, lines=False)):
+    def held(field: FreeText, text: str) -> bool:
+        try:
+            field.checked(text)
+        except PydanticCustomError:
+            return False
+        return True
+
+    for field in (FreeText(9), FreeText(9, least=1), FreeText(9, lines=False)):
         pattern = re.compile(field.shape()["pattern"])
-        for character in map(chr, range(0x10000)):
-            said = pattern.fullmatch(f"a{character}b") is not None
-            try:
-                held = bool(field.checked(f"a{character}b"))
-            except PydanticCustomError:
-                held = False
-            assert said == held or character == "\r" or 0xD800 <= ord(character) <= 0xDFFF, hex(ord(character))
+        for point in (*range(0xD800), *range(0xE000, 0x10000)):
+            if chr(point).isspace() and not field.lines:  # around a text, it is taken away before
+                continue
+            for text in (f"a{chr(point)}b", chr(point)):
+                assert (pattern.fullmatch(text) is not None) == held(field, text), hex(point)
 
 
 def place(name: str) -> dict[str, Any]:
