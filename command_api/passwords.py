@@ -33,6 +33,8 @@ MOST_BYTES: Final = 72
 LEAST_GUESSES: Final = 1e6
 """zxcvbn's score of 2: safe from guessing at a server that limits attempts."""
 LONGEST_SCORED: Final = 32
+LEAST_KNOWN: Final = 4
+"""Letters of a name that is a word with digits and signs about it; of fewer, the digits and signs are the password."""
 
 
 class WeakPassword(Refused):
@@ -62,7 +64,9 @@ def check_password(password: str, username: str, *about: str) -> None:
     if f"\n{password.lower()}\n" in common_passwords():
         raise WeakPassword("common", "this password is one of the most common ones; choose another")
     known = [SERVICE, username, *about]
-    if _letters(password) in map(_letters, known) or _guesses(password, known) < LEAST_GUESSES:
+    letters = _letters(password)
+    is_known = len(letters) >= LEAST_KNOWN and letters in map(_letters, known)
+    if is_known or _guesses(password, known) < LEAST_GUESSES:
         raise WeakPassword("guessable", "this password is easily guessed; add a word or two that are not about you")
 
 

@@ -73,6 +73,10 @@ def test_what_is_known_of_the_owner_and_the_service_is_easily_guessed(password):
     assert error.value.code == "guessable"
 
 
+def test_a_name_without_letters_says_nothing_of_a_password():
+    check_password("7391-2846-1093+x", "___", "_42@example.org", "42 x")
+
+
 def test_the_list_of_common_passwords_comes_without_importing_all_of_zxcvbn():
     program = (
         "import sys; from command_api.passwords import common_passwords;"
