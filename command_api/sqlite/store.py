@@ -54,8 +54,8 @@ _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 class SqliteCommandStore:
     """Executes decisions on the one write connection of log.db.
 
-    `private` applies each kind of private change, `private_questions` answers questions about them: both belong to
-    credentials, which live beside the decision state without being a function of the log.
+    `rows` is the decision state in the transaction of the commit, `reader` the same as of the newest commit. `private`
+    applies each kind of private change: those of credentials, which are no function of the log.
     """
 
     def __init__(

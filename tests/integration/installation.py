@@ -28,6 +28,8 @@ from events.topics import TOPICS
 from runtime.distributed.deciding import admin
 from runtime.distributed.migrating import migrate
 from runtime.settings import PREFIX, Settings
+from stores.cassandra.address import Address
+from tests.stores.on_cassandra import drop
 from tests.unhurried import ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +135,16 @@ class Installation:
         await reader.close()
         await pool.close()
         return records
+
+
+@contextmanager
+def installed(directory, kafka, postgres, cassandra, redis, kind=Installation, **environment):
+    """An installation that is set up, with a keyspace of its own, which is dropped in the end."""
+    url = f"{cassandra.rstrip('/')}/installed_{uuid.uuid4().hex[:12]}"
+    made = kind(directory, kafka, postgres, cassandra=url, redis=redis)
+    made.environment |= environment
+    yield made.set_up()
+    drop(Address.parse(url))
 
 
 def ready(process, client):

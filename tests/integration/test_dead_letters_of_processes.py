@@ -7,27 +7,23 @@ import uuid
 
 import pytest
 from confluent_kafka import Producer
-from installation import PARTITIONS, SOON, Installation, post, ready, register
+from installation import PARTITIONS, SOON, installed, post, ready, register
 
 from events.ids import wall_clock
 from events.partitioning import partition_of
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
 from runtime.distributed.places import Places
-from stores.cassandra.address import Address
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/letters_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
-    yield made.set_up()
-    drop(Address.parse(url))
+    with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
+        yield made
 
 
 def broken(installation, key):

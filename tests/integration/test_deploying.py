@@ -2,15 +2,11 @@
 
 import sys
 import time
-import uuid
 from contextlib import contextmanager
 
 import httpx
 import pytest
-from installation import SOON, Installation, ready, register
-
-from stores.cassandra.address import Address
-from tests.stores.on_cassandra import drop
+from installation import SOON, Installation, installed, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -38,9 +34,8 @@ class Deploying(Installation):
 
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/deploying_{uuid.uuid4().hex[:12]}"
-    yield Deploying(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
-    drop(Address.parse(url))
+    with installed(tmp_path, kafka, postgres, cassandra, redis, kind=Deploying) as made:
+        yield made
 
 
 def says(client, text):

@@ -5,21 +5,18 @@ import json
 import subprocess
 import sys
 import time
-import uuid
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, installed, post, ready, register
 
 from runtime.distributed.groups import count_keys
 from runtime.distributed.places import COUNTERS
-from stores.cassandra.address import Address
 from stores.counts import TweetCounts
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
 from stores.redis.sink import Keys
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -29,9 +26,8 @@ PROCESSES = (("serve", "command"), ("work", "projectors"), ("work", "streams"))
 
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/beside_{uuid.uuid4().hex[:12]}"
-    yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
-    drop(Address.parse(url))
+    with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
+        yield made
 
 
 def done(installation, *words):

@@ -5,17 +5,14 @@ import os
 import shutil
 import subprocess
 import time
-import uuid
 from pathlib import Path
 
 import psycopg
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, Installation, installed, post, ready, register
 
 from events.topics import KEYS
-from stores.cassandra.address import Address
 from tests.on_kafka import delete_topics
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -24,10 +21,8 @@ PASSWORD, ANOTHER = "correct horse battery", "a staple in the rain"
 
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/restored_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
-    yield made.set_up()
-    drop(Address.parse(url))
+    with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
+        yield made
 
 
 @pytest.fixture

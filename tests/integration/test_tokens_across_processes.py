@@ -10,17 +10,14 @@ import random
 import signal
 import threading
 import time
-import uuid
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, installed, post, ready, register
 
 from infra.local.kafka import Kafka
-from stores.cassandra.address import Address
 from tests.campaigns import form
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -37,12 +34,10 @@ def broker(running):
 
 @pytest.fixture
 def installation(tmp_path, broker, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/tokens_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path, broker.url, postgres, cassandra=url, redis=redis)
-    for limit in ("TWEETS_A_DAY", "TWEETS_A_SECOND", "TWEETS_BURST", "FOLLOWS_A_DAY"):
-        made.environment[f"MINITWITTER_RATE_LIMITS__{limit}"] = "10000"
-    yield made.set_up()
-    drop(Address.parse(url))
+    limits = ("TWEETS_A_DAY", "TWEETS_A_SECOND", "TWEETS_BURST", "FOLLOWS_A_DAY")
+    raised = {f"MINITWITTER_RATE_LIMITS__{limit}": "10000" for limit in limits}
+    with installed(tmp_path, broker.url, postgres, cassandra, redis, **raised) as made:
+        yield made
 
 
 class Writer:

@@ -2,17 +2,14 @@
 
 import json
 import time
-import uuid
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, installed, post, ready, register
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime import metrics
-from stores.cassandra.address import Address
 from tests.docs.test_metrics import documented
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -21,11 +18,8 @@ GROUPS = {"timelines", "home", "streams", "counts", "search", "trends"}
 
 @pytest.fixture
 def installation(tmp_path, kafka, postgres, cassandra, redis):
-    url = f"{cassandra.rstrip('/')}/watched_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis)
-    made.environment["MINITWITTER_LOG_LEVEL"] = "debug"
-    yield made.set_up()
-    drop(Address.parse(url))
+    with installed(tmp_path, kafka, postgres, cassandra, redis, MINITWITTER_LOG_LEVEL="debug") as made:
+        yield made
 
 
 class Scraped:

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-import uuid
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, Installation, post, ready, register
+from installation import SOON, installed, post, ready, register
 
 from events.ids import wall_clock
 from runtime.distributed.groups import count_keys
@@ -29,7 +28,6 @@ from stores.postgres.search import PostgresSearch
 from stores.postgres.user_search import PostgresUserSearch
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
-from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -37,12 +35,13 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
     """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
-    url = f"{cassandra.rstrip('/')}/workers_{uuid.uuid4().hex[:12]}"
-    made = Installation(tmp_path_factory.mktemp("installation"), kafka, postgres, cassandra=url, redis=redis)
-    made.environment["MINITWITTER_RATE_LIMITS__TWEETS_BURST"] = "100"
-    made.environment["MINITWITTER_WORKER_SESSION_S"] = "3"  # who is killed is missed sooner
-    yield made.set_up()
-    drop(Address.parse(url))
+    place = tmp_path_factory.mktemp("installation")
+    settings = {
+        "MINITWITTER_RATE_LIMITS__TWEETS_BURST": "100",
+        "MINITWITTER_WORKER_SESSION_S": "3",  # who is killed is missed sooner
+    }
+    with installed(place, kafka, postgres, cassandra, redis, **settings) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

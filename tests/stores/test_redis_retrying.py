@@ -12,9 +12,10 @@ from stores.dead_letters import DeadLettersInMemory, all_letters
 from stores.redis import retrying
 from stores.redis.connection import Argument, Client
 from stores.redis.counts import FOLLOWERS
+from stores.redis.sink import Keys
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.community import Community
-from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
+from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, reader, wipe
 
 pytestmark = pytest.mark.engines
 
@@ -96,15 +97,19 @@ async def test_a_counter_that_refuses_costs_nothing_else_and_is_counted_once_whe
 ) -> None:
     """A key of another type: its slot takes the batch whole or not at all, and other slots have it already."""
     made = community(3, 60)
+    keys = Keys(name, SLOTS)
+    account = made.accounts[0]
+    slot, key = keys.of("a", account)
+    # Counted in two slots, of which one refuses.
+    follower = next(one for one in made.accounts if keys.of("a", one)[0] != slot and (one, account) not in made.follows)
+    made.follow(follower, account)
     log = Log(made.records)
     log.open = 1
     worker = Worker(client, log, name, limit=40)
     letters = DeadLettersInMemory()
     worker.runner.group.set_aside(letters, Discarded())
-    account = made.accounts[0]
-    slot, key = worker.sink.keys.of("a", account)
     if damaged == "ranking":
-        key = worker.sink.keys.ranking(slot, FOLLOWERS)
+        key = keys.ranking(slot, FOLLOWERS)
     await worker.runner.start()  # makes the epoch
     await client.set(key, "no hash")
     await worker.work()
@@ -112,6 +117,7 @@ async def test_a_counter_that_refuses_costs_nothing_else_and_is_counted_once_whe
     assert counted.failed
     await client.delete(key)
     chosen = await all_letters(letters)
+    assert ("AccountFollowed", follower) in {(letter.type, letter.key) for letter in chosen}
 
     async def at(place: TopicPartition, offset: int) -> Record:
         return log.partitions[place][offset]
