@@ -31,7 +31,7 @@ class Nginx(Engine):
 
     def install(self, cache: Path) -> None:
         """Find the program of the machine, or fetch one. Raises EngineError."""
-        _program(cache)
+        executable(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
         """The configuration of the edge with the addresses of this machine. Raises EngineError."""
@@ -41,7 +41,7 @@ class Nginx(Engine):
             home.mkdir(parents=True, exist_ok=True)
             file = home / "nginx.conf"
             file.write_text(configured(own["http"], self.command, self.query))
-            argv = [str(_program(cache)), "-p", f"{home}/", "-c", str(file), "-e", "stderr", "-g", "daemon off;"]
+            argv = [str(executable(cache)), "-p", f"{home}/", "-c", str(file), "-e", "stderr", "-g", "daemon off;"]
             planned.append(Server(home.name, argv, home, _healthy(own["http"]), start_s=10))
         return planned
 
@@ -64,7 +64,8 @@ def configured(port: int, command: str, query: str) -> str:
     return text
 
 
-def _program(cache: Path) -> Path:
+def executable(cache: Path) -> Path:
+    """The program of the machine, or one that is fetched. Raises EngineError."""
     found = program("nginx")
     return Path(found) if found else unpacked(cache, "nginx") / "usr" / "sbin" / "nginx"
 

@@ -1,4 +1,4 @@
-"""The edge: one address for clients, infra/edge/nginx.conf in a real nginx before two processes."""
+"""The edge: infra/edge/nginx.conf in a real nginx before two processes, and one-server.conf before one."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ import json
 import os
 import re
 import shutil
+import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import httpx_sse
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 
 from infra.local import nginx
 from infra.local.engine import EngineError, EngineMissing, Server
-from infra.local.nginx import CONFIGURATION, Nginx, configured
+from infra.local.nginx import CONFIGURATION, Nginx, configured, executable
 from infra.local.packages import cache_directory
 from infra.local.processes import Process, kill, spawn
 from infra.local.running import Running, free_ports
 from rest.problems import MEDIA_TYPE, PROBLEMS
+from tests.docs.pages import blocks
 
 pytestmark = pytest.mark.engines
 
@@ -44,7 +52,7 @@ class Edge(NamedTuple):
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=1).is_success
+        return httpx.get(url, timeout=1, verify=False).is_success
     except httpx.TransportError:
         return False
 
@@ -55,35 +63,50 @@ async def wait_for(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
+@contextmanager
+def or_skipped() -> Iterator[None]:
+    """Skip where there is no nginx, and no way to fetch one; with CI=true that is a failure."""
+    try:
+        yield
+    except EngineMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
 @pytest.fixture(scope="module")
-def edge() -> Iterator[Edge]:
-    place = Path(tempfile.mkdtemp(prefix="minitwitter-edge-"))
-    place.chmod(0o755)  # a worker of nginx is another user
+def place() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="minitwitter-edge-"))
+    made.chmod(0o755)  # a worker of nginx is another user
+    yield made
+    shutil.rmtree(made)
+
+
+def upstream(place: Path, side: str, port: int) -> Process:
+    """A process behind an edge."""
+    argv = [
+        sys.executable, "-m", "granian", "--interface", "asginl", "--port", str(port), "--no-log",
+        "tests.integration.upstream:app",
+    ]  # fmt: skip
+    environment = {"SIDE": side, "PYTHONPATH": str(ROOT)}
+    process = spawn(Server(side, argv, place / side, lambda: True, environment))
+    asyncio.run(wait_for(f"http://127.0.0.1:{port}/"))
+    return process
+
+
+@pytest.fixture(scope="module")
+def edge(place: Path) -> Iterator[Edge]:
     command, query = free_ports(2)
-    processes = {}
-    for side, port in (("command", command), ("query", query)):
-        argv = [
-            sys.executable, "-m", "granian", "--interface", "asginl", "--port", str(port), "--no-log",
-            "tests.integration.upstream:app",
-        ]  # fmt: skip
-        environment = {"SIDE": side, "PYTHONPATH": str(ROOT)}
-        processes[side] = spawn(Server(side, argv, place / side, lambda: True, environment))
+    processes = {side: upstream(place, side, port) for side, port in (("command", command), ("query", query))}
     running = Running(place, cache_directory())
     try:
-        for port in (command, query):
-            asyncio.run(wait_for(f"http://127.0.0.1:{port}/"))
-        try:
+        with or_skipped():
             engine = Nginx(f"127.0.0.1:{command}", f"127.0.0.1:{query}")
             url = running.up(engine).url
-        except EngineMissing as missing:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(missing), pytrace=False)
-            pytest.skip(str(missing))
         yield Edge(engine, url, f"http://127.0.0.1:{query}", processes["command"], place)
     finally:
         running.kill("nginx")
         kill(processes.values())
-        shutil.rmtree(place)
 
 
 @pytest.fixture
@@ -236,3 +259,92 @@ def test_a_configuration_with_other_addresses_is_refused(tmp_path: Path, monkeyp
     monkeypatch.setattr(nginx, "CONFIGURATION", changed)
     with pytest.raises(EngineError, match="query"):
         configured(1, "127.0.0.1:2", "127.0.0.1:3")
+
+
+WRAPPED = """
+pid nginx.pid; error_log stderr warn; events {{}}
+http {{
+    access_log off; client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {site}
+}}
+"""
+
+
+def certificate(place: Path) -> None:
+    """A certificate that nobody vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api.example.org")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1)).sign(key, SHA256())
+    (place / "fullchain.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (place / "privkey.pem").write_bytes(key.private_bytes(*plain))
+
+
+@pytest.fixture(scope="module")
+def one_server(place: Path) -> Iterator[str]:
+    """The address of an nginx with one-server.conf, but for its addresses."""
+    behind, port = free_ports(2)
+    home = place / "one"
+    home.mkdir()
+    certificate(home)
+    site = (CONFIGURATION.parent / "one-server.conf").read_text()
+    for written, here in (
+        ("listen 443 ", f"listen 127.0.0.1:{port} "),
+        ("127.0.0.1:8000", f"127.0.0.1:{behind}"),
+        ("/etc/ssl/api.example.org", str(home)),
+    ):
+        assert written in site
+        site = site.replace(written, here)
+    (home / "nginx.conf").write_text(WRAPPED.format(site=site))
+    processes = [upstream(place, "one", behind)]
+    try:
+        with or_skipped():
+            program = str(executable(cache_directory()))
+        argv = [program, "-p", f"{home}/", "-c", str(home / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
+        processes.append(spawn(Server("nginx", argv, home, lambda: True, {})))
+        asyncio.run(wait_for(f"https://127.0.0.1:{port}/"))
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        kill(processes)
+
+
+async def test_the_edge_of_one_server_passes_on_what_the_api_takes_and_nothing_larger(one_server: str) -> None:
+    async with httpx.AsyncClient(base_url=one_server, verify=False, timeout=10) as client:
+        for path, bytes_, status in (
+            ("/api/v1/tweets", 65_536, 200),
+            ("/api/v1/tweets", 65_537, 413),
+            ("/api/v1/media", 10_100_000, 200),
+            ("/media-store/media/a", 10_100_000, 200),
+            ("/api/v1/media", 10_400_000, 413),
+        ):
+            assert (await client.post(path, content=b"x" * bytes_)).status_code == status, path
+        answer = await client.get("/api/v1/feed", headers={"X-Forwarded-For": "203.0.113.7", "X-Request-Id": "mine"})
+        seen = answer.json()["headers"]
+        assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == ("127.0.0.1", "https")
+        assert seen["x-request-id"] == "mine"
+        assert "strict-transport-security" in answer.headers
+        assert (await client.get("/metrics")).status_code == 403
+
+
+async def test_the_edge_of_one_server_passes_events_on_as_they_come(one_server: str) -> None:
+    async with (
+        httpx.AsyncClient(base_url=one_server, verify=False, timeout=10) as client,
+        httpx_sse.aconnect_sse(client, "GET", "/api/v1/stream") as source,
+    ):
+        events = source.aiter_sse()
+        assert (await anext(events)).event == "first"
+        await client.get("/seen")
+        assert (await anext(events)).event == "second"
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with connect(one_server.replace("https", "wss") + "/api/v1/ws", ssl=trusting, proxy=None) as socket:
+        assert await socket.recv() == "one"
+        await socket.send("heard")
+        assert await socket.recv() == "heard"
+
+
+def test_the_page_shows_the_edge_of_one_server() -> None:
+    [shown] = [b for b in blocks(ROOT / "docs" / "how-to" / "run-it-for-real.md") if b.language == "nginx"]
+    assert "\n".join((*shown.lines, "")) == (CONFIGURATION.parent / "one-server.conf").read_text()
