@@ -56,6 +56,7 @@ class Relay:
         self._kept_s = kept_s
         self._ahead = ahead
         self._failures = 0
+        self._waits_for = ""
         self.leads = False
         self.published = 0
 
@@ -75,15 +76,24 @@ class Relay:
                 await self._pause("PostgreSQL", error)
 
     async def _pause(self, what: str, error: Exception) -> None:
-        _log.warning("the relay waits for %s: %s", what, error)
+        if what != self._waits_for:
+            self._waits_for = what
+            _log.warning("the relay waits for %s: %s", what, error)
         self._failures += 1
         await asyncio.sleep(_AFTER_FAILURE_S[min(self._failures, len(_AFTER_FAILURE_S)) - 1])
+
+    def _goes_on(self) -> None:
+        if self._waits_for:
+            _log.warning("the relay goes on: %s answers", self._waits_for)
+            self._waits_for = ""
+        self._failures = 0
 
     async def _wait_to_lead(self, connection: Connection) -> None:
         while True:
             cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER,))
             if await cursor.fetchone() == (True,):
                 return
+            self._goes_on()
             await asyncio.sleep(_ASK_S)
 
     async def _lead(self, connection: Connection) -> None:
@@ -104,6 +114,7 @@ class Relay:
             except LogUnavailable as error:
                 await self._pause("the log", error)
                 continue
+            self._goes_on()
             if not published:
                 # Notifications that came with the answers above are kept for this.
                 async for _ in connection.notifies(timeout=_LOOK_S, stop_after=1):

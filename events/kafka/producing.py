@@ -135,6 +135,15 @@ class KafkaPublisher:
         called("kafka", started, answered=True)
         return positions
 
+    async def answers(self) -> bool:
+        """Whether every partition has a leader, as Kafka says now; the breaker goes by the last record."""
+        try:
+            found = (await asyncio.to_thread(self._producer.list_topics, timeout=self._ack_s)).topics
+        except KafkaException:
+            return False
+        topics = [found.get(name) for name in self._names.values()]
+        return all(topic and all(one.leader >= 0 for one in topic.partitions.values()) for topic in topics)
+
     async def close(self) -> None:
         """Wait for what is on its way, `ack_s` at most, and end the thread."""
         await asyncio.to_thread(self._end)

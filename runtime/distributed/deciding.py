@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import uuid
@@ -163,6 +164,7 @@ class Deciding:
         self.who = Authenticating(settings, self.pool, Sealer(master_keys(settings)), clock, randomness)
         self.store: PostgresCommandStore
         self._publisher: KafkaPublisher | None = None
+        self._kafka_is_back = False
         self._opened = False
         self._newest_row = 0
         self._lineage = ""
@@ -234,15 +236,21 @@ class Deciding:
 
     async def run(self) -> None:
         """Look after what other processes do, and forget what is old, until cancelled."""
-        await asyncio.gather(self.who.keep_looking(), self._keep_forgetting())
+        await asyncio.gather(self.who.keep_looking(), self._keep_forgetting(), self._keep_asking_for_kafka())
+
+    async def _keep_asking_for_kafka(self) -> None:
+        """Ask whether Kafka is back, once it did not take a record: writes may be few."""
+        while True:
+            await asyncio.sleep(FORGET_S)
+            if self._publisher is not None:
+                self._kafka_is_back = self._publisher.breaker.is_open and await self._publisher.answers()
 
     async def _keep_forgetting(self) -> None:
         while True:
             await asyncio.sleep(FORGET_S)
             try:
                 await self.store.forget_old_answers()
-                while await self._kept.publish_waiting() >= AT_ONCE:
-                    pass
+                await self._publish_kept()
                 written = max(self._newest_row, self._publishing.newest)
                 newest = await newest_row(self.pool)
                 if newest < written or await lineage(self.pool) != self._lineage:
@@ -254,6 +262,12 @@ class Deciding:
             except LogUnavailable as error:
                 self._detail = str(error)
 
+    async def _publish_kept(self) -> None:
+        """Publish what waits of keys and passwords. Where Kafka does not take it, nothing else waits for that."""
+        with contextlib.suppress(LogUnavailable):
+            while await self._kept.publish_waiting() >= AT_ONCE:
+                pass
+
     @property
     def detail(self) -> str:
         """What keeps it from deciding; empty when nothing does."""
@@ -262,7 +276,9 @@ class Deciding:
     @property
     def kafka_detail(self) -> str:
         """What keeps records from Kafka; writes go on all the same."""
-        return "" if self._publisher is None or not self._publisher.breaker.is_open else "Kafka does not answer"
+        if self._publisher is None or self._kafka_is_back or not self._publisher.breaker.is_open:
+            return ""
+        return "Kafka does not answer"
 
     async def stop(self) -> None:
         """Finish what was begun, and close."""

@@ -134,8 +134,10 @@ async def test_while_the_broker_is_away_writers_wait_a_second_at_most_and_nothin
         running.kill("kafka")
         await writers.until(lambda: publisher.breaker.is_open)
         await writers.turned_away(100)
+        assert not await publisher.answers()
         await up(running)
         await writers.until(lambda: not publisher.breaker.is_open)
+        assert await publisher.answers()
         await writers.more()
     await writers.stop()
     assert writers.longest_s < ACK_S + LATE_S

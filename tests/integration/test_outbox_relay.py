@@ -154,6 +154,18 @@ async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world,
     assert len(first_copies(records, newest)) == len({record.about.id for record in records})
 
 
+async def test_an_outage_of_the_log_is_told_of_twice_however_often_it_was_tried(world, system, caplog):
+    await left(world, system, 4)
+    world.log.away = True
+    async with world.relay() as relay:
+        await until(lambda: relay._failures >= 3)
+        world.log.away = False
+        await world.drained()
+        await until(lambda: not relay._failures)
+    told = [record.getMessage().split(":")[0] for record in caplog.records if "the relay" in record.getMessage()]
+    assert told == ["the relay waits for the log", "the relay goes on"]
+
+
 async def test_without_trouble_there_are_no_copies(world, system):
     async with world.relay() as relay:
         await asyncio.gather(*(post(system, author)[1] for author in (ALICE, BOB, CAROL) for _ in range(30)))

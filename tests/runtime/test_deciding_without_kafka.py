@@ -1,0 +1,67 @@
+"""A process that decides while Kafka is away: it says so of Kafka, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from events.log import LogUnavailable
+from runtime.distributed import deciding
+from runtime.distributed.deciding import Deciding
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One whose PostgreSQL answers, and whose Kafka does not take what is published."""
+
+    async def number(pool: object) -> int:
+        return 1
+
+    async def name(pool: object) -> str:
+        return "a"
+
+    async def nothing() -> None:
+        pass
+
+    async def refused() -> int:
+        raise LogUnavailable("Kafka has not acknowledged within 1 s")
+
+    monkeypatch.setattr(deciding, "FORGET_S", 0)
+    monkeypatch.setattr(deciding, "newest_row", number)
+    monkeypatch.setattr(deciding, "lineage", name)
+    made: Any = object.__new__(Deciding)
+    made.who, made.pool = SimpleNamespace(detail=""), None
+    made.store, made._kept = SimpleNamespace(forget_old_answers=nothing), SimpleNamespace(publish_waiting=refused)
+    made._publishing = SimpleNamespace(newest=1)
+    made._detail, made._lineage, made._newest_row = "not looked yet", "a", 0
+    return made
+
+
+async def test_what_kafka_does_not_take_keeps_nobody_from_deciding(process: Any) -> None:
+    looking = asyncio.create_task(process._keep_forgetting())
+    async with asyncio.timeout(10):
+        while not process._newest_row or process.detail:  # noqa: ASYNC110  there is no event to wait for
+            await asyncio.sleep(0)
+    looking.cancel()
+    assert process.detail == ""
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_kafka_is_away_until_it_answers_though_nobody_writes(process: Any, back: bool) -> None:
+    asked = asyncio.Event()
+
+    async def answers() -> bool:
+        asked.set()
+        return back
+
+    process._kafka_is_back = False
+    process._publisher = SimpleNamespace(breaker=SimpleNamespace(is_open=True), answers=answers)
+    assert process.kafka_detail == "Kafka does not answer"
+    asking = asyncio.create_task(process._keep_asking_for_kafka())
+    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.sleep(0)
+    asking.cancel()
+    assert process.kafka_detail == ("" if back else "Kafka does not answer")
