@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from events.digest import unordered_digest
 from events.event import Event
 from events.first_copies import Entity, first_copies
+from events.fitting import Mark, Marks
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.personal import SessionEnded
@@ -41,6 +42,14 @@ _LOOK_S = 0.01
 _PASS_OVER_NUMBERS = b"SELECT setval('outbox_number_seq', nextval('outbox_number_seq') + 10000000000)"
 """More rows than there were since any backup: clients have tokens that name those, and no other row may be taken for
 one of them. 100 days at 1,000 rows a second, and the numbers of a token (13 digits) last for 1,000 restores."""
+
+_LAST_PUBLISHED = (
+    "WITH published AS (SELECT number, topic, key, id, split_part(position, ':', 1) AS place,"
+    " split_part(position, ':', 2)::bigint AS next FROM outbox, string_to_table(positions, ',') AS position),"
+    " last AS (SELECT place, max(next) AS next FROM published GROUP BY place)"
+    " SELECT place, next, topic, key, id FROM published JOIN last USING (place, next) ORDER BY number"
+)
+"""The rows that reach furthest in each partition, in their order."""
 
 _log = logging.getLogger(__name__)
 
@@ -160,13 +169,15 @@ async def rebuild_decision_state(
 ) -> int:
     """Forget the decision state and fold the log from zero up to `until`; how many events were folded.
 
-    Nothing is decided meanwhile, in any process. Copies are dropped, as by every processor. Raises what reading the
-    log does, CorruptLog where the log ends before, OutboxNotEmpty, LogUnavailable.
+    Nothing is decided meanwhile, in any process; those that run find another lineage and start again. Copies are
+    dropped, as by every processor. Raises what reading the log does, CorruptLog where the log ends before,
+    OutboxNotEmpty, LogUnavailable.
     """
     async with _alone(pool) as connection:
         async with connection.transaction():
             await connection.execute(f"TRUNCATE {', '.join(STATE_TABLES)}, entities".encode())
-            await connection.execute("UPDATE noted_positions SET positions=''")
+            await connection.execute("UPDATE noted_positions SET positions='', lineage=gen_random_uuid()")
+            await connection.execute("DELETE FROM outbox WHERE published IS NOT NULL")  # as of another log, perhaps
         return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
 
 
@@ -217,6 +228,25 @@ async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
         for place, end in ends.items()
         if place.topic in SOURCES and end > known.get(place, 0) and place not in unsure
     )
+
+
+async def marks(pool: Pool, partitions: int) -> Marks:
+    """How far this state knows the log: the noted positions, and those of the outbox's rows with their events.
+
+    Of a partition to which nothing was published for an hour no event is known. Costs a look at every row of the
+    outbox. Raises LogUnavailable.
+    """
+    async with available(), pool.connection() as connection:
+        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
+        last = await select(connection, _LAST_PUBLISHED)
+    found = {place: Mark(next_) for place, next_ in Positions.parse(text).items()}
+    for name, next_, topic, key, id_ in last:
+        [(place, reached)] = Positions.parse(f"{name}:{next_}").items()
+        mine = place == TopicPartition(topic, partition_of(key, partitions))  # a command's rows note all its positions
+        if reached >= found.get(place, Mark(0)).next:
+            known = found[place].last if place in found and found[place].next == reached else ""
+            found[place] = Mark(reached, id_ if mine else known)
+    return found
 
 
 @asynccontextmanager

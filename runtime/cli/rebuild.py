@@ -26,6 +26,7 @@ GOES_ON = (
     "the server goes on rebuilding; `minitwitter rebuild --status` says how far it is, `minitwitter rebuild --cancel`"
     " ends it"
 )
+DECISIONS = "decisions"
 _VERDICTS = {True: "the same as before", False: "DIFFERENT from before", None: "nothing to compare with"}
 
 
@@ -58,6 +59,7 @@ def rebuild(
     server that was asked goes on after Ctrl-C: --status shows how far it is, --cancel ends it.
 
     Where Kafka is set it is the distributed profile: there a group is named, and what shares its store comes with it.
+    `decisions` alone folds the state that commands are decided on from the log that Kafka has now; writes wait.
 
     Example: minitwitter rebuild tweets counts --data var/data
     """
@@ -69,6 +71,10 @@ def rebuild(
     if settings.kafka_url is not None:
         if status or cancel or from_nothing:
             raise typer.BadParameter("in the distributed profile the command itself rebuilds, and ends with Ctrl-C")
+        if models == [DECISIONS]:
+            folded = run(_rebuild_decisions(settings, json))
+            sys.stdout.write("" if json else f"the decision state is folded from {folded:,} events of the log\n")
+            return
         _print_distributed(run(_rebuild_distributed(settings, models or [], back, json)), json)
         return
     existing(settings)
@@ -110,6 +116,14 @@ async def _rebuild_distributed(settings: Settings, names: list[str], back: bool,
                 settings, store, partial(_begin, bars, task), partial(bars.advance, task), back=back
             )
     return compared
+
+
+async def _rebuild_decisions(settings: Settings, quiet: bool) -> int:
+    from runtime.distributed.rebuilding import rebuild_decisions
+
+    with progress(quiet=quiet) as bars:
+        task = bars.add_task(DECISIONS, total=None)
+        return await rebuild_decisions(settings, partial(_begin, bars, task), partial(bars.advance, task))
 
 
 def _begin(bars: Progress, task: TaskID, total: int) -> None:

@@ -38,6 +38,7 @@ from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
 
 from .authenticating import Authenticating
+from .decisions import check_decisions
 from .process import brokers, required
 from .versions import may_write
 
@@ -171,7 +172,8 @@ class Deciding:
         self._detail = ""
 
     async def start(self) -> None:
-        """Open the stores. Raises one of AWAY, and then can be called again; WrongTopics, NotMigrated, NewerLog."""
+        """Open the stores. Raises one of AWAY, and then can be called again; WrongTopics, NotMigrated, NewerLog,
+        DoesNotFit."""
         if not self._opened:
             await self.pool.open()
             self._opened = True
@@ -208,7 +210,7 @@ class Deciding:
     async def _catch_up(self, email_key: bytes) -> None:
         """Fold what Kafka has and the decision state has not, as after a restore from a backup.
 
-        Raises LogUnavailable also where rows of the outbox have to be published before.
+        Raises LogUnavailable also where rows of the outbox have to be published before; DoesNotFit.
         """
         settings = self.settings
         assert settings.kafka_url is not None
@@ -220,6 +222,7 @@ class Deciding:
             prefix=settings.topic_prefix,
         )
         try:
+            await check_decisions(reader, self.pool, settings.topic_partitions)
             ends = await reader.ends()
             for patience_s in NOTED_S:
                 if not await lacking(self.pool, ends, settings.topic_partitions):

@@ -10,22 +10,22 @@ A store may have its positions and lack rows (a table that was truncated): so ro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from events.fitting import DoesNotFit, Marks, conflict
 from events.ids import to_bytes
-from events.kafka.log import KafkaLogReader
-from events.log import LogUnavailable, Positions, TopicPartition
+from events.log import LogUnavailable, Positions
 from events.tweets import TweetDeleted, TweetPosted
 from runtime.readiness import Part
 from stores.cassandra.sink import CassandraSink
 from stores.cassandra.user_timelines import TIMELINES as USER_TIMELINES
 from stores.postgres.sink import PostgresSink
-from stores.sink import StoreUnavailable
+from stores.sink import StoreRefused, StoreUnavailable
 
 from . import groups
+from .decisions import ids_before
 from .groups import COUNTS, SEARCH, STREAMS, TIMELINES, TRENDS
+from .judging import fitting_parts
 
 if TYPE_CHECKING:
     from .hosting import Stores
@@ -33,23 +33,6 @@ if TYPE_CHECKING:
 EVERY_S = 60.0
 _NEWEST = 20
 """Records of each partition of `tweets` whose rows are looked for."""
-
-
-async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
-    """The id of the event just before each position, of those that have one. Raises LogUnavailable."""
-    found: dict[TopicPartition, str] = {}
-    wanted = {place: next_ - 1 for place, next_ in positions.items() if next_ > 0}
-    ends = await reader.ends()
-    topics = frozenset(place.topic for place in wanted)
-    while wanted:
-        after = Positions(ends) | wanted
-        records = await reader.read_stored(after, len(wanted), topics)
-        for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            if wanted.get(place) is not None and record.offset >= wanted[place]:
-                found.setdefault(place, record.about.id if record.offset == wanted[place] else "")
-        wanted = {place: offset for place, offset in wanted.items() if place not in found} if records else {}
-    return found
 
 
 async def marks_of(stores: Stores) -> dict[str, Marks]:
@@ -141,20 +124,20 @@ class Fitting:
         self._unfit = ""
         self._lacks = ""
 
-    def parts(self) -> list[Part]:
-        """What does not fit, for /readyz; nothing where all does."""
-        return [Part.of("rows", down=self._unfit, degraded=self._lacks)] if self._unfit or self._lacks else []
+    def parts(self, *, reads: bool = False) -> list[Part]:
+        """What does not fit, for /readyz; nothing where all does. `reads`: of a process that only reads."""
+        return fitting_parts(self._unfit, self._lacks, reads=reads)
 
     async def run(self, every_s: float = EVERY_S) -> None:
-        """Look until cancelled."""
+        """Look at once, and again until cancelled."""
         while True:
-            await asyncio.sleep(every_s)
             await self.look()
+            await asyncio.sleep(every_s)
 
     async def look(self) -> None:
         """Look once; engines that are away tell nothing."""
         try:
             self._unfit = "; ".join((await misfits(self._stores)).values())
             self._lacks = await lacking_rows(self._stores)
-        except (LogUnavailable, StoreUnavailable):
+        except (LogUnavailable, StoreUnavailable, StoreRefused):
             return

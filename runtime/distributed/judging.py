@@ -74,6 +74,18 @@ def idle(group: str) -> str:
     return f"nobody works on it: run `minitwitter work {work}`, or see in its /readyz why this group has stopped"
 
 
+def fitting_parts(unfit: str, lacks: str, *, reads: bool = False) -> list[Part]:
+    """Read models that do not fit the log, or lack rows. Nothing where all is well.
+
+    A worker has to stop there. A process that `reads` goes on with what is there: all of them would be down at once.
+    """
+    if not unfit and not lacks:
+        return []
+    if reads:
+        return [Part.of("rows", degraded=unfit or lacks)]
+    return [Part.of("rows", down=unfit, degraded=lacks)]
+
+
 def relay_parts(*, postgres: str = "", kafka: str = "") -> list[Part]:
     """Both ends, without which it can do nothing. Waiting to lead is what all relays but one do."""
     return [Part.of("postgres", down=postgres), Part.of("kafka", down=kafka)]

@@ -49,6 +49,7 @@ from .applied import Applied
 from .authenticating import Authenticating
 from .commanding import LIMITS_TIMEOUT_S
 from .deciding import publisher
+from .fitting import Fitting
 from .groups import COUNTS, VERSIONS
 from .hosting import Stores
 from .judging import query_parts
@@ -78,6 +79,7 @@ class Querying:
         self._stores = Stores(settings)
         self._reader = Reader(self._stores.postgres_url, self.name)
         self._reading: Reading | None = None
+        self._fitting = Fitting(self._stores)
 
     async def start(self) -> None:
         """Open the stores. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated."""
@@ -102,13 +104,14 @@ class Querying:
         if self._reading is None:
             return []
         applied = self._reading.applied
-        return query_parts(
+        parts = query_parts(
             map(applied.group, applied.positions), sessions=self._reading.who.detail, kafka=applied.log_detail
         )
+        return [*parts, *self._fitting.parts(reads=True)]
 
     async def run(self) -> None:
         """Follow the read models, and tell open streams of what happens."""
-        await asyncio.gather(self.reading.run(), self._reader.keep_telling())
+        await asyncio.gather(self.reading.run(), self._reader.keep_telling(), self._fitting.run())
 
     async def stop(self) -> None:
         """End the open streams, report who was active, and close."""

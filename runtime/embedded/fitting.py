@@ -22,7 +22,7 @@ _FILES = ("", "-wal", "-shm", "-journal")
 
 
 def misfit(views: Views, log: LogTable) -> str:
-    """What speaks against these views being made from this log; "" where nothing does. 5 us a position."""
+    """What speaks against these views being made from this log; "" where nothing does. Some 20 us a position."""
     known, is_now = views.log_identity(), identity(log.connection)
     if known and is_now and known != is_now:
         return f"it is made from log {known}, and this is log {is_now}"

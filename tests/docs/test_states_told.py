@@ -13,6 +13,7 @@ from runtime.distributed.judging import (
     STORE_AWAY,
     Reached,
     command_parts,
+    fitting_parts,
     query_parts,
     reached_part,
     relay_parts,
@@ -121,3 +122,11 @@ def test_a_worker_is_down_while_a_store_is_away() -> None:
     assert Readiness.of(worker_parts({"timelines": "", "counts": ""})).state == "ready"
     told = Readiness.of(worker_parts({"timelines": "", "counts": "Redis does not answer"}))
     assert [(part.name, part.state) for part in told.parts] == [("timelines", "ready"), ("counts", "down")]
+
+
+def test_read_models_of_another_log_stop_a_worker_and_not_all_reads() -> None:
+    assert fitting_parts("", "") == []
+    assert [part.state for part in fitting_parts("not this log", "")] == ["down"]
+    assert [part.state for part in fitting_parts("", "a row is gone")] == ["degraded"]
+    [part] = fitting_parts("not this log", "", reads=True)
+    assert (part.state, part.detail) == ("degraded", "not this log")

@@ -9,7 +9,8 @@ from installation import Installation
 
 from events.fitting import DoesNotFit
 from events.ids import first_id_at, to_bytes
-from runtime.distributed.fitting import Fitting, check_fit, ids_before, lacking_rows, marks_of, misfits
+from runtime.distributed.decisions import ids_before
+from runtime.distributed.fitting import Fitting, check_fit, lacking_rows, marks_of, misfits
 from runtime.distributed.rebuilding import rebuild
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop

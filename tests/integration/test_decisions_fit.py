@@ -1,0 +1,120 @@
+"""The decision state beside a log that is not the one it was decided into: shorter, or with other events."""
+
+import msgspec
+import pytest
+from on_postgres import World, a_database, template
+
+from command_api.postgres.rebuild import SOURCES, lineage, marks
+from events.fitting import DoesNotFit
+from events.ids import first_id_at
+from events.log import LogUnavailable, Positions
+from runtime.distributed.decisions import check_decisions, fold_decisions, ids_before
+from tests.contracts.commands import ALICE, BOB, CAROL, edit, follow, like, post, posted, settle, unlike
+from tests.contracts.embedded import EMAIL_KEY
+
+pytestmark = pytest.mark.engines
+
+OTHER = first_id_at(7)
+
+
+class Kafka:
+    """A log as the reader of Kafka tells it; `lost` records of a partition are gone, and `other` ones are not ours."""
+
+    def __init__(self, world):
+        self._world = world
+        self.lost = {}
+        self.other = set()
+
+    async def ends(self):
+        ends = await self._world.log.log.ends()
+        return Positions({place: end - self.lost.get(place, 0) for place, end in ends.items()})
+
+    async def read(self, after, limit, topics=None):
+        ends = await self.ends()
+        records = await self._world.log.log.read(after, limit, topics)
+        return [self._told(record) for record in records if record.offset < ends[record.place]]
+
+    read_stored = read
+
+    def _told(self, record):
+        if record.place not in self.other:
+            return record
+        return msgspec.structs.replace(record, about=msgspec.structs.replace(record.about, id=OTHER))
+
+
+@pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
+async def world(postgres, tmp_path, request):
+    with a_database(postgres, template(postgres)) as url:
+        made = World(url, tmp_path, partitions=request.param)
+        yield made
+        await made.close()
+
+
+@pytest.fixture
+async def system(world):
+    made = world.process()
+    await settle(made)
+    tweet = await posted(made)
+    await posted(made, BOB, reply_to=tweet)
+    await edit(made, tweet, "edited")
+    await like(made, tweet)
+    await unlike(made, tweet)
+    await follow(made, ALICE, BOB)
+    await follow(made, BOB, ALICE)
+    await world.drained()
+    return made
+
+
+@pytest.fixture
+async def last(world, system):
+    """A partition of the sources that has events."""
+    return max(place for place in await world.log.log.ends() if place.topic == "graph")
+
+
+async def test_each_partition_is_known_by_its_newest_event(world, system):
+    found, log = await marks(system.pool, world.partitions), Kafka(world)
+    ends = {place: end for place, end in (await log.ends()).items() if place.topic in SOURCES}
+    assert {place: mark.next for place, mark in found.items() if place.topic in SOURCES} == ends
+    ids = await ids_before(log, ends)
+    assert {place: found[place].last for place in ends} == ids
+    await check_decisions(log, system.pool, world.partitions)
+
+
+async def test_a_log_that_lost_its_end_is_refused_also_where_the_outbox_is_pruned(world, system, last):
+    log = Kafka(world)
+    end = (await log.ends())[last]
+    log.lost = {last: 1}
+    with pytest.raises(DoesNotFit, match=f"{last} ends at {end - 1} in the log.*`minitwitter rebuild decisions`"):
+        await check_decisions(log, system.pool, world.partitions)
+    await system.tamper("DELETE FROM outbox")
+    await system.tamper(f"UPDATE noted_positions SET positions='{await world.log.log.ends()}'")
+    with pytest.raises(DoesNotFit, match=f"{last} ends at {end - 1} in the log"):
+        await check_decisions(log, system.pool, world.partitions)
+    await check_decisions(Kafka(world), system.pool, world.partitions)
+
+
+async def test_a_log_with_other_events_is_refused(world, system, last):
+    log = Kafka(world)
+    log.other = {last}
+    with pytest.raises(DoesNotFit, match=f"is event {OTHER} in the log"):
+        await check_decisions(log, system.pool, world.partitions)
+
+
+async def test_what_waits_to_be_published_is_no_misfit(world, system):
+    world.log.away = True
+    await post(system)[1]
+    await check_decisions(Kafka(world), system.pool, world.partitions)
+    with pytest.raises(LogUnavailable, match="outbox"):
+        await fold_decisions(Kafka(world), system.pool, EMAIL_KEY, lambda total: None, lambda done: None)
+    world.log.away = False
+
+
+async def test_folded_from_the_log_that_is_there_it_fits_and_decides_on(world, system, last):
+    log, before = Kafka(world), await lineage(system.pool)
+    log.lost = {last: 1}
+    ends = await log.ends()
+    folded = await fold_decisions(log, system.pool, EMAIL_KEY, lambda total: None, lambda done: None)
+    assert folded == sum(end for place, end in ends.items() if place.topic in SOURCES)
+    await check_decisions(log, system.pool, world.partitions)
+    assert await lineage(system.pool) != before, "processes that decided on what is forgotten find out"
+    await follow(system, CAROL, ALICE)
