@@ -150,7 +150,7 @@ async def _on_postgres(url: str, data: Path) -> tuple[float, dict[str, int]]:
     pool = open_pool(url)
     await pool.open()
     started = time.perf_counter()
-    folded = await rebuild_decision_state(reader, pool, b"k" * 32, await reader.ends())
+    folded = await rebuild_decision_state(reader, pool, b"k" * 32, reader.ends)
     rate = folded / (time.perf_counter() - started)
     await pool.close()
     with psycopg.connect(url, autocommit=True) as connection:

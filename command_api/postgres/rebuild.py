@@ -43,13 +43,14 @@ _PASS_OVER_NUMBERS = b"SELECT setval('outbox_number_seq', nextval('outbox_number
 """More rows than there were since any backup: clients have tokens that name those, and no other row may be taken for
 one of them. 100 days at 1,000 rows a second, and the numbers of a token (13 digits) last for 1,000 restores."""
 
-_LAST_PUBLISHED = (
-    "WITH published AS (SELECT number, topic, key, id, split_part(position, ':', 1) AS place,"
-    " split_part(position, ':', 2)::bigint AS next FROM outbox, string_to_table(positions, ',') AS position),"
-    " last AS (SELECT place, max(next) AS next FROM published GROUP BY place)"
-    " SELECT place, next, topic, key, id FROM published JOIN last USING (place, next) ORDER BY number"
+_NEWEST_PUBLISHED = (
+    "SELECT topic, key, id, positions FROM outbox WHERE published IS NOT NULL ORDER BY number DESC LIMIT 20000"
 )
-"""The rows that reach furthest in each partition, in their order."""
+"""An hour's rows may be millions."""
+_ALL_PUBLISHED = (
+    "SELECT split_part(position, ':', 1), max(split_part(position, ':', 2)::bigint)"
+    " FROM outbox, string_to_table(positions, ',') AS position GROUP BY 1"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -117,23 +118,6 @@ async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]], le
             await connection.close()  # it has settings of its own; the pool makes another
 
 
-@asynccontextmanager
-async def _settled(pool: Pool) -> AsyncIterator[None]:
-    """While no process decides anything, and all that was decided is in the log."""
-    async with pool.connection() as connection:
-        await connection.set_autocommit(True)
-        try:
-            await connection.execute("SELECT pg_advisory_lock(%s)", (STATE_LOCK,))
-            deadline = time.monotonic() + _SETTLES_S
-            while await count_waiting(connection, 1):
-                if time.monotonic() > deadline:
-                    raise OutboxNotEmpty("events wait in the outbox; run the relay until it has published them")
-                await asyncio.sleep(_LOOK_S)
-            yield
-        finally:
-            await connection.close()  # the lock goes with it
-
-
 async def derive_decision_state(
     log: Source,
     pool: Pool,
@@ -163,17 +147,18 @@ async def rebuild_decision_state(
     log: Source,
     pool: Pool,
     email_key: bytes,
-    until: Positions,
+    ends: Callable[[], Awaitable[Positions]],
     on_batch: Callable[[int], None] = lambda events: None,
     limit: int = 5000,
 ) -> int:
-    """Forget the decision state and fold the log from zero up to `until`; how many events were folded.
+    """Forget the decision state and fold the log from zero up to its `ends`; how many events were folded.
 
     Nothing is decided meanwhile, in any process; those that run find another lineage and start again. Copies are
     dropped, as by every processor. Raises what reading the log does, CorruptLog where the log ends before,
     OutboxNotEmpty, LogUnavailable.
     """
-    async with _alone(pool) as connection:
+    async with _settled(pool) as connection:
+        until = await ends()
         async with connection.transaction():
             await connection.execute(f"TRUNCATE {', '.join(STATE_TABLES)}, entities".encode())
             await connection.execute("UPDATE noted_positions SET positions='', lineage=gen_random_uuid()")
@@ -188,10 +173,10 @@ async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, 
     were folded. Sessions that ended since end again, numbers of the outbox that were given since are not given again,
     and processes that began before the restore find another lineage. Raises as a rebuild does.
     """
-    async with _alone(pool) as connection:
+    async with _settled(pool) as connection:
         [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
         noted = Positions.parse(text)
-        if noted.covers({place: end for place, end in until.items() if place.topic in SOURCES}):
+        if noted.covers(_of_sources(until)):
             return 0  # another process was first
         folded = await _fold(log, connection, email_key, noted, until, lambda events: None, limit, _ended_again)
         async with connection.transaction():
@@ -211,54 +196,67 @@ async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
     """Those ends of the sources' `partitions` that nothing decided here reaches: what a restore forgot.
 
     None on a database that was never restored, a moment after it published. Partitions that rows wait for may be
-    further than is noted, and say nothing. Costs a look at every row of the outbox, an hour's.
+    further than is noted, and say nothing. Where the newest rows do not explain all ends, every row is looked at.
     """
+    known = Positions({place: mark.next for place, mark in (await marks(pool, partitions)).items()})
+    if known.covers(_of_sources(ends)):
+        return Positions()
     async with available(), pool.connection() as connection:
-        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
-        published = await select(
-            connection,
-            "SELECT split_part(position, ':', 1), max(split_part(position, ':', 2)::bigint)"
-            " FROM outbox, string_to_table(positions, ',') AS position GROUP BY 1",
-        )
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute("SET LOCAL enable_seqscan = on")
+        published = await select(connection, _ALL_PUBLISHED)
         waiting = await select(connection, "SELECT DISTINCT topic, key FROM outbox WHERE published IS NULL")
-    known = Positions.parse(text).merged(Positions.parse(",".join(f"{place}:{end}" for place, end in published)))
+    known = known.merged(Positions.parse(",".join(f"{place}:{end}" for place, end in published)))
     unsure = {TopicPartition(topic, partition_of(key, partitions)) for topic, key in waiting}
     return Positions(
-        (place, end)
-        for place, end in ends.items()
-        if place.topic in SOURCES and end > known.get(place, 0) and place not in unsure
+        (place, end) for place, end in _of_sources(ends).items() if end > known.get(place, 0) and place not in unsure
     )
 
 
 async def marks(pool: Pool, partitions: int) -> Marks:
-    """How far this state knows the log: the noted positions, and those of the outbox's rows with their events.
+    """How far this state knows the log: by the newest rows of the outbox, with their events, and the noted positions.
 
-    Of a partition to which nothing was published for an hour no event is known. Costs a look at every row of the
-    outbox. Raises LogUnavailable.
+    All of it stood in the log before this was asked. No event is known of a partition that none of the rows is in, and
+    none where one command wrote to several entities of it. Raises LogUnavailable.
     """
     async with available(), pool.connection() as connection:
-        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
-        last = await select(connection, _LAST_PUBLISHED)
-    found = {place: Mark(next_) for place, next_ in Positions.parse(text).items()}
-    for name, next_, topic, key, id_ in last:
-        [(place, reached)] = Positions.parse(f"{name}:{next_}").items()
-        mine = place == TopicPartition(topic, partition_of(key, partitions))  # a command's rows note all its positions
-        if reached >= found.get(place, Mark(0)).next:
-            known = found[place].last if place in found and found[place].next == reached else ""
-            found[place] = Mark(reached, id_ if mine else known)
-    return found
+        rows = await select(connection, _NEWEST_PUBLISHED)
+        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")  # with what was pruned since
+    reached = Positions.parse(text)
+    events: dict[TopicPartition, dict[str, str]] = {place: {} for place in reached}
+    for topic, key, id_, positions in rows:
+        own = TopicPartition(topic, partition_of(key, partitions))
+        for place, next_ in Positions.parse(positions).items():  # those of the command that wrote the row
+            if next_ > reached.get(place, 0):
+                reached[place], events[place] = next_, {}
+            if next_ == reached[place] and place == own:
+                events[place].setdefault(key, id_)
+    return {
+        place: Mark(next_, *(events[place].values() if len(events[place]) == 1 else ()))
+        for place, next_ in reached.items()
+    }
+
+
+def _of_sources(positions: Mapping[TopicPartition, int]) -> Positions:
+    return Positions((place, offset) for place, offset in positions.items() if place.topic in SOURCES)
 
 
 @asynccontextmanager
-async def _alone(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection while no process decides anything: commands share the lock that is taken here."""
+async def _settled(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection while no process decides anything, and all that was decided is in the log.
+
+    Commands share the lock that is taken here.
+    """
     async with available(), pool.connection() as connection:
         await connection.set_autocommit(True)
         try:
             await connection.execute("SET statement_timeout = 0")
             await connection.execute("SELECT pg_advisory_lock(%s)", (STATE_LOCK,))
-            if await count_waiting(connection, 1):
-                raise OutboxNotEmpty("events wait in the outbox; run the relay until it has published them")
+            deadline = time.monotonic() + _SETTLES_S
+            while await count_waiting(connection, 1):
+                if time.monotonic() > deadline:
+                    raise OutboxNotEmpty("events wait in the outbox; run the relay until it has published them")
+                await asyncio.sleep(_LOOK_S)
             yield connection
         finally:
             await connection.close()  # the lock goes with it; the pool makes another
@@ -276,7 +274,7 @@ async def _fold(
     left_out: LeftOut = NOTHING,
 ) -> int:
     """Fold events of entities that are not left out, and execute the statements that `also` has for each."""
-    until = Positions({place: offset for place, offset in until.items() if place.topic in SOURCES})
+    until = _of_sources(until)
     folded = 0
     while not positions.covers(until):
         records = await log.read(positions, limit, SOURCES)

@@ -71,7 +71,9 @@ def rebuild(
     if settings.kafka_url is not None:
         if status or cancel or from_nothing:
             raise typer.BadParameter("in the distributed profile the command itself rebuilds, and ends with Ctrl-C")
-        if models == [DECISIONS]:
+        if models is not None and DECISIONS in models:
+            if back or len(models) > 1:
+                raise typer.BadParameter(f"{DECISIONS} is rebuilt alone, and has no generation before")
             folded = run(_rebuild_decisions(settings, json))
             sys.stdout.write("" if json else f"the decision state is folded from {folded:,} events of the log\n")
             return

@@ -7,6 +7,8 @@ import contextlib
 import logging
 import os
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
 
@@ -57,7 +59,7 @@ NOTED_S = (0.1, 0.4, 1.0, 2.5)
 
 
 class Restored(Exception):
-    """The database went back to what it was; what was decided since stands in the log alone."""
+    """The decision state is no longer the one that this process decided on: restored from the past, or folded anew."""
 
 
 class NotMigrated(NotSetUp):
@@ -106,6 +108,14 @@ async def check_migrated(pool: Pool) -> None:
         raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
 
 
+def log_reader(settings: Settings, keys: PostgresKeys) -> KafkaLogReader:
+    """What reads every topic of the log."""
+    assert settings.kafka_url is not None
+    partitions = topics.partitions_of(partitions=settings.topic_partitions)
+    servers, codec = brokers(settings.kafka_url), Codec(keys.sealer)
+    return KafkaLogReader(servers, partitions, codec, keys, prefix=settings.topic_prefix)
+
+
 def kept_reader(settings: Settings) -> KafkaKeptReader:
     """The topic of keys and passwords, for who takes them back."""
     assert settings.kafka_url is not None
@@ -133,6 +143,21 @@ async def have_keys(settings: Settings, pool: Pool, keys: PostgresKeys) -> None:
 
     await recover()
     keys.recover = recover
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[tuple[Pool, PostgresKeys]]:
+    """The command side's database, for a command that ends. Raises LogUnavailable, NotSetUp."""
+    required(settings, "kafka_url", "postgres_url")
+    assert settings.postgres_url is not None
+    pool = open_pool(settings.postgres_url.get_secret_value(), most=4)
+    try:
+        await pool.open()
+        await check_migrated(pool)
+        await check_topics(settings)
+        yield pool, PostgresKeys(pool, Sealer(master_keys(settings)))
+    finally:
+        await pool.close()
 
 
 async def newest_row(pool: Pool) -> int:
@@ -213,14 +238,7 @@ class Deciding:
         Raises LogUnavailable also where rows of the outbox have to be published before; DoesNotFit.
         """
         settings = self.settings
-        assert settings.kafka_url is not None
-        reader = KafkaLogReader(
-            brokers(settings.kafka_url),
-            topics.partitions_of(partitions=settings.topic_partitions),
-            Codec(self.who.keys.sealer),
-            self.who.keys,
-            prefix=settings.topic_prefix,
-        )
+        reader = log_reader(settings, self.who.keys)
         try:
             await check_decisions(reader, self.pool, settings.topic_partitions)
             ends = await reader.ends()
@@ -253,14 +271,16 @@ class Deciding:
             await asyncio.sleep(FORGET_S)
             try:
                 await self.store.forget_old_answers()
-                await self._publish_kept()
                 written = max(self._newest_row, self._publishing.newest)
                 newest = await newest_row(self.pool)
-                if newest < written or await lineage(self.pool) != self._lineage:
+                if newest < written:
                     raise Restored(
                         "PostgreSQL is from the past: its outbox was further; a new start folds what is lacking"
                     )
+                if await lineage(self.pool) != self._lineage:
+                    raise Restored("another process has folded the decision state anew; a new start goes on with that")
                 self._newest_row = newest
+                await self._publish_kept()  # nothing that went back with the database
                 self._detail = ""
             except LogUnavailable as error:
                 self._detail = str(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from command_api.postgres.connections import Pool
-from command_api.postgres.rebuild import OutboxNotEmpty, marks, rebuild_decision_state
+from command_api.postgres.rebuild import SOURCES, OutboxNotEmpty, marks, rebuild_decision_state
 from events.fitting import DoesNotFit, conflict
 from events.kafka.log import KafkaLogReader
 from events.log import LogUnavailable, Positions, TopicPartition
@@ -19,16 +19,17 @@ async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, 
     """The id of the event just before each position, of those that have one. Raises LogUnavailable."""
     found: dict[TopicPartition, str] = {}
     wanted = {place: next_ - 1 for place, next_ in positions.items() if next_ > 0}
-    ends = await reader.ends()
     topics = frozenset(place.topic for place in wanted)
-    while wanted:
-        after = Positions(ends) | wanted
-        records = await reader.read_stored(after, len(wanted), topics)
-        for record in records:
+    after = Positions(await reader.ends()) | wanted
+    while not found.keys() >= wanted.keys():
+        records = await reader.read_stored(after, len(after), topics)  # one of each partition at least
+        if not records:
+            break
+        for record in records:  # also those written meanwhile
             place = TopicPartition(record.topic, record.partition)
-            if wanted.get(place) is not None and record.offset >= wanted[place]:
+            after[place] = record.offset + 1
+            if place in wanted and record.offset >= wanted[place]:
                 found.setdefault(place, record.about.id if record.offset == wanted[place] else "")
-        wanted = {place: offset for place, offset in wanted.items() if place not in found} if records else {}
     return found
 
 
@@ -57,8 +58,12 @@ async def fold_decisions(
     No process decides meanwhile; those that run start again. Raises LogUnavailable, also where rows of the outbox
     have to be published before, and what reading the log raises.
     """
-    ends = await reader.ends()
-    begin(sum(ends.values()))
+
+    async def ends() -> Positions:
+        found = Positions((place, end) for place, end in (await reader.ends()).items() if place.topic in SOURCES)
+        begin(sum(found.values()))
+        return found
+
     try:
         return await rebuild_decision_state(reader, pool, email_key, ends, advance)
     except OutboxNotEmpty as error:

@@ -39,7 +39,7 @@ from streams.faust_worker import EVERY_S, FaustWorker
 
 from . import groups
 from .bare import bare_application
-from .deciding import check_migrated, check_topics, have_keys, master_keys, publisher
+from .deciding import check_migrated, check_topics, have_keys, log_reader, master_keys, publisher
 from .fanning_out import fanning_out
 from .fitting import Fitting, check_fit
 from .hosted import Aside, HostedGroup, Hosts
@@ -78,7 +78,6 @@ class Stores:
     async def open(self) -> None:
         """Open them. Raises one of AWAY, and can be called again; NotSetUp."""
         settings = self.settings
-        assert settings.kafka_url is not None
         assert settings.redis_url is not None
         if self.pool is None:
             self.pool = open_pool(self.postgres_url, most=4)
@@ -97,13 +96,7 @@ class Stores:
         if self.redis is None:
             self.redis = connect(settings.redis_url.get_secret_value())
         if self.reader is None:
-            self.reader = KafkaLogReader(
-                brokers(settings.kafka_url),
-                topics.partitions_of(partitions=settings.topic_partitions),
-                self.codec,
-                self.keys,
-                prefix=settings.topic_prefix,
-            )
+            self.reader = log_reader(settings, self.keys)
 
     async def read_discards(self) -> None:
         """Take in what operators discarded since the last time. Raises LogUnavailable."""

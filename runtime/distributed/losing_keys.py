@@ -3,30 +3,25 @@ has not either."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from command_api.postgres.connections import Pool, open_pool, run
+from command_api.postgres.connections import run
 from command_api.postgres.kept import KeptRows, declare_lost
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.taking_back import TakingBack
 from events.codec import Codec
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, TopicPartition
-from events.sealing import Sealer
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
 from runtime.settings import Settings
 
-from .deciding import check_migrated, check_topics, kept_reader, kept_topic, master_keys, publisher
-from .process import brokers, required
+from .deciding import database, kept_reader, kept_topic, publisher
+from .process import brokers
 
 _AT_ONCE = 5_000
 
 
 async def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:
     """The subjects whose key is lost. Raises LogUnavailable, NotSetUp."""
-    async with _database(settings) as (pool, keys):
+    async with database(settings) as (pool, keys):
         await TakingBack(pool, keys, kept_reader(settings)).take_back_from_the_beginning()
         assert settings.kafka_url is not None
         codec = Codec(keys.sealer)
@@ -61,7 +56,7 @@ async def find(settings: Settings, on_batch: Advance = lambda records: None) -> 
 
 async def declare(settings: Settings, lost: list[LostKey]) -> None:
     """Have the keys count as destroyed, in PostgreSQL and in Kafka's topic. Raises LogUnavailable."""
-    async with _database(settings) as (pool, keys):
+    async with database(settings) as (pool, keys):
         await run(pool, lambda connection: declare_lost(connection, [one.subject for one in lost]))
         published = publisher(settings)
         try:
@@ -70,17 +65,3 @@ async def declare(settings: Settings, lost: list[LostKey]) -> None:
                 pass
         finally:
             await published.close()
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[tuple[Pool, PostgresKeys]]:
-    required(settings, "kafka_url", "postgres_url")
-    assert settings.postgres_url is not None
-    pool = open_pool(settings.postgres_url.get_secret_value(), most=4)
-    try:
-        await pool.open()
-        await check_migrated(pool)
-        await check_topics(settings)
-        yield pool, PostgresKeys(pool, Sealer(master_keys(settings)))
-    finally:
-        await pool.close()

@@ -34,6 +34,7 @@ from stores.redis.sink import held
 
 from .beside import alone, buildings, discard, make
 from .building import Advance, Building, build
+from .deciding import database, have_keys, log_reader
 from .decisions import fold_decisions
 from .derived_topics import DerivedTopics
 from .fitting import misfits
@@ -106,16 +107,15 @@ async def rebuild(
 async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], advance: Advance) -> int:
     """Fold the decision state from the log that is there; how many events were folded.
 
-    Raises LogUnavailable, StoreUnavailable, and what reading the log raises.
+    Raises LogUnavailable, NotSetUp, and what reading the log raises.
     """
-    stores = Stores(settings)
-    try:
-        await stores.open()
-        assert stores.reader is not None
-        assert stores.pool is not None
-        return await fold_decisions(stores.reader, stores.pool, await stores.keys.secret("email"), begin, advance)
-    finally:
-        await stores.close()
+    async with database(settings) as (pool, keys):
+        await have_keys(settings, pool, keys)
+        reader = log_reader(settings, keys)
+        try:
+            return await fold_decisions(reader, pool, await keys.secret("email"), begin, advance)
+        finally:
+            await reader.close()
 
 
 class _Rebuilding:

@@ -6,14 +6,21 @@ import time
 import httpx
 import psycopg
 import pytest
-from installation import SOON, Installation, post, ready, register, until_noted
+from confluent_kafka import Producer
+from installation import PARTITIONS, SOON, Installation, post, ready, register, until_noted
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.served import free_port
+from command_api.postgres.rebuild import SOURCES
 from events.accounts import AccountRegistered
+from events.ids import first_id_at
+from events.topics import ON_KAFKA
 from events.tweets import TweetPosted
+from tests.on_kafka import delete_topics
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+OTHER = first_id_at(7)
 
 
 @pytest.fixture
@@ -181,6 +188,47 @@ def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_de
         assert client.delete(f"/api/v1/tweets/{tweet}", headers=ada).status_code == 204
     events = asyncio.run(installation.events())
     assert [record.type for record in events if record.topic == "engagement"] == ["TweetLiked"]
+
+
+def test_a_kafka_whose_topics_were_made_anew_is_refused_until_the_state_is_folded_from_it(installation):
+    """They have other events where ours were; nothing is decided on what is lost."""
+    with installation.process("serve", "command") as (process, client):
+        ready(process, client)
+        ada = register(client, "ada")
+        assert post(client, ada, "lost").status_code == 201
+        until_noted(installation)
+    topics = [f"{installation.prefix}{topic}" for topic in ON_KAFKA]
+    asyncio.run(delete_topics(installation.brokers, topics))
+    until_applied(installation)
+    write_others(installation)
+    with installation.process("serve", "command") as (process, _):
+        assert process.wait(SOON) == 4
+        told = process.told()
+        assert "the decision state does not fit the log" in told
+        assert f"is event {OTHER} in the log" in told
+    rebuilt = installation.command("rebuild", "decisions")
+    assert (rebuilt.returncode, rebuilt.stdout) == (0, "the decision state is folded from 0 events of the log\n")
+    with installation.process("serve", "command") as (process, client):
+        ready(process, client)
+        register(client, "ada")
+
+
+def until_applied(installation):
+    """Wait until Kafka has the topics again: it deletes them a moment later."""
+    deadline = time.monotonic() + SOON
+    while installation.command("topics", "apply").returncode != 0:
+        assert time.monotonic() < deadline
+
+
+def write_others(installation):
+    """Fill the partitions up with records of somebody else."""
+    others = Producer({"bootstrap.servers": installation.brokers})
+    headers = {"ce_id": OTHER, "ce_type": "Other", "ce_specversion": "1.0"}
+    for topic in SOURCES:
+        for partition in range(PARTITIONS):
+            for _ in range(9):
+                others.produce(installation.prefix + topic, b"{}", b"key", partition, headers=headers)
+    assert others.flush(SOON) == 0
 
 
 def posted(client, bearer, text):

@@ -1,15 +1,20 @@
 """The decision state beside a log that is not the one it was decided into: shorter, or with other events."""
 
+import asyncio
+
 import msgspec
 import pytest
 from on_postgres import World, a_database, template
 
-from command_api.postgres.rebuild import SOURCES, lineage, marks
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.postgres import rebuild
+from command_api.postgres.rebuild import SOURCES, lacking, lineage, marks
 from events.fitting import DoesNotFit
 from events.ids import first_id_at
-from events.log import LogUnavailable, Positions
+from events.log import LogUnavailable, Positions, TopicPartition
+from events.partitioning import partition_of
 from runtime.distributed.decisions import check_decisions, fold_decisions, ids_before
-from tests.contracts.commands import ALICE, BOB, CAROL, edit, follow, like, post, posted, settle, unlike
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, follow, like, post, posted, settle, unlike
 from tests.contracts.embedded import EMAIL_KEY
 
 pytestmark = pytest.mark.engines
@@ -80,6 +85,16 @@ async def test_each_partition_is_known_by_its_newest_event(world, system):
     await check_decisions(log, system.pool, world.partitions)
 
 
+async def test_of_two_entities_of_a_partition_that_one_command_wrote_to_none_is_taken_for_the_last(world, system):
+    await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)  # the follows of both end
+    await world.drained()
+    found = await marks(system.pool, world.partitions)
+    graph = {partition_of(account, world.partitions) for account in (ALICE, BOB)}
+    known = [bool(found[TopicPartition("graph", partition)].last) for partition in graph]
+    assert known == [False] if len(graph) == 1 else [True, True]
+    await check_decisions(Kafka(world), system.pool, world.partitions)
+
+
 async def test_a_log_that_lost_its_end_is_refused_also_where_the_outbox_is_pruned(world, system, last):
     log = Kafka(world)
     end = (await log.ends())[last]
@@ -100,7 +115,8 @@ async def test_a_log_with_other_events_is_refused(world, system, last):
         await check_decisions(log, system.pool, world.partitions)
 
 
-async def test_what_waits_to_be_published_is_no_misfit(world, system):
+async def test_what_waits_to_be_published_is_no_misfit(world, system, monkeypatch):
+    monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
     world.log.away = True
     await post(system)[1]
     await check_decisions(Kafka(world), system.pool, world.partitions)
@@ -109,12 +125,26 @@ async def test_what_waits_to_be_published_is_no_misfit(world, system):
     world.log.away = False
 
 
+async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world, system):
+    log = Kafka(world)
+
+    async def writing():
+        for _ in range(20):
+            await posted(system)
+
+    writer = asyncio.create_task(writing())
+    while not writer.done():
+        await check_decisions(log, system.pool, world.partitions)
+    await writer
+
+
 async def test_folded_from_the_log_that_is_there_it_fits_and_decides_on(world, system, last):
     log, before = Kafka(world), await lineage(system.pool)
     log.lost = {last: 1}
-    ends = await log.ends()
-    folded = await fold_decisions(log, system.pool, EMAIL_KEY, lambda total: None, lambda done: None)
-    assert folded == sum(end for place, end in ends.items() if place.topic in SOURCES)
+    events, total = sum(end for place, end in (await log.ends()).items() if place.topic in SOURCES), []
+    folded = await fold_decisions(log, system.pool, EMAIL_KEY, total.append, lambda done: None)
+    assert [folded] == [events] == total
     await check_decisions(log, system.pool, world.partitions)
+    assert not await lacking(system.pool, await log.ends(), world.partitions)
     assert await lineage(system.pool) != before, "processes that decided on what is forgotten find out"
     await follow(system, CAROL, ALICE)

@@ -9,6 +9,7 @@ from on_postgres import World, a_database, template
 from command_api.credentials import PasswordOf, SetPassword
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from command_api.postgres import rebuild
 from command_api.postgres.rebuild import (
     SOURCES,
     OutboxNotEmpty,
@@ -88,7 +89,8 @@ async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, li
     await system.tamper(f"TRUNCATE {', '.join(STATE_TABLES)}, entities")
     assert system.snapshot().digest != before.digest
     ends = await world.log.log.ends()
-    assert await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, ends, limit=limit) == sum(ends.values())
+    log = world.log.log
+    assert await rebuild_decision_state(log, system.pool, EMAIL_KEY, log.ends, limit=limit) == sum(ends.values())
     assert system.snapshot() == before
     assert await noted_positions(system.pool) == ends
     again = await post(system, key="one")[1]
@@ -96,7 +98,7 @@ async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, li
 
 
 async def test_ids_go_on_past_the_log_after_a_rebuild(world, system):
-    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     behind = world.process(clock=lambda: world.clock() - 30_000)
     positions = (await follow(behind, ALICE, CAROL)).positions
     ids = [r.about.id for r in await world.records() if (r.topic, r.key) == ("graph", ALICE)]
@@ -109,9 +111,8 @@ async def test_copies_in_the_log_are_folded_once(world, system):
     before = system.snapshot().digest
     for record in await world.records():
         await world.log.append(New(record.event, record.about))
-    ends = await world.log.log.ends()
-    folded = await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, ends, limit=7)
-    assert folded == sum(ends.values()) / 2
+    folded = await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends, limit=7)
+    assert folded == sum((await world.log.log.ends()).values()) / 2
     assert system.snapshot().digest == before
 
 
@@ -162,21 +163,24 @@ async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(p
 async def test_credentials_are_left_alone(world, system):
     decision = a_decision(lambda facts: [SetPassword(ALICE, b"hash")])
     await system.store.execute(decision, None, by(ALICE), SAY)
-    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+    await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     assert (await system.store.ask(PasswordOf(ALICE)))[PasswordOf(ALICE)].hash == b"hash"
 
 
-async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(world, system):
+async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(world, system, monkeypatch):
+    monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
     world.log.away = True
     await follow(system, CAROL, ALICE)
     before = system.snapshot().digest
     with pytest.raises(OutboxNotEmpty):
-        await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, await world.log.log.ends())
+        await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     assert system.snapshot().digest == before
 
 
 async def test_a_log_that_ends_too_soon_is_no_log_to_fold(world, system):
-    beyond = (await world.log.log.ends()).merged({TopicPartition("graph", 0): 10_000})
+    async def beyond():
+        return (await world.log.log.ends()).merged({TopicPartition("graph", 0): 10_000})
+
     with pytest.raises(CorruptLog, match="graph-0:10000"):
         await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, beyond)
 
@@ -196,7 +200,7 @@ async def test_nothing_is_decided_while_the_state_is_rebuilt(world, system):
             return await world.log.log.read(after, limit, topics)
 
     log, before = Slow(), system.snapshot().digest
-    ends = await world.log.log.ends()
+    ends = world.log.log.ends
     rebuilding = asyncio.ensure_future(rebuild_decision_state(log, system.pool, EMAIL_KEY, ends, limit=4))
     await log.reached.wait()
     with pytest.raises(LogUnavailable, match="timeout"):
