@@ -2,7 +2,8 @@
 
 Kafka has no identity of its own that a backup keeps and another cluster has not: the ids of the events do that. Each
 sink notes the event just before its positions (`Sink.marks`), and one record a partition tells whether it still stands
-there. A group that has read nothing fits any log.
+there. A group that has read nothing fits any log. Home timelines note no events: they are held to the log's end, and
+`timelines` in the same keyspace tells which log it is.
 
 A store may have its positions and lack rows (a table that was truncated): so rows of the newest tweets are looked for.
 """
@@ -17,14 +18,17 @@ from events.ids import to_bytes
 from events.log import LogUnavailable, Positions
 from events.tweets import TweetDeleted, TweetPosted
 from runtime.readiness import Part
+from runtime.telemetry import logger
 from stores.cassandra.sink import CassandraSink
 from stores.cassandra.user_timelines import TIMELINES as USER_TIMELINES
 from stores.postgres.sink import PostgresSink
+from stores.redis.counts import RedisCounts
 from stores.sink import StoreRefused, StoreUnavailable
 
 from . import groups
 from .decisions import ids_before
-from .groups import COUNTS, SEARCH, STREAMS, TIMELINES, TRENDS
+from .fanning_out import fanning_out
+from .groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from .judging import fitting_parts
 
 if TYPE_CHECKING:
@@ -54,6 +58,9 @@ async def marks_of(stores: Stores) -> dict[str, Marks]:
             found[name] = await sink.marks()
         finally:
             await sink.close()
+    counts = RedisCounts(stores.redis, stores.places.keys)
+    home = fanning_out(stores.cassandra, stores.address.keyspace, counts, settings.topic_partitions)
+    found[HOME] = await home.sink.marks()
     return found
 
 
@@ -131,13 +138,17 @@ class Fitting:
     async def run(self, every_s: float = EVERY_S) -> None:
         """Look at once, and again until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # of the look alone: whoever serves goes on
+                logger("minitwitter.fitting").warning("whether all fits the log is not known", detail=repr(error))
             await asyncio.sleep(every_s)
 
     async def look(self) -> None:
         """Look once; engines that are away tell nothing."""
         try:
             self._unfit = "; ".join((await misfits(self._stores)).values())
-            self._lacks = await lacking_rows(self._stores)
+            # The row of a tweet that was deleted just now is gone before its group's position says so.
+            self._lacks = await lacking_rows(self._stores) and await lacking_rows(self._stores)
         except (LogUnavailable, StoreUnavailable, StoreRefused):
             return

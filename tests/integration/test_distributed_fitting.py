@@ -7,7 +7,7 @@ import pytest
 from distributed_models import Live, community
 from installation import Installation
 
-from events.fitting import DoesNotFit
+from events.fitting import DoesNotFit, Mark
 from events.ids import first_id_at, to_bytes
 from runtime.distributed.decisions import ids_before
 from runtime.distributed.fitting import Fitting, check_fit, lacking_rows, marks_of, misfits
@@ -48,7 +48,11 @@ async def test_what_was_made_from_this_log_fits_it(filled):
     assert await misfits(filled.stores) == {}
     await check_fit(filled.stores)
     marks = await marks_of(filled.stores)
-    assert set(marks) == {"timelines", "streams", "counts", "search", "trends"}
+    assert set(marks) == {"timelines", "streams", "counts", "search", "trends", "home"}
+    home = marks.pop("home")
+    assert {place: mark for place, mark in home.items() if mark.next} == {
+        place: Mark(mark.next) for place, mark in marks["timelines"].items() if place in home
+    }, "they are held to the end of the log alone"
     for of_group in marks.values():
         at = {place: mark.next for place, mark in of_group.items()}
         assert await ids_before(filled.log, at) == {place: mark.last for place, mark in of_group.items() if mark.next}
@@ -78,6 +82,11 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
             " VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
             (group, place.topic, place.partition, to_bytes(other), mark.next),
         )
+        end = (await filled.log.ends())[place] + 1
+        await filled.stores.cassandra.read(
+            f"INSERT INTO {keyspace}.home_progress (topic, partition, next) VALUES (?, ?, ?) USING TIMESTAMP ?",
+            (place.topic, place.partition, end, end),
+        )
     elif group == "counts":
         await filled.stores.redis.hset(keys.partition(place), "last", to_bytes(OTHER))
     else:
@@ -88,7 +97,7 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
                 (OTHER, group, place.topic, place.partition),
             )
     found = await misfits(filled.stores)
-    assert set(found) == {group}
+    assert set(found) == {group, *(("home",) if group == "timelines" else ())}
     assert f"`minitwitter rebuild {group}`" in found[group]
     with pytest.raises(DoesNotFit, match=f"{place}@{mark.next - 1} is event {mark.last} in the log"):
         await check_fit(filled.stores)

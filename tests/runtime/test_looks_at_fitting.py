@@ -1,0 +1,84 @@
+"""Looking whether read models fit the log, while others write."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from events.ids import first_id_at
+from events.log import Positions, TopicPartition
+from runtime.distributed import fitting
+from runtime.distributed.decisions import ids_before
+from runtime.distributed.fitting import Fitting
+
+READ, BUSY = TopicPartition("graph", 0), TopicPartition("graph", 1)
+
+
+class Busy:
+    """A log of which one partition has another record whenever it is read, and that record is answered first."""
+
+    async def ends(self):
+        return Positions({READ: 3, BUSY: 7})
+
+    async def read_stored(self, after, limit, topics):
+        await asyncio.sleep(0)
+        records = [(BUSY, after[BUSY]), *((READ, offset) for offset in range(after[READ], 3))]
+        return [record(place, offset) for place, offset in records[:limit]]
+
+
+def record(place, offset):
+    about = SimpleNamespace(id=first_id_at(offset))
+    return SimpleNamespace(topic=place.topic, partition=place.partition, offset=offset, about=about)
+
+
+async def test_the_event_before_a_position_is_found_while_others_write():
+    async with asyncio.timeout(5):
+        assert await ids_before(Busy(), {READ: 2}) == {READ: first_id_at(1)}
+
+
+async def test_the_event_before_a_position_that_retention_removed_is_not_known():
+    class Shortened(Busy):
+        async def read_stored(self, after, limit, topics):
+            return await super().read_stored(after | {READ: max(after[READ], 2)}, limit, topics)
+
+    async with asyncio.timeout(5):
+        assert await ids_before(Shortened(), {READ: 1}) == {READ: ""}
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the looks find, one after the other; the last goes on."""
+    answers = []
+
+    async def lacking_rows(stores):
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def misfits(stores):
+        return {}
+
+    monkeypatch.setattr(fitting, "misfits", misfits)
+    monkeypatch.setattr(fitting, "lacking_rows", lacking_rows)
+    return answers
+
+
+async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told):
+    watching = Fitting(None)
+    told[:] = ["a tweet is missing", ""]
+    await watching.look()
+    assert watching.parts() == []
+    told[:] = ["a tweet is missing"]
+    await watching.look()
+    assert [(part.state, part.detail) for part in watching.parts()] == [("degraded", "a tweet is missing")]
+
+
+async def test_a_look_that_fails_is_followed_by_another(told):
+    watching = Fitting(None)
+    told[:] = [KeyError("of a look"), "a tweet is missing"]
+    looking = asyncio.create_task(watching.run(every_s=0))
+    async with asyncio.timeout(5):
+        while not watching.parts():  # noqa: ASYNC110  it looks on without an end
+            await asyncio.sleep(0)
+    looking.cancel()
