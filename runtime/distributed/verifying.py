@@ -37,7 +37,7 @@ from stores.redis.sink import held
 from stores.user_timelines import Activity
 
 from .beside import Beside, beside, buildings
-from .building import Advance, build
+from .building import Advance, Building, build
 from .derived_topics import DerivedTopics, read_derived
 from .fitting import check_fit
 from .groups import COUNTS, TRENDS
@@ -140,6 +140,11 @@ async def served(
     return unordered_digest(rows)
 
 
+def behind(groups: Iterable[Building], positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
+    """How many events each group lags behind these ends of the log."""
+    return {group.name: lag(group.goal(ends), positions[group.name]) for group in groups}
+
+
 class _Verifying:
     def __init__(
         self,
@@ -187,7 +192,7 @@ class _Verifying:
         self.left_out = await left_out_of_decisions(self._reader)
         decided = await live_snapshot(self._pool, self._reader.ends, self.left_out)
         findings += await self._decisions(decided.positions, decided.digest)
-        return findings, live.positions, self._behind(live.positions, ends), sum(decided.positions.values())
+        return findings, live.positions, behind(self._buildings, live.positions, ends), sum(decided.positions.values())
 
     async def close(self) -> None:
         """Let go of everything that is its own."""
@@ -196,16 +201,12 @@ class _Verifying:
             if building.close is not None:
                 await building.close()
 
-    def _behind(self, positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
-        """How many events each group lags behind these ends of the log."""
-        return {b.name: lag(b.goal(ends), positions[b.name]) for b in self._buildings}
-
     async def _caught_up(self, ends: Positions) -> None:
         """Wait for the groups to reach these ends, as long as they come nearer."""
         deadline, moved_at, before = time.monotonic() + LONGEST_BEHIND_S, time.monotonic(), None
         while time.monotonic() < min(deadline, moved_at + STANDS_STILL_S):
             in_postgres = {name: await self._livings[name].hosted.positions() for name in STORES[SEARCHES]}
-            left = self._behind(await self._positions() | in_postgres, ends)
+            left = behind(self._buildings, await self._positions() | in_postgres, ends)
             if not any(left.values()):
                 return
             if left != before:

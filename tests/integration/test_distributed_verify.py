@@ -1,5 +1,8 @@
 """`minitwitter verify` on the real engines: it agrees with what is right, and names whatever is not."""
 
+import asyncio
+import signal
+import sys
 import uuid
 
 import msgspec
@@ -12,6 +15,8 @@ from command_api.postgres.rebuild import rebuild_decision_state
 from events.ids import EventId, HybridClock
 from events.log import New
 from events.topics import DERIVED
+from runtime.distributed.beside import _LOCK, MARK
+from runtime.distributed.places import COUNTERS
 from runtime.distributed.verifying import verify
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop
@@ -19,6 +24,7 @@ from tests.stores.on_cassandra import drop
 pytestmark = pytest.mark.engines
 
 SLICES = 4
+IN_TIME_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,7 @@ async def live(installation, monkeypatch):
             await made.append(community().records)
             await made.project()
             email_key = await made.stores.keys.secret("email")
-            await rebuild_decision_state(made.log, made.stores.pool, email_key, await made.log.ends())
+            await rebuild_decision_state(made.log, made.stores.pool, email_key, made.log.ends)
         else:
             for building in made.building:
                 await building.resume()
@@ -60,6 +66,42 @@ async def test_everything_derived_is_a_function_of_the_log(live):
     assert {one.kind for one in found.findings} == {"read model", "feeds", "topic", "decision state"}
     assert {one.name for one in found.findings if one.kind == "topic"} == set(DERIVED)
     assert sum(one.live for one in found.findings) == sum(one.rebuilt for one in found.findings) > 1000
+
+
+def beside_in_postgres(url):
+    """Schemas of a second set, and how many hold the lock of who makes one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        names = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
+        held = connection.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND (classid::bigint << 32 | objid::bigint) = %s"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            (_LOCK,),
+        ).fetchall()
+    return [name for (name,) in names if name.endswith(f"_{MARK}")], held[0][0]
+
+
+async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_stores(live, installation):
+    schemas, _ = beside_in_postgres(installation.url)
+    assert schemas == []
+    verifying = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runtime.cli", "verify"),
+        env=installation.environment,
+        cwd=installation.directory,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(IN_TIME_S):
+        while f"decisions_{MARK}" not in beside_in_postgres(installation.url)[0]:
+            assert verifying.returncode is None, (await verifying.communicate())[1]
+            await asyncio.sleep(0.05)
+        verifying.send_signal(signal.SIGINT)
+        _, said = await verifying.communicate()
+    assert (verifying.returncode, said) == (130, b"")
+    assert beside_in_postgres(installation.url) == ([], 0)
+    keyspace = live.places.address.keyspace
+    found = await live.stores.cassandra.read("SELECT keyspace_name FROM system_schema.keyspaces")
+    assert [name for (name,) in found if name.startswith(f"{keyspace}_")] == []
+    assert [key async for key in live.stores.redis.scan_iter(match=live.places.marked(COUNTERS, MARK).keys.all)] == []
 
 
 async def one_of(live, table, column):
