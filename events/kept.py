@@ -45,7 +45,18 @@ class KeptPassword(msgspec.Struct, frozen=True, gc=False, tag="password"):
         return f"password:{self.account}"
 
 
-Kept = KeptKey | KeptPassword
+class Tick(msgspec.Struct, frozen=True, gc=False, tag="tick"):
+    """Nothing to keep. Kafka compacts no segment that it writes to, and begins another one with a record alone."""
+
+    number: int
+
+    @property
+    def key(self) -> str:
+        """The key of its record."""
+        return f"tick:{self.number}"
+
+
+Kept = KeptKey | KeptPassword | Tick
 
 
 class Batch(NamedTuple):

@@ -40,7 +40,9 @@ _log = logging.getLogger(__name__)
 class Relay:
     """Runs until it is cancelled. `leads` says whether this one leads; `published` counts what it published.
 
-    `ahead` is told the keys of the rows that are about to be published, and publishes what has to go ahead of them.
+    `first` is called whenever it begins to lead, before anything is published. `ahead` is told the keys of the rows
+    that are about to be published, and publishes what has to go ahead of them. Either may raise LogUnavailable, and is
+    called again.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class Relay:
         publisher: Publisher,
         *,
         kept_s: float = KEPT_S,
+        first: Callable[[], Awaitable[object]] | None = None,
         ahead: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
         self._url = url
         self._publisher = publisher
         self._kept_s = kept_s
+        self._first = first
         self._ahead = ahead
         self._failures = 0
         self._waits_for = ""
@@ -100,13 +104,16 @@ class Relay:
         self.leads = True
         await connection.execute(f"LISTEN {WAITING}".encode())
         loop = asyncio.get_running_loop()
-        prune_at = loop.time()
+        prune_at, first = loop.time(), self._first
         while True:
             if loop.time() >= prune_at:
                 pruned = await prune(connection, self._kept_s, _PRUNED_AT_ONCE)
                 prune_at = loop.time() + (0 if pruned == _PRUNED_AT_ONCE else _PRUNE_S)
             found = await waiting(connection, WINDOW)
             try:
+                if first is not None:
+                    await first()
+                    first = None
                 queues = ready(found)
                 if queues and self._ahead is not None:
                     await self._ahead([queue[0].record.key for queue in queues])

@@ -11,14 +11,16 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Place
 
 from ..ids import EventId, HybridClock
-from ..kept import Batch, Kept, outgoing, read
+from ..kept import Batch, Kept, Tick, outgoing, read
 from ..log import LogUnavailable, Positions, TopicPartition
+from ..partitioning import partition_of
 from ..publishing import Publisher
 from ..topics import KEYS
 
@@ -110,6 +112,19 @@ class KafkaKeptTopic(KafkaKeptReader):
         """Append records. Raises LogUnavailable."""
         records = [outgoing(one, EventId(self._ids.issue()), self._ids.now()) for one in kept]
         return await self._publisher.publish(records)
+
+    async def tick(self) -> None:
+        """Append a record to each partition, after which Kafka compacts what is older than `segment.ms`.
+
+        Raises LogUnavailable.
+        """
+        numbers: dict[int, Tick] = {}
+        for number in count():
+            tick = Tick(number)
+            numbers.setdefault(partition_of(tick.key, self._partitions), tick)
+            if len(numbers) == self._partitions:
+                break
+        await self.publish(list(numbers.values()))
 
 
 class _Asking:

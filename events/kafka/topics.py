@@ -35,7 +35,8 @@ _COMPACTED_SOON = {
     "max.compaction.lag.ms": str(_DAY_MS),
 }
 """Of keys: a record that another one replaced is gone a day later, for a destroyed key may be what it says. Kafka
-compacts no segment that is still written to, and begins another with the first record after an hour."""
+compacts no segment that is still written to, and begins another with the first record after an hour: with a tick, where
+nothing else is published."""
 _SETTLES_S = 30.0
 _ASK_AGAIN_S = 0.05
 

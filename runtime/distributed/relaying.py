@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
 from command_api.postgres.connections import open_pool, run
 from command_api.postgres.kept import KeptKeys
+from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.outbox import depth
 from command_api.postgres.relay import Relay
+from command_api.postgres.taking_back import TakingBack
 from events.ids import wall_clock
 from events.kafka.producing import KafkaPublisher
 from events.log import LogUnavailable
+from events.sealing import Sealer
 from runtime import metrics
 from runtime.readiness import Part
 from runtime.settings import Settings
 
 from .bare import bare_application
-from .deciding import check_migrated, check_topics, kept_topic, publisher
+from .deciding import check_migrated, check_topics, kept_topic, master_keys, publisher
 from .judging import relay_parts
 from .process import required
 
 COUNT_S = 2.0
 """Seconds between counts of the rows that wait."""
+TICK_S = 3600.0
+"""Seconds between records that have Kafka compact its topic of keys."""
 
 
 class Relaying:
@@ -51,8 +57,11 @@ class Relaying:
         await check_migrated(self._pool)
         await check_topics(self._settings)
         self._publisher = publisher(self._settings)
-        kept = KeptKeys(self._pool, kept_topic(self._settings, self._publisher))
-        self._relay = relay = Relay(self._url, self._publisher, ahead=kept.publish_of)
+        self._topic = kept_topic(self._settings, self._publisher)
+        # A key that was destroyed since the backup is not to be published again as it was.
+        taking = TakingBack(self._pool, PostgresKeys(self._pool, Sealer(master_keys(self._settings))), self._topic)
+        kept = KeptKeys(self._pool, self._topic)
+        self._relay = relay = Relay(self._url, self._publisher, first=taking.take_back, ahead=kept.publish_of)
         breaker = self._publisher.breaker
         metrics.RELAY_LEADS.set_function(lambda: float(relay.leads))
         metrics.BREAKER.set_function(lambda: float(breaker.is_open))
@@ -69,7 +78,17 @@ class Relaying:
     async def run(self) -> None:
         """Relay until cancelled."""
         assert self._relay is not None
-        await asyncio.gather(self._relay.run(), self._keep_counting())
+        await asyncio.gather(self._relay.run(), self._keep_counting(), self._keep_ticking(self._relay))
+
+    async def _keep_ticking(self, relay: Relay) -> None:
+        """Have what was replaced in the topic of keys compacted, also where nothing is written to a partition."""
+        while True:
+            wait_s = COUNT_S
+            if relay.leads:
+                with contextlib.suppress(LogUnavailable):
+                    await self._topic.tick()
+                    wait_s = TICK_S
+            await asyncio.sleep(wait_s)
 
     async def _keep_counting(self) -> None:
         """Count what waits, also where another relay leads: the one that leads may be the one that hangs."""

@@ -136,17 +136,21 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     assert not await world.records()
     order = []
 
+    async def first():
+        await Rows(system, topic).take_back()  # raises while the topic is away
+        order.append("took back")
+
     async def ahead(subjects):
         await KeptKeys(system.pool, topic).publish_of(subjects)
         order.append(len(await world.records()))
 
-    async with world.relay(ahead=ahead) as relay:
+    async with world.relay(first=first, ahead=ahead) as relay:
         await until(lambda: relay.leads)
         assert world.waiting()
         topic.away = False
         await world.drained()
     assert list(topic.newest()) == [ALICE]
-    assert order[0] == 0, "the key came first"
+    assert order[:2] == ["took back", 0], "the key came before the events, and what was destroyed before the key"
 
 
 async def test_what_an_older_version_left_is_published_in_the_background_once(system, topic):
