@@ -109,7 +109,9 @@ _EDITED = _write(
     version="integer",
     text="bytea",
 )
-_DELETED = _write("UPDATE decision_tweets AS old SET deleted=1 FROM {rows} WHERE old.tweet=new.tweet", tweet="bytea")
+_DELETED = _write(
+    "UPDATE decision_tweets AS old SET deleted=1, fingerprint='' FROM {rows} WHERE old.tweet=new.tweet", tweet="bytea"
+)
 _MEDIA_USED = _insert("media_uses", media="bytea", tweet="bytea")
 _FOLLOW = _either("follows", a="bigint", b="bigint")
 _FOLLOW_ENDED = _write(

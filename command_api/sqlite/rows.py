@@ -177,8 +177,10 @@ class SqliteDecisionRows(SqliteMediaRows):
         )
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
-        self.connection.execute("UPDATE decision_tweets SET deleted=1 WHERE tweet=?", (to_bytes(tweet),))
+        """A tweet is gone, and what its text could be guessed by."""
+        self.connection.execute(
+            "UPDATE decision_tweets SET deleted=1, fingerprint=x'' WHERE tweet=?", (to_bytes(tweet),)
+        )
 
     def follow(self, follower: AccountId, followee: AccountId, there: bool) -> None:
         """A follow is there, or no longer; one that ended is remembered, so that no import brings it back."""

@@ -4,10 +4,11 @@ import random
 
 import apsw
 import pytest
-from commands import ALICE, BOB, CAROL, SAY, by, post, settle
+from commands import ALICE, BOB, CAROL, SAY, by, edit, post, posted, settle
 from embedded import EMAIL_KEY
 
 from command_api.deciding import Decision, Refused
+from command_api.decision_state import fingerprint
 from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
@@ -29,6 +30,7 @@ from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
+from command_api.facts import TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.accounts import AccountRegistered
 from events.entities import Entities
@@ -119,6 +121,17 @@ async def live(system, seed, copies=True):
         (READ_NOTIFICATION, ReadNotification(BOB, NotificationId(system.ids.issue()), system.clock())),
     ]:  # fmt: skip
         await system.store.execute(decision, command, by(command.actor), SAY)
+
+
+async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system):
+    await settle(system)
+    tweet = await posted(system)
+    question = TweetFor(tweet, BOB)
+    await edit(system, tweet, "another text")
+    assert (await system.store.ask(question))[question].fingerprint == fingerprint("another text")
+    await system.store.execute(DELETE_TWEET, DeleteTweet(ALICE, tweet), by(ALICE), SAY)
+    found = (await system.store.ask(question))[question]
+    assert (found.deleted, found.fingerprint) == (True, b"")
 
 
 async def rebuilt(log, until, limit=5000):
