@@ -102,7 +102,7 @@ class RegisterBody(Body):
         str,
         Field(
             pattern=r"^[A-Za-z0-9_]{3,30}$",
-            description="Unique, whatever the case; not a word of the API's paths",
+            description="Unique, whatever the case; not a word of the API's paths, nor one that speaks for the service",
             examples=["ada"],
         ),
     ]
