@@ -96,7 +96,8 @@ async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_s
             await asyncio.sleep(0.05)
         verifying.send_signal(signal.SIGINT)
         _, said = await verifying.communicate()
-    assert (verifying.returncode, said) == (130, b"")
+    assert verifying.returncode == 130
+    assert said == b"minitwitter: stopped; there is no verdict, and nothing was changed\n"
     assert beside_in_postgres(installation.url) == ([], 0)
     keyspace = live.places.address.keyspace
     found = await live.stores.cassandra.read("SELECT keyspace_name FROM system_schema.keyspaces")
