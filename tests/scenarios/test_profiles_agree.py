@@ -1,8 +1,8 @@
 """The same commands through both profiles, and the same answers to the same reads.
 
-A seeded community writes 2,000 times, with many a command that is refused or changes nothing; 500 times somebody reads,
-in rounds between them. Clock and randomness are handed in, so the ids are the same, too. Tokens and cursors are not
-compared, since they are each profile's own: pages are followed to their end instead.
+A seeded community writes, with many a command that is refused or changes nothing, and somebody reads in rounds between.
+Clock and randomness are handed in, so the ids are the same, too. Tokens and cursors are not compared, since they are
+each profile's own: pages are followed to their end instead. `make campaigns` has 2,000 writes, the suite fewer.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from profiles import DistributedService, on_engines
 from service import PASSWORD, Service, StandingClock, opened
 
 from events.ids import Randomness
+from tests.campaigns import form
 from tests.distributed_profile import Ground
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 PEOPLE = 40
-COMMANDS = 2_000
+COMMANDS = form(800, 2_000)
 ROUNDS = 5
-READS = 500
+READS = form(300, 500)
 SEED = 20_261
 WORDS = ["sunny", "rainy", "lovely", "awful", "coffee", "tea", "train", "late", "happy", "sad", "good", "bad", "never"]
 TAGS = ["#weather", "#Coffee", "#coffee", "#rail", "#Mood", "#mood", "#weekend"]
