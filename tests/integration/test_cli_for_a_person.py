@@ -25,7 +25,7 @@ from runtime.readiness import Part
 from runtime.status import Disk, Group, Model, Status
 from runtime.telemetry import RequestTelemetry, configure, logger
 from tests.integration.running import LONGEST_START_S, ROOT, environment
-from tests.integration.typed import Typing
+from tests.integration.typed import Typing, logging_as_before
 
 CLOCK = r"\d\d:\d\d:\d\d"
 
@@ -33,10 +33,8 @@ CLOCK = r"\d\d:\d\d:\d\d"
 @pytest.fixture
 def logged(capsys):
     """The lines that are logged; the logging of before is put back in the end."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield lambda: capsys.readouterr().err.splitlines()
-    root.handlers[:], root.level = handlers, level
+    with logging_as_before():
+        yield lambda: capsys.readouterr().err.splitlines()
     logging.getLogger("minitwitter.requests").setLevel(logging.NOTSET)
     structlog.reset_defaults()
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
 
 from runtime.cli import main
+
+
+@contextmanager
+def logging_as_before() -> Iterator[None]:
+    """What a command says of logging goes for its own lines; this process has other tests to run."""
+    root, disabled = logging.getLogger(), logging.root.manager.disable
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.disable(disabled)
 
 
 class Ended(NamedTuple):
@@ -29,7 +45,7 @@ class Typing:
         """Type `minitwitter` and some words."""
         self._monkeypatch.setattr(os, "nice", lambda by: by)  # an import is polite, and its process has more to do here
         self._monkeypatch.setattr("sys.argv", ["minitwitter", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as ended, logging_as_before():
             main()
         out, err = self._capfd.readouterr()
         return Ended(ended.value.code or 0, out, err)
