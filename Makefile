@@ -32,8 +32,8 @@ check: setup ## Style, types, layers, schemas, documentation
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m docs.generate --check
 
-test-fast: setup ## The tests for every edit, under a minute
-	$(BIN)/pytest -q -m "not slow" -n auto
+test-fast: setup ## The tests for every edit, under a minute: neither engines nor processes
+	$(BIN)/pytest -q -m "not slow and not engines" --ignore tests/integration -n auto
 
 test: setup ## All tests, those on the real engines among them; some 20 minutes on two cores
 	$(BIN)/pytest -q -n auto --dist loadfile
