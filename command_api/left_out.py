@@ -60,19 +60,22 @@ class LeftOut:
 
     def rows(self, table: str) -> str:
         """SQL of either engine for the rows of a table that are compared."""
+        return f"SELECT {_COLUMNS.get(table, '*')} FROM {table}{self.where(table)}"
+
+    def where(self, table: str) -> str:
+        """The condition of those rows, with its WHERE; empty where it is all of them."""
         topic, column = _OWNERS[table]
-        select = f"SELECT {_COLUMNS.get(table, '*')} FROM {table}"
         accounts = self.accounts.get(topic)
         if accounts is None:
-            return select
+            return ""
         if not accounts:
-            return f"{select} WHERE 1=0"
+            return " WHERE 1=0"
         quoted = ", ".join(f"'{account}'" for account in sorted(accounts))  # ids, so there is nothing to escape
         if column == _BY_NUMBER:
             quoted = ", ".join(str(account_number(account)) for account in sorted(accounts))
         if column == "tweet":
             quoted = f"SELECT tweet FROM decision_tweets WHERE author IN ({quoted})"
-        return f"{select} WHERE {column} NOT IN ({quoted})"
+        return f" WHERE {column} NOT IN ({quoted})"
 
     def names(self) -> tuple[str, ...]:
         """What is left out: `tweets/KEY`, or the topic where it is left out whole."""

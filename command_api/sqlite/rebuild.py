@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import apsw
@@ -66,6 +67,18 @@ def live_snapshot_steps(table: LogTable, left_out: LeftOut = NOTHING) -> Generat
         return Snapshot(ends, (yield from decision_digest_steps(table.connection, left_out)))
     finally:
         table.connection.execute("ROLLBACK")
+
+
+def replace_decision_state(connection: apsw.Connection, folded: Path, left_out: LeftOut = NOTHING) -> None:
+    """Put the decision state of another file in the place of this one's, but for the entities that are left out."""
+    connection.execute("ATTACH ? AS folded", (str(folded),))
+    try:
+        with connection:
+            for table in STATE_TABLES:
+                connection.execute(f"DELETE FROM main.{table}{left_out.where(table)}")
+                connection.execute(f"INSERT INTO main.{table} SELECT * FROM folded.{table}")
+    finally:
+        connection.execute("DETACH folded")
 
 
 async def rebuild_decision_state(

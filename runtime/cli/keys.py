@@ -94,7 +94,7 @@ def lost(
     with explained_when_stopped("nothing was changed"), progress(quiet=json) as bars:
         task = bars.add_task("read", total=None)
         found = _find(settings, lambda records: bars.advance(task, records))
-    if declare and found:
+    if declare:
         _declare(settings, found)
     if json:
         print_json({"lost": found, "declared": declare and bool(found)})
@@ -115,6 +115,7 @@ def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:
 
 
 def _declare(settings: Settings, found: list[LostKey]) -> None:
+    """Give them up; where there are none any more, complete what was broken off."""
     if settings.kafka_url is not None:
         from runtime.distributed import losing_keys
 
@@ -122,7 +123,7 @@ def _declare(settings: Settings, found: list[LostKey]) -> None:
         return
     from runtime.embedded import losing_keys as in_directory
 
-    in_directory.declare(settings, found)
+    run(in_directory.declare(settings, found))
 
 
 def _print(found: list[LostKey], *, declared: bool, rebuild: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from command_api.sqlite.rebuild import rebuild_decision_state, replace_decision_state
 from events.ids import from_bytes
+from events.sqlite.connection import connect
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
+from runtime.second_copy import second_copy
 from runtime.settings import Settings
+from runtime.verifying import left_out_of_decisions
 
 from .log_db import Ownership, open_reader, open_writer
 
@@ -29,8 +33,11 @@ def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[L
     return sealed.lost()
 
 
-def declare(settings: Settings, lost: list[LostKey]) -> None:
-    """Have the keys count as destroyed. Raises AlreadyOwned while a server runs, LogUnavailable."""
+async def declare(settings: Settings, lost: list[LostKey]) -> None:
+    """Have the keys count as destroyed, and fold the decision state anew, without what they sealed.
+
+    Broken off, it is completed by doing it again. Raises AlreadyOwned while a server runs, CorruptLog, LogUnavailable.
+    """
     ownership = Ownership(settings.data)
     try:
         connection = open_writer(settings.data)
@@ -38,6 +45,15 @@ def declare(settings: Settings, lost: list[LostKey]) -> None:
             connection.executemany(
                 "INSERT INTO subject_keys VALUES (?, '', NULL) ON CONFLICT DO NOTHING", [(one.subject,) for one in lost]
             )
+        log = open_reader(settings.data, settings.master_key_file)
+        left_out = await left_out_of_decisions(log)
+        with second_copy(settings.data) as place:
+            scratch = connect(place / "state.db", durable=False)
+            email_key = log.table.keys.secret("email")
+            await rebuild_decision_state(log, scratch, email_key, await log.ends(), left_out=left_out)
+            scratch.close()
+            replace_decision_state(connection, place / "state.db", left_out)
+        log.table.connection.close()
         connection.close()
     finally:
         ownership.release()
