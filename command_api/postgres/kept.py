@@ -7,6 +7,7 @@ committed is forgotten. Keys go ahead of the first event that is sealed with the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from events.ids import account_number
 from events.kept import KeptKey, KeptPassword, KeptTopic
@@ -109,8 +110,12 @@ async def publish_keys(connection: Connection, topic: KeptTopic, which: str, val
 
 
 async def note_published(connection: Connection, keys: Sequence[KeptKey], positions: Positions) -> None:
-    """Note that the topic has these keys as they are here, up to these positions."""
-    await connection.execute(_KEYS_PUBLISHED.encode(), (sets.value(KEY, map(row_of, keys)),))
+    """Note that the topic has these keys as they are here, up to these positions; once in a transaction.
+
+    Whoever does it has the rows of the keys before that of the positions, in one order, so that none waits for another
+    who waits for it.
+    """
+    await connection.execute(_KEYS_PUBLISHED.encode(), (sets.value(KEY, sorted(map(row_of, keys), key=itemgetter(0))),))
     await _reached(connection, positions)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import reduce
 
 from events.kept import KeptKey
 from events.log import LogUnavailable, Positions
 from events.publishing import Outgoing, Publisher
 
-from .connections import Pool, available
+from .connections import RETRIED, Pool, available
 from .flights import Flight
 from .kept import KeptKeys, note_published
 from .outbox import hand_back, note, token_of
@@ -106,9 +107,10 @@ class Publishing:
                         await note(connection, list(published.items()))
                     if handed_back:
                         await hand_back(connection, list(handed_back))
-                    for some, positions in keys:
-                        await note_published(connection, some, positions)
-            except LogUnavailable:
+                    if keys:
+                        reached = reduce(Positions.merged, (positions for _, positions in keys), Positions())
+                        await note_published(connection, [key for some, _ in keys for key in some], reached)
+            except (LogUnavailable, *RETRIED):
                 await asyncio.sleep(_RETRY_S)
                 continue
             for number in published:

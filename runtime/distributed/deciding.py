@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
-from command_api.postgres.connections import Connection, Pool, open_pool, run, select
+from command_api.postgres.connections import RETRIED, Connection, Pool, open_pool, run, select
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import AT_ONCE, KeptKeys, KeptRows
 from command_api.postgres.keys import PostgresKeys
@@ -286,8 +286,8 @@ class Deciding:
                 self._detail = str(error)
 
     async def _publish_kept(self) -> None:
-        """Publish what waits of keys and passwords. Where Kafka does not take it, nothing else waits for that."""
-        with contextlib.suppress(LogUnavailable):
+        """Publish what waits of keys and passwords. Where that comes to nothing, nothing else waits for it."""
+        with contextlib.suppress(LogUnavailable, *RETRIED):
             while await self._kept.publish_waiting() >= AT_ONCE:
                 pass
 

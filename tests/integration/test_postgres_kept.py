@@ -164,6 +164,19 @@ async def test_what_an_older_version_left_is_published_in_the_background_once(sy
     assert b"hash" not in b"".join(value for _, value in topic.records)
 
 
+async def test_who_notes_keys_waits_for_nobody_who_waits_for_it(system, topic):
+    """Keys of two writes are noted at once while another process, which has one of them, notes where the topic ends."""
+    await system.tamper("UPDATE subject_keys SET published=false")
+    rows = system.select("SELECT subject, master, wrapped FROM subject_keys ORDER BY subject")
+    async with await psycopg.AsyncConnection.connect(system.url) as other:
+        await other.execute("SELECT 1 FROM subject_keys WHERE subject=%s FOR UPDATE", (rows[-1][0],))
+        system.publishing._published_keys = [([KeptKey(*row)], await topic.ends()) for row in rows]
+        system.publishing._note()
+        await until(lambda: system.select("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        await other.execute("SELECT 1 FROM kept_positions FOR UPDATE")
+    await until(lambda: not system.select("SELECT 1 FROM subject_keys WHERE NOT published"))
+
+
 async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(world, system, topic, backup):
     await set_password(system, ALICE, b"old")
     await Rows(system, topic).publish_waiting()
