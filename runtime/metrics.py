@@ -288,7 +288,12 @@ SINK_MOVED = _declare(
     "The store lost something, was restored, or two workers believed that a partition was theirs.",
 )
 DEAD_LETTERS = _declare(
-    Gauge("minitwitter_dead_letters", "Events that are set aside now.", ["group"], registry=None),
+    Gauge(
+        "minitwitter_dead_letters",
+        "Events that are set aside now, without those held back behind them.",
+        ["group"],
+        registry=None,
+    ),
     (SERVE, *WORKERS),
     "Above zero: `minitwitter dead-letters list` names them; their entities are not current.",
 )

@@ -80,6 +80,8 @@ def configure(level: str, process: str, *, words: bool = False) -> None:
     root.setLevel(level.upper())
     if words and root.level <= logging.INFO:
         logging.getLogger("minitwitter.requests").setLevel(logging.DEBUG)
+    # It warns of each connection that we close on purpose, and of those that an outage breaks, which readiness tells.
+    logging.getLogger("psycopg.pool").setLevel(max(logging.ERROR, root.level))
     for name in ("_granian", "granian", "granian.access"):
         # The server's own account of its workers is of no interest to an operator; its warnings are.
         server = logging.getLogger(name)

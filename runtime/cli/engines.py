@@ -63,7 +63,8 @@ def up(
     running = _running(engines_dir)
     chosen = _chosen(names)
     wished = _wished(port or [], chosen)
-    urls, wrong = {}, 0
+    urls: dict[str, str] = {}
+    late = []
     for engine in chosen:
         began = time.monotonic()
         try:
@@ -71,10 +72,17 @@ def up(
             urls[engine.name] = running.up(engine, servers=servers, ports=wished.get(engine.name)).url
             _say(f"{engine.name} answers after {time.monotonic() - began:.1f} s", quiet=json)
         except EngineError as error:
-            wrong += 1
+            late.append(engine)
             sys.stderr.write(f"minitwitter: {error}\n")
+    for engine in late:  # the others took their time
+        note = running.note(engine.name)
+        if note is not None and all(running.status(engine).values()):
+            urls[engine.name] = note.url
+            _say(f"{engine.name} answers now", quiet=json)
     _print_settings(urls, json=json)
-    if wrong:
+    missing = [engine.name for engine in late if engine.name not in urls]
+    if missing:
+        sys.stderr.write(f"minitwitter: run `minitwitter engines up {' '.join(missing)}` again; what runs stays\n")
         raise typer.Exit(1)
 
 
