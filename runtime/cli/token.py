@@ -22,8 +22,8 @@ def token(
 ) -> None:
     """Sign in to an account, and print its access token for pasting. No password is asked for.
 
-    In the embedded profile, for whoever owns the data directory: it begins a session, over the socket of a running server or without one. The
-    token expires as others do, after 15 minutes if no setting says otherwise.
+    In the embedded profile, for whoever owns the data directory: it begins a session, over the socket of a running
+    server or without one. The token expires as others do, after 15 minutes if no setting says otherwise.
 
     Example: curl -H "Authorization: Bearer $(minitwitter token ada)" http://127.0.0.1:8000/api/v1/feed
     """
