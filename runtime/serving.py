@@ -13,7 +13,7 @@ import msgspec
 
 from events.ids import HybridClock
 
-from .connections import Connections, raise_file_limit
+from .connections import ENOUGH_FILES, Connections, raise_file_limit
 from .control import AwaitCurrent, ControlServer
 from .embedded.engine import Engine
 from .memory import settle
@@ -101,6 +101,7 @@ class Server:
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=round(first_byte_s * 1000), max_buffer_size=LONGEST_HEAD),
             backlog=BACKLOG,
+            backpressure=ENOUGH_FILES,  # else it accepts no more connections at once than wait in the backlog
             log_enabled=False,
         )
         self._connections = connections

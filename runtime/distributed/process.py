@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from redis.asyncio.connection import parse_url
 from starlette.types import ASGIApp
 
 from events.calls import listen
@@ -25,6 +29,7 @@ from runtime.readiness import Part
 from runtime.serving import Front, Server, free_port
 from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
+from stores.cassandra.address import Address
 from stores.sink import StoreUnavailable
 
 AWAY = (LogUnavailable, StoreUnavailable)
@@ -58,12 +63,48 @@ class Role(Protocol):
         ...
 
 
+def _are_brokers(url: str) -> bool:
+    return all(
+        (found := _BROKER.fullmatch(broker)) is not None and 0 < int(found["port"]) <= _LAST_PORT
+        for broker in brokers(url).split(",")
+    )
+
+
+def _is_conninfo(url: str) -> bool:
+    try:
+        return bool(conninfo_to_dict(url))
+    except ProgrammingError:
+        return False
+
+
+def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
+    def parses(url: str) -> bool:
+        try:
+            parse(url)
+        except ValueError:
+            return False
+        return True
+
+    return parses
+
+
+_BROKER = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+_LAST_PORT = 65535
+_ADDRESSES: dict[str, tuple[Callable[[str], bool], str]] = {
+    "kafka_url": (_are_brokers, "HOST:PORT,HOST:PORT"),
+    "postgres_url": (_is_conninfo, "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+    "cassandra_url": (_parses(Address.parse), "cassandra://HOST:PORT,HOST:PORT/KEYSPACE?datacenter=NAME"),
+    "redis_url": (_parses(parse_url), "redis://HOST:PORT/0"),
+}
+"""How an address of each engine is told (by its driver's own parser where there is one), and what one looks like."""
+
+
 class RoleEnded(Exception):
     """What a process is for has come to an end by itself."""
 
 
 def required(settings: Settings, *names: str) -> None:
-    """Refuse settings in which one of these is missing. Raises BadSettings."""
+    """Refuse settings in which one of these is missing, or is no address. Raises BadSettings."""
     missing = [name for name in names if getattr(settings, name) is None]
     if missing:
         variables = ", ".join(f"MINITWITTER_{name.upper()}" for name in missing)
@@ -71,6 +112,11 @@ def required(settings: Settings, *names: str) -> None:
             f"{', '.join(missing)}: not set, and this process cannot do without; set {variables}"
             " (`minitwitter engines up` prints them for engines on this machine)"
         )
+    for name in names:
+        given = getattr(settings, name)
+        is_address, like = _ADDRESSES[name]
+        if not is_address(given if isinstance(given, str) else given.get_secret_value()):
+            raise BadSettings(f"{name}: it looks like {like}; what is set is not repeated, for it may have a password")
 
 
 def brokers(url: str) -> str:

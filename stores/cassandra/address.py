@@ -12,6 +12,7 @@ _URL = re.compile(
 _HOST = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-fA-F:]+\])(?::(?P<port>\d{1,5}))?")
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 DEFAULT_PORT = 9042
+_LAST_PORT = 65535
 DEFAULT_DATACENTER = "datacenter1"
 DEFAULT_KEYSPACE = "minitwitter"
 
@@ -35,7 +36,11 @@ class Address:
         found = _URL.fullmatch(url)
         hosts = [_HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else [None]
         options = dict(parse_qsl(found["options"] or "")) if found else {}
-        if found is None or None in hosts or options.keys() - {"datacenter"}:
+        if (
+            found is None
+            or not all(host and 0 < int(host["port"] or DEFAULT_PORT) <= _LAST_PORT for host in hosts)
+            or options.keys() - {"datacenter"}
+        ):
             raise ValueError("it looks like cassandra://host:9042,host:9042/keyspace?datacenter=datacenter1")
         return cls(
             tuple((host["name"].strip("[]"), int(host["port"] or DEFAULT_PORT)) for host in hosts if host),
