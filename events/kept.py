@@ -99,7 +99,7 @@ def read(key: bytes | None, value: bytes | None) -> Kept:
     """The inverse. Raises ValueError where a record is not one of these, or stands under another key."""
     try:
         kept: Kept = _decode(value or b"")
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if key != kept.key.encode():
         raise ValueError(f"it is about {kept.key}, and its key is {key!r}")

@@ -43,29 +43,32 @@ class TooManyDeadLetters(Exception):
         super().__init__(
             f"{letter.group} stopped at {letter.position} ({letter.type}): {letter.cause}. More than {MOST} of the last"
             f" {WINDOW:,} records could not be applied; mend the cause, start again, and say"
-            " `minitwitter dead-letters retry --all`"
+            " `minitwitter dead-letters retry --all`, or `discard` of what nobody can read"
         )
 
 
 @dataclass
 class _Held:
-    """What is known of an entity that has letters: where the first stands, and all of them."""
+    """What is known of an entity that has letters: where the first of each partition stands, and all of them.
 
-    first: Place
+    An entity is in one partition, but for what others wrote under its key into another one.
+    """
+
+    firsts: dict[TopicPartition, int] = field(default_factory=dict)
     offsets: set[Place] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
 
     def note(self, letter: DeadLetter) -> None:
         place = (letter.place, letter.offset)
-        self.first = min(self.first, place)
+        self.firsts[letter.place] = min(self.firsts.get(letter.place, letter.offset), letter.offset)
         self.offsets.add(place)
         if letter.event_id:
             self.ids.add(letter.event_id)
 
     def holds_back(self, record: Record) -> bool:
         """Whether the record stands at or behind the first letter. One before it was delivered again."""
-        place, offset = self.first
-        return record.place == place and record.offset >= offset
+        first = self.firsts.get(record.place)
+        return first is not None and record.offset >= first
 
 
 class SettingAside:
@@ -190,5 +193,4 @@ def _entity(record: Record) -> Entity:
 
 
 def _note(held: dict[Entity, _Held], letter: DeadLetter) -> None:
-    place = (letter.place, letter.offset)
-    held.setdefault(letter.entity, _Held(place)).note(letter)
+    held.setdefault(letter.entity, _Held()).note(letter)

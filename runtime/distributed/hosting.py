@@ -17,7 +17,7 @@ from events.kafka import topics
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import Stored, opened, stored
-from events.log import Positions, Record, TopicPartition
+from events.log import LogUnavailable, Positions, Record, TopicPartition
 from events.sealing import Sealer
 from runtime import metrics
 from runtime.discards import Discards
@@ -43,6 +43,7 @@ from .deciding import check_migrated, check_topics, have_keys, log_reader, maste
 from .fanning_out import fanning_out
 from .fitting import Fitting, check_fit
 from .hosted import Aside, HostedGroup, Hosts
+from .judging import worker_parts
 from .migrating import check_read_models
 from .outdating import outdated
 from .pausing import Pausing, pause_name
@@ -150,6 +151,7 @@ class Hosting:
         self._fitting = Fitting(self.stores)
         self._partitions = topics.partitions_of(partitions=settings.topic_partitions)
         self._ends = Ends(time.monotonic, apart_s=LOOK_S / 2)
+        self._kafka_away = ""
 
     async def start(self) -> None:
         """Open the stores. Raises one of AWAY, NotSetUp, DoesNotFit."""
@@ -229,7 +231,8 @@ class Hosting:
 
     def parts(self) -> Sequence[Part]:
         """Each group, and what keeps it from working."""
-        return [*(supervisor.part() for supervisor in self._supervisors), *self._fitting.parts()]
+        groups = (supervisor.part() for supervisor in self._supervisors)
+        return [*worker_parts(groups, kafka=self._kafka_away), *self._fitting.parts()]
 
     async def run(self) -> None:
         """Work until cancelled; a group that fails is started again, and the others go on.
@@ -257,7 +260,13 @@ class Hosting:
 
     async def _log_ends(self) -> Positions:
         assert self.stores.reader is not None
-        return await self.stores.reader.ends()
+        try:
+            ends = await self.stores.reader.ends()
+        except LogUnavailable as error:
+            self._kafka_away = str(error)
+            raise
+        self._kafka_away = ""
+        return ends
 
     async def stop(self) -> None:
         """Close the stores."""

@@ -6,7 +6,7 @@ table that these functions are held to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime.lag import Behind
@@ -91,6 +91,6 @@ def relay_parts(*, postgres: str = "", kafka: str = "") -> list[Part]:
     return [Part.of("postgres", down=postgres), Part.of("kafka", down=kafka)]
 
 
-def worker_parts(details: Mapping[str, str]) -> list[Part]:
-    """Each group that is hosted, and what keeps it from working."""
-    return [Part.of(name, down=detail) for name, detail in details.items()]
+def worker_parts(groups: Iterable[Part], *, kafka: str = "") -> list[Part]:
+    """Each group that is hosted, and Kafka, without which none of them has anything to do."""
+    return [Part.of("kafka", down=kafka), *groups]

@@ -118,10 +118,15 @@ def test_a_group_that_is_behind_or_that_nobody_works_on_says_so_and_what_to_do()
     assert reached_part(Reached(TRENDS, workers=None)).state == "ready", "nobody can tell"
 
 
-def test_a_worker_is_down_while_a_store_is_away() -> None:
-    assert Readiness.of(worker_parts({"timelines": "", "counts": ""})).state == "ready"
-    told = Readiness.of(worker_parts({"timelines": "", "counts": "Redis does not answer"}))
-    assert [(part.name, part.state) for part in told.parts] == [("timelines", "ready"), ("counts", "down")]
+def test_a_worker_is_down_while_a_store_or_kafka_is_away() -> None:
+    well, away = [Part.of("timelines"), Part.of("counts")], Part.of("counts", down="Redis does not answer")
+    assert Readiness.of(worker_parts(well)).state == "ready"
+    told = Readiness.of(worker_parts([well[0], away]))
+    assert [(part.name, part.state) for part in told.parts if part.name != "kafka"] == [
+        ("timelines", "ready"),
+        ("counts", "down"),
+    ]
+    assert Readiness.of(worker_parts(well, kafka="Kafka does not answer")).state == "down"
 
 
 def test_read_models_of_another_log_stop_a_worker_and_not_all_reads() -> None:

@@ -68,13 +68,14 @@ async def test_what_is_published_is_read_from_any_position_to_the_end(topic):
 
 async def test_what_is_no_key_of_ours_is_passed_over_and_named(kafka, topic, prefix, caplog):
     others = Producer({"bootstrap.servers": kafka})
-    for name, value in ((ADA, b"{broken"), (BOB, b'{"type":"key"}'), (EVE, None)):
+    nested = b'{"a":' + b"[" * 100_000
+    for name, value in ((ADA, b"{broken"), (BOB, b'{"type":"key"}'), (BOB, nested), (EVE, None)):
         others.produce(prefix + KEYS.name, value, name)
     others.produce(prefix + KEYS.name, b'{"type":"key","subject":"%s","master":"m","wrapped":null}' % EVE.encode(), ADA)
     assert others.flush(PATIENCE_S) == 0
     await topic.publish([key(ADA)])
     assert (await all_since(topic, {}))[0] == [key(ADA)]
-    assert caplog.text.count("is passed over") == 4
+    assert caplog.text.count("is passed over") == 5
     assert f"{prefix}keys-" in caplog.text
 
 
