@@ -7,7 +7,7 @@ from collections import Counter
 
 import psycopg
 import pytest
-from installation import ROOT, Installation, until_noted
+from installation import ROOT, Installation, ready, until_noted
 
 from events.accounts import AccountRegistered
 from events.first_copies import first_copies
@@ -67,7 +67,8 @@ def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_impo
     refused = len(first["refused"])
     assert (first["rows"], first["there"], first["duplicates"]) == (ROWS, 0, 0)
     assert first["new"] == ROWS - refused > 0.9 * ROWS
-    with installation.process("work", "relay"):  # has what Kafka had not taken in time
+    with installation.process("work", "relay") as relay:  # has what Kafka had not taken in time
+        ready(*relay)
         until_noted(installation)
     again = importing(installation, "tweets", path)
     assert (again["new"], again["there"], len(again["refused"])) == (0, first["new"], refused)
