@@ -11,7 +11,7 @@ from .__main__ import main
 from .world import simulate
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 200
+SEEDS = 100
 AT_ONCE = 10
 
 
