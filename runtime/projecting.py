@@ -36,7 +36,7 @@ from runtime.embedded.rebuilding import Progress
 from runtime.memory import settle
 from runtime.setting_aside import CannotApply
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import DAMAGE, Views, ViewsDamaged
+from stores.sqlite.views import Views, ViewsDamaged
 
 POLL_S = 1.0
 """Only a safeguard: whoever appends says so."""
@@ -133,21 +133,32 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Projector:
-    """The loop of the process."""
+    """The loop of the process, which owns views.db. Raises ViewsDamaged, whenever that shows."""
 
     def __init__(self, directory: Path, *, serving_batch: int, turn_s: float, wal_mib: int, master_key: Path) -> None:
         self._encode = msgspec.json.Encoder().encode
         self._commands = msgspec.json.Decoder(Command)
-        self._ownership = take_over(directory)
         self._master_key = master_key
         self._sealer = sealer = Sealer(MasterKeys.load(master_key))
         check_log_there(directory)
         log_connection = connect(directory / "log.db", durable=True, read_only=True)
         log = SqliteLogReader(log_table(log_connection, sealer))
         self._log_table = log.table
-        self.views = self._open_views(directory)
+        self.views = Views(directory / "views.db", ALL_TABLES)
+        try:
+            self._open(log, sealer, serving_batch, turn_s)
+        except BaseException:
+            self.views.connection.close()  # before its file is renamed
+            raise
+        self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
+        self._progress_at = 0.0
+        self._unavailable = ""
+        self._idle = False
+        self._stopped: dict[str, str] = {}
+
+    def _open(self, log: SqliteLogReader, sealer: Sealer, serving_batch: int, turn_s: float) -> None:
         check_fit(self.views, log.table)
-        self.views.note_log(identity(log_connection))
+        self.views.note_log(identity(log.table.connection))
         self._fit_at = self._there_at = time.monotonic()
         self._file = _inode(self.views.path)
         partitions = max(place.partition for place in log.table.places) + 1
@@ -161,19 +172,6 @@ class Projector:
         self._projecting.on_advance = self._advanced
         self._projecting.on_progress = self._progressed
         self._projecting.on_letters = self._tell_letters
-        self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
-        self._progress_at = 0.0
-        self._unavailable = ""
-        self._idle = False
-        self._stopped: dict[str, str] = {}
-
-    def _open_views(self, directory: Path) -> Views:
-        try:
-            return Views(directory / "views.db", ALL_TABLES)
-        except ViewsDamaged as damage:
-            set_aside(directory, DAMAGED)
-            self._say(Report(remade=f"{damage}: they are made anew now, and the file is kept as {DAMAGED}"))
-            return Views(directory / "views.db", ALL_TABLES)
 
     def run(self) -> None:
         """Start, then take turns until standard input ends."""
@@ -195,7 +193,6 @@ class Projector:
         finally:
             self._checkpoints.stop()
             self.views.connection.close()
-            self._ownership.release()
 
     def _look_at_fit(self) -> None:
         """Now and then, whether the log is still the one that was read. Raises DoesNotFit."""
@@ -257,7 +254,7 @@ class Projector:
 
     def _obey(self, command: Command) -> None:
         if command.damaged:
-            raise apsw.CorruptError("found by a reader")
+            raise ViewsDamaged(self.views.path, "found by a reader")
         if command.reload_keys:
             self._sealer.masters = MasterKeys.load(self._master_key)
             self._say(Report(number=command.number))
@@ -343,6 +340,25 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
+        ownership = take_over(given.data)
+        try:
+            _project(given)
+        finally:
+            ownership.release()
+    except BrokenPipeError:  # the server is gone
+        os._exit(0)
+    except FATAL as error:
+        _end(Report(fatal=str(error), code=IN_USE if isinstance(error, AlreadyOwned) else UNFIT))
+    except (LogUnavailable, StoreUnavailable, *UNAVAILABLE) as error:
+        _end(Report(fatal=f"{given.data / 'views.db'} cannot be written: {error}", code=DISK))
+    except apsw.Error as error:
+        sys.stderr.write(f"views.db: {error}\n")
+        raise
+
+
+def _project(given: argparse.Namespace) -> None:
+    """Run, as the owner of views.db; where that is damaged or gone, put it aside, for the next process to make anew."""
+    try:
         Projector(
             given.data,
             serving_batch=given.serving_batch,
@@ -350,27 +366,14 @@ def main() -> None:
             wal_mib=given.wal_mib,
             master_key=given.master_key,
         ).run()
-    except BrokenPipeError:  # the server is gone
-        os._exit(0)
-    except FATAL as error:
-        _end(Report(fatal=str(error), code=IN_USE if isinstance(error, AlreadyOwned) else UNFIT))
-    except (LogUnavailable, StoreUnavailable, *UNAVAILABLE) as error:
-        _end(Report(fatal=f"{given.data / 'views.db'} cannot be written: {error}", code=DISK))
     except ViewsRemoved as how:
-        ownership = take_over(given.data)
         aside = set_aside(given.data)
-        ownership.release()
         kept = f", and the file in its place is kept as {aside.name}" if aside else ""
         _end(Report(remade=f"views.db was {how} under the server: the read models are made anew{kept}"))
-    except DAMAGE as damage:  # of the views: of the log it would be CorruptLog
-        ownership = take_over(given.data)
+    except ViewsDamaged as damage:
         set_aside(given.data, DAMAGED)
-        ownership.release()
-        why = f"views.db is damaged ({damage}): the read models are made anew, and the file is kept as {DAMAGED}"
+        why = f"views.db is damaged ({damage.why}): the read models are made anew, and the file is kept as {DAMAGED}"
         _end(Report(remade=why))
-    except apsw.Error as error:
-        sys.stderr.write(f"views.db: {error}\n")
-        raise
 
 
 if __name__ == "__main__":

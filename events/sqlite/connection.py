@@ -39,7 +39,13 @@ def _keep_private(path: Path) -> None:
 
 
 def connect(
-    path: Path, *, durable: bool, read_only: bool = False, cache_mib: int = 16, mmap_mib: int = 0
+    path: Path,
+    *,
+    durable: bool,
+    read_only: bool = False,
+    cache_mib: int = 16,
+    mmap_mib: int = 0,
+    kind: type[apsw.Connection] = apsw.Connection,
 ) -> apsw.Connection:
     """A connection in WAL mode.
 
@@ -57,7 +63,7 @@ def connect(
         _keep_private(path)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
-        connection = apsw.Connection(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
+        connection = kind(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
         connection.set_busy_timeout(10_000)
         # Plans that do not depend on bound values: else many a statement is prepared anew each time it runs, which
         # takes longer than the look-up itself (the merge of the home feed 0.19 ms instead of 0.11).

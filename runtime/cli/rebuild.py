@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,8 +159,9 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
 
 
 async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuilds, json: bool) -> None:
-    """Print what a server answers; without one nothing is being rebuilt."""
+    """Print what a server answers; without one nothing is being rebuilt. Raises ViewsDamaged."""
     from runtime.control import ControlClient, Done, NoServer, Rebuilding
+    from stores.sqlite.views import NoViews, Views
 
     under_way: list[Under] = []
     said = "nothing is being rebuilt"
@@ -174,6 +176,8 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
     except NoServer:
         if client.connected:
             raise
+        with suppress(NoViews):
+            Views.beside(settings.data, ()).connection.close()
     if json:
         print_json(under_way)
     elif not under_way:

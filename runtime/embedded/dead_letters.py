@@ -14,7 +14,7 @@ from events.operations import DeadLetterDiscarded
 from runtime.dead_letters import Choice
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import DAMAGE, Views, ViewsDamaged
+from stores.sqlite.views import Views
 
 from .processors import GROUPS
 from .system import System
@@ -29,8 +29,6 @@ async def letters_in(directory: Path) -> list[DeadLetter]:
     views = Views.beside(directory, ())
     try:
         return [letter for group in GROUPS for letter in await all_letters(SqliteDeadLetters(views.connection, group))]
-    except DAMAGE as damage:
-        raise ViewsDamaged(views.path, damage) from damage
     except apsw.SQLError:  # an older software's, which set nothing aside
         return []
     finally:

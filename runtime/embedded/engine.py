@@ -51,7 +51,7 @@ from runtime.settings import Settings
 from runtime.status import Status, group_part, group_told
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import DAMAGE
+from stores.sqlite.views import NoViews, ViewsDamaged
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING
@@ -170,7 +170,7 @@ class Engine:
 
     def look_into(self, fault: BaseException) -> None:
         """A request failed: have views.db made anew where that is what is damaged."""
-        if isinstance(fault, DAMAGE):
+        if isinstance(fault, ViewsDamaged):
             self.projecting.damaged()
 
     def parts(self) -> list[Part]:
@@ -233,7 +233,11 @@ class Engine:
         groups = []
         for name in (SERVING, ANALYTICS):
             behind = self.lag.of(name)
-            letters = None if views is None else await letters_of(views.connection, name)
+            try:
+                letters = None if views is None else await letters_of(views.connection, name)
+            except ViewsDamaged as damage:
+                self.look_into(damage)
+                letters = None
             away = projecting.detail or projecting.stopped.get(name, "")
             part = group_part(name, away=away, behind=behind, letters=letters)
             groups.append(group_told(part, behind, letters, models(name, generations, projecting.building)))
@@ -268,6 +272,9 @@ class Engine:
                 return LettersMended(await self.projecting.take_discards())
             except (NothingToDiscard, ValueError, LogUnavailable) as error:
                 return Failed(str(error))
+            except (NoViews, ViewsDamaged) as error:
+                self.look_into(error)
+                return Failed(str(error), UNFIT)
             except ProjectingFailed as error:
                 return Failed(str(error), error.code)
 

@@ -54,11 +54,13 @@ def check_fit(views: Views, log: LogTable) -> None:
 def check_fit_beside(directory: Path, log: LogTable) -> None:
     """The same for the views.db of a data directory, if there is one that can be read. Raises DoesNotFit."""
     try:
-        views = Views.beside(directory, ())
+        views = Views.beside(directory, (), look_s=0)
     except (NoViews, ViewsDamaged, IncompatibleData):  # the process that writes it makes it anew, or refuses it
         return
     try:
         check_fit(views, log)
+    except ViewsDamaged:
+        return
     finally:
         views.connection.close()
 

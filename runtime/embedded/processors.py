@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import apsw
-
 from events.codec import Codec
 from events.ids import Clock, wall_clock
 from events.sealing import Sealer
@@ -18,7 +16,7 @@ from projectors.projector import Projector
 from runtime.discards import Discarded, Discards
 from runtime.processing import Group
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.views import SqliteSink, Views, ViewsDamaged
 
 from .applied import ANALYTICS as ANALYTICS_GROUP
 from .applied import SERVING as SERVING_GROUP
@@ -29,7 +27,7 @@ STREAMS: dict[str, tuple[Derivation, ...]] = {SERVING_GROUP: SERVING_STREAMS, AN
 ALL_TABLES = tuple(model.tables for models in GROUPS.values() for model in models)
 
 
-NO_RECORDS_DOING = (*UNAVAILABLE, apsw.CorruptError, apsw.NotADBError)
+NO_RECORDS_DOING = (*UNAVAILABLE, ViewsDamaged)
 """What a handler raises when the disk refuses or views.db is damaged."""
 
 

@@ -18,6 +18,7 @@ from runtime import metrics
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.projecting import DISK, UNFIT, Command, Report
 from runtime.telemetry import logger
+from stores.sqlite.views import ViewsDamaged
 
 from .applied import Applied
 from .rebuilding import Progress
@@ -25,6 +26,8 @@ from .rebuilding import Progress
 _SLOWEST_RESTART_S = 5.0
 _STEADY_S = 30.0
 """After so long without a fault the next restart is quick again."""
+_MOST_REMADE = 5
+"""So often in a row views.db is made anew; then what damages it will do so again."""
 
 
 class ProjectingFailed(Exception):
@@ -135,9 +138,13 @@ class ProjectingProcess:
 
     def damaged(self) -> None:
         """A reader has found damage in views.db: have it made anew."""
-        if not self._damaged and self._gone is None:
-            self._damaged = True
-            self._ask(damaged=True)
+        if not self._damaged and self._gone is None and not self._stopping:
+            self._ask_for_new_ones()
+
+    def _ask_for_new_ones(self) -> None:
+        self._damaged = True
+        self._asked += 1
+        self._write(msgspec.json.encode(Command(self._asked, damaged=True)) + b"\n")
 
     async def cancel_rebuilds(self) -> tuple[str, ...]:
         """End all rebuilds; the read models they were of. Raises ProjectingFailed."""
@@ -218,7 +225,7 @@ class ProjectingProcess:
         )
 
     async def _keep(self) -> None:
-        pause = 0.1
+        pause, remade = 0.1, 0
         while True:
             started = asyncio.get_running_loop().time()
             last = await self._hear()
@@ -227,19 +234,26 @@ class ProjectingProcess:
             if self._stopping:
                 self._tell(Report(fatal="the server stops"))
                 return
+            steady = asyncio.get_running_loop().time() - started > _STEADY_S
+            remade = (0 if steady else remade) + bool(last.remade)
+            if remade > _MOST_REMADE:
+                last = Report(fatal=f"{last.remade}; so it went {remade} times: look at the disk", code=UNFIT)
             why = last.fatal or last.remade
             self.detail = why or f"the projecting process ended with {code}; it is being started again"
             self.rebuilds.clear()
             self._gone = Report(fatal=self.detail, code=last.code)
             self._tell(self._gone)
-            self._log.error("the projecting process ended", code=code, detail=why)
+            if last.remade:
+                self._log.warning("the read models are made from nothing", detail=why)
+            else:
+                self._log.error("the projecting process ended", code=code, detail=why)
             waits = self._ready.done() and last.code == DISK  # a disk that is full will have room again
             if last.fatal and not waits:
                 self._ended = True
                 if not self._ready.done():
                     self._ready.set_exception(ProjectingFailed(last.fatal, last.code))
                 return
-            if asyncio.get_running_loop().time() - started > _STEADY_S:
+            if steady:
                 pause = 0.1
             await asyncio.sleep(pause)
             if self._stopping:
@@ -265,7 +279,11 @@ class ProjectingProcess:
     def _take_in(self, report: Report) -> None:
         if report.generations is not None:
             self.generations = report.generations
-            self.on_generations(report.generations)
+            try:
+                self.on_generations(report.generations)
+            except ViewsDamaged:
+                self._ask_for_new_ones()
+                return
         if report.group:
             self.wal_bytes = report.wal_bytes
             metrics.APPLIED.labels(report.group).inc(report.events)
@@ -275,8 +293,6 @@ class ProjectingProcess:
             self._damaged = False
             if not self._ready.done():
                 self._ready.set_result(None)
-        elif report.remade:
-            self._log.error("the read models are made from nothing", detail=report.remade)
         elif report.unavailable:
             self.detail = report.unavailable
             self._log.error("the views cannot be written", detail=report.unavailable)

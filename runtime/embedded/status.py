@@ -19,7 +19,7 @@ from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Disk, Group, Model, Status, group_part, group_told, overall
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import DAMAGE, NoViews, SqliteSink, Views, ViewsDamaged
+from stores.sqlite.views import NoViews, SqliteSink, Views, ViewsDamaged
 
 from .fitting import misfit
 from .log_db import open_records
@@ -41,31 +41,36 @@ async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
 async def of_files(directory: Path, clock: Clock) -> Status:
     """What the files of a directory say, without its server."""
     table = open_records(directory)
+    try:
+        views = Views.beside(directory, ALL_TABLES)
+    except (NoViews, ViewsDamaged) as error:
+        return await _of_files(directory, clock, table, None, str(error))
+    try:
+        return await _of_files(directory, clock, table, views, "")
+    except ViewsDamaged as error:
+        return await _of_files(directory, clock, table, None, str(error))
+    finally:
+        views.connection.close()
+
+
+async def _of_files(directory: Path, clock: Clock, table: LogTable, views: Views | None, missing: str) -> Status:
+    """The same, of a log and of views; `missing` says why there are none. Raises ViewsDamaged."""
     ends = table.ends()
     groups = []
-    cut = missing = against = ""
+    cut = against = ""
     try:
         table.check_ends()
     except CorruptLog as error:
         cut = str(error)
-    views = None
-    try:
-        views = Views.beside(directory, ALL_TABLES)
-    except (NoViews, ViewsDamaged) as error:
-        missing = str(error)
-    try:
-        if views is not None and not cut and (found := misfit(views, table)):
-            against = f"views.db does not fit the log: {found}; `minitwitter rebuild --from-nothing` makes it anew"
-        for name in GROUPS:
-            reached = Positions() if views is None else await SqliteSink(views, name).positions()
-            letters = None if views is None else await letters_of(views.connection, name)
-            behind = total(_behind(table, ends, reached, clock))
-            detail = _detail(name, behind)
-            part = Part.of(name, degraded=detail) if detail else group_part(name, behind=behind, letters=letters)
-            groups.append(group_told(part, behind, letters, models(name, _generations(views), {})))
-    finally:
-        if views is not None:
-            views.connection.close()
+    if views is not None and not cut and (found := misfit(views, table)):
+        against = f"views.db does not fit the log: {found}; `minitwitter rebuild --from-nothing` makes it anew"
+    for name in GROUPS:
+        reached = Positions() if views is None else await SqliteSink(views, name).positions()
+        letters = None if views is None else await letters_of(views.connection, name)
+        behind = total(_behind(table, ends, reached, clock))
+        detail = _detail(name, behind)
+        part = Part.of(name, degraded=detail) if detail else group_part(name, behind=behind, letters=letters)
+        groups.append(group_told(part, behind, letters, models(name, _generations(views), {})))
     parts = [Part.of("log", down=cut), Part.of("read models", down=against, degraded=missing)]
     return told_of(directory, parts, groups, "")
 
@@ -105,10 +110,10 @@ def models(name: str, generations: Mapping[str, int], building: Mapping[str, flo
 
 
 async def letters_of(connection: apsw.Connection, name: str) -> int | None:
-    """How many records a group has set aside; None where the file cannot tell: damaged, or older than dead letters."""
+    """How many records a group has set aside; None where the file is older than dead letters. Raises ViewsDamaged."""
     try:
         return (await SqliteDeadLetters(connection, name).counts()).all
-    except (apsw.SQLError, *DAMAGE):
+    except apsw.SQLError:
         return None
 
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
+from events.sqlite.checkpoints import PAGE_BYTES
+from runtime import projecting
+from runtime.embedded.dead_letters import letters_in
+from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.status import of_files
+from runtime.verifying import verify
+from stores.sqlite.views import Views, ViewsDamaged
+from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import ROOT, Serving, environment, minitwitter
 
 IN_TIME_S = 60
 TWEETS = 3000
 ATTEMPTS = 5
 
-pytestmark = pytest.mark.slow
+TABLES = ("positions", "topics", "dead_letters", "models", "newest", "records", "tweets_1", "search_index_1_data")
+SCHEMA = "sqlite_schema"
+
+slow = pytest.mark.slow
 
 
 def damaged(directory, how):
@@ -29,16 +45,141 @@ def damaged(directory, how):
     path.write_bytes({"empty": b"", "cut short": whole[: len(whole) // 2], "random": noise}[how])
 
 
-def damage_a_table(directory, model):
+def root_page(directory, table):
     connection = apsw.Connection(str(directory / "views.db"))
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    root = connection.execute(
-        "SELECT rootpage FROM sqlite_schema WHERE name LIKE ? AND type='table'", (f"{model}_%",)
-    ).get
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE ? AND type='table'", (table,)).get
     connection.close()
+    return root
+
+
+def damage_page(directory, page, seed=1):
+    """Write noise over a page; of the first one the header is left."""
     with (directory / "views.db").open("r+b") as file:
-        file.seek(4096 * (root - 1))
-        file.write(os.urandom(4096))
+        kept = 100 if page == 1 else 0
+        file.seek(PAGE_BYTES * (page - 1) + kept)
+        file.write(random.Random(seed).randbytes(PAGE_BYTES - kept))
+
+
+def damage_a_table(directory, table):
+    damage_page(directory, 1 if table == SCHEMA else root_page(directory, table))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Read models of a small community, with nothing in the WAL."""
+    directory = tmp_path_factory.mktemp("filled")
+
+    async def fill():
+        async with opened(directory, partitions=1) as (system, views):
+            await populate(system, people=4, tweets=12)
+            await views.project()
+
+    asyncio.run(fill())
+    root_page(directory, "positions")
+    return directory
+
+
+@pytest.fixture
+def data(filled, tmp_path):
+    return shutil.copytree(filled, tmp_path / "data")
+
+
+@pytest.fixture
+def unseen(monkeypatch):
+    """Damage does not show when a file is opened, as in one that is too large to be looked through."""
+    monkeypatch.setattr(Views, "look", lambda self, seconds: None)
+
+
+async def verdict(directory):
+    return await verify(directory, None, lambda total: None, lambda done: None)
+
+
+@pytest.fixture
+def process(data, monkeypatch, capsysbinary):
+    """Run the projecting process in this one until all is applied; what it reported, and its exit code."""
+    options = ["--serving-batch", "100", "--turn-ms", "5", "--wal-mib", "4"]
+    argv = ["projecting", "--data", str(data), "--master-key", str(data / "master.key"), *options]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(projecting.signal, "signal", lambda number, handler: None)
+
+    def run():
+        code = 0
+        with Path(os.devnull).open() as nothing, monkeypatch.context() as patched:
+            patched.setattr(sys, "stdin", nothing)
+            try:
+                projecting.main()
+            except SystemExit as end:
+                code = end.code
+        reports = capsysbinary.readouterr().out.splitlines()
+        return [msgspec.json.decode(line, type=projecting.Report) for line in reports], code
+
+    return run
+
+
+def check_made_anew(data, process):
+    damaged_file = (data / "views.db").read_bytes()
+    reports, _ = process()
+    [why] = [report.remade for report in reports if report.remade]
+    assert "views.db is damaged" in why
+    assert "views.db.damaged" in why
+    assert len((data / "views.db.damaged").read_bytes()) == len(damaged_file)
+    assert not (data / "views.db").exists()
+    reports, code = process()
+    assert code == 0
+    assert any(report.ready for report in reports)
+    assert not any(report.remade or report.fatal for report in reports)
+    assert asyncio.run(verdict(data)).same
+
+
+@pytest.mark.parametrize("table", [*TABLES, SCHEMA])
+def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data, process, table):
+    damage_a_table(data, table)
+    for asked in (letters_in, verdict):
+        with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
+            asyncio.run(asked(data))
+    check_made_anew(data, process)
+
+
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("table", ["positions", "topics", "dead_letters", "models", "log"])
+def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data, process, table):
+    damage_a_table(data, table)
+    with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
+        asyncio.run(verdict(data))
+    check_made_anew(data, process)
+
+
+def test_whatever_page_is_damaged_those_who_read_say_so(data):
+    whole = (data / "views.db").read_bytes()
+    for page in range(1, len(whole) // PAGE_BYTES + 1):
+        damage_page(data, page, seed=page)
+        with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew") as told:
+            asyncio.run(letters_in(data))
+        found = asyncio.run(of_files(data, lambda: NOW))
+        assert [part.detail for part in found.parts if part.name == "read models"] == [str(told.value)]
+        (data / "views.db").write_bytes(whole)
+
+
+@pytest.mark.usefixtures("unseen")
+def test_whatever_page_is_damaged_no_other_error_reaches_those_who_read(data):
+    whole = (data / "views.db").read_bytes()
+    seen = 0
+    for page in range(1, len(whole) // PAGE_BYTES + 1):
+        damage_page(data, page, seed=page)
+        views = None
+        try:
+            views = Views.beside(data, ALL_TABLES)
+            views.marks()
+            for model in views.models:
+                views.digest(model)
+        except ViewsDamaged:
+            seen += 1
+        finally:
+            if views is not None:
+                views.connection.close()
+        (data / "views.db").write_bytes(whole)
+    assert seen > len(whole) // PAGE_BYTES // 2
 
 
 def shows(server, person, number):
@@ -59,6 +200,7 @@ def until_ready(server):
         time.sleep(0.1)
 
 
+@slow
 @pytest.mark.parametrize("how", ["empty", "cut short", "random"])
 def test_it_is_made_anew_at_the_start(tmp_path, how):
     data = tmp_path / "data"
@@ -78,6 +220,7 @@ def test_it_is_made_anew_at_the_start(tmp_path, how):
     assert minitwitter("verify", "--data", data).returncode == 0
 
 
+@slow
 def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
     data = tmp_path / "data"
     with Serving(data) as server:
@@ -86,8 +229,8 @@ def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
             alice.post(f"number {number}")
         shows(server, "alice", 20)
         assert server.stop() == 0
-    damage_a_table(data, "user_timelines")
     with Serving(data) as server:
+        damage_a_table(data, "user_timelines_%")
         shows(server, "alice", 20)
         assert (data / "views.db.damaged").exists()
         until_ready(server)
@@ -96,6 +239,21 @@ def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+@slow
+def test_an_import_makes_them_anew_and_goes_on(data, tmp_path):
+    damage_a_table(data, "topics")
+    refused = minitwitter("verify", "--data", data)
+    assert (refused.returncode, refused.stderr.count("\n")) == (4, 1)
+    assert "the next `minitwitter serve` makes" in refused.stderr
+    (tmp_path / "tweets.csv").write_text("tweet_id,created_at,username,text\n1,2015-02-17T07:36:05Z,someone,hello\n")
+    imported = minitwitter("import", "tweets", tmp_path / "tweets.csv", "--data", data)
+    assert imported.returncode == 0, imported.stderr
+    assert imported.stderr.count("views.db is damaged") == 1
+    assert "Traceback" not in imported.stderr
+    assert minitwitter("verify", "--data", data).returncode == 0
+
+
+@slow
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_path, how):
     data = tmp_path / "data"
@@ -134,6 +292,7 @@ def interrupted_verify(data):
     return verifying.returncode, said
 
 
+@slow
 def test_verify_ends_at_ctrl_c_and_leaves_nothing(tmp_path):
     data = tmp_path / "data"
     rows = "".join(f"{n},2015-02-17T07:36:05Z,user{n % 50},number {n}\n" for n in range(1, TWEETS + 1))
