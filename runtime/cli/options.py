@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from runtime.settings import Loaded, Settings
 
 T = TypeVar("T")
-WIDE = 200
+WIDE = 10_000
+"""Columns of a file or a pipe: a line is a row, whatever is in it, for `grep`."""
 LONGEST_WAIT_S = 20.0
 LOOK_S = 0.1
 
