@@ -115,7 +115,7 @@ def _row(line: int, fields: Mapping[str, str], now: Millis) -> Row:
         text = check_tweet(_text(fields["text"]))
     except TextError as error:
         raise BadRow(f"text: {error}") from None
-    return Row(line, number, at, username, text, _place(fields))
+    return Row(line, number.lstrip("0") or "0", at, username, text, _place(fields))
 
 
 def _check_bytes(name: str, value: str) -> None:

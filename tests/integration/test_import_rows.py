@@ -73,6 +73,11 @@ def test_a_quote_that_is_not_closed_does_not_take_in_a_good_row_behind_it(tmp_pa
     assert refused == [(2, OPEN_QUOTE)]
 
 
+def test_a_number_is_the_same_however_many_zeros_stand_before_it(tmp_path):
+    good, _ = read(tmp_path, HEADER + b"041,%b,Anna,hi\n00,%b,Anna,hi\n" % (TIME, TIME))
+    assert [one.source for one in good] == ["41", "0"]
+
+
 def test_a_text_of_several_lines_is_one_row(tmp_path):
     text = b'"1, 2015, or so\n""quoted"", he said\n\n4,5,6,7"'
     good, refused = read(tmp_path, HEADER + row(1, text) + row(2, b"next"))
