@@ -47,7 +47,8 @@ chaos: setup ## Every process and engine killed, slow and cut off, under load: m
 campaigns: setup ## Long forms: 40 kills of a server, 1,000 reads of one's own writes, requests made up from the API
 	MINITWITTER_TEST_LONG=1 $(BIN)/pytest -q tests/integration/test_crash.py \
 		tests/integration/test_tokens_across_processes.py tests/scenarios/test_openapi.py \
-		tests/scenarios/test_profiles_agree.py tests/integration/test_bench_distributed.py
+		tests/scenarios/test_profiles_agree.py tests/integration/test_bench_distributed.py \
+		tests/integration/test_import.py tests/chaos/test_chaos.py
 
 bench: setup ## Every figure beside its limit: JSON and a table
 	$(BIN)/python -m bench

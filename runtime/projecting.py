@@ -36,7 +36,8 @@ from runtime.embedded.rebuilding import Progress
 from runtime.memory import settle
 from runtime.setting_aside import CannotApply
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import Views, ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
+from stores.sqlite.views import Views
 
 POLL_S = 1.0
 """Only a safeguard: whoever appends says so."""

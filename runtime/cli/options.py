@@ -89,7 +89,8 @@ def code_of(error: Exception) -> int | None:
     from runtime.settings import BadSettings
     from runtime.verifying import CannotVerify
     from stores.sink import StoreRefused, StoreUnavailable
-    from stores.sqlite.views import NoViews, ViewsDamaged
+    from stores.sqlite.damage import ViewsDamaged
+    from stores.sqlite.views import NoViews
 
     codes: dict[tuple[type[Exception], ...], int] = {
         (CannotVerify, EngineError, RoleEnded): 1,

@@ -51,7 +51,8 @@ from runtime.settings import Settings
 from runtime.status import Status, group_part, group_told
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import NoViews, ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
+from stores.sqlite.views import NoViews
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING

@@ -14,7 +14,8 @@ from events.log import TopicPartition
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.identity import identity
 from events.sqlite.records import LogTable
-from stores.sqlite.views import NoViews, Views, ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
+from stores.sqlite.views import NoViews, Views
 
 DAMAGED = "views.db.damaged"
 """The name that a damaged views.db is kept under; the next one takes its place."""

@@ -15,8 +15,9 @@ from events.topics import DERIVED
 from projectors.projector import Projector
 from runtime.discards import Discarded, Discards
 from runtime.processing import Group
+from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views, ViewsDamaged
+from stores.sqlite.views import SqliteSink, Views
 
 from .applied import ANALYTICS as ANALYTICS_GROUP
 from .applied import SERVING as SERVING_GROUP

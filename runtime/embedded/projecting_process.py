@@ -18,7 +18,7 @@ from runtime import metrics
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.projecting import DISK, UNFIT, Command, Report
 from runtime.telemetry import logger
-from stores.sqlite.views import ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
 
 from .applied import Applied
 from .rebuilding import Progress

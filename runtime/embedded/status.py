@@ -18,8 +18,9 @@ from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Disk, Group, Model, Status, group_part, group_told, overall
+from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import NoViews, SqliteSink, Views, ViewsDamaged
+from stores.sqlite.views import NoViews, SqliteSink, Views
 
 from .fitting import misfit
 from .log_db import open_records

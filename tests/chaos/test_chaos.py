@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tests.campaigns import form
 from tests.chaos.__main__ import report
 from tests.chaos.faults import TOGETHER, Fault, short, whole
 from tests.chaos.ledger import Ledger, Tweet
@@ -18,7 +19,9 @@ SEED = int(os.environ.get("MINITWITTER_TEST_CHAOS_SEED") or random.randrange(1_0
 @pytest.mark.long
 async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_of_an_engine(tmp_path, running):
     print(f"again with MINITWITTER_TEST_CHAOS_SEED={SEED}")
-    outcome = await World(tmp_path, running, SEED, 1, print).run(short(SEED, ROLES), worker_session_s="3")
+    outcome = await World(tmp_path, running, SEED, 1, print).run(
+        short(SEED, ROLES), verify=form(False, True), worker_session_s="3"
+    )
     report(outcome)
     assert outcome.findings == []
     assert outcome.acknowledged > 50

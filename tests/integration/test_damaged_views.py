@@ -22,7 +22,8 @@ from runtime.embedded.dead_letters import letters_in
 from runtime.embedded.processors import ALL_TABLES
 from runtime.embedded.status import of_files
 from runtime.verifying import verify
-from stores.sqlite.views import Views, ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
+from stores.sqlite.views import Views
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import ROOT, Serving, environment, minitwitter
 

@@ -14,7 +14,8 @@ from runtime.embedded.dead_letters import letters_in
 from runtime.embedded.status import of_files
 from runtime.second_copy import remove_leftovers
 from runtime.verifying import CannotVerify, _fresh, verify
-from stores.sqlite.views import NoViews, ViewsDamaged
+from stores.sqlite.damage import ViewsDamaged
+from stores.sqlite.views import NoViews
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 
