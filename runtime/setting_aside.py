@@ -40,8 +40,9 @@ class TooManyDeadLetters(Exception):
     """So much fails that the fault is not in the records; the group applies nothing more until it is mended."""
 
     def __init__(self, letter: DeadLetter) -> None:
+        of_type = f" ({letter.type})" if letter.type else ""
         super().__init__(
-            f"{letter.group} stopped at {letter.position} ({letter.type}): {letter.cause}. More than {MOST} of the last"
+            f"{letter.group} stopped at {letter.position}{of_type}: {letter.cause}. More than {MOST} of the last"
             f" {WINDOW:,} records could not be applied; mend the cause, start again, and say"
             " `minitwitter dead-letters retry --all`, or `discard` of what nobody can read"
         )
