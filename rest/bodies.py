@@ -7,16 +7,19 @@ holds no more than the bytes that it has sent, for no longer than its deadline.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from .exchange import Message, Receive
+from .exchange import Message, Receive, Send
 from .problems import ProblemError
 
 PATIENCE_S = 15.0
 """How long a body may pause; it also has so long in addition to what its length takes at LEAST_PACE."""
 LEAST_PACE = 16_384
 """Bytes a second that a client sends at least; 10 MB may take ten minutes."""
+LINGER_S = 0.5
+"""How long what a client still sends is taken in before it is answered, whatever becomes of it."""
 SHARES = 4
 """One address has at most this part of the room in memory."""
 
@@ -52,10 +55,10 @@ class Bodies:
     def open(self, path: str, headers: Mapping[bytes, bytes], receive: Receive, owner: str) -> Body | None:
         """The body of a request from `owner`; None where the request has none."""
         length = headers.get(b"content-length")
-        if length is None:
-            return None if b"transfer-encoding" not in headers else Body(self, receive, owner, self._most(path), None)
-        said = int(length) if length.isdigit() and len(length) < 20 else 0
-        return Body(self, receive, owner, self._most(path), said) if said else None
+        said = None if length is None else int(length) if length.isdigit() and len(length) < 20 else 0
+        if said == 0 or (said is None and b"transfer-encoding" not in headers):
+            return None
+        return Body(self, receive, owner, self._most(path), said, waits=b"expect" in headers)
 
     def _most(self, path: str) -> int:
         return self._longer.get(path, self._most_bytes)
@@ -81,11 +84,14 @@ class Bodies:
 
 
 class Body:
-    """The body of one request. `close` has to be called when the request is answered."""
+    """The body of one request. `close` has to be called when the request is answered.
 
-    __slots__ = ("_bodies", "_deadline", "_held", "_most", "_owner", "_receive", "_received", "_said", "_whole")
+    `waits` says that the client sends nothing before it is told to go on (Expect: 100-continue).
+    """
 
-    def __init__(self, bodies: Bodies, receive: Receive, owner: str, most: int, said: int | None) -> None:
+    def __init__(
+        self, bodies: Bodies, receive: Receive, owner: str, most: int, said: int | None, *, waits: bool = False
+    ) -> None:
         self._bodies = bodies
         self._receive = receive
         self._owner = owner
@@ -94,6 +100,7 @@ class Body:
         self._received = 0
         self._held = 0
         self._whole = False
+        self._waits = waits
         self._deadline = bodies.clock() + bodies.patience_s + min(said or most, most) / LEAST_PACE
 
     async def receive(self) -> Message:
@@ -114,6 +121,7 @@ class Body:
         except TimeoutError:
             raise _too_slow() from None
         if message["type"] != "http.request":
+            self._whole = True  # there is no more of it
             raise ProblemError("bad-request", "the body ended before it was whole", headers=_CLOSE)
         length = len(message.get("body", b""))
         self._received += length
@@ -123,6 +131,24 @@ class Body:
         self._held += length
         self._whole = not message.get("more_body", False)
         return message
+
+    async def answer(self, send: Send, message: Message) -> None:
+        """Send a part of the answer, the first one once nothing more comes, or not soon.
+
+        A connection that is closed over bytes that nobody read is reset, and its client never reads the answer.
+        """
+        if message["type"] == "http.response.start" and not self._whole and not self._waits:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._drop_the_rest()
+        await send(message)
+
+    async def _drop_the_rest(self) -> None:
+        """Take in as much as a good body has, and keep none of it."""
+        while not self._whole and self._received <= self._most:
+            message = await self._receive()
+            self._received += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
 
     def close(self) -> None:
         """The request is answered."""

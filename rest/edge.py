@@ -133,7 +133,7 @@ class Edge:
         begun = False
         body = self._bodies.open(scope["path"], headers, receive, exchange.network)
         if body is not None:
-            receive = body.receive
+            receive, send = body.receive, partial(body.answer, send)
         try:
             await self._admission.admit(method, scope["path"], exchange)
             if method == "GET" or method == "HEAD":

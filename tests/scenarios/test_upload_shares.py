@@ -17,6 +17,14 @@ SHARE = 2
 """Uploads at once of one account."""
 
 
+async def test_who_is_refused_while_still_sending_reads_why(service: Service) -> None:
+    """Closed over what is still on its way, a connection would be reset, and the answer lost."""
+    async with service.live() as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+        for _ in range(20):
+            refused = await http.post("/media", files={"file": ("a.jpg", b"a" * 3_000_000, "image/jpeg")})
+            assert (refused.status_code, problem(refused)) == (401, "not-signed-in")
+
+
 async def test_uploads_that_wait_keep_nobody_else_from_uploading(service: Service) -> None:
     async with service.live() as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         ada, bob = await join(http, "ada"), await join(http, "bob")
