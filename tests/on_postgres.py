@@ -346,3 +346,14 @@ class World:
         for process in self.processes:
             await process.stop()
         await self.log.close()
+
+
+@asynccontextmanager
+async def a_world(url, directory, partitions=1):
+    """One in a database of its own, closed at the end."""
+    with a_database(url, template(url)) as database:
+        made = World(database, directory, partitions=partitions)
+        try:
+            yield made
+        finally:
+            await made.close()

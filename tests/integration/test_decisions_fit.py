@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
-from on_postgres import World, a_database, template
+from on_postgres import a_world
 
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.postgres import rebuild
@@ -49,10 +49,8 @@ class Kafka:
 
 @pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
 async def world(postgres, tmp_path, request):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path, partitions=request.param)
+    async with a_world(postgres, tmp_path, partitions=request.param) as made:
         yield made
-        await made.close()
 
 
 @pytest.fixture

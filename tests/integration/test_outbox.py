@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import apsw
 import pytest
-from on_postgres import World, a_database, template, until
+from on_postgres import a_world, until
 
 from command_api.deciding import Answer
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
@@ -31,10 +31,8 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 async def world(postgres, tmp_path):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path)
+    async with a_world(postgres, tmp_path) as made:
         yield made
-        await made.close()
 
 
 @pytest.fixture

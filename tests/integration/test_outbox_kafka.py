@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
-from on_postgres import World, a_database, relaying, template
+from on_postgres import a_world, relaying
 
 from command_api.postgres.tokens import OutboxTokens, rows_of
 from events.kafka.producing import KafkaPublisher
@@ -27,10 +27,8 @@ async def prefix(kafka):
 
 @pytest.fixture
 async def world(postgres, tmp_path):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path)
+    async with a_world(postgres, tmp_path) as made:
         yield made
-        await made.close()
 
 
 async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_away(kafka, prefix, world):

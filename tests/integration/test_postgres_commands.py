@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from on_postgres import MASTERS, World, a_database, template, until
+from on_postgres import MASTERS, a_world, until
 
 from command_api.credentials import FamilyOf, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
 from command_api.deciding import StillRunning
@@ -25,10 +25,8 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 async def world(postgres, tmp_path):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path)
+    async with a_world(postgres, tmp_path) as made:
         yield made
-        await made.close()
 
 
 @pytest.fixture

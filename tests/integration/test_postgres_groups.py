@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from on_postgres import World, a_database, template, until
+from on_postgres import a_world, until
 
 from command_api.domain.errors import AccountNotFound, TweetNotFound
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
@@ -38,10 +38,8 @@ AUTHORS = [AccountId(id_at(Millis(1), f"author {n}")) for n in range(40)]
 
 @pytest.fixture
 async def world(postgres, tmp_path):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path)
+    async with a_world(postgres, tmp_path) as made:
         yield made
-        await made.close()
 
 
 @pytest.fixture

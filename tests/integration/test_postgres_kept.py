@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from on_postgres import MASTERS, World, a_database, template, until
+from on_postgres import MASTERS, a_database, a_world, until
 
 from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
@@ -62,10 +62,8 @@ def topic():
 
 @pytest.fixture
 async def world(postgres, tmp_path):
-    with a_database(postgres, template(postgres)) as url:
-        made = World(url, tmp_path)
+    async with a_world(postgres, tmp_path) as made:
         yield made
-        await made.close()
 
 
 @pytest.fixture
