@@ -11,11 +11,14 @@ from confluent_kafka import Consumer, TopicPartition
 from on_kafka import PATIENCE_S, account, admin_of, follow, raw
 
 from events.ids import HybridClock
+from events.kafka.looking import KafkaMembers
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply, check
 from events.log import LogUnavailable
 from events.partitioning import partition_of
 from infra.local.kafka import Kafka, cluster_id
+
+JOINED_S = 60
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -112,14 +115,31 @@ async def up(running, servers=1):
     return (await asyncio.to_thread(running.up, Kafka(), servers=servers)).url
 
 
+async def counted(members, consumer):
+    """Wait until a reader is a member of its group, and is counted."""
+    async with asyncio.timeout(JOINED_S):
+        while True:
+            await asyncio.to_thread(consumer.poll, 0.2)
+            with contextlib.suppress(LogUnavailable):
+                if await members.count() == {"readers": 1, "nobody": 0}:
+                    return
+
+
 async def test_a_broker_starts_is_killed_starts_again_on_its_data_and_stops(running):
     url = await up(running)
     await apply(admin_of(url), partitions=4)
     assert running.status(Kafka()) == {"kafka-1": True}
-    running.kill("kafka")
-    assert running.status(Kafka()) == {"kafka-1": False}
-    assert await up(running) == url
-    await check(admin_of(url), partitions=4)
+    members = KafkaMembers(url, ["readers", "nobody"], prefix="test-")
+    with contextlib.closing(Consumer({"bootstrap.servers": url, "group.id": "test-readers"})) as consumer:
+        consumer.subscribe(["tweets"])
+        await counted(members, consumer)
+        running.kill("kafka")
+        assert running.status(Kafka()) == {"kafka-1": False}
+        with pytest.raises(LogUnavailable, match="Kafka does not answer"):
+            await members.count()
+        assert await up(running) == url
+        await check(admin_of(url), partitions=4)
+        await counted(members, consumer)
     assert running.down("kafka")
     assert running.status(Kafka()) == {"kafka-1": False}
 
