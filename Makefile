@@ -10,6 +10,9 @@ PORT ?= 8000
 SEEDS ?= 1000
 MINUTES ?= 15
 
+# Told to write no bytecode, pytest would compile every test anew each time, in every worker.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup run test test-fast check bench bench-distributed simulate chaos campaigns format lock clean
 
 help: ## List the targets
@@ -32,10 +35,11 @@ check: setup ## Style, types, layers, schemas, documentation
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m docs.generate --check
 
-test-fast: setup ## The tests for every edit, under a minute: neither engines nor processes
-	$(BIN)/pytest -q -m "not slow and not engines" --ignore tests/integration -n auto
+test-fast: setup ## The tests for every edit, a minute on two cores: no engines, no processes, no simulation, no real data
+	$(BIN)/pytest -q -m "not slow and not engines and not real_data" \
+		--hypothesis-profile fast --ignore tests/integration --ignore tests/simulation -n auto
 
-test: setup ## All tests, those on the real engines among them; some 20 minutes on two cores
+test: setup ## All tests, those on the real engines among them; some 30 minutes on two cores
 	$(BIN)/pytest -q -n auto --dist loadfile
 
 simulate: setup ## The simulation with many seeds: make simulate SEEDS=5000

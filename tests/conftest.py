@@ -13,6 +13,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("fast", settings.get_profile("suite"), max_examples=10)  # `make test-fast` asks for it
 settings.load_profile("suite")
 
 
