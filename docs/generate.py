@@ -32,6 +32,7 @@ from query_api.routes.media import media_files
 from rest.jwks import jwks
 from rest.openapi import document
 from rest.problems import PROBLEMS
+from rest.routing import attach
 from runtime import cli, metrics
 from runtime.embedded.models import ANALYTICS, SERVING, Model
 from runtime.front_page import front_page
@@ -160,12 +161,7 @@ def _value(default: object) -> str:
 def application() -> FastAPI:
     """The routes of both APIs and those at the root; nothing behind them."""
     app = FastAPI(title="MiniTwitter", version="0")
-    for routes in ROUTERS:
-        app.include_router(routes, prefix="/api/v1")
-    app.include_router(jwks(dict))
-    app.include_router(media_files)
-    app.include_router(front_page("0"))
-    app.include_router(operations(list, CollectorRegistry()))
+    attach(app, (*ROUTERS, jwks(dict), media_files, front_page("0"), operations(list, CollectorRegistry())))
     return app
 
 

@@ -165,7 +165,7 @@ class Edge:
             await self._app(scope, receive, sending)
             matched = scope.get("route")
             if matched is not None:
-                route = API + matched.path if scope["path"].startswith(API) else matched.path
+                route = matched.path
         except _HeadAnswered:
             pass
         except Exception as error:

@@ -40,7 +40,7 @@ class JsonWebKeySet(msgspec.Struct, frozen=True):
 
 def jwks(listed: Callable[[], dict[str, Any]]) -> APIRouter:
     """The route; `listed` gives the key set of now."""
-    routes = router("Accounts")
+    routes = router("Accounts", prefix="")
 
     @routes.get("/.well-known/jwks.json", response_model=None)
     @answers(JsonWebKeySet)

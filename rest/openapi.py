@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 
 from .answer_schemas import schemas_of
 from .examples import REQUEST_ID, example_of, example_of_schema
@@ -110,8 +110,8 @@ def tells(events: Mapping[str, Any]) -> Callable[[F], F]:
 def document(app: FastAPI, description: str) -> dict[str, Any]:
     """The document of all routes of `app`."""
     openapi = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
-    routes = [(path, route) for path, route in routed(app) if route.include_in_schema]
-    shapes = _shapes([route for _, route in routes])
+    routes = [route for route in routed(app) if route.include_in_schema]
+    shapes = _shapes(routes)
     schemas, components = schemas_of(shapes)
     by_shape = dict(zip((repr(shape) for shape in shapes), schemas, strict=True))
     openapi.setdefault("components", {}).setdefault("schemas", {}).update(components)
@@ -119,7 +119,8 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
     openapi["servers"] = [{"url": "/", "description": "Where this document comes from"}]
     for name in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(name, None)
-    for path, route in routes:
+    for route in routes:
+        path = route.path_format
         for method in route.methods or ():
             operation = openapi["paths"][path].get(method.lower())
             if operation is not None:
@@ -175,12 +176,9 @@ def _operation_id(endpoint: Callable[..., Any]) -> str:
     return re.sub(r"_(\w)", lambda found: found[1].upper(), endpoint.__name__)
 
 
-def routed(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
-    """Every route, with its whole path: routers that were included know only their part of it."""
-    for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        if isinstance(route, APIRoute) and context.path_format is not None:
-            yield context.path_format, route
+def routed(app: FastAPI) -> Iterator[APIRoute]:
+    """Every route that keeps the rules."""
+    return (route for route in app.routes if isinstance(route, APIRoute))
 
 
 def _shapes(routes: list[APIRoute]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from command_api.routes import problems as problems
@@ -23,13 +21,14 @@ from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, ho
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest.addresses import address_reader
-from rest.admission import API, Admission
+from rest.admission import Admission
 from rest.authentication import Viewer
 from rest.bodies import Bodies
 from rest.edge import Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import exchange_of
 from rest.openapi import document, routed
 from rest.problems import ProblemError
+from rest.routing import attach
 from rest.signing import ConsistencyTokens
 
 from .documentation import documentation
@@ -81,7 +80,6 @@ class Parameters:
     command: CommandSide | None
     query: QuerySide | None
     routers: Sequence[APIRouter]
-    root_routers: Sequence[APIRouter]
     admission: Admission
     bodies: Bodies
     authenticate: Callable[[bytes], Viewer]
@@ -107,11 +105,8 @@ def build_app(parameters: Parameters) -> ASGIApp:
     if parameters.query is not None:
         app.state.queries = parameters.query.queries
         app.state.streams = parameters.query.streams
-    for routes in parameters.routers:
-        app.include_router(routes, prefix=API)
     operating = operations(parameters.parts, parameters.registry)
-    for routes in (*parameters.root_routers, front_page(parameters.version), operating):
-        app.include_router(routes)
+    attach(app, (*parameters.routers, front_page(parameters.version), operating))
     described: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
@@ -170,12 +165,10 @@ def matcher(parameters: Parameters) -> Match:
 
 def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Response]]:
     """What is answered where no route fits: 405 with all methods that the path has, or 404."""
-    routes: list[tuple[re.Pattern[str], set[str]]] = []
+    routes = [(route.path_regex, route.methods or set()) for route in routed(app)]
 
     async def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if not routes:  # it takes 60 ms, which a start should not
-            routes.extend((compile_path(path)[0], route.methods or set()) for path, route in routed(app))
         path = request.url.path
         matching = [(pattern, allowed) for pattern, allowed in routes if pattern.match(path)]
         exact = [allowed for pattern, allowed in matching if not pattern.groups]  # words, which are no id of anything

@@ -45,7 +45,7 @@ class Start(msgspec.Struct, frozen=True):
 
 def front_page(version: str) -> APIRouter:
     """The route; it is the same in every process that serves."""
-    routes = router("Operations")
+    routes = router("Operations", prefix="")
     start = Start("MiniTwitter", version, API, "/docs", "/openapi.json", "/readyz", "/metrics")
     page = _page(start).encode()
 

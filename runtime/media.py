@@ -27,7 +27,7 @@ class MediaSide:
     """What both sides of the application need for media. `secret` signs the addresses of the folder.
 
     `longer` are the paths that take more than a usual body. Outside of the API stand `store_routers`, the folder's own,
-    and with them, where media are read, `root_routers`.
+    and with them, where media are read, `file_routers`.
     """
 
     def __init__(self, settings: Settings, *, secret: bytes, clock: Clock, randomness: Randomness) -> None:
@@ -43,7 +43,7 @@ class MediaSide:
             from stores.s3.objects import Location, S3Objects  # its client is installed with the distributed profile
 
             self.objects = S3Objects(Location.parse(chosen.s3.get_secret_value()), public=chosen.s3_public)
-        self.root_routers: Sequence[APIRouter] = (media_files, *self.store_routers)
+        self.file_routers: Sequence[APIRouter] = (media_files, *self.store_routers)
         a_day = settings.rate_limits.uploads_a_day
         self.uploads = Uploads(
             objects=self.objects,

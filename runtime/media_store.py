@@ -32,7 +32,7 @@ _HEADERS = {
 
 def media_store(objects: LocalObjects) -> APIRouter:
     """The routes of the folder."""
-    routes = router("Media")
+    routes = router("Media", prefix="")
 
     @routes.post(PATH, status_code=204, include_in_schema=False)
     async def upload(request: Request) -> Response:

@@ -44,7 +44,7 @@ _METRICS = "# HELP minitwitter_streams Open streaming connections.\n# TYPE minit
 
 def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
     """The routes; `parts` is asked at each /readyz."""
-    routes = router("Operations")
+    routes = router("Operations", prefix="")
 
     @routes.get("/healthz")
     @answers(Health)

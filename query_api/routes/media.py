@@ -27,7 +27,7 @@ KEPT_S = 1800
 """How long a redirect may be kept: links are good for an hour or more."""
 
 media = router("Media")
-media_files = router("Media")
+media_files = router("Media", prefix="")
 
 
 async def _medium(readers: Readers, id_: str, owner: AccountId | None = None) -> Medium:

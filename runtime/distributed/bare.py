@@ -46,7 +46,6 @@ def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *r
             command=None,
             query=None,
             routers=(),
-            root_routers=(),
             admission=admission(settings, shared=limits, own=limits),
             bodies=bodies(settings, {}),
             authenticate=_nobody,

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from events.ids import Millis, wall_clock
 from rest.edge import headers_of
 from rest.exchange import Exchange
+from rest.routing import attach
 from runtime.media_store import media_store
 from runtime.settings import Media
 from stores.localfs.objects import LocalObjects
@@ -43,7 +44,7 @@ class Exchanging:
 async def folder(tmp_path):
     objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
     app = FastAPI()
-    app.include_router(media_store(objects))
+    attach(app, [media_store(objects)])
     transport = httpx.ASGITransport(app=Exchanging(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield SimpleNamespace(objects=objects, http=http)

@@ -32,6 +32,7 @@ from command_api.routes.executing import Answers, no_content
 from events.accounts import AccountRegistered, PasswordChanged
 from events.ids import AccountId, account_number, id_at
 from events.personal import SessionStarted
+from rest.admission import API
 from rest.jwks import jwks
 from runtime.front_page import front_page
 from runtime.operations import operations
@@ -153,7 +154,7 @@ async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service,
 
 def paths_of_the_api():
     for router in (*ROUTERS, front_page("0"), operations(list, CollectorRegistry()), jwks(dict)):
-        yield from (route.path for route in router.routes)
+        yield from (route.path.removeprefix(API) for route in router.routes)
 
 
 def test_every_path_of_the_api_that_could_be_a_name_is_reserved():

@@ -14,6 +14,7 @@ from service import Service
 from query_api.serving import Port, reads_of
 from rest.admission import API
 from rest.openapi import routed
+from rest.routing import attach
 from runtime.routes import QUERY_ROUTERS
 from stores.readers import Readers
 
@@ -24,11 +25,10 @@ ENDLESS = {"/stream"}
 def routes() -> Iterator[tuple[str, Any]]:
     """Path and endpoint of each GET of the API."""
     app = FastAPI()
-    for router in QUERY_ROUTERS:
-        app.include_router(router, prefix=API)
-    for path, route in routed(app):
+    attach(app, QUERY_ROUTERS)
+    for route in routed(app):
         if "GET" in (route.methods or ()):
-            yield path.removeprefix(API), route.endpoint
+            yield route.path.removeprefix(API), route.endpoint
 
 
 ROUTES = dict(routes())
