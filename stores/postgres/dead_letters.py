@@ -104,11 +104,14 @@ class PostgresDeadLetters:
     async def alone_with(self, entity: Entity) -> AsyncIterator[bool]:
         """Whether nobody else retries letters of the entity meanwhile: two workers may believe that it is theirs.
 
+        The connection is its own: as many groups as the pool has would each hold one, and wait for another for ever.
         Raises StoreUnavailable.
         """
         name = "\0".join((self._consumers, self._place, *entity))
         number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
-        async with available(), self._pool.connection() as connection, connection.transaction():
+        url = self._pool.conninfo
+        assert isinstance(url, str)
+        async with available(), await Database(url, SCHEMA).connect() as connection, connection.transaction():
             cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (number,))
             yield await cursor.fetchone() == (True,)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -14,6 +14,7 @@ from events.log import New, Positions, Record, TopicPartition, positions_after
 from runtime.dead_letters import Choice, Mended
 from runtime.discards import Discards
 from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
+from runtime.distributed.groups import PROCESSORS
 from runtime.distributed.hosted import Aside, HostedGroup, record_at
 from runtime.embedded.dead_letters import NothingToDiscard
 from runtime.processing import Group
@@ -76,7 +77,7 @@ class World:
     """A log, a sink, and letters in PostgreSQL."""
 
     def __init__(self, pool: Pool) -> None:
-        self.log, self.sink = LogWithDiscards(), Kept()
+        self.log, self.sink, self.pool = LogWithDiscards(), Kept(), pool
         self.letters = PostgresDeadLetters(pool, "serving", "a keyspace")
 
     def worker(self) -> Worker:
@@ -173,6 +174,14 @@ async def test_an_entity_that_another_worker_mends_is_left_to_it(world: World) -
     assert await world.pages() == [(0, REFUSED)]
     await worker.hosted.mend({GRAPH})
     assert await world.pages() == []
+
+
+async def test_as_many_groups_as_a_process_has_mend_at_the_same_time(world: World) -> None:
+    async with AsyncExitStack() as groups:
+        for group in PROCESSORS:
+            letters = PostgresDeadLetters(world.pool, group, "a keyspace")
+            assert await groups.enter_async_context(letters.alone_with(("graph", BOB)))
+        assert await world.pages() == []
 
 
 async def test_a_worker_that_dies_between_letter_and_positions_is_followed_by_one_that_passes_over_the_record(
