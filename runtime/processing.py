@@ -251,18 +251,27 @@ class Group:
         return await self._drain([letter for letter in await self._all() if letter.entity in asked], at)
 
     async def discard(self, chosen: Collection[DeadLetter], at: At) -> Retried:
-        """Drop letters, and apply what was held back behind them. What says that they are skipped is in the log."""
+        """Apply what was held back behind letters, and drop these. What says that they are skipped is in the log.
+
+        They go last: where it is broken off they are still there, and are discarded again.
+        """
         if self.letters is None:
             return Retried(0, 0)
-        await self.letters.remove(chosen)
+        given_up = {(letter.place, letter.offset) for letter in chosen}
         asked = {letter.entity for letter in chosen}
         free: list[DeadLetter] = []
         for letter in await self._all():
+            if (letter.place, letter.offset) in given_up:
+                continue
             if letter.cause:
                 asked.discard(letter.entity)
             elif letter.entity in asked:
                 free.append(letter)
-        return await self._drain(free, at)
+        freed = await self._drain(free, at)
+        await self.letters.remove(chosen)
+        self.aside.forget()
+        await self.aside.load()
+        return freed
 
     async def _all(self) -> list[DeadLetter]:
         return [] if self.letters is None else await all_letters(self.letters)

@@ -174,6 +174,25 @@ async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_
     assert await world.pages() == []
 
 
+async def test_a_discard_that_is_broken_off_can_be_asked_for_again():
+    world = World()
+    bad, good = world.log.follow(ADA), world.log.follow(ADA)
+    world.projector.fails = lambda event, about: about.id == bad.about.id
+    await world.project()
+    [letter, _] = await world.letters.page()
+    world.group.discarded.add(letter.position, letter.event_id)
+
+    async def away(place, offset):
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        await world.group.discard([letter], away)
+    assert await world.pages() == [(0, CAUSE), (1, "")]
+    await world.group.discard([letter], world.log.at)
+    assert world.sink.rows == world.ids(good)
+    assert await world.pages() == []
+
+
 async def test_a_held_back_record_can_be_discarded_and_what_failed_stays():
     world = World()
     for _ in range(3):
