@@ -11,11 +11,16 @@ from installation import PARTITIONS, SOON, installed, post, ready, register
 
 from events.ids import wall_clock
 from events.partitioning import partition_of
+from projectors.fan_out import FanOut
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
+from runtime.distributed.groups import HOME, TOPICS
 from runtime.distributed.places import Places
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
+
+SOURCES = {**TOPICS, HOME: FanOut.topics()}
+"""What each group reads."""
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -27,7 +32,10 @@ def installation(tmp_path, kafka, postgres, cassandra, redis):
 
 
 def broken(installation, key):
-    """What a plain producer can write into `tweets` under somebody's key, none of which can be read."""
+    """What a plain producer can write under somebody's key, none of which can be read: topic, headers, value, place.
+
+    It is as much as a group bears.
+    """
     now = wall_clock()
     good = {
         "ce_id": str(uuid.UUID(int=now << 80 | 7 << 76 | 1 << 63)), "ce_type": "TweetDeleted",
@@ -35,24 +43,34 @@ def broken(installation, key):
     }  # fmt: skip
     value = json.dumps({"tweet": key, "author": key}).encode()
     own = partition_of(key, PARTITIONS)
-    yield {}, b"hello", own
-    yield good | {"ce_type": "TweetVanished"}, value, own
-    yield good | {"ce_dataschema": "/schemas/tweets/TweetDeleted.v9.json"}, value, own
-    yield good, b"{", own
-    yield good, json.dumps({"tweet": "xyz", "author": key}).encode(), own
-    yield good, value, (own + 1) % PARTITIONS
-    yield good | {"ce_type": "TweetLiked"}, value, own
+    edited = {"ce_type": "TweetEdited", "ce_dataschema": "/schemas/tweets/TweetEdited.v1.json"}
+    edit = {"tweet": good["ce_id"], "author": key, "version": -7, "text": "", "entities": {}}
+    yield "tweets", {}, b"hello", own
+    yield "tweets", good | {"ce_type": "TweetVanished"}, value, own
+    yield "tweets", good | {"ce_dataschema": "/schemas/tweets/TweetDeleted.v9.json"}, value, own
+    yield "tweets", good, b"{", own
+    yield "tweets", good, json.dumps({"tweet": "xyz", "author": key}).encode(), own
+    yield "tweets", good, value, (own + 1) % PARTITIONS
+    yield "tweets", good | {"ce_id": "1"}, value, own
+    yield "tweets", good | edited, json.dumps(edit).encode(), own
+    yield "graph", good | {"ce_type": "TweetLiked"}, value, own
 
 
 def write(installation, key):
-    """Write all of it; how much that was."""
+    """Write all of it; where each record stands."""
     producer = Producer({"bootstrap.servers": installation.brokers})
-    written = list(broken(installation, key))
-    for headers, value, partition in written:
+    places = []
+
+    def written(error, message):
+        assert error is None
+        topic = message.topic().removeprefix(installation.prefix)
+        places.append(f"{topic}-{message.partition()}@{message.offset()}")
+
+    for topic, headers, value, partition in broken(installation, key):
         sent = [(name, text.encode()) for name, text in headers.items()]
-        producer.produce(f"{installation.prefix}tweets", value, key.encode(), partition, headers=sent)
+        producer.produce(installation.prefix + topic, value, key.encode(), partition, headers=sent, on_delivery=written)
     assert producer.flush(SOON) == 0
-    return len(written)
+    return places
 
 
 async def shown(installation, tweet):
@@ -68,40 +86,50 @@ async def shown(installation, tweet):
 
 async def letters(installation):
     async with letters_of(installation.settings()) as desk:
-        return await desk.list(Choice(group="timelines"))
+        return await desk.list(Choice())
 
 
 async def discarded(installation):
     async with letters_of(installation.settings()) as desk:
-        return await desk.discard(Choice(group="timelines"))
+        return await desk.discard(Choice())
+
+
+def topic_of(place):
+    return place.rpartition("-")[0]
 
 
 def test_records_that_cannot_be_read_are_set_aside_and_everybody_else_is_served(installation):
     with (
         installation.process("serve", "command") as (command, client),
-        installation.process("work", "projectors") as (worker, working),
+        installation.process("work", "projectors") as (projectors, working),
+        installation.process("work", "streams") as (streams, streaming),
     ):
-        ready(command, client)
-        ready(worker, working)
+        for process, asked in ((command, client), (projectors, working), (streams, streaming)):
+            ready(process, asked)
         eve, ada = register(client, "eve"), register(client, "ada")
         key = post(client, eve, "before").json()["author"]["id"]
-        number = write(installation, key)
+        places = write(installation, key)
         tweet = post(client, ada, "everybody else").json()["id"]
         asyncio.run(shown(installation, tweet))
         held_back = post(client, eve, "behind").json()["id"]
+        failing = {(group, place) for group, topics in SOURCES.items() for place in places if topic_of(place) in topics}
+        behind = {group for group, topics in SOURCES.items() if "tweets" in topics}
         deadline = time.monotonic() + SOON
-        while len(found := asyncio.run(letters(installation))) < number + 1:
+        while len(found := asyncio.run(letters(installation))) < len(failing) + len(behind):
             assert time.monotonic() < deadline, "\n".join(map(str, found))
             time.sleep(0.2)
-        assert all(letter.cause for letter in found if letter.event_id == "")
-        assert {letter.place.topic for letter in found} == {"tweets"}
-        while "timelines has" not in (answer := working.get("/readyz")).text:
-            assert time.monotonic() < deadline, answer.text
-            time.sleep(0.2)
-        assert answer.status_code == 200
+        assert {(letter.group, letter.position) for letter in found if letter.cause} == failing
+        assert all(letter.event_id == "" for letter in found if letter.cause)
+        assert {letter.group for letter in found if not letter.cause} == behind
+        for asked, group in ((working, "timelines"), (streaming, "trends")):
+            while f"{group} has" not in (answer := asked.get("/readyz")).text:
+                assert time.monotonic() < deadline, answer.text
+                time.sleep(0.2)
+            assert answer.status_code == 200
         done = asyncio.run(discarded(installation))
-        assert (done.discarded, done.left) == (number, 0)
+        assert (done.discarded, done.left) == (len(failing), 0)
         asyncio.run(shown(installation, held_back))
         assert asyncio.run(letters(installation)) == []
-        assert "Task exception was never retrieved" not in worker.told()
+        for process in (projectors, streams):
+            assert "Task exception was never retrieved" not in process.told()
         asyncio.run(shown(installation, post(client, eve, "after").json()["id"]))
