@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ READY_S = 120.0
 STOP_S = 15.0
 _AGAIN_S = 0.5
 _LAST_LINES = 15
+_COMPLAINS = re.compile(r'"level":"(warning|error|critical)"')
 
 
 class Supervised:
@@ -91,6 +93,11 @@ class Supervised:
                     said = repr(error)
                 assert time.monotonic() - began < READY_S, f"{self.name} is not ready: {said}\n{self.told()}"
                 await asyncio.sleep(0.1)
+
+    def complaints(self) -> list[str]:
+        """Its warnings and errors; what was asked of it while it was not ready is none."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if _COMPLAINS.search(line) and '"minitwitter.requests"' not in line]
 
     def told(self) -> str:
         """The end of what it wrote."""

@@ -34,6 +34,9 @@ WRITERS = 8
 PAUSE_S = 0.2
 """Between two writes of one writer: 20 to 40 a second in all."""
 _FIRST = 40
+_COMPLAINTS = 10
+"""How many lines of warnings and errors a process may write about a fault. Five were seen; Kafka's clients write
+hundreds a second where nobody holds them back."""
 COMMAND_S = 300
 
 Say = Callable[[str], None]
@@ -86,7 +89,9 @@ class World:
             await surgeon.all_ready()
             self._tell("all processes are ready")
             await self._under_load(surgeon, processes, faults, seconds)
-            return await self._looked_at(processes, installation, verify)
+            outcome = await self._looked_at(processes, installation, verify)
+            outcome.findings += _too_loud(processes, len(faults))
+            return outcome
 
     async def _installed(self, settings: dict[str, str]) -> Installation:
         urls = self._engines.urls
@@ -169,6 +174,14 @@ class World:
 
 async def _stopped(processes: Sequence[Supervised]) -> None:
     await asyncio.gather(*(process.stop() for process in processes))
+
+
+def _too_loud(processes: Sequence[Supervised], faults: int) -> list[str]:
+    return [
+        f"{process.name} complained in {number:,} lines of {faults} faults; the last is {process.complaints()[-1]}"
+        for process in processes
+        if (number := len(process.complaints())) > _COMPLAINTS * faults
+    ]
 
 
 async def _command(installation: Installation, *words: str) -> tuple[int | None, str]:
