@@ -24,8 +24,9 @@ class Behind(NamedTuple):
 class Ends:
     """Remembers where the log ended at moments `apart_s` apart, so that what is not applied has an age.
 
-    An age is as long as the log was watched, at most. `most` bounds how many moments are remembered; when there are
-    more, every second one is dropped, and ages are rounded up to the one before.
+    Nobody knows the age of what stood there before the log was watched: it counts as BEHIND_S older than the watching,
+    so that who starts far behind says so at once. `most` bounds how many moments are remembered; when there are more,
+    every second one is dropped, and ages are rounded up to the one before.
     """
 
     def __init__(self, timer: Callable[[], float], *, apart_s: float = 0.05, most: int = 4000) -> None:
@@ -36,7 +37,7 @@ class Ends:
 
     def note(self, ends: Mapping[TopicPartition, int]) -> None:
         """The log ends here now."""
-        now = self._timer()
+        now = self._timer() if self._stamps else self._timer() - BEHIND_S - self._apart_s
         if self._stamps and now - self._stamps[-1][0] < self._apart_s:
             now = self._stamps.pop()[0]
         self._stamps.append((now, Positions(ends)))

@@ -23,7 +23,7 @@ class Lag:
         self._ends = ends
         self._timer = timer
         self._log = Ends(timer)
-        self._log.note(ends())  # what was appended before the process started is as old as the process, at least
+        self._log.note(ends())
         self._behind: dict[str, tuple[float, bool]] = {}
         self._commits: dict[str, deque[tuple[float, Positions]]] = {
             group: deque(maxlen=_MOST_COMMITS) for group in applied.positions

@@ -36,7 +36,9 @@ def time() -> Time:
 
 @pytest.fixture
 def ends(time: Time) -> Ends:
-    return Ends(time)
+    ends = Ends(time)
+    ends.note({})
+    return ends
 
 
 def test_each_partition_has_an_age_of_its_own(ends: Ends, time: Time) -> None:
@@ -59,17 +61,19 @@ def test_what_reached_further_than_was_noted_is_not_behind(ends: Ends) -> None:
     assert ends.behind({A: 7}) == {A: Behind()}
 
 
-def test_before_anything_was_noted_nothing_is_known_to_be_behind(ends: Ends) -> None:
+def test_before_anything_was_noted_nothing_is_known_to_be_behind(time: Time) -> None:
+    ends = Ends(time)
     assert (ends.latest, ends.behind({})) == (Positions(), {})
 
 
 def test_however_long_it_lasts_an_age_is_never_rounded_down(time: Time) -> None:
     ends = Ends(time, apart_s=1, most=8)
+    ends.note({})
     for second in range(1000):
         time.now = 100.0 + second
         ends.note({A: second + 1})
-    assert ends.behind({})[A] == Behind(1000, 999.0)
-    for reached in (1, 10, 500, 999):
+    assert ends.behind({})[A].events == 1000
+    for reached in (0, 1, 10, 500, 999):
         assert ends.behind({A: reached})[A].seconds >= 999.0 - reached
 
 
@@ -84,6 +88,16 @@ def test_moments_that_everybody_has_passed_are_dropped(ends: Ends, time: Time) -
 def test_a_group_is_said_to_be_behind_after_five_seconds() -> None:
     assert told("counts", Behind(9, 5.0)) == ""
     assert told("counts", Behind(1234, 61.0)) == "counts is 1,234 events and 61 s behind the log"
+
+
+def test_who_starts_behind_the_log_says_so_at_once_and_not_when_all_is_applied(time: Time) -> None:
+    applied = Applied()
+    lag = Lag(applied, lambda: Positions({A: 24_000}), time)
+    assert lag.behind(SERVING)
+    assert lag.detail().startswith("serving is 24,000 events and 5 s behind the log; analytics is")
+    for group in (SERVING, ANALYTICS):
+        applied.advance(group, Positions({A: 24_000}))
+    assert lag.detail() == ""
 
 
 def test_a_commit_is_fresh_when_a_group_has_applied_it(time: Time) -> None:
