@@ -70,5 +70,11 @@ class StoreRefused(Exception):
 class SinkMoved(Exception):
     """The store is not where this sink left it: lost, restored, or taken further by another.
 
-    Nothing is wrong with it: take it up again from `positions`.
+    Nothing is wrong with it: take it up again from `positions`. `store` is its name, for people.
     """
+
+    def __init__(self, store: str) -> None:
+        super().__init__(
+            f"{store} does not hold what this group left there: it was lost, restored from a backup, or another worker"
+            " went on from there"
+        )

@@ -71,7 +71,7 @@ class FanOutSink:
         landed = self._fan_out.landed
         found = await self._fan_out.rows.progress(landed)
         if any(found.get(place, Progress()).offset < progress.offset for place, progress in landed.items()):
-            raise SinkMoved(f"{HOME} is behind where it was left: its timelines are lost, or are from the past")
+            raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
         """Session and counters are others' as well."""

@@ -49,7 +49,7 @@ from .outdating import outdated
 from .pausing import Pausing, pause_name
 from .places import Places
 from .process import AWAY, brokers, required
-from .supervising import Supervisor
+from .supervising import Supervisor, all_ended
 from .versions import Reader
 from .watched import LOOK_S, Watched, keep_looking
 
@@ -254,9 +254,9 @@ class Hosting:
             fitting.cancel()
             for supervisor in self._supervisors:
                 supervisor.stop()
-            await asyncio.wait(tasks)
-        for task in tasks:
-            task.result()
+            errors = await all_ended(tasks)
+        if errors:
+            raise errors[0]
 
     async def _log_ends(self) -> Positions:
         assert self.stores.reader is not None

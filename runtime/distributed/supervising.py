@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from runtime import metrics
@@ -21,6 +21,16 @@ FIRST_S, LONGEST_S = 0.5, 30.0
 """The first wait before a group is started again, and the longest; each is twice the one before."""
 STEADY_S = 60.0
 """A group that has worked for this long begins with the first wait again."""
+
+
+async def all_ended(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:
+    """Wait for supervisors to end, and answer the errors with which some stopped. They are told of already.
+
+    An error that nobody looks at asyncio would print once more.
+    """
+    tasks = tuple(tasks)
+    await asyncio.wait(tasks)
+    return [error for task in tasks if (error := task.exception()) is not None]
 
 
 class Working(Protocol):
@@ -116,7 +126,7 @@ class Supervisor:
         return min(LONGEST_S, self._first_s * 2.0 ** (failures - 1)) * (1 + self._random()) / 2
 
     async def _rest(self, error: Exception, wait_s: float) -> None:
-        why = f"{type(error).__name__}: {error}"
+        why = str(error) if isinstance(error, SinkMoved) else f"{type(error).__name__}: {error}"
         news = not self._failed.startswith(why)
         self._failed, self._resting = f"{why}; it is started again by itself", True
         self._log.error(

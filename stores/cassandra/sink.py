@@ -162,7 +162,7 @@ class CassandraSink:
         rows = await self.session.read(self._positions, (self.consumers,))
         found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         if not found.covers(self._left):
-            raise SinkMoved(f"{self.consumers} stands at {found}, and was left at {self._left}")
+            raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
         """The session is others' as well."""

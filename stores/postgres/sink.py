@@ -150,7 +150,7 @@ class PostgresSink:
         rows = await self._ask(_POSITIONS, (self.consumers,))
         found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         if self._known is not None and not found.covers(self._known):
-            raise SinkMoved(f"{self.consumers} stands at {found}, and was left at {self._known}")
+            raise SinkMoved("PostgreSQL")
 
     async def close(self) -> None:
         """Let go of the connection; the next call makes another one."""

@@ -181,7 +181,7 @@ class RedisSink:
             return
         epoch, positions, _ = await held(self._client, self.keys)
         if epoch != self._epoch or not positions.covers(self._at):
-            raise SinkMoved(f"{self.keys.name} stands at {positions}, and was left at {self._at}")
+            raise SinkMoved("Redis")
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
         """The newest ids of those entities that have any. Raises StoreUnavailable."""
@@ -326,7 +326,7 @@ class RedisSink:
     def _check(self, answers: Iterable[Any]) -> None:
         for answer in answers:
             if answer != b"ok":
-                raise SinkMoved(f"{self.keys.name} is not where it was left ({answer.decode()})")
+                raise SinkMoved("Redis")
 
     async def abandon(self) -> None:
         """Undo the batch: nothing of it has left this process."""

@@ -148,7 +148,7 @@ async def test_a_sink_that_is_where_it_was_left_says_nothing(store):
 async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store):
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.lose()
-    with pytest.raises(SinkMoved):
+    with pytest.raises(SinkMoved, match=r"^[A-Z][A-Za-z]+ does not hold what this group left there: it was lost, "):
         await store.sink.check()
     assert await store.sink.positions() == {}
     await store.sink.check()

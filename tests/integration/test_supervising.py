@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from runtime.distributed import supervising
-from runtime.distributed.supervising import Supervisor
+from runtime.distributed.supervising import Supervisor, all_ended
+from stores.sink import SinkMoved
 
 SOON_S = 30
 
@@ -106,6 +107,16 @@ async def test_a_group_says_that_it_failed_and_why_until_it_has_worked_for_a_whi
         assert counts.detail == "ready"
 
 
+async def test_a_group_whose_store_lost_what_it_left_there_says_so_in_plain_words() -> None:
+    async with supervised("counts", first_s=SOON_S) as (counts,):
+        (await counts.worker(0)).fail(SinkMoved("Redis"))
+        await until(lambda: counts.detail != "ready")
+        assert counts.detail == (
+            "down Redis does not hold what this group left there: it was lost, restored from a backup, or another"
+            " worker went on from there; it is started again by itself"
+        )
+
+
 async def test_the_waits_double_up_to_the_longest_and_begin_anew_after_steady_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -168,4 +179,19 @@ async def test_a_failure_is_logged_with_its_group_and_no_exception_is_left_behin
     [line] = lines
     assert (line["event"], line["group"]) == ("a group failed and is started again", "counts")
     assert line["why"] == "KeyError: 'no such account'"
+    assert left == []
+
+
+async def test_when_several_groups_have_stopped_asyncio_has_nothing_to_say_of_any() -> None:
+    left: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: left.append(context))
+    made = [Supervised(name) for name in ("counts", "search", "home")]
+    for each in made[:2]:
+        (await each.worker(0)).fail(Halt(each.supervisor.name))
+    made[2].supervisor.stop()
+    assert [str(error) for error in await all_ended(each.task for each in made)] == ["counts", "search"]
+    made.clear()
+    del each
+    gc.collect()
+    await asyncio.sleep(0)
     assert left == []
