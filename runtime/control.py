@@ -20,6 +20,7 @@ import msgspec
 from events.entities import Entities
 from events.ids import AccountId, Millis
 from events.log import LogUnavailable
+from events.operations import DeadLetterDiscarded
 from events.tweets import Place
 from stores.sink import StoreUnavailable
 
@@ -123,12 +124,18 @@ class DiscardLetters(msgspec.Struct, frozen=True, tag=True):
     choice: Choice
 
 
+class GiveUpRecords(msgspec.Struct, frozen=True, tag=True):
+    """Give up records, dead letters or not, and apply what was held back behind them."""
+
+    discards: tuple[DeadLetterDiscarded, ...]
+
+
 class AskStatus(msgspec.Struct, frozen=True, tag=True):
     """Tell how the server is."""
 
 
 Rebuilds = RebuildModels | RebuildStatus | CancelRebuilds
-Letters = RetryLetters | DiscardLetters
+Letters = RetryLetters | DiscardLetters | GiveUpRecords
 Request = AskStatus | Import | Rebuilds | Claim | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
 
 

@@ -44,7 +44,8 @@ class TooManyDeadLetters(Exception):
         super().__init__(
             f"{letter.group} stopped at {letter.position}{of_type}: {letter.cause}. More than {MOST} of the last"
             f" {WINDOW:,} records could not be applied; mend the cause, start again, and say"
-            " `minitwitter dead-letters retry --all`, or `discard` of what nobody can read"
+            " `minitwitter dead-letters retry --all`. Where nobody can read the records, say"
+            " `minitwitter dead-letters discard --unreadable`, which shows them first, and start again"
         )
 
 
@@ -95,7 +96,8 @@ class SettingAside:
     async def load(self) -> None:
         """Learn what is there, where that is not known. Failures that are there count as if they were new.
 
-        So a group that is started again and again does not set aside MOST records each time.
+        So a group that is started again and again does not set aside MOST records each time. What is discarded, and
+        only waits to be dropped, does not count.
         """
         if self._held is not None:
             return
@@ -106,7 +108,8 @@ class SettingAside:
         self._held = held
         self.all = len(letters)
         self.failed = sum(bool(letter.cause) for letter in letters)
-        self._failures = deque([self._seen] * self.failed)
+        counting = [one for one in letters if one.cause and not self.discarded.has(one.place, one.offset)]
+        self._failures = deque([self._seen] * len(counting))
 
     def held(self, records: Iterable[Record]) -> list[Record]:
         """Those of the records whose entities have letters."""

@@ -10,6 +10,8 @@ import typer
 from runtime.counted import counted
 
 from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run, table_of
+from .terminal import printable
+from .unreadable import discard_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -115,7 +117,11 @@ def discard(
     entity: Entity = None,
     every: Every = False,
     group: Group = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Also a record that is no dead letter of the group.")] = False,
+    unreadable: Annotated[
+        bool,
+        typer.Option("--unreadable", help="All records that nobody can read, dead letters or not."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also records that are no dead letters of the group.")] = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
@@ -125,11 +131,18 @@ def discard(
 
     --all and --entity give up the records that failed. A record that was held back is applied then; it is given up
     where its position is named. The record stays in the log. With --group and --yes also a record at which a
-    rebuild stops. Exit code 1 if some are left, or if there is no such dead letter.
+    rebuild stops. --unreadable reads the log from where each group stands, says how many records nobody can read, and
+    gives them up if --yes is said as well. Exit code 1 if some are left, or if there is no such dead letter.
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """
+    if unreadable and (position is not None or entity is not None or every):
+        raise typer.BadParameter("--unreadable finds the records itself; name only a --group with it")
     settings = existing(load(data, port, config).settings)
+    if unreadable:
+        _check_group(settings, group)
+        discard_unreadable(settings, group, yes=yes, json=json)
+        return
     choice = _choice(settings, position, entity, every, group)
     if not choice.of(run(_letters(settings))):
         if choice.position and choice.group:
@@ -320,7 +333,7 @@ def _print(letters: list[DeadLetter]) -> None:
 
 
 def _shown(text: str) -> str:
-    """Text of whoever wrote the record, for a terminal: no control characters, no markup."""
+    """Text of whoever wrote the record, for a table: no control characters, no markup."""
     from rich.markup import escape
 
-    return escape("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))
+    return escape(printable(text))

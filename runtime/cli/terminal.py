@@ -60,6 +60,11 @@ def open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
+def printable(text: str) -> str:
+    """Text of whoever wrote a record, for a terminal: no control characters."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 def stop_printing() -> None:
     """Nobody reads standard output any more, as after `| head`: what is still to be written goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,18 +22,24 @@ from runtime.counted import counted
 from runtime.dead_letters import Choice, Mended
 from runtime.embedded.dead_letters import NothingToDiscard
 from runtime.settings import Settings
+from runtime.unreadable import Standing
+from stores.cassandra.session import CassandraSession
 from stores.dead_letters import DeadLetter, all_letters
 from stores.postgres.dead_letters import Asked, PostgresDeadLetters, pool_of
 from stores.postgres.pointers import Pointers
+from stores.redis.connection import connect
 from stores.sink import StoreUnavailable
 
 from .deciding import master_keys, publisher
 from .places import STORES, Places
 from .process import required
+from .reached import sources
 
 WAIT_S = 30.0
 """How long workers are waited for. Each looks once a second."""
 _LOOK_S = 0.2
+_AT_ONCE = 500
+"""Discards that are published together."""
 
 Publish = Callable[[Sequence[New]], Awaitable[object]]
 
@@ -83,13 +89,24 @@ class LettersOfGroups:
         left = await self._have("discard", chosen)
         return Mended(discarded=len(chosen) - left, left=left)
 
+    async def give_up(self, discards: Sequence[DeadLetterDiscarded]) -> None:
+        """Give these records up for their groups, dead letters or not. Workers skip them; nobody is waited for.
+
+        A worker drops the letters within a second; a group that has stopped goes on once its worker is started again.
+        Raises StoreUnavailable, LogUnavailable.
+        """
+        for first in range(0, len(discards), _AT_ONCE):
+            await self._publish([self._new(event) for event in discards[first : first + _AT_ONCE]])
+        given_up = {(event.group, event.position) for event in discards}
+        letters = [letter for letter in await self.list(Choice()) if (letter.group, letter.position) in given_up]
+        await self._ask("discard", letters)
+
     def _new(self, event: DeadLetterDiscarded) -> New:
         return New(event, Envelope(EventId(self._ids.issue()), self._ids.now()))
 
     async def _have(self, what: Asked, chosen: Sequence[DeadLetter]) -> int:
         """Ask for something to be done with letters and wait until it was tried; how many of them are left."""
-        for name, letters in self._groups.items():
-            await letters.ask(what, [letter for letter in chosen if letter.group == name])
+        await self._ask(what, chosen)
         deadline = time.monotonic() + self._wait_s
         while waiting := await self._waiting():
             if time.monotonic() > deadline:
@@ -102,12 +119,40 @@ class LettersOfGroups:
         places = {(letter.group, letter.place, letter.offset) for letter in chosen}
         return sum((letter.group, letter.place, letter.offset) in places for letter in await self.list(Choice()))
 
+    async def _ask(self, what: Asked, chosen: Sequence[DeadLetter]) -> None:
+        for name, letters in self._groups.items():
+            await letters.ask(what, [letter for letter in chosen if letter.group == name])
+
     async def _waiting(self) -> int:
         return sum([len(await letters.asked()) for letters in self._groups.values()])
 
 
 def _discarded(letter: DeadLetter) -> DeadLetterDiscarded:
     return DeadLetterDiscarded(position=letter.position, group=letter.group, type=letter.type, event=letter.event_id)
+
+
+async def standings_of(settings: Settings, group: str = "") -> dict[str, Standing]:
+    """Where a group stands, or where each of them does. Raises BadSettings, StoreUnavailable, LogUnavailable."""
+    required(settings, "postgres_url", "cassandra_url", "redis_url")
+    assert settings.postgres_url is not None
+    assert settings.redis_url is not None
+    async with letters_of(settings) as desk:
+        letters = await desk.list(Choice(group))
+    places = Places.first(settings).pointed(await Pointers(settings.postgres_url.get_secret_value()).read())
+    session = await CassandraSession.connect(places.address)
+    redis = connect(settings.redis_url.get_secret_value())
+    asked = sources(session, places.address.keyspace, redis, places.keys, places.database, settings.topic_partitions)
+    try:
+        return {
+            name: Standing(source.topics, (await source.positions())[0], Choice(name).of(letters))
+            for name, source in asked.items()
+            if group in ("", name)
+        }
+    finally:
+        for source in asked.values():
+            await source.close()
+        await redis.aclose()
+        await session.close()
 
 
 @asynccontextmanager

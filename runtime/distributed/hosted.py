@@ -83,7 +83,9 @@ class HostedGroup:
         return await self._group.sink.positions()
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Land one batch."""
+        """Land one batch. Where it has records that cannot be read, look first which of them were discarded."""
+        if self._aside is not None and any(record.fault for record in records):
+            await self._aside.discards.read(self._aside.log)
         return await self._group.apply(records, positions)
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import apsw
 
@@ -11,12 +12,15 @@ from events.event import Envelope
 from events.ids import EventId
 from events.log import New, parse_place
 from events.operations import DeadLetterDiscarded
+from events.topics import DERIVED
+from projectors.projector import Projector
 from runtime.dead_letters import Choice
+from runtime.unreadable import Standing
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import Views
+from stores.sqlite.views import SqliteSink, Views
 
-from .processors import GROUPS
+from .processors import GROUPS, STREAMS
 from .system import System
 
 
@@ -35,6 +39,35 @@ async def letters_in(directory: Path) -> list[DeadLetter]:
         views.connection.close()
 
 
+async def standings_in(directory: Path) -> dict[str, Standing]:
+    """Where each group stands, beside whoever owns the data. Raises NoViews, ViewsDamaged."""
+    letters = await letters_in(directory)
+    views = Views.beside(directory, ())
+    try:
+        return {
+            group: Standing(
+                _topics(group),
+                await SqliteSink(views, group).positions(),
+                [letter for letter in letters if letter.group == group],
+            )
+            for group in GROUPS
+        }
+    finally:
+        views.connection.close()
+
+
+def _topics(group: str) -> frozenset[str]:
+    """The source topics that a group reads."""
+    projectors = (cast(type[Projector], model.projector) for model in GROUPS[group])
+    processors = (*projectors, *(derivation.stream for derivation in STREAMS[group]))
+    return frozenset[str]().union(*(each.topics() for each in processors)).difference(DERIVED)
+
+
+async def give_up(system: System, discards: Iterable[DeadLetterDiscarded]) -> None:
+    """Say in the log that these records are given up, dead letters or not. Raises LogUnavailable."""
+    await system.log.append(_new(system, discards))
+
+
 async def discard(system: System, choice: Choice) -> int:
     """Say in the log that these dead letters are given up; how many there are.
 
@@ -46,7 +79,7 @@ async def discard(system: System, choice: Choice) -> int:
     events = [
         DeadLetterDiscarded(position=one.position, group=one.group, type=one.type, event=one.event_id) for one in chosen
     ] or [await _of_no_letter(system, choice)]
-    await system.log.append(_new(system, events))
+    await give_up(system, events)
     return len(events)
 
 

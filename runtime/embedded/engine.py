@@ -30,8 +30,10 @@ from runtime.control import (
     DiscardLetters,
     Done,
     Failed,
+    GiveUpRecords,
     Import,
     Lagging,
+    Letters,
     LettersMended,
     Rebuilding,
     RebuildModels,
@@ -56,7 +58,7 @@ from stores.sqlite.views import NoViews
 
 from .answering import WhetherNew
 from .applied import ANALYTICS, SERVING
-from .dead_letters import NothingToDiscard, discard
+from .dead_letters import NothingToDiscard, discard, give_up
 from .housekeeping import keep_tidy
 from .importing import Importer
 from .lag import Lag
@@ -213,7 +215,7 @@ class Engine:
             case AwaitCurrent():
                 async for reply in self._await_current():
                     yield reply
-            case RetryLetters() | DiscardLetters():
+            case RetryLetters() | DiscardLetters() | GiveUpRecords():
                 yield await self._mend(request)
             case Claim():
                 yield await self._claim(request)
@@ -264,12 +266,15 @@ class Engine:
             return Failed(str(error), error.code)
         return Done(f"cancelled the rebuild of {', '.join(models)}" if models else "nothing is being rebuilt")
 
-    async def _mend(self, request: RetryLetters | DiscardLetters) -> Reply:
+    async def _mend(self, request: Letters) -> Reply:
         async with self._mending:
             try:
                 if isinstance(request, RetryLetters):
                     return LettersMended(await self.projecting.retry(request.choice))
-                await discard(self.system, request.choice)
+                if isinstance(request, GiveUpRecords):
+                    await give_up(self.system, request.discards)
+                else:
+                    await discard(self.system, request.choice)
                 return LettersMended(await self.projecting.take_discards())
             except (NothingToDiscard, ValueError, LogUnavailable) as error:
                 return Failed(str(error))

@@ -302,8 +302,13 @@ class Projecting:
         return Mended(applied=applied, left=left)
 
     async def take_discards(self) -> Mended:
-        """Drop the letters that the log says are discarded. Raises StoreUnavailable, LogUnavailable."""
+        """Drop the letters that the log says are discarded; groups that stopped go on, past what they had not reached.
+
+        Raises StoreUnavailable, LogUnavailable.
+        """
         await self._processors.discards.read(self._log)
+        for group in tuple(self.stopped):
+            self._mended(group, 0)
         done = [await self._drop_discarded(group) for group in self._runners]
         return Mended(*(sum(numbers) for numbers in zip(*done, strict=True)))
 

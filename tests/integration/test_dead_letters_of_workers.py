@@ -11,6 +11,7 @@ import pytest
 from events.event import BY_CLASS
 from events.ids import HybridClock
 from events.log import New, Positions, Record, TopicPartition, positions_after
+from events.operations import DeadLetterDiscarded
 from runtime.dead_letters import Choice, Mended
 from runtime.discards import Discards
 from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
@@ -18,7 +19,7 @@ from runtime.distributed.groups import PROCESSORS
 from runtime.distributed.hosted import Aside, HostedGroup, record_at
 from runtime.embedded.dead_letters import NothingToDiscard
 from runtime.processing import Group
-from runtime.setting_aside import CannotApply
+from runtime.setting_aside import MOST, CannotApply
 from stores.postgres.database import Pool
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 from stores.postgres.pointers import Pointers
@@ -228,6 +229,21 @@ async def test_a_discard_is_in_the_log_and_frees_what_was_held_back(world: World
     await discards.read(world.log)
     rebuilt.set_aside(None, discards.of("serving"))
     await rebuilding.apply(world.log.records, Positions({GRAPH: 2}))
+
+
+async def test_a_worker_passes_over_what_was_given_up_before_it_came_there(world: World) -> None:
+    worker = world.worker()
+    known = world.log.unreadable(BOB)
+    await worker.work()
+    ahead = [world.log.unreadable(f"key {n}") for n in range(3 * MOST)]
+    good = world.log.follow(ADA)
+    found = [DeadLetterDiscarded(position=one.position, group="serving", type=one.type) for one in (known, *ahead)]
+    await world.desk().give_up(found)
+    assert [record.event for record in world.log.discards] == found
+    await worker.work()
+    assert world.sink.rows == [good.about.id]
+    await worker.hosted.mend({GRAPH})
+    assert await world.pages() == []
 
 
 async def test_what_is_no_dead_letter_is_discarded_where_its_group_is_named_as_well(world: World) -> None:
