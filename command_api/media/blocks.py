@@ -296,6 +296,21 @@ def _gif_frames(content: bytes, most: int) -> int:
     return frames
 
 
+def webp_size(content: bytes) -> tuple[int, int]:
+    """Width and height that a WebP says it has. Raises Broken."""
+    match content[12:16]:
+        case b"VP8X":
+            width, height = (1 + int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
+        case b"VP8L":
+            bits = int.from_bytes(content[21:25], "little")
+            width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        case b"VP8 ":
+            width, height = (int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+        case _:
+            raise Broken
+    return width, height
+
+
 def exif_of(content: bytes) -> bytes:
     """The EXIF of a PNG, wherever it stands: a decoder finds it behind the picture only once it has decoded that."""
     at = len(_PNG)

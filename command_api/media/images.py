@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from .blocks import exif_of, frames_of, without_metadata
+from .blocks import exif_of, frames_of, webp_size, without_metadata
 from .errors import TooManyPixels, UnsupportedMedia
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
@@ -53,12 +53,10 @@ def picture(content_type: str, content: bytes, most_pixels: int) -> Picture:
 
 def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int) -> tuple[int, int, int]:
     """Width, height and orientation, from the header; nothing is decoded."""
+    if content_type == "image/webp":  # its decoder takes the memory for all pixels as soon as it is opened
+        _check_pixels(*webp_size(content), most_pixels)
     with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
-        pixels = image.width * image.height
-        if pixels > most_pixels:
-            raise TooManyPixels(
-                f"a picture may have {most_pixels:,} pixels; this has {image.width:,} x {image.height:,}"
-            )
+        pixels = _check_pixels(image.width, image.height, most_pixels)
         if frames > MOST_FRAMES:
             raise TooManyPixels(f"an animation may have {MOST_FRAMES} frames; this has more")
         if frames > 1 and pixels > most_pixels // _CANVAS:
@@ -70,6 +68,13 @@ def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int)
         orientation = exif.get(_ORIENTATION, 1)
         valid = isinstance(orientation, int) and 1 <= orientation <= 8
         return image.width, image.height, orientation if valid else 1
+
+
+def _check_pixels(width: int, height: int, most: int) -> int:
+    """How many pixels that are. Raises TooManyPixels."""
+    if width * height > most:
+        raise TooManyPixels(f"a picture may have {most:,} pixels; this has {width:,} x {height:,}")
+    return width * height
 
 
 def _decode(content_type: str, content: bytes, frames: int) -> None:

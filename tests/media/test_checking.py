@@ -190,7 +190,14 @@ def test_a_picture_is_too_large_however_large_it_is(side):
     gif = b"GIF89a" + struct.pack("<HH", side, side) + pictures.gif()[10:]
     header = struct.pack(">4sIIBBBBB", b"IHDR", side, side, 8, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    for content in (jpeg, gif, png + pictures.png()[33:]):
+    riff = b"RIFF" + struct.pack("<I", 40) + b"WEBP"
+    canvas = (side - 1).to_bytes(3, "little") * 2
+    webps = [riff + b"VP8X" + struct.pack("<II", 10, 0) + canvas + b"VP8L" + bytes(20)]
+    if side < 1 << 14:  # what their fields hold
+        lossless = (side - 1) | (side - 1) << 14
+        webps.append(riff + b"VP8L" + struct.pack("<IBI", 20, 0x2F, lossless) + bytes(15))
+        webps.append(riff + b"VP8 " + struct.pack("<I", 20) + b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", side, side))
+    for content in (jpeg, gif, png + pictures.png()[33:], *webps):
         with pytest.raises(TooManyPixels, match=f"80,000,000 pixels; this has {side:,} x {side:,}"):
             check(content, 80_000_000)
 
