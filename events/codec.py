@@ -84,7 +84,9 @@ class Codec:
     def parse(self, name: str, version: int, value: bytes, id_: str) -> Parsed:
         """Read what can be read without a key. Raises UnknownEvent, UnreadableEvent."""
         kind = BY_NAME.get(name)
-        if kind is None or not 1 <= version <= kind.version:
+        if kind is not None and version < 1:
+            raise UnreadableEvent(f"{name} {id_}: versions are counted from 1, and this says {version}")
+        if kind is None or version > kind.version:
             raise UnknownEvent(f"{name} version {version} is not known here; it takes a newer version of minitwitter")
         try:
             if not kind.sealed and version == kind.version:

@@ -126,9 +126,15 @@ def test_whose_key_is_needed_is_known_before_it_is_there() -> None:
 
 def test_an_event_of_a_newer_software_is_not_guessed_at() -> None:
     codec = Codec(Sealer(MASTERS))
-    for name, version in (("TweetTranslated", 1), ("TweetLiked", 2), ("TweetLiked", -7)):
+    for name, version in (("TweetTranslated", 1), ("TweetLiked", 2), ("TweetTranslated", -7)):
         with pytest.raises(UnknownEvent, match=f"{name} version {version} .* newer version of minitwitter"):
             codec.parse(name, version, b"{}", ID)
+
+
+def test_a_version_that_nobody_writes_is_not_said_to_be_newer() -> None:
+    for version in (0, -7):
+        with pytest.raises(UnreadableEvent, match=f"versions are counted from 1, and this says {version}"):
+            Codec(Sealer(MASTERS)).parse("TweetLiked", version, b"{}", ID)
 
 
 BROKEN: list[tuple[type[Event], Any]] = [
