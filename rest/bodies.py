@@ -25,6 +25,8 @@ SHARES = 4
 
 _CLOSE = (("connection", "close"),)
 _RETRY = (("retry-after", "1"),)
+_AS_IT_IS = frozenset((b"", b"identity"))
+_ACCEPTED = (("accept-encoding", "identity"),)  # RFC 9110, 15.5.16
 
 
 class Bodies:
@@ -58,7 +60,8 @@ class Bodies:
         said = None if length is None else int(length) if length.isdigit() and len(length) < 20 else 0
         if said == 0 or (said is None and b"transfer-encoding" not in headers):
             return None
-        return Body(self, receive, owner, self._most(path), said, waits=b"expect" in headers)
+        encoding = headers.get(b"content-encoding", b"").lower()
+        return Body(self, receive, owner, self._most(path), said, waits=b"expect" in headers, encoding=encoding)
 
     def _most(self, path: str) -> int:
         return self._longer.get(path, self._most_bytes)
@@ -86,11 +89,20 @@ class Bodies:
 class Body:
     """The body of one request. `close` has to be called when the request is answered.
 
-    `waits` says that the client sends nothing before it is told to go on (Expect: 100-continue).
+    `waits` says that the client sends nothing before it is told to go on (Expect: 100-continue); `encoding` is its
+    Content-Encoding.
     """
 
     def __init__(
-        self, bodies: Bodies, receive: Receive, owner: str, most: int, said: int | None, *, waits: bool = False
+        self,
+        bodies: Bodies,
+        receive: Receive,
+        owner: str,
+        most: int,
+        said: int | None,
+        *,
+        waits: bool = False,
+        encoding: bytes = b"",
     ) -> None:
         self._bodies = bodies
         self._receive = receive
@@ -101,15 +113,20 @@ class Body:
         self._held = 0
         self._whole = False
         self._waits = waits
+        self._encoding = encoding
         self._deadline = bodies.clock() + bodies.patience_s + min(said or most, most) / LEAST_PACE
 
     async def receive(self) -> Message:
         """The next message (ASGI), once the body is whole as the server has it.
 
-        Raises the problems `too-large`, `too-slow`, `too-many`, `unavailable`, and `bad-request` for a body cut off.
+        Raises the problems `too-large`, `too-slow`, `too-many`, `unavailable`, `wrong-type` for one that is compressed,
+        and `bad-request` for one that is cut off.
         """
         if self._whole:
             return await self._receive()
+        if self._encoding not in _AS_IT_IS:
+            told = self._encoding.decode("latin-1")
+            raise ProblemError("wrong-type", f"send the body as it is, not as {told}", headers=_ACCEPTED)
         if self._said is not None and self._said > self._most:
             raise too_large(self._most)
         left = self._deadline - self._bodies.clock()

@@ -135,6 +135,8 @@ class Edge:
         if body is not None:
             receive, send = body.receive, partial(body.answer, send)
         try:
+            if not headers.get(b"host") and scope["http_version"] == "1.1":
+                raise ProblemError("bad-request", "a request of HTTP/1.1 has a Host header (RFC 9112, 3.2)")
             await self._admission.admit(method, scope["path"], exchange)
             if method == "GET" or method == "HEAD":
                 await self._before_reading(scope["path"], exchange)

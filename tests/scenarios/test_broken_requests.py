@@ -89,3 +89,13 @@ async def test_a_read_of_a_client_that_half_closes_is_no_fault(
     for closes in (False, True):
         await answer(address, head, closes=closes)
     assert faults == []
+
+
+@pytest.mark.parametrize(("version", "status"), [(b"1.1", "400"), (b"1.0", "200")])
+async def test_a_request_of_http_1_1_names_its_host(address: tuple[str, int], version: bytes, status: str) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET /healthz HTTP/%s\r\n\r\n" % version)
+    async with asyncio.timeout(30):
+        line = await reader.readline()
+    writer.close()
+    assert line.decode().split()[1] == status, line

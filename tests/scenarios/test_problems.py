@@ -186,6 +186,18 @@ async def test_what_is_not_said_to_be_json_is_a_415(http: httpx.AsyncClient, ada
             assert await refused(answer) == (415, "wrong-type"), (path, kind)
 
 
+async def test_a_compressed_body_is_a_415_that_says_what_is_taken(http: httpx.AsyncClient, ada: Person) -> None:
+    for path in ("/tweets", "/notifications/read", "/media"):
+        answer = await http.post(
+            path, content=b'{"text": "a"}', headers=ada.bearer | JSON | {"content-encoding": "GZIP"}
+        )
+        wanted = (415, "wrong-type")
+        assert await refused(answer) == wanted, path
+        assert path == "/media" or answer.headers["accept-encoding"] == "identity"
+    headers = ada.bearer | JSON | {"content-encoding": "identity"}
+    assert (await http.post("/tweets", content=b'{"text": "a"}', headers=headers)).status_code == 201
+
+
 async def test_json_is_json_with_any_parameter_in_any_case(http: httpx.AsyncClient, ada: Person) -> None:
     for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
         answer = await http.post("/tweets", content=b'{"text": "hi"}', headers=ada.bearer | {"content-type": kind})

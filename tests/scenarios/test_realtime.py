@@ -181,16 +181,18 @@ async def test_a_client_that_is_too_slow_loses_what_waits_and_is_told_so(
         if b"event: tweet" in message.get("body", b""):
             await goes_on.wait()
 
-    scope = {"type": "http", "method": "GET", "path": "/api/v1/stream", "query_string": b"", "scheme": "http"}
-    scope |= {"headers": [(b"authorization", bob.bearer["authorization"].encode())], "client": ("127.0.0.1", 1)}
+    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/api/v1/stream", "query_string": b""}
+    headers = [(b"host", b"test"), (b"authorization", bob.bearer["authorization"].encode())]
+    scope |= {"scheme": "http", "headers": headers, "client": ("127.0.0.1", 1)}
     serving = asyncio.ensure_future(service.composition.application(scope, asyncio.Event().wait, send))
-    while b"still-here" not in await said.get():
-        pass
-    for n in range(23):
-        await ada.post(f"tweet {n}")
-    await bob.after(ada).read("/feed")
-    goes_on.set()
-    told = [await said.get() for _ in range(3)]
+    async with asyncio.timeout(IN_TIME_S):
+        while b"still-here" not in await said.get():
+            pass
+        for n in range(23):
+            await ada.post(f"tweet {n}")
+        await bob.after(ada).read("/feed")
+        goes_on.set()
+        told = [await said.get() for _ in range(3)]
     serving.cancel()
     assert [b"tweet 0" in told[0], b"tweet 22" in told[2]] == [True, True]
     assert b"event: reset\n" in told[1]

@@ -121,7 +121,7 @@ class Process:
         self.faults.step()
         parts = urlsplit(API + target)
         raw = b"" if body is None else msgspec.json.encode(body)
-        sent = [(name.encode(), value.encode()) for name, value in headers]
+        sent = [(b"host", b"simulated"), *((name.encode(), value.encode()) for name, value in headers)]
         if actor is not None:
             sent.append((b"authorization", actor.encode()))
         if body is not None:
