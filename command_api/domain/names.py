@@ -169,18 +169,19 @@ def check_username(name: str) -> str:
 def _is_official(name: str) -> bool:
     """Whether a name in lower case speaks for the service or for nobody, however its words are set off or disguised.
 
-    `Support_24`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
+    `Support_24`, `x_support`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
     """
     return any(map(_speaks_for_service, {name, *map(name.translate, _READ_AS)}))
 
 
 def _speaks_for_service(name: str) -> bool:
     parts = [part for part in _BETWEEN_WORDS.split(name) if part]
+    words = [part for part in parts if len(part) > 1]  # a letter says nothing of its own: `x_support`
     whole = "".join(parts)
     return (
         whole in _RESERVED
         or SERVICE in whole
-        or (not OFFICIAL_WORDS.isdisjoint(parts) and _ABOUT_SERVICE.issuperset(parts))
+        or (not OFFICIAL_WORDS.isdisjoint(parts) and _ABOUT_SERVICE.issuperset(words))
     )
 
 

@@ -127,8 +127,19 @@ def test_words_of_the_api_and_of_the_service_are_no_names(name):
     "name",
     [
         *("support1", "root_", "_admin_", "Support_24", "minitwitter_help", "the_minitwitter", "help_staff", "ad_min1"),
-        *("adm1n", "4dm1n", "r00t", "5upp0rt", "he1p_de5k", "m1n1tw1tter", "support_team", "TheAdmin", "helpdesk"),
-        *("www", "null", "undefined", "NULL_1", "no_reply", "nobody", "api", "root", "the_real_admin"),
+        *(
+            "adm1n",
+            "4dm1n",
+            "r00t",
+            "5upp0rt",
+            "he1p_de5k",
+            "m1n1tw1tter",
+            "support_team",
+            "x_support",
+            "TheAdmin",
+            "helpdesk",
+        ),
+        *("www", "null", "undefined", "NULL_1", "no_reply", "nobody", "api", "root", "the_real_admin", "x_support"),
     ],
 )
 def test_names_in_the_shape_of_official_ones_are_reserved(name):
