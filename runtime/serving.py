@@ -138,7 +138,8 @@ def free_port(host: str, port: int) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise AddressInUse(
-                f"{host}:{port} cannot be listened on ({error.strerror}); stop what does, or choose another --port"
+                f"{host}:{port} cannot be listened on ({error.strerror}); stop what does, or choose another port"
+                " (--port N; with make, PORT=N)"
             ) from None
         return int(probe.getsockname()[1])
 

@@ -94,6 +94,7 @@ def test_a_port_in_use_is_refused_in_one_line(tmp_path):
         refused = minitwitter("serve", "--data", tmp_path / "data", "--port", port)
     assert refused.returncode == 3
     assert f"127.0.0.1:{port} cannot be listened on" in refused.stderr
+    assert "with make, PORT=N" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
