@@ -24,9 +24,10 @@ class Behind(NamedTuple):
 class Ends:
     """Remembers where the log ended at moments `apart_s` apart, so that what is not applied has an age.
 
-    Nobody knows the age of what stood there before the log was watched: it counts as BEHIND_S older than the watching,
-    so that who starts far behind says so at once. `most` bounds how many moments are remembered; when there are more,
-    every second one is dropped, and ages are rounded up to the one before.
+    Nobody knows the age of what stood there before the log was watched, or was forgotten since: it counts as BEHIND_S
+    older than what is remembered, so that who starts far behind, or loses what it had, says so at once. `most` bounds
+    how many moments are remembered; when there are more, every second one is dropped, and ages are rounded up to the
+    one before.
     """
 
     def __init__(self, timer: Callable[[], float], *, apart_s: float = 0.05, most: int = 4000) -> None:
@@ -34,10 +35,11 @@ class Ends:
         self._apart_s = apart_s
         self._most = most
         self._stamps: deque[tuple[float, Positions]] = deque()
+        self._forgotten = Positions()
 
     def note(self, ends: Mapping[TopicPartition, int]) -> None:
         """The log ends here now."""
-        now = self._timer() if self._stamps else self._timer() - BEHIND_S - self._apart_s
+        now = self._timer() if self._stamps else self._timer() - self._unknown_s
         if self._stamps and now - self._stamps[-1][0] < self._apart_s:
             now = self._stamps.pop()[0]
         self._stamps.append((now, Positions(ends)))
@@ -45,6 +47,10 @@ class Ends:
             stamps = list(self._stamps)
             # Of each two the time of the first and the ends of the second.
             self._stamps = deque((a[0], b[1]) for a, b in zip(stamps[::2], [*stamps[1::2], stamps[-1]], strict=False))
+
+    @property
+    def _unknown_s(self) -> float:
+        return BEHIND_S + self._apart_s
 
     @property
     def latest(self) -> Positions:
@@ -64,6 +70,8 @@ class Ends:
                 found[place] = Behind(max(0, events))
                 if events > 0:
                     open_[place] = events
+        for place in [place for place in open_ if self._forgotten.get(place, 0) > reached.get(place, 0)]:
+            found[place] = Behind(open_.pop(place), now - self._stamps[0][0] + self._unknown_s)
         for at, ends in self._stamps:
             if not open_:
                 break
@@ -75,7 +83,7 @@ class Ends:
         """Drop the moments that all of these have passed."""
         passed = [Positions(positions) for positions in reached]
         while len(self._stamps) > 1 and all(positions.covers(self._stamps[0][1]) for positions in passed):
-            self._stamps.popleft()
+            self._forgotten = self._stamps.popleft()[1]
 
 
 def total(behind: Mapping[TopicPartition, Behind]) -> Behind:

@@ -168,6 +168,7 @@ async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_l
 
 
 async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores):
+    await stores.applied.look_at_the_log()
     stores.ends = Positions({TWEETS: 4})
     await stores.applied.look_at_the_log()
     await stores.applied.look()

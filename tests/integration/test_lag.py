@@ -15,7 +15,7 @@ from runtime import metrics
 from runtime.distributed.watched import Watched
 from runtime.embedded.applied import ANALYTICS, SERVING, Applied
 from runtime.embedded.lag import Lag
-from runtime.lag import Behind, Ends, told, total
+from runtime.lag import BEHIND_S, Behind, Ends, told, total
 
 A, B = TopicPartition("tweets", 0), TopicPartition("tweets", 1)
 GRAPH = TopicPartition("graph", 0)
@@ -83,6 +83,16 @@ def test_moments_that_everybody_has_passed_are_dropped(ends: Ends, time: Time) -
     ends.note({A: 2})
     ends.forget([{A: 2}, {A: 1}])
     assert ends.behind({A: 1})[A] == Behind(1, 0.0)
+
+
+def test_who_loses_what_it_had_is_behind_at_once(ends: Ends, time: Time) -> None:
+    for number in range(1, 4):
+        time.now = 100.0 + number
+        ends.note({A: number})
+    ends.forget([{A: 3}])
+    assert ends.behind({A: 3})[A] == Behind()
+    assert ends.behind({A: 1})[A].seconds > BEHIND_S
+    assert ends.behind({})[A].seconds > BEHIND_S
 
 
 def test_a_group_is_said_to_be_behind_after_five_seconds() -> None:
