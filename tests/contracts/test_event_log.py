@@ -302,7 +302,7 @@ BAD = id_at(Millis(0), "bad").replace("0", "-", 1)
 """An id whose time was negative."""
 UNREADABLE = {
     "a newer version": ({"version": 2}, "newer version"),
-    "a version that is none": ({"version": -7}, "version -7 is not known"),
+    "a version that is none": ({"version": -7}, "versions are counted from 1, and this says -7"),
     "an unknown type": ({"type": "AccountTeleported"}, "newer version"),
     "no JSON": ({"value": b'{"follower":'}, "UnreadableEvent"),
     "a field missing": ({"value": b"{}"}, "UnreadableEvent"),
