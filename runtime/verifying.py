@@ -121,7 +121,7 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
         behind = await _caught_up(live, await reader.ends())
         await _settled(live)
         positions = {group: await SqliteSink(live, group).positions() for group in GROUPS}
-        left_out = await left_out_of_decisions(reader)
+        left_out = await left_out_of_decisions(reader, await _letters(live))
         decided = await _stepped(live_snapshot_steps(reader.table, left_out))
         steps = sum(sum(until.values()) for until in (*positions.values(), decided.positions))
         begin(steps)
@@ -155,15 +155,15 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
     )
 
 
-async def left_out_of_decisions(log: Source) -> LeftOut:
-    """Entities of which a record was discarded and cannot be read: the decision state is compared without them.
+async def left_out_of_decisions(log: Source, letters: Iterable[DeadLetter] = ()) -> LeftOut:
+    """Entities with a record that cannot be read, and was discarded or is a dead letter: nobody can decide on it again.
 
-    Reads one record for each discard. Raises what reading the log raises.
+    Reads one record for each discard and letter. Raises what reading the log raises.
     """
     discards, left_out = Discards(), LeftOut()
     await discards.read(log)
     ends = await log.ends()
-    for place, offset in discards.places():
+    for place, offset in sorted({*discards.places(), *((one.place, one.offset) for one in letters if one.cause)}):
         if offset < ends.get(place, 0):
             after = Positions(dict.fromkeys(ends, NEVER)) | {place: offset}
             for record in await log.read(after, 1, (place.topic,)):

@@ -96,5 +96,5 @@ def _some(noun: str, what: str, positions: tuple[str, ...], plural: str = "") ->
 
 def _left_out(names: tuple[str, ...]) -> str:
     if len(names) == 1:
-        return f"decision state: 1 entity of a discarded record is not compared: {names[0]}"
-    return f"decision state: {_some('entity', ' of discarded records are not compared', names, 'entities')}"
+        return f"decision state: 1 entity with a record that cannot be read is not compared: {names[0]}"
+    return f"decision state: {_some('entity', ' with records that cannot be read are not compared', names, 'entities')}"

@@ -237,6 +237,17 @@ async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is
             assert await letters(system) == []
 
 
+async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(tmp_path, tweet.place, tweet.offset)
+        await views.project()
+    found = await verdict(tmp_path)
+    assert {letter.split()[0] for letter in found.dead_letters} == {SERVING, ANALYTICS}
+    assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
+
+
 async def test_views_made_again_honour_what_was_discarded(tmp_path):
     async with opened(tmp_path) as (system, views):
         await populate(system)
