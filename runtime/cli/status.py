@@ -35,9 +35,9 @@ def status(
 ) -> None:
     """Tell how everything is: lag and workers of each group, rebuilds, dead letters, the outbox, engines, the disk.
 
-    Asks the server of the data directory, or its files where none runs. Where Kafka is set it is the distributed
-    profile, and asks every engine; Kafka knows how many workers each group has. Exit code 1 unless everything answers
-    and is current; /readyz says the same.
+    Asks the server of the data directory. Where none runs it is down, and the files tell the rest. Where Kafka is set
+    it is the distributed profile, and asks every engine; Kafka knows how many workers each group has. Exit code 1
+    unless everything answers and is current; /readyz says the same.
 
     Example: minitwitter status --data var/data
     """
@@ -119,8 +119,6 @@ def _shown(found: Status) -> Iterator[RenderableType]:
     from rich.markup import escape
 
     yield f"{found.profile} profile: {_state(found.state)}" + (f", served on {found.server}" if found.server else "")
-    if found.profile == "embedded" and not found.server:
-        yield "no server runs"
     yield ""
     parts = table_of("part", "state", "")
     for part in found.parts:

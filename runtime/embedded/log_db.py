@@ -62,6 +62,18 @@ class Ownership:
         self._file.close()
 
 
+def is_owned(directory: Path) -> bool:
+    """Whether a process owns a data directory, which it need not serve yet."""
+    try:
+        with (directory / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 class LogMissing(Exception):
     """A data directory has no log where it must have one. The message says what to do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import Mapping
@@ -17,30 +18,40 @@ from runtime.counted import counted
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
-from runtime.status import Disk, Group, Model, Status, group_part, group_told, overall
+from runtime.status import Disk, Group, Model, Status, group_part, group_told, letters_told, overall
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import NoViews, SqliteSink, Views
 
 from .fitting import misfit
-from .log_db import open_records
+from .log_db import is_owned, open_records
 from .processors import ALL_TABLES, GROUPS
+
+ANSWERS_S = 5.0
+"""A server that has not answered by then stands still."""
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
     """The status now. Raises LogUnavailable where there is no log, and what opening the files raises."""
+    directory = settings.data
+    why = f"no server runs; `minitwitter serve --data {directory}` starts one"
     try:
-        async with ControlClient(settings.data) as client:
+        async with asyncio.timeout(ANSWERS_S), ControlClient(directory) as client:
             async for reply in client.ask(AskStatus()):
                 if isinstance(reply, Told):
                     return reply.status
     except NoServer:
-        pass
-    return await of_files(settings.data, clock)
+        if is_owned(directory):
+            why = "a process has the directory, and does not serve yet, or not any more"
+    except TimeoutError:
+        why = f"the server runs, and has not answered for {ANSWERS_S:.0f} s; stop it and start it again"
+    found = await of_files(directory, clock)
+    parts = [Part.of("server", down=why), *found.parts]
+    return told_of(directory, parts, list(found.groups), "")
 
 
 async def of_files(directory: Path, clock: Clock) -> Status:
-    """What the files of a directory say, without its server."""
+    """What the files of a directory say of the log and the read models."""
     table = open_records(directory)
     try:
         views = Views.beside(directory, ALL_TABLES)
@@ -72,7 +83,12 @@ async def _of_files(directory: Path, clock: Clock, table: LogTable, views: Views
         detail = _detail(name, behind)
         part = Part.of(name, degraded=detail) if detail else group_part(name, behind=behind, letters=letters)
         groups.append(group_told(part, behind, letters, models(name, _generations(views), {})))
-    parts = [Part.of("log", down=cut), Part.of("read models", down=against, degraded=missing)]
+    set_aside = "; ".join(f"{group.name} has {told}" for group in groups if (told := letters_told(group.dead_letters)))
+    parts = [
+        Part.of("log", down=cut),
+        Part.of("read models", down=against, degraded=missing),
+        Part.of("dead letters", degraded=set_aside),
+    ]
     return told_of(directory, parts, groups, "")
 
 

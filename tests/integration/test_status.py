@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from running import Serving, minitwitter
 
 from events.ids import Millis, wall_clock
 from events.log import TopicPartition
+from runtime.embedded.log_db import Ownership
 from runtime.embedded.processors import ALL_TABLES
-from runtime.embedded.status import of_files, read_models_part
+from runtime.embedded.status import of_files, read_models_part, status
+from runtime.settings import Settings
 from stores.dead_letters import DeadLetter
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import Views
@@ -34,13 +37,41 @@ async def test_status_says_what_readyz_says_and_tells_of_the_files_when_no_serve
         assert told["disk"]["files"]["log.db"] > 0
         assert server.stop() == 0
     without = minitwitter("status", "--data", data)
-    assert (without.returncode, "no server runs" in without.stdout) == (0, True)
+    assert (without.returncode, f"no server runs; `minitwitter serve --data {data}`" in without.stdout) == (1, True)
+    assert "embedded profile: down" in without.stdout
     await set_aside_in(data)
     await exchanged(data)
     (data / "views.db").unlink()
     found = await of_files(data, lambda: Millis(wall_clock() + 60_000))
     assert found.state == "degraded"
     assert all((group.lag_events or 0) > 0 and (group.lag_seconds or 0) >= 60 for group in found.groups)
+
+
+async def test_a_server_that_stands_still_is_told_of_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.embedded.status.ANSWERS_S", 0.2)
+    with Serving(tmp_path / "data") as server:
+        server.join("alice").post("to be counted")
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            found = await status(Settings(data=tmp_path / "data"))
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+    assert (found.state, found.parts[0].name) == ("down", "server")
+    assert "has not answered" in found.parts[0].detail
+    assert {group.name for group in found.groups} == {"serving", "analytics"}
+
+
+async def test_a_process_that_has_the_directory_and_does_not_serve_yet_is_no_server(tmp_path: Path) -> None:
+    with Serving(tmp_path / "data") as server:
+        server.join("alice").post("to be counted")
+        assert server.stop() == 0
+    ownership = Ownership(tmp_path / "data")
+    found = await status(Settings(data=tmp_path / "data"))
+    ownership.release()
+    assert (found.state, found.parts[0].state) == ("down", "down")
+    assert "does not serve yet" in found.parts[0].detail
 
 
 async def exchanged(data: Path) -> None:
