@@ -63,8 +63,11 @@ OFFICIAL_WORDS: Final = frozenset(
         "administrator",
         "help",
         "minitwitter",
+        "mod",
+        "moderation",
         "moderator",
         "moderators",
+        "mods",
         "official",
         "postmaster",
         "root",
@@ -125,11 +128,11 @@ NOBODYS_WORDS: Final = frozenset(
 """What programs say where there is no name, hosts, and mailboxes that no person reads (RFC 2142)."""
 
 _ABOUT_SERVICE: Final = OFFICIAL_WORDS | BESIDE_OFFICIAL
-_RESERVED: Final = (
+_OFFICIAL: Final = (
     OFFICIAL_WORDS
-    | NOBODYS_WORDS
     | {official + beside for official in OFFICIAL_WORDS for beside in BESIDE_OFFICIAL}
     | {beside + official for official in OFFICIAL_WORDS for beside in BESIDE_OFFICIAL}
+    | {official + other for official in OFFICIAL_WORDS for other in OFFICIAL_WORDS}
 )
 
 LONGEST_DISPLAY_NAME: Final = 50
@@ -169,7 +172,7 @@ def check_username(name: str) -> str:
 def _is_official(name: str) -> bool:
     """Whether a name in lower case speaks for the service or for nobody, however its words are set off or disguised.
 
-    `Support_24`, `x_support`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
+    `Support_24`, `x_support`, `xSupportx`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
     """
     return any(map(_speaks_for_service, {name, *map(name.translate, _READ_AS)}))
 
@@ -179,7 +182,8 @@ def _speaks_for_service(name: str) -> bool:
     words = [part for part in parts if len(part) > 1]  # a letter says nothing of its own: `x_support`
     whole = "".join(parts)
     return (
-        whole in _RESERVED
+        whole in NOBODYS_WORDS
+        or whole.strip("x") in _OFFICIAL  # decoration, as the underscore is: `xSupportx`
         or SERVICE in whole
         or (not OFFICIAL_WORDS.isdisjoint(parts) and _ABOUT_SERVICE.issuperset(words))
     )

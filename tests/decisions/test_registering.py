@@ -127,19 +127,10 @@ def test_words_of_the_api_and_of_the_service_are_no_names(name):
     "name",
     [
         *("support1", "root_", "_admin_", "Support_24", "minitwitter_help", "the_minitwitter", "help_staff", "ad_min1"),
-        *(
-            "adm1n",
-            "4dm1n",
-            "r00t",
-            "5upp0rt",
-            "he1p_de5k",
-            "m1n1tw1tter",
-            "support_team",
-            "x_support",
-            "TheAdmin",
-            "helpdesk",
-        ),
+        *("adm1n", "4dm1n", "r00t", "5upp0rt", "he1p_de5k", "m1n1tw1tter", "support_team", "TheAdmin", "helpdesk"),
         *("www", "null", "undefined", "NULL_1", "no_reply", "nobody", "api", "root", "the_real_admin", "x_support"),
+        *("xSupport", "supportx", "xX_admin_Xx", "moderator_x", "Official_Moderator", "adminsupport", "mod_team"),
+        *("moderation_team", "Moderation1", "the_mods"),
     ],
 )
 def test_names_in_the_shape_of_official_ones_are_reserved(name):
@@ -150,7 +141,10 @@ def test_names_in_the_shape_of_official_ones_are_reserved(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["root_beer", "helpful", "ada1", "feed1", "supporter", "___", "123", "the_team", "user1", "4ever", "nullable"],
+    [
+        *("root_beer", "helpful", "ada1", "feed1", "supporter", "___", "123", "the_team", "user1", "4ever", "nullable"),
+        *("supporter_of_x", "xsupportive", "modx_fan", "model", "support_your_library", "xxx", "x_x", "roots", "mailx"),
+    ],
 )
 def test_names_that_only_contain_such_a_word_are_not(name):
     assert check_username(name) == name
