@@ -36,6 +36,8 @@ _BY_TWO = "it takes a command and a query process, which the page starts in bloc
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
+    'export PATH="$PWD/.venv/bin:$PATH"': "a second terminal; here there is one, which has the programs",
+    "cd damaged": "as above; it is there already",
     "make simulate SEEDS=5000": "takes an hour; the same is run above with three seeds",
     "systemctl enable --now minitwitter": "a machine with systemd, as root",
     "apt-get install openjdk-17-jre-headless maven": "a machine that has nothing yet",
