@@ -59,10 +59,31 @@ def list_(group: Group = "", data: Data = None, port: Port = None, config: Confi
     letters = Choice(group).of(run(_letters(settings)))
     if json:
         print_json([_plain(letter) for letter in letters])
-    else:
+    elif letters:
         _print(letters)
+    else:
+        left = run(_unread(settings, group))
+        told = f" so far: {left}" if left else ""
+        sys.stdout.write(f"there are no dead letters{told}\n")
     if letters:
         raise typer.Exit(1)
+
+
+async def _unread(settings: Settings, group: str) -> str:
+    """Which groups are behind what may become dead letters of theirs; empty where none is."""
+    from runtime.lag import BEHIND_S
+
+    if settings.kafka_url is not None:
+        from runtime.distributed.status import status as of_engines
+
+        found = await of_engines(settings)
+    else:
+        from events.ids import wall_clock
+        from runtime.embedded.status import of_files
+
+        found = await of_files(settings.data, wall_clock)
+    chosen = [each for each in found.groups if group in ("", each.name) and (each.lag_seconds or 0) > BEHIND_S]
+    return ", ".join(f"{each.name} has {counted(each.lag_events or 0, 'event')} yet to read" for each in chosen)
 
 
 @app.command()
@@ -319,9 +340,6 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
 def _print(letters: list[DeadLetter]) -> None:
     from rest.times import rfc3339
 
-    if not letters:
-        sys.stdout.write("there are no dead letters\n")
-        return
     columns = ("group", "position", "type", "entity", "set aside", "attempts", "cause")
     table = table_of(*columns, right=("attempts",))
     for letter in letters:

@@ -51,6 +51,13 @@ def listed(directory):
     return json.loads(done.stdout)
 
 
+async def test_where_the_log_is_not_read_yet_the_list_says_so(tmp_path):
+    async with opened(tmp_path, partitions=1) as (system, _):
+        await populate(system)
+    listed = minitwitter("dead-letters", "list", "--data", tmp_path)
+    assert (listed.returncode, "no dead letters so far: serving has" in listed.stdout) == (0, True), listed
+
+
 async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(tmp_path):
     directory = tmp_path / "data"
     tweet, follow = await filled(directory)
