@@ -38,7 +38,7 @@ def rebuild(
         bool,
         typer.Option("--back", help="Go back to the generation before: bring it up from where it stopped, and switch."),
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Say what the server is rebuilding, and how far.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Say what is being rebuilt, and how far.")] = False,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="End the server's rebuilds; read models stay as they are.")
     ] = False,
@@ -60,7 +60,8 @@ def rebuild(
     server that was asked goes on after Ctrl-C: --status shows how far it is, --cancel ends it.
 
     Where Kafka is set it is the distributed profile: there a group is named, and what shares its store comes with it.
-    `decisions` alone folds the state that commands are decided on from the log that Kafka has now; writes wait.
+    The command itself rebuilds and ends with Ctrl-C; --status, asked beside it, shows how far it is. `decisions` alone
+    folds the state that commands are decided on from the log that Kafka has now; writes wait.
 
     Example: minitwitter rebuild tweets counts --data var/data
     """
@@ -70,7 +71,10 @@ def rebuild(
         raise typer.BadParameter("name read models, or say --all, --status, --cancel or --from-nothing")
     settings = load(data, port, config).settings
     if settings.kafka_url is not None:
-        if status or cancel or from_nothing:
+        if status:
+            _print_under_way(run(_ask_notes(settings)), "nothing is being rebuilt", json)
+            return
+        if cancel or from_nothing:
             raise typer.BadParameter("in the distributed profile the command itself rebuilds, and ends with Ctrl-C")
         if models is not None and DECISIONS in models:
             if back or len(models) > 1:
@@ -178,12 +182,27 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
             raise
         with suppress(NoViews):
             Views.beside(settings.data, ()).connection.close()
+    _print_under_way(under_way, said, json)
+
+
+async def _ask_notes(settings: Settings) -> list[Under]:
+    """What the commands that rebuild in the distributed profile note. Raises BadSettings, StoreUnavailable."""
+    from runtime.distributed.places import STORES
+    from runtime.distributed.rebuild_notes import rebuilds
+    from runtime.embedded.rebuilding import Progress as Under
+
+    return [
+        Under(STORES.get(one.store, (one.store,)), "building", one.done, one.total) for one in await rebuilds(settings)
+    ]
+
+
+def _print_under_way(under_way: list[Under], said: str, json: bool) -> None:
     if json:
         print_json(under_way)
     elif not under_way:
         sys.stdout.write(f"{said}\n")
     for one in under_way if not json else ():
-        share = one.done / one.total if one.total else 1.0
+        share = one.done / one.total if one.total else float(one.state == "done")
         sys.stdout.write(
             f"{', '.join(one.models)}: {one.state}, {share:.0%} ({one.done:,} of {counted(one.total, 'event')})\n"
         )

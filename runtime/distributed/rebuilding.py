@@ -42,6 +42,7 @@ from .groups import COUNTS
 from .hosting import Stores
 from .pausing import pause_name
 from .places import CASSANDRA, COUNTERS, STORES, Places
+from .rebuild_notes import DECISIONS, Noting, noted
 
 CATCH_UPS = 3
 """Times that it catches up before the live one has to stand still for the rest."""
@@ -95,9 +96,11 @@ async def rebuild(
         settle()
         async with alone(stores.postgres_url):
             with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
+                await Pointers(stores.postgres_url).migrate()
                 rebuilding = _Rebuilding(stores, store, DerivedTopics(Path(directory) / "derived.db"), slices)
                 try:
-                    return await rebuilding.rebuild(begin, advance, back)
+                    async with noted(stores.postgres_url, store, Noting(begin, advance)) as noting:
+                        return await rebuilding.rebuild(*noting, back)
                 finally:
                     await rebuilding.close()
     finally:
@@ -113,7 +116,9 @@ async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], ad
         await have_keys(settings, pool, keys)
         reader = log_reader(settings, keys)
         try:
-            return await fold_decisions(reader, pool, await keys.secret("email"), begin, advance)
+            assert settings.postgres_url is not None
+            async with noted(settings.postgres_url.get_secret_value(), DECISIONS, Noting(begin, advance)) as noting:
+                return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
         finally:
             await reader.close()
 
@@ -148,7 +153,6 @@ class _Rebuilding:
 
     async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
         """Build, catch up, compare, move."""
-        await self._pointers.migrate()
         self._unfit = not set(self._groups).isdisjoint(await misfits(self._stores))
         current = self._stores.places.names()[self._store]
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before

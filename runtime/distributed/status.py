@@ -26,6 +26,7 @@ from stores.cassandra.session import CassandraSession
 from stores.postgres.database import Database
 from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
+from stores.postgres.rebuilds import Rebuild, Rebuilds
 from stores.redis.connection import answering, connect
 from stores.s3.objects import Location, S3Objects
 from stores.sink import StoreRefused, StoreUnavailable
@@ -88,6 +89,7 @@ class _Looking:
         self._kafka = KafkaLook(brokers(settings.kafka_url), places, prefix=settings.topic_prefix)
         self._members = KafkaMembers(brokers(settings.kafka_url), VERSIONS, prefix=settings.topic_prefix)
         self._engines: dict[str, Engine] = {}
+        self._rebuilds: list[Rebuild] = []
 
     async def status(self) -> Status:
         """Ask all of them at once, but for the pointers: they say where to look."""
@@ -132,6 +134,7 @@ class _Looking:
     async def _open_postgres(self) -> None:
         await self._pool.open()
         self._places = self._places.pointed(await Pointers(self._url).read())
+        self._rebuilds = await Rebuilds(self._url).running()
         await run(self._pool, lambda connection: select(connection, "SELECT 1"))
 
     async def _outbox(self) -> Outbox:
@@ -209,7 +212,8 @@ class _Looking:
         store = next((store for store, groups in STORES.items() if reached.group in groups), "")
         now, first = self._places.names().get(store, ""), Places.first(self._settings).names().get(store, "")
         place = "" if now == first else now
-        models = [Model(name, version, place) for name, version in VERSIONS[reached.group].items()]
+        building = next((rebuild.share for rebuild in self._rebuilds if rebuild.store == store), None)
+        models = [Model(name, version, place, building) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
         return group_told(reached_part(reached), behind, reached.letters, models, reached.workers)
 

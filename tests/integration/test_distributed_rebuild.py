@@ -1,5 +1,7 @@
 """`minitwitter rebuild` on the real engines: what was damaged or lost comes back, and is switched to."""
 
+import asyncio
+import json
 import uuid
 
 import psycopg
@@ -8,7 +10,9 @@ from distributed_models import Live, community
 from installation import Installation
 from test_distributed_verify import LATEST
 
+from runtime.distributed.rebuild_notes import Noting, noted, rebuilds
 from runtime.distributed.rebuilding import CannotRebuild, rebuild, stores_of
+from runtime.distributed.status import status
 from stores.cassandra.address import Address
 from stores.redis.digest import digest, remove
 from tests.stores.on_cassandra import drop
@@ -66,6 +70,33 @@ async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(fille
     async with opened() as back:
         assert back.places.keys.name == keys.name
         assert await digest(redis, keys) != wrong, "it was brought up from where it stopped"
+
+
+async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, installation):
+    seen = []
+    rebuilding = asyncio.create_task(rebuilt(filled, "redis"))
+    while not rebuilding.done():
+        seen += [one.store for one in await rebuilds(filled.settings)]
+    await rebuilding
+    assert set(seen) == {"redis"}
+    assert await rebuilds(filled.settings) == []
+
+    async with noted(filled.stores.postgres_url, "redis", Noting(lambda total: None, lambda done: None)) as noting:
+        noting.begin(200)
+        noting.advance(80)
+        async with asyncio.timeout(30):
+            while not any(one.done for one in await rebuilds(filled.settings)):
+                pass
+        told = {
+            model.name: model.building for group in (await status(filled.settings)).groups for model in group.models
+        }
+        assert {name for name, share in told.items() if share is not None} == {"counts"}
+        assert told["counts"] == 0.4
+        asked = await asyncio.to_thread(installation.command, "rebuild", "--status")
+        assert asked.stdout == "counts: building, 40% (80 of 200 events)\n", asked.stderr
+        asked = await asyncio.to_thread(installation.command, "rebuild", "--status", "--json")
+        [found] = json.loads(asked.stdout)
+        assert (found["models"], found["done"], found["total"]) == (["counts"], 80, 200)
 
 
 async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened):

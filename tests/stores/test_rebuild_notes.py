@@ -1,0 +1,39 @@
+"""A rebuild is seen by other processes while its command runs, and no longer."""
+
+import pytest
+
+from stores.postgres.pointers import Pointers
+from stores.postgres.rebuilds import Rebuild, Rebuilds
+from tests.on_postgres import a_database
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def url(postgres):
+    with a_database(postgres) as database:
+        yield database
+
+
+async def test_the_newest_note_is_read_until_the_rebuild_ends(url):
+    await Pointers(url).migrate()
+    notes = Rebuilds(url)
+    await notes.note(Rebuild("cassandra", 0, 0))
+    await notes.note(Rebuild("cassandra", 30, 120))
+    await notes.note(Rebuild("redis", 1, 1))
+    assert await notes.running() == [("cassandra", 30, 120), ("redis", 1, 1)]
+    await notes.end("redis")
+    assert [(one.store, one.share) for one in await notes.running()] == [("cassandra", 0.25)]
+
+
+async def test_a_note_that_nobody_renews_is_of_a_command_that_died(url):
+    await Pointers(url).migrate()
+    await Rebuilds(url).note(Rebuild("cassandra", 30, 120))
+    assert await Rebuilds(url, gone_s=0).running() == []
+
+
+async def test_where_no_table_is_yet_nothing_is_rebuilt(url):
+    notes = Rebuilds(url)
+    await notes.note(Rebuild("cassandra", 30, 120))
+    assert await notes.running() == []
+    await notes.end("cassandra")
