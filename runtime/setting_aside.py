@@ -43,9 +43,9 @@ class TooManyDeadLetters(Exception):
         of_type = f" ({letter.type})" if letter.type else ""
         super().__init__(
             f"{letter.group} stopped at {letter.position}{of_type}: {letter.cause}. More than {MOST} of the last"
-            f" {WINDOW:,} records could not be applied; mend the cause, start again, and say"
-            " `minitwitter dead-letters retry --all`. Where nobody can read the records, say"
-            " `minitwitter dead-letters discard --unreadable`, which shows them first, and start again"
+            f" {WINDOW:,} records could not be applied. Mend the cause, start again, and run `minitwitter dead-letters"
+            " retry --all`. Where nobody can read the records: `minitwitter dead-letters discard --unreadable` shows"
+            " them, and with `--yes` gives them up; start the workers that have stopped after that"
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 """Records that a server is asked to give up together."""
+_WORKERS = ". Start the workers that have stopped; the list of dead letters has none of them after that"
 
 
 def discard_unreadable(settings: Settings, group: str, *, yes: bool, json: bool) -> None:
@@ -44,7 +45,7 @@ def discard_unreadable(settings: Settings, group: str, *, yes: bool, json: bool)
         sys.stdout.write("all records can be read\n")
     else:
         of_groups = ", ".join(f"{number:,} of {name}" for name, number in groups.items())
-        restart = "; start workers that have stopped again" if settings.kafka_url is not None else ""
+        restart = _WORKERS if settings.kafka_url is not None else ""
         sys.stdout.write(f"{counted(len(found), 'record was', 'records were')} given up: {of_groups}{restart}\n")
 
 

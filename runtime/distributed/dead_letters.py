@@ -112,8 +112,8 @@ class LettersOfGroups:
             if time.monotonic() > deadline:
                 wait = counted(waiting, "dead letter waits", "dead letters wait")
                 raise WorkersSilent(
-                    f"{wait} for the workers of the partitions, which mend as soon as they run (`minitwitter work"
-                    " projectors`, `minitwitter work streams`) and reach their stores"
+                    f"{wait}; the workers of the partitions will do it: start `minitwitter work"
+                    " projectors` and `minitwitter work streams`, and see that they reach their stores"
                 )
             await asyncio.sleep(_LOOK_S)
         places = {(letter.group, letter.place, letter.offset) for letter in chosen}

@@ -271,7 +271,7 @@ async def test_where_no_worker_has_the_partition_that_is_said_and_the_wish_stays
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
-    with pytest.raises(WorkersSilent, match="1 dead letter waits for the workers"):
+    with pytest.raises(WorkersSilent, match="1 dead letter waits; the workers of the partitions will do it"):
         await world.desk(wait_s=0).retry(Choice(group="serving"))
     worker.fail = False
     await worker.hosted.mend({GRAPH})
