@@ -68,6 +68,10 @@ def parse_place(text: str) -> tuple[TopicPartition, int]:
     return TopicPartition(topic, int(partition)), int(offset)
 
 
+DAMAGED = "its checksum differs: the row is damaged"
+"""The fault of a record that is not what was appended."""
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """An event where it stands in the log.
 

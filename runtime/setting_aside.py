@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from events.first_copies import Entity
 from events.ids import Clock
-from events.log import Record, TopicPartition
+from events.log import DAMAGED, Record, TopicPartition
 from stores.dead_letters import DeadLetter, DeadLetters, all_letters
 
 from .discards import Discarded
@@ -29,8 +29,13 @@ class CannotApply(Exception):
     """A group that may set nothing aside met a record that it cannot apply: a rebuild ends here."""
 
     def __init__(self, group: str, record: Record, cause: str) -> None:
+        mend = (
+            "The log is damaged: restore log.db from a backup that has the record. Without one, give the record up:"
+            if cause == DAMAGED
+            else "Mend the cause and try again, or give the record up:"
+        )
         super().__init__(
-            f"{record} cannot be applied: {cause}. Mend the cause and try again, or give the record up:"
+            f"{record} cannot be applied: {cause}. {mend}"
             f" `minitwitter dead-letters discard {record.position} --group {group} --yes`"
         )
         self.record = record

@@ -25,7 +25,7 @@ from command_api.left_out import LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, live_snapshot_steps, rebuild_decision_state
 from events.codec import Codec
 from events.digest import Steps, unordered_digest_steps
-from events.log import CorruptLog, Positions, Record, TopicPartition, lag, positions_after
+from events.log import DAMAGED, CorruptLog, Positions, Record, TopicPartition, lag, positions_after
 from events.sqlite.connection import connect
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.records import LogTable, base
@@ -74,7 +74,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs and none
     is behind. Dead letters were applied neither here nor there; `failed` are records that could be applied once, and
-    cannot now. Both are `group position`. `not_compared` are the entities (`tweets/KEY`, or a whole topic) that the
+    cannot now; those held back behind them are not counted. Both are `group position`. `damaged` are the positions of
+    failed records whose checksum differs. `not_compared` are the entities (`tweets/KEY`, or a whole topic) that the
     decision state was compared without.
     """
 
@@ -87,6 +88,7 @@ class Verdict(msgspec.Struct, frozen=True):
     dead_letters: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -99,13 +101,14 @@ class Verdict(msgspec.Struct, frozen=True):
         dead_letters: tuple[str, ...] = (),
         failed: tuple[str, ...] = (),
         not_compared: tuple[str, ...] = (),
+        damaged: tuple[str, ...] = (),
     ) -> Verdict:
         """The verdict on some findings."""
         found = tuple(findings)
         late = {group: events for group, events in behind.items() if events}
         same = not late and all(finding.same for finding in found)
         until = {group: str(position) for group, position in positions.items()}
-        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared)
+        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared, damaged)
 
 
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
@@ -133,7 +136,7 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
             dead_letters = await _skip(processors, reader, live)
             groups = {group: processors.live(group) for group in GROUPS}
             await _apply(reader, groups, positions, advance)
-            failed = await _letters(rebuilt)
+            failed = [letter for letter in await _letters(rebuilt) if letter.cause]
             findings = await _models(live, rebuilt)
             findings += await _topics(live, rebuilt, reader.table.codec, partitions)
             rebuilt.connection.close()
@@ -152,6 +155,7 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
         dead_letters=tuple(f"{letter.group} {letter.position}" for letter in dead_letters),
         failed=tuple(f"{letter.group} {letter.position}" for letter in failed),
         not_compared=left_out.names(),
+        damaged=tuple(dict.fromkeys(letter.position for letter in failed if letter.cause == DAMAGED)),
     )
 
 

@@ -25,7 +25,7 @@ from ..codec import Codec, Parsed
 from ..event import BY_CLASS, Envelope, EventType
 from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, from_bytes, to_bytes
-from ..log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
+from ..log import DAMAGED, CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from ..partitioning import partition_of
 from ..sealing import SealBroken
 from ..topics import BY_NUMBER, TOPICS
@@ -118,9 +118,6 @@ def _partition(place: int) -> TopicPartition:
 
 def _hole(position: int) -> CorruptLog:
     return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
-
-
-_DAMAGED = "its checksum differs: the row is damaged"
 
 
 def checksum(row: tuple[Any, ...]) -> int:
@@ -344,7 +341,7 @@ class LogTable:
         except (TypeError, AttributeError, ValueError):  # damage has made another type of it
             intact = False
         if not intact:
-            return _DAMAGED
+            return DAMAGED
         parsed, fault = parse(self.codec, row[2], row[3], row[7], from_bytes(row[1]))
         return parsed or fault
 

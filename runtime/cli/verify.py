@@ -83,15 +83,25 @@ def _print(verdict: Verdict) -> None:
     if verdict.dead_letters:
         lines.append(_some("dead letter", ", applied neither here nor there", verdict.dead_letters))
     if verdict.failed:
-        lines.append(_some("record", " that can be applied no more", verdict.failed))
+        failed = tuple(dict.fromkeys(each.partition(" ")[2] for each in verdict.failed))
+        lines.append(_some("record", " that can be applied no more", failed))
+    if verdict.damaged:
+        lines.append(
+            f"the log is damaged at {_listed(verdict.damaged)}: restore log.db from a backup before you rebuild or"
+            " discard"
+        )
     if verdict.not_compared:
         lines.append(_left_out(verdict.not_compared))
     print_table(table, *lines)
 
 
 def _some(noun: str, what: str, positions: tuple[str, ...], plural: str = "") -> str:
+    return f"{counted(len(positions), noun, plural)}{what}: {_listed(positions)}"
+
+
+def _listed(positions: tuple[str, ...]) -> str:
     more = f" and {len(positions) - _SHOWN:,} more" if len(positions) > _SHOWN else ""
-    return f"{counted(len(positions), noun, plural)}{what}: {', '.join(positions[:_SHOWN])}{more}"
+    return f"{', '.join(positions[:_SHOWN])}{more}"
 
 
 def _left_out(names: tuple[str, ...]) -> str:

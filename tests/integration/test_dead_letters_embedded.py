@@ -248,6 +248,19 @@ async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_pa
     assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
 
 
+async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_those_held_back_behind_it(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        await views.project()
+        first = (await records_of(system, "AccountFollowed"))[0]
+        damage(tmp_path, first.place, first.offset)
+    found = await verdict(tmp_path)
+    assert not found.same
+    assert found.dead_letters == ()
+    assert set(found.failed) <= {f"{group} {first.position}" for group in (SERVING, ANALYTICS)}
+    assert found.damaged == (first.position,)
+
+
 async def test_views_made_again_honour_what_was_discarded(tmp_path):
     async with opened(tmp_path) as (system, views):
         await populate(system)

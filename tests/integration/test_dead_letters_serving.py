@@ -105,6 +105,12 @@ async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_pat
         ended = minitwitter("rebuild", "tweets", "--data", directory)
         assert ended.returncode == 4
         assert ended.stderr.startswith(f"minitwitter: {tweet.position} TweetPosted cannot be applied: ")
+        assert "The log is damaged: restore log.db from a backup" in ended.stderr
+        verified = minitwitter("verify", "--data", directory)
+        assert verified.returncode == 1
+        assert f"1 record that can be applied no more: {tweet.position}\n" in verified.stdout
+        restore = "restore log.db from a backup before you rebuild or discard"
+        assert f"the log is damaged at {tweet.position}: {restore}\n" in verified.stdout
         assert ended.stderr.count("\n") == 1
         assert serving.http.get("/readyz").status_code == 200
         assert serving.stop() == 0
