@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import apsw
@@ -83,7 +84,8 @@ class NoViews(Exception):
     def __init__(self, directory: Path) -> None:
         super().__init__(
             f"{directory} has no read models now: a server that runs there makes them within seconds;"
-            f" where none runs, the next `minitwitter serve` makes them anew from the log"
+            f" where none runs, the next `minitwitter serve --data {quote(str(directory))}` makes them anew from"
+            " the log"
         )
 
 

@@ -212,7 +212,8 @@ def test_it_is_made_anew_at_the_start(tmp_path, how):
     refused = minitwitter("verify", "--data", data)
     assert refused.returncode == 4
     assert "Traceback" not in refused.stderr
-    assert "the next `minitwitter serve` makes" in refused.stderr
+    command = f"minitwitter serve --data {data}" if how == "empty" else "minitwitter serve"
+    assert f"the next `{command}` makes" in refused.stderr
     with Serving(data) as server:
         shows(server, "alice", 1)
         assert how == "empty" or "views.db.damaged" in server.log()
