@@ -96,12 +96,13 @@ def letters_told(number: int | None) -> str:
     return f"{counted(number, 'dead letter')}: `minitwitter dead-letters list` shows them"
 
 
-def outbox_part(outbox: Outbox | None) -> Part:
-    """The outbox as a part: degraded where rows wait and nobody publishes them."""
+def outbox_part(outbox: Outbox | None, *, relayed: bool = True) -> Part:
+    """The outbox as a part: degraded where rows wait and nobody publishes them. `relayed`: a relay runs."""
     if outbox is None or outbox.oldest_seconds <= OUTBOX_S:
         return Part.of("outbox")
     wait = counted(outbox.rows, "acknowledged write waits", "acknowledged writes wait")
-    return Part.of("outbox", degraded=f"{wait}, the oldest {outbox.oldest_seconds:.0f} s")
+    mend = "" if relayed else "; no relay runs: `minitwitter work relay` starts one"
+    return Part.of("outbox", degraded=f"{wait}, the oldest {outbox.oldest_seconds:.0f} s{mend}")
 
 
 def group_part(

@@ -45,12 +45,13 @@ def serve(
     if side is not None:
         from runtime.distributed.commanding import Commanding
         from runtime.distributed.following import Following
-        from runtime.distributed.process import Process, Role
+        from runtime.distributed.process import Process, Role, named
         from runtime.distributed.querying import Querying
 
         if demo or quiet_demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
         configure(settings.log_level, side.value, words=in_words(json))
+        settings = named(settings, side.value)
         role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
         run(Process(settings, role, lambda line: print(line, flush=True)).run())
         return

@@ -36,8 +36,9 @@ def status(
     """Tell how everything is: lag and workers of each group, rebuilds, dead letters, the outbox, engines, the disk.
 
     Asks the server of the data directory. Where none runs it is down, and the files tell the rest. Where Kafka is set
-    it is the distributed profile, and asks every engine; Kafka knows how many workers each group has. Exit code 1
-    unless everything answers and is current; /readyz says the same.
+    it is the distributed profile, and asks every engine; Kafka knows the number of workers of each group, PostgreSQL if
+    a process takes writes and one answers reads. Exit code 1 unless everything answers and is current; /readyz says the
+    same.
 
     Example: minitwitter status --data var/data
     """

@@ -87,9 +87,9 @@ def _run(
     role: Callable[[Settings], Role],
 ) -> None:
     from runtime.distributed.following import Following
-    from runtime.distributed.process import Process
+    from runtime.distributed.process import Process, named
     from runtime.telemetry import configure
 
-    settings = load(data, port, config, host=host).settings
+    settings = named(load(data, port, config, host=host).settings, name)
     configure(settings.log_level, name, words=in_words(json))
     run(Process(settings, Following(settings, role), lambda line: print(line, flush=True)).run())

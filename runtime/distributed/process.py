@@ -17,6 +17,7 @@ from typing import Protocol
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 from redis.asyncio.connection import parse_url
 from starlette.types import ASGIApp
 
@@ -30,6 +31,7 @@ from runtime.serving import Front, Server, free_port
 from runtime.settings import BadSettings, Settings
 from runtime.telemetry import logger
 from stores.cassandra.address import Address
+from stores.postgres import roles
 from stores.sink import StoreUnavailable
 
 AWAY = (LogUnavailable, StoreUnavailable)
@@ -117,6 +119,14 @@ def required(settings: Settings, *names: str) -> None:
         is_address, like = _ADDRESSES[name]
         if not is_address(given if isinstance(given, str) else given.get_secret_value()):
             raise BadSettings(f"{name}: it looks like {like}; what is set is not repeated, for it may have a password")
+
+
+def named(settings: Settings, role: str) -> Settings:
+    """The settings for a process of a role: PostgreSQL is told the role, which is how `minitwitter status` sees it."""
+    url = settings.postgres_url
+    if url is None or not _is_conninfo(url.get_secret_value()):
+        return settings  # which the role refuses
+    return settings.model_copy(update={"postgres_url": SecretStr(roles.named(url.get_secret_value(), role))})
 
 
 def brokers(url: str) -> str:

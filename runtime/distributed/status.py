@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 import psycopg
@@ -27,6 +27,7 @@ from stores.postgres.database import Database
 from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.postgres.rebuilds import Rebuild, Rebuilds
+from stores.postgres.roles import connected
 from stores.redis.connection import answering, connect
 from stores.s3.objects import Location, S3Objects
 from stores.sink import StoreRefused, StoreUnavailable
@@ -44,6 +45,13 @@ REPLY_S = 5.0
 """How long an engine may take to answer."""
 UNMADE = (InvalidRequest, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 NO_TABLES = "its tables are not there; run `minitwitter migrate`"
+SIDES = {
+    "command": "no process takes writes: `minitwitter serve command` starts one",
+    "query": "no process answers reads: `minitwitter serve query` starts one",
+}
+"""The roles without which clients are not served, and what is said where no process has them."""
+RELAYS = frozenset(("relay", "all"))
+"""The roles that publish what waits in the outbox."""
 AWAY = (LogUnavailable, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
 
 
@@ -57,16 +65,24 @@ async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
         await looking.close()
 
 
-def parts_of(reached: Iterable[Reached], away: Mapping[str, str], outbox: Outbox | None) -> list[Part]:
+def parts_of(
+    reached: Iterable[Reached],
+    away: Mapping[str, str],
+    outbox: Outbox | None,
+    running: Collection[str] | None = None,
+) -> list[Part]:
     """What there is to tell of an installation: what its query processes say, and what only its writers notice.
 
-    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written.
+    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written. `running`
+    are the roles of the processes that run; None where nobody can tell.
     """
+    relayed = running is None or not RELAYS.isdisjoint(running)
     return [
+        *(Part.of(side, down="" if running is None or side in running else none) for side, none in SIDES.items()),
         *query_parts(reached, kafka=away.get("kafka", "")),
         Part.of("postgres", down=away.get("postgres", "")),
         Part.of("media", degraded=away.get("s3", "")),
-        outbox_part(outbox),
+        outbox_part(outbox, relayed=relayed),
     ]
 
 
@@ -103,10 +119,10 @@ class _Looking:
             self._asked("s3", self._ask_s3) if self._settings.media.s3 is not None else _nothing(),
         )
         reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
-        letters = await self._letters()
+        letters, running = await self._letters()
         reached = [each._replace(letters=letters.get(each.group), workers=workers.get(each.group)) for each in reached]
         away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
-        parts = parts_of(reached, away, outbox)
+        parts = parts_of(reached, away, outbox, running)
         return Status(
             "distributed",
             overall(parts),
@@ -142,16 +158,20 @@ class _Looking:
         age_ms = 0 if found.oldest is None else max(0, self._clock() - found.oldest)
         return Outbox(found.rows, age_ms / 1000)
 
-    async def _letters(self) -> dict[str, int]:
-        """Dead letters of each group; none where nobody can tell, which the engine itself says."""
+    async def _letters(self) -> tuple[dict[str, int], frozenset[str] | None]:
+        """Dead letters of each group, and the roles that run; nothing where nobody can tell, as the engine says."""
+        letters: dict[str, int] = {}
         pool = pool_of(self._url)
         with contextlib.suppress(*AWAY, *UNMADE):
             try:
                 await pool.open()
-                return self._places.letters(await asyncio.wait_for(counted(pool), REPLY_S))
+                running = await asyncio.wait_for(connected(pool), REPLY_S)
+                with contextlib.suppress(*UNMADE):
+                    letters = self._places.letters(await asyncio.wait_for(counted(pool), REPLY_S))
+                return letters, running
             finally:
                 await pool.close()
-        return {}
+        return letters, None
 
     async def _workers(self) -> dict[str, int]:
         """Workers of each group; none where Kafka does not tell."""

@@ -42,6 +42,7 @@ class World:
     idle: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     letters: int = 0
+    stopped: str = ""
     outbox: Outbox = field(default_factory=lambda: Outbox(0, 0.0))
 
     def reached(self) -> list[Reached]:
@@ -67,7 +68,9 @@ class World:
         elif who == "relay":
             parts = relay_parts(postgres=away("postgres", ""), kafka=away("kafka", ""))
         else:
-            parts = parts_of(self.reached(), self.away, None if "postgres" in self.away else self.outbox)
+            well = "postgres" not in self.away
+            running = {"command", "query", "all"} - {self.stopped} if well else None
+            parts = parts_of(self.reached(), self.away, self.outbox if well else None, running)
         return Readiness.of(parts)
 
 
@@ -77,6 +80,8 @@ def world(state: str) -> World:
         return World(away={found[1]: "it does not answer"})
     if found := re.fullmatch(r"(\w+) do not run", state):
         return World(idle=WORKERS[found[1]])
+    if found := re.fullmatch(r"(\w+) does not run", state):
+        return World(stopped=found[1])
     return {
         "everything answers": World(),
         "redis has lost the counters": World(lost=(COUNTS,)),
@@ -98,7 +103,7 @@ def test_each_role_says_what_the_page_says(state: str, who: str, said: str) -> N
 
 def test_every_engine_and_every_process_that_others_notice_has_a_state() -> None:
     states = {state.split()[0] for state, *_ in STATES}
-    assert states >= set(LONG) - {"edge", "command", "query"}, "those three are asked, or ask"
+    assert states >= set(LONG) - {"edge"}, "it is asked from outside"
 
 
 @pytest.mark.parametrize("state", [state for state, *_ in STATES])
@@ -116,6 +121,15 @@ def test_a_group_that_is_behind_or_that_nobody_works_on_says_so_and_what_to_do()
     assert alone.detail.startswith("nobody works on it: run `minitwitter work streams`")
     assert "made again" not in alone.detail, "nobody makes it"
     assert reached_part(Reached(TRENDS, workers=None)).state == "ready", "nobody can tell"
+
+
+def test_where_no_process_has_a_role_status_says_what_starts_one() -> None:
+    told = {part.name: part for part in parts_of([], {}, Outbox(9, 61.0), {"streams"})}
+    assert {name for name, part in told.items() if part.state == "down"} == {"command", "query"}
+    assert "`minitwitter serve command`" in told["command"].detail
+    assert "`minitwitter serve query`" in told["query"].detail
+    assert "`minitwitter work relay`" in told["outbox"].detail
+    assert {part.state for part in parts_of([], {}, Outbox(0, 0.0), None)} == {"ready"}, "nobody can tell"
 
 
 def test_a_worker_is_down_while_a_store_or_kafka_is_away() -> None:

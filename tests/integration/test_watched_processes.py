@@ -93,10 +93,20 @@ def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(insta
         assert idle(asked["parts"]) == GROUPS
         assert {group["workers"] for group in asked["groups"]} == {0}
 
+        processes["command"].kill()
+        processes["command"].wait(SOON)
+        until(lambda: down(installation) == {"command"}, lambda: installation.command("status").stdout)
+
 
 def idle(parts):
     """The groups of which it is said that nobody works on them, and what to run."""
     return {part["name"] for part in parts if "nobody works on it: run `minitwitter work" in part["detail"]}
+
+
+def down(installation):
+    """The parts that `status` says are down."""
+    told = json.loads(installation.command("status", "--json").stdout)
+    return {part["name"] for part in told["parts"] if part["state"] == "down"}
 
 
 def current(installation):

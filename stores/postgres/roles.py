@@ -1,0 +1,25 @@
+"""The roles of the processes that are connected to PostgreSQL: each says its own in `application_name`."""
+
+from __future__ import annotations
+
+from psycopg.conninfo import make_conninfo
+
+from .database import Pool, select
+
+_PREFIX = "minitwitter "
+
+
+def named(url: str, role: str) -> str:
+    """The address that processes of a role connect to. Raises psycopg.ProgrammingError where `url` is none."""
+    return make_conninfo(url, application_name=_PREFIX + role)
+
+
+async def connected(pool: Pool) -> frozenset[str]:
+    """The roles that have a connection to this database. Raises StoreUnavailable."""
+    rows = await select(
+        pool,
+        "SELECT DISTINCT application_name FROM pg_stat_activity"
+        " WHERE datname = current_database() AND starts_with(application_name, %s)",
+        (_PREFIX,),
+    )
+    return frozenset(name.removeprefix(_PREFIX) for (name,) in rows)
