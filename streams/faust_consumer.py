@@ -3,7 +3,7 @@
 It calls back on an assignment before it seeks to the committed offsets, so that a seek made there is undone and events
 are lost silently: what it seeks to comes from the sink. And it hands over one message at a time, each for some turns of
 the event loop: while processors are busy that is fifty a second, whatever waits. Here all that was fetched is handed
-over at once.
+over at once. What its driver decodes of a fetch is in fetched_records.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import Any, Protocol
 
 from faust.transport.drivers import aiokafka
 from faust.types import TP
+
+from . import fetched_records
+
+fetched_records.install()
 
 _FETCH_S = 1.0
 _SEEK_AGAIN_S = 0.1

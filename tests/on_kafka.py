@@ -1,6 +1,9 @@
 """Topics of a test's own on a real Kafka, and what is in them as any other client sees it."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from uuid import uuid4
@@ -45,6 +48,29 @@ def raw(servers: str, topics: Mapping[str, int]):
         found.append(message)
     consumer.close()
     return found
+
+
+_NAMELESS = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_):
+        return bytes((255, 254))
+
+async def main(servers, topic, partition, value):
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        await producer.send_and_wait(topic, value.encode(), b"k", int(partition), headers=[(Name("x"), b"1")])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def send_nameless_header(servers: str, topic: str, partition: int, value: str) -> None:
+    """Send a record with a header whose name is no UTF-8, as clients in other languages can."""
+    environment = os.environ | {"AIOKAFKA_NO_EXTENSIONS": "1"}  # its encoder in C takes nothing but a str
+    sent = [sys.executable, "-c", _NAMELESS, servers, topic, str(partition), value]
+    subprocess.run(sent, env=environment, check=True, timeout=60)
 
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:

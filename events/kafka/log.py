@@ -247,7 +247,7 @@ class KafkaLogReader:
                 _offset(message),
                 message.key(),
                 message.value(),
-                cast(Headers, message.headers() or []),
+                _headers(message),
                 self._partitions[_topic(message).removeprefix(self._prefix)],
             )
             for message in messages
@@ -377,3 +377,11 @@ def _topic(message: Message) -> str:
     topic = message.topic()
     assert topic is not None
     return topic
+
+
+def _headers(message: Message) -> Headers:
+    """The headers of a record; none where the name of one is no UTF-8, which the client reads none of."""
+    try:
+        return cast(Headers, message.headers() or [])
+    except (SystemError, UnicodeDecodeError):
+        return []

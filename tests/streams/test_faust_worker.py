@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from events.log import LogUnavailable, Positions, TopicPartition
 from streams.faust_worker import FaustWorker
+from tests.on_kafka import send_nameless_header
 
 pytestmark = pytest.mark.engines
 
@@ -121,6 +122,17 @@ async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partitio
         assert own == sorted(own)
     assert sink.landed == {TopicPartition("tweets", p): 100 for p in range(PARTITIONS)}
     assert max(sink.batches) <= 50
+
+
+async def test_a_header_whose_name_is_no_utf_8_keeps_a_worker_from_nothing(topic):
+    sink = Sink()
+    topic.append(8)
+    await asyncio.to_thread(send_nameless_header, topic.brokers, f"{topic.prefix}tweets", 0, "-1")
+    after = topic.append(8)
+    async with Working(topic.worker(sink)) as working:
+        await working.until(lambda: len(sink.values) >= 17)
+    assert sink.values.count(-1) == 1
+    assert sorted(sink.values)[-8:] == after
 
 
 async def test_a_worker_writes_nothing_where_it_is_started(topic, tmp_path, monkeypatch):
