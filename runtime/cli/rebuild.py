@@ -211,7 +211,7 @@ def _print_under_way(under_way: list[Under], said: str, json: bool) -> None:
 async def _from_nothing(settings: Settings, quiet: bool) -> str:
     """Put views.db aside and make another from the log; a sentence about it. Raises AlreadyOwned beside a server."""
     from runtime.control import AwaitCurrent, Lagging
-    from runtime.embedded.fitting import set_aside
+    from runtime.embedded.fitting import fold_in, set_aside
     from runtime.embedded.log_db import Ownership, check_log_there
     from runtime.projecting import take_over
 
@@ -220,6 +220,8 @@ async def _from_nothing(settings: Settings, quiet: bool) -> str:
         check_log_there(settings.data)
         views = take_over(settings.data)
         aside = set_aside(settings.data)
+        if aside is not None:
+            fold_in(aside)
         views.release()
     finally:
         ownership.release()

@@ -7,7 +7,10 @@ that no log has, and pass over events that it has. So nothing is written before 
 from __future__ import annotations
 
 import time
+from contextlib import closing, suppress
 from pathlib import Path
+
+import apsw
 
 from events.fitting import DoesNotFit, Mark, conflict
 from events.log import TopicPartition
@@ -81,3 +84,12 @@ def set_aside(directory: Path, name: str = "") -> Path | None:
         else:
             new.unlink(missing_ok=True)
     return aside if there else None
+
+
+def fold_in(aside: Path) -> None:
+    """Have a file that was put aside hold all that is in its WAL, so that it is one file to keep or to delete.
+
+    Where it is damaged, or read by another process, it stays as it is.
+    """
+    with suppress(apsw.Error), closing(apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
