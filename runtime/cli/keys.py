@@ -85,12 +85,15 @@ def lost(
 ) -> None:
     """Find accounts whose key is lost, though the log has events that are sealed with it; --declare gives them up.
 
-    Without --declare nothing is changed, and the exit code is 1 if any key is lost. Where Kafka is set it is the
-    distributed profile: keys that Kafka has are taken back first, and --declare works beside processes that run.
+    Without --declare nothing is changed, and the exit code is 1 if any key is lost. For --declare the server has to be
+    stopped: exit code 3 while it runs. Where Kafka is set it is the distributed profile: keys that Kafka has are taken
+    back first, and --declare works beside processes that run.
 
     Example: minitwitter keys lost --data var/data
     """
     settings = load(data, None, config).settings
+    if declare:
+        _check_stopped(settings)
     with explained_when_stopped("nothing was changed"), progress(quiet=json) as bars:
         task = bars.add_task("read", total=None)
         found = _find(settings, lambda records: bars.advance(task, records))
@@ -102,6 +105,14 @@ def lost(
         _print(found, declared=declare, rebuild="--from-nothing" if settings.kafka_url is None else "--all")
     if found and not declare:
         raise typer.Exit(1)
+
+
+def _check_stopped(settings: Settings) -> None:
+    """Refuse at once what would be refused once the log is read. Raises AlreadyOwned."""
+    if settings.kafka_url is None:
+        from runtime.embedded import losing_keys as in_directory
+
+        in_directory.check_stopped(settings)
 
 
 def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:

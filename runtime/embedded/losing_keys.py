@@ -10,9 +10,18 @@ from runtime.second_copy import second_copy
 from runtime.settings import Settings
 from runtime.verifying import left_out_of_decisions
 
-from .log_db import Ownership, open_reader, open_writer
+from .log_db import AlreadyOwned, Ownership, is_owned, open_reader, open_writer
 
 _AT_ONCE = 5_000
+
+
+def check_stopped(settings: Settings) -> None:
+    """Raise AlreadyOwned while a server runs: keys could not be declared lost."""
+    if is_owned(settings.data):
+        raise AlreadyOwned(
+            f"a server runs on {settings.data}, and --declare folds its decision state anew; nothing was changed:"
+            " stop the server, say this again, then start it"
+        )
 
 
 def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:

@@ -52,6 +52,8 @@ def test_once_given_up_what_it_sealed_counts_as_erased_and_the_rest_goes_on(dire
     with Serving(data):
         refused = minitwitter("keys", "lost", "--declare", "--data", data)
         assert refused.returncode == 3, refused.stderr
+        assert "nothing was changed: stop the server, say this again" in refused.stderr
+        assert refused.stderr.count("\n") == 1
     code, told = found(data, "--declare")
     assert (code, told["declared"], len(told["lost"])) == (0, True, 1)
     assert found(data) == (0, {"lost": [], "declared": False})
