@@ -108,8 +108,12 @@ def code_of(error: Exception) -> int | None:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command on an event loop like the server's."""
+    import logging
+
     import uvloop
 
+    # It warns of each connection that a command closes on purpose; the command itself says what it could not do.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

@@ -77,11 +77,13 @@ def test_a_living_installation_is_verified_and_its_counters_are_rebuilt_while_it
         first = counted(installation, tweet["id"], 1)
         verified = done(installation, "verify", "--json")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert "closed connection" not in verified.stderr
         found = json.loads(verified.stdout)
         assert found["same"]
         assert {one["kind"] for one in found["findings"]} == {"read model", "feeds", "topic", "decision state"}
         rebuilt = done(installation, "rebuild", "counts")
         assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+        assert "closed connection" not in rebuilt.stderr
         assert "counts: now in" in rebuilt.stdout
         assert "the same as before" in rebuilt.stdout
         assert client.post(like, headers=register(client, "eve")).status_code == 204

@@ -148,6 +148,7 @@ def test_keys_that_nobody_has_any_more_are_given_up_and_everything_else_goes_on(
         connection.execute("DELETE FROM subject_keys WHERE subject=%s", (lost,))
     rehearsed = deciding.command("keys", "lost")
     assert (rehearsed.returncode, "1 key is lost, and 3 events" in rehearsed.stdout) == (1, True), rehearsed.stdout
+    assert "closed connection" not in rehearsed.stderr
     declared = deciding.command("keys", "lost", "--declare")
     assert declared.returncode == 0, declared.stderr
     assert deciding.command("keys", "lost").returncode == 0
