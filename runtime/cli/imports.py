@@ -78,7 +78,7 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
     os.nice(POLITE)
     started = time.perf_counter()
     with source_of(file) as source, explained_when_stopped(GOES_ON):
-        summary = run(_owned(what, settings, json, partial(_from, source, importing)))
+        summary, then = run(_owned(what, settings, json, partial(_from, source, importing)))
     seconds = time.perf_counter() - started
     if json:
         numbers = {"rows": summary.rows, "new": summary.new, "there": summary.there, "duplicates": summary.duplicates}
@@ -92,11 +92,25 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
             f"{counted(summary.rows, 'row')}: {counted(summary.new, f'{noun} is', f'{noun}s are')} new,"
             f" {counted(summary.there, 'was', 'were')} there,"
             f" {counted(summary.duplicates, 'row repeats', 'rows repeat')} another, {len(summary.refused):,} left out;"
-            f" {'all read models are current' if settings.kafka_url is None else 'done'} after {seconds:.1f} s\n"
+            f" {then} after {seconds:.1f} s\n"
         )
     if not summary.good:
         sys.stderr.write(f"minitwitter: no row of {source.name} could be imported\n")
         raise typer.Exit(1)
+
+
+async def _current(ask: Ask) -> str:
+    """What the read models are once they have read all of the log."""
+    from runtime.control import AskStatus, Told
+
+    async for reply in ask(AskStatus()):
+        if isinstance(reply, Told):
+            letters = [group.dead_letters for group in reply.status.groups]
+            known = [number for number in letters if number is not None]
+            if len(known) == len(letters):
+                which = f" but for {counted(sum(known), 'dead letter')} (`minitwitter dead-letters list`)"
+                return f"all read models are current{which if any(known) else ''}"
+    return "the read models have read all of it"
 
 
 def _from(
@@ -109,7 +123,8 @@ def _listed(rows: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
     return [{"line": line, "reason": reason} for line, reason in rows]
 
 
-async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> Summary:
+async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> tuple[Summary, str]:
+    """What the import came to, and what the read models are then."""
     with progress(quiet=json, unit="rows") as bars:
         task = bars.add_task(f"importing {what}", total=None)
 
@@ -123,7 +138,7 @@ async def _owned(what: str, settings: Settings, json: bool, importing: Bound) ->
             from runtime.distributed.importing import importing_into
 
             async with importing_into(settings) as (execute, history):
-                return await importing(execute, history, begin, advance)
+                return await importing(execute, history, begin, advance), "done"
 
         from runtime.control import AwaitCurrent, Lagging
         from runtime.importing.history import LogDbHistory
@@ -137,4 +152,4 @@ async def _owned(what: str, settings: Settings, json: bool, importing: Bound) ->
                     most = max(most, reply.events)
                     bars.update(catching_up, total=most, completed=most - reply.events)
             bars.update(catching_up, total=most or 1, completed=most or 1)
-    return summary
+            return summary, await _current(ask)
