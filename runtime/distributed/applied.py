@@ -16,6 +16,7 @@ from typing import NamedTuple
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
 from runtime.lag import BEHIND_S, Behind, Ends, total
+from stores.dead_letters import Counts
 from stores.redis.advances import Advance
 from stores.sink import StoreRefused, StoreUnavailable
 
@@ -58,7 +59,7 @@ class Applied:
         settle: Settle,
         ends: Callable[[], Awaitable[Positions]],
         hears: Callable[[], bool],
-        letters: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
+        letters: Callable[[], Awaitable[Mapping[str, Counts]]] | None = None,
         workers: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,7 +69,7 @@ class Applied:
         self._ends = ends
         self._hears = hears
         self._count_letters = letters
-        self._letters: Mapping[str, int] = {}
+        self._letters: Mapping[str, Counts] = {}
         self._count_workers = workers
         self._workers: Mapping[str, int] = {}
         self._timer = timer

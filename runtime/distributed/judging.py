@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from runtime.counted import counted
 from runtime.lag import Behind
 from runtime.readiness import Part
+from runtime.setting_aside import MOST
 from runtime.status import group_part
+from stores.dead_letters import Counts
 
 from .groups import HOME, TIMELINES, WORKERS
 
@@ -23,14 +26,14 @@ STORE_AWAY = "its store is away"
 class Reached(NamedTuple):
     """A group as its store tells: `away` says why it does not, `lost` that it lost something.
 
-    `workers` are the members of its group in Kafka; None where nobody can tell.
+    `workers` are the members of its group in Kafka; None where nobody can tell, as for `letters`.
     """
 
     group: str
     behind: Behind = Behind()
     away: str = ""
     lost: bool = False
-    letters: int | None = None
+    letters: Counts | None = None
     workers: int | None = None
 
 
@@ -58,19 +61,29 @@ def reached_part(reached: Reached) -> Part:
     """A group as a part of what serves reads."""
     if reached.away and reached.group in NEEDED:
         return Part.of(reached.group, down=reached.away)
+    letters = reached.letters or Counts(0, 0)
     return group_part(
         reached.group,
         away=reached.away,
-        idle=idle(reached.group) if reached.workers == 0 else "",
+        idle=idle(reached.group, letters.failed) if reached.workers == 0 else "",
         lost=reached.lost,
         behind=reached.behind,
-        letters=reached.letters,
+        letters=letters.all,
     )
 
 
-def idle(group: str) -> str:
-    """What is said of a group that no worker is a member of: none runs, or its own group stopped there."""
+def idle(group: str, failed: int = 0) -> str:
+    """What is said of a group that no worker is a member of: none runs, or the group stopped.
+
+    `failed` are the dead letters that failed: with MOST of them, the next failure stops a group.
+    """
     [work] = [name for name, groups in WORKERS.items() if group in groups]
+    if failed >= MOST:
+        return (
+            f"nobody works on it: it stopped, since {counted(failed, 'record')} could not be applied;"
+            f" `minitwitter dead-letters list --group {group}` shows them and how to mend them, then run"
+            f" `minitwitter work {work}`"
+        )
     return f"nobody works on it: run `minitwitter work {work}`, or see in its /readyz why this group has stopped"
 
 

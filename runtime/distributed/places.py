@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runtime.settings import Settings
 from stores.cassandra.address import Address
+from stores.dead_letters import Counts
 from stores.postgres.database import Database
 from stores.postgres.pointers import Pointer
 from stores.redis.sink import Keys
@@ -45,9 +46,10 @@ class Places(NamedTuple):
         """What a pointer to each says."""
         return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
 
-    def letters(self, counted: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    def letters(self, counted: Mapping[tuple[str, str], Counts]) -> dict[str, Counts]:
         """How many dead letters each group has here, of those `counted` by group and place."""
-        return {group: counted.get((group, self.of(group)), 0) for those in STORES.values() for group in those}
+        none = Counts(0, 0)
+        return {group: counted.get((group, self.of(group)), none) for those in STORES.values() for group in those}
 
     def of(self, group: str) -> str:
         """The name of the place that a group's store is at."""

@@ -36,6 +36,7 @@ from runtime.routes import QUERY_ROUTERS
 from runtime.settings import Settings
 from runtime.telemetry import RequestTelemetry, logger
 from stores.cassandra.home_timelines import CassandraHomeTimelines
+from stores.dead_letters import Counts
 from stores.hybrid_home_feed import HybridHomeFeed
 from stores.postgres.dead_letters import counted
 from stores.postgres.trends import PostgresTrends
@@ -121,7 +122,7 @@ class Querying:
         await self._stores.close()
 
 
-async def _letters(stores: Stores) -> dict[str, int]:
+async def _letters(stores: Stores) -> dict[str, Counts]:
     assert stores.letters is not None
     return stores.places.letters(await counted(stores.letters))
 

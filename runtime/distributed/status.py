@@ -23,6 +23,7 @@ from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Engine, Group, Model, Outbox, Status, group_told, outbox_part, overall
 from stores.cassandra.session import CassandraSession
+from stores.dead_letters import Counts
 from stores.postgres.database import Database
 from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
@@ -158,9 +159,9 @@ class _Looking:
         age_ms = 0 if found.oldest is None else max(0, self._clock() - found.oldest)
         return Outbox(found.rows, age_ms / 1000)
 
-    async def _letters(self) -> tuple[dict[str, int], frozenset[str] | None]:
+    async def _letters(self) -> tuple[dict[str, Counts], frozenset[str] | None]:
         """Dead letters of each group, and the roles that run; nothing where nobody can tell, as the engine says."""
-        letters: dict[str, int] = {}
+        letters: dict[str, Counts] = {}
         pool = pool_of(self._url)
         with contextlib.suppress(*AWAY, *UNMADE):
             try:
@@ -235,7 +236,8 @@ class _Looking:
         building = next((rebuild.share for rebuild in self._rebuilds if rebuild.store == store), None)
         models = [Model(name, version, place, building) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
-        return group_told(reached_part(reached), behind, reached.letters, models, reached.workers)
+        letters = None if reached.letters is None else reached.letters.all
+        return group_told(reached_part(reached), behind, letters, models, reached.workers)
 
     async def close(self) -> None:
         """Let go of the connections."""

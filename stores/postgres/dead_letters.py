@@ -124,10 +124,18 @@ class PostgresDeadLetters:
         return self._consumers, self._place, *letter.place, letter.offset
 
 
-async def counted(pool: Pool) -> dict[tuple[str, str], int]:
-    """How many letters each group has at each place; without those that have none. Raises StoreUnavailable."""
-    rows = await select(pool, "SELECT consumers, place, count(*) FROM dead_letters GROUP BY consumers, place", ())
-    return {(str(consumers), str(place)): int(number) for consumers, place, number in rows}
+async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
+    """How many letters each group has at each place; without those that have none. Raises StoreUnavailable.
+
+    A letter that an operator asked to retry or to discard is not counted as failed: a worker only has to do it.
+    """
+    rows = await select(
+        pool,
+        "SELECT consumers, place, count(*) FILTER (WHERE cause <> '' AND asked = ''), count(*) FROM dead_letters"
+        " GROUP BY consumers, place",
+        (),
+    )
+    return {(str(consumers), str(place)): Counts(int(failed), int(number)) for consumers, place, failed, number in rows}
 
 
 async def forget(pool: Pool, place: str) -> None:

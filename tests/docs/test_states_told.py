@@ -23,7 +23,9 @@ from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, STORES
 from runtime.distributed.status import parts_of
 from runtime.lag import Behind
 from runtime.readiness import Part, Readiness
+from runtime.setting_aside import MOST
 from runtime.status import Outbox
+from stores.dead_letters import Counts
 from tests.docs.test_failures import LONG, PAGE
 
 TABLE = PAGE.partition("## ")[0]
@@ -52,7 +54,7 @@ class World:
                 group,
                 away=STORE_AWAY if group in gone else "",
                 lost=group in self.lost,
-                letters=self.letters,
+                letters=Counts(self.letters, self.letters),
                 workers=0 if group in self.idle else 2,
             )
             for group in GROUPS
@@ -121,6 +123,17 @@ def test_a_group_that_is_behind_or_that_nobody_works_on_says_so_and_what_to_do()
     assert alone.detail.startswith("nobody works on it: run `minitwitter work streams`")
     assert "made again" not in alone.detail, "nobody makes it"
     assert reached_part(Reached(TRENDS, workers=None)).state == "ready", "nobody can tell"
+
+
+def test_a_group_that_stopped_for_its_dead_letters_says_so_and_names_them() -> None:
+    told = reached_part(Reached(TIMELINES, letters=Counts(MOST, MOST + 3), workers=0)).detail
+    assert told.startswith(f"nobody works on it: it stopped, since {MOST} records could not be applied")
+    assert "`minitwitter dead-letters list --group timelines`" in told
+    assert "`minitwitter work projectors`" in told
+    assert "/readyz" not in told, "the process has ended"
+    few = reached_part(Reached(TIMELINES, letters=Counts(MOST - 1, 40), workers=0)).detail
+    assert few.startswith("nobody works on it: run")
+    assert "stopped, since" not in reached_part(Reached(TIMELINES, letters=Counts(MOST, MOST), workers=1)).detail
 
 
 def test_where_no_process_has_a_role_status_says_what_starts_one() -> None:

@@ -20,8 +20,9 @@ from runtime.distributed.hosted import Aside, HostedGroup, record_at
 from runtime.embedded.dead_letters import NothingToDiscard
 from runtime.processing import Group
 from runtime.setting_aside import MOST, CannotApply
+from stores.dead_letters import Counts
 from stores.postgres.database import Pool
-from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+from stores.postgres.dead_letters import PostgresDeadLetters, counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.sink import StoreUnavailable
 from tests.on_postgres import a_database
@@ -127,6 +128,8 @@ async def test_one_account_s_failing_events_wait_in_both_workers_and_all_others_
     await second.work()
     assert world.sink.rows == [good.about.id, more.about.id]
     assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
+    [counts] = (await counted(world.pool)).values()
+    assert counts == Counts(failed=1, all=2)
     await second.hosted.mend(())
     assert second.hosted.degraded == (
         "serving has 2 dead letters, 1 of them held back; `minitwitter dead-letters list` shows them"

@@ -1,0 +1,47 @@
+"""`minitwitter status` in the distributed profile, in states that no process runs in."""
+
+import pytest
+from installation import installed
+
+from events.ids import Millis
+from events.log import TopicPartition
+from runtime.distributed.places import Places
+from runtime.distributed.status import status
+from runtime.setting_aside import MOST
+from stores.dead_letters import DeadLetter
+from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+
+pytestmark = pytest.mark.engines
+
+
+def unreadable(offset):
+    return DeadLetter(
+        group="timelines",
+        place=TopicPartition("tweets", 0),
+        offset=offset,
+        key=f"key-{offset}",
+        event_id="",
+        type="",
+        version=0,
+        cause="it is not an event",
+        at=Millis(1),
+        attempts=1,
+    )
+
+
+@pytest.mark.slow
+async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_command_that_lists_them(
+    tmp_path, kafka, postgres, cassandra, redis
+):
+    with installed(tmp_path, kafka, postgres, cassandra, redis) as installation:
+        settings = installation.settings()
+        pool = pool_of(installation.url)
+        await pool.open()
+        letters = PostgresDeadLetters(pool, "timelines", Places.first(settings).of("timelines"))
+        await letters.put([unreadable(offset) for offset in range(MOST)])
+        await pool.close()
+        groups = {group.name: group for group in (await status(settings)).groups}
+        assert groups["timelines"].dead_letters == MOST
+        assert "it stopped, since 10 records could not be applied" in groups["timelines"].detail
+        assert "`minitwitter dead-letters list --group timelines`" in groups["timelines"].detail
+        assert groups["search"].detail.startswith("nobody works on it: run `minitwitter work projectors`")
