@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute
 from .answer_schemas import schemas_of
 from .examples import REQUEST_ID, example_of, example_of_schema
 from .problems import MEDIA_TYPE, PROBLEMS, FieldError, ProblemBody
-from .routing import needs_sign_in
+from .routing import asks_who, needs_sign_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -216,7 +216,8 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
     else:
-        takes_token = path.startswith(_API) and "/auth/" not in path
+        # Where a route does not ask who it is, the token still says whose limits the request counts towards.
+        takes_token = asks_who(route.dependant) or (path.startswith(_API) and "/auth/" not in path)
         operation["security"] = [{}, {"bearer": []}] if takes_token else []
     parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
     parameters += _header_parameters(path, method, tags=tags)

@@ -46,7 +46,8 @@ def inline(dependency: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]
 
 _SIGNED_IN = inline(signed_in)
 SignedIn = Annotated[Viewer, Depends(_SIGNED_IN)]
-Anyone = Annotated[Viewer | None, Depends(inline(anyone))]
+_ANYONE = inline(anyone)
+Anyone = Annotated[Viewer | None, Depends(_ANYONE)]
 Exchanged = Annotated[Exchange, Depends(inline(exchange_of))]
 
 
@@ -117,7 +118,16 @@ def _query_names(dependant: Any) -> frozenset[str]:
 
 def needs_sign_in(dependant: Any) -> bool:
     """Whether a route is for those who are signed in."""
-    return dependant.call is _SIGNED_IN or any(needs_sign_in(inner) for inner in dependant.dependencies)
+    return _depends(dependant, _SIGNED_IN)
+
+
+def asks_who(dependant: Any) -> bool:
+    """Whether what a route answers depends on who is signed in, if anyone is."""
+    return _depends(dependant, _ANYONE)
+
+
+def _depends(dependant: Any, call: Callable[..., Any]) -> bool:
+    return dependant.call is call or any(_depends(inner, call) for inner in dependant.dependencies)
 
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> ProblemError:

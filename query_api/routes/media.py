@@ -104,7 +104,7 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
         }
     },
 )
-@fails(404, 410, 503)
+@fails(401, 404, 410, 429, 503)
 @reads("media", "tweets", "users")
 async def get_media_file(
     id: MediaInPath,

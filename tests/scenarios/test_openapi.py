@@ -74,6 +74,29 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(document: Json
         assert "\n  " not in operation["description"], name
 
 
+NEEDED, OPTIONAL, UNUSED = [{"bearer": []}], [{}, {"bearer": []}], []
+
+
+@pytest.mark.parametrize(
+    ("security", "statuses", "names"),
+    [
+        (NEEDED, {"401", "429"}, ("GET /api/v1/feed", "POST /api/v1/tweets", "GET /api/v1/media/{id}")),
+        (OPTIONAL, {"401", "429"}, ("GET /api/v1/public", "GET /api/v1/trends", "GET /media/{id}/{variant}")),
+        (UNUSED, {"429"}, ("GET /", "GET /problems/{slug}", "GET /schemas/{topic}/{name}")),
+        (UNUSED, {"429"}, ("GET /.well-known/jwks.json", "POST /api/v1/auth/login")),
+        (UNUSED, {"403"}, ("GET /metrics",)),
+        (UNUSED, set(), ("GET /healthz", "GET /readyz")),
+    ],
+)
+async def test_an_operation_says_whether_it_takes_a_token(
+    document: Json, security: list[Json], statuses: set[str], names: tuple[str, ...]
+) -> None:
+    found = dict(operations(document))
+    for name in names:
+        assert found[name]["security"] == security, name
+        assert statuses <= found[name]["responses"].keys(), name
+
+
 async def test_the_document_is_valid_openapi(document: Json) -> None:
     validate(document, cls=OpenAPIV31SpecValidator)
     assert document["servers"] == [{"url": "/", "description": "Where this document comes from"}]
