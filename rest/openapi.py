@@ -281,16 +281,13 @@ def _problems(path: str, route: APIRoute, method: str) -> set[int]:
     codes |= {401, 429, 503}
     writes = method != "GET"
     has_body = route.body_field is not None
-    of_tweets = path.startswith(f"{_API}v1/tweets")
     if not writes or has_body or _takes_key(path, method):
         codes.add(400)
     if "{" in path or (writes and "/auth/" not in path):
         codes.add(404)
-    if of_tweets:
-        codes.add(410)
     if writes and needs_sign_in(route.dependant):
         codes.add(403)
-    if _takes_key(path, method) or path.endswith("/register"):
+    if _takes_key(path, method):
         codes.add(409)
     if has_body:
         codes |= {413, 415}

@@ -18,7 +18,7 @@ from events.ids import AccountId, SessionId, is_id, millis
 from events.personal import SessionEnded
 from rest import examples, resources
 from rest.exchange import Exchange
-from rest.openapi import answers
+from rest.openapi import answers, fails
 from rest.problems import invalid
 from rest.routing import AN_ID, Body, Exchanged, SignedIn, inline, router
 from rest.shares import Shares
@@ -202,6 +202,7 @@ async def _check_new(field: str, password: str, username: str, *about: str) -> N
 
 @auth.post("/auth/register", status_code=201, response_model=None)
 @answers(Registered, 201)
+@fails(409)
 async def register(body: RegisterBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
     """Register, and be signed in.
 

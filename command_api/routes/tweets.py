@@ -15,7 +15,7 @@ from rest.authentication import Viewer
 from rest.bodies import read_body
 from rest.edge import Hot
 from rest.exchange import Exchange, Receive, Reply, Scope
-from rest.openapi import answers
+from rest.openapi import answers, fails
 from rest.problems import ProblemError, invalid
 from rest.routing import (
     AN_ID,
@@ -203,6 +203,7 @@ def hot_post(commands: Commands) -> Hot:
 
 @tweets.post("/tweets", status_code=201, response_model=None)
 @answers(resources.Tweet, 201)
+@fails(410)
 async def post_tweet(
     body: TweetBody, request: Request, viewer: SignedIn, executing: Executing, exchange: Exchanged
 ) -> Response:
@@ -217,6 +218,7 @@ async def post_tweet(
 
 
 @tweets.patch("/tweets/{id}", status_code=204)
+@fails(410)
 async def edit_tweet(
     id: TweetInPath,
     body: EditBody,
@@ -240,6 +242,7 @@ async def edit_tweet(
 
 
 @tweets.delete("/tweets/{id}", status_code=204)
+@fails(410)
 async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Delete your tweet, for good."""
     command = DeleteTweet(viewer.account, tweet_id(id))
@@ -247,6 +250,7 @@ async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/like", status_code=204)
+@fails(410)
 async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Like a tweet; liking it again changes nothing."""
     command = LikeTweet(viewer.account, tweet_id(id))
@@ -255,6 +259,7 @@ async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, execut
 
 
 @tweets.delete("/tweets/{id}/like", status_code=204)
+@fails(410)
 async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your like back."""
     command = UnlikeTweet(viewer.account, tweet_id(id))
@@ -262,6 +267,7 @@ async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/retweet", status_code=204)
+@fails(410)
 async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Pass a tweet on to those who follow you."""
     retweet = ActivityId(executing.commands.ids.issue())
@@ -271,6 +277,7 @@ async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, exe
 
 
 @tweets.delete("/tweets/{id}/retweet", status_code=204)
+@fails(410)
 async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your retweet back."""
     command = UndoRetweet(viewer.account, tweet_id(id))
@@ -278,6 +285,7 @@ async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/bookmark", status_code=204)
+@fails(410)
 async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Bookmark a tweet; nobody else sees it."""
     command = BookmarkTweet(viewer.account, tweet_id(id))
@@ -286,6 +294,7 @@ async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, ex
 
 
 @tweets.delete("/tweets/{id}/bookmark", status_code=204)
+@fails(410)
 async def remove_bookmark(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Remove the bookmark."""
     command = RemoveBookmark(viewer.account, tweet_id(id))
