@@ -13,15 +13,17 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from ..ids import Millis
-from ..log import LogUnavailable, Positions, TopicPartition
+from ..log import LogUnavailable, NotSetUp, Positions, TopicPartition
 
 T = TypeVar("T")
 
+_NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+"""Kafka answers, and lacks a topic or a partition."""
 _SILENT = logging.getLogger("minitwitter.kafka.looking")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -55,7 +57,7 @@ class KafkaMembers:
 
 
 class KafkaLook:
-    """Looks at the partitions of some topics; `prefix` stands before their names. Raises LogUnavailable."""
+    """Looks at the partitions of some topics; `prefix` stands before their names. Raises LogUnavailable, NotSetUp."""
 
     def __init__(
         self, servers: str, places: Sequence[TopicPartition], *, prefix: str = "", reply_s: float = 3.0
@@ -89,6 +91,8 @@ class KafkaLook:
         try:
             return ask(consumer)
         except KafkaException as error:
+            if error.args[0].code() in _NO_TOPIC:
+                raise NotSetUp("topics are missing: `minitwitter topics apply` creates them") from None
             raise LogUnavailable(f"Kafka does not answer: {error.args[0].str()}") from None
         finally:
             consumer.close()

@@ -17,7 +17,7 @@ from command_api.postgres.outbox import depth
 from events.ids import Clock, wall_clock
 from events.kafka import topics
 from events.kafka.looking import KafkaLook, KafkaMembers
-from events.log import LogUnavailable, Positions, TopicPartition
+from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -53,7 +53,7 @@ SIDES = {
 """The roles without which clients are not served, and what is said where no process has them."""
 RELAYS = frozenset(("relay", "all"))
 """The roles that publish what waits in the outbox."""
-AWAY = (LogUnavailable, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
+AWAY = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
@@ -77,13 +77,14 @@ def parts_of(
     `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written. `running`
     are the roles of the processes that run; None where nobody can tell.
     """
+    postgres = away.get("postgres", "")
     relayed = running is None or not RELAYS.isdisjoint(running)
     return [
         *(Part.of(side, down="" if running is None or side in running else none) for side, none in SIDES.items()),
-        *query_parts(reached, kafka=away.get("kafka", "")),
-        Part.of("postgres", down=away.get("postgres", "")),
+        *query_parts(reached, sessions=postgres, kafka=away.get("kafka", "")),
+        Part.of("postgres", down=postgres),
         Part.of("media", degraded=away.get("s3", "")),
-        outbox_part(outbox, relayed=relayed),
+        Part.of("outbox", degraded=postgres) if postgres else outbox_part(outbox, relayed=relayed),
     ]
 
 
@@ -221,7 +222,7 @@ class _Looking:
     async def _behind(self, reached: Positions, source: Source, ends: Positions) -> dict[TopicPartition, Behind]:
         missing = {p: end for p, end in ends.items() if p.topic in source.topics and reached.get(p, 0) < end}
         appended = {}
-        with contextlib.suppress(LogUnavailable):
+        with contextlib.suppress(LogUnavailable, NotSetUp):
             appended = await self._kafka.appended_at({place: reached.get(place, 0) for place in missing})
         now = self._clock()
         return {

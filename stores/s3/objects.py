@@ -31,6 +31,7 @@ T = TypeVar("T")
 REGION = "us-east-1"
 THREADS = 8
 _MISSING = frozenset(("NoSuchKey",))
+_NO_BUCKET = frozenset(("NoSuchBucket",))
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -138,9 +139,17 @@ class S3Objects:
             result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except (MinioException, HTTPError, OSError) as error:
             called("s3", started, answered=False)
-            raise StoreUnavailable(f"the S3 store: {error}") from error
+            raise StoreUnavailable(f"the S3 store: {self._told(error)}") from error
         called("s3", started, answered=True)
         return result
+
+    def _told(self, error: Exception) -> str:
+        """What is wrong, without the ids of a request that nobody can look up."""
+        if not isinstance(error, S3Error):
+            return str(error)
+        if error.code in _NO_BUCKET:
+            return f"it has no bucket {self._bucket!r}; `minitwitter serve command` makes it when it starts"
+        return f"{error.code}: {error.message}"
 
     def close(self) -> None:
         """Let the threads go."""

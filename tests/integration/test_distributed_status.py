@@ -1,7 +1,10 @@
 """`minitwitter status` in the distributed profile, in states that no process runs in."""
 
+import uuid
+
 import pytest
-from installation import installed
+from installation import Installation, installed
+from pydantic import SecretStr
 
 from events.ids import Millis
 from events.log import TopicPartition
@@ -27,6 +30,28 @@ def unreadable(offset):
         at=Millis(1),
         attempts=1,
     )
+
+
+async def test_before_anything_is_set_up_each_part_names_what_sets_it_up(
+    tmp_path, kafka, postgres, cassandra, redis, s3
+):
+    keyspace = f"{cassandra.rstrip('/')}/nothing_{uuid.uuid4().hex[:12]}"
+    settings = Installation(tmp_path, kafka, postgres, cassandra=keyspace, redis=redis).settings()
+    store = SecretStr(f"{s3}nothing-{uuid.uuid4().hex[:12]}")
+    settings = settings.model_copy(update={"media": settings.media.model_copy(update={"s3": store})})
+    told = {part.name: (part.state, part.detail) for part in (await status(settings)).parts}
+    assert told["kafka"] == ("degraded", "topics are missing: `minitwitter topics apply` creates them")
+    unmade = "its tables are not there; run `minitwitter migrate`"
+    assert {name: told[name] for name in ("postgres", "sessions", "outbox", "timelines")} == {
+        "postgres": ("down", unmade),
+        "sessions": ("degraded", unmade),
+        "outbox": ("degraded", unmade),
+        "timelines": ("down", unmade),
+    }
+    state, detail = told["media"]
+    assert state == "degraded"
+    assert detail.startswith("the S3 store: it has no bucket '")
+    assert detail.endswith("'; `minitwitter serve command` makes it when it starts")
 
 
 @pytest.mark.slow
