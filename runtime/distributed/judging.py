@@ -62,13 +62,14 @@ def reached_part(reached: Reached) -> Part:
     if reached.away and reached.group in NEEDED:
         return Part.of(reached.group, down=reached.away)
     letters = reached.letters or Counts(0, 0)
+    stopped = reached.workers == 0 and letters.failed >= MOST
     return group_part(
         reached.group,
         away=reached.away,
         idle=idle(reached.group, letters.failed) if reached.workers == 0 else "",
         lost=reached.lost,
         behind=reached.behind,
-        letters=letters.all,
+        letters=0 if stopped else letters.all,  # which `idle` tells of
     )
 
 
@@ -81,7 +82,7 @@ def idle(group: str, failed: int = 0) -> str:
     if failed >= MOST:
         return (
             f"nobody works on it: it stopped, since {counted(failed, 'record')} could not be applied;"
-            f" `minitwitter dead-letters list --group {group}` shows them and how to mend them, then run"
+            f" `minitwitter dead-letters list --group {group}` shows them; mend the cause or discard them, then run"
             f" `minitwitter work {work}`"
         )
     return f"nobody works on it: run `minitwitter work {work}`, or see in its /readyz why this group has stopped"

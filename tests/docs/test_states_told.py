@@ -131,6 +131,7 @@ def test_a_group_that_stopped_for_its_dead_letters_says_so_and_names_them() -> N
     assert "`minitwitter dead-letters list --group timelines`" in told
     assert "`minitwitter work projectors`" in told
     assert "/readyz" not in told, "the process has ended"
+    assert told.count("dead-letters list") == 1
     few = reached_part(Reached(TIMELINES, letters=Counts(MOST - 1, 40), workers=0)).detail
     assert few.startswith("nobody works on it: run")
     assert "stopped, since" not in reached_part(Reached(TIMELINES, letters=Counts(MOST, MOST), workers=1)).detail
