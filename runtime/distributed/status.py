@@ -39,6 +39,7 @@ from .judging import STORE_AWAY, Reached, query_parts, reached_part
 from .places import STORES, Places
 from .process import brokers, required
 from .reached import sources
+from .rebuild_notes import DECISIONS
 
 T = TypeVar("T")
 
@@ -71,16 +72,21 @@ def parts_of(
     away: Mapping[str, str],
     outbox: Outbox | None,
     running: Collection[str] | None = None,
+    folded: float | None = None,
 ) -> list[Part]:
     """What there is to tell of an installation: what its query processes say, and what only its writers notice.
 
     `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written. `running`
-    are the roles of the processes that run; None where nobody can tell.
+    are the roles of the processes that run; None where nobody can tell. `folded` is the share of the log that a rebuild
+    of the decision state has applied; None where none runs.
     """
+    sides = {side: "" if running is None or side in running else none for side, none in SIDES.items()}
+    if folded is not None:
+        sides["command"] = f"the decision state is being rebuilt: {folded:.0%}; no process takes writes meanwhile"
     postgres = away.get("postgres", "")
     relayed = running is None or not RELAYS.isdisjoint(running)
     return [
-        *(Part.of(side, down="" if running is None or side in running else none) for side, none in SIDES.items()),
+        *(Part.of(side, down=down) for side, down in sides.items()),
         *query_parts(reached, sessions=postgres, kafka=away.get("kafka", "")),
         Part.of("postgres", down=postgres),
         Part.of("media", degraded=away.get("s3", "")),
@@ -124,7 +130,7 @@ class _Looking:
         letters, running = await self._letters()
         reached = [each._replace(letters=letters.get(each.group), workers=workers.get(each.group)) for each in reached]
         away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
-        parts = parts_of(reached, away, outbox, running)
+        parts = parts_of(reached, away, outbox, running, self._built(DECISIONS))
         return Status(
             "distributed",
             overall(parts),
@@ -234,11 +240,15 @@ class _Looking:
         store = next((store for store, groups in STORES.items() if reached.group in groups), "")
         now, first = self._places.names().get(store, ""), Places.first(self._settings).names().get(store, "")
         place = "" if now == first else now
-        building = next((rebuild.share for rebuild in self._rebuilds if rebuild.store == store), None)
+        building = self._built(store)
         models = [Model(name, version, place, building) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
         letters = None if reached.letters is None else reached.letters.all
         return group_told(reached_part(reached), behind, letters, models, reached.workers)
+
+    def _built(self, store: str) -> float | None:
+        """The share of the log that a rebuild of a store has applied; None where none runs."""
+        return next((rebuild.share for rebuild in self._rebuilds if rebuild.store == store), None)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -1,20 +1,30 @@
 """`minitwitter status` in the distributed profile, in states that no process runs in."""
 
+import asyncio
 import uuid
 
 import pytest
 from installation import Installation, installed
 from pydantic import SecretStr
 
+from command_api.postgres.keys import PostgresKeys
 from events.ids import Millis
 from events.log import TopicPartition
 from runtime.distributed.places import Places
+from runtime.distributed.rebuild_notes import rebuilds
+from runtime.distributed.rebuilding import rebuild_decisions
 from runtime.distributed.status import status
 from runtime.setting_aside import MOST
 from stores.dead_letters import DeadLetter
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+    with installed(tmp_path_factory.mktemp("installation"), kafka, postgres, cassandra, redis) as made:
+        yield made
 
 
 def unreadable(offset):
@@ -54,19 +64,43 @@ async def test_before_anything_is_set_up_each_part_names_what_sets_it_up(
     assert detail.endswith("'; `minitwitter serve command` makes it when it starts")
 
 
-@pytest.mark.slow
-async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_command_that_lists_them(
-    tmp_path, kafka, postgres, cassandra, redis
+async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_command_that_lists_them(installation):
+    settings = installation.settings()
+    pool = pool_of(installation.url)
+    await pool.open()
+    letters = PostgresDeadLetters(pool, "timelines", Places.first(settings).of("timelines"))
+    await letters.put([unreadable(offset) for offset in range(MOST)])
+    await pool.close()
+    groups = {group.name: group for group in (await status(settings)).groups}
+    assert groups["timelines"].dead_letters == MOST
+    assert "it stopped, since 10 records could not be applied" in groups["timelines"].detail
+    assert "`minitwitter dead-letters list --group timelines`" in groups["timelines"].detail
+    assert groups["search"].detail.startswith("nobody works on it: run `minitwitter work projectors`")
+
+
+async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status_says_how_far(
+    installation, monkeypatch
 ):
-    with installed(tmp_path, kafka, postgres, cassandra, redis) as installation:
-        settings = installation.settings()
-        pool = pool_of(installation.url)
-        await pool.open()
-        letters = PostgresDeadLetters(pool, "timelines", Places.first(settings).of("timelines"))
-        await letters.put([unreadable(offset) for offset in range(MOST)])
-        await pool.close()
-        groups = {group.name: group for group in (await status(settings)).groups}
-        assert groups["timelines"].dead_letters == MOST
-        assert "it stopped, since 10 records could not be applied" in groups["timelines"].detail
-        assert "`minitwitter dead-letters list --group timelines`" in groups["timelines"].detail
-        assert groups["search"].detail.startswith("nobody works on it: run `minitwitter work projectors`")
+    settings, found = installation.settings(), []
+
+    async def fold(reader, pool, email_key, begin, advance):
+        begin(50)
+        advance(20)
+        async with asyncio.timeout(30):
+            while not any(one.done for one in await rebuilds(settings)):
+                pass
+        found.extend((await status(settings)).parts)
+        return 50
+
+    monkeypatch.setattr("runtime.distributed.rebuilding.fold_decisions", fold)
+    monkeypatch.setattr("runtime.distributed.rebuilding.have_keys", nothing)
+    monkeypatch.setattr(PostgresKeys, "secret", nothing)
+    await rebuild_decisions(settings, lambda total: None, lambda done: None)
+    [command] = [part for part in found if part.name == "command"]
+    assert command.state == "down"
+    assert command.detail.startswith("the decision state is being rebuilt: 40%")
+    assert await rebuilds(settings) == []
+
+
+async def nothing(*_):
+    return b""
