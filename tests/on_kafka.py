@@ -58,18 +58,19 @@ class Name(str):
     def encode(self, *_):
         return bytes((255, 254))
 
-async def main(servers, topic, partition, value):
+async def main(servers, topic, partition, value, number):
     async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
-        await producer.send_and_wait(topic, value.encode(), b"k", int(partition), headers=[(Name("x"), b"1")])
+        for _ in range(int(number)):
+            await producer.send(topic, value.encode(), b"k", int(partition), headers=[(Name("x"), b"1")])
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def send_nameless_header(servers: str, topic: str, partition: int, value: str) -> None:
-    """Send a record with a header whose name is no UTF-8, as clients in other languages can."""
+def send_nameless_header(servers: str, topic: str, partition: int, value: str, number: int = 1) -> None:
+    """Send records with a header whose name is no UTF-8, as clients in other languages can."""
     environment = os.environ | {"AIOKAFKA_NO_EXTENSIONS": "1"}  # its encoder in C takes nothing but a str
-    sent = [sys.executable, "-c", _NAMELESS, servers, topic, str(partition), value]
+    sent = [sys.executable, "-c", _NAMELESS, servers, topic, str(partition), value, str(number)]
     subprocess.run(sent, env=environment, check=True, timeout=60)
 
 

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import methodcaller
 from typing import Any, TypeVar, cast
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message
@@ -379,9 +380,16 @@ def _topic(message: Message) -> str:
     return topic
 
 
+_given_headers = methodcaller("headers")
+
+
 def _headers(message: Message) -> Headers:
-    """The headers of a record; none where the name of one is no UTF-8, which the client reads none of."""
+    """The headers of a record; none where the name of one is no UTF-8.
+
+    There confluent-kafka 2.16 answers a list with null pointers in it, and an exception as well. `message.headers()`
+    does not look for the latter once Python has specialised the call, and the process ends; this call always does.
+    """
     try:
-        return cast(Headers, message.headers() or [])
+        return cast(Headers, _given_headers(message) or [])
     except (SystemError, UnicodeDecodeError):
         return []

@@ -33,7 +33,18 @@ def explain_usage(error: typer.TyperException) -> int:
 
 
 DISTRIBUTED = frozenset(
-    ("cassandra", "confluent_kafka", "faust", "minio", "mode", "psycopg", "psycopg_pool", "redis", "urllib3")
+    (
+        "aiokafka",
+        "cassandra",
+        "confluent_kafka",
+        "faust",
+        "minio",
+        "mode",
+        "psycopg",
+        "psycopg_pool",
+        "redis",
+        "urllib3",
+    )
 )
 """Packages that are installed with the distributed profile only."""
 
