@@ -16,6 +16,8 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/
 ANIMATION = 4
 """How many times the pixels of the largest picture all frames of one may have together."""
 MOST_FRAMES = 1000
+LONGEST_SIDE = 32_767
+"""Pixels of width or height: what browsers draw."""
 _CANVAS = 10
 """An animation may have this part of the largest picture's pixels: each of its frames is drawn on all of them."""
 _ORIENTATION = 0x0112
@@ -72,6 +74,8 @@ def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int)
 
 def _check_pixels(width: int, height: int, most: int) -> int:
     """How many pixels that are. Raises TooManyPixels."""
+    if max(width, height) > LONGEST_SIDE:
+        raise TooManyPixels(f"a side may have {LONGEST_SIDE:,} pixels; this has {width:,} x {height:,}")
     if width * height > most:
         raise TooManyPixels(f"a picture may have {most:,} pixels; this has {width:,} x {height:,}")
     return width * height
