@@ -72,11 +72,11 @@ class Finding(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`.
 
-    `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs and none
-    is behind. Dead letters were applied neither here nor there; `failed` are records that could be applied once, and
-    cannot now; those held back behind them are not counted. Both are `group position`. `damaged` are the positions of
-    failed records whose checksum differs. `not_compared` are the entities (`tweets/KEY`, or a whole topic) that the
-    decision state was compared without.
+    `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs, none is
+    behind and no whole topic is left out. Dead letters were applied neither here nor there; `failed` are records that
+    could be applied once, and cannot now; those held back behind them are not counted. Both are `group position`.
+    `damaged` are the positions of failed records whose checksum differs. `not_compared` are the entities
+    (`tweets/KEY`, or a whole topic) that the decision state was compared without.
     """
 
     same: bool
@@ -106,7 +106,8 @@ class Verdict(msgspec.Struct, frozen=True):
         """The verdict on some findings."""
         found = tuple(findings)
         late = {group: events for group, events in behind.items() if events}
-        same = not late and all(finding.same for finding in found)
+        whole_topics = any("/" not in name for name in not_compared)
+        same = not late and not whole_topics and all(finding.same for finding in found)
         until = {group: str(position) for group, position in positions.items()}
         return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared, damaged)
 
@@ -298,7 +299,7 @@ async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, 
             part = [r for r in records if r.offset < wanted.get(TopicPartition(r.topic, r.partition), 0)]
             if part:
                 reached[name] = positions_after(part, reached[name])
-                await group.apply(part, reached[name])
+                await group.apply([r for r in part if r.topic in group.topics], reached[name])
                 advance(len(part))
                 await asyncio.sleep(0)  # so that Ctrl-C is heard
     for group in groups.values():

@@ -75,6 +75,8 @@ def _print(verdict: Verdict) -> None:
     result = f"{differ} DIFFERENT" if differ else "all the same"
     if verdict.behind and not differ:
         result = "no difference up to there"
+    elif not verdict.same and not differ:
+        result = "no difference in what can be compared"
     lines = [f"{counted(verdict.events, 'event')} applied again in {verdict.seconds:.1f} s: {result}"]
     lines += [
         f"BEHIND: {group} has {counted(left, 'event')} of the log yet to apply"
@@ -91,7 +93,7 @@ def _print(verdict: Verdict) -> None:
             " discard"
         )
     if verdict.not_compared:
-        lines.append(_left_out(verdict.not_compared))
+        lines += _left_out(verdict.not_compared)
     print_table(table, *lines)
 
 
@@ -104,7 +106,16 @@ def _listed(positions: tuple[str, ...]) -> str:
     return f"{', '.join(positions[:_SHOWN])}{more}"
 
 
-def _left_out(names: tuple[str, ...]) -> str:
-    if len(names) == 1:
-        return f"decision state: 1 entity with a record that cannot be read is not compared: {names[0]}"
-    return f"decision state: {_some('entity', ' with records that cannot be read are not compared', names, 'entities')}"
+def _left_out(names: tuple[str, ...]) -> list[str]:
+    topics = [name for name in names if "/" not in name]
+    entities = tuple(name for name in names if "/" in name)
+    told = [
+        f"decision state: nothing of {topic} is compared: a record that cannot be read does not say whose it is"
+        for topic in topics
+    ]
+    if len(entities) == 1:
+        told.append(f"decision state: 1 entity with a record that cannot be read is not compared: {entities[0]}")
+    elif entities:
+        what = " with records that cannot be read are not compared"
+        told.append(f"decision state: {_some('entity', what, entities, 'entities')}")
+    return told

@@ -237,17 +237,6 @@ async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is
             assert await letters(system) == []
 
 
-async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path):
-    async with opened(tmp_path) as (system, views):
-        await populate(system)
-        [*_, tweet] = await records_of(system, "TweetPosted")
-        damage(tmp_path, tweet.place, tweet.offset)
-        await views.project()
-    found = await verdict(tmp_path)
-    assert {letter.split()[0] for letter in found.dead_letters} == {SERVING, ANALYTICS}
-    assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
-
-
 async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_those_held_back_behind_it(tmp_path):
     async with opened(tmp_path) as (system, views):
         await populate(system)
@@ -259,26 +248,6 @@ async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_tho
     assert found.dead_letters == ()
     assert set(found.failed) <= {f"{group} {first.position}" for group in (SERVING, ANALYTICS)}
     assert found.damaged == (first.position,)
-
-
-async def test_views_made_again_honour_what_was_discarded(tmp_path):
-    async with opened(tmp_path) as (system, views):
-        await populate(system)
-        [*_, tweet] = await records_of(system, "TweetPosted")
-        damage(tmp_path, tweet.place, tweet.offset)
-        await views.project()
-        assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
-        assert await discard(system, Choice(position=tweet.position)) == 2
-        await views.projecting.take_discards()
-    for path in tmp_path.glob("views.db*"):
-        path.unlink()
-    async with opened(tmp_path) as (system, views):
-        await views.project()
-        assert await letters(system) == []
-    found = await verdict(tmp_path)
-    assert found.dead_letters == found.failed == ()
-    assert found.same
-    assert found.not_compared == (f"tweets/{tweet.key}",)
 
 
 async def test_no_read_model_is_rebuilt_while_its_group_has_dead_letters(tmp_path):

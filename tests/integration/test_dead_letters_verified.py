@@ -1,0 +1,72 @@
+"""What verify says where records are dead letters, or were discarded."""
+
+from __future__ import annotations
+
+import apsw
+
+from events.ids import to_bytes
+from runtime.dead_letters import Choice
+from runtime.embedded.applied import ANALYTICS, SERVING
+from runtime.embedded.dead_letters import discard
+from tests.integration.in_process import opened, populate
+from tests.integration.test_dead_letters_embedded import damage, letters, records_of, verdict
+
+
+async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path):
+    """Not even where these have no use for its topic, and so never met it."""
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, follow] = await records_of(system, "AccountFollowed")
+        damage(tmp_path, follow.place, follow.offset)
+        await views.project()
+        assert {group for group, _, cause in await letters(system) if cause} == {SERVING}
+        assert await discard(system, Choice(position=follow.position)) == 1
+        await views.projecting.take_discards()
+        await views.project()
+    found = await verdict(tmp_path)
+    assert (found.failed, found.same, found.not_compared) == ((), True, (f"graph/{follow.key}",))
+
+
+async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_that_is_not_all_the_same(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        log = apsw.Connection(str(tmp_path / "log.db"))
+        log.execute("UPDATE records SET key='nonsense' WHERE id=?", (to_bytes(tweet.about.id),))
+        log.close()
+        await views.project()
+        assert await discard(system, Choice()) > 0
+        await views.projecting.take_discards()
+    found = await verdict(tmp_path)
+    assert (found.same, found.not_compared) == (False, ("tweets",))
+
+
+async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(tmp_path, tweet.place, tweet.offset)
+        await views.project()
+    found = await verdict(tmp_path)
+    assert {letter.split()[0] for letter in found.dead_letters} == {SERVING, ANALYTICS}
+    assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
+
+
+async def test_views_made_again_honour_what_was_discarded(tmp_path):
+    async with opened(tmp_path) as (system, views):
+        await populate(system)
+        [*_, tweet] = await records_of(system, "TweetPosted")
+        damage(tmp_path, tweet.place, tweet.offset)
+        await views.project()
+        assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
+        assert await discard(system, Choice(position=tweet.position)) == 2
+        await views.projecting.take_discards()
+    for path in tmp_path.glob("views.db*"):
+        path.unlink()
+    async with opened(tmp_path) as (system, views):
+        await views.project()
+        assert await letters(system) == []
+    found = await verdict(tmp_path)
+    assert found.dead_letters == found.failed == ()
+    assert found.same
+    assert found.not_compared == (f"tweets/{tweet.key}",)
