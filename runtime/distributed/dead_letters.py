@@ -30,7 +30,7 @@ from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.sink import StoreUnavailable
 
-from .deciding import master_keys, publisher
+from .deciding import ACK_S, master_keys, publisher
 from .places import STORES, Places
 from .process import required
 from .reached import sources
@@ -163,7 +163,7 @@ async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
     url = settings.postgres_url.get_secret_value()
     places = Places.first(settings).pointed(await Pointers(url).read())
     codec = Codec(Sealer(master_keys(settings)))
-    kafka = publisher(settings)
+    kafka = publisher(settings, ack_s=ACK_S)
     pool = pool_of(url)
     await pool.open()
 

@@ -82,11 +82,17 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient({"bootstrap.servers": brokers(settings.kafka_url)}, logger=logging.getLogger("librdkafka"))
 
 
-def publisher(settings: Settings, *, linger_ms: float = 0) -> KafkaPublisher:
-    """What appends to Kafka."""
+ACK_S = 30.0
+"""How long a command of an operator waits for Kafka. Nobody waits behind it, as requests do behind a server's."""
+
+
+def publisher(settings: Settings, *, linger_ms: float = 0, ack_s: float = 1.0) -> KafkaPublisher:
+    """What appends to Kafka; it waits `ack_s` for an acknowledgement."""
     assert settings.kafka_url is not None
     partitions = topics.partitions_of(ON_KAFKA, settings.topic_partitions)
-    return KafkaPublisher(brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix, linger_ms=linger_ms)
+    return KafkaPublisher(
+        brokers(settings.kafka_url), partitions, prefix=settings.topic_prefix, linger_ms=linger_ms, ack_s=ack_s
+    )
 
 
 async def check_topics(settings: Settings) -> None:

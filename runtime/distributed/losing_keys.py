@@ -13,7 +13,7 @@ from events.log import Positions, TopicPartition
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
 from runtime.settings import Settings
 
-from .deciding import database, kept_reader, kept_topic, publisher
+from .deciding import ACK_S, database, kept_reader, kept_topic, publisher
 from .process import brokers
 
 _AT_ONCE = 5_000
@@ -58,7 +58,7 @@ async def declare(settings: Settings, lost: list[LostKey]) -> None:
     """Have the keys count as destroyed, in PostgreSQL and in Kafka's topic. Raises LogUnavailable."""
     async with database(settings) as (pool, keys):
         await run(pool, lambda connection: declare_lost(connection, [one.subject for one in lost]))
-        published = publisher(settings)
+        published = publisher(settings, ack_s=ACK_S)
         try:
             rows = KeptRows(pool, keys, kept_topic(settings, published))
             while await rows.publish_waiting():
