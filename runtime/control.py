@@ -19,7 +19,7 @@ import msgspec
 
 from events.entities import Entities
 from events.ids import AccountId, Millis
-from events.log import LogUnavailable
+from events.log import CorruptLog, LogUnavailable
 from events.operations import DeadLetterDiscarded
 from events.tweets import Place
 from stores.sink import StoreUnavailable
@@ -30,6 +30,8 @@ from .status import Status
 
 DISK = 5
 """The exit code of a command that disk or file system refuse."""
+DATA = 4
+"""The exit code of a command that the data keep from being done."""
 _LONGEST_PATH = 100
 """Of a Unix socket's, on any system."""
 _LONGEST_MESSAGE = 16 * 1024 * 1024
@@ -307,6 +309,8 @@ class ControlServer:
             raise
         except (LogUnavailable, StoreUnavailable) as error:
             last = Failed(str(error), DISK)
+        except CorruptLog as error:
+            last = Failed(str(error), DATA)
         except OSError as error:
             last = Failed(f"disk or file system refuse: {error.strerror or error}", DISK)
         except Exception as error:

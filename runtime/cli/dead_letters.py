@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runtime.counted import counted
 
-from .options import Config, Data, Json, Port, existing, load, owner, print_json, print_table, run, table_of
+from .options import (
+    Config,
+    Data,
+    Json,
+    Port,
+    existing,
+    explained_when_stopped,
+    load,
+    owner,
+    print_json,
+    print_table,
+    run,
+    table_of,
+)
 from .terminal import printable
 from .unreadable import discard_unreadable
 
@@ -21,6 +35,10 @@ if TYPE_CHECKING:
     from runtime.embedded.engine import Engine
     from runtime.settings import Settings
     from stores.dead_letters import DeadLetter
+
+GOES_ON = "the server goes on with it; `minitwitter dead-letters list` says what is left"
+"""Said at Ctrl-C beside a server."""
+WORKERS_GO_ON = "the workers go on with it; `minitwitter dead-letters list` says what is left"
 
 app = typer.Typer(help="Look at dead letters and mend them.", no_args_is_help=True)
 
@@ -128,7 +146,8 @@ def retry(
     if not choice.of(run(_letters(settings))):
         _report_none(choice, json)
         return
-    mended = run(_retry(settings, choice))
+    with _explained(settings):
+        mended = run(_retry(settings, choice))
     _report(mended, f"{counted(mended.applied, 'record was', 'records were')} applied", json)
 
 
@@ -171,7 +190,8 @@ def discard(
         else:
             _report_none(choice, json)
         return
-    mended = run(_discard(settings, choice))
+    with _explained(settings):
+        mended = run(_discard(settings, choice))
     given_up = counted(mended.discarded, "dead letter was", "dead letters were")
     applied = counted(mended.applied, "held-back record was", "held-back records were")
     _report(mended, f"{given_up} discarded, {applied} applied", json)
@@ -192,9 +212,11 @@ def _checked(position: str) -> str:
     from events.log import parse_place
 
     try:
-        parse_place(position)
+        place, _ = parse_place(position)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if place.topic == "operations":
+        raise typer.BadParameter("no group reads operations: what stands there cannot be given up")
     return position
 
 
@@ -224,6 +246,10 @@ async def _letters(settings: Settings) -> list[DeadLetter]:
     return await letters_in(settings.data)
 
 
+def _explained(settings: Settings) -> AbstractContextManager[None]:
+    return explained_when_stopped(WORKERS_GO_ON) if settings.kafka_url is not None else nullcontext()
+
+
 async def _retry(settings: Settings, choice: Choice) -> Mended:
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
@@ -232,7 +258,7 @@ async def _retry(settings: Settings, choice: Choice) -> Mended:
             return await letters.retry(choice)
     from runtime.control import RetryLetters
 
-    async with owner(settings) as ask:
+    async with owner(settings, goes_on=GOES_ON) as ask:
         return await _mended(ask(RetryLetters(choice)))
 
 
@@ -259,7 +285,7 @@ async def _discard(settings: Settings, choice: Choice) -> Mended:
             raise ControlFailed(str(error)) from None
 
     before = await _letters(settings)
-    async with owner(settings, tell) as ask:
+    async with owner(settings, tell, GOES_ON) as ask:
         if not told:
             return await _mended(ask(DiscardLetters(choice)))
     after = await _letters(settings)
