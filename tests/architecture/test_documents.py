@@ -88,9 +88,9 @@ def imported() -> set[str]:
     return names - set(rooms) - sys.stdlib_module_names
 
 
-PART_OF = {"starlette": "fastapi", "yaml": "pyyaml", "psycopg_pool": "psycopg", "aiokafka": "faust-streaming"}
+PART_OF = {"starlette": "fastapi", "yaml": "pyyaml", "psycopg_pool": "psycopg"}
 """FastAPI is a layer on Starlette and documents it as its own; the generator of schemas/ is for developers; the pool
-comes as an extra of psycopg; aiokafka is the driver of Faust."""
+comes as an extra of psycopg."""
 IMPLIED = {"python-multipart"}
 """Starlette's parser of forms, which rest/forms.py uses, imports it."""
 
