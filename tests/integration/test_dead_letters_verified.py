@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import apsw
 
 from events.ids import to_bytes
@@ -12,13 +14,20 @@ from tests.integration.in_process import opened, populate
 from tests.integration.test_dead_letters_embedded import damage, letters, records_of, verdict
 
 
+@asynccontextmanager
+async def damaged(directory, kind):
+    """A directory whose last record of a kind is damaged, before anything was projected."""
+    async with opened(directory) as (system, views):
+        await populate(system)
+        [*_, record] = await records_of(system, kind)
+        damage(directory, record.place, record.offset)
+        await views.project()
+        yield system, views, record
+
+
 async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path):
     """Not even where these have no use for its topic, and so never met it."""
-    async with opened(tmp_path) as (system, views):
-        await populate(system)
-        [*_, follow] = await records_of(system, "AccountFollowed")
-        damage(tmp_path, follow.place, follow.offset)
-        await views.project()
+    async with damaged(tmp_path, "AccountFollowed") as (system, views, follow):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING}
         assert await discard(system, Choice(position=follow.position)) == 1
         await views.projecting.take_discards()
@@ -42,22 +51,15 @@ async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_t
 
 
 async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path):
-    async with opened(tmp_path) as (system, views):
-        await populate(system)
-        [*_, tweet] = await records_of(system, "TweetPosted")
-        damage(tmp_path, tweet.place, tweet.offset)
-        await views.project()
+    async with damaged(tmp_path, "TweetPosted") as (_, _, tweet):
+        pass
     found = await verdict(tmp_path)
     assert {letter.split()[0] for letter in found.dead_letters} == {SERVING, ANALYTICS}
     assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
 
 
 async def test_views_made_again_honour_what_was_discarded(tmp_path):
-    async with opened(tmp_path) as (system, views):
-        await populate(system)
-        [*_, tweet] = await records_of(system, "TweetPosted")
-        damage(tmp_path, tweet.place, tweet.offset)
-        await views.project()
+    async with damaged(tmp_path, "TweetPosted") as (system, views, tweet):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
         assert await discard(system, Choice(position=tweet.position)) == 2
         await views.projecting.take_discards()

@@ -156,13 +156,19 @@ async def test_a_retry_stops_at_what_fails_on_and_leaves_the_rest_behind_it():
     assert world.sink.rows == world.ids(*own[:3])
 
 
-async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_it_comes_again():
+async def one_given_up():
+    """A world with a record that fails, one behind it, and the letter of the first, which is discarded in the log."""
     world = World()
     bad, good = world.log.follow(ADA), world.log.follow(ADA)
     world.projector.fails = lambda event, about: about.id == bad.about.id
     await world.project()
     [letter, _] = await world.letters.page()
     world.group.discarded.add(letter.position, letter.event_id)
+    return world, bad, good, letter
+
+
+async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_it_comes_again():
+    world, bad, good, letter = await one_given_up()
     dropped = await world.group.discard([letter], world.log.at)
     assert (dropped.applied, dropped.left) == (1, 0)
     assert world.sink.rows == world.ids(good)
@@ -175,12 +181,7 @@ async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_
 
 
 async def test_a_discard_that_is_broken_off_can_be_asked_for_again():
-    world = World()
-    bad, good = world.log.follow(ADA), world.log.follow(ADA)
-    world.projector.fails = lambda event, about: about.id == bad.about.id
-    await world.project()
-    [letter, _] = await world.letters.page()
-    world.group.discarded.add(letter.position, letter.event_id)
+    world, _, good, letter = await one_given_up()
 
     async def away(place, offset):
         raise StoreUnavailable("away")
