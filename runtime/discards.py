@@ -8,7 +8,7 @@ from typing import Protocol
 from events.log import Positions, Record, TopicPartition, parse_place
 from events.operations import DeadLetterDiscarded
 
-_TOPIC = "operations"
+TOPIC = "operations"
 _BATCH = 500
 
 
@@ -82,7 +82,7 @@ class Discards:
 
     async def read(self, log: Source) -> None:
         """Take in what was discarded since the last time. Raises what reading the log raises."""
-        while records := await log.read(self._positions, _BATCH, (_TOPIC,)):
+        while records := await log.read(self._positions, _BATCH, (TOPIC,)):
             for record in records:
                 self._positions[record.place] = record.offset + 1
                 if isinstance(record.event, DeadLetterDiscarded):

@@ -210,13 +210,14 @@ def _choice(settings: Settings, position: str | None, entity: str | None, every:
 
 def _checked(position: str) -> str:
     from events.log import parse_place
+    from runtime.discards import TOPIC
 
     try:
         place, _ = parse_place(position)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    if place.topic == "operations":
-        raise typer.BadParameter("no group reads operations: what stands there cannot be given up")
+    if place.topic == TOPIC:
+        raise typer.BadParameter(f"no group reads {TOPIC}: what stands there cannot be given up")
     return position
 
 

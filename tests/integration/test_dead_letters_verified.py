@@ -11,6 +11,7 @@ from runtime.dead_letters import Choice
 from runtime.embedded.applied import ANALYTICS, SERVING
 from runtime.embedded.dead_letters import discard
 from tests.integration.in_process import opened, populate
+from tests.integration.running import minitwitter
 from tests.integration.test_dead_letters_embedded import damage, letters, records_of, verdict
 
 
@@ -72,3 +73,11 @@ async def test_views_made_again_honour_what_was_discarded(tmp_path):
     assert found.dead_letters == found.failed == ()
     assert found.same
     assert found.not_compared == (f"tweets/{tweet.key}",)
+
+
+async def test_no_discard_can_be_discarded(tmp_path):
+    async with opened(tmp_path) as (system, _):
+        await populate(system)
+    asked = ("dead-letters", "discard", "operations-0@0", "--group", "serving", "--yes", "--data", tmp_path)
+    refused = minitwitter(*asked)
+    assert (refused.returncode, "no group reads operations" in refused.stderr) == (2, True), refused
