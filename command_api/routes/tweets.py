@@ -41,9 +41,8 @@ from ..domain.remove_bookmark import REMOVE_BOOKMARK, RemoveBookmark
 from ..domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
 from ..domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from ..domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
-from ..text.entities import extract
 from ..text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong
-from ..text.validation import check_tweet
+from ..text.validation import TweetText, read_tweet
 from .executing import Commands, Executing, Executor
 from .free_text import FreeText
 
@@ -97,10 +96,10 @@ class EditBody(Body):
     text: Annotated[str, Field(examples=["Hello, #World"], **_TEXT)]
 
 
-def checked(text: str) -> str:
-    """The text as it is kept. Raises a 422."""
+def _read(text: str) -> TweetText:
+    """The text as it is stored, with its entities. Raises a 422."""
     try:
-        return check_tweet(text)
+        return read_tweet(text)
     except TextError as error:
         raise invalid("text", _CODES[type(error)], str(error)) from None
 
@@ -164,13 +163,13 @@ def posted(state: State, decided: Decided) -> Answer:
 
 async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: TweetBody, raw: bytes) -> Reply:
     """Post a tweet; the route below and the hot path share it."""
-    text = checked(body.text)
+    read = _read(body.text)
     place = body.location
     command = PostTweet(
         actor=viewer.account,
         tweet=TweetId(commands.ids.issue()),
-        text=text,
-        entities=extract(text),
+        text=read.text,
+        entities=read.entities,
         reply_to=_referred("reply_to", body.reply_to),
         quote_of=_referred("quote_of", body.quote_of),
         location=Place(lat=place.lat, lon=place.lon, name=place.name) if place else None,
@@ -227,13 +226,13 @@ async def edit_tweet(
     if_match: Annotated[str | None, Header(description="The `ETag` of the tweet that was read")] = None,
 ) -> Response:
     """Edit your tweet, for a while after posting it; every version is kept and shown."""
-    text = checked(body.text)
+    read = _read(body.text)
     commands = executing.commands
     command = EditTweet(
         actor=viewer.account,
         tweet=tweet_id(id),
-        text=text,
-        entities=extract(text),
+        text=read.text,
+        entities=read.entities,
         at=commands.ids.now(),
         if_version=version_wanted(if_match),
         window_ms=commands.edit_window_ms,

@@ -6,7 +6,7 @@ links `example.com` as well, which here only weighs as a link and keeps what is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 import regex
@@ -41,16 +41,18 @@ _MENTION: Final = re.compile(
 )
 
 
-def extract(text: str) -> Entities:
+def extract(text: str, links: Sequence[Link] | None = None) -> Entities:
     """Return the entities of `text`, whose offsets hold for the text as given: compose it first.
 
-    An entity that starts inside a link is part of the link.
+    `links` are those of the text, where they are known already. An entity that starts inside a link is part of the
+    link.
     """
     has_tags = "#" in text or "＃" in text
     has_mentions = "@" in text or "＠" in text
     if not (has_tags or has_mentions or "://" in text):
         return _NONE
-    links = find_links(text)
+    if links is None:
+        links = find_links(text)
     tags = _outside(links, _HASHTAG, text) if has_tags else ()
     mentions = _outside(links, _MENTION, text) if has_mentions else ()
     return Entities(
@@ -79,7 +81,7 @@ class _Pattern(Protocol):
     def search(self, text: str, position: int, /) -> _Match | None: ...
 
 
-def _outside(links: list[Link], pattern: _Pattern, text: str) -> Iterator[tuple[str, int, int]]:
+def _outside(links: Sequence[Link], pattern: _Pattern, text: str) -> Iterator[tuple[str, int, int]]:
     """Yield word, start and end of the matches that start outside of every link; links are not searched."""
     position = 0
     following = 0

@@ -5,9 +5,9 @@ does an emoji, whatever it is made of; a link weighs what Twitter's shortened fo
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from .characters import compose
 from .emojis import find_sequences
 from .urls import Link, find_links
 
@@ -24,28 +24,25 @@ _LIGHT: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in LIGHT_RAN
 _HEAVY: Final = re.compile(f"[^{_LIGHT}]+")
 
 
-def weigh(text: str) -> int:
-    """Return the weight of `text` once it is in NFC; at most `LIMIT` for a tweet."""
-    text = compose(text)
-    if "." not in text:
-        return _weigh_plain(text)
+def weigh(text: str, links: Sequence[Link]) -> int:
+    """Return the weight of `text`, which is in NFC and has these links; at most `LIMIT` for a tweet."""
     weight = 0
     position = 0
-    for start, end, _ in find_links(text):
+    for start, end, _ in links:
         weight += _weigh_plain(text[position:start]) + URL_WEIGHT
         position = end
     return weight + _weigh_plain(text[position:])
 
 
-def is_hopeless(text: str) -> bool:
-    """Say whether a long text in NFC weighs more than `LIMIT`, at a cost that has a bound; False may be wrong.
+def find_few_links(text: str) -> list[Link] | None:
+    """Return the links of `text`, which is in NFC; None for a long text that is seen to weigh more than `LIMIT`.
 
-    Only links make a long text light, and few of them fit.
+    Only links make a long text light, and few of them fit: so the search has a bound, however long the text is.
     """
     if len(text) <= LONGEST_PLAIN:
-        return False
+        return find_links(text)
     if "." not in text:
-        return True
+        return None
     hopeless = False
 
     def enough(settled: int, links: list[Link]) -> bool:
@@ -54,8 +51,8 @@ def is_hopeless(text: str) -> bool:
         hopeless = len(links) > LIMIT // URL_WEIGHT or plain > LONGEST_PLAIN
         return hopeless
 
-    find_links(text, enough)
-    return hopeless
+    links = find_links(text, enough)
+    return None if hopeless else links
 
 
 def _weigh_plain(text: str) -> int:

@@ -20,8 +20,7 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
-from command_api.text.entities import extract
-from command_api.text.validation import check_tweet
+from command_api.text.validation import read_tweet
 from events.ids import AccountId, ActivityId, Millis, TweetId, id_at
 
 from .cast import PEOPLE, SEED, SIGNED_IN, Cast, account_of
@@ -151,13 +150,13 @@ class Community:
             lately = [*lately[-150:], posted]
 
     def _post(self, posted: _Posted, number: int, raw: str, reply: _Posted | None) -> Any:
-        text = check_tweet(raw)
+        read = read_tweet(raw)
         actor = self._accounts[posted.author]
         post = PostTweet(
             actor=actor,
             tweet=posted.tweet,
-            text=text,
-            entities=extract(text),
+            text=read.text,
+            entities=read.entities,
             reply_to=reply.tweet if reply else None,
         )
         return self._at(posted.at, number, actor, POST_TWEET, post)

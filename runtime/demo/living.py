@@ -18,8 +18,7 @@ from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
-from command_api.text.entities import extract
-from command_api.text.validation import check_tweet
+from command_api.text.validation import read_tweet
 from events.ids import AccountId, ActivityId, MediaId, TweetId
 from events.log import LogUnavailable, Positions, Record, positions_after
 from events.tweets import TweetDeleted, TweetPosted
@@ -152,12 +151,12 @@ class Living:
             stored = Stored("image/jpeg", key, len(content), *SKY)
             add = AddMedia(account, media, stored, "Northern lights over dark hills")
             commands.append((ADD_MEDIA, add, context))
-        text = check_tweet(act.text)
+        read = read_tweet(act.text)
         post = PostTweet(
             actor=account,
             tweet=TweetId(ids.issue()),
-            text=text,
-            entities=extract(text),
+            text=read.text,
+            entities=read.entities,
             reply_to=act.to.tweet if act.to is not None else None,
             media=tuple(command.media for _, command, _ in commands),
         )

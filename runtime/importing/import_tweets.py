@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from command_api.text.entities import extract
 from events.ids import AccountId, Millis, id_at
 from rest.times import rfc3339
 from runtime.control import Import, NewAccount, NewTweet
@@ -105,7 +104,7 @@ def batches(source: Source, now: Millis, contents: Contents, authors: Mapping[st
         if seen is None or seen.line != row.line:
             continue
         author = authors[row.username.lower()]
-        tweets.append(NewTweet(row.line, author, row.source, row.at, row.text, extract(row.text), row.place))
+        tweets.append(NewTweet(row.line, author, row.source, row.at, row.text, row.entities, row.place))
         if len(tweets) == ROWS_A_BATCH:
             yield Import(tweets=tuple(tweets))
             tweets = []

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from command_api.domain.names import InvalidName, check_username
 from command_api.text.errors import TextError
-from command_api.text.validation import check_tweet
+from command_api.text.validation import read_tweet
+from events.entities import Entities
 from events.ids import Millis
 from events.tweets import Place
 from rest.times import parse_rfc3339
@@ -47,6 +48,7 @@ class Row(NamedTuple):
     at: Millis
     username: str
     text: str
+    entities: Entities
     place: Place | None
 
 
@@ -112,10 +114,10 @@ def _row(line: int, fields: Mapping[str, str], now: Millis) -> Row:
         raise BadRow(f"username {username[:_SHOWN]!r}: {error}") from None
     at = _time(fields["created_at"].strip(), now)
     try:
-        text = check_tweet(_text(fields["text"]))
+        read = read_tweet(_text(fields["text"]))
     except TextError as error:
         raise BadRow(f"text: {error}") from None
-    return Row(line, number.lstrip("0") or "0", at, username, text, _place(fields))
+    return Row(line, number.lstrip("0") or "0", at, username, read.text, read.entities, _place(fields))
 
 
 def _check_bytes(name: str, value: str) -> None:

@@ -17,8 +17,8 @@ from command_api.text import weighing
 from command_api.text.entities import extract
 from command_api.text.errors import TextError
 from command_api.text.urls import find_links
-from command_api.text.validation import check_tweet, is_hashtag, is_username
-from command_api.text.weighing import weigh
+from command_api.text.validation import is_hashtag, is_username, read_tweet
+from tests.text.weights import weigh
 
 ROOT = Path(__file__).parents[2]
 DATA = Path("../shared/data/twitter-text")
@@ -51,7 +51,7 @@ DEVIATIONS = {
 
 def _is_tweet(text: str) -> bool:
     try:
-        check_tweet(text)
+        read_tweet(text)
     except TextError:
         return False
     return True

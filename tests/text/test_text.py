@@ -11,16 +11,17 @@ from emoji import EMOJI_DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.text import urls, validation
-from command_api.text.characters import MOST_MARKS
+from command_api.text import entities, urls, validation, weighing
+from command_api.text.characters import MOST_MARKS, compose
 from command_api.text.emojis import find_sequences
 from command_api.text.entities import extract
 from command_api.text.errors import EmptyText, ForbiddenCharacter, TextError, TextTooLong, TooManyCharacters
 from command_api.text.free_text import check_free_text, with_line_feeds
 from command_api.text.urls import find_links
-from command_api.text.validation import check_tweet, is_hashtag, is_username
-from command_api.text.weighing import LIMIT, weigh
+from command_api.text.validation import is_hashtag, is_username, read_tweet
+from command_api.text.weighing import LIMIT
 from events.entities import Entities, Hashtag, Mention, Url, fold_tag
+from tests.text.weights import weigh
 
 # Text that is likelier to have entities than what hypothesis would think of.
 CHARACTERS = "aZ09_ \n.,-/:#@&$(!)?=%[]'\"éあ漢ـ\u0301\u200d\ufe0f\u20e3＃＠👩🏽🇨🇭☺©\u202e\ufeff"
@@ -239,31 +240,31 @@ class TestUsernames:
 
 class TestChecking:
     def test_a_tweet_is_returned_composed_and_otherwise_as_written(self) -> None:
-        assert check_tweet(" e\u0301\n\tb ") == " é\n\tb "
+        assert read_tweet(" e\u0301\n\tb ").text == " é\n\tb "
 
     @pytest.mark.parametrize("given", ["a\r\nb", "a\rb", "a\nb"])
     def test_every_kind_of_line_break_is_a_line_feed(self, given: str) -> None:
-        assert check_tweet(given) == "a\nb"
+        assert read_tweet(given).text == "a\nb"
         assert check_free_text(given, 3) == "a\nb"
 
     @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u3000\u00a0", "\u200b\u200d", "\u2800", "\u3164"])
     def test_a_text_with_nothing_to_see_is_empty(self, text: str) -> None:
         with pytest.raises(EmptyText):
-            check_tweet(text)
+            read_tweet(text)
 
     def test_a_tweet_weighs_at_most_280(self) -> None:
-        assert check_tweet("a" * LIMIT) == "a" * LIMIT
+        assert read_tweet("a" * LIMIT).text == "a" * LIMIT
         with pytest.raises(TextTooLong) as refused:
-            check_tweet("a" * (LIMIT + 1))
+            read_tweet("a" * (LIMIT + 1))
         assert (refused.value.weight, refused.value.limit) == (LIMIT + 1, LIMIT)
 
     def test_the_longest_texts_that_weigh_no_more_are_accepted(self) -> None:
         links = " ".join(["http://example.com/" + "a" * (4096 - 19)] * 11)
         families = "👨‍👩‍👧‍👦" * 140
         accented = "http://example.com/" + "\u01d8" * 4000
-        assert check_tweet(links) == links
-        assert check_tweet(families) == families
-        assert check_tweet(accented.replace("\u01d8", "u\u0308\u0301")) == accented
+        assert read_tweet(links).text == links
+        assert read_tweet(families).text == families
+        assert read_tweet(accented.replace("\u01d8", "u\u0308\u0301")).text == accented
 
     @pytest.mark.parametrize(
         "piece", ["a.co/(", 'a.co/"', "a.b.", "a.", "www.", "é.", "_.", "-.", "ééééééééé.", "((((((a.co/(", "http://a."]
@@ -277,17 +278,25 @@ class TestChecking:
             look = getattr(urls, name)
             monkeypatch.setattr(urls, name, lambda *args, look=look: looked.append(args) or look(*args))
         with pytest.raises(TextTooLong):
-            check_tweet(start + piece * 30_000)
+            read_tweet(start + piece * 30_000)
         assert len(looked) < 3 * 8 * LIMIT
 
     def test_many_marks_of_a_text_that_cannot_fit_are_not_composed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(validation, "compose", None)
         with pytest.raises(TextTooLong):
-            check_tweet(("e" + "\u0301" * MOST_MARKS) * 1000)
+            read_tweet(("e" + "\u0301" * MOST_MARKS) * 1000)
+
+    @pytest.mark.parametrize("text", ["a.co #a @abc", "a.co " * 3 + "#b", "http://a.co/" + "a" * 4000 + " @abc"])
+    def test_it_is_composed_once_and_searched_for_links_once(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[Any] = []
+        for module, call in ((validation, compose), (weighing, find_links), (entities, find_links)):
+            monkeypatch.setattr(module, call.__name__, lambda *args, f=call: calls.append(f) or f(*args))
+        assert read_tweet(text).entities != Entities()
+        assert calls == [compose, find_links]
 
     def test_a_text_that_cannot_fit_is_refused_unweighed(self) -> None:
         with pytest.raises(TextTooLong) as refused:
-            check_tweet("a" * 1_000_000)
+            read_tweet("a" * 1_000_000)
         assert refused.value.weight == LIMIT + 1
 
     @pytest.mark.parametrize(
@@ -299,22 +308,22 @@ class TestChecking:
     )
     def test_a_character_that_no_tweet_may_have_is_named_with_its_place(self, character: str) -> None:
         with pytest.raises(ForbiddenCharacter, match=f"U\\+{ord(character):04X} at index 2") as refused:
-            check_tweet(f"e\u0301{character}")
+            read_tweet(f"e\u0301{character}")
         assert (refused.value.codepoint, refused.value.index) == (ord(character), 2)
 
     @pytest.mark.parametrize("character", "\n\t\u200d\u200e\u200f\u061c\u00ad")
     def test_characters_that_texts_need_are_accepted(self, character: str) -> None:
-        assert check_tweet(f"a{character}b") == f"a{character}b"
+        assert read_tweet(f"a{character}b").text == f"a{character}b"
 
     def test_so_many_marks_on_a_letter_are_no_text(self) -> None:
-        assert check_tweet("a" + "\u0316" * MOST_MARKS)
+        assert read_tweet("a" + "\u0316" * MOST_MARKS)
         with pytest.raises(ForbiddenCharacter) as refused:
-            check_tweet("a" + "\u0316" * (MOST_MARKS + 1))
+            read_tweet("a" + "\u0316" * (MOST_MARKS + 1))
         assert (refused.value.codepoint, refused.value.index) == (0x316, MOST_MARKS + 1)
 
     @given(ANYTHING)
     def test_free_text_holds_what_a_tweet_holds(self, text: str) -> None:
-        assert _character_refused(check_tweet, text) == _character_refused(check_free_text, text, 10_000)
+        assert _character_refused(read_tweet, text) == _character_refused(check_free_text, text, 10_000)
 
     def test_free_text_is_composed_before_it_is_measured(self) -> None:
         assert check_free_text(" " + "e\u0301" * 30 + "\r\n", 30) == "é" * 30
@@ -326,11 +335,12 @@ class TestChecking:
     @given(ANYTHING)
     def test_a_text_is_accepted_or_refused_with_a_reason(self, text: str) -> None:
         try:
-            checked = check_tweet(text)
+            checked, weight, found = read_tweet(text)
         except TextError:
             return
-        assert weigh(checked) == weigh(with_line_feeds(text)) <= LIMIT
-        assert check_tweet(checked) == checked
+        assert (weight, found) == (weigh(checked), extract(checked))
+        assert weight == weigh(with_line_feeds(text)) <= LIMIT
+        assert read_tweet(checked).text == checked
         assert checked.encode().decode() == checked
 
 
@@ -364,14 +374,14 @@ REPEATED = [*WORDS_REPEATED.split(), "a.com ", "@abc ", "#a ", "a" + "\u0301" * 
 
 
 class TestTime:
-    @pytest.mark.parametrize("function", [weigh, extract, check_tweet])
+    @pytest.mark.parametrize("function", [weigh, extract, read_tweet])
     @pytest.mark.parametrize("piece", REPEATED)
     def test_it_takes_linear_time(self, function: Callable[[str], object], piece: str) -> None:
         once, four_times = (_seconds(function, (piece * size)[:size]) for size in (10_000, 40_000))
         # Quadratic time would be sixteen times. What takes less than 50 ms is not measured well on a busy machine.
         assert four_times < max(12 * once, 0.05)
 
-    @pytest.mark.parametrize("function", [weigh, extract, check_tweet])
+    @pytest.mark.parametrize("function", [weigh, extract, read_tweet])
     @pytest.mark.parametrize("tail", [".com", "://a.com", ".com/", "@", "#"])
     def test_a_long_word_takes_linear_time(self, function: Callable[[str], object], tail: str) -> None:
         for letter in "aあ1-_#\u0301":
@@ -381,7 +391,7 @@ class TestTime:
     def test_marks_that_composing_would_sort_for_seconds_are_told_apart_first(self) -> None:
         text = "a" + "\u0301" * 50_000 + "\u0316" * 50_000
         assert _seconds(weigh, text) < 5
-        assert _seconds(check_tweet, text) < 5
+        assert _seconds(read_tweet, text) < 5
 
 
 def test_every_emoji_sequence_is_found_whole() -> None:
