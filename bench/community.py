@@ -17,7 +17,7 @@ from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
 from command_api.text.entities import extract
 from command_api.tokens import AccessTokens
 from events.ids import AccountId, ActivityId, SessionId, TweetId
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
 from runtime.embedded.system import System
 from runtime.settings import Settings
 

@@ -14,7 +14,7 @@ from runtime.embedded import models
 from runtime.embedded.generations import Generations
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.processors import ALL_TABLES, GROUPS, Processors
-from runtime.processing import Runner
+from runtime.processor_group import Runner
 from stores.sqlite.views import Views
 from streams.scoring import Score, Scorer
 

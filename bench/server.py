@@ -15,7 +15,7 @@ import runtime.app
 from rest.bodies import read_body
 from rest.edge import Hot, Match
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
-from runtime.serving import serve
+from runtime.embedded.serve import serve
 from runtime.settings import load
 from runtime.telemetry import configure
 

@@ -33,9 +33,9 @@ from infra.local.cassandra import Cassandra
 from infra.local.packages import cache_directory
 from infra.local.postgres import Postgres
 from infra.local.running import Running
-from runtime.distributed.groups import streams, timelines
+from runtime.distributed.models.groups import streams, timelines
 from runtime.embedded.log_db import open_reader
-from runtime.processing import Group
+from runtime.processor_group import Group
 from stores.cassandra.address import Address
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.migrating import migrate as migrate_cassandra

@@ -29,6 +29,7 @@ from events.ids import AccountId, ActivityId, Clock, TweetId, timestamp, wall_cl
 from events.log import Positions, Record, TopicPartition, positions_after
 from events.tweets import TweetDeleted, TweetPosted
 from events.usage import AccountActive
+from stores.composed.merged_timelines import Merge
 from stores.home_timelines import (
     NEWEST,
     SMALL,
@@ -43,7 +44,6 @@ from stores.home_timelines import (
     Progress,
     Tier,
 )
-from stores.merged_timelines import Merge
 
 from .tiers import Limits, next_kind
 

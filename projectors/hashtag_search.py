@@ -6,7 +6,7 @@ from events.entities import Entities, fold_tag
 from events.event import Envelope, on
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from stores.hashtag_search import HashtagSearchRows
-from stores.trigrams import LONGEST_KEY
+from stores.text.trigrams import LONGEST_KEY
 
 from .projector import Projector
 

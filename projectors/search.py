@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from events.event import Envelope, on
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
-from stores import tokeniser
 from stores.search import SearchRows
+from stores.text import tokeniser
 
 from .projector import Projector
 

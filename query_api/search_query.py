@@ -9,7 +9,7 @@
 | `-late`, `-"late flight"`, `-#tag`, `-@name`, `-from:name` | without it |
 
 Phones write other dashes and quotes than `-` and `"` by themselves; all mean the same. Words are compared as
-stores/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
+stores/text/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import regex
 
-from stores import tokeniser
 from stores.search import Phrase
+from stores.text import tokeniser
 
 MOST_WORDS = 64
 MOST_REPEATED = 4

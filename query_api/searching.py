@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from events.ids import AccountId, Millis, TweetId, from_bytes, to_bytes
 from rest import resources
-from stores import tokeniser
 from stores.pages import Page
 from stores.readers import Readers
 from stores.search import Phrase, Query
+from stores.text import tokeniser
 
 from .feeds import ListTweets, chosen, offered
 from .search_query import Parsed, QueryRefused

@@ -84,3 +84,7 @@ def command_side(
         tickets,
     )
     return CommandSide(commands, accounts, uploads)
+
+
+REVOCATION_SLACK_MS = 60_000
+"""Access tokens are refused this much longer than they live, for clocks that were set back."""

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from runtime.quantities import counted
 from stores.dead_letters import DeadLetter
-
-from .counted import counted
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -63,3 +62,7 @@ class Mended(msgspec.Struct, frozen=True):
     applied: int = 0
     discarded: int = 0
     left: int = 0
+
+
+class NothingToDiscard(Exception):
+    """What was named is no dead letter and no record; the message says so."""

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from events.log import Positions, TopicPartition
-
-from .counted import counted
+from runtime.quantities import counted
 
 BEHIND_S = 5.0
 """A group is behind when it has not applied an event that was appended so long ago."""

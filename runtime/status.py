@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .counted import counted
+from runtime.quantities import counted
+
 from .lag import Behind, told
 from .readiness import Part, State, worst
 

@@ -1,4 +1,4 @@
-"""The port of the search of hashtags: by prefix, then by similarity (stores/trigrams.py), with how often each is used.
+"""The port of the hashtag search: by prefix, then by similarity (stores/text/trigrams.py), with how often each is used.
 
 First come the tags that begin with what is looked for, the most used first; then the others that are similar enough,
 the most similar first. Differences of case and accents are none. A tag that no tweet has any longer is not found.

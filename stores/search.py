@@ -1,4 +1,4 @@
-"""The port of the search of tweets: an index of the tokens that stores/tokeniser.py makes of them.
+"""The port of the search of tweets: an index of the tokens that stores/text/tokeniser.py makes of them.
 
 Every engine answers alike, since it is given the same tokens and asked only whether they are there. Newest first is
 the order of the index, so a page costs what its own length costs, however common a word is.

@@ -1,4 +1,4 @@
-"""The port of the search of users: by prefix of name or display name, then by similarity (stores/trigrams.py).
+"""The port of the search of users: by prefix of name or display name, then by similarity (stores/text/trigrams.py).
 
 First come the accounts of which a name begins with what is looked for: the user name, the display name, or a word of
 it; in the order of these names, so that an exact one is the first. Then come the others of which a name is similar

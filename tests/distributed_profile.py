@@ -27,10 +27,10 @@ from events.kafka.topics import apply
 from events.log import Positions, positions_after
 from events.sealing import MasterKeys
 from events.topics import ON_KAFKA
-from runtime.distributed.commanding import Commanding
-from runtime.distributed.hosting import Hosting, projecting, streaming
-from runtime.distributed.process import AWAY
-from runtime.distributed.querying import Querying, Reading
+from runtime.distributed.roles.command import Commanding
+from runtime.distributed.roles.process import AWAY
+from runtime.distributed.roles.query import Querying, Reading
+from runtime.distributed.roles.workers import Hosting, projecting, streaming
 from runtime.settings import Settings
 from stores.cassandra.address import Address
 from stores.cassandra.migrating import migrate

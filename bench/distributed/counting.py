@@ -10,8 +10,8 @@ from events.engagement import TweetLiked
 from events.graph import AccountFollowed
 from events.ids import TweetId
 from events.log import Positions, Record, positions_after
-from runtime.distributed.groups import counts
-from runtime.processing import Group
+from runtime.distributed.models.groups import counts
+from runtime.processor_group import Group
 from stores.redis.connection import Client, connect
 
 from ..figures import Figure

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from typing import NamedTuple, get_args
 
 from query_api.feeds import home_feed
-from runtime.distributed.outdating import Memory
-from runtime.distributed.reading import readers
+from runtime.distributed.models.caches import Memory
+from runtime.distributed.models.readers import readers
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.session import CassandraSession, Parameters, Row
+from stores.composed.home_feed import HybridHomeFeed
 from stores.counts import TweetCounter
-from stores.hybrid_home_feed import HybridHomeFeed
 from stores.postgres.trends import PostgresTrends
 from stores.redis.connection import connect
 

@@ -19,9 +19,9 @@ from psycopg.conninfo import make_conninfo
 
 from events.kafka import topics
 from events.sealing import MasterKeys
-from runtime.distributed.migrating import migrate
-from runtime.distributed.places import Places
-from runtime.distributed.process import brokers
+from runtime.distributed.migrations import migrate
+from runtime.distributed.models.generations import Places
+from runtime.distributed.roles.process import brokers
 from runtime.settings import PREFIX, Settings
 from stores.cassandra.migrating import drop
 

@@ -15,12 +15,12 @@ from events.first_copies import Entity
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, Record, TopicPartition, positions_after
-from runtime.distributed import groups
-from runtime.distributed.building import BATCH, Building, build
-from runtime.distributed.hosting import Stores
-from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, Places
-from runtime.memory import settle
-from runtime.processing import Group
+from runtime.distributed.models import groups
+from runtime.distributed.models.generations import CASSANDRA, COUNTERS, SEARCHES, Places
+from runtime.distributed.rebuild.batch_runner import BATCH, Building, build
+from runtime.distributed.roles.workers import Stores
+from runtime.gc_tuning import freeze_startup_objects
+from runtime.processor_group import Group
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
 from stores.redis.digest import remove
@@ -77,7 +77,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
         await _publish(installation, bench.some(EVENTS, 10_000))
         stores = Stores(installation.settings)
         await stores.open()
-        settle()  # as a rebuild does
+        freeze_startup_objects()  # as a rebuild does
         reader = _reader(installation, stores)
         try:
             ends = await reader.ends()

@@ -21,10 +21,10 @@ from command_api.text.entities import extract
 from command_api.tokens import AccessTokens
 from events.ids import AccountId, SessionId, TweetId
 from events.log import Positions
-from runtime.distributed.deciding import Deciding
-from runtime.distributed.hosting import Stores
-from runtime.distributed.reached import sources
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
+from runtime.distributed.command_store import Deciding
+from runtime.distributed.consistency.position_sources import sources
+from runtime.distributed.roles.workers import Stores
 
 from ..community import AT_ONCE, Community
 from .installation import PARTITIONS, Installation

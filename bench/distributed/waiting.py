@@ -18,9 +18,9 @@ from events.ids import AccountId, TweetId
 from events.kafka.producing import KafkaPublisher
 from events.log import Positions, Record, TopicPartition
 from projectors.counts import Counts
-from runtime.distributed.hosting import HostedGroup, Hosting, Hosts, Stores
-from runtime.distributed.process import Process
-from runtime.processing import Group
+from runtime.distributed.roles.process import Process
+from runtime.distributed.roles.workers import HostedGroup, Hosting, Hosts, Stores
+from runtime.processor_group import Group
 from runtime.settings import Settings, load
 from runtime.telemetry import configure
 from stores.counts import AccountCounter, TweetCounter

@@ -10,7 +10,7 @@ import typer
 from .options import Config, Data, Port, existing, load, owner, run
 
 if TYPE_CHECKING:
-    from runtime.control import Request
+    from runtime.embedded.control import Request
     from runtime.settings import Settings
 
 app = typer.Typer(help="What operators do with accounts.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def claim(
 
     Example: minitwitter accounts claim JetBlueNews --data var/data
     """
-    from runtime.control import Claim
+    from runtime.embedded.control import Claim
 
     settings = existing(load(data, port, config).settings)
     if password_stdin:
@@ -42,7 +42,7 @@ def claim(
 
 async def do(settings: Settings, request: Request) -> None:
     """Have something done by whoever owns the data, and print what it says."""
-    from runtime.control import ControlFailed, Done, Failed
+    from runtime.embedded.control import ControlFailed, Done, Failed
 
     async with owner(settings) as ask:
         async for reply in ask(request):

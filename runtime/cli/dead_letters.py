@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import (
     Config,
@@ -30,8 +30,8 @@ from .unreadable import discard_unreadable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from runtime.control import Reply
     from runtime.dead_letters import Choice, Mended
+    from runtime.embedded.control import Reply
     from runtime.embedded.engine import Engine
     from runtime.settings import Settings
     from stores.dead_letters import DeadLetter
@@ -224,7 +224,7 @@ def _checked(position: str) -> str:
 def _check_group(settings: Settings, group: str) -> None:
     """Refuse a group that the profile does not have."""
     if settings.kafka_url is not None:
-        from runtime.distributed.places import STORES
+        from runtime.distributed.models.generations import STORES
 
         known = sorted(name for groups in STORES.values() for name in groups)
     else:
@@ -257,7 +257,7 @@ async def _retry(settings: Settings, choice: Choice) -> Mended:
 
         async with letters_of(settings) as letters:
             return await letters.retry(choice)
-    from runtime.control import RetryLetters
+    from runtime.embedded.control import RetryLetters
 
     async with owner(settings, goes_on=GOES_ON) as ask:
         return await _mended(ask(RetryLetters(choice)))
@@ -265,9 +265,9 @@ async def _retry(settings: Settings, choice: Choice) -> Mended:
 
 async def _discard(settings: Settings, choice: Choice) -> Mended:
     """Beside a server it does so; without one the log is told before anything starts that could stop at the record."""
-    from runtime.control import ControlFailed, DiscardLetters
-    from runtime.dead_letters import Mended
-    from runtime.embedded.dead_letters import NothingToDiscard, discard
+    from runtime.dead_letters import Mended, NothingToDiscard
+    from runtime.embedded.control import ControlFailed, DiscardLetters
+    from runtime.embedded.dead_letters import discard
 
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
@@ -296,8 +296,8 @@ async def _discard(settings: Settings, choice: Choice) -> Mended:
 
 
 async def _mended(replies: AsyncIterator[Reply]) -> Mended:
-    from runtime.control import ControlFailed, Failed, LettersMended
     from runtime.dead_letters import Mended
+    from runtime.embedded.control import ControlFailed, Failed, LettersMended
 
     mended = Mended()
     async for reply in replies:

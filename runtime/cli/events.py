@@ -14,7 +14,7 @@ from .terminal import stop_printing
 
 if TYPE_CHECKING:
     from events.log import LogReader, Positions, Record, TopicPartition
-    from runtime.looking import Counted, Looking
+    from runtime.log_inspection import Counted, Looking
     from runtime.settings import Settings
 
 app = typer.Typer(help="Look at the event log.", no_args_is_help=True)
@@ -221,10 +221,10 @@ def count(
 
 def _count(settings: Settings, topics: list[str] | None, *, quiet: bool) -> Counted:
     if settings.kafka_url is None:
-        from runtime.embedded.looking import count as count_in_directory
+        from runtime.embedded.log_inspection import count as count_in_directory
 
         return count_in_directory(settings, topics)
-    from runtime.distributed.looking import count as count_in_kafka
+    from runtime.distributed.log_inspection import count as count_in_kafka
 
     with progress(quiet=quiet) as bars:
         task = bars.add_task("read", total=None)
@@ -234,11 +234,11 @@ def _count(settings: Settings, topics: list[str] | None, *, quiet: bool) -> Coun
 @asynccontextmanager
 async def _looking(settings: Settings) -> AsyncIterator[Looking]:
     if settings.kafka_url is None:
-        from runtime.embedded.looking import looking as in_directory
+        from runtime.embedded.log_inspection import looking as in_directory
 
         yield in_directory(settings)
         return
-    from runtime.distributed.looking import looking as in_kafka
+    from runtime.distributed.log_inspection import looking as in_kafka
 
     async with in_kafka(settings) as log:
         yield log

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import Config, Data, Json, Port, existing, explained_when_stopped, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
-    from runtime.importing.batches import Ask, Summary
+    from runtime.embedded.control import Ask
+    from runtime.importing.batches import Execute, Summary
     from runtime.importing.files import Source
     from runtime.importing.history import History
     from runtime.settings import Settings
 
     Step = Callable[[int], None]
-    Importing = Callable[[Ask, Source, History, Step, Step], Awaitable[Summary]]
-    Bound = Callable[[Ask, History, Step, Step], Awaitable[Summary]]
+    Importing = Callable[[Execute, Source, History, Step, Step], Awaitable[Summary]]
+    Bound = Callable[[Execute, History, Step, Step], Awaitable[Summary]]
 
 app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
 
@@ -45,11 +46,11 @@ def tweets(file: File, data: Data = None, port: Port = None, config: Config = No
     Example: minitwitter import tweets airline-tweets.csv --data var/data
     """
 
-    async def importing(ask: Ask, source: Source, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(execute: Execute, source: Source, history: History, begin: Step, advance: Step) -> Summary:
         from events.ids import wall_clock
         from runtime.importing.import_tweets import import_tweets
 
-        return await import_tweets(ask, source, history, wall_clock(), begin, advance)
+        return await import_tweets(execute, source, history, wall_clock(), begin, advance)
 
     _import("tweets", file, load(data, port, config).settings, json, importing)
 
@@ -64,10 +65,10 @@ def graph(file: File, data: Data = None, port: Port = None, config: Config = Non
     Example: minitwitter import graph facebook-edges.txt --data var/data
     """
 
-    async def importing(ask: Ask, source: Source, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(execute: Execute, source: Source, history: History, begin: Step, advance: Step) -> Summary:
         from runtime.importing.graph import import_graph
 
-        return await import_graph(ask, source, await history.rank(), begin, advance)
+        return await import_graph(execute, source, await history.rank(), begin, advance)
 
     _import("graph", file, existing(load(data, port, config).settings), json, importing)
 
@@ -101,7 +102,7 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
 
 async def _current(ask: Ask) -> str:
     """What the read models are once they have read all of the log."""
-    from runtime.control import AskStatus, Told
+    from runtime.embedded.control import AskStatus, Told
 
     async for reply in ask(AskStatus()):
         if isinstance(reply, Told):
@@ -114,9 +115,9 @@ async def _current(ask: Ask) -> str:
 
 
 def _from(
-    source: Source, importing: Importing, ask: Ask, history: History, begin: Step, advance: Step
+    source: Source, importing: Importing, execute: Execute, history: History, begin: Step, advance: Step
 ) -> Awaitable[Summary]:
-    return importing(ask, source, history, begin, advance)
+    return importing(execute, source, history, begin, advance)
 
 
 def _listed(rows: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
@@ -135,13 +136,13 @@ async def _owned(what: str, settings: Settings, json: bool, importing: Bound) ->
             bars.advance(task, done)
 
         if settings.kafka_url is not None:
-            from runtime.distributed.importing import importing_into
+            from runtime.distributed.importer import importing_into
 
             async with importing_into(settings) as (execute, history):
                 return await importing(execute, history, begin, advance), "done"
 
-        from runtime.control import AwaitCurrent, Lagging
-        from runtime.importing.history import LogDbHistory
+        from runtime.embedded.control import AwaitCurrent, Lagging
+        from runtime.embedded.imported_history import LogDbHistory
 
         async with owner(settings) as ask:
             summary = await importing(ask, LogDbHistory(settings.data, settings.master_key_file), begin, advance)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .accounts import do
 from .options import (
@@ -58,7 +58,7 @@ def rotate_master(data: Data = None, port: Port = None, config: Config = None) -
 
     Example: minitwitter keys rotate-master --data var/data && cp var/data/master.key /somewhere/safe
     """
-    from runtime.control import RotateMaster
+    from runtime.embedded.control import RotateMaster
 
     run(do(existing(load(data, port, config).settings), RotateMaster()))
 
@@ -69,7 +69,7 @@ def rotate_signing(data: Data = None, port: Port = None, config: Config = None) 
 
     Example: minitwitter keys rotate-signing --data var/data
     """
-    from runtime.control import RotateSigning
+    from runtime.embedded.control import RotateSigning
 
     run(do(existing(load(data, port, config).settings), RotateSigning()))
 
@@ -110,17 +110,17 @@ def lost(
 def _check_stopped(settings: Settings) -> None:
     """Refuse at once what would be refused once the log is read. Raises AlreadyOwned."""
     if settings.kafka_url is None:
-        from runtime.embedded import losing_keys as in_directory
+        from runtime.embedded import lost_keys as in_directory
 
         in_directory.check_stopped(settings)
 
 
 def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:
     if settings.kafka_url is not None:
-        from runtime.distributed import losing_keys
+        from runtime.distributed import lost_keys as losing_keys
 
         return run(losing_keys.find(settings, on_batch))
-    from runtime.embedded import losing_keys as in_directory
+    from runtime.embedded import lost_keys as in_directory
 
     return in_directory.find(settings, on_batch)
 
@@ -128,11 +128,11 @@ def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:
 def _declare(settings: Settings, found: list[LostKey]) -> None:
     """Give them up; where there are none any more, complete what was broken off."""
     if settings.kafka_url is not None:
-        from runtime.distributed import losing_keys
+        from runtime.distributed import lost_keys as losing_keys
 
         run(losing_keys.declare(settings, found))
         return
-    from runtime.embedded import losing_keys as in_directory
+    from runtime.embedded import lost_keys as in_directory
 
     run(in_directory.declare(settings, found))
 

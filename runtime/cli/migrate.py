@@ -12,7 +12,7 @@ def migrate(data: Data = None, config: Config = None, json: Json = False) -> Non
 
     Example: MINITWITTER_POSTGRES_URL=postgresql://minitwitter@127.0.0.1/minitwitter minitwitter migrate
     """
-    from runtime.distributed.migrating import migrate as migrating
+    from runtime.distributed.migrations import migrate as migrating
 
     applied = run(migrating(load(data, None, config).settings))
     if json:

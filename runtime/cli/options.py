@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from runtime.embedded.control import Ask
     from runtime.embedded.engine import Engine
-    from runtime.importing.batches import Ask
     from runtime.settings import Loaded, Settings
 
 T = TypeVar("T")
@@ -78,16 +78,16 @@ def code_of(error: Exception) -> int | None:
     from events.sqlite.connection import IncompatibleData
     from events.sqlite.records import WrongPartitions
     from infra.local.engine import EngineError
-    from runtime.control import ControlFailed, NoServer
-    from runtime.distributed.process import RoleEnded
+    from runtime.dead_letter_policy import CannotApply, TooManyDeadLetters
+    from runtime.distributed.roles.process import RoleEnded
+    from runtime.embedded.control import ControlFailed, NoServer
     from runtime.embedded.log_db import AlreadyOwned, LogMissing, NoLog
-    from runtime.embedded.projecting_process import ProjectingFailed
+    from runtime.embedded.projector_handle import ProjectingFailed
+    from runtime.http_server import AddressInUse
     from runtime.importing.files import NotSuchAFile
     from runtime.importing.graph import NothingToLayItOver
-    from runtime.serving import AddressInUse
-    from runtime.setting_aside import CannotApply, TooManyDeadLetters
     from runtime.settings import BadSettings
-    from runtime.verifying import CannotVerify
+    from runtime.verdict import CannotVerify
     from stores.sink import StoreRefused, StoreUnavailable
     from stores.sqlite.damage import ViewsDamaged
     from stores.sqlite.views import NoViews
@@ -147,7 +147,7 @@ async def owner(
     AlreadyOwned where that takes too long. `goes_on` is printed at Ctrl-C where it is a server, and the work does not
     end with the command.
     """
-    from runtime.control import ControlClient, NoServer
+    from runtime.embedded.control import ControlClient, NoServer
     from runtime.embedded.engine import Engine
     from runtime.embedded.log_db import AlreadyOwned
     from runtime.telemetry import configure

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import Config, Data, Json, Port, existing, load, owner, print_json, progress, run
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runtime.control import CancelRebuilds, RebuildModels, RebuildStatus
-    from runtime.distributed.rebuilding import Compared as InPlace
-    from runtime.embedded.rebuilding import Compared
-    from runtime.embedded.rebuilding import Progress as Under
+    from runtime.distributed.rebuild.rebuild import Compared as InPlace
+    from runtime.embedded.control import CancelRebuilds, RebuildModels, RebuildStatus
+    from runtime.rebuild_progress import Compared
+    from runtime.rebuild_progress import Progress as Under
     from runtime.settings import Settings
 
 GOES_ON = (
@@ -65,7 +65,7 @@ def rebuild(
 
     Example: minitwitter rebuild tweets counts --data var/data
     """
-    from runtime.control import CancelRebuilds, RebuildModels, RebuildStatus
+    from runtime.embedded.control import CancelRebuilds, RebuildModels, RebuildStatus
 
     if [bool(models), every, status, cancel, from_nothing].count(True) != 1:
         raise typer.BadParameter("name read models, or say --all, --status, --cancel or --from-nothing")
@@ -113,7 +113,7 @@ def _print_distributed(compared: list[InPlace], json: bool) -> None:
 
 
 async def _rebuild_distributed(settings: Settings, names: list[str], back: bool, quiet: bool) -> list[InPlace]:
-    from runtime.distributed.rebuilding import rebuild, stores_of
+    from runtime.distributed.rebuild.rebuild import rebuild, stores_of
 
     compared: list[InPlace] = []
     with progress(quiet=quiet) as bars:
@@ -126,7 +126,7 @@ async def _rebuild_distributed(settings: Settings, names: list[str], back: bool,
 
 
 async def _rebuild_decisions(settings: Settings, quiet: bool) -> int:
-    from runtime.distributed.rebuilding import rebuild_decisions
+    from runtime.distributed.rebuild.rebuild import rebuild_decisions
 
     with progress(quiet=quiet) as bars:
         task = bars.add_task(DECISIONS, total=None)
@@ -144,7 +144,7 @@ def _named(models: Sequence[str]) -> str:
 
 
 async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> list[Compared]:
-    from runtime.control import ControlFailed, Failed, Rebuilding
+    from runtime.embedded.control import ControlFailed, Failed, Rebuilding
 
     compared: list[Compared] = []
     with progress(quiet=quiet) as bars:
@@ -164,7 +164,7 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
 
 async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuilds, json: bool) -> None:
     """Print what a server answers; without one nothing is being rebuilt. Raises ViewsDamaged."""
-    from runtime.control import ControlClient, Done, NoServer, Rebuilding
+    from runtime.embedded.control import ControlClient, Done, NoServer, Rebuilding
     from stores.sqlite.views import NoViews, Views
 
     under_way: list[Under] = []
@@ -187,9 +187,9 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
 
 async def _ask_notes(settings: Settings) -> list[Under]:
     """What the commands that rebuild in the distributed profile note. Raises BadSettings, StoreUnavailable."""
-    from runtime.distributed.places import STORES
-    from runtime.distributed.rebuild_notes import rebuilds
-    from runtime.embedded.rebuilding import Progress as Under
+    from runtime.distributed.models.generations import STORES
+    from runtime.distributed.rebuild.notes import rebuilds
+    from runtime.rebuild_progress import Progress as Under
 
     return [
         Under(STORES.get(one.store, (one.store,)), "building", one.done, one.total) for one in await rebuilds(settings)
@@ -210,10 +210,10 @@ def _print_under_way(under_way: list[Under], said: str, json: bool) -> None:
 
 async def _from_nothing(settings: Settings, quiet: bool) -> str:
     """Put views.db aside and make another from the log; a sentence about it. Raises AlreadyOwned beside a server."""
-    from runtime.control import AwaitCurrent, Lagging
-    from runtime.embedded.fitting import fold_in, set_aside
+    from runtime.embedded.control import AwaitCurrent, Lagging
     from runtime.embedded.log_db import Ownership, check_log_there
-    from runtime.projecting import take_over
+    from runtime.embedded.log_identity import fold_in, set_aside
+    from runtime.embedded.projector_process import take_over
 
     ownership = Ownership(settings.data)
     try:

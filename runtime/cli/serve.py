@@ -43,10 +43,10 @@ def serve(
 
     settings = load(data, port, config, host=host).settings
     if side is not None:
-        from runtime.distributed.commanding import Commanding
-        from runtime.distributed.following import Following
-        from runtime.distributed.process import Process, Role, named
-        from runtime.distributed.querying import Querying
+        from runtime.distributed.roles.command import Commanding
+        from runtime.distributed.roles.pointer_watch import Following
+        from runtime.distributed.roles.process import Process, Role, named
+        from runtime.distributed.roles.query import Querying
 
         if demo or quiet_demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
@@ -55,8 +55,8 @@ def serve(
         role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
         run(Process(settings, role, lambda line: print(line, flush=True)).run())
         return
-    from runtime.serving import Demo
-    from runtime.serving import serve as serving
+    from runtime.embedded.serve import Demo
+    from runtime.embedded.serve import serve as serving
 
     community = Demo.QUIET if quiet_demo else Demo.LIVING if demo else Demo.NONE
     configure(settings.log_level, "serve", words=in_words(json))

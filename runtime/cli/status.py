@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import Config, Data, Json, Port, code_of, load, print_json, run, said, table_of
 

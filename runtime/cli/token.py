@@ -10,7 +10,7 @@ import typer
 from .options import Config, Data, Port, existing, load, owner, run
 
 if TYPE_CHECKING:
-    from runtime.control import TokenIssued
+    from runtime.embedded.control import TokenIssued
     from runtime.settings import Settings
 
 
@@ -37,7 +37,7 @@ def token(
 
 
 async def _issued(settings: Settings, name: str) -> TokenIssued:
-    from runtime.control import ControlFailed, Failed, Token, TokenIssued
+    from runtime.embedded.control import ControlFailed, Failed, Token, TokenIssued
 
     async with owner(settings) as ask:
         async for reply in ask(Token(name)):

@@ -18,8 +18,8 @@ def apply(data: Data = None, config: Config = None, json: Json = False) -> None:
     Example: MINITWITTER_KAFKA_URL=127.0.0.1:9092 minitwitter topics apply
     """
     from events.kafka import topics
-    from runtime.distributed.deciding import admin
-    from runtime.distributed.process import required
+    from runtime.distributed.command_store import admin
+    from runtime.distributed.roles.process import required
 
     settings = load(data, None, config).settings
     required(settings, "kafka_url")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import owner, print_json, progress, run
 from .terminal import printable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from events.operations import DeadLetterDiscarded
     from runtime.embedded.engine import Engine
     from runtime.settings import Settings
-    from runtime.unreadable import Unreadable
+    from runtime.unreadable_records import Unreadable
 
 _AT_ONCE = 500
 """Records that a server is asked to give up together."""
@@ -51,16 +51,16 @@ def discard_unreadable(settings: Settings, group: str, *, yes: bool, json: bool)
 
 async def _find(settings: Settings, group: str, on_read: Callable[[int, int], None]) -> Unreadable:
     """Read beside whoever runs."""
-    from runtime.unreadable import find_unreadable
+    from runtime.unreadable_records import find_unreadable
 
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import standings_of
-        from runtime.distributed.looking import looking as in_kafka
+        from runtime.distributed.log_inspection import looking as in_kafka
 
         async with in_kafka(settings) as log:
             return await find_unreadable(log, await standings_of(settings, group), on_read)
     from runtime.embedded.dead_letters import standings_in
-    from runtime.embedded.looking import looking as in_directory
+    from runtime.embedded.log_inspection import looking as in_directory
 
     standings = await standings_in(settings.data)
     chosen = {name: standing for name, standing in standings.items() if group in ("", name)}
@@ -79,7 +79,7 @@ async def _give_up(settings: Settings, discards: Sequence[DeadLetterDiscarded]) 
         async with letters_of(settings) as letters:
             await letters.give_up(discards)
         return
-    from runtime.control import ControlFailed, Failed, GiveUpRecords
+    from runtime.embedded.control import ControlFailed, Failed, GiveUpRecords
     from runtime.embedded.dead_letters import give_up
 
     told = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from runtime.counted import counted
+from runtime.quantities import counted
 
 from .options import (
     Config,
@@ -25,7 +25,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
-    from runtime.verifying import Verdict
+    from runtime.verdict import Verdict
 
 
 _SHOWN = 5
@@ -57,10 +57,10 @@ def verify(data: Data = None, port: Port = None, config: Config = None, json: Js
 
 async def _verify(settings: Settings, begin: Callable[[int], None], advance: Callable[[int], None]) -> Verdict:
     if settings.kafka_url is not None:
-        from runtime.distributed.verifying import verify as verifying_distributed
+        from runtime.distributed.rebuild.verify import verify as verifying_distributed
 
         return await verifying_distributed(settings, begin, advance)
-    from runtime.verifying import verify as verifying
+    from runtime.embedded.verify import verify as verifying
 
     return await verifying(settings.data, settings.master_key_file, begin, advance)
 

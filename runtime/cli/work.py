@@ -11,7 +11,7 @@ import typer
 from .options import Config, Data, Host, JsonLines, Port, in_words, load, run
 
 if TYPE_CHECKING:
-    from runtime.distributed.process import Role
+    from runtime.distributed.roles.process import Role
     from runtime.settings import Settings
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ def projectors(
 
     Example: minitwitter work projectors --port 8001
     """
-    from runtime.distributed.hosting import projecting
+    from runtime.distributed.roles.workers import projecting
 
     _run(data, host, port, config, json, "projectors", projecting)
 
@@ -41,7 +41,7 @@ def streams(
 
     Example: minitwitter work streams --port 8002
     """
-    from runtime.distributed.hosting import streaming
+    from runtime.distributed.roles.workers import streaming
 
     _run(data, host, port, config, json, "streams", streaming)
 
@@ -54,7 +54,7 @@ def relay(
 
     Example: minitwitter work relay --port 8003
     """
-    from runtime.distributed.relaying import Relaying
+    from runtime.distributed.roles.relay import Relaying
 
     _run(data, host, port, config, json, "relay", Relaying)
 
@@ -67,9 +67,9 @@ def all_(
 
     Example: minitwitter work all --port 8001
     """
-    from runtime.distributed.hosting import projecting, streaming
-    from runtime.distributed.relaying import Relaying
-    from runtime.distributed.together import Together
+    from runtime.distributed.roles.combined import Together
+    from runtime.distributed.roles.relay import Relaying
+    from runtime.distributed.roles.workers import projecting, streaming
 
     def roles(settings: Settings) -> Role:
         return Together(settings, [projecting(settings), streaming(settings), Relaying(settings)])
@@ -86,8 +86,8 @@ def _run(
     name: str,
     role: Callable[[Settings], Role],
 ) -> None:
-    from runtime.distributed.following import Following
-    from runtime.distributed.process import Process, named
+    from runtime.distributed.roles.pointer_watch import Following
+    from runtime.distributed.roles.process import Process, named
     from runtime.telemetry import configure
 
     settings = named(load(data, port, config, host=host).settings, name)

@@ -18,22 +18,20 @@ from events.log import New
 from events.operations import DeadLetterDiscarded
 from events.publishing import outgoing
 from events.sealing import Sealer
-from runtime.counted import counted
-from runtime.dead_letters import Choice, Mended
-from runtime.embedded.dead_letters import NothingToDiscard
+from runtime.dead_letters import Choice, Mended, NothingToDiscard
+from runtime.distributed.command_store import ACK_S, master_keys, publisher
+from runtime.distributed.consistency.position_sources import sources
+from runtime.distributed.models.generations import STORES, Places
+from runtime.distributed.roles.process import required
+from runtime.quantities import counted
 from runtime.settings import Settings
-from runtime.unreadable import Standing
+from runtime.unreadable_records import Standing
 from stores.cassandra.session import CassandraSession
 from stores.dead_letters import DeadLetter, all_letters
 from stores.postgres.dead_letters import Asked, PostgresDeadLetters, pool_of
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.sink import StoreUnavailable
-
-from .deciding import ACK_S, master_keys, publisher
-from .places import STORES, Places
-from .process import required
-from .reached import sources
 
 WAIT_S = 30.0
 """How long workers are waited for. Each looks once a second."""

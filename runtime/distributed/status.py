@@ -18,6 +18,13 @@ from events.ids import Clock, wall_clock
 from events.kafka import topics
 from events.kafka.looking import KafkaLook, KafkaMembers
 from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
+from runtime.distributed.consistency.position_sources import sources
+from runtime.distributed.consistency.read_positions import Source
+from runtime.distributed.models.generations import STORES, Places
+from runtime.distributed.models.groups import VERSIONS
+from runtime.distributed.rebuild.notes import DECISIONS
+from runtime.distributed.roles.process import brokers, required
+from runtime.distributed.roles.readiness import STORE_AWAY, Reached, query_parts, reached_part
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -32,14 +39,6 @@ from stores.postgres.roles import connected
 from stores.redis.connection import answering, connect
 from stores.s3.objects import Location, S3Objects
 from stores.sink import StoreRefused, StoreUnavailable
-
-from .applied import Source
-from .groups import VERSIONS
-from .judging import STORE_AWAY, Reached, query_parts, reached_part
-from .places import STORES, Places
-from .process import brokers, required
-from .reached import sources
-from .rebuild_notes import DECISIONS
 
 T = TypeVar("T")
 

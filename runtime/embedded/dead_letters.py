@@ -14,18 +14,14 @@ from events.log import New, parse_place
 from events.operations import DeadLetterDiscarded
 from events.topics import DERIVED
 from projectors.projector import Projector
-from runtime.dead_letters import Choice
-from runtime.unreadable import Standing
+from runtime.dead_letters import Choice, NothingToDiscard
+from runtime.unreadable_records import Standing
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
 from .processors import GROUPS, STREAMS
 from .system import System
-
-
-class NothingToDiscard(Exception):
-    """What was named is no dead letter and no record; the message says so."""
 
 
 async def letters_in(directory: Path) -> list[DeadLetter]:

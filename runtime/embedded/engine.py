@@ -22,7 +22,9 @@ from events.log import LogUnavailable
 from events.sealing import MasterKeys
 from events.sqlite.connection import available
 from runtime import metrics
-from runtime.control import (
+from runtime.command_answers import WhetherNew
+from runtime.dead_letters import NothingToDiscard
+from runtime.embedded.control import (
     AskStatus,
     AwaitCurrent,
     CancelRebuilds,
@@ -31,7 +33,6 @@ from runtime.control import (
     Done,
     Failed,
     GiveUpRecords,
-    Import,
     Lagging,
     Letters,
     LettersMended,
@@ -46,8 +47,14 @@ from runtime.control import (
     Token,
     Told,
 )
-from runtime.counted import counted
-from runtime.projecting import UNFIT
+from runtime.embedded.dead_letters import discard, give_up
+from runtime.embedded.projector_handle import ProjectingFailed, ProjectingProcess
+from runtime.embedded.projector_process import UNFIT
+from runtime.embedded.read_positions import ANALYTICS, SERVING
+from runtime.embedded.token_issuer import issue_token
+from runtime.importing.importer import Importer
+from runtime.importing.messages import Import
+from runtime.quantities import counted
 from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Status, group_part, group_told
@@ -56,18 +63,12 @@ from stores.sink import StoreUnavailable
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import NoViews
 
-from .answering import WhetherNew
-from .applied import ANALYTICS, SERVING
-from .dead_letters import NothingToDiscard, discard, give_up
 from .housekeeping import keep_tidy
-from .importing import Importer
 from .lag import Lag
 from .log_db import Ownership
 from .processors import ALL_TABLES, UnknownModel, group_of
-from .projecting_process import ProjectingFailed, ProjectingProcess
 from .status import letters_of, models, read_models_part, told_of
 from .system import System
-from .token_issuing import issue_token
 
 LEAST_FREE = 1 << 20
 """Bytes: below this a commit may fail any moment."""

@@ -9,9 +9,9 @@ from command_api.deciding import Context, Refused
 from command_api.domain.end_session import END_SESSION, EndSession
 from events.ids import SessionId
 from events.log import LogUnavailable
+from runtime.command_answers import WhetherNew
 from runtime.telemetry import logger
 
-from .answering import WhetherNew
 from .system import System
 
 EVERY_S = 60.0

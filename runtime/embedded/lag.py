@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from events.log import Positions, TopicPartition
+from runtime.embedded.read_positions import Applied
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
-
-from .applied import Applied
 
 _LOOK_S = 0.25
 _MOST_COMMITS = 10_000

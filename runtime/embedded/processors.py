@@ -14,13 +14,13 @@ from events.sqlite.records import LogTable, create_topics
 from events.topics import DERIVED
 from projectors.projector import Projector
 from runtime.discards import Discarded, Discards
-from runtime.processing import Group
+from runtime.embedded.read_positions import ANALYTICS as ANALYTICS_GROUP
+from runtime.embedded.read_positions import SERVING as SERVING_GROUP
+from runtime.processor_group import Group
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
-from .applied import ANALYTICS as ANALYTICS_GROUP
-from .applied import SERVING as SERVING_GROUP
 from .models import ANALYTICS, ANALYTICS_STREAMS, SERVING, SERVING_STREAMS, Derivation, Model, projectors, streams
 
 GROUPS: dict[str, tuple[Model, ...]] = {SERVING_GROUP: SERVING, ANALYTICS_GROUP: ANALYTICS}

@@ -13,9 +13,10 @@ import apsw
 from events.ids import Clock, Millis, from_bytes, millis, wall_clock
 from events.log import CorruptLog, Positions, TopicPartition
 from events.sqlite.records import LogTable
-from runtime.control import AskStatus, ControlClient, NoServer, Told
-from runtime.counted import counted
+from runtime.embedded.control import AskStatus, ControlClient, NoServer, Told
+from runtime.embedded.log_identity import misfit
 from runtime.lag import Behind, total
+from runtime.quantities import counted
 from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Disk, Group, Model, Status, group_part, group_told, letters_told, overall
@@ -23,7 +24,6 @@ from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import NoViews, SqliteSink, Views
 
-from .fitting import misfit
 from .log_db import is_owned, open_records
 from .processors import ALL_TABLES, GROUPS
 

@@ -35,23 +35,22 @@ from events.sqlite.group_commit import OffLoop
 from events.sqlite.log import SqliteLogReader
 from query_api.usage import UsageReports
 from rest.revocations import RecentRevocations
+from runtime.command_side import REVOCATION_SLACK_MS
+from runtime.embedded.log_identity import check_fit_beside
+from runtime.embedded.projector_loop import Projecting
+from runtime.embedded.read_positions import Applied
 from runtime.settings import Settings
 from stores.readers import Readers
 from stores.sqlite.views import Views
 
-from .applied import Applied
-from .fitting import check_fit_beside
 from .log_db import LogDb, log_table
 from .models import readers
 from .processors import ALL_TABLES, GROUPS, Processors
-from .projecting import Projecting
 
 if TYPE_CHECKING:
     from runtime.media import MediaSide
 
 Timer = Callable[[], float]
-REVOCATION_SLACK_MS = 60_000
-"""Access tokens are refused this much longer than they live, for clocks that were set back."""
 
 
 def _idempotency(connection: apsw.Connection) -> None:

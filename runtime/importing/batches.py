@@ -1,14 +1,14 @@
-"""Handing batches to whoever owns the log, and adding up what became of them."""
+"""Handing batches to the process that owns the log, and adding up their outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
-from runtime.control import Import, Imported, Reply, Request
+from runtime.importing.messages import Import, Imported
 
-Ask = Callable[[Request], AsyncIterator[Reply]]
-"""Does what a Request asks: a server over its socket, or an engine in this process."""
+Execute = Callable[[Import], AsyncIterator[object]]
+"""Executes a batch and yields an Imported: by a server over its socket, or in this process."""
 
 ROWS_A_BATCH = 250
 
@@ -40,10 +40,12 @@ class Summary:
         self.differing.append((line, reason))
 
 
-async def hand_over(ask: Ask, batches: Iterable[Import], summary: Summary, advance: Callable[[int], None]) -> None:
+async def hand_over(
+    execute: Execute, batches: Iterable[Import], summary: Summary, advance: Callable[[int], None]
+) -> None:
     """Hand batches over one after the other; `advance` is told how many commands of each are done."""
     for batch in batches:
-        async for reply in ask(batch):
+        async for reply in execute(batch):
             if isinstance(reply, Imported):
                 summary.new += reply.new
                 summary.there += reply.there

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from events.ids import AccountId, Millis
-from runtime.control import Import, NewFollow
+from runtime.importing.messages import Import, NewFollow
 
-from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
+from .batches import ROWS_A_BATCH, Execute, Summary, hand_over
 from .files import Source
 from .history import Ranking
 
@@ -73,12 +73,12 @@ def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollo
 
 
 async def import_graph(
-    ask: Ask, source: Source, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
+    execute: Execute, source: Source, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
 ) -> Summary:
     """Import a file; `begin` is told how many follows there are. Raises NotSuchAFile, NothingToLayItOver."""
     summary = Summary()
     wanted = list(follows(friendships(source, summary), ranking))
     begin(len(wanted))
     parts = (wanted[i : i + ROWS_A_BATCH] for i in range(0, len(wanted), ROWS_A_BATCH))
-    await hand_over(ask, (Import(follows=tuple(part)) for part in parts), summary, advance)
+    await hand_over(execute, (Import(follows=tuple(part)) for part in parts), summary, advance)
     return summary

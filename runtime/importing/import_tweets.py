@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from events.ids import AccountId, Millis, id_at
 from rest.times import rfc3339
-from runtime.control import Import, NewAccount, NewTweet
+from runtime.importing.messages import Import, NewAccount, NewTweet
 
-from .batches import ROWS_A_BATCH, Ask, Summary, hand_over
+from .batches import ROWS_A_BATCH, Execute, Summary, hand_over
 from .files import Source
 from .history import History, KnownAccount, KnownTweet
 from .tweets import Row, rows
@@ -113,7 +113,7 @@ def batches(source: Source, now: Millis, contents: Contents, authors: Mapping[st
 
 
 async def import_tweets(
-    ask: Ask,
+    execute: Execute,
     source: Source,
     history: History,
     now: Millis,
@@ -129,10 +129,10 @@ async def import_tweets(
     begin(len(fresh) + len(contents.tweets))
     listed = list(fresh.values())
     parts = (listed[i : i + ROWS_A_BATCH] for i in range(0, len(listed), ROWS_A_BATCH))
-    await hand_over(ask, (Import(accounts=tuple(part)) for part in parts), Summary(), advance)
+    await hand_over(execute, (Import(accounts=tuple(part)) for part in parts), Summary(), advance)
     authors = {folded: account.id for folded, account in known.items()}
     authors |= {folded: account.account for folded, account in fresh.items()}
-    await hand_over(ask, batches(source, now, contents, authors), summary, advance)
+    await hand_over(execute, batches(source, now, contents, authors), summary, advance)
     summary.refused.sort()
     summary.differing.sort()
     return summary

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from events.ids import TweetId
+from stores.text.trigrams import name_key, resemblance
 
 from ..hashtag_search import MOST_WITH_PREFIX, TagUse
 from ..pages import Page
-from ..trigrams import name_key, resemblance
 from .database import Connection, Pool, select
 from .trigrams import candidates, wanted
 

@@ -5,7 +5,7 @@ The bounds are those of the SQLite adapters, and so are the rows that they leave
 
 from __future__ import annotations
 
-from ..trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD, trigrams
+from stores.text.trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD, trigrams
 
 
 def candidates(table: str, columns: str) -> str:

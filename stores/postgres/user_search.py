@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from events.ids import AccountId, account_number
+from stores.text.trigrams import name_key, resemblance
 
 from ..pages import Page
-from ..trigrams import name_key, resemblance
 from .database import Connection, Pool, select
 from .trigrams import candidates, wanted
 

@@ -34,7 +34,7 @@ _ANYTHING = "*"
 class Advance:
     """Batches that landed: where their partitions stood before, and stand now.
 
-    `outdated` are the names of what is not what it was (runtime/distributed/outdating.py), None where anything may be.
+    `outdated` are the cache keys that they invalidate (runtime/distributed/models/caches.py), None where any may be.
     """
 
     start: Positions

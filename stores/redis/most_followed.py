@@ -18,7 +18,7 @@ _Entry = tuple[float, bytes]
 
 
 class RedisMostFollowed:
-    """The MostFollowed port of stores/gathered_recommendations.py. Raises StoreUnavailable."""
+    """The MostFollowed port of stores/composed/recommendations.py. Raises StoreUnavailable."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client

@@ -8,10 +8,10 @@ from typing import Any
 import apsw
 
 from events.ids import TweetId, to_bytes
+from stores.text.trigrams import name_key, resemblance, trigrams
 
 from ..hashtag_search import MOST_WITH_PREFIX, TagUse
 from ..pages import Page
-from ..trigrams import name_key, resemblance, trigrams
 from .trigrams import candidates
 from .views import Tables
 

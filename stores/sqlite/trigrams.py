@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from ..trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD
+from stores.text.trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD
 
 
 def candidates(connection: apsw.Connection, query: str, wanted: frozenset[str]) -> list[tuple[Any, ...]]:

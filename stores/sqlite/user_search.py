@@ -8,9 +8,9 @@ from typing import Any
 import apsw
 
 from events.ids import AccountId, account_number
+from stores.text.trigrams import name_key, resemblance, trigrams
 
 from ..pages import Page
-from ..trigrams import name_key, resemblance, trigrams
 from .trigrams import candidates
 from .views import Tables
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runtime.distributed.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS, WORKERS
-from runtime.distributed.judging import (
+from runtime.dead_letter_policy import MOST
+from runtime.distributed.models.generations import CASSANDRA, COUNTERS, SEARCHES, STORES
+from runtime.distributed.models.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS, WORKERS
+from runtime.distributed.roles.readiness import (
     STORE_AWAY,
     Reached,
     command_parts,
@@ -19,11 +21,9 @@ from runtime.distributed.judging import (
     relay_parts,
     worker_parts,
 )
-from runtime.distributed.places import CASSANDRA, COUNTERS, SEARCHES, STORES
 from runtime.distributed.status import parts_of
 from runtime.lag import Behind
 from runtime.readiness import Part, Readiness
-from runtime.setting_aside import MOST
 from runtime.status import Outbox
 from stores.dead_letters import Counts
 from tests.docs.test_failures import LONG, PAGE

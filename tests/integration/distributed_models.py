@@ -5,11 +5,11 @@ import random
 from events.ids import Millis, wall_clock
 from events.kafka.log import KafkaLog
 from events.log import New
-from runtime.distributed.beside import buildings
-from runtime.distributed.building import build
-from runtime.distributed.deciding import publisher
-from runtime.distributed.hosting import Stores
-from runtime.distributed.process import brokers
+from runtime.distributed.command_store import publisher
+from runtime.distributed.rebuild.batch_runner import build
+from runtime.distributed.rebuild.scratch_generation import buildings
+from runtime.distributed.roles.process import brokers
+from runtime.distributed.roles.workers import Stores
 from runtime.settings import load
 from tests.community import Community
 from tests.histories import CHOICES

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from events.ids import Millis
-from runtime.demo.community import Community
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
+from runtime.embedded.demo.community import Community
 from runtime.embedded.system import InProcess, System
 from runtime.settings import Settings
 

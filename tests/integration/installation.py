@@ -25,8 +25,8 @@ from events.kafka.topics import partitions_of
 from events.log import Positions, positions_after
 from events.sealing import MasterKeys, Sealer
 from events.topics import TOPICS
-from runtime.distributed.deciding import admin
-from runtime.distributed.migrating import migrate
+from runtime.distributed.command_store import admin
+from runtime.distributed.migrations import migrate
 from runtime.settings import PREFIX, Settings
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop

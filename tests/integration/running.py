@@ -119,7 +119,7 @@ class Serving:
     def projecting(self) -> int:
         """The id of the projecting process."""
         found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", "runtime.projecting"],
+            ["pgrep", "-P", str(self.process.pid), "-f", "runtime.embedded.projector_process"],
             capture_output=True,
             text=True,
             check=True,

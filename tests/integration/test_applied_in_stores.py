@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from events.log import LogUnavailable, Positions, TopicPartition
-from runtime.distributed.applied import BEHIND_S, Applied, Source
+from runtime.distributed.consistency.read_positions import BEHIND_S, Applied, Source
 from stores.dead_letters import Counts
 from stores.redis.advances import MOST_OUTDATED, Advance
 from stores.sink import StoreUnavailable

@@ -6,9 +6,9 @@ from events.event import Envelope
 from events.ids import HybridClock, Millis
 from events.log import CorruptLog, Positions, TopicPartition
 from events.publishing import Outgoing
-from runtime.distributed import building
-from runtime.distributed.building import Building, build
-from runtime.distributed.derived_topics import DerivedTopics
+from runtime.distributed.rebuild import batch_runner as building
+from runtime.distributed.rebuild.batch_runner import Building, build
+from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from stores.sink import StoreUnavailable
 from tests.integration.distributed_models import community
 from tests.stores.redis_counting import Log

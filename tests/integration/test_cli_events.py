@@ -17,8 +17,8 @@ from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
 from events.ids import AccountId, Millis, id_at
 from events.sqlite.records import base
-from runtime.embedded.answering import WhetherNew
-from runtime.embedded.looking import count
+from runtime.command_answers import WhetherNew
+from runtime.embedded.log_inspection import count
 from runtime.settings import Settings
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, environment

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from runtime.connections import Connections, raise_file_limit
-from runtime.serving import LONGEST_HEAD, Server, free_port
+from runtime.http_server import LONGEST_HEAD, Server, free_port
 from tests.integration.running import Serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="connections are listed in /proc")

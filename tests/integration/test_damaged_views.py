@@ -17,11 +17,11 @@ import msgspec
 import pytest
 
 from events.sqlite.checkpoints import PAGE_BYTES
-from runtime import projecting
+from runtime.embedded import projector_process as projecting
 from runtime.embedded.dead_letters import letters_in
 from runtime.embedded.processors import ALL_TABLES
 from runtime.embedded.status import of_files
-from runtime.verifying import verify
+from runtime.embedded.verify import verify
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import Views
 from tests.integration.in_process import NOW, opened, populate

@@ -16,13 +16,13 @@ from events.ids import AccountId
 from events.sqlite.records import base, checksum
 from projectors.counts import Counts
 from projectors.graph import Graph
-from runtime.dead_letters import Choice, Mended
-from runtime.embedded.applied import ANALYTICS, SERVING
-from runtime.embedded.dead_letters import NothingToDiscard, discard, letters_in
+from runtime.dead_letter_policy import CannotApply
+from runtime.dead_letters import Choice, Mended, NothingToDiscard
+from runtime.embedded.dead_letters import discard, letters_in
 from runtime.embedded.processors import ALL_TABLES
-from runtime.embedded.projecting import CannotGoBack, LettersLeft
-from runtime.setting_aside import CannotApply
-from runtime.verifying import verify
+from runtime.embedded.projector_loop import CannotGoBack, LettersLeft
+from runtime.embedded.read_positions import ANALYTICS, SERVING
+from runtime.embedded.verify import verify
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import minitwitter
 

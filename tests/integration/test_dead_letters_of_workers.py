@@ -12,14 +12,13 @@ from events.event import BY_CLASS
 from events.ids import HybridClock
 from events.log import New, Positions, Record, TopicPartition, positions_after
 from events.operations import DeadLetterDiscarded
-from runtime.dead_letters import Choice, Mended
+from runtime.dead_letter_policy import MOST, CannotApply
+from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.discards import Discards
 from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
-from runtime.distributed.groups import PROCESSORS
-from runtime.distributed.hosted import Aside, HostedGroup, record_at
-from runtime.embedded.dead_letters import NothingToDiscard
-from runtime.processing import Group
-from runtime.setting_aside import MOST, CannotApply
+from runtime.distributed.models.groups import PROCESSORS
+from runtime.distributed.roles.hosted_group import Aside, HostedGroup, record_at
+from runtime.processor_group import Group
 from stores.dead_letters import Counts
 from stores.postgres.database import Pool
 from stores.postgres.dead_letters import PostgresDeadLetters, counted, pool_of

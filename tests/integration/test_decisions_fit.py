@@ -13,7 +13,7 @@ from events.fitting import DoesNotFit
 from events.ids import first_id_at
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.partitioning import partition_of
-from runtime.distributed.decisions import check_decisions, fold_decisions, ids_before
+from runtime.distributed.consistency.decision_state import check_decisions, fold_decisions, ids_before
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, follow, like, post, posted, settle, unlike
 from tests.contracts.embedded import EMAIL_KEY
 

@@ -12,10 +12,10 @@ import pytest
 
 from command_api.deciding import Refused
 from command_api.domain.post_tweet import PostTweet
-from runtime.demo.cast import PEOPLE
-from runtime.demo.community import Community
-from runtime.demo.filling import WITH_AVATAR
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
+from runtime.embedded.demo.cast import PEOPLE
+from runtime.embedded.demo.community import Community
+from runtime.embedded.demo.filling import WITH_AVATAR
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, Serving, answered
 

@@ -15,12 +15,12 @@ from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from events.ids import AccountId, Millis, id_at
 from events.tweets import TweetPosted
-from runtime.demo.cast import SIGNED_IN, is_of_demo, the_cast
-from runtime.demo.community import Community
-from runtime.demo.filling import accounts_of, catch_up
-from runtime.demo.living import Life, Living, Posted, live
-from runtime.demo.pictures import AVATAR, SKY, avatar, sky
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
+from runtime.embedded.demo.cast import SIGNED_IN, is_of_demo, the_cast
+from runtime.embedded.demo.community import Community
+from runtime.embedded.demo.filling import accounts_of, catch_up
+from runtime.embedded.demo.living import Life, Living, Posted, live
+from runtime.embedded.demo.pictures import AVATAR, SKY, avatar, sky
 from tests.integration.in_process import NOW, opened
 
 CAST = the_cast()

@@ -9,9 +9,9 @@ from installation import Installation
 
 from events.fitting import DoesNotFit, Mark
 from events.ids import first_id_at, to_bytes
-from runtime.distributed.decisions import ids_before
-from runtime.distributed.fitting import Fitting, check_fit, lacking_rows, marks_of, misfits
-from runtime.distributed.rebuilding import rebuild
+from runtime.distributed.consistency.decision_state import ids_before
+from runtime.distributed.consistency.log_identity import Fitting, check_fit, lacking_rows, marks_of, misfits
+from runtime.distributed.rebuild.rebuild import rebuild
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop
 

@@ -10,8 +10,8 @@ from distributed_models import Live, community
 from installation import Installation
 from test_distributed_verify import LATEST
 
-from runtime.distributed.rebuild_notes import Noting, noted, rebuilds
-from runtime.distributed.rebuilding import CannotRebuild, rebuild, stores_of
+from runtime.distributed.rebuild.notes import Noting, noted, rebuilds
+from runtime.distributed.rebuild.rebuild import CannotRebuild, rebuild, stores_of
 from runtime.distributed.status import status
 from stores.cassandra.address import Address
 from stores.redis.digest import digest, remove

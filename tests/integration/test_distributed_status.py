@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from command_api.postgres.keys import PostgresKeys
 from events.ids import Millis
 from events.log import TopicPartition
-from runtime.distributed.places import Places
-from runtime.distributed.rebuild_notes import rebuilds
-from runtime.distributed.rebuilding import rebuild_decisions
+from runtime.dead_letter_policy import MOST
+from runtime.distributed.models.generations import Places
+from runtime.distributed.rebuild.notes import rebuilds
+from runtime.distributed.rebuild.rebuild import rebuild_decisions
 from runtime.distributed.status import status
-from runtime.setting_aside import MOST
 from stores.dead_letters import DeadLetter
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 
@@ -92,8 +92,8 @@ async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status
         found.extend((await status(settings)).parts)
         return 50
 
-    monkeypatch.setattr("runtime.distributed.rebuilding.fold_decisions", fold)
-    monkeypatch.setattr("runtime.distributed.rebuilding.have_keys", nothing)
+    monkeypatch.setattr("runtime.distributed.rebuild.rebuild.fold_decisions", fold)
+    monkeypatch.setattr("runtime.distributed.rebuild.rebuild.have_keys", nothing)
     monkeypatch.setattr(PostgresKeys, "secret", nothing)
     await rebuild_decisions(settings, lambda total: None, lambda done: None)
     [command] = [part for part in found if part.name == "command"]

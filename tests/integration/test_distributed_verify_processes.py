@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 from installation import SOON, installed, post, ready, register
 
-from runtime.distributed.groups import count_keys
-from runtime.distributed.places import COUNTERS
+from runtime.distributed.models.generations import COUNTERS
+from runtime.distributed.models.groups import count_keys
 from stores.counts import TweetCounts
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect

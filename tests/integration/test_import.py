@@ -18,14 +18,15 @@ from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, id_at, millis
 from events.tweets import TweetPosted
 from rest.times import parse_rfc3339
-from runtime.control import AwaitCurrent, Import, Lagging, NewAccount
+from runtime.command_answers import WhetherNew
 from runtime.embedded import engine
-from runtime.embedded.answering import WhetherNew
-from runtime.embedded.importing import Importer
+from runtime.embedded.control import AwaitCurrent, Lagging
+from runtime.embedded.imported_history import LogDbHistory
 from runtime.importing.files import Source
 from runtime.importing.graph import NothingToLayItOver, import_graph
-from runtime.importing.history import LogDbHistory
 from runtime.importing.import_tweets import import_tweets
+from runtime.importing.importer import Importer
+from runtime.importing.messages import Import, NewAccount
 from runtime.settings import Settings
 from tests.campaigns import form
 from tests.integration.in_process import NOW, opened

@@ -12,9 +12,9 @@ from events.event import Envelope
 from events.ids import EventId, Millis, id_at
 from events.log import Positions, Record, TopicPartition
 from runtime import metrics
-from runtime.distributed.watched import Watched
-from runtime.embedded.applied import ANALYTICS, SERVING, Applied
+from runtime.distributed.roles.group_metrics import Watched
 from runtime.embedded.lag import Lag
+from runtime.embedded.read_positions import ANALYTICS, SERVING, Applied
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
 
 A, B = TopicPartition("tweets", 0), TopicPartition("tweets", 1)

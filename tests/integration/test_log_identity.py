@@ -9,9 +9,9 @@ import pytest
 
 from events.fitting import DoesNotFit
 from events.log import CorruptLog
-from runtime.embedded.fitting import set_aside
 from runtime.embedded.log_db import LogMissing
-from runtime.verifying import verify
+from runtime.embedded.log_identity import set_aside
+from runtime.embedded.verify import verify
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, minitwitter
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.control import AskStatus, CancelRebuilds, Failed, RebuildModels, RetryLetters, RotateMaster, Told
 from runtime.dead_letters import Choice, Mended
-from runtime.embedded.applied import Applied
+from runtime.embedded.control import AskStatus, CancelRebuilds, Failed, RebuildModels, RetryLetters, RotateMaster, Told
 from runtime.embedded.engine import Engine
-from runtime.embedded.projecting_process import ProjectingFailed, ProjectingProcess
+from runtime.embedded.projector_handle import ProjectingFailed, ProjectingProcess
+from runtime.embedded.read_positions import Applied
 from runtime.settings import Settings
 
 LONGEST_S = 60

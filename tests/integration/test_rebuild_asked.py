@@ -8,7 +8,7 @@ import pytest
 
 from runtime.cli.options import owner
 from runtime.cli.rebuild import GOES_ON
-from runtime.control import ControlClient, ControlFailed, ControlServer, Failed, NoServer, RebuildModels
+from runtime.embedded.control import ControlClient, ControlFailed, ControlServer, Failed, NoServer, RebuildModels
 from runtime.settings import Settings
 from stores.sink import StoreUnavailable
 

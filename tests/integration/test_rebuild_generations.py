@@ -13,7 +13,7 @@ from events.topics import TOPICS
 from projectors.counts import Counts
 from projectors.users import Users
 from runtime.embedded.processors import ALL_TABLES, UnknownModel
-from runtime.embedded.projecting import AlreadyRebuilding, CannotGoBack
+from runtime.embedded.projector_loop import AlreadyRebuilding, CannotGoBack
 from stores.sqlite.views import Views
 from tests.integration.in_process import opened, populate
 

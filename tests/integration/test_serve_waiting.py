@@ -12,7 +12,7 @@ import pytest
 from events.log import Positions, TopicPartition
 from events.sqlite.checkpoints import PAGE_BYTES, Checkpointer
 from events.sqlite.connection import connect
-from runtime.control import (
+from runtime.embedded.control import (
     AwaitCurrent,
     ControlClient,
     ControlFailed,
@@ -23,8 +23,8 @@ from runtime.control import (
     NoServer,
     socket_path,
 )
-from runtime.embedded.applied import ANALYTICS, SERVING, Applied
 from runtime.embedded.lag import Lag
+from runtime.embedded.read_positions import ANALYTICS, SERVING, Applied
 from runtime.lag import BEHIND_S
 
 TWEETS = TopicPartition("tweets", 0)

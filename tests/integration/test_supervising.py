@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from structlog.testing import capture_logs
 
-from runtime.distributed import supervising
-from runtime.distributed.supervising import Supervisor, all_ended
+from runtime.distributed.roles import supervisor as supervising
+from runtime.distributed.roles.supervisor import Supervisor, all_ended
 from stores.sink import SinkMoved
 
 SOON_S = 30

@@ -22,8 +22,8 @@ from events.sealing import MasterKeys, Sealer
 from events.sqlite.connection import connect
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.trends import Trend
-from runtime.distributed import groups
-from runtime.distributed.hosting import HostedGroup
+from runtime.distributed.models import groups
+from runtime.distributed.roles.workers import HostedGroup
 from stores.postgres.database import Database
 from stores.postgres.trends import PostgresTrends
 from stores.sink import StoreUnavailable

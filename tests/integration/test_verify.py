@@ -11,9 +11,10 @@ import pytest
 
 from events.ids import Millis
 from runtime.embedded.dead_letters import letters_in
+from runtime.embedded.scratch_directory import remove_leftovers
 from runtime.embedded.status import of_files
-from runtime.second_copy import remove_leftovers
-from runtime.verifying import CannotVerify, _fresh, verify
+from runtime.embedded.verify import _fresh, verify
+from runtime.verdict import CannotVerify
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import NoViews
 from tests.integration.in_process import NOW, opened, populate
@@ -125,7 +126,7 @@ async def test_its_copy_can_be_read_by_nobody_else(tmp_path, monkeypatch):
         modes.append(path.parent.stat().st_mode & 0o777)
         return _fresh(path)
 
-    monkeypatch.setattr("runtime.verifying._fresh", fresh)
+    monkeypatch.setattr("runtime.embedded.verify._fresh", fresh)
     await filled(tmp_path)
     await verdict(tmp_path)
     assert modes == [0o700]
@@ -182,7 +183,9 @@ async def test_rows_of_another_version_are_refused(tmp_path):
 
 async def test_a_full_disk_is_said_before_anything_is_begun(tmp_path, monkeypatch):
     await filled(tmp_path)
-    monkeypatch.setattr("runtime.verifying.shutil.disk_usage", lambda path: type("Usage", (), {"free": Millis(4096)}))
+    monkeypatch.setattr(
+        "runtime.embedded.verify.shutil.disk_usage", lambda path: type("Usage", (), {"free": Millis(4096)})
+    )
     with pytest.raises(CannotVerify, match="verifying takes about"):
         await verdict(tmp_path)
 

@@ -8,7 +8,7 @@ import pytest
 from installation import SOON, installed, post, ready, register
 
 from events.ids import wall_clock
-from runtime.distributed.groups import count_keys
+from runtime.distributed.models.groups import count_keys
 from stores.cassandra.address import Address
 from stores.cassandra.engagement import CassandraEngagement
 from stores.cassandra.graph import CassandraGraph
@@ -19,9 +19,9 @@ from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
 from stores.cassandra.user_timelines import CassandraUserTimelines
 from stores.cassandra.users import CassandraUsers
+from stores.composed.home_feed import HybridHomeFeed
 from stores.counts import AccountCounts, TweetCounts
 from stores.home_timelines import NEWEST, Keeping
-from stores.hybrid_home_feed import HybridHomeFeed
 from stores.notifications import KINDS
 from stores.postgres.database import Database
 from stores.postgres.search import PostgresSearch

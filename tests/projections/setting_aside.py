@@ -13,7 +13,7 @@ from events.ids import AccountId, EventId, Millis, id_at
 from events.log import New, Positions, Record, TopicPartition
 from events.notifications import NotificationRaised
 from projectors.projector import Projector
-from runtime.processing import Group, Runner
+from runtime.processor_group import Group, Runner
 from stores.dead_letters import DeadLettersInMemory
 from stores.sink import UNKNOWN
 from streams.stream import Stream

@@ -12,7 +12,7 @@ from events.accounts import AccountRegistered, Profile, ProfileChanged
 from events.ids import AccountId, id_at
 from events.tweets import TweetDeleted
 from stores.hashtag_search import TagUse
-from stores.trigrams import ENOUGH, resemblance, similarity, trigrams
+from stores.text.trigrams import ENOUGH, resemblance, similarity, trigrams
 from tests.projections.searched import PEOPLE, START, Index, edited, posted, tweet_id
 
 

@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 import pytest
 
-from runtime.distributed import outdating
-from runtime.distributed.groups import HOME, STREAMS, TIMELINES
-from runtime.distributed.outdating import Memory, outdated
-from stores.gathered_tweets import GatheredTweets
+from runtime.distributed.models import caches as outdating
+from runtime.distributed.models.caches import Memory, outdated
+from runtime.distributed.models.groups import HOME, STREAMS, TIMELINES
+from stores.cached.viewers import RememberedBarriers, RememberedMarks
+from stores.composed.shown_tweets import GatheredTweets
 from stores.graph import Barriers
-from stores.remembered_viewers import RememberedBarriers, RememberedMarks
 from tests.community import ACTIONS, Community
 from tests.projections.projected import Projected
 

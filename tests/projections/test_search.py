@@ -20,7 +20,7 @@ from events.tweets import TweetDeleted, TweetPosted
 from query_api.search_query import MOST_REPEATED
 from stores.search import Query
 from stores.sqlite.search import home_row
-from stores.tokeniser import author
+from stores.text.tokeniser import author
 from tests.projections.searched import PEOPLE, START, Index, edited, posted, tweet_id
 
 

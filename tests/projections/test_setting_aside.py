@@ -3,7 +3,7 @@
 import pytest
 from setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
 
-from runtime.setting_aside import MOST, WINDOW, CannotApply, TooManyDeadLetters
+from runtime.dead_letter_policy import MOST, WINDOW, CannotApply, TooManyDeadLetters
 from stores.dead_letters import Counts
 from stores.sink import StoreUnavailable
 

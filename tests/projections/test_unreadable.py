@@ -5,9 +5,9 @@ from setting_aside import ADA, BOB, GRAPH, World
 
 from events.event import BY_CLASS
 from events.log import Positions, Record
+from runtime.dead_letter_policy import MOST, TooManyDeadLetters
 from runtime.discards import Discards
-from runtime.setting_aside import MOST, TooManyDeadLetters
-from runtime.unreadable import Kind, Standing, find_unreadable
+from runtime.unreadable_records import Kind, Standing, find_unreadable
 from stores.dead_letters import Counts, all_letters
 
 UNREADABLE = 3 * MOST

@@ -16,9 +16,9 @@ from events.entities import Entities, fold_tag
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, TweetId
 from events.tweets import TweetPosted
+from stores.composed.shown_tweets import GatheredTweets
 from stores.counts import AccountCounts, TweetCounts
 from stores.engagement import Marks
-from stores.gathered_tweets import GatheredTweets
 from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.distributed.process import required
+from runtime.distributed.roles.process import required
 from runtime.settings import BadSettings, Settings
 
 

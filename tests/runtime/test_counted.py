@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtime.counted import counted
 from runtime.dead_letters import Waiting
+from runtime.quantities import counted
 from runtime.status import letters_told
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from events.log import LogUnavailable
-from runtime.distributed import deciding
-from runtime.distributed.deciding import Deciding
+from runtime.distributed import command_store as deciding
+from runtime.distributed.command_store import Deciding
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any, cast
 from events.event import Envelope
 from events.ids import EventId, Millis, wall_clock
 from events.log import Record
+from runtime.dead_letter_policy import SettingAside
 from runtime.discards import Discarded
-from runtime.setting_aside import SettingAside
 from stores.dead_letters import DeadLetter, DeadLetters
 
 EVE = "01a22eb3-91e3-7001-a3a9-48f4d7a154b6"

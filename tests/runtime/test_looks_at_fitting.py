@@ -7,9 +7,9 @@ import pytest
 
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
-from runtime.distributed import fitting
-from runtime.distributed.decisions import ids_before
-from runtime.distributed.fitting import Fitting
+from runtime.distributed.consistency import log_identity as fitting
+from runtime.distributed.consistency.decision_state import ids_before
+from runtime.distributed.consistency.log_identity import Fitting
 
 READ, BUSY = TopicPartition("graph", 0), TopicPartition("graph", 1)
 

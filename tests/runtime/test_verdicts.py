@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 from events.log import Positions, TopicPartition
-from runtime.distributed.building import Building
-from runtime.distributed.verifying import behind
-from runtime.verifying import Finding, Verdict
+from runtime.distributed.rebuild.batch_runner import Building
+from runtime.distributed.rebuild.verify import behind
+from runtime.verdict import Finding, Verdict
 
 TWEETS, GRAPH, USAGE = (TopicPartition(topic, 0) for topic in ("tweets", "graph", "usage"))
 SAME = Finding("read model", "tweets", 1, 1, True, 0.0)

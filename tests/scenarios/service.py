@@ -18,10 +18,10 @@ import httpx
 from events.ids import Millis, Randomness
 from events.log import Positions
 from rest.tickets import Tickets
-from runtime.embedded.composing import Composition
+from runtime.embedded.composition import Composition
 from runtime.embedded.system import InProcess, System
+from runtime.http_server import Server, free_port
 from runtime.readiness import Part
-from runtime.serving import Server, free_port
 from runtime.settings import Settings
 from tests.unhurried import UNHURRIED
 

@@ -14,8 +14,8 @@ from people import Person
 from prometheus_client.parser import text_string_to_metric_families
 from service import Service, problem
 
+from runtime.http_server import Front
 from runtime.readiness import Part
-from runtime.serving import Front
 
 ROOT = "http://test"
 OPERATOR = {"x-forwarded-for": "127.0.0.1"}

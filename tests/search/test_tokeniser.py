@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from command_api.text.entities import extract
 from events.entities import fold_tag
 from events.ids import AccountId, HybridClock
-from stores.tokeniser import author, document, fold, hashtag, mention, words
+from stores.text.tokeniser import author, document, fold, hashtag, mention, words
 
 ADA = AccountId(HybridClock().issue())
 

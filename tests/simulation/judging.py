@@ -11,7 +11,7 @@ from command_api.text.entities import extract
 from events.entities import fold_tag
 from events.ids import Millis, millis
 from rest.times import rfc3339
-from runtime.verifying import verify
+from runtime.embedded.verify import verify
 from stores.trends import DAYS_BEFORE, HOUR, WINDOWS, Ranked, TagNumbers, WindowNumbers, rank
 from streams.scoring import Scorer
 

@@ -22,10 +22,11 @@ from events.ids import HybridClock
 from events.log import New, Positions, Record, TopicPartition
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
-from runtime import processing, setting_aside
-from runtime.embedded.applied import Applied
-from runtime.embedded.rebuilding import Rebuild
-from runtime.processing import At, Group
+from runtime import dead_letter_policy as setting_aside
+from runtime import processor_group as processing
+from runtime.embedded.read_positions import Applied
+from runtime.embedded.rebuild import Rebuild
+from runtime.processor_group import At, Group
 from stores.dead_letters import DeadLetter
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink

@@ -18,9 +18,9 @@ from events.ids import AccountId, HybridClock, SessionId
 from rest.admission import API
 from rest.authentication import Viewer
 from rest.signing import ConsistencyTokens
-from runtime.embedded.composing import Composition
-from runtime.embedded.rebuilding import Progress
+from runtime.embedded.composition import Composition
 from runtime.embedded.system import InProcess, System
+from runtime.rebuild_progress import Progress
 from runtime.settings import RateLimits, Settings
 from tests.unhurried import UNHURRIED
 

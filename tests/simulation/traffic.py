@@ -12,7 +12,7 @@ from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
 from events.ids import AccountId, Millis
 from events.log import LogUnavailable, Positions, Record, positions_after
-from runtime.embedded.answering import WhetherNew
+from runtime.command_answers import WhetherNew
 
 from .clients import Clients, said
 from .faults import Clock

@@ -23,11 +23,11 @@ from command_api.domain.register_account import REGISTER_ACCOUNT, RegisterAccoun
 from command_api.domain.start_session import NewSession
 from events.ids import AccountId, Millis, SessionId
 from events.log import LogUnavailable, New
+from runtime.command_answers import WhetherNew
 from runtime.dead_letters import Choice
-from runtime.embedded.answering import WhetherNew
-from runtime.embedded.applied import SERVING
 from runtime.embedded.processors import ALL_TABLES, GROUPS
-from runtime.embedded.projecting import AlreadyRebuilding
+from runtime.embedded.projector_loop import AlreadyRebuilding
+from runtime.embedded.read_positions import SERVING
 from stores.sink import StoreUnavailable
 
 from .clients import LATE_NAMES, NAMES, Clients

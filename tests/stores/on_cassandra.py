@@ -26,7 +26,7 @@ from projectors.sessions import Sessions
 from projectors.tweets import Tweets
 from projectors.user_timelines import UserTimelines
 from projectors.users import Users
-from runtime.processing import Group
+from runtime.processor_group import Group
 from stores.cassandra.address import Address
 from stores.cassandra.conversations import CassandraConversationRows, CassandraConversations
 from stores.cassandra.digest import MODELS, digest
@@ -49,7 +49,7 @@ from stores.cassandra.sink import CassandraSink
 from stores.cassandra.tweets import CassandraTweetRows, CassandraTweets
 from stores.cassandra.user_timelines import CassandraUserTimelineRows, CassandraUserTimelines
 from stores.cassandra.users import CassandraUserRows, CassandraUsers
-from stores.gathered_tweets import GatheredTweets
+from stores.composed.shown_tweets import GatheredTweets
 from stores.readers import Readers
 from stores.sink import UNKNOWN
 from streams.notifications import Notifications as NotificationsStream

@@ -18,7 +18,7 @@ from projectors.hashtag_search import HashtagSearch as HashtagSearchProjector
 from projectors.search import Search as SearchProjector
 from projectors.user_search import UserSearch as UserSearchProjector
 from projectors.users import Users
-from runtime.processing import Group
+from runtime.processor_group import Group
 from stores.hashtag_search import HashtagSearch
 from stores.pages import Page
 from stores.postgres.database import Connection, Database

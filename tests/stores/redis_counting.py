@@ -12,7 +12,7 @@ from events.first_copies import Entity
 from events.log import Positions, Record, TopicPartition
 from events.partitioning import partition_of
 from projectors.counts import Counts
-from runtime.processing import Group, Runner
+from runtime.processor_group import Group, Runner
 from stores.counts import Counts as CountsPort
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCountRows, RedisCounts

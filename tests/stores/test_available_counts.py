@@ -2,7 +2,7 @@
 
 import pytest
 
-from stores.available_counts import AvailableCounts, AvailableMostFollowed
+from stores.composed.available_counts import AvailableCounts, AvailableMostFollowed
 from stores.counts import TweetCounts
 from stores.sink import StoreUnavailable
 

@@ -17,15 +17,15 @@ from events.log import Positions, TopicPartition, positions_after
 from projectors.fan_out import FanOut
 from projectors.graph import Graph
 from query_api.filling import fill
-from runtime.processing import Group
+from runtime.processor_group import Group
 from stores.cassandra.digest import MODELS, OF_FAN_OUT
 from stores.cassandra.graph import CassandraGraphRows
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.sink import CassandraSink
+from stores.composed.home_feed import HybridHomeFeed
 from stores.home_timelines import SMALL, Kind
-from stores.hybrid_home_feed import HybridHomeFeed
 from stores.user_timelines import Activity
 from tests.community import Community
 from tests.histories import histories

@@ -16,7 +16,7 @@ from events.graph import AccountFollowed
 from events.ids import Millis, NotificationId, derived_id
 from events.log import Positions, Record, positions_after
 from events.personal import NotificationRead
-from runtime.distributed import groups
+from runtime.distributed.models import groups
 from stores.cassandra.notifications import KEPT_S
 from stores.notifications import GROUPED, KINDS
 from stores.readers import Readers

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from events.ids import AccountId, MediaId, Millis, NotificationId, TweetId, first_id_at
-from runtime.distributed.groups import count_keys
-from runtime.distributed.outdating import Memory
-from runtime.distributed.reading import readers
+from runtime.distributed.models.caches import Memory
+from runtime.distributed.models.groups import count_keys
+from runtime.distributed.models.readers import readers
 from stores.cassandra.address import Address
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.session import CassandraSession

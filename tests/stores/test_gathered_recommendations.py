@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, account_number
-from stores.gathered_recommendations import GatheredRecommendations
+from stores.composed.recommendations import GatheredRecommendations
 from stores.readers import Readers
 from stores.recommendations import MOST_FRIENDS, MOST_OF_EACH
 from stores.redis.connection import Client, connect

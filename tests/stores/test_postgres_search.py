@@ -20,14 +20,14 @@ from events.ids import AccountId, Millis, TweetId, account_number, id_at
 from events.log import Record
 from events.tweets import TweetDeleted, TweetPosted
 from query_api.search_query import MOST_REPEATED, parse
-from stores import tokeniser
 from stores.pages import Page
 from stores.postgres import search as postgres_search
 from stores.postgres import user_search as postgres_user_search
 from stores.postgres.database import Database, Values
 from stores.postgres.digests import digests
 from stores.search import Match, Query
-from stores.trigrams import name_key, trigrams
+from stores.text import tokeniser
+from stores.text.trigrams import name_key, trigrams
 from tests.histories import batched, interleaved, redelivered
 from tests.projections.searched import PEOPLE, START, edited, posted, tweet_id
 from tests.stores.on_postgres import (

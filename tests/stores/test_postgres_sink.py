@@ -15,8 +15,8 @@ from events.postgres.migrating import MigrationRefused
 from events.tweets import TweetDeleted, TweetPosted
 from infra.local import catalogue
 from infra.local.running import Running
-from runtime.processing import Group
-from runtime.setting_aside import CannotApply
+from runtime.dead_letter_policy import CannotApply
+from runtime.processor_group import Group
 from stores.postgres import database as postgres_database
 from stores.postgres.database import Database
 from stores.postgres.digests import digests

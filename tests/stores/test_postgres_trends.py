@@ -21,8 +21,8 @@ from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
 from events.trends import Trend
-from runtime.distributed import groups
-from runtime.processing import Group
+from runtime.distributed.models import groups
+from runtime.processor_group import Group
 from stores.postgres import trends as postgres_trends
 from stores.postgres.database import Database
 from stores.postgres.digests import TABLES, digests

@@ -6,7 +6,7 @@ import pytest
 from redis_counting import Log, community, place_of
 
 from projectors.counts import Counts
-from runtime.processing import Group, Runner
+from runtime.processor_group import Group, Runner
 from stores.redis.counts import RedisCountRows
 from stores.redis.digest import digest, remove
 from stores.redis.sink import Keys, RedisSink

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stores.remembered import Remembered
+from stores.cached.remembered import Remembered
 
 
 class Store:

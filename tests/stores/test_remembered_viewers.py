@@ -3,10 +3,10 @@
 from random import Random
 
 from events.ids import AccountId, TweetId
+from stores.cached.remembered import Remembered
+from stores.cached.viewers import NO_MARKS, RememberedBarriers, RememberedMarks, mark_of, weight_of_barriers
 from stores.engagement import Marks
 from stores.graph import Barriers, Unseen
-from stores.remembered import Remembered
-from stores.remembered_viewers import NO_MARKS, RememberedBarriers, RememberedMarks, mark_of, weight_of_barriers
 
 PEOPLE = [AccountId(f"account-{n}") for n in range(12)]
 TWEETS = [TweetId(f"tweet-{n}") for n in range(12)]

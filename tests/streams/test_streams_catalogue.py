@@ -6,8 +6,8 @@ from events.event import BY_CLASS
 from events.topics import DERIVED
 from projectors.sentiment import Sentiment as SentimentModel
 from runtime.embedded import models
-from runtime.embedded.applied import ANALYTICS
 from runtime.embedded.processors import Processors
+from runtime.embedded.read_positions import ANALYTICS
 from streams import catalogue
 from tests.streams.analytics import Analytics
 

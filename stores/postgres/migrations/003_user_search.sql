@@ -12,7 +12,7 @@ CREATE TABLE user_search_trigrams (
     PRIMARY KEY (trigram, size, account, slot)
 );
 
--- The trigrams of a name's key, and how many they are: stores/trigrams.py, in SQL.
+-- The trigrams of a name's key, and how many they are: stores/text/trigrams.py, in SQL.
 CREATE FUNCTION name_trigrams(key text) RETURNS TABLE (trigram text, size integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

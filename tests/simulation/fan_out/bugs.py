@@ -13,11 +13,11 @@ from events.tweets import TweetPosted
 from projectors import fan_out
 from projectors.fan_out import Batch, FanOut
 from projectors.tiers import next_kind
+from stores.cached.home_timelines import RememberedHomeTimelines
+from stores.composed.home_feed import HybridHomeFeed
+from stores.composed.merged_timelines import Merge
 from stores.home_timelines import Delivery, Entry, Keeping, Kind, Progress, Tier
-from stores.hybrid_home_feed import HybridHomeFeed
-from stores.merged_timelines import Merge
 from stores.pages import Page
-from stores.remembered_timelines import RememberedHomeTimelines
 from stores.user_timelines import Activity
 
 from ..planting import Planted, plantable

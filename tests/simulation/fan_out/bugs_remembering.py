@@ -11,10 +11,10 @@ from events.event import Event
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId
 from events.tweets import TweetPosted
-from runtime.distributed import outdating
-from runtime.distributed.groups import HOME
-from stores.remembered import Remembered
-from stores.remembered_timelines import RememberedHomeTimelines
+from runtime.distributed.models import caches as outdating
+from runtime.distributed.models.groups import HOME
+from stores.cached.home_timelines import RememberedHomeTimelines
+from stores.cached.remembered import Remembered
 
 from .bugs import bug
 

@@ -16,8 +16,8 @@ from stores.cassandra.digest import OF_FAN_OUT
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.home_timelines import CassandraHomeTimelines
+from stores.composed.home_feed import HybridHomeFeed
 from stores.home_timelines import NEWEST, Entry, Facts, HomeTimelineRows, HomeTimelines, Kind, Tier
-from stores.hybrid_home_feed import HybridHomeFeed
 from tests.community import Community
 from tests.stores.on_cassandra import OnCassandra
 

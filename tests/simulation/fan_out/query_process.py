@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from events.ids import AccountId
 from events.log import Positions, Record
-from runtime.distributed.groups import HOME
-from runtime.distributed.outdating import Memory, outdated
+from runtime.distributed.models.caches import Memory, outdated
+from runtime.distributed.models.groups import HOME
 from stores.home_timelines import HomeTimelines
 
 Muted = Callable[[AccountId], frozenset[AccountId]]

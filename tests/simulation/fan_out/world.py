@@ -20,8 +20,8 @@ from events.ids import AccountId, Millis
 from events.log import Positions, TopicPartition
 from projectors.fan_out import FanOut
 from query_api.filling import fill
+from stores.composed.home_feed import HybridHomeFeed
 from stores.home_feed import HomeFeed
-from stores.hybrid_home_feed import HybridHomeFeed
 from stores.pages import Page
 from stores.sink import StoreUnavailable
 from stores.user_timelines import Activity

@@ -1,0 +1,1 @@
+"""Consistency across stores: which positions each has reached, and whether all are made from one log."""

@@ -1,0 +1,153 @@
+"""Whether the read models of each store are made from the log that Kafka has, and whether their rows are there.
+
+Kafka has no identity of its own that a backup keeps and another cluster has not: the ids of the events do that. Each
+sink notes the event just before its positions (`Sink.marks`), and one record a partition tells whether it still stands
+there. A group that has read nothing fits any log. Home timelines note no events: they are held to the log's end, and
+`timelines` in the same keyspace tells which log it is.
+
+A store may have its positions and lack rows (a table that was truncated): so rows of the newest tweets are looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from events.fitting import DoesNotFit, Marks, conflict
+from events.ids import to_bytes
+from events.log import LogUnavailable, Positions
+from events.tweets import TweetDeleted, TweetPosted
+from runtime.distributed.consistency.decision_state import ids_before
+from runtime.distributed.models import groups
+from runtime.distributed.models.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
+from runtime.distributed.roles.hosted_fan_out import fanning_out
+from runtime.distributed.roles.readiness import fitting_parts
+from runtime.readiness import Part
+from runtime.telemetry import logger
+from stores.cassandra.sink import CassandraSink
+from stores.cassandra.user_timelines import TIMELINES as USER_TIMELINES
+from stores.postgres.sink import PostgresSink
+from stores.redis.counts import RedisCounts
+from stores.sink import StoreRefused, StoreUnavailable
+
+if TYPE_CHECKING:
+    from runtime.distributed.roles.workers import Stores
+
+EVERY_S = 60.0
+_NEWEST = 20
+"""Records of each partition of `tweets` whose rows are looked for."""
+
+
+async def marks_of(stores: Stores) -> dict[str, Marks]:
+    """How far each group has come, with the event just before each position. Raises StoreUnavailable."""
+    assert stores.cassandra is not None
+    assert stores.redis is not None
+    assert stores.reader is not None
+    found: dict[str, Marks] = {}
+    for name in (TIMELINES, STREAMS):
+        found[name] = await CassandraSink(stores.cassandra, stores.address.keyspace, name).marks()
+    settings, ends = stores.settings, stores.reader.ends
+    counting = groups.counts(
+        stores.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=stores.places.keys
+    )
+    found[COUNTS] = await counting.sink.marks()
+    for name in (SEARCH, TRENDS):
+        sink = PostgresSink(stores.places.database, name, [])
+        try:
+            found[name] = await sink.marks()
+        finally:
+            await sink.close()
+    counts = RedisCounts(stores.redis, stores.places.keys)
+    home = fanning_out(stores.cassandra, stores.address.keyspace, counts, settings.topic_partitions)
+    found[HOME] = await home.sink.marks()
+    return found
+
+
+async def misfits(stores: Stores) -> dict[str, str]:
+    """Groups whose read models are made from another log, or from more of it than there is, each with a sentence.
+
+    Raises LogUnavailable, StoreUnavailable.
+    """
+    assert stores.reader is not None
+    found: dict[str, str] = {}
+    for name, marks in (await marks_of(stores)).items():
+        ends = await stores.reader.ends()
+        known = {place: mark.next for place, mark in marks.items() if mark.last and mark.next <= ends.get(place, 0)}
+        against = conflict(marks, ends, await ids_before(stores.reader, known))
+        if against:
+            found[name] = (
+                f"{name} does not fit the log: {against}. If Kafka was restored or exchanged,"
+                f" `minitwitter rebuild {name}` makes it from the log that is there now"
+            )
+    return found
+
+
+async def check_fit(stores: Stores) -> None:
+    """Raise DoesNotFit where the read models of a group are made from another log; LogUnavailable, StoreUnavailable."""
+    found = await misfits(stores)
+    if found:
+        raise DoesNotFit("; ".join(found.values()))
+
+
+async def lacking_rows(stores: Stores) -> str:
+    """What is missing of the newest tweets in the tables they are shown from; "" where nothing is. Some 50 reads."""
+    assert stores.reader is not None
+    assert stores.cassandra is not None
+    marks = (await marks_of(stores))[TIMELINES]
+    after = Positions(await stores.reader.ends())
+    places = {place: mark.next for place, mark in marks.items() if place.topic == "tweets" and mark.next}
+    after |= {place: max(0, next_ - _NEWEST) for place, next_ in places.items()}
+    records = [
+        record
+        for record in await stores.reader.read(after, _NEWEST * len(places), ("tweets",))
+        if record.offset < places.get(record.place, 0)
+    ]
+    gone = {record.event.tweet for record in records if isinstance(record.event, TweetDeleted)}
+    keyspace = stores.address.keyspace
+    for record in records:
+        event = record.event
+        if not isinstance(event, TweetPosted) or event.tweet in gone:
+            continue
+        tweet, author = to_bytes(event.tweet), to_bytes(event.author)
+        bucket = USER_TIMELINES.bucket(event.tweet)
+        for table, where, values in (
+            ("tweets", "tweet=?", (tweet,)),
+            ("user_timelines", "account=? AND bucket=? AND activity=?", (author, bucket, tweet)),
+        ):
+            if not await stores.cassandra.read(f"SELECT * FROM {keyspace}.{table} WHERE {where} LIMIT 1", values):
+                return (
+                    f"{table} lacks tweet {event.tweet}, which {record.place}@{record.offset} is about;"
+                    " `minitwitter verify` says what else is missing, `minitwitter rebuild timelines` makes it anew"
+                )
+    return ""
+
+
+class Fitting:
+    """Looks now and then whether the stores of a role fit the log and have their rows."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._unfit = ""
+        self._lacks = ""
+
+    def parts(self, *, reads: bool = False) -> list[Part]:
+        """What does not fit, for /readyz; nothing where all does. `reads`: of a process that only reads."""
+        return fitting_parts(self._unfit, self._lacks, reads=reads)
+
+    async def run(self, every_s: float = EVERY_S) -> None:
+        """Look at once, and again until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:  # of the look alone: whoever serves goes on
+                logger("minitwitter.fitting").warning("whether all fits the log is not known", detail=repr(error))
+            await asyncio.sleep(every_s)
+
+    async def look(self) -> None:
+        """Look once; engines that are away tell nothing."""
+        try:
+            self._unfit = "; ".join((await misfits(self._stores)).values())
+            # The row of a tweet that was deleted just now is gone before its group's position says so.
+            self._lacks = await lacking_rows(self._stores) and await lacking_rows(self._stores)
+        except (LogUnavailable, StoreUnavailable, StoreRefused):
+            return

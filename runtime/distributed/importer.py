@@ -1,0 +1,130 @@
+"""`minitwitter import` into the distributed profile: a process that decides like any other, beside them.
+
+It needs PostgreSQL and Kafka. What it writes goes the way of every write, so workers, or a relay where Kafka was slow,
+bring everything up to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from events.codec import Codec, Parsed
+from events.event import Envelope
+from events.faults import finish, parse
+from events.first_copies import Entity
+from events.ids import EventId, Millis
+from events.kafka.log import KafkaLogReader
+from events.kafka.records import shown
+from events.kafka.topics import partitions_of
+from events.log import Positions, TopicPartition
+from events.tweets import TweetPosted
+from runtime.distributed.command_store import Deciding
+from runtime.distributed.roles.process import brokers
+from runtime.importing.batches import Execute
+from runtime.importing.history import (
+    Fields,
+    KnownAccount,
+    KnownTweet,
+    Ranking,
+    by_tweet,
+    known,
+    known_tweet,
+    ranking,
+    source_of,
+)
+from runtime.importing.importer import Importer
+from runtime.importing.messages import Import, Imported
+from runtime.settings import Settings
+
+_AT_ONCE = 5000
+_ANYWHEN = Envelope(EventId(""), Millis(0))
+"""The time of an event does not matter to an import."""
+
+
+class KafkaHistory:
+    """The history in Kafka. Only fields in the clear are looked at; texts that are to be compared are opened."""
+
+    def __init__(self, settings: Settings, deciding: Deciding) -> None:
+        assert settings.kafka_url is not None
+        partitions = partitions_of(partitions=settings.topic_partitions)
+        self._codec = Codec(deciding.who.keys.sealer)
+        self._reader = KafkaLogReader(
+            brokers(settings.kafka_url),
+            {topic: partitions[topic] for topic in ("accounts", "tweets")},
+            self._codec,
+            deciding.who.keys,
+            prefix=settings.topic_prefix,
+        )
+
+    async def known_accounts(self) -> dict[str, KnownAccount]:
+        """All accounts by folded name."""
+        return known([fields async for fields in self._fields("accounts", "AccountRegistered")])
+
+    async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
+        """Those of the tweets that were imported."""
+        wanted, found = by_tweet(sources), dict[str, Parsed]()
+        if not wanted:
+            return {}
+        async for _, parsed in self._parsed("tweets", "TweetPosted"):
+            source = source_of(parsed.fields, wanted)
+            if source is not None:
+                found.setdefault(source, parsed)
+        tweets, listed = {}, list(found.items())
+        for after in range(0, len(listed), _AT_ONCE):
+            part = listed[after : after + _AT_ONCE]
+            await shown({parsed.subject for _, parsed in part if parsed.subject is not None}, self._reader.keys)
+            for source, parsed in part:
+                event, _ = finish(self._codec, parsed, "tweets", parsed.fields["author"], _ANYWHEN)
+                tweets[source] = known_tweet(event if isinstance(event, TweetPosted) else None, parsed.fields)
+            self._codec.sealer.trim()
+        return tweets
+
+    async def rank(self) -> Ranking:
+        """Rank imported accounts by what was imported of them."""
+        registered = [fields async for fields in self._fields("accounts", "AccountRegistered")]
+        return ranking(registered, [fields async for fields in self._fields("tweets", "TweetPosted")])
+
+    async def close(self) -> None:
+        """Let go of Kafka."""
+        await self._reader.close()
+
+    async def _fields(self, topic: str, kind: str) -> AsyncIterator[Fields]:
+        """When each event of a type happened, and its fields in the clear."""
+        async for time_, parsed in self._parsed(topic, kind):
+            yield time_, parsed.fields
+
+    async def _parsed(self, topic: str, kind: str) -> AsyncIterator[tuple[Millis, Parsed]]:
+        """The first copy of each event of a type that can be read, still sealed. Raises LogUnavailable."""
+        ends = {place: end for place, end in (await self._reader.ends()).items() if place.topic == topic}
+        positions, newest = Positions(), dict[Entity, str]()
+        while not positions.covers(ends):
+            for record in await self._reader.read_stored(positions, _AT_ONCE, [topic]):
+                positions[TopicPartition(topic, record.partition)] = record.offset + 1
+                if not record.fault and record.about.id > newest.get((topic, record.key), ""):
+                    newest[topic, record.key] = record.about.id
+                    if record.type == kind:
+                        parsed, _ = parse(self._codec, record.type, record.version, record.value, record.about.id)
+                        if parsed is not None:
+                            yield record.about.time, parsed
+
+
+@asynccontextmanager
+async def importing_into(settings: Settings) -> AsyncIterator[tuple[Execute, KafkaHistory]]:
+    """Who executes batches, and the history. Raises BadSettings, LogUnavailable, WrongTopics, NotMigrated."""
+    deciding = Deciding(settings)
+    try:
+        await deciding.start()
+        importer = Importer(deciding.store, requests=lambda: 0, timer=time.perf_counter)
+
+        async def execute(batch: Import) -> AsyncIterator[Imported]:
+            yield await importer.execute(batch)
+
+        history = KafkaHistory(settings, deciding)
+        try:
+            yield execute, history
+        finally:
+            await history.close()
+    finally:
+        await deciding.stop()

@@ -1,0 +1,109 @@
+"""The log in Kafka as people look at it. Keys come from PostgreSQL; counting needs neither it nor the master key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+from command_api.postgres.connections import open_pool
+from command_api.postgres.keys import PostgresKeys
+from events.codec import Codec
+from events.ids import EventId, millis
+from events.kafka.log import KafkaLogReader
+from events.kafka.topics import partitions_of
+from events.keys import Keys
+from events.log import Positions, Record, TopicPartition, positions_after
+from events.sealing import MasterKeys, Sealer
+from events.topics import LOGGED
+from runtime.distributed.command_store import check_migrated, check_topics, have_keys, master_keys
+from runtime.distributed.roles.process import brokers, required
+from runtime.log_inspection import Counted
+from runtime.settings import Settings
+
+_AT_ONCE = 5_000
+
+
+class LookingAtKafka(KafkaLogReader):
+    """The Looking port on Kafka."""
+
+    async def find(self, id_: EventId) -> Record | None:
+        """The first record of an event: read from the time in its id on, until it is found."""
+        positions, ends = await self.at_time(millis(id_)), await self.ends()
+        while not positions.covers(ends):
+            records = await self.read(positions, _AT_ONCE)
+            for record in records:
+                if record.about.id == id_:
+                    return record
+            positions = positions_after(records, positions)
+        return None
+
+    async def at(self, place: TopicPartition, offset: int) -> Record | None:
+        """The record at a position; of the other partitions of its topic nothing is read."""
+        records = await self.read((await self.ends()) | {place: offset}, 1, [place.topic])
+        return records[0] if records and (records[0].place, records[0].offset) == (place, offset) else None
+
+
+@asynccontextmanager
+async def looking(settings: Settings) -> AsyncIterator[LookingAtKafka]:
+    """Open the log. Raises BadSettings, LogUnavailable, NotSetUp, MasterKeyMissing."""
+    required(settings, "kafka_url", "postgres_url")
+    assert settings.postgres_url is not None
+    pool = open_pool(settings.postgres_url.get_secret_value(), most=2)
+    keys = PostgresKeys(pool, Sealer(master_keys(settings)))
+    log = LookingAtKafka(*_log(settings, LOGGED), Codec(keys.sealer), keys, prefix=settings.topic_prefix)
+    try:
+        await pool.open()
+        await check_migrated(pool)
+        await check_topics(settings)
+        await have_keys(settings, pool, keys)
+        yield log
+    finally:
+        await log.close()
+        await pool.close()
+
+
+async def count(
+    settings: Settings, topics: Collection[str] | None, on_batch: Callable[[int], None] = lambda records: None
+) -> Counted:
+    """Count events by reading them all, 100,000 a second; nothing is opened. Raises LogUnavailable, NotSetUp."""
+    required(settings, "kafka_url")
+    await check_topics(settings)
+    keys = _NoKeys()
+    wanted = LOGGED if topics is None else topics
+    reader = KafkaLogReader(*_log(settings, wanted), Codec(keys.sealer), keys, prefix=settings.topic_prefix)
+    counted = Counted()
+    try:
+        positions, ends = Positions(), await reader.ends()
+        while not positions.covers(ends):
+            records = await reader.read_stored(positions, _AT_ONCE)
+            for record in records:
+                place = TopicPartition(record.topic, record.partition)
+                if record.offset < ends.get(place, 0):
+                    counted[record.topic, record.type] += 1
+                positions[place] = record.offset + 1
+            on_batch(len(records))
+    finally:
+        await reader.close()
+    order = {topic: n for n, topic in enumerate(LOGGED)}
+    return Counted(dict(sorted(counted.items(), key=lambda one: (order[one[0][0]], one[0][1]))))
+
+
+def _log(settings: Settings, topics: Iterable[str]) -> tuple[str, Mapping[str, int]]:
+    """The brokers, and the partitions of topics."""
+    assert settings.kafka_url is not None
+    return brokers(settings.kafka_url), partitions_of(topics, settings.topic_partitions)
+
+
+class _NoKeys(Keys):
+    """For who opens nothing."""
+
+    @property
+    def sealer(self) -> Sealer:
+        """One that opens nothing."""
+        return Sealer(MasterKeys.generate())
+
+    async def fetch(self, subjects: Iterable[str]) -> None:
+        """There are none."""
+
+    async def create(self, subject: str) -> None:
+        """Nothing is sealed."""

@@ -1,0 +1,50 @@
+"""Migrating every store that has tables: decisions and search in PostgreSQL, read models in Cassandra.
+
+And whether they are migrated, which every process asks when it starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from command_api.postgres.migrating import migrate as migrate_decisions
+from runtime.distributed.command_store import NotMigrated
+from runtime.distributed.models.generations import CASSANDRA, SEARCHES, Places
+from runtime.distributed.roles.process import required
+from runtime.settings import Settings
+from stores.cassandra import migrating as cassandra
+from stores.cassandra.address import Address
+from stores.cassandra.session import CassandraSession
+from stores.postgres.database import Database
+from stores.postgres.pointers import Pointers
+
+
+async def migrate(settings: Settings) -> dict[str, list[str]]:
+    """What was applied, by store. Raises NotSetUp where a file was changed since, LogUnavailable, StoreUnavailable."""
+    required(settings, "postgres_url")
+    assert settings.postgres_url is not None
+    url = settings.postgres_url.get_secret_value()
+    applied = {"decisions": await migrate_decisions(url), "pointers": await Pointers(url).migrate()}
+    pointers = await Pointers(url).read()
+    search = pointers[SEARCHES].place if SEARCHES in pointers else Database(url).schema
+    applied["search"] = await Database(url, search).migrate()
+    if settings.cassandra_url is not None:
+        address = Address.parse(settings.cassandra_url.get_secret_value())
+        keyspace = pointers[CASSANDRA].place if CASSANDRA in pointers else address.keyspace
+        applied["cassandra"] = await cassandra.migrate(
+            dataclasses.replace(address, keyspace=keyspace), replicas=settings.cassandra_replicas
+        )
+    return applied
+
+
+async def check_read_models(postgres_url: str, places: Places, session: CassandraSession) -> None:
+    """Whether the read models' tables are those of this software. Raises NotMigrated, StoreUnavailable."""
+    keyspace, database = places.address.keyspace, places.database
+    lacking = {
+        "PostgreSQL": await Pointers(postgres_url).pending(),
+        f"PostgreSQL's schema {database.schema}": await database.pending(),
+        f"Cassandra's keyspace {keyspace}": await cassandra.pending(session, keyspace),
+    }
+    if any(lacking.values()):
+        told = "; ".join(f"{store} lacks {', '.join(names)}" for store, names in lacking.items() if names)
+        raise NotMigrated(f"{told}; run `minitwitter migrate`")

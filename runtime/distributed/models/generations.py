@@ -1,0 +1,80 @@
+"""Where the read models of each store are: a keyspace, the name of keys, a schema."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runtime.distributed.models import groups
+from runtime.settings import Settings
+from stores.cassandra.address import Address
+from stores.dead_letters import Counts
+from stores.postgres.database import Database
+from stores.postgres.pointers import Pointer
+from stores.redis.sink import Keys
+
+CASSANDRA, COUNTERS, SEARCHES = "cassandra", "redis", "postgres"
+STORES: Mapping[str, tuple[str, ...]] = {
+    CASSANDRA: (groups.TIMELINES, groups.STREAMS, groups.HOME),
+    COUNTERS: (groups.COUNTS,),
+    SEARCHES: (groups.SEARCH, groups.TRENDS),
+}
+"""The groups that share a store's place, and are rebuilt together: they read each other's rows, or share tables."""
+
+
+class Places(NamedTuple):
+    """One generation of everything."""
+
+    address: Address
+    keys: Keys
+    database: Database
+
+    @classmethod
+    def first(cls, settings: Settings) -> Places:
+        """Where read models are made first. The URLs are set."""
+        assert settings.cassandra_url is not None
+        assert settings.postgres_url is not None
+        return cls(
+            Address.parse(settings.cassandra_url.get_secret_value()),
+            groups.count_keys(settings.topic_prefix),
+            Database(settings.postgres_url.get_secret_value()),
+        )
+
+    def names(self) -> dict[str, str]:
+        """What a pointer to each says."""
+        return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
+
+    def letters(self, counted: Mapping[tuple[str, str], Counts]) -> dict[str, Counts]:
+        """How many dead letters each group has here, of those `counted` by group and place."""
+        none = Counts(0, 0)
+        return {group: counted.get((group, self.of(group)), none) for those in STORES.values() for group in those}
+
+    def of(self, group: str) -> str:
+        """The name of the place that a group's store is at."""
+        [store] = [store for store, those in STORES.items() if group in those]
+        return self.names()[store]
+
+    def pointed(self, pointers: Mapping[str, Pointer]) -> Places:
+        """Where they are now; counters of another version of their projector are left where they are."""
+        found = self
+        for store, pointer in pointers.items():
+            if store != COUNTERS or pointer.place.startswith(self.keys.name):
+                found = found.at(store, pointer.place)
+        return found
+
+    def at(self, store: str, name: str) -> Places:
+        """The same, but for one store."""
+        if store == CASSANDRA:
+            return self._replace(address=dataclasses.replace(self.address, keyspace=name))
+        if store == COUNTERS:
+            return self._replace(keys=Keys(name, len(self.keys.slots)))
+        return self._replace(database=dataclasses.replace(self.database, schema=name))
+
+    def marked(self, store: str, mark: str) -> Places:
+        """The same, but for one store: a place that `mark` is added to; these are the places made first."""
+        if store == CASSANDRA:
+            return self.at(store, f"{self.address.keyspace[: 47 - len(mark)]}_{mark}")
+        if store == COUNTERS:
+            return self.at(store, f"{self.keys.name}~{mark}")
+        return self.at(store, f"{self.database.schema}_{mark}")

@@ -1,0 +1,143 @@
+"""The batch runner: processors built from the log beside the live ones, up to fixed positions.
+
+Faust shares work out between processes and stays live; here nothing is shared and nothing has to be at once. The log is
+read once for all groups, the next batch while this one lands in every store at the same time. So a rebuild goes as fast
+as the slowest store takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from runtime.distributed.roles.hosted_group import HostedGroup
+from runtime.processor_group import Group, Source
+from stores.sink import StoreUnavailable
+from streams.faust_worker import Hosted
+
+BATCH = 5000
+"""Records that are read at once: what a batch costs by itself hardly matters any more."""
+
+RETRIES_S = (0.1, 0.5, 1.0, 5.0, 15.0)
+"""Waits between attempts at a batch."""
+
+Advance = Callable[[int], None]
+
+
+@dataclass
+class Building:
+    """Processors that are being built, and how far they have come. The rest is a group's."""
+
+    hosted: Hosted
+    settle: Callable[[], Awaitable[bool]] | None = None
+    unsettled: Callable[[], Awaitable[bool]] | None = None
+    close: Callable[[], Awaitable[None]] | None = None
+    reached: Positions = field(default_factory=Positions)
+
+    @classmethod
+    def of(cls, group: Group) -> Building:
+        """Build a group."""
+        return cls(HostedGroup(group), group.settle, group.unsettled, group.sink.close)
+
+    @property
+    def name(self) -> str:
+        """The group's."""
+        return self.hosted.name
+
+    async def resume(self) -> None:
+        """Go on from where its sink stands. Raises StoreUnavailable."""
+        self.reached = await self.hosted.positions()
+
+    def goal(self, until: Mapping[TopicPartition, int]) -> Positions:
+        """The part of some positions that it has to do with."""
+        topics = self.hosted.topics
+        return Positions((place, end) for place, end in until.items() if end and place.topic in topics)
+
+    async def take(self, records: Mapping[TopicPartition, Sequence[Record]], goal: Mapping[TopicPartition, int]) -> int:
+        """Land what it has not landed yet of some records, short of its goal; how many records that were."""
+        part: list[Record] = []
+        for place, those in records.items():
+            start, end = self.reached.get(place, 0), goal.get(place, 0)
+            if start <= those[0].offset and those[-1].offset < end:
+                part += those
+            else:
+                part += [record for record in those if start <= record.offset < end]
+        if part:
+            reached = positions_after(part, self.reached)
+            await self._land(part, reached)
+            self.reached = reached
+        return len(part)
+
+    async def _land(self, records: Sequence[Record], reached: Positions) -> None:
+        """Land a batch, again where its store was away for a moment: hours of building are not given up for that."""
+        for wait_s in RETRIES_S:
+            try:
+                await self.hosted.apply(records, reached)
+            except StoreUnavailable:
+                await asyncio.sleep(wait_s)
+            else:
+                return
+        await self.hosted.apply(records, reached)
+
+
+async def build(
+    log: Source,
+    buildings: Sequence[Building],
+    until: Mapping[str, Positions],
+    advance: Advance = lambda records: None,
+    limit: int = BATCH,
+) -> int:
+    """Bring each group to the positions of its name; how many records were landed, counted for each group.
+
+    Raises CorruptLog where the log ends before, and what reading and landing raise.
+    """
+    goals = {building.name: building.goal(until[building.name]) for building in buildings}
+    at = _start(buildings, goals)
+    landed = 0
+    reading: asyncio.Task[list[Record]] | None = None
+    try:
+        while waiting := [b for b in buildings if not b.reached.covers(goals[b.name])]:
+            topics = frozenset().union(*({place.topic for place in goals[b.name]} for b in waiting))
+            records = await (reading or asyncio.ensure_future(log.read(at, limit, topics)))
+            if not records:
+                short = ", ".join(b.name for b in waiting)
+                raise CorruptLog(f"the log ends at {at}, and {short} should come further")
+            at = positions_after(records, at)
+            reading = asyncio.ensure_future(log.read(at, limit, topics))
+            by_place = _by_place(records)
+            try:
+                async with asyncio.TaskGroup() as landing:
+                    taking = [landing.create_task(b.take(by_place, goals[b.name])) for b in waiting]
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None  # whoever asked knows what to do about one
+            number = sum(task.result() for task in taking)
+            landed += number
+            advance(number)
+    finally:
+        if reading is not None:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+    for building in buildings:
+        while building.settle is not None and await building.settle():
+            pass
+    return landed
+
+
+def _start(buildings: Iterable[Building], goals: Mapping[str, Positions]) -> Positions:
+    """Where reading has to begin, so that nobody who is not done misses anything."""
+    at = Positions()
+    for building in buildings:
+        for place, end in goals[building.name].items():
+            reached = building.reached.get(place, 0)
+            if reached < end:
+                at[place] = min(at.get(place, reached), reached)
+    return at
+
+
+def _by_place(records: Iterable[Record]) -> dict[TopicPartition, list[Record]]:
+    found: dict[TopicPartition, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.place, []).append(record)
+    return found

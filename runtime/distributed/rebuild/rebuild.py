@@ -1,0 +1,240 @@
+"""`minitwitter rebuild` in the distributed profile: read models anew beside the live ones, then a pointer moves.
+
+What shares a store is rebuilt together. The new generation is built up to where the live one stands; what has happened
+since is caught up while that stands still between two batches, then both are compared and the pointer moves. Every
+process that has the stores open polls the pointers and opens them anew (roles/pointer_watch.py). A worker that polls
+late lands a little more where nobody looks any more; its next one goes on from where the new generation stands.
+
+The generation before is kept until the next rebuild: going back is the same, beginning with what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from events.log import Positions
+from runtime.distributed.command_store import database, have_keys, log_reader
+from runtime.distributed.consistency.decision_state import fold_decisions
+from runtime.distributed.consistency.log_identity import misfits
+from runtime.distributed.models.generations import CASSANDRA, COUNTERS, STORES, Places
+from runtime.distributed.models.groups import COUNTS
+from runtime.distributed.rebuild.batch_runner import Advance, Building, build
+from runtime.distributed.rebuild.derived_topics import DerivedTopics
+from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
+from runtime.distributed.rebuild.paused_batches import pause_name
+from runtime.distributed.rebuild.scratch_generation import alone, buildings, discard, make
+from runtime.distributed.roles.workers import Stores
+from runtime.gc_tuning import freeze_startup_objects
+from runtime.settings import Settings
+from runtime.verdict import CannotVerify
+from stores.cassandra.digest import MODELS
+from stores.cassandra.digest import digest as cassandra_digest
+from stores.postgres import digests as postgres_digests
+from stores.postgres.dead_letters import forget
+from stores.postgres.pauses import paused
+from stores.postgres.pointers import Pointer, Pointers
+from stores.redis.digest import digest as redis_digest
+from stores.redis.sink import held
+
+CATCH_UPS = 3
+"""Times that it catches up before the live one has to stand still for the rest."""
+SETTLES_S = 10.0
+_LOOK_S = 0.1
+_GENERATION = re.compile(r".*[_~]g(\d+)")
+
+
+class CannotRebuild(CannotVerify):
+    """There is no such thing to rebuild or to go back to; the message says which there are."""
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """A rebuilt read model, and whether the one it replaces is the same; None where that was lost."""
+
+    model: str
+    place: str
+    rows: int
+    same: bool | None
+
+
+def stores_of(names: list[str]) -> list[str]:
+    """The stores that these groups are in, stores' own names among them; without names all. Raises CannotRebuild."""
+    wanted: list[str] = []
+    for name in names or STORES:
+        found = [store for store, groups in STORES.items() if name == store or name in groups]
+        if not found:
+            known = ", ".join(group for groups in STORES.values() for group in groups)
+            raise CannotRebuild(f"there is no group {name!r} of read models; there are {known}")
+        wanted += found
+    return list(dict.fromkeys(wanted))
+
+
+async def rebuild(
+    settings: Settings,
+    store: str,
+    begin: Callable[[int], None],
+    advance: Advance,
+    *,
+    back: bool = False,
+    slices: int = 256,
+) -> list[Compared]:
+    """Rebuild what a store keeps, or go back; `begin` is told how many steps there are, `advance` how many are done.
+
+    Raises CannotRebuild, CannotVerify where another process builds, LogUnavailable, StoreUnavailable.
+    """
+    stores = Stores(settings)
+    try:
+        await stores.open()
+        await stores.read_discards()
+        freeze_startup_objects()
+        async with alone(stores.postgres_url):
+            with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
+                await Pointers(stores.postgres_url).migrate()
+                rebuilding = _Rebuilding(stores, store, DerivedTopics(Path(directory) / "derived.db"), slices)
+                try:
+                    async with noted(stores.postgres_url, store, Noting(begin, advance)) as noting:
+                        return await rebuilding.rebuild(*noting, back)
+                finally:
+                    await rebuilding.close()
+    finally:
+        await stores.close()
+
+
+async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], advance: Advance) -> int:
+    """Fold the decision state from the log that is there; how many events were folded.
+
+    Raises LogUnavailable, NotSetUp, and what reading the log raises.
+    """
+    async with database(settings) as (pool, keys):
+        await have_keys(settings, pool, keys)
+        reader = log_reader(settings, keys)
+        try:
+            assert settings.postgres_url is not None
+            async with noted(settings.postgres_url.get_secret_value(), DECISIONS, Noting(begin, advance)) as noting:
+                return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
+        finally:
+            await reader.close()
+
+
+class _Rebuilding:
+    def __init__(self, stores: Stores, store: str, nowhere: DerivedTopics, slices: int) -> None:
+        assert stores.reader is not None
+        assert stores.cassandra is not None
+        assert stores.redis is not None
+        self._stores = stores
+        self._store = store
+        self._groups = STORES[store]
+        self._nowhere = nowhere
+        self._slices = slices
+        self._reader, self._cassandra, self._redis = stores.reader, stores.cassandra, stores.redis
+        self._pointers = Pointers(stores.postgres_url)
+        self._live = self._of(stores.places)
+        self._new: list[Building] = []
+        self._unfit = False
+
+    async def close(self) -> None:
+        """Let go of everything that is its own."""
+        self._nowhere.close()
+        for building in (*self._live, *self._new):
+            if building.close is not None:
+                await building.close()
+
+    def _of(self, places: Places) -> list[Building]:
+        """The groups of the store. What they derive stands in its topics already."""
+        made = buildings(self._stores, places, self._nowhere)
+        return [made[name] for name in self._groups]
+
+    async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
+        """Build, catch up, compare, move."""
+        self._unfit = not set(self._groups).isdisjoint(await misfits(self._stores))
+        current = self._stores.places.names()[self._store]
+        before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
+        places = await self._place(current, before, back)
+        new = self._new = self._of(places)
+        if back:
+            for building in new:
+                await building.resume()
+        for attempt in range(CATCH_UPS):
+            goals = await self._goals()
+            if attempt == 0:
+                begin(sum(sum(b.goal(goals[b.name]).values()) - sum(b.reached.values()) for b in new))
+            await build(self._reader, new, goals, advance)
+        names = [pause_name(self._stores.settings.topic_prefix, group) for group in self._groups]
+        deadline = time.monotonic() + SETTLES_S
+        while True:
+            async with paused(self._stores.postgres_url, names):
+                if time.monotonic() > deadline or not await self._unsettled():
+                    goals = await self._goals()
+                    await build(self._reader, new, goals, advance)
+                    compared = await self._compared(places, lost=not any((await self._standing()).values()))
+                    to = places.names()[self._store]
+                    await self._pointers.move(self._store, Pointer(to, current))
+                    break
+            await asyncio.sleep(_LOOK_S)
+        if before is not None and not back:
+            await discard(places.at(self._store, before), self._store, self._redis)
+            assert self._stores.letters is not None
+            await forget(self._stores.letters, before)
+        return compared
+
+    async def _place(self, current: str, before: str | None, back: bool) -> Places:
+        """Where the new generation goes: empty, or the one that is kept."""
+        replicas = self._stores.settings.cassandra_replicas
+        if back:
+            if before is None:
+                raise CannotRebuild(f"no generation before {current} is kept")
+            places = self._stores.places.at(self._store, before)
+        else:
+            first = Places.first(self._stores.settings)
+            number = 1 + max(_number(current), _number(before or ""))
+            name = first.marked(self._store, f"g{number}").names()[self._store]
+            places = self._stores.places.at(self._store, name)
+            await discard(places, self._store, self._redis)  # what one left that was killed
+        await make(places, self._store, replicas)
+        return places
+
+    async def _goals(self) -> Mapping[str, Positions]:
+        """Where the live groups stand, so that both can be compared; of those that were lost, where the log ends."""
+        standing = await self._standing()
+        ends = await self._reader.ends()
+        return {name: positions or ends for name, positions in standing.items()}
+
+    async def _standing(self) -> dict[str, Positions]:
+        """Where the live groups stand; nowhere, where what they have is of another log."""
+        if self._unfit:
+            return {name: Positions() for name in self._groups}
+        if self._store == COUNTERS:  # their sink would empty what is not whole
+            epoch, counted, _ = await held(self._redis, self._stores.places.keys)
+            return {COUNTS: counted if epoch else Positions()}
+        return {building.name: await building.hosted.positions() for building in self._live}
+
+    async def _unsettled(self) -> bool:
+        return any([b.unsettled is not None and await b.unsettled() for b in self._live])
+
+    async def _compared(self, places: Places, *, lost: bool) -> list[Compared]:
+        now = await self._digests(places)
+        was = {} if lost else await self._digests(self._stores.places)
+        place = places.names()[self._store]
+        return [Compared(model, place, now[model][0], None if lost else was[model] == now[model]) for model in now]
+
+    async def _digests(self, places: Places) -> dict[str, tuple[int, str]]:
+        if self._store == COUNTERS:
+            return {"counts": await redis_digest(self._redis, places.keys)}
+        if self._store == CASSANDRA:
+            keyspace = places.address.keyspace
+            return {
+                model: await cassandra_digest(self._cassandra, keyspace, tables, slices=self._slices)
+                for model, tables in MODELS.items()
+            }
+        return await postgres_digests.digests(places.database)
+
+
+def _number(place: str) -> int:
+    found = _GENERATION.fullmatch(place)
+    return int(found[1]) if found else 0

@@ -1,0 +1,136 @@
+"""A second set of everything that is derived, beside the live one: other places, the same processors.
+
+The names are always the same, so one comparison runs at a time, and what one left that was killed is removed by the
+next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import psycopg
+
+from command_api.postgres.connections import Pool, open_pool
+from command_api.postgres.migrating import migrate as migrate_decisions
+from events.ids import Clock, wall_clock
+from events.publishing import Publisher
+from runtime.distributed.models import groups
+from runtime.distributed.models.generations import CASSANDRA, SEARCHES, STORES, Places
+from runtime.distributed.rebuild.batch_runner import Building
+from runtime.distributed.roles.hosted_fan_out import fanning_out
+from runtime.distributed.roles.workers import Stores
+from runtime.verdict import CannotVerify
+from stores.cassandra.migrating import drop
+from stores.cassandra.migrating import migrate as migrate_cassandra
+from stores.postgres.database import AWAY
+from stores.redis.connection import Client
+from stores.redis.counts import RedisCounts
+from stores.redis.digest import remove
+from stores.sink import StoreUnavailable
+
+MARK = "verify"
+_LOCK = 0x766572696679
+"""`verify` in ASCII: an advisory lock of one's own."""
+
+
+def buildings(stores: Stores, places: Places, publisher: Publisher, clock: Clock = wall_clock) -> dict[str, Building]:
+    """All processors by name, writing to some places: what was discarded they skip, what they cannot apply ends them.
+
+    Fan-out delivers what is recent by `clock`.
+    """
+    cassandra, redis, reader = stores.cassandra, stores.redis, stores.reader
+    assert cassandra is not None
+    assert redis is not None
+    assert reader is not None
+    prefix, partitions, keyspace = (
+        stores.settings.topic_prefix,
+        stores.settings.topic_partitions,
+        places.address.keyspace,
+    )
+    made = [
+        groups.timelines(cassandra, keyspace),
+        groups.counts(redis, prefix, partitions, reader.ends, keys=places.keys),
+        groups.search(places.database),
+        groups.streams(cassandra, keyspace, publisher, stores.codec),
+        groups.trends(places.database, publisher, stores.codec),
+    ]
+    home = fanning_out(cassandra, keyspace, RedisCounts(redis, places.keys), partitions, clock=clock)
+    for group in (*made, home):
+        group.set_aside(None, stores.discards.of(group.name))
+    return {group.name: Building.of(group) for group in (*made, home)}
+
+
+class Beside(NamedTuple):
+    """A second set, empty at first. `decisions` are connections to the tables of a second decision state."""
+
+    places: Places
+    decisions: Pool
+
+
+@contextlib.asynccontextmanager
+async def beside(stores: Stores) -> AsyncIterator[Beside]:
+    """Make it, and remove it afterwards. Raises CannotVerify, StoreUnavailable, LogUnavailable."""
+    assert stores.cassandra is not None
+    assert stores.redis is not None
+    first = Places.first(stores.settings)
+    places = first
+    for store in STORES:
+        places = places.at(store, first.marked(store, MARK).names()[store])
+    schema = f"decisions_{MARK}"
+    async with alone(stores.postgres_url) as connection:
+        await _remove(places, schema, stores.redis, connection)
+        pool = open_pool(stores.postgres_url, most=2, schema=schema)
+        try:
+            for store in STORES:
+                await make(places, store, stores.settings.cassandra_replicas)
+            # Nobody needs it after a crash, so nothing is written twice.
+            await stores.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+            await migrate_decisions(stores.postgres_url, schema=schema)
+            await pool.open()
+            yield Beside(places, pool)
+        finally:
+            await pool.close()
+            await asyncio.shield(_remove(places, schema, stores.redis, connection))
+
+
+@contextlib.asynccontextmanager
+async def alone(url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
+    """Be the only one who builds beside the live stores. Raises CannotVerify, StoreUnavailable."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2)
+    except AWAY as error:
+        raise StoreUnavailable(f"PostgreSQL cannot be used now: {error}") from error
+    async with connection:
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
+        if await cursor.fetchone() != (True,):
+            raise CannotVerify("another process verifies or rebuilds this installation; wait for it")
+        yield connection
+
+
+async def make(places: Places, store: str, replicas: int) -> None:
+    """Make the tables of a place, or bring them up to this software. Raises StoreUnavailable."""
+    if store == CASSANDRA:
+        await migrate_cassandra(places.address, replicas=replicas)
+    elif store == SEARCHES:
+        await places.database.migrate()
+
+
+async def discard(places: Places, store: str, redis: Client) -> None:
+    """Remove a place with all that is there. Raises StoreUnavailable."""
+    if store == CASSANDRA:
+        await drop(places.address)
+    elif store == SEARCHES:
+        await places.database.drop()
+    else:
+        await remove(redis, places.keys)
+
+
+async def _remove(
+    places: Places, schema: str, redis: Client, connection: psycopg.AsyncConnection[tuple[object, ...]]
+) -> None:
+    for store in STORES:
+        await discard(places, store, redis)
+    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())

@@ -1,0 +1,121 @@
+"""Fan-out as a worker hosts it: home timelines go on from where they stand themselves, in every partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from events.event import Envelope
+from events.first_copies import Entity
+from events.fitting import Mark, Marks
+from events.ids import AccountId, Clock, wall_clock
+from events.log import Positions, Record, TopicPartition
+from projectors.fan_out import FanOut
+from projectors.tiers import Limits
+from runtime.distributed.models.groups import HOME
+from runtime.processor_group import Group
+from stores.cassandra.home_facts import CassandraFanOutFacts, FollowerCounts
+from stores.cassandra.home_rows import CassandraHomeTimelineRows
+from stores.cassandra.session import CassandraSession
+from stores.counts import NO_ACCOUNT_COUNTS
+from stores.home_timelines import Keeping, Progress
+from stores.redis.counts import RedisCounts
+from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
+
+
+class FanOutSink:
+    """The Sink port over a worker's fan-out: the stores of home timelines are its own business."""
+
+    def __init__(self, fan_out: FanOut, partitions: int) -> None:
+        self._fan_out = fan_out
+        self._places = [TopicPartition(topic, n) for topic in sorted(FanOut.topics()) for n in range(partitions)]
+
+    async def positions(self) -> Positions:
+        """How far everything has landed, whoever landed it; asked on every assignment. Raises StoreUnavailable.
+
+        It also is what a batch skips, and where a fan-out that another worker left in the middle goes on.
+        """
+        return await self._fan_out.resume(self._places)
+
+    async def marks(self) -> Marks:
+        """The positions; which log they are of the other groups of the keyspace tell."""
+        return {place: Mark(offset) for place, offset in (await self.positions()).items()}
+
+    async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
+        """None of them: each write is guarded by its event's own time."""
+        return {}
+
+    async def begin(self) -> None:
+        """Start a batch."""
+        self._fan_out.begin()
+
+    def applying(self, about: Envelope, at: Record | None) -> None:
+        """What is asked for from now on is the doing of this record."""
+        assert at is not None, "nothing is derived here"
+        self._fan_out.applying(at)
+
+    async def commit(
+        self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
+    ) -> None:
+        """Land the batch. Raises StoreUnavailable."""
+        await self._fan_out.land(positions)
+
+    async def abandon(self) -> None:
+        """Forget the batch: nothing of it was sent."""
+        self._fan_out.begin()
+
+    async def check(self) -> None:
+        """Look whether everything that has landed is still there. Raises SinkMoved, StoreUnavailable."""
+        landed = self._fan_out.landed
+        found = await self._fan_out.rows.progress(landed)
+        if any(found.get(place, Progress()).offset < progress.offset for place, progress in landed.items()):
+            raise SinkMoved("Cassandra")
+
+    async def close(self) -> None:
+        """Session and counters are others' as well."""
+
+
+@dataclass
+class FanningOut(Group):
+    """Fan-out as a group: what has landed already is known event by event, so a batch leaves that out."""
+
+    unlanded: Callable[[Iterable[Record]], list[Record]] = list
+
+    async def apply(self, records: Sequence[Record], positions: Positions) -> int:
+        """Land one batch. Raises what a group's does."""
+        return await super().apply(self.unlanded(records), positions)
+
+
+def fanning_out(
+    session: CassandraSession,
+    keyspace: str,
+    counts: RedisCounts,
+    partitions: int,
+    *,
+    clock: Clock = wall_clock,
+    limits: Limits | None = None,
+    keeping: Keeping | None = None,
+) -> FanningOut:
+    """Fan-out into Cassandra, by the counters in Redis."""
+    facts = CassandraFanOutFacts(session, keyspace, follower_counts(counts))
+    rows = CassandraHomeTimelineRows(session, keyspace, keeping)
+    fan_out = FanOut(facts, rows, clock, limits, keeping)
+    processors: list[Any] = [fan_out]  # it has the handlers of a projector, and no read model of its own
+    return FanningOut(HOME, processors, [], FanOutSink(fan_out, partitions), unlanded=fan_out.unlanded)
+
+
+def follower_counts(counts: RedisCounts) -> FollowerCounts:
+    """Numbers of followers, while the counters are whole: nobody's tier changes because they were lost or are away."""
+
+    async def of(accounts: Collection[AccountId]) -> Mapping[AccountId, int]:
+        try:
+            _, stale = await counts.positions()
+            if stale:
+                return {}
+            found = await counts.of_accounts(accounts)
+        except StoreUnavailable:
+            return {}
+        return {account: found.get(account, NO_ACCOUNT_COUNTS).followers for account in accounts}
+
+    return of

@@ -1,0 +1,160 @@
+"""A group as a worker hosts it: its batches, what it does between them, and what operators ask of its dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from events.first_copies import Entity
+from events.log import Positions, Record, TopicPartition
+from runtime import metrics
+from runtime.dead_letters import Waiting
+from runtime.discards import Discards, Source
+from runtime.distributed.roles.group_metrics import measured
+from runtime.processor_group import Group
+from stores.dead_letters import Counts, DeadLetter
+from stores.postgres.dead_letters import Asked, PostgresDeadLetters
+from streams.faust_worker import Hosted
+
+
+class Hosts(Hosted, Protocol):
+    """What a process hosts: processors that also do something between batches, and say whether there was any."""
+
+    def measure(self) -> None:
+        """Measure the stages of its batches."""
+        ...
+
+    async def idle(self) -> bool:
+        """Do it. Raises SinkMoved where their sink is not where they left it, StoreUnavailable."""
+        ...
+
+    async def mend(self, assigned: Collection[TopicPartition]) -> Sequence[Record]:
+        """Do what operators ask for, with dead letters of these partitions; the records that were applied, or may be.
+
+        Raises StoreUnavailable, LogUnavailable.
+        """
+        ...
+
+    @property
+    def degraded(self) -> str:
+        """What is missing in what the group keeps; empty where nothing is."""
+        ...
+
+
+class Log(Source, Protocol):
+    """The part of the LogReader port that reads again what was set aside."""
+
+    async def ends(self) -> Positions:
+        """Where each partition ends now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What a live group needs for records that it sets aside: its letters, all groups' discards, and the log."""
+
+    letters: PostgresDeadLetters
+    discards: Discards
+    log: Log
+
+
+class HostedGroup:
+    """A group as a worker hosts it. `aside` is None where nothing may be set aside: in a rebuild."""
+
+    def __init__(self, group: Group, aside: Aside | None = None) -> None:
+        self._group = group
+        self._aside = aside
+        if aside is not None:
+            group.set_aside(aside.letters, aside.discards.of(group.name))
+        self.name = group.name
+        self.topics = group.topics
+        self.counts = Counts(0, 0)
+        self._counted = 0
+
+    def measure(self) -> None:
+        """Measure the stages of its batches."""
+        self._group.sink = measured(self.name, self._group.sink)
+
+    async def positions(self) -> Positions:
+        """How far its effects reach. What is known of its letters is forgotten: others had these partitions."""
+        self._group.aside.forget()
+        return await self._group.sink.positions()
+
+    async def apply(self, records: Sequence[Record], positions: Positions) -> object:
+        """Land one batch. Where it has records that cannot be read, look first which of them were discarded."""
+        if self._aside is not None and any(record.fault for record in records):
+            await self._aside.discards.read(self._aside.log)
+        return await self._group.apply(records, positions)
+
+    async def close(self) -> None:
+        """Let go of the sink."""
+        await self._group.sink.close()
+
+    async def idle(self) -> bool:
+        """Look whether the sink is where it was left, and land some of what is no single record's doing; whether there
+        was any. Raises SinkMoved."""
+        await self._group.sink.check()
+        return await self._group.settle()
+
+    async def mend(self, assigned: Collection[TopicPartition]) -> Sequence[Record]:
+        """Retry and discard what operators ask for of these partitions, an entity after the other, each alone.
+
+        Answers the records that were applied, or may be. Raises StoreUnavailable, LogUnavailable.
+        """
+        aside = self._aside
+        read: list[Record] = []
+        if aside is None:
+            return read
+        asked = [(what, letter) for what, letter in await aside.letters.asked() if letter.place in assigned]
+        if asked:
+            await aside.discards.read(aside.log)
+        by_entity: dict[Entity, list[tuple[Asked, DeadLetter]]] = {}
+        for what, letter in asked:
+            by_entity.setdefault(letter.entity, []).append((what, letter))
+        for entity, wanted in by_entity.items():
+            async with aside.letters.alone_with(entity) as mine:
+                if mine:
+                    await self._mend(wanted, aside, read)
+        await self._count(aside)
+        return read
+
+    async def _count(self, aside: Aside) -> None:
+        self.counts = await aside.letters.counts()
+        metrics.DEAD_LETTERS.labels(self.name).set(self.counts.failed)
+        total = self._group.aside.total
+        metrics.SET_ASIDE.labels(self.name).inc(total - self._counted)
+        self._counted = total
+
+    async def _mend(self, wanted: Sequence[tuple[Asked, DeadLetter]], aside: Aside, read: list[Record]) -> None:
+        async def at(place: TopicPartition, offset: int) -> Record | None:
+            record = await record_at(aside.log, place, offset)
+            if record is not None:
+                read.append(record)
+            return record
+
+        discarded = [letter for what, letter in wanted if what == "discard"]
+        retried = [letter for what, letter in wanted if what == "retry"]
+        if discarded:
+            await self._group.discard(discarded, at)
+        if retried:
+            await self._group.retry(retried, at)
+            await aside.letters.done(retried)
+
+    @property
+    def degraded(self) -> str:
+        """How many of its records are set aside."""
+        return Waiting(self.counts.failed, self.counts.all).sentence(self.name)
+
+
+async def record_at(log: Log, place: TopicPartition, offset: int) -> Record | None:
+    """The record at a position; None where there is none. Raises LogUnavailable."""
+    ends = await log.ends()
+    if offset >= ends.get(place, 0):
+        return None
+    after: Mapping[TopicPartition, int] = ends | {place: offset}
+    # A record of each partition: what has come meanwhile in another must not take this one's place.
+    for record in await log.read(after, len(ends) + 1, [place.topic]):
+        if record.place == place:
+            return record if record.offset == offset else None
+    return None

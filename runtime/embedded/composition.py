@@ -1,0 +1,108 @@
+"""The application of the embedded profile, put together from a System."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from math import inf
+
+from starlette.types import ASGIApp
+
+from events.ids import HybridClock
+from events.sqlite.connection import UNAVAILABLE
+from rest.authentication import Authenticator, Viewer
+from rest.edge import Telemetry
+from rest.jwks import jwks
+from rest.problems import explains
+from rest.rate_limits import LocalRateLimits
+from rest.signing import ConsistencyTokens
+from rest.tickets import Tickets
+from runtime import metrics
+from runtime.app import Parameters, build_app
+from runtime.client_limits import admission, bodies
+from runtime.command_side import command_side
+from runtime.embedded.read_positions import SERVING
+from runtime.embedded.system import System
+from runtime.query_side import QueryService
+from runtime.readiness import Parts
+from runtime.routes import ROUTERS
+
+# What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
+explains("unavailable", *UNAVAILABLE, headers=(("retry-after", "1"),))
+
+
+class Composition:
+    """The application, and what has to be closed with it."""
+
+    def __init__(self, system: System, *, parts: Parts, telemetry: Telemetry) -> None:
+        self.system = system
+        settings, clock = system.settings, system.clock
+        tokens = ConsistencyTokens(system.token_key)
+        self.limits = LocalRateLimits(clock)
+        self.limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
+        lifetime_ms = system.token_lifetime_ms
+        self.authenticator = Authenticator(
+            system.signing_keys, system.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
+        )
+        authenticator = self.authenticator
+        metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
+        tickets = Tickets(system.token_key, system.revocations, clock)
+        command = command_side(
+            settings,
+            store=system.commands,
+            ids=system.ids,
+            clock=clock,
+            randomness=system.randomness,
+            tokens=tokens,
+            limits=self.limits,
+            passwords=system.passwords,
+            signing_keys=system.signing_keys,
+            token_lifetime_ms=lifetime_ms,
+            tickets=tickets,
+            uploads=system.media.uploads,
+            token_key=system.token_key,
+        )
+        self.commands = command.commands
+        self.service = QueryService(
+            settings,
+            readers=lambda: system.readers,
+            logs=(system.log, system.derived_log),
+            applied=lambda: system.applied.positions[SERVING],
+            token_key=system.token_key,
+            tickets=tickets,
+            revocations=system.revocations,
+            clock=clock,
+            link=system.media.objects.link,
+        )
+        system.applied.on_advance.append(lambda group, positions: self.service.advanced())
+        # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
+        # have to be unique, so a wall clock that was set back is no reason to answer nobody.
+        request_ids = HybridClock(clock, system.randomness, drift_ms=inf)
+        self.application: ASGIApp = build_app(
+            Parameters(
+                version=version("minitwitter"),
+                command=command,
+                query=self.service.side,
+                routers=(*ROUTERS, jwks(system.signing_keys.jwks), *system.media.file_routers),
+                admission=admission(settings, shared=self.limits, own=self.limits),
+                bodies=bodies(settings, system.media.longer),
+                authenticate=self._authenticate,
+                new_id=request_ids.issue,
+                applied=system.applied,
+                tokens=tokens,
+                telemetry=telemetry,
+                registry=metrics.registry(metrics.SERVE),
+                parts=parts,
+                cors_origins=settings.cors_origins,
+                trusted_proxies=settings.trusted_proxies,
+                wait_s=settings.consistency_wait_ms / 1000,
+            )
+        )
+
+    def _authenticate(self, authorization: bytes) -> Viewer:
+        viewer = self.authenticator.authenticate(authorization)
+        self.system.usage.active(viewer.account)
+        return viewer
+
+    def close(self) -> None:
+        """End the open streams."""
+        self.service.close()

@@ -1,0 +1,392 @@
+"""Advancing everything that views.db holds: the two groups along the log, and rebuilds beside them.
+
+Serving comes first: it takes turns until it is current. Analytics and rebuilds take short turns between, whose length
+in events follows from what the last ones took, so that a new tweet waits a few milliseconds at most for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator
+
+from events.log import CorruptLog, Positions, Record, TopicPartition
+from runtime.dead_letter_policy import CannotApply, TooManyDeadLetters
+from runtime.dead_letters import Choice, Mended, Waiting
+from runtime.embedded.generations import Generations
+from runtime.embedded.processors import GROUPS, Processors, group_of
+from runtime.embedded.read_positions import ANALYTICS, SERVING
+from runtime.embedded.rebuild import Rebuild
+from runtime.processor_group import NEVER, Runner, Source
+from runtime.rebuild_progress import Compared, Progress
+from stores.dead_letters import DeadLetter, all_letters
+from stores.sqlite.views import Views
+
+Timer = Callable[[], float]
+_QUIET_S = 1.0
+_SETTLE_EVERY_S = 0.5
+_RELAXED = 10
+"""How much longer turns may be when nothing was served for a second: an event costs less in a longer batch."""
+
+_GATHERED = 3
+"""While something is served, analytics that is current waits this many turns' time: a batch of 20 events costs twice
+as much an event as one of 100, because each commit writes every page that it touched."""
+
+
+class AlreadyRebuilding(Exception):
+    """A rebuild of the read model is under way."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} is being rebuilt already; `minitwitter rebuild --status` says how far, `--cancel` ends it"
+        )
+
+
+class CannotGoBack(Exception):
+    """No generation is kept that this software could go on with."""
+
+
+class LettersLeft(Exception):
+    """A group has dead letters, so none of its read models is rebuilt: it would have what the others lack."""
+
+    def __init__(self, letter: DeadLetter, number: int) -> None:
+        super().__init__(
+            f"{letter.position} ({letter.type}) is a dead letter of {letter.group}, one of {number:,}: {letter.cause};"
+            f" retry or discard them first: `minitwitter dead-letters list --group {letter.group}`"
+        )
+
+
+class Pace:
+    """How many events fit into a turn of a given length, learned from the turns so far."""
+
+    def __init__(self) -> None:
+        self._per_event = 0.0002
+
+    def limit(self, seconds: float) -> int:
+        """Events that take about `seconds`."""
+        return min(5000, max(8, int(seconds / self._per_event)))
+
+    def learn(self, events: int, seconds: float) -> None:
+        """A turn of so many events took so long."""
+        if events:
+            self._per_event = max(1e-6, 0.7 * self._per_event + 0.3 * seconds / events)
+
+
+class Projecting:
+    """The processors of one views.db, which has no other writer.
+
+    `on_advance(group, positions, events)` is called when a batch has landed, `on_progress` as a rebuild goes on,
+    `on_letters(group)` when a group has other dead letters than before, or has stopped.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        processors: Processors,
+        log: Source,
+        *,
+        serving_batch: int = 1000,
+        turn_s: float = 0.005,
+        timer: Timer = time.perf_counter,
+    ) -> None:
+        self.views = views
+        self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
+        self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.on_letters: Callable[[str], None] = lambda group: None
+        self.stopped: dict[str, str] = {}
+        """Groups that set too much aside, and what to do about it; until they are mended they are not advanced."""
+        self._waiting: dict[str, Waiting] = {}
+        self.behind = False
+        """Whether the last turn left something that was there when it began, so that the next one cannot wait."""
+        self._processors = processors
+        self._log = log
+        self._serving_batch = serving_batch
+        self._turn_s = turn_s
+        self._timer = timer
+        self._served_at = timer() - _QUIET_S
+        self._analysed_at = timer() - _QUIET_S
+        self._settled_at = timer()
+        self._generations = Generations(views)
+        self._runners: dict[str, Runner] = {}
+        self._rebuilds: list[tuple[str, Rebuild, Pace]] = []
+        self._comparing: list[tuple[Rebuild, Generator[None, None, tuple[Compared, ...]]]] = []
+        self._pace = Pace()
+        self._started = False
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether a rebuild is under way."""
+        return bool(self._rebuilds or self._comparing)
+
+    def positions(self, group: str) -> Positions:
+        """How far a group's effects reach."""
+        return self._runners[group].positions
+
+    async def start(self) -> None:
+        """Open where the last process stopped, and rebuild first what an older version of the software made."""
+        with self.views.connection:
+            self._generations.drop_unfinished()
+        await self._processors.discards.read(self._log)
+        for group in GROUPS:
+            self._runners[group] = await self._live(group)
+        outdated = self.views.outdated()
+        kept = [model for model in outdated if self._kept_version(model) == self.views.models[model].version]
+        await self._rebuild(kept, back=True, skip_letters=True)
+        await self._rebuild([model for model in outdated if model not in kept], back=False, skip_letters=True)
+        while self.rebuilding:
+            await self._rebuild_turn(self._turn_s * _RELAXED)
+        self._started = True
+        for group in GROUPS:
+            await self._drop_discarded(group)
+            self._tell_letters(group)
+
+    async def turn(self) -> bool:
+        """One short turn of each that has something to do; whether there was anything to do."""
+        served = await self._advance(SERVING, self._serving_batch)
+        now = self._timer()
+        if served:
+            self._served_at = now
+            self.behind = served == self._serving_batch
+            if self.behind:
+                return True
+        seconds = self._turn_s if now - self._served_at < _QUIET_S else self._turn_s * _RELAXED
+        analysed = 0
+        if not served or now >= self._analysed_at + self._turn_s * _GATHERED:
+            limit = self._pace.limit(seconds)
+            analysed = await self._advance(ANALYTICS, limit)
+            self._pace.learn(analysed, self._timer() - now)
+            self.behind = analysed == limit
+            if not self.behind:
+                self._analysed_at = now
+        rebuilt = self.rebuilding
+        if rebuilt:
+            self.behind = True
+            await self._rebuild_turn(seconds)
+        return bool(served or analysed or rebuilt)
+
+    async def catch_up(self) -> None:
+        """Take turns until there is nothing left to do."""
+        while await self.turn():
+            pass
+
+    async def rebuild(self, models: Collection[str], *, back: bool = False) -> None:
+        """Begin to build new generations of `models`, or, going `back`, to bring the kept ones up to the live ones.
+
+        Raises UnknownModel, AlreadyRebuilding, CannotGoBack, LettersLeft.
+        """
+        await self._rebuild(models, back=back, skip_letters=False)
+
+    async def _rebuild(self, models: Collection[str], *, back: bool, skip_letters: bool) -> None:
+        """The same. At the start letters are skipped, as in the read models that are not rebuilt: nobody has had a
+        chance to retry them with this version of the software."""
+        by_group: dict[str, list[str]] = {}
+        for model in models:
+            by_group.setdefault(group_of(model), []).append(model)
+            if any(model in rebuild.models for _, rebuild, _ in self._rebuilds):
+                raise AlreadyRebuilding(model)
+            if back:
+                self._check_kept(model)
+        if not skip_letters:
+            for group in by_group:
+                await self._check_letters(group)
+        for group, chosen in by_group.items():
+            for part in [[model] for model in chosen] if back else [chosen]:
+                await self._begin(group, part, back, skip_letters)
+
+    async def _check_letters(self, group: str) -> None:
+        letters = await all_letters(self._processors.letters(group))
+        if letters:
+            raise LettersLeft(next((letter for letter in letters if letter.cause), letters[0]), len(letters))
+
+    def cancel(self) -> tuple[str, ...]:
+        """End the rebuilds that have not become current, and remove what they built; the read models they were of.
+
+        Those that are being compared are current by now, and go on.
+        """
+        ended = [rebuild for _, rebuild, _ in self._rebuilds]
+        self._rebuilds.clear()
+        for rebuild in ended:
+            with self.views.connection:
+                self._generations.give_up(rebuild.generations, rebuild.consumers)
+            self.on_progress(rebuild.progress("cancelled"))
+        return tuple(model for rebuild in ended for model in rebuild.models)
+
+    def _kept_version(self, model: str) -> int | None:
+        kept = self._generations.kept(model)
+        return None if kept is None else kept.version
+
+    def _check_kept(self, model: str) -> None:
+        version, wanted = self._kept_version(model), self.views.models[model].version
+        if version is None:
+            raise CannotGoBack(f"no older generation of {model} is kept; `minitwitter rebuild {model}` builds it anew")
+        if version != wanted:
+            raise CannotGoBack(
+                f"the kept generation of {model} was made by version {version} of its projector, this software has"
+                f" version {wanted}; start the software of that time, which will take it up"
+            )
+
+    async def _begin(self, group: str, models: list[str], back: bool, skip_letters: bool) -> None:
+        with self.views.connection:
+            outdated = self.views.outdated()
+            replaces = {m: self.views.generation(m) for m in models if m not in outdated}
+            if back:
+                generation, consumers = self._generations.resume(models[0])
+                generations = {models[0]: generation}
+            else:
+                generations, consumers = self._generations.begin(models)
+        skipped = self._processors.discards.of(group)
+        if skip_letters:
+            skipped = skipped.copy()
+            for letter in await all_letters(self._processors.letters(group)):
+                skipped.add(letter.position, letter.event_id)
+        rebuilt = self._processors.rebuilt(group, generations, consumers, skipped)
+        rebuild = Rebuild(self.views, self._log, rebuilt, generations, replaces)
+        await rebuild.start()
+        self._rebuilds.append((group, rebuild, Pace()))
+
+    async def _live(self, group: str) -> Runner:
+        runner = Runner(self._processors.live(group), self._log)
+        await runner.start()
+        await runner.group.aside.load()
+        if group in self._runners:
+            runner.group.aside.total = self._runners[group].group.aside.total
+        return runner
+
+    async def _advance(self, group: str, limit: int) -> int:
+        """One batch, and, where that was the last for now, some of what streams have left to settle.
+
+        Answers how many events there were, 1 for settling alone.
+        """
+        runner = self._runners[group]
+        runner.limit = limit
+        if group in self.stopped:
+            return 0
+        try:
+            events = await runner.turn()
+        except TooManyDeadLetters as error:
+            self.stopped[group] = str(error)
+            self._tell_letters(group)
+            return 0
+        self._tell_letters(group)
+        if events:
+            self.on_advance(group, runner.positions, events)
+        now = self._timer()
+        # Under steady writing there is always another event; windows that ended cannot wait for a pause.
+        if not events or (events < limit and now - self._settled_at > _SETTLE_EVERY_S):
+            self._settled_at = now
+            if await runner.group.settle():
+                return max(1, events)
+        return events
+
+    # Dead letters
+
+    def waiting(self, group: str) -> Waiting:
+        """How many dead letters a group has."""
+        aside = self._runners[group].group.aside
+        return Waiting(aside.failed, aside.all, aside.total)
+
+    def _tell_letters(self, group: str) -> None:
+        now = self.waiting(group)
+        if now != self._waiting.get(group, Waiting()) or group in self.stopped:
+            self._waiting[group] = now
+            self.on_letters(group)
+
+    async def retry(self, choice: Choice) -> Mended:
+        """Apply the chosen dead letters again. Raises StoreUnavailable, LogUnavailable."""
+        applied = left = 0
+        for group, runner in self._runners.items():
+            chosen = choice.of(await all_letters(self._processors.letters(group)))
+            if chosen:
+                retried = await runner.group.retry(chosen, self._at)
+                applied, left = applied + retried.applied, left + retried.left
+                self._mended(group, retried.applied)
+        return Mended(applied=applied, left=left)
+
+    async def take_discards(self) -> Mended:
+        """Drop the letters that the log says are discarded; groups that stopped go on, past what they had not reached.
+
+        Raises StoreUnavailable, LogUnavailable.
+        """
+        await self._processors.discards.read(self._log)
+        for group in tuple(self.stopped):
+            self._mended(group, 0)
+        done = [await self._drop_discarded(group) for group in self._runners]
+        return Mended(*(sum(numbers) for numbers in zip(*done, strict=True)))
+
+    async def _drop_discarded(self, group: str) -> tuple[int, int, int]:
+        discarded = self._processors.discards.of(group)
+        letters = await all_letters(self._processors.letters(group))
+        chosen = [letter for letter in letters if discarded.has(letter.place, letter.offset)]
+        if not chosen:
+            return 0, 0, 0
+        dropped = await self._runners[group].group.discard(chosen, self._at)
+        self._mended(group, dropped.applied)
+        return dropped.applied, len(chosen), dropped.left
+
+    def _mended(self, group: str, applied: int) -> None:
+        """It goes on. Generations kept for going back do not have what was applied now."""
+        if applied:
+            with self.views.connection:
+                self._generations.drop_kept(model.tables.model for model in GROUPS[group])
+        self.stopped.pop(group, None)
+        self._waiting.pop(group, None)
+        self.on_letters(group)
+
+    async def _at(self, place: TopicPartition, offset: int) -> Record | None:
+        """The record at a position."""
+        after = Positions(dict.fromkeys(await self._log.ends(), NEVER))
+        if place not in after:
+            return None
+        after[place] = offset
+        found = await self._log.read(after, 1, (place.topic,))
+        return next((record for record in found if (record.place, record.offset) == (place, offset)), None)
+
+    # Rebuilds
+
+    async def _rebuild_turn(self, seconds: float) -> None:
+        """A turn of the rebuild that is under way. One that cannot go on ends, and nothing else does."""
+        try:
+            await self._rebuild_step(seconds)
+        except (CannotApply, CorruptLog, LettersLeft) as error:
+            if not self._rebuilds:
+                raise
+            _, rebuild, _ = self._rebuilds.pop(0)
+            with self.views.connection:
+                self._generations.give_up(rebuild.generations, rebuild.consumers)
+            self.on_progress(rebuild.progress("failed", detail=str(error)))
+            if not self._started:
+                raise
+
+    async def _rebuild_step(self, seconds: float) -> None:
+        if self._comparing:
+            self._compare_turn(seconds)
+            return
+        group, rebuild, pace = self._rebuilds[0]
+        started = self._timer()
+        limit = pace.limit(seconds)
+        live = self._runners[group]
+        current = await rebuild.turn(live.positions, limit)
+        pace.learn(limit, self._timer() - started)
+        # What a stream has to say of a window has to be said before the switch: a rebuild's own words are not kept.
+        if not current or await live.group.settle():
+            self.on_progress(rebuild.progress("building"))
+            return
+        if self._started:
+            await self._check_letters(group)
+        rebuild.switch(self._generations, group)
+        self._rebuilds.pop(0)
+        self._runners[group] = await self._live(group)
+        self._comparing.append((rebuild, rebuild.compare()))
+        next(self._comparing[0][1])
+        self.on_progress(rebuild.progress("comparing"))
+
+    def _compare_turn(self, seconds: float) -> None:
+        rebuild, steps = self._comparing[0]
+        deadline = self._timer() + seconds
+        try:
+            while True:
+                next(steps)
+                if self._timer() >= deadline:
+                    return
+        except StopIteration as end:
+            self._comparing.pop(0)
+            self.on_progress(rebuild.progress("done", end.value))

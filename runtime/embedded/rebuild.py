@@ -1,0 +1,78 @@
+"""Rebuilding read models with no downtime: a new generation from zero beside the live one, then the pointer moves.
+
+A rebuild runs in the process that advances the live group, in turns between its batches, and never past it. So the
+moment both stand at the same positions can be seized: the switch is one transaction, nothing is missed and nothing
+applied twice. Derived records are handed to the read models that are rebuilt, and not kept again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from events.log import Positions
+from runtime.embedded.generations import Generations
+from runtime.processor_group import Group, Runner, Source
+from runtime.rebuild_progress import Compared, Progress
+from stores.sqlite.views import Views
+
+
+class Rebuild:
+    """Builds generations of some read models of one group up to the live runner, and makes them current."""
+
+    def __init__(
+        self, views: Views, log: Source, group: Group, generations: Mapping[str, int], replaces: Mapping[str, int]
+    ) -> None:
+        self.models = tuple(generations)
+        self._views = views
+        self._runner = Runner(group, log)
+        self.generations = generations
+        self._replaces = replaces
+        self._total = 0
+
+    @property
+    def consumers(self) -> str:
+        """Whose positions it has."""
+        return self._runner.group.name
+
+    async def start(self) -> None:
+        """Go on from where its consumers stand: at zero, unless it goes back to a kept generation."""
+        await self._runner.start()
+
+    async def turn(self, live: Positions, limit: int) -> bool:
+        """One batch; whether it stands where the live group stands, so that the switch can be made."""
+        self._runner.limit = limit
+        self._total = sum(live.values())
+        if await self._runner.turn(until=live):
+            return False
+        return not await self._runner.group.settle() and self._runner.positions.covers(live)
+
+    def switch(self, generations: Generations, live: str) -> None:
+        """Make what was built current, in one transaction."""
+        with self._views.connection:
+            generations.switch(self.generations, self._runner.group.name, live)
+
+    def compare(self) -> Generator[None, None, tuple[Compared, ...]]:
+        """Compare with what was replaced, as of the first step, a few ms a step."""
+        snapshot = Views(Path(self._views.path), self._views.models.values(), read_only=True)
+        try:
+            snapshot.connection.execute("BEGIN")
+            snapshot.generations()  # the snapshot is taken by the first read
+            yield
+            compared = []
+            for model, generation in self.generations.items():
+                version = snapshot.models[model].version
+                rows, digest = yield from snapshot.digest_steps(model, generation)
+                same = None
+                replaced = self._replaces.get(model)
+                if replaced is not None:
+                    same = (yield from snapshot.digest_steps(model, replaced)) == (rows, digest)
+                compared.append(Compared(model, generation, version, rows, digest, same))
+            snapshot.connection.execute("COMMIT")
+            return tuple(compared)
+        finally:
+            snapshot.connection.close()
+
+    def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> Progress:
+        """How far it is."""
+        return Progress(self.models, state, sum(self._runner.positions.values()), self._total, compared, detail)

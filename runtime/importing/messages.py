@@ -1,0 +1,54 @@
+"""The messages of an import: a batch of accounts, tweets and follows, and how many of it were new."""
+
+from __future__ import annotations
+
+import msgspec
+
+from events.entities import Entities
+from events.ids import AccountId, Millis
+from events.tweets import Place
+
+
+class NewAccount(msgspec.Struct, frozen=True, array_like=True):
+    """An account to import, at the time it begins."""
+
+    account: AccountId
+    username: str
+    display_name: str
+    at: Millis
+
+
+class NewTweet(msgspec.Struct, frozen=True, array_like=True):
+    """A tweet to import; `line` is where it stands in the file."""
+
+    line: int
+    author: AccountId
+    source: str
+    at: Millis
+    text: str
+    entities: Entities
+    location: Place | None
+
+
+class NewFollow(msgspec.Struct, frozen=True, array_like=True):
+    """A follow to import."""
+
+    follower: AccountId
+    followee: AccountId
+    at: Millis
+
+
+class Import(msgspec.Struct, frozen=True, tag=True):
+    """A batch of an import: accounts first, then tweets, then follows."""
+
+    accounts: tuple[NewAccount, ...] = ()
+    tweets: tuple[NewTweet, ...] = ()
+    follows: tuple[NewFollow, ...] = ()
+
+
+class Imported(msgspec.Struct, frozen=True, tag=True):
+    """How many of a batch were new, how many there already, and which were refused: (line, reason)."""
+
+    new: int
+    there: int
+    refused: tuple[tuple[int, str], ...]

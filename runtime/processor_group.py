@@ -1,0 +1,378 @@
+"""Running processors: batches from the log, through streams and projectors, into one transaction with the positions.
+
+A group of processors shares positions and newest ids. In each batch the streams come first, and what they derive is
+handed to the group's projectors at once, so that everything the group keeps reflects the same source positions.
+
+A record that cannot be read, or that a handler fails on, becomes a dead letter (setting_aside.py): the batch is undone
+and applied again without it and without what is held back behind it. Where a store refuses a whole batch the record is
+found by halving the batch. A store that is away is no reason to set anything aside; AWAY says what counts as that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from msgspec import structs
+
+from events.event import BY_CLASS, Event, Handler, Handles
+from events.faults import one_line
+from events.first_copies import entities, first_copies
+from events.fitting import last_ids
+from events.ids import Clock, wall_clock
+from events.log import CorruptLog, LogUnavailable, New, NotSetUp, Positions, Record, TopicPartition, positions_after
+from events.topics import DERIVED
+from projectors.projector import Projector
+from runtime.dead_letter_policy import CannotApply, Place, SettingAside, TooManyDeadLetters
+from runtime.discards import Discarded
+from stores.dead_letters import DeadLetter, DeadLetters, all_letters
+from stores.sink import Sink, SinkMoved, StoreUnavailable
+from streams.stream import Stream
+
+AWAY: tuple[type[Exception], ...] = (
+    StoreUnavailable,
+    LogUnavailable,
+    SinkMoved,
+    CorruptLog,
+    NotSetUp,
+    CannotApply,
+    TooManyDeadLetters,
+    TimeoutError,
+    MemoryError,
+)
+"""Errors that are no record's doing: nothing of the batch takes effect, and the same batch is tried again later."""
+
+At = Callable[[TopicPartition, int], Awaitable[Record | None]]
+"""Reads the record at a position; None where there is none."""
+
+_AT_ONCE = 200
+"""Held-back records that are applied together."""
+NEVER = 1 << 39
+"""Past every offset that a partition will ever have."""
+
+
+class Source(Protocol):
+    """The part of the LogReader port that processors need: reading, by whoever may not append."""
+
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records from `after` on."""
+        ...
+
+    async def ends(self) -> Positions:
+        """Where each partition ends now."""
+        ...
+
+
+class Retried(NamedTuple):
+    """What came of a retry: how many records were applied, and how many letters are left of the entities asked for."""
+
+    applied: int
+    left: int
+
+
+@dataclass
+class Group:
+    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on.
+
+    `letters` keeps what cannot be applied; None where that stops the group, as in a rebuild. `discarded` is skipped.
+    `away` are errors of this group's stores that are no record's doing, besides AWAY.
+    """
+
+    name: str
+    projectors: Sequence[Projector]
+    make_streams: Sequence[Callable[[Callable[[New], None]], Stream]]
+    sink: Sink
+    keep: Callable[[Sequence[New]], object] = lambda news: None
+    derived: list[New] = field(default_factory=list)
+    letters: DeadLetters | None = None
+    discarded: Discarded = field(default_factory=Discarded)
+    clock: Clock = wall_clock
+    away: tuple[type[Exception], ...] = ()
+    live: str = ""
+    """The group that this one rebuilds the read models of; itself where that is empty."""
+
+    def __post_init__(self) -> None:
+        self.aside = SettingAside(self.live or self.name, self.letters, self.discarded, self.clock)
+        self._in_hand: Record | None = None
+        self._sources: list[Record] = []
+        self.streams = [make(self.derived.append) for make in self.make_streams]
+        handlers: dict[type[Event], list[tuple[Handler, Handles]]] = {}
+        for processor in (*self.streams, *self.projectors):
+            for event, handler in processor.handlers.items():
+                handlers.setdefault(event, []).append((handler, processor))
+        self._handlers = handlers
+        self.topics = frozenset(BY_CLASS[event].topic for event in handlers).difference(DERIVED)
+        """Source topics of the events that it handles; records of others need not even be read: what is derived is
+        handed on, and read again it would be taken for new, or, keyed by another than its cause, for a copy."""
+
+    def set_aside(self, letters: DeadLetters | None, discarded: Discarded) -> None:
+        """Keep what cannot be applied in `letters` from now on, and skip what is discarded."""
+        self.letters, self.discarded = letters, discarded
+        self.aside = SettingAside(self.name, letters, discarded, self.clock)
+
+    def _apply(self, record: Record) -> None:
+        event = record.event
+        self._in_hand = record
+        self.sink.applying(record.about, record)
+        for handler, processor in self._handlers.get(type(event), ()):  # type: ignore[arg-type]  # None has no handlers
+            handler(processor, event, record.about)
+        while len(self._sources) < len(self.derived):
+            self._sources.append(record)
+        self._in_hand = None
+
+    def _hand_on(self) -> None:
+        """Hand what was derived to the projectors; a handler that fails makes its source the record in hand."""
+        if self.derived:
+            self.keep(self.derived)
+            for number, new in enumerate(self.derived):
+                self._in_hand = self._sources[number] if number < len(self._sources) else None
+                self.sink.applying(new.about, None)
+                for handler, processor in self._handlers.get(type(new.event), ()):
+                    handler(processor, new.event, new.about)
+            self._in_hand = None
+
+    async def unsettled(self) -> bool:
+        """Whether a stream has something to say that is no single event's doing, as of a window that ended."""
+        for stream in self.streams:
+            if await stream.unsettled():
+                return True
+        return False
+
+    async def settle(self) -> bool:
+        """Land some of that, a few ms' worth, at the same positions; whether there was any. Raises StoreUnavailable.
+
+        Derived topics are a function of the log where nothing is left to settle.
+        """
+        if not await self.unsettled():
+            return False
+        await self.sink.begin()
+        try:
+            for stream in self.streams:
+                await stream.settle()
+            self._hand_on()
+        except BaseException:
+            await self.sink.abandon()
+            raise
+        finally:
+            self._clear()
+        await self.sink.commit(Positions(), {})
+        return True
+
+    def _clear(self) -> None:
+        self.derived.clear()
+        self._sources.clear()
+
+    async def apply(self, records: Sequence[Record], positions: Positions) -> int:
+        """Land one batch that ends at `positions`; how many records were applied, copies not counted.
+
+        Raises what is AWAY: StoreUnavailable, TooManyDeadLetters, and CannotApply where nothing may be set aside.
+        """
+        await self.aside.load()
+        return await self._apply_or_set_aside(records, positions, {})
+
+    async def _apply_or_set_aside(
+        self, records: Sequence[Record], positions: Positions, causes: dict[Place, str]
+    ) -> int:
+        """Land a batch without what is in `causes`, and without what turns out to belong there."""
+        held = self.aside.held(records)
+        newest = await self.sink.newest(entities(held)) if held else {}
+        while True:
+            wanted, letters = self.aside.sift(records, causes, newest)
+            await self._stop_where_too_many(letters)
+            self._in_hand = None
+            try:
+                landed = await self._land(wanted, letters, positions)
+            except (*AWAY, *self.away):
+                raise
+            except Exception as error:
+                record = self._in_hand
+                if record is None and len(wanted) > 1:
+                    return await self._in_halves(records, positions, causes, wanted[len(wanted) // 2])
+                if not wanted:
+                    raise
+                record = record or wanted[0]
+                cause = one_line(error)
+                if self.letters is None:
+                    raise CannotApply(self.aside.group, record, cause) from error
+                causes[record.place, record.offset] = cause
+            else:
+                self.aside.landed(len(records), letters)
+                return landed
+
+    async def _in_halves(
+        self, records: Sequence[Record], positions: Positions, causes: dict[Place, str], middle: Record
+    ) -> int:
+        """Find what makes a batch fail where nothing says it: land what stands before `middle`, then the rest."""
+        at = records.index(middle)
+        landed = await self._apply_or_set_aside(records[:at], positions_after(records[:at]), causes)
+        return landed + await self._apply_or_set_aside(records[at:], positions, causes)
+
+    async def _stop_where_too_many(self, letters: Sequence[DeadLetter]) -> None:
+        """Raise TooManyDeadLetters at the first one that is too many; those before it are kept."""
+        index = self.aside.first_too_many(letters)
+        if index is not None and self.letters is not None:
+            await self._land([], letters[:index], Positions())
+            self.aside.landed(0, letters[:index])
+            raise TooManyDeadLetters(letters[index])
+
+    async def _land(self, records: Sequence[Record], letters: Sequence[DeadLetter], positions: Positions) -> int:
+        newest = await self.sink.newest(entities(records))
+        before = dict(newest)
+        await self.sink.begin()
+        try:
+            fresh = first_copies(records, newest)
+            events = [record.event for record in fresh if record.event is not None]
+            for stream in self.streams:
+                await stream.prepare(events)
+            for record in fresh:
+                self._apply(record)
+            self._hand_on()
+            if letters and self.letters is not None:
+                await self.letters.put(letters)
+        except BaseException:
+            await self.sink.abandon()
+            raise
+        finally:
+            self._clear()
+        changed = {entity: id_ for entity, id_ in newest.items() if before.get(entity) != id_}
+        await self.sink.commit(positions, changed, last_ids(records, positions))
+        return len(fresh)
+
+    async def retry(self, chosen: Collection[DeadLetter], at: At) -> Retried:
+        """Apply the records of these letters again, of each entity all that it has, in order; between batches only.
+
+        An entity's letters stay from the first that fails on, which has one attempt more. Raises what `apply` does.
+        """
+        asked = {letter.entity for letter in chosen}
+        return await self._drain([letter for letter in await self._all() if letter.entity in asked], at)
+
+    async def discard(self, chosen: Collection[DeadLetter], at: At) -> Retried:
+        """Apply what was held back behind letters, and drop these. What says that they are skipped is in the log.
+
+        They go last: where it is broken off they are still there, and are discarded again.
+        """
+        if self.letters is None:
+            return Retried(0, 0)
+        given_up = {(letter.place, letter.offset) for letter in chosen}
+        asked = {letter.entity for letter in chosen}
+        free: list[DeadLetter] = []
+        for letter in await self._all():
+            if (letter.place, letter.offset) in given_up:
+                continue
+            if letter.cause:
+                asked.discard(letter.entity)
+            elif letter.entity in asked:
+                free.append(letter)
+        freed = await self._drain(free, at)
+        await self.letters.remove(chosen)
+        self.aside.forget()
+        await self.aside.load()
+        return freed
+
+    async def _all(self) -> list[DeadLetter]:
+        return [] if self.letters is None else await all_letters(self.letters)
+
+    async def _drain(self, letters: Sequence[DeadLetter], at: At) -> Retried:
+        by_entity: dict[tuple[str, str], list[DeadLetter]] = {}
+        for letter in letters:
+            by_entity.setdefault(letter.entity, []).append(letter)
+        try:
+            applied = sum([await self._retry_entity(of_one, at) for of_one in by_entity.values()])
+        finally:
+            self.aside.forget()
+        await self.aside.load()
+        return Retried(applied, len(letters) - applied)
+
+    async def _retry_entity(self, letters: Sequence[DeadLetter], at: At) -> int:
+        """Many at once while all goes well, one by one from where it does not."""
+        applied, at_once = 0, _AT_ONCE
+        while applied < len(letters):
+            part = letters[applied : applied + at_once]
+            failed = await self._retry_part(part, at)
+            if not failed:
+                applied += len(part)
+            elif at_once > 1:
+                at_once = 1
+            else:
+                assert self.letters is not None
+                again = structs.replace(part[0], cause=failed, attempts=part[0].attempts + 1)
+                await self.letters.failed_again(again)
+                break
+        return applied
+
+    async def _retry_part(self, letters: Sequence[DeadLetter], at: At) -> str:
+        """Why a part of an entity's letters cannot be applied now; empty where it was, and they are gone."""
+        assert self.letters is not None
+        records = []
+        for letter in letters:
+            record = await at(letter.place, letter.offset)
+            if record is None:
+                return "there is no such record in the log"
+            if self.discarded.covers(record):
+                continue
+            if record.fault:
+                return record.fault
+            records.append(record)
+        try:
+            await self._land(records, [], Positions())
+        except (*AWAY, *self.away):
+            raise
+        except Exception as error:
+            return one_line(error)
+        await self.letters.remove(letters)  # not before: broken off here, they are copies when they are tried again
+        return ""
+
+
+class Runner:
+    """Advances one group along a log, a batch a turn."""
+
+    def __init__(self, group: Group, log: Source, limit: int = 1000) -> None:
+        self.group = group
+        self.log = log
+        self.limit = limit
+        self.positions = Positions()
+
+    async def start(self) -> None:
+        """Go on from the positions that the sink holds."""
+        self.positions = await self.group.sink.positions()
+
+    async def turn(self, until: Mapping[TopicPartition, int] | None = None) -> int:
+        """Read and land one batch, not past `until`; how many records it had, 0 when there was nothing to do.
+
+        Topics that the group has no use for are passed over; where that is all there was, it counts as one.
+        """
+        wanted = self.group.topics
+        after = self.positions if until is None else await self._up_to(until)
+        records = await self.log.read(after, self.limit, wanted)
+        if until is not None:
+            records = [record for record in records if record.offset < until.get(record.place, 0)]
+        positions = positions_after(records, self.positions)
+        for place, end in (await self.log.ends() if until is None else until).items():
+            if place.topic not in wanted and end > positions.get(place, 0):
+                positions[place] = end
+        if positions == self.positions:
+            return 0
+        await self.group.apply(records, positions)
+        self.positions = positions
+        return max(1, len(records))
+
+    async def _up_to(self, until: Mapping[TopicPartition, int]) -> Positions:
+        """The positions to read from, with those partitions out of reach that are as far as they may come.
+
+        Else a full partition that has to wait could fill every batch, and the others would never be read.
+        """
+        after = Positions((place, NEVER) for place in await self.log.ends())
+        for place, end in until.items():
+            position = self.positions.get(place, 0)
+            after[place] = position if position < end else NEVER
+        return after
+
+    async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:
+        """Take turns until there is nothing left to do; how many records there were."""
+        total = 0
+        while (turned := await self.turn(until)) or await self.group.settle():
+            total += turned
+        return total

@@ -1,0 +1,90 @@
+"""The verdict of `minitwitter verify`, in either profile: every comparison of a live store with one built again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from command_api.left_out import LeftOut
+from events.log import Positions
+from runtime.discards import Discards
+from runtime.processor_group import NEVER, Source
+from stores.dead_letters import DeadLetter
+
+LONGEST_BEHIND_S = 60.0
+
+
+class CannotVerify(Exception):
+    """There is nothing that could be compared, or no room for it; the message says which."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing compared: `kind` is read model, topic or decision state. Seconds are those of comparing."""
+
+    kind: str
+    name: str
+    live: int
+    rebuilt: int
+    same: bool
+    seconds: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`.
+
+    `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs, none is
+    behind and no whole topic is left out. Dead letters were applied neither here nor there; `failed` are records that
+    could be applied once, and cannot now; those held back behind them are not counted. Both are `group position`.
+    `damaged` are the positions of failed records whose checksum differs. `not_compared` are the entities
+    (`tweets/KEY`, or a whole topic) that the decision state was compared without.
+    """
+
+    same: bool
+    events: int
+    seconds: float
+    positions: dict[str, str]
+    behind: dict[str, int]
+    findings: tuple[Finding, ...]
+    dead_letters: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        findings: Iterable[Finding],
+        events: int,
+        seconds: float,
+        positions: Mapping[str, Positions],
+        behind: Mapping[str, int],
+        dead_letters: tuple[str, ...] = (),
+        failed: tuple[str, ...] = (),
+        not_compared: tuple[str, ...] = (),
+        damaged: tuple[str, ...] = (),
+    ) -> Verdict:
+        """The verdict on some findings."""
+        found = tuple(findings)
+        late = {group: events for group, events in behind.items() if events}
+        whole_topics = any("/" not in name for name in not_compared)
+        same = not late and not whole_topics and all(finding.same for finding in found)
+        until = {group: str(position) for group, position in positions.items()}
+        return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared, damaged)
+
+
+async def left_out_of_decisions(log: Source, letters: Iterable[DeadLetter] = ()) -> LeftOut:
+    """Entities with a record that cannot be read, and was discarded or is a dead letter: nobody can decide on it again.
+
+    Reads one record for each discard and letter. Raises what reading the log raises.
+    """
+    discards, left_out = Discards(), LeftOut()
+    await discards.read(log)
+    ends = await log.ends()
+    for place, offset in sorted({*discards.places(), *((one.place, one.offset) for one in letters if one.cause)}):
+        if offset < ends.get(place, 0):
+            after = Positions(dict.fromkeys(ends, NEVER)) | {place: offset}
+            for record in await log.read(after, 1, (place.topic,)):
+                if record.fault and record.offset == offset:
+                    left_out.add(record)
+    return left_out

@@ -1,0 +1,1 @@
+"""Caches in front of read ports: rows stay in this process until an event invalidates them."""

@@ -1,0 +1,89 @@
+"""Rows that hardly ever change, kept by the process that reads them: what one sees, others see too.
+
+A row is kept until somebody says that it is outdated, or that something was missed and any of them may be. Rows that
+are not there are asked for each time. Whoever says so has to be faster than those who tell readers that a change can
+be read (runtime/distributed/consistency/read_positions.py).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _one(_: object) -> int:
+    return 1
+
+
+class Remembered(Generic[K, V]):
+    """Rows by id, of `most` weight together, 1 each unless `weight` says other; those used longest ago are let go."""
+
+    def __init__(self, most: int, weight: Callable[[V], int] = _one) -> None:
+        self._most = most
+        self._weight = weight
+        self._rows: OrderedDict[K, V] = OrderedDict()
+        self._asking: dict[K, object] = {}
+        self._weighs = 0
+        self.asked = 0
+        self.missed = 0
+
+    async def of(self, ids: Collection[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> dict[K, V]:
+        """The rows of those ids that have one; `ask` gives those that are not at hand. Raises what it raises."""
+        rows = self._rows
+        found: dict[K, V] = {}
+        missing: dict[K, None] = {}  # once each: a feed may have a tweet and somebody's retweet of it
+        for id_ in ids:
+            row = rows.get(id_)
+            if row is None:
+                missing[id_] = None
+            else:
+                rows.move_to_end(id_)
+                found[id_] = row
+        self.asked += len(ids)
+        if missing:
+            self.missed += len(missing)
+            found.update(await self._asked(list(missing), ask))
+        return found
+
+    async def _asked(self, ids: list[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> Mapping[K, V]:
+        asking, mine = self._asking, object()
+        asking.update(dict.fromkeys(ids, mine))
+        try:
+            found = await ask(ids)
+        finally:
+            # Where it is another's now, or nobody's, the row may be from before a change.
+            current = [id_ for id_ in ids if asking.get(id_) is mine]
+            for id_ in current:
+                del asking[id_]
+        for id_ in current:
+            if id_ in found:
+                self._keep(id_, found[id_])
+        return found
+
+    def _keep(self, id_: K, row: V) -> None:
+        self._let_go(id_)
+        self._rows[id_] = row
+        self._weighs += self._weight(row)
+        while self._weighs > self._most:
+            self._weighs -= self._weight(self._rows.popitem(last=False)[1])
+
+    def _let_go(self, id_: K) -> None:
+        row = self._rows.pop(id_, None)
+        if row is not None:
+            self._weighs -= self._weight(row)
+
+    def forget(self, ids: Iterable[K]) -> None:
+        """These are outdated, and so is what was asked for and has not come yet."""
+        for id_ in ids:
+            self._asking.pop(id_, None)
+            self._let_go(id_)
+
+    def clear(self) -> None:
+        """Any of them may be."""
+        self._asking.clear()
+        self._rows.clear()
+        self._weighs = 0

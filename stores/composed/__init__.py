@@ -1,0 +1,1 @@
+"""Read ports answered from several stores: each composes the answers of other ports, whichever engine has them."""
