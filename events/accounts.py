@@ -1,4 +1,4 @@
-"""Accounts: who there is. Topic `accounts`, keyed by account."""
+"""Account events: registration, claiming, profile and password. Topic `accounts`, keyed by account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .ids import AccountId, MediaId
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account says about itself. `avatar` and `header` are pictures of its own."""
+    """The profile that an account shows. `avatar` and `header` are pictures that the account uploaded."""
 
     display_name: str
     bio: str = ""
@@ -22,7 +22,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 @event(topic="accounts", key="account", sealed=("email",), subject="account", opens_subject=True)
 class AccountRegistered(Event, frozen=True, kw_only=True):
-    """An account began. An imported one has no e-mail address and cannot be signed in to until it is claimed."""
+    """An account was created. An imported account has no e-mail address; nobody can sign in before it is claimed."""
 
     account: AccountId
     username: str
@@ -33,14 +33,14 @@ class AccountRegistered(Event, frozen=True, kw_only=True):
 
 @event(topic="accounts", key="account")
 class AccountClaimed(Event, frozen=True, kw_only=True):
-    """An imported account was given a password."""
+    """An imported account was given a password, so its owner can sign in."""
 
     account: AccountId
 
 
 @event(topic="accounts", key="account", version=2)
 class ProfileChanged(Event, frozen=True, kw_only=True):
-    """The profile as it is from now on, whole. Version 2 brought its pictures."""
+    """The profile was replaced. The event carries all fields of the new profile. Version 2 added the pictures."""
 
     account: AccountId
     profile: Profile
@@ -48,6 +48,6 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
 @event(topic="accounts", key="account")
 class PasswordChanged(Event, frozen=True, kw_only=True):
-    """The password was changed; neither it nor its hash is in the log."""
+    """The password was changed. The log holds neither the password nor its hash."""
 
     account: AccountId

@@ -1,6 +1,7 @@
-"""Calls to engines: the adapters that make them say how long each took and whether it was answered.
+"""Report calls to engines: adapters report how long each call took and whether the engine answered.
 
-Process-wide, as logging is: a composition root sets who listens, and without one nobody does.
+There is one listener for the whole process, as in logging. The composition root sets it; without one, reports are
+dropped.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ _listener: Listener = _nobody
 
 
 def listen(listener: Listener) -> None:
-    """Have each call told to `listener`: the engine, seconds, and whether it was answered."""
+    """Report each call to `listener`: the engine, the duration in seconds, and whether the engine answered."""
     global _listener
     _listener = listener
 
 
 def called(engine: Engine, started: float, *, answered: bool) -> None:
-    """A call that began at `started` (of `time.perf_counter`) has ended. An error of the caller's is an answer."""
+    """Report a call that began at `started` (`time.perf_counter`). If the engine reports a mistake of the caller, it
+    answered.
+    """
     _listener(engine, time.perf_counter() - started, answered)

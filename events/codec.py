@@ -1,7 +1,8 @@
-"""Events to bytes and back: JSON, with sealed fields in one base64 string under `sealed`.
+"""Encode events to bytes and decode them: JSON, with sealed fields in one base64 string under `sealed`.
 
-msgspec writes and reads a twelve-field event in about 2 us, five times as fast as dataclasses with a JSON library
-(docs/adr: codec). Reading is in two steps, so that a batch's keys can be fetched at once: `parse`, then `finish`.
+msgspec writes and reads an event of twelve fields in about 2 us, five times as fast as dataclasses with a JSON library
+(docs/adr/0002-codec.md). Decoding has two steps, `parse` and `finish`, so that the keys of a whole batch are fetched at
+once in between.
 """
 
 from __future__ import annotations
@@ -28,15 +29,18 @@ from .upcasters import UPCASTERS
 
 
 class UnknownEvent(Exception):
-    """The log holds an event that this version of the software does not know: it was written by a newer one."""
+    """The log holds an event type or version that a newer version of this software wrote."""
 
 
 class UnreadableEvent(Exception):
-    """The bytes are not the event they are said to be."""
+    """The bytes cannot be decoded as an event of the stated type and version."""
 
 
 class Parsed(NamedTuple):
-    """An event half read: `subject` names whose key opens the rest, None where nothing is sealed."""
+    """A half-decoded event. `subject` is the account whose key opens the sealed fields; None if nothing is sealed.
+
+    `whole` is the finished event if it needs neither a key nor an upcaster; else `fields` has its JSON fields.
+    """
 
     kind: EventType
     id: str
@@ -47,7 +51,7 @@ class Parsed(NamedTuple):
 
 
 _UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What decoding and upcasting raise on bytes that are no such event."""
+"""The errors that decoding and upcasting raise if the bytes are not an event of the stated type."""
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Event]] = {
@@ -60,18 +64,18 @@ _clear_fields: dict[type[Event], tuple[str, ...]] = {
 
 
 class Codec:
-    """Encodes and decodes events with one sealer."""
+    """Encode and decode events with the keys of one sealer."""
 
     def __init__(self, sealer: Sealer) -> None:
         self.sealer = sealer
 
     def subject(self, event: Event) -> str | None:
-        """Whose key is needed to encode the event."""
+        """Return the account whose key `encode` needs; None if the event has no sealed fields."""
         kind = BY_CLASS[type(event)]
         return str(getattr(event, kind.subject_field)) if kind.sealed and kind.subject_field else None
 
     def encode(self, event: Event, id_: str) -> bytes:
-        """The event's JSON. Raises KeyUnknown where the sealer has not been shown the subject's key."""
+        """Encode the event as JSON. Raises KeyUnknown if the sealer does not hold the subject's key."""
         kind = BY_CLASS[type(event)]
         if not kind.sealed:
             return _encoder.encode(event)
@@ -82,7 +86,7 @@ class Codec:
         return _encoder.encode(fields)
 
     def parse(self, name: str, version: int, value: bytes, id_: str) -> Parsed:
-        """Read what can be read without a key. Raises UnknownEvent, UnreadableEvent."""
+        """Decode the part of an event that needs no key. Raises UnknownEvent, UnreadableEvent."""
         kind = BY_NAME.get(name)
         if kind is not None and version < 1:
             raise UnreadableEvent(f"{name} {id_}: versions are counted from 1, and this says {version}")
@@ -98,7 +102,7 @@ class Codec:
         return Parsed(kind, id_, version, None, fields, subject)
 
     def finish(self, parsed: Parsed) -> Event | None:
-        """The event; None where its subject's key is destroyed. Raises UnreadableEvent, KeyUnknown, SealBroken."""
+        """Return the event; None if its subject's key is destroyed. Raises UnreadableEvent, KeyUnknown, SealBroken."""
         if parsed.whole is not None:
             return parsed.whole
         fields, kind = parsed.fields, parsed.kind

@@ -1,4 +1,4 @@
-"""Comparing tables whatever the order their rows were written in."""
+"""Digests of tables that do not depend on the order of the rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Steps = Generator[None, None, tuple[int, int]]
-"""The making of a digest, a few ms at a time, for a process that has something else to do or to hear as well."""
+"""A digest computed in steps of a few ms, so that the process can do other work in between."""
 
 _ROWS_A_STEP = 2000
 
 
 def unordered_digest(rows: Iterable[Any]) -> tuple[int, int]:
-    """The number of rows and the sum of their hashes, modulo 2**128: equal for equal multisets of rows. 2 us a row."""
+    """Return the number of rows and the sum of their hashes modulo 2**128: equal multisets have equal digests. 2 us a
+    row.
+    """
     count = total = 0
     for row in rows:
         count += 1
@@ -24,7 +26,7 @@ def unordered_digest(rows: Iterable[Any]) -> tuple[int, int]:
 
 
 def unordered_digest_steps(rows: Iterable[Any]) -> Steps:
-    """The same in steps."""
+    """Compute `unordered_digest` in steps of 2,000 rows; the generator returns the digest."""
     count = total = 0
     found = iter(rows)
     while part := list(itertools.islice(found, _ROWS_A_STEP)):
@@ -35,7 +37,7 @@ def unordered_digest_steps(rows: Iterable[Any]) -> Steps:
 
 
 def finished(steps: Generator[None, None, T]) -> T:
-    """What some steps come to, taken at once."""
+    """Run a generator of steps to its end and return its result."""
     while True:
         try:
             next(steps)

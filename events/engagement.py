@@ -1,4 +1,6 @@
-"""Engagement: likes and retweets. Topic `engagement`, keyed by the one who acts, so that a viral tweet spreads."""
+"""Engagement: likes and retweets. Topic `engagement`, keyed by actor, so that likes of a viral tweet spread over
+partitions.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from .ids import AccountId, ActivityId, TweetId
 
 @event(topic="engagement", key="actor")
 class TweetLiked(Event, frozen=True, kw_only=True):
-    """`actor` likes a tweet of `author`."""
+    """`actor` liked a tweet of `author`."""
 
     tweet: TweetId
     author: AccountId
@@ -17,7 +19,7 @@ class TweetLiked(Event, frozen=True, kw_only=True):
 
 @event(topic="engagement", key="actor")
 class TweetUnliked(Event, frozen=True, kw_only=True):
-    """`actor` takes the like back."""
+    """`actor` removed the like."""
 
     tweet: TweetId
     author: AccountId
@@ -26,7 +28,7 @@ class TweetUnliked(Event, frozen=True, kw_only=True):
 
 @event(topic="engagement", key="actor")
 class TweetRetweeted(Event, frozen=True, kw_only=True):
-    """`actor` passes a tweet on. `retweet` is made of the moment it happened: timelines are ordered by it."""
+    """`actor` retweeted a tweet. The id `retweet` carries the time of the retweet; timelines are sorted by it."""
 
     retweet: ActivityId
     tweet: TweetId
@@ -36,7 +38,7 @@ class TweetRetweeted(Event, frozen=True, kw_only=True):
 
 @event(topic="engagement", key="actor")
 class RetweetUndone(Event, frozen=True, kw_only=True):
-    """`actor` takes the retweet back."""
+    """`actor` removed the retweet."""
 
     retweet: ActivityId
     tweet: TweetId

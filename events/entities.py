@@ -1,8 +1,8 @@
 """The hashtags, mentions and links of a tweet, as the tweet events carry them.
 
-Offsets count code points of the tweet's text (not UTF-16 units, not bytes): `text[start:end]` is the entity,
-sigil included. They are found once, when the tweet is written, and stored with it, so that no reader has to
-parse text and a later change of the rules does not change what an old tweet mentions.
+Offsets count code points of the tweet's text (not UTF-16 units, not bytes): `text[start:end]` is the entity, sigil
+included. Entities are found once, when the tweet is written, and stored with it: no reader parses text, and a later
+change of the rules does not change the mentions of an old tweet.
 """
 
 from typing import Annotated
@@ -14,7 +14,7 @@ Offset = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Hashtag(msgspec.Struct, frozen=True):
-    """`tag` is what was written after the sigil (`#` or the full-width `＃`)."""
+    """A hashtag. `tag` is the text after the sigil (`#` or the full-width `＃`)."""
 
     tag: str
     """As it was written, without the sigil."""
@@ -25,10 +25,10 @@ class Hashtag(msgspec.Struct, frozen=True):
 
 
 class Mention(msgspec.Struct, frozen=True):
-    """`username` is what was written after the sigil (`@` or the full-width `＠`).
+    """A mention. `username` is the text after the sigil (`@` or the full-width `＠`).
 
-    `account` is the id of the account that had this name when the tweet was written, None if none had: names
-    can be given up and taken again, and a mention stays with the person it was meant for.
+    `account` is the id of the account that had this name when the tweet was written, or None if no account had it. A
+    name can be given up and taken by another account; the mention stays with the first.
     """
 
     username: str
@@ -38,11 +38,11 @@ class Mention(msgspec.Struct, frozen=True):
     end: Offset
     """Where it ends."""
     account: str | None = None
-    """The account that had this name when the tweet was written; null where none had."""
+    """The account that had this name when the tweet was written; null if no account had it."""
 
 
 class Url(msgspec.Struct, frozen=True):
-    """A link written with its protocol (`http` or `https`), as written."""
+    """A link as it was written, with its protocol (`http` or `https`)."""
 
     url: str
     """As it was written."""
@@ -53,7 +53,7 @@ class Url(msgspec.Struct, frozen=True):
 
 
 class Entities(msgspec.Struct, frozen=True):
-    """Each kind in the order of the text; no two entities of a tweet overlap."""
+    """The entities of a tweet. Each list is in the order of the text, and no two entities overlap."""
 
     hashtags: tuple[Hashtag, ...] = ()
     """Hashtags, in the order of the text."""
@@ -64,11 +64,11 @@ class Entities(msgspec.Struct, frozen=True):
 
 
 def fold_tag(tag: str) -> str:
-    """Return the key under which a hashtag is counted: `#Straße`, `#STRASSE` and `#ｓｔｒａｓｓｅ` are one.
+    """Return the key under which a hashtag is counted: `#Straße`, `#STRASSE` and `#ｓｔｒａｓｓｅ` have the same key.
 
-    This is NFKC and case folding. Normalised on both sides of the folding, because folding can leave text
-    that is not in NFKC; without it the key of a key would be another key. Normalising takes time quadratic in
-    the number of successive combining marks: a tag that comes from a client is to pass `is_hashtag` first.
+    The key is the tag after NFKC and case folding. It is normalised again after folding, because folding can leave text
+    that is not in NFKC, and then the key of a key would be another key. Normalising takes time quadratic in the number
+    of successive combining marks: check a tag that a client sent with `is_hashtag` first.
     """
     if tag.isascii():
         return tag.lower()

@@ -1,8 +1,8 @@
-"""What an event is, how a class becomes one, and how a handler says which it handles.
+"""Event classes, their registration, and the mark `@on` of the methods that handle them.
 
-An event is an immutable msgspec.Struct named in the past tense. `@event(...)` says to which topic it goes, which of
-its fields is the key, which are sealed and with whose key; `@on(Event)` marks the method that handles it, so that
-every handler of an event is found by searching for its name.
+An event is an immutable msgspec.Struct named in the past tense. `@event(...)` declares its topic, its key field, its
+sealed fields and the field with the account whose key seals them. `@on(Event)` marks the method that handles the event,
+so a search for the event's name finds all of its handlers.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from .ids import EventId, Millis
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """Something that happened. Subclasses carry what decisions and projections need, not what a page shows."""
+    """Something that happened. Subclasses carry the fields that decisions and projections need, not the fields a page
+    shows.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What is known about a class of events."""
+    """The declaration of an event class, as `@event` registered it."""
 
     cls: type[Event]
     name: str
@@ -35,11 +37,11 @@ class EventType:
 
     @property
     def schema(self) -> str:
-        """Path of the JSON Schema of this version, as in `ce_dataschema`."""
+        """The path of this version's JSON Schema, as in the header `ce_dataschema`."""
         return f"/schemas/{self.topic}/{self.name}.v{self.version}.json"
 
     def key(self, event: Event) -> str:
-        """The entity the event belongs to, within its topic."""
+        """Return the key of the event's entity within its topic."""
         return str(getattr(event, self.key_field))
 
 
@@ -60,13 +62,13 @@ def event(
 ) -> Callable[[type[E]], type[E]]:
     """Register a class as the current version of an event.
 
-    `sealed` fields are encrypted together with the key of the account in `subject`; `opens_subject` says that the
-    event begins an account, so that its key is made in the same transaction.
+    The fields in `sealed` are encrypted together, with the key of the account in the field `subject`. `opens_subject`
+    marks the event that creates an account: the account's key is created in the same transaction.
     """
 
     def register(cls: type[E]) -> type[E]:
         if sealed and subject is None:
-            raise TypeError(f"{cls.__name__} seals fields, so it has to say whose key seals them")
+            raise TypeError(f"{cls.__name__} seals fields, so it needs `subject`, the field with the account")
         if cls.__name__ in BY_NAME:
             raise TypeError(f"two events are called {cls.__name__}")
         kind = EventType(cls, cls.__name__, version, topic, key, sealed, subject, opens_subject)
@@ -77,10 +79,10 @@ def event(
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """What is known about an event besides its own fields: the CloudEvents attributes and the tracing ones.
+    """The metadata of an event: its CloudEvents attributes and its tracing attributes.
 
-    `time` is when it happened, `recorded` (the id's) when it was appended: an imported tweet has an old time in a
-    new id. `source_positions` is set on derived records only.
+    `time` is when the event happened. Its id says when it was appended: an imported tweet has an old time and a new id.
+    Only derived records have `source_positions`.
     """
 
     id: EventId
@@ -98,7 +100,7 @@ Handler = Callable[[Any, Any, Envelope], None]
 def on(
     cls: type[Event],
 ) -> Callable[[Callable[[Any, E, Envelope], None]], Callable[[Any, E, Envelope], None]]:
-    """Mark a method `(self, event, about)` as the handler of a class of events."""
+    """Mark a method `(self, event, about)` as the handler of an event class."""
 
     def mark(method: Callable[[Any, E, Envelope], None]) -> Callable[[Any, E, Envelope], None]:
         method.__dict__.setdefault("handles", []).append(cls)
@@ -108,7 +110,7 @@ def on(
 
 
 class Handles:
-    """Something with `@on` methods. `handlers` is the table that the marks make."""
+    """Base of classes with `@on` methods. `handlers` maps each event class to its method."""
 
     handlers: ClassVar[dict[type[Event], Handler]] = {}
 
@@ -122,11 +124,11 @@ class Handles:
 
     @classmethod
     def topics(cls) -> frozenset[str]:
-        """The topics of the events it handles."""
+        """Return the topics of the events that this class handles."""
         return frozenset(BY_CLASS[event].topic for event in cls.handlers)
 
     def handle(self, event: Event, about: Envelope) -> None:
-        """Hand an event to the method marked for it; other events are none of this one's business."""
+        """Call the method that is marked for this event; ignore events without one."""
         handler = self.handlers.get(type(event))
         if handler is not None:
             handler(self, event, about)

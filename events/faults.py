@@ -1,7 +1,7 @@
-"""Records that cannot be read: the reason is told in the record, so that one of them costs no other record anything.
+"""Decode stored records, and report a record that cannot be read as a fault instead of an error.
 
-What every adapter of the log does with a stored record, in two steps as the codec has them: `parse` what needs no key,
-fetch the keys of a batch, `finish` the event. Neither raises.
+Each log adapter calls `parse` for a batch, fetches the keys of the batch, and calls `finish`. Neither function raises,
+so one bad record does not keep the others from being read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from .validity import flaw
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line: its class and what it says."""
+    """Format an error in one line of at most 500 characters: its class and its message."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
 
 
 def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tuple[Parsed | None, str]:
-    """What can be read of an event without a key, or why it cannot be."""
+    """Return the part of an event that needs no key, or None and the fault."""
     try:
         parsed = codec.parse(type_, version, value, id_)
     except (UnknownEvent, UnreadableEvent) as error:
@@ -30,7 +30,7 @@ def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tup
 
 
 def finish(codec: Codec, parsed: Parsed, topic: str, key: str, about: Envelope) -> tuple[Event | None, str]:
-    """The event, None where its subject is erased; or why it cannot be read or its values cannot be."""
+    """Return the event and an empty fault. The event is None if its subject is erased, or if the fault is not empty."""
     try:
         event = codec.finish(parsed)
     except (UnreadableEvent, KeyUnknown, SealBroken) as error:

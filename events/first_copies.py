@@ -1,8 +1,8 @@
-"""Law 4: redelivery does not matter, because whoever folds events drops what is not newer than its entity's newest.
+"""Drop copies of events, so that redelivery has no effect (law 4).
 
-First copies of an entity's events (a topic and a key) stand in the log in the order of their ids. So one number an
-entity, kept beside the effects and changed in the same transaction, tells every copy from every first copy, be it
-redelivered at once, late, or appended again at another offset.
+The first copies of an entity's events (a topic and a key) stand in the log in the order of their ids. A reader stores
+the newest id of each entity in the same transaction as the effects. A record with an id that is not newer is a copy,
+whether it was redelivered at once, redelivered late, or appended again at another offset.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ Entity = tuple[str, str]
 
 
 def entities(records: Iterable[Record]) -> set[Entity]:
-    """The entities that the records belong to."""
+    """Return the entities of the records."""
     return {(record.topic, record.key) for record in records}
 
 
 def first_copies(records: Iterable[Record], newest: MutableMapping[Entity, str]) -> list[Record]:
-    """The records that were not folded before, in their order; `newest` is brought up to them.
+    """Return the records that are no copies, in their order, and raise the ids in `newest` to theirs.
 
-    `newest` holds the newest id of those entities that have any. A record that cannot be read is no copy of anything,
-    is left out, and moves nothing.
+    `newest` holds the newest id of each entity that has one. Records with a fault are left out and change no newest id.
     """
     fresh = []
     for record in records:

@@ -1,7 +1,8 @@
-"""Whether a log is the one that positions were noted on: by its identity, and by the newest event before each position.
+"""Check that a log is the one that stored positions belong to.
 
-An event id is unique everywhere, so the id just before a position names the log and the place in it. A log that was
-restored from a backup ends before some position, or has another event there; so does the log of another installation.
+A store keeps the log's identity, and with each position the id of the event just before it. Event ids are unique, so
+that id identifies the log and the position in it. A log that was restored from a backup ends before a stored position
+or has another event there; so does the log of another installation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .log import Positions, Record, TopicPartition
 
 
 class Mark(NamedTuple):
-    """A position, with the id of the event just before it; "" where that is not known."""
+    """A position (the next offset), with the id of the event just before it; "" if that id is not known."""
 
     next: int
     last: str = ""
@@ -23,18 +24,18 @@ Marks = dict[TopicPartition, Mark]
 
 
 class DoesNotFit(Exception):
-    """A store was made from another log, or from more of this log than there is. The message says what mends it."""
+    """A store was built from another log, or from records that this log has lost. The message says how to repair it."""
 
 
 def last_ids(records: Iterable[Record], positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
-    """The id of the event just before each position, of those that are among the records."""
+    """Return the id of the event just before each position, for the positions whose event is among the records."""
     return {record.place: record.about.id for record in records if record.offset + 1 == positions.get(record.place)}
 
 
 def conflict(marks: Mapping[TopicPartition, Mark], ends: Positions, ids: Mapping[TopicPartition, str]) -> str:
-    """What speaks against a log being the one that was read up to `marks`; "" where nothing does.
+    """Return a sentence that says why the log does not fit the marks; "" if it fits.
 
-    `ends` is where the log ends, `ids` the id that it has just before each mark.
+    `ends` are the ends of the log's partitions, `ids` the id of the event that the log has just before each mark.
     """
     for place, mark in sorted(marks.items()):
         end = ends.get(place, 0)

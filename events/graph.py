@@ -1,4 +1,4 @@
-"""The graph: who follows and who blocks whom. Topic `graph`, keyed by the one who follows or blocks."""
+"""The graph: follows and blocks. Topic `graph`, keyed by the account that follows or blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .ids import AccountId
 
 @event(topic="graph", key="follower")
 class AccountFollowed(Event, frozen=True, kw_only=True):
-    """`follower` follows `followee` from now on."""
+    """`follower` followed `followee`."""
 
     follower: AccountId
     followee: AccountId
@@ -16,7 +16,7 @@ class AccountFollowed(Event, frozen=True, kw_only=True):
 
 @event(topic="graph", key="follower")
 class AccountUnfollowed(Event, frozen=True, kw_only=True):
-    """`follower` no longer follows `followee`, of its own will or ended by a block."""
+    """`follower` unfollowed `followee`, or a block between them ended the follow."""
 
     follower: AccountId
     followee: AccountId
@@ -24,7 +24,7 @@ class AccountUnfollowed(Event, frozen=True, kw_only=True):
 
 @event(topic="graph", key="blocker")
 class AccountBlocked(Event, frozen=True, kw_only=True):
-    """`blocker` and `blocked` no longer see each other."""
+    """`blocker` blocked `blocked`: neither sees the other any more."""
 
     blocker: AccountId
     blocked: AccountId
@@ -32,7 +32,7 @@ class AccountBlocked(Event, frozen=True, kw_only=True):
 
 @event(topic="graph", key="blocker")
 class AccountUnblocked(Event, frozen=True, kw_only=True):
-    """The block is lifted; what it ended stays ended."""
+    """`blocker` removed the block. Follows that the block ended are not restored."""
 
     blocker: AccountId
     blocked: AccountId

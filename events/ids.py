@@ -1,8 +1,8 @@
-"""Identifiers: UUIDv7 (RFC 9562) issued by a hybrid logical clock, so that ids sort by time and never go back.
+"""Identifiers: UUIDv7 (RFC 9562) issued by a hybrid logical clock, so that ids sort by time and never decrease.
 
-The 48 bits of milliseconds are the wall clock's unless that would not be past the newest id; the 12 bits behind them
-count within a millisecond; 62 bits are random. All ids travel as canonical lower-case text of 36 characters, which
-sorts the way the 128-bit number does.
+The first 48 bits are the milliseconds of the wall clock, or of the newest id if the wall clock is not past it. The next
+12 bits count within a millisecond; 62 bits are random. Ids travel as canonical lower-case text of 36 characters, which
+sorts as the 128-bit number does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NewType
 AccountId = NewType("AccountId", str)
 TweetId = NewType("TweetId", str)
 ActivityId = NewType("ActivityId", str)
-"""A tweet's id where it was posted, the retweet's own id where it was passed on: what timelines are ordered by."""
+"""The id of an entry of a timeline: the tweet's id for a post, the retweet's own id for a retweet. Sorts by time."""
 EventId = NewType("EventId", str)
 SessionId = NewType("SessionId", str)
 NotificationId = NewType("NotificationId", str)
@@ -26,29 +26,29 @@ Millis = NewType("Millis", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
 
 Clock = Callable[[], Millis]
-"""The wall clock; handed in, never looked up."""
+"""The wall clock, as an argument, so that tests can replace it."""
 Randomness = Callable[[int], bytes]
-"""`n` random bytes; handed in, never looked up."""
+"""Returns `n` random bytes; an argument, so that tests can replace it."""
 
 LATEST = Millis((1 << 48) - 1)
-"""The last millisecond that an id has bits for, in the year 10889; the first is 1970-01-01T00:00:00Z."""
+"""The last millisecond that fits an id, in the year 10889; the first is 1970-01-01T00:00:00Z."""
 MAX_DRIFT_MS = 60_000
 REMEMBERED = 8192
-"""Ids whose bytes or text are at hand, 2 MB at most: what is read is mostly what was read or written just now."""
+"""Size of the caches of conversions between text and bytes, 2 MB each at most: most ids that are read are recent."""
 _COUNTER_BITS = 12
 _RANDOM_MASK = (1 << 62) - 1
 _SHAPE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class TimeOutOfRange(ValueError):
-    """An id has no bits for this time."""
+    """The time does not fit the 48 bits of an id."""
 
     def __init__(self, time_ms: int) -> None:
-        super().__init__(f"{time_ms} milliseconds since 1970 are before or beyond what an id can say")
+        super().__init__(f"{time_ms} milliseconds since 1970 do not fit an id: the range is 0 to {LATEST}")
 
 
 class ClockBehind(Exception):
-    """The wall clock is too far behind the newest id for ids to be honest about time."""
+    """The wall clock is so far behind the newest id that the time in a new id would be wrong."""
 
     def __init__(self, behind_ms: int) -> None:
         super().__init__(
@@ -58,12 +58,12 @@ class ClockBehind(Exception):
 
 
 def wall_clock() -> Millis:
-    """Now, in milliseconds, by this machine's clock."""
+    """Return the time of this machine's clock, in milliseconds."""
     return Millis(time.time_ns() // 1_000_000)
 
 
 def _format(stamp: int, random62: int) -> str:
-    """`stamp` is `milliseconds << 12 | counter`. Raises TimeOutOfRange."""
+    """Format an id as text. `stamp` is `milliseconds << 12 | counter`. Raises TimeOutOfRange."""
     if not 0 <= stamp >> _COUNTER_BITS <= LATEST:
         raise TimeOutOfRange(stamp >> _COUNTER_BITS)
     value = f"{(stamp >> 12) << 16 | 0x7000 | (stamp & 0xFFF):016x}{1 << 63 | random62:016x}"
@@ -71,10 +71,10 @@ def _format(stamp: int, random62: int) -> str:
 
 
 class HybridClock:
-    """Issues ids, each greater than every one before it and than every id it has been shown.
+    """Issues ids, each greater than all that it issued before and than every id it has observed.
 
-    `clock` gives milliseconds, `randomness` the random bits. Raises ClockBehind when the wall clock is more than
-    `drift_ms` behind the newest id (Kulkarni et al., Logical Physical Clocks, 2014, bound their drift likewise).
+    `clock` returns milliseconds, `randomness` the random bits. If the wall clock is more than `drift_ms` behind the
+    newest id, `issue` raises ClockBehind (Kulkarni et al., Logical Physical Clocks, 2014, bound the drift likewise).
     """
 
     def __init__(
@@ -90,15 +90,15 @@ class HybridClock:
         self._used = 0
 
     def observe(self, newest: str) -> None:
-        """From now on issue only ids past `newest`."""
+        """Issue only ids greater than `newest` from now on."""
         self._stamp = max(self._stamp, timestamp(newest))
 
     def now(self) -> Millis:
-        """The wall clock this one leans on."""
+        """Return the time of the wall clock that this clock is based on."""
         return self._clock()
 
     def issue(self) -> str:
-        """A new id, as text."""
+        """Issue a new id, as text. Raises ClockBehind."""
         wall = self._clock() << _COUNTER_BITS
         if wall > self._stamp:
             self._stamp = wall
@@ -110,7 +110,7 @@ class HybridClock:
         return _format(self._stamp, self._random62())
 
     def _random62(self) -> int:
-        # One system call for 64 ids: a call each costs more than the id itself.
+        # One system call serves 64 ids: a call for each would cost more than the rest of the id.
         if self._used >= len(self._pool):
             self._pool = self._randomness(512)
             self._used = 0
@@ -119,9 +119,10 @@ class HybridClock:
 
 
 def id_at(time_ms: Millis, *seed: str) -> str:
-    """The id of something that happened at `time_ms`, the same for the same seed: for imports and derived records.
+    """Return the id of something that happened at `time_ms`: the same time and seed give the same id.
 
-    All but its milliseconds comes from the seed (`without_time`). Raises TimeOutOfRange.
+    Imports and derived records use it. The bits besides the milliseconds come from the seed alone (`without_time`).
+    Raises TimeOutOfRange.
     """
     digest = hashlib.blake2b("\0".join(seed).encode(), digest_size=10).digest()
     counter = int.from_bytes(digest[:2], "big") & 0xFFF
@@ -129,23 +130,28 @@ def id_at(time_ms: Millis, *seed: str) -> str:
 
 
 def derived_id(source: str, *seed: str) -> str:
-    """An id of another's moment, its counter included: what is derived from an entity's events keeps their order."""
+    """Return an id with the milliseconds and counter of `source`, so that derived events keep the order of their
+    sources.
+    """
     digest = hashlib.blake2b("\0".join((source, *seed)).encode(), digest_size=8).digest()
     return _format(timestamp(source), int.from_bytes(digest, "big") & _RANDOM_MASK)
 
 
 def timestamp(id_: str) -> int:
-    """`milliseconds << 12 | counter` of an id: what Cassandra's USING TIMESTAMP and the hybrid clock go by."""
+    """Return `milliseconds << 12 | counter` of an id. Cassandra's USING TIMESTAMP and the hybrid clock use it."""
     return int(id_[:8] + id_[9:13], 16) << 12 | int(id_[15:18], 16)
 
 
 def millis(id_: str) -> Millis:
-    """When an id was made."""
+    """Return the time in an id: when it was issued."""
     return Millis(int(id_[:8] + id_[9:13], 16))
 
 
 def at_time(id_: str, time_ms: Millis) -> str:
-    """The id moved to another time: as unique, and sorted by when something happened. Raises TimeOutOfRange."""
+    """Return the id with its milliseconds replaced by `time_ms`, so that it sorts by that time.
+
+    Raises TimeOutOfRange.
+    """
     if not 0 <= time_ms <= LATEST:
         raise TimeOutOfRange(time_ms)
     h = f"{time_ms:012x}"
@@ -153,36 +159,38 @@ def at_time(id_: str, time_ms: Millis) -> str:
 
 
 def first_id_at(time_ms: Millis) -> str:
-    """The lowest id of a millisecond: a bound for ranges by time. A time that no id has becomes the nearest."""
+    """Return the lowest id of a millisecond, as the bound of a range by time. A time out of range becomes the nearest
+    in it.
+    """
     return _format(min(max(0, time_ms), LATEST) << _COUNTER_BITS, 0)
 
 
 def without_time(id_: str) -> str:
-    """The part of an id that its seed makes, whatever its time (`id_at`)."""
+    """Return the part of an id that depends on its seed and not on its time (`id_at`)."""
     return id_[14:]
 
 
 @lru_cache(maxsize=REMEMBERED)
 def to_bytes(id_: str) -> bytes:
-    """The 16 bytes of an id, which sort as its text does."""
+    """Return the 16 bytes of an id. They sort as the text does."""
     return bytes.fromhex(id_.replace("-", ""))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def from_bytes(raw: bytes) -> str:
-    """The text of an id from its 16 bytes."""
+    """Return the text of an id from its 16 bytes."""
     h = raw.hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
 def account_number(account: str) -> int:
-    """The account's random 62 bits: a key half as wide as the id for the tables that hold millions of them.
+    """Return the 62 random bits of an account's id: a key of 8 bytes for tables with millions of accounts.
 
-    Two accounts with one number are refused at registration, so the number is as good as the id (docs/adr: ids).
+    Registration refuses an account whose number exists already, so the number is unique (docs/adr/0003-ids.md).
     """
     return int(account[19:23] + account[24:], 16) & _RANDOM_MASK
 
 
 def is_id(text: str) -> bool:
-    """Whether text has the shape of an id (so that a lookup with it makes sense)."""
+    """Return whether the text has the form of an id."""
     return _SHAPE.fullmatch(text) is not None

@@ -1,8 +1,8 @@
-"""Keys and passwords as they are kept beside the log, so that they outlive the database that has them.
+"""Records of the topic `keys`: subjects' keys and passwords, stored beside the log so that they survive their database.
 
-They are in no event: a log that is never rewritten must not hold what may have to be erased. In this topic the newest
-record of a key replaces the older ones. A destroyed key leaves a record that says so, and no tombstone: those vanish
-after a day, and a database that is restored from last week would bring the key back.
+No event holds them: the log is never rewritten, and a key must be erasable. The topic is compacted, so a key's newest
+record replaces the older ones. A destroyed key has a record that says so instead of a tombstone: Kafka removes
+tombstones after a day, and then restoring last week's database would bring the key back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from .topics import KEYS
 
 
 class KeptKey(msgspec.Struct, frozen=True, gc=False, tag="key"):
-    """A subject's key, or a secret of the installation, wrapped by a master key. `wrapped` is None: it is destroyed."""
+    """A subject's key, or a secret of the installation, wrapped by a master key. `wrapped` is None once it is
+    destroyed.
+    """
 
     subject: str
     master: str
@@ -28,12 +30,12 @@ class KeptKey(msgspec.Struct, frozen=True, gc=False, tag="key"):
 
     @property
     def key(self) -> str:
-        """The key of its record."""
+        """The key of the Kafka record."""
         return self.subject
 
 
 class KeptPassword(msgspec.Struct, frozen=True, gc=False, tag="password"):
-    """The hash of an account's password, sealed with the account's key. Of two the one with the later `at` counts."""
+    """The hash of an account's password, sealed with the account's key. The record with the latest `at` is current."""
 
     account: AccountId
     at: Millis
@@ -41,18 +43,18 @@ class KeptPassword(msgspec.Struct, frozen=True, gc=False, tag="password"):
 
     @property
     def key(self) -> str:
-        """The key of its record."""
+        """The key of the Kafka record."""
         return f"password:{self.account}"
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False, tag="tick"):
-    """Nothing to keep. Kafka compacts no segment that it writes to, and begins another one with a record alone."""
+    """A record without content. Kafka compacts a segment only after it started another, which takes a new record."""
 
     number: int
 
     @property
     def key(self) -> str:
-        """The key of its record."""
+        """The key of the Kafka record."""
         return f"tick:{self.number}"
 
 
@@ -67,22 +69,25 @@ class Batch(NamedTuple):
 
 
 class KeptReader(Protocol):
-    """Reading the topic of keys and passwords."""
+    """Reads the topic of keys and passwords."""
 
     async def ends(self) -> Positions:
-        """Where its partitions end now. Raises LogUnavailable."""
+        """Return the ends of the topic's partitions. Raises LogUnavailable."""
         ...
 
     def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
-        """All records from `positions` up to the ends as of now, batch by batch. Raises LogUnavailable."""
+        """Yield the records from `positions` up to the ends at the time of the call, in batches.
+
+        Raises LogUnavailable.
+        """
         ...
 
 
 class KeptTopic(KeptReader, Protocol):
-    """Reading and appending."""
+    """Reads and appends to the topic of keys and passwords."""
 
     async def publish(self, kept: Sequence[Kept]) -> Positions:
-        """Append records, durably; answers the positions just past them. Raises LogUnavailable."""
+        """Append records, durably; return the positions just past them. Raises LogUnavailable."""
         ...
 
 
@@ -91,16 +96,16 @@ _decode = msgspec.json.Decoder(Kept).decode
 
 
 def outgoing(kept: Kept, id_: EventId, at: Millis) -> Outgoing:
-    """The record to publish."""
+    """Encode a key, password or tick as the record to publish."""
     return Outgoing(KEYS.name, kept.key, type(kept).__name__, 1, _encode(kept), Envelope(id_, at))
 
 
 def read(key: bytes | None, value: bytes | None) -> Kept:
-    """The inverse. Raises ValueError where a record is not one of these, or stands under another key."""
+    """Decode a record: the inverse of `outgoing`. Raises ValueError if it is not one, or has another record's key."""
     try:
         kept: Kept = _decode(value or b"")
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if key != kept.key.encode():
-        raise ValueError(f"it is about {kept.key}, and its key is {key!r}")
+        raise ValueError(f"its content belongs to {kept.key}, and its key is {key!r}")
     return kept

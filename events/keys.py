@@ -1,6 +1,6 @@
-"""Subjects' keys, as a log that is written from many machines fetches them: the port, and the error of its adapters.
+"""The port for subjects' keys when several machines write the log, and the error of its adapters.
 
-A subject's key is made durable before anything is sealed with it, so that whatever stands in the log can be opened.
+A subject's key is stored durably before anything is sealed with it, so everything in the log can be opened.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from .sealing import Sealer
 
 
 class KeysUnavailable(LogUnavailable):
-    """The key store cannot be reached: what is sealed cannot be read now, so whoever reads pauses."""
+    """The key store cannot be reached. Sealed fields cannot be read now, so readers pause."""
 
 
 class Keys(Protocol):
-    """Fetches subjects' keys for the sealer it was made with, and makes them."""
+    """Fetches and creates subjects' keys for one sealer."""
 
     @property
     def sealer(self) -> Sealer:
-        """Who is shown the keys."""
+        """The sealer that receives the keys."""
         ...
 
     async def fetch(self, subjects: Iterable[str]) -> None:
-        """Show the sealer those keys it has not seen, in one query; subjects that have none are left out.
+        """Give the sealer the keys that it lacks, in one query. Subjects without a key are left out.
 
         Raises KeysUnavailable.
         """
         ...
 
     async def create(self, subject: str) -> None:
-        """Make the key of a new subject, durably, and show it to the sealer. One that has a key keeps it.
+        """Create the key of a new subject, durably, and give it to the sealer. An existing key stays.
 
         Raises KeysUnavailable.
         """

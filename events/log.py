@@ -1,8 +1,8 @@
-"""The event log: the port, and what travels through it.
+"""The event log: the port, and the types that its methods take and return.
 
 A log has topics, a topic has partitions, a partition is a sequence of records without gaps. A record's first copy
-stands after every record of the same entity (topic and key) that was appended before it; later copies of it may
-follow anywhere. Nothing is promised about the order of records in different partitions.
+stands after every record of the same entity (topic and key) that was appended before it; later copies of it may follow
+anywhere. Records in different partitions have no guaranteed order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from .event import Envelope, Event
 
 _POSITION = re.compile(r"([a-z][a-z-]*)-(\d{1,13}):(\d{1,13})", re.ASCII)
-"""Of no more digits than an offset (40 bits) or the number of an outbox row can have; no sign, no spaces."""
+"""As many digits as an offset (40 bits) or the number of an outbox row can have; no sign, no spaces."""
 
 
 class TopicPartition(NamedTuple):
@@ -30,14 +30,14 @@ class TopicPartition(NamedTuple):
 
 
 class Positions(dict[TopicPartition, int]):
-    """How far each partition has been read: the offset of the next record. A missing partition is at 0."""
+    """The position of a reader in each partition: the offset of its next record. A missing partition is at 0."""
 
     def covers(self, other: Mapping[TopicPartition, int]) -> bool:
-        """Whether everything read at `other` has been read here."""
+        """Return whether a reader at these positions has read everything that a reader at `other` has."""
         return all(self.get(tp, 0) >= offset for tp, offset in other.items())
 
     def merged(self, other: Mapping[TopicPartition, int]) -> Positions:
-        """The lowest positions that cover both."""
+        """Return the lowest positions that cover both."""
         merged = Positions(self)
         for tp, offset in other.items():
             merged[tp] = max(merged.get(tp, 0), offset)
@@ -48,7 +48,7 @@ class Positions(dict[TopicPartition, int]):
 
     @classmethod
     def parse(cls, text: str) -> Positions:
-        """The inverse of `str`. Raises ValueError where the text is no such thing."""
+        """Parse the form that `str` writes, `tweets-0:42,graph-0:7`. Raises ValueError."""
         positions = cls()
         for part in filter(None, text.split(",")):
             match = _POSITION.fullmatch(part)
@@ -60,25 +60,24 @@ class Positions(dict[TopicPartition, int]):
 
 
 def parse_place(text: str) -> tuple[TopicPartition, int]:
-    """Partition and offset of a record from `tweets-3@42`. Raises ValueError where the text is no such thing."""
+    """Parse a record's position, `tweets-3@42`, into partition and offset. Raises ValueError."""
     match = _POSITION.fullmatch(text.replace("@", ":"))
     if match is None or text.count("@") != 1:
-        raise ValueError(f"not the place of a record: {text!r}; it looks like tweets-0@42")
+        raise ValueError(f"not the position of a record: {text!r}; it looks like tweets-0@42")
     topic, partition, offset = match.groups()
     return TopicPartition(topic, int(partition)), int(offset)
 
 
 DAMAGED = "its checksum differs: the row is damaged"
-"""The fault of a record that is not what was appended."""
+"""The fault of a record whose bytes changed after they were appended."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """An event where it stands in the log.
+    """An event with its position in the log.
 
-    `event` is None where the key of its sealed fields is destroyed: there is nothing left to read, and processors
-    skip it. It is None as well where the record cannot be read, and then `fault` says why; such a record has of `key`,
-    `type` and `about` what could be read, and an empty id where it has none. `type` and `version` are as written,
-    before upcasting.
+    `event` is None if the key of its sealed fields is destroyed: processors skip the record. It is also None if the
+    record cannot be read, and then `fault` says why. The `key`, `type` and `about` of such a record hold the fields
+    that could be read; its id is empty if it could not be read. `type` and `version` are as written, before upcasting.
     """
 
     topic: str
@@ -93,12 +92,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> TopicPartition:
-        """The partition it stands in."""
+        """The record's partition."""
         return TopicPartition(self.topic, self.partition)
 
     @property
     def position(self) -> str:
-        """Where it stands, as people write it: `tweets-3@42`."""
+        """The record's position as text: `tweets-3@42`."""
         return f"{self.topic}-{self.partition}@{self.offset}"
 
     def __str__(self) -> str:
@@ -106,16 +105,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class New(NamedTuple):
-    """An event to append, with what is known about it."""
+    """An event to append, with its metadata."""
 
     event: Event
     about: Envelope
 
 
 class CorruptLog(Exception):
-    """The log cannot be trusted: it says where and what to do, and nothing more is read or written.
+    """The log is damaged. The message says where and what to do; reading and writing stop.
 
-    `why` is what was found alone, for a file that is mended in another way than the log.
+    `why` is the damage alone, for messages about a file that is repaired in another way than the log.
     """
 
     def __init__(self, message: str, why: str = "") -> None:
@@ -124,49 +123,52 @@ class CorruptLog(Exception):
 
 
 class LogUnavailable(Exception):
-    """The log cannot be written or read now (a full disk, a lost server); nothing of the call took effect."""
+    """The log cannot be written or read now (a full disk, a lost server). The failed call had no effect."""
 
 
 class NotSetUp(Exception):
-    """An engine answers, but is not what this software needs; waiting does not mend it. The message says what to do."""
+    """An engine answers, but it is not set up for this software, and waiting does not help. The message says what to
+    do.
+    """
 
 
 class LogReader(Protocol):
-    """Reading from topics."""
+    """Reads from topics."""
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
-        """Up to `limit` records from `after` on, each partition's in order, of all topics or of those named.
+        """Return up to `limit` records from `after` on, each partition's in order, of all topics or of the given ones.
 
-        A record that cannot be read is answered with its `fault`, among the others. Raises CorruptLog where the log
-        has a hole, LogUnavailable.
+        A record that cannot be read is among the others and has a `fault`. Raises CorruptLog if the log has a hole,
+        LogUnavailable.
         """
         ...
 
     async def ends(self) -> Positions:
-        """Where each partition ends now."""
+        """Return the end of each partition: the offset of the next record to be appended."""
         ...
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
-        """Wait until there is something past `after`, `timeout` seconds at most; whether there is."""
+        """Wait until there is a record past `after`; return False if there is none after `timeout` seconds."""
         ...
 
 
 class EventLog(LogReader, Protocol):
-    """Reading and appending. tests/contracts/test_event_log.py is what every adapter must pass."""
+    """Reads and appends. Every adapter must pass tests/contracts/test_event_log.py."""
 
     async def append(self, records: Sequence[New]) -> Positions:
-        """Append all or nothing, durably, in order per entity; answers the positions just past them.
+        """Append all or nothing, durably, in order per entity; return the positions just past the records.
 
-        Raises LogUnavailable; then nothing was appended. A log without transactions (events/kafka/log.py) keeps that
-        for events that cannot be encoded; when it fails itself some may stand there, and appending all again is safe.
+        If it raises LogUnavailable, nothing was appended. A log without transactions (events/kafka/log.py) guarantees
+        this only for events that cannot be encoded: if it fails itself, it may hold some of them, and appending all
+        again is safe.
         """
         ...
 
 
 def positions_after(records: Iterable[Record], start: Mapping[TopicPartition, int] | None = None) -> Positions:
-    """The positions once `records` have been read from `start`."""
+    """Return the positions of a reader at `start` after it has read `records`."""
     positions = Positions(start or {})
     for record in records:
         positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
@@ -174,12 +176,12 @@ def positions_after(records: Iterable[Record], start: Mapping[TopicPartition, in
 
 
 def lag(ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int]) -> int:
-    """How many records lie between `positions` and `ends`."""
+    """Return the number of records between `positions` and `ends`."""
     return sum(max(0, end - positions.get(tp, 0)) for tp, end in ends.items())
 
 
 def by_partition(records: Iterable[Record]) -> Iterator[tuple[TopicPartition, list[Record]]]:
-    """The records grouped by partition, order kept."""
+    """Group the records by partition; their order within a partition stays."""
     groups: dict[TopicPartition, list[Record]] = {}
     for record in records:
         groups.setdefault(record.place, []).append(record)

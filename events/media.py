@@ -1,6 +1,6 @@
-"""Media: pictures and videos, from the upload to the deletion. Topic `media`, keyed by owner.
+"""Media events: pictures and videos, from upload to deletion. Topic `media`, keyed by owner.
 
-The bytes are in an object store, never in the log; events say where.
+The bytes are in an object store, never in the log; the events hold the object's key.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from .event import Event, event
 from .ids import AccountId, MediaId
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/webm")
-"""What is taken; the content decides, not the name."""
+"""The accepted types. A file's type is read from its content, not from its name."""
 Pixels = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished medium as a tweet carries it: what a reader has to know to make room for it and to tell of it.
+    """A finished medium as a tweet carries it: the fields a client needs for its layout and its description.
 
-    `width` and `height` are pixels as shown, missing for videos. `alt` is what those hear who cannot see it.
+    `width` and `height` are pixels as shown, missing for videos. `alt` is the description for readers who cannot see
+    it.
     """
 
     media: MediaId
@@ -32,7 +33,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 @event(topic="media", key="owner", sealed=("alt",), subject="owner")
 class UploadStarted(Event, frozen=True, kw_only=True):
-    """`owner` was given leave to upload a medium to the store, of this type and no other."""
+    """`owner` may upload a medium of this type to the store, and of no other type."""
 
     media: MediaId
     owner: AccountId
@@ -42,9 +43,9 @@ class UploadStarted(Event, frozen=True, kw_only=True):
 
 @event(topic="media", key="owner", sealed=("alt",), subject="owner")
 class MediaFinished(Event, frozen=True, kw_only=True):
-    """A medium was checked and is in the store under the key `object`, for good: it can be used from now on.
+    """A medium was checked and stored under the key `object`. From now on a tweet or a profile can use it.
 
-    `content_type` is what the content is, `size` in bytes.
+    `content_type` is the type of the content, `size` is in bytes.
     """
 
     media: MediaId
@@ -59,7 +60,7 @@ class MediaFinished(Event, frozen=True, kw_only=True):
 
 @event(topic="media", key="owner")
 class MediaDeleted(Event, frozen=True, kw_only=True):
-    """`owner` withdrew a medium, for good; finished or not."""
+    """`owner` deleted a medium, whether its upload was finished or not."""
 
     media: MediaId
     owner: AccountId

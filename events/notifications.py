@@ -1,4 +1,4 @@
-"""Notifications, derived from what others do. Topic `notifications`, keyed by recipient."""
+"""Notification events, derived from the acts of other accounts. Topic `notifications`, keyed by recipient."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .ids import AccountId, NotificationId, TweetId
 
 @event(topic="notifications", key="recipient")
 class NotificationRaised(Event, frozen=True, kw_only=True):
-    """`recipient` may want to know. `kind` is one of like, retweet, reply, quote, follow, mention.
+    """`recipient` has a new notification. `kind` is one of like, retweet, reply, quote, follow, mention.
 
-    `notification` is made of the time it happened and of the event that tells it, so that raising it twice is raising
-    it once; it is the recipient's own, those of other recipients of one event have the same.
-    `tweet` is the tweet liked or retweeted, or the reply, quote or mention itself.
+    The id `notification` is derived from the time and the id of the source event, so raising it twice has no effect.
+    Notifications of several recipients about one event have the same id; it is unique per recipient. `tweet` is the
+    tweet liked or retweeted, or the reply, quote or mention itself.
     """
 
     notification: NotificationId
@@ -24,7 +24,7 @@ class NotificationRaised(Event, frozen=True, kw_only=True):
 
 @event(topic="notifications", key="recipient")
 class NotificationWithdrawn(Event, frozen=True, kw_only=True):
-    """What it told of was taken back."""
+    """The notification is void: its cause was undone or deleted."""
 
     notification: NotificationId
     recipient: AccountId

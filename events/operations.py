@@ -1,4 +1,4 @@
-"""Operations: what operators did to the machinery. Topic `operations`, keyed by what it was done to."""
+"""Events of operators' acts. Topic `operations`, keyed by the read model or the position that the act concerns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .event import Event, event
 
 @event(topic="operations", key="model")
 class ReadModelSwitched(Event, frozen=True, kw_only=True):
-    """A rebuilt read model became the current one. `generation` counts the times it was built."""
+    """A rebuilt generation of a read model became the current one. `generation` counts the model's builds."""
 
     model: str
     generation: Annotated[int, msgspec.Meta(ge=0)]
@@ -20,10 +20,10 @@ class ReadModelSwitched(Event, frozen=True, kw_only=True):
 
 @event(topic="operations", key="position")
 class DeadLetterDiscarded(Event, frozen=True, kw_only=True):
-    """An operator gave up a record that a group of processors could not apply: that group skips it, and rebuilds do.
+    """An operator discarded a record that a group of processors could not apply: the group and its rebuilds skip it.
 
-    `position` is where the record stands, as in `tweets-3@42`. `event` is the id of the event, so that its copies are
-    skipped as well; it is empty where the record cannot be read.
+    `position` is the record's position, as in `tweets-3@42`. `event` is the id of the event, so that its copies are
+    skipped as well; it is empty if the record cannot be read.
     """
 
     position: str

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: murmur2, as the Java Kafka client computes it, so that any producer agrees."""
+"""The partition of a key: murmur2 as in the Java Kafka client, so that other producers choose the same partition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _M = 0x5BD1E995
 
 
 def murmur2(data: bytes) -> int:
-    """Austin Appleby's MurmurHash2 with the seed of the Kafka clients, unsigned 32 bits."""
+    """Return Austin Appleby's MurmurHash2 with the seed of the Kafka clients, as 32 unsigned bits."""
     length = len(data)
     h = (0x9747B28C ^ length) & _MASK
     whole = length & ~3
@@ -26,7 +26,7 @@ def murmur2(data: bytes) -> int:
 
 @lru_cache(maxsize=65_536)
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of `key` in a topic of `partitions`."""
+    """Return the partition of `key` in a topic with `partitions` partitions."""
     if partitions == 1:
         return 0
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

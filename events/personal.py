@@ -1,4 +1,4 @@
-"""Personal matters: bookmarks, mutes, read marks, sessions. Topic `personal`, keyed by owner; never on the firehose."""
+"""Personal events: bookmarks, mutes, read marks, sessions. Topic `personal`, keyed by owner; never on the firehose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .ids import AccountId, NotificationId, SessionId, TweetId
 
 @event(topic="personal", key="owner")
 class TweetBookmarked(Event, frozen=True, kw_only=True):
-    """`owner` keeps a tweet for later."""
+    """`owner` bookmarked a tweet."""
 
     owner: AccountId
     tweet: TweetId
@@ -17,7 +17,7 @@ class TweetBookmarked(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class BookmarkRemoved(Event, frozen=True, kw_only=True):
-    """`owner` keeps it no longer."""
+    """`owner` removed the bookmark."""
 
     owner: AccountId
     tweet: TweetId
@@ -26,7 +26,7 @@ class BookmarkRemoved(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class AccountMuted(Event, frozen=True, kw_only=True):
-    """`owner` does not want to see `muted`, who is not told."""
+    """`owner` muted `muted`, who is not notified."""
 
     owner: AccountId
     muted: AccountId
@@ -34,7 +34,7 @@ class AccountMuted(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class AccountUnmuted(Event, frozen=True, kw_only=True):
-    """`owner` wants to see `muted` again."""
+    """`owner` unmuted `muted`."""
 
     owner: AccountId
     muted: AccountId
@@ -42,7 +42,7 @@ class AccountUnmuted(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class NotificationRead(Event, frozen=True, kw_only=True):
-    """One notification was read."""
+    """`owner` read one notification."""
 
     owner: AccountId
     notification: NotificationId
@@ -50,7 +50,7 @@ class NotificationRead(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class NotificationsRead(Event, frozen=True, kw_only=True):
-    """All notifications up to and with `up_to` were read."""
+    """`owner` read all notifications up to and including `up_to`."""
 
     owner: AccountId
     up_to: NotificationId
@@ -58,7 +58,7 @@ class NotificationsRead(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner", sealed=("ip",), subject="owner")
 class SessionStarted(Event, frozen=True, kw_only=True):
-    """Signed in. A session is a family of refresh tokens; the tokens are not in the log."""
+    """`owner` signed in. A session is a family of refresh tokens; the tokens are not in the log."""
 
     owner: AccountId
     session: SessionId
@@ -68,8 +68,10 @@ class SessionStarted(Event, frozen=True, kw_only=True):
 
 @event(topic="personal", key="owner")
 class SessionEnded(Event, frozen=True, kw_only=True):
-    """Signed out. `reason` is one of `logout`, `logout_all`, `password_changed`, `token_reused`, `revoked`, `expired`,
-    `too_many`."""
+    """A session ended.
+
+    `reason` is one of `logout`, `logout_all`, `password_changed`, `token_reused`, `revoked`, `expired`, `too_many`.
+    """
 
     owner: AccountId
     session: SessionId

@@ -14,7 +14,7 @@ from .tweets import TweetRef
 
 @event(topic="public-tweets", key="tweet")
 class TweetPublished(Event, frozen=True, kw_only=True):
-    """What outsiders may read of a tweet, in the clear, with its sentiment. An edit publishes it again."""
+    """The public part of a tweet, unsealed, with its sentiment. An edit publishes the tweet again."""
 
     tweet: TweetId
     author: AccountId
@@ -30,6 +30,6 @@ class TweetPublished(Event, frozen=True, kw_only=True):
 
 @event(topic="public-tweets", key="tweet")
 class TweetRetracted(Event, frozen=True, kw_only=True):
-    """The tombstone: the tweet was deleted."""
+    """The tweet was deleted. In the compacted topic this is the tombstone of its key."""
 
     tweet: TweetId

@@ -1,4 +1,4 @@
-"""Publishing: records that are encoded and sealed already, on their way into a log that has no transactions of ours."""
+"""Publishing: the port that appends encoded and sealed records to a log without transactions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .validity import check
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """A record as it will stand in the log. Whoever publishes it needs no keys, so a relay can."""
+    """A record in the form in which the log stores it. Publishing it needs no keys, so a relay can do it."""
 
     topic: str
     key: str
@@ -25,19 +25,19 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Publisher(Protocol):
-    """Appends what was decided elsewhere."""
+    """Appends records that were decided and encoded elsewhere."""
 
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
-        """Append the records in order per entity, durably; answers the positions just past them.
+        """Append the records in order per entity, durably; return the positions just past them.
 
-        Unlike EventLog.append it is not all or nothing: when it raises LogUnavailable, some of the records may stand
-        in the log or may come to. Publishing them again makes copies, which law 4 takes care of.
+        Unlike EventLog.append it is not all or nothing: if it raises LogUnavailable, some of the records may be in the
+        log, or may still arrive there. Publishing them again makes copies, which have no effect (law 4).
         """
         ...
 
 
 def outgoing(new: New, codec: Codec) -> Outgoing:
-    """A new event encoded. Raises InvalidEvent, and KeyUnknown where the codec has not been shown its subject's key."""
+    """Encode a new event. Raises InvalidEvent, and KeyUnknown if the sealer does not hold its subject's key."""
     check(new.event, new.about)
     kind = BY_CLASS[type(new.event)]
     value = codec.encode(new.event, new.about.id)

@@ -1,8 +1,8 @@
-"""Sealed fields: personal data encrypted with a key of its subject's, so that destroying the key erases it.
+"""Sealed fields: personal data encrypted with a key of its subject, so that destroying the key erases the data.
 
-AES-256-GCM with the event's type and id as associated data; a subject's key is kept wrapped (AES key wrap, RFC 3394)
-by a master key from the settings. The nonce is made of the event's id: an id is never used twice, and a copy of the
-event seals to the same bytes.
+AES-256-GCM with the event's type and id as associated data. A subject's key is stored wrapped (AES key wrap, RFC 3394)
+by a master key from the settings. The nonce is derived from the event's id: an id is never used twice, and a copy of
+the event seals to the same bytes.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from .ids import AccountId
 
 CACHED_KEYS = 5_000
-"""Ciphers kept ready; 2.5 KB each."""
+"""Ciphers that a sealer caches; 2.5 KB each."""
 
 
 class SealBroken(Exception):
-    """A sealed field or key does not open: altered, or sealed under another master key."""
+    """A sealed field or key does not open: it was altered, or sealed under another master key."""
 
 
 class KeyUnknown(Exception):
-    """No key was ever made for this subject: the key store belongs to another log, or is older than this one."""
+    """The key store has no key of this subject: it belongs to another log, or its backup is older than the log."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(
-            f"no key for {subject}: restore a key store that has it, or give it up with `minitwitter keys lost`"
+            f"no key for {subject}: restore a key store that has it, or give the key up with `minitwitter keys lost`"
         )
         self.subject = subject
 
@@ -46,16 +46,17 @@ class MasterKeyMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A subject's key as it is stored. `wrapped` is None once it is destroyed."""
+    """A subject's key as it is stored. `wrapped` is None once the key is destroyed."""
 
     master: str
     wrapped: bytes | None
 
 
 class MasterKeys:
-    """The master keys of a data directory: the newest wraps, older ones still unwrap until every key is wrapped anew.
+    """The master keys of a data directory. The newest one wraps; older ones unwrap until every key is wrapped with the
+    newest.
 
-    The file holds a line each, `<name> <base64 of 32 bytes>`, newest first.
+    The file has a line for each, `<name> <base64 of 32 bytes>`, newest first.
     """
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
@@ -66,14 +67,14 @@ class MasterKeys:
 
     @classmethod
     def generate(cls, older: MasterKeys | None = None) -> MasterKeys:
-        """A new key, ahead of the older ones."""
+        """Return a new key, followed by the older ones."""
         key = os.urandom(32)
         name = hashlib.sha256(key).hexdigest()[:12]
         return cls({name: key} | (older._keys if older else {}))
 
     @classmethod
     def load(cls, path: Path) -> MasterKeys:
-        """Read the file. Raises MasterKeyMissing, and SealBroken where it is no such file."""
+        """Read the file. Raises MasterKeyMissing, and SealBroken if it is not a master key file."""
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -92,7 +93,7 @@ class MasterKeys:
         return cls(keys)
 
     def save(self, path: Path) -> None:
-        """Write the file with mode 0600, durably and in one step."""
+        """Write the file with mode 0600, durably and atomically."""
         draft = path.with_suffix(".draft")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -107,15 +108,15 @@ class MasterKeys:
             os.close(directory)
 
     def only_current(self) -> MasterKeys:
-        """Without the older ones."""
+        """Return the newest master key alone."""
         return MasterKeys({self.current: self._keys[self.current]})
 
     def wrap(self, key: bytes) -> WrappedKey:
-        """A subject's key, ready to be stored."""
+        """Wrap a subject's key with the newest master key, for storage."""
         return WrappedKey(self.current, aes_key_wrap(self._keys[self.current], key))
 
     def unwrap(self, stored: WrappedKey) -> bytes:
-        """The key itself. Raises MasterKeyMissing, SealBroken; asserts that it is not destroyed."""
+        """Return the subject's key. The key must not be destroyed. Raises MasterKeyMissing, SealBroken."""
         assert stored.wrapped is not None
         master = self._keys.get(stored.master)
         if master is None:
@@ -127,9 +128,10 @@ class MasterKeys:
 
 
 class Sealer:
-    """Seals and opens with subjects' keys that it has been shown: adapters fetch the wrapped keys, this holds them.
+    """Seals and opens fields with the subjects' keys that adapters fetched and gave to it.
 
-    At most CACHED_KEYS ciphers are kept; `missing` says which have to be fetched (again) before a batch.
+    It caches CACHED_KEYS ciphers between batches. Before a batch, `missing` returns the subjects whose keys must be
+    fetched.
     """
 
     def __init__(self, masters: MasterKeys) -> None:
@@ -137,40 +139,40 @@ class Sealer:
         self._ciphers: OrderedDict[str, AESGCM | None] = OrderedDict()
 
     def missing(self, subjects: Iterable[str]) -> list[AccountId]:
-        """Those of the subjects whose keys are not at hand."""
+        """Return the subjects whose keys are not cached."""
         return [AccountId(subject) for subject in dict.fromkeys(subjects) if subject not in self._ciphers]
 
     def learn(self, keys: Mapping[AccountId, WrappedKey]) -> None:
-        """Keep keys that were fetched."""
+        """Cache keys that were fetched."""
         for subject, stored in keys.items():
             self._ciphers[subject] = None if stored.wrapped is None else AESGCM(self.masters.unwrap(stored))
 
     def trim(self) -> None:
-        """Let the oldest go; to be called between batches, so that no batch loses a key it was promised."""
+        """Evict the oldest keys. Called between batches, so that no batch loses a key that it fetched."""
         while len(self._ciphers) > CACHED_KEYS:
             self._ciphers.popitem(last=False)
 
     def forget(self, subject: str) -> None:
-        """Drop what is held of a subject, so that its key is fetched again."""
+        """Evict a subject's key, so that it is fetched again."""
         self._ciphers.pop(subject, None)
 
     def clear(self) -> None:
-        """Drop everything that is held."""
+        """Evict all keys."""
         self._ciphers.clear()
 
     def erased(self, subject: str) -> bool:
-        """Whether the subject's key is destroyed. Raises KeyUnknown."""
+        """Return whether the subject's key is destroyed. Raises KeyUnknown."""
         return self._cipher(subject) is None
 
     def seal(self, subject: str, kind: str, id_: str, plain: bytes) -> str:
-        """The sealed form, base64. Raises KeyUnknown, and SealBroken when the key is destroyed."""
+        """Return the sealed bytes in base64. Raises KeyUnknown, and SealBroken if the key is destroyed."""
         cipher = self._cipher(subject)
         if cipher is None:
             raise SealBroken(f"the key of {subject} is destroyed; nothing more can be sealed with it")
         return base64.b64encode(cipher.encrypt(_nonce(id_), plain, f"{kind}:{id_}".encode())).decode()
 
     def open(self, subject: str, kind: str, id_: str, sealed: str) -> bytes:
-        """What was sealed. Raises KeyUnknown, SealBroken; ask `erased` first."""
+        """Open sealed bytes. The key must not be destroyed (see `erased`). Raises KeyUnknown, SealBroken."""
         cipher = self._cipher(subject)
         assert cipher is not None
         try:

@@ -10,11 +10,11 @@ from .event import Event, event
 from .ids import AccountId, TweetId
 
 THRESHOLD = 0.05
-"""A compound score this far from 0 is not neutral: what the authors of VADER advise (Hutto & Gilbert, 2014)."""
+"""A compound score at least this far from 0 is not neutral, as the authors of VADER advise (Hutto & Gilbert, 2014)."""
 
 
 def label_of(score: float) -> str:
-    """`negative`, `neutral` or `positive`."""
+    """Return the label of a score: `negative`, `neutral` or `positive`."""
     if score >= THRESHOLD:
         return "positive"
     return "negative" if score <= -THRESHOLD else "neutral"
@@ -22,7 +22,7 @@ def label_of(score: float) -> str:
 
 @event(topic="sentiment", key="tweet")
 class TweetScored(Event, frozen=True, kw_only=True):
-    """How a tweet reads: VADER's compound score in [-1, 1], and the label its thresholds (0.05) give.
+    """A tweet's sentiment: VADER's compound score in [-1, 1], and the label that follows from its threshold, 0.05.
 
     `version` is the version of the tweet that was scored. `hashtags` are folded, `mentions` lower case.
     """
@@ -38,7 +38,7 @@ class TweetScored(Event, frozen=True, kw_only=True):
 
 @event(topic="sentiment", key="tweet")
 class ScoreWithdrawn(Event, frozen=True, kw_only=True):
-    """The tweet was deleted; its score counts no more."""
+    """The tweet was deleted; its score no longer counts."""
 
     tweet: TweetId
     author: AccountId

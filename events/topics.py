@@ -1,4 +1,4 @@
-"""The topics, as the code knows them. schemas/topics/*.yaml says the same to people, and a test holds the two equal."""
+"""The topics in the code. schemas/topics/*.yaml documents them; a test keeps both equal."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """Where a topic's events come from."""
+    """The origin of a topic's events."""
 
     SOURCE = "source"
-    """Decided by the command side (or done by operators): the truth, kept for ever."""
+    """Events of commands and operators: the source of truth, kept for ever."""
     REPORTED = "reported"
-    """Reported by the query side; no decision reads it."""
+    """Events that the query side reports. No decision reads them."""
     DERIVED = "derived"
-    """A function of the source topics, derived again whenever it is rebuilt."""
+    """Events computed from the source topics. A rebuild computes them again."""
     KEPT = "kept"
-    """Beside the log: of each key the newest record is kept. It has no events."""
+    """Not part of the log and without events: a compacted topic that keeps each key's newest record."""
 
 
 class Topic(NamedTuple):
-    """A topic: `number` is its fixed place in positions, never reused."""
+    """A topic. `number` is its part of a record's row id and is never reused."""
 
     name: str
     number: int
@@ -46,7 +46,7 @@ TOPICS: dict[str, Topic] = {
 }
 
 KEYS = Topic("keys", 64, Kind.KEPT)
-"""Keys and passwords, wrapped and sealed, so that they outlive the database that has them (events/kept.py)."""
+"""Wrapped keys and sealed passwords, stored here so that they survive their database (events/kept.py)."""
 ON_KAFKA: dict[str, Topic] = {**TOPICS, KEYS.name: KEYS}
 
 BY_NUMBER: dict[int, Topic] = {topic.number: topic for topic in TOPICS.values()}

@@ -11,7 +11,7 @@ from .ids import Millis
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """One tag of a ranking, folded; stores/trends.py defines the numbers."""
+    """One tag of a ranking. `tag` is folded; stores/trends.py defines the numbers."""
 
     tag: str
     count: Annotated[int, msgspec.Meta(ge=0)]
@@ -22,7 +22,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 @event(topic="trends", key="window")
 class TrendsRanked(Event, frozen=True, kw_only=True):
-    """The ranking of a window as it ended, or, where a late event touched it, as it is now known.
+    """The ranking of a window after it ended. If a late event changes the counts, the window is ranked again.
 
     `window` is `<length>/<end>`, as in `1h/2015-02-20T15:00:00.000Z`.
     """

@@ -1,4 +1,4 @@
-"""Tweets: what was written, edited and deleted. Topic `tweets`, keyed by author."""
+"""Tweet events: posting, editing, deleting. Topic `tweets`, keyed by author."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from .media import Attachment
 
 
 class TweetRef(msgspec.Struct, frozen=True):
-    """A tweet and its author: who it was is part of the fact, so that no reader has to look it up."""
+    """A reference to a tweet. It includes the author, so that no reader has to look it up."""
 
     tweet: TweetId
     author: AccountId
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it was written. Degrees, WGS 84; `lat` and `lon` are missing where only a name is known."""
+    """The location of a tweet, in degrees (WGS 84). `lat` and `lon` are missing if only a name is known."""
 
     lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
-    """Degrees north; null where only a name is known."""
+    """Degrees north; null if only a name is known."""
     lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
-    """Degrees east; null where only a name is known."""
+    """Degrees east; null if only a name is known."""
     name: str | None = None
-    """What the place is called; null for no name."""
+    """The name of the place; null if it has none."""
 
 
 @event(topic="tweets", key="author", version=3, sealed=("text", "entities", "location", "media"), subject="author")
 class TweetPosted(Event, frozen=True, kw_only=True):
-    """A tweet was written. Version 2 renamed `nsfw` to `sensitive` and brought `content_warning`, 3 `media`.
+    """A tweet was posted. Version 2 renamed `nsfw` to `sensitive` and added `content_warning`; version 3 added `media`.
 
-    `conversation` is the tweet that the conversation began with: itself, unless it is a reply.
+    `conversation` is the first tweet of the conversation: the tweet itself, unless it is a reply.
     """
 
     tweet: TweetId
@@ -53,7 +53,7 @@ class TweetPosted(Event, frozen=True, kw_only=True):
 
 @event(topic="tweets", key="author", sealed=("text", "entities"), subject="author")
 class TweetEdited(Event, frozen=True, kw_only=True):
-    """The text was replaced. `version` counts from 1, the text as posted, so the first edit is 2."""
+    """The text was replaced. The posted text is version 1, so the first edit has `version` 2."""
 
     tweet: TweetId
     author: AccountId
@@ -64,7 +64,7 @@ class TweetEdited(Event, frozen=True, kw_only=True):
 
 @event(topic="tweets", key="author")
 class TweetDeleted(Event, frozen=True, kw_only=True):
-    """The author withdrew a tweet, for good. What it replied to and quoted is said again, for those who count."""
+    """The author deleted a tweet. `reply_to` and `quote_of` are repeated, for the counters of replies and quotes."""
 
     tweet: TweetId
     author: AccountId

@@ -1,7 +1,7 @@
-"""Bringing old versions of events to today's classes: one function for each step, from a version to the next.
+"""Upcasters: functions that convert an old version of an event to the next version.
 
-An upcaster takes and returns the event's fields as plain JSON values, opened where they were sealed. What was once
-written is never edited; it is read through these (law 8; tests/schemas holds a golden file of every version).
+An upcaster takes and returns the event's fields as plain JSON values, with sealed fields opened. Stored events are
+never edited; they are converted when they are read (law 8; tests/schemas has a golden file of every version).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
 
 def upcasts(name: str, *, since: int) -> Callable[[Upcaster], Upcaster]:
-    """Register the step from version `since` of an event to the one after it."""
+    """Register the upcaster from version `since` of an event to the next version."""
 
     def register(step: Upcaster) -> Upcaster:
         UPCASTERS[name, since] = step

@@ -1,7 +1,8 @@
-"""What the bytes of an event may say and its class does not check: ids are ids, times are times, keys are its own.
+"""Checks of an event's values that its class does not make: ids are ids, times are times, the key is the key field.
 
-Readers ask for every record, because anybody may write to a topic: an id that is none would stop every handler that
-makes 16 bytes of it. What appends asks as well, so that no such event is ours. It takes 2 us a record, 4 of a tweet.
+Readers check every record, because other programs may write to a topic: a malformed id would stop every handler that
+converts it to 16 bytes. Appending checks as well, so minitwitter never writes such an event. A check takes 2 us a
+record, 4 us for a tweet.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from .ids import AccountId, ActivityId, EventId, MediaId, NotificationId, Sessio
 
 IDS: tuple[Any, ...] = (AccountId, TweetId, ActivityId, EventId, SessionId, NotificationId, MediaId)
 LATEST_TIME = 1 << 47
-"""Milliseconds; the year 6429. An id has 48 bits for them."""
+"""The first time that is out of range, in milliseconds: the year 6429. An id has 48 bits for them."""
 
 _ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _IDS = re.compile(f"{_ID}(?: {_ID})*")
 _LENGTH = 37
-"""Of an id and a space: as long as all are together, no one of them can be two."""
+"""The length of an id and a space. If the total length is right, no value can contain two ids."""
 
 Find = Callable[[Any], Iterable[str]]
-"""The ids in a value."""
+"""Returns the ids in a value."""
 
 
 class InvalidEvent(ValueError):
-    """An event has a value that no reader could apply, so it does not get into the log."""
+    """The event has a value that no reader could apply, so it is not appended."""
 
 
 def flaw(topic: str, key: str, event: Event, about: Envelope) -> str:
-    """What is wrong with an event that could be decoded, as part of a sentence; empty where nothing is."""
+    """Return the error in a decoded event, as part of a sentence; "" if there is none."""
     cls = type(event)
     kind = BY_CLASS[cls]
     if kind.topic != topic:
@@ -54,7 +55,7 @@ def flaw(topic: str, key: str, event: Event, about: Envelope) -> str:
 
 
 def check(event: Event, about: Envelope) -> None:
-    """Whether an event may be appended: every reader will ask the same of it. Raises InvalidEvent."""
+    """Raise InvalidEvent if readers would reject the event. Called before it is appended."""
     kind = BY_CLASS[type(event)]
     wrong = flaw(kind.topic, kind.key(event), event, about)
     if not is_id(about.id):
@@ -64,19 +65,19 @@ def check(event: Event, about: Envelope) -> None:
 
 
 def time_flaw(about: Envelope) -> str:
-    """What is wrong with the time of an event; empty where nothing is."""
+    """Return the error in the time of an event; "" if there is none."""
     return "" if 0 <= about.time < LATEST_TIME else f"its time {about.time} is out of range"
 
 
 def is_known(type_: str, version: int) -> bool:
-    """Whether this software can read a version of an event."""
+    """Return whether this software can read this version of an event."""
     kind = BY_NAME.get(type_)
     return kind is not None and 1 <= version <= kind.version
 
 
 @cache
 def _ids_of(cls: type[Any]) -> tuple[tuple[str, ...], tuple[Find, ...]]:
-    """The fields of a struct that are ids, and what finds those that may be missing or lie deeper."""
+    """Return the id fields of a struct, and functions that find ids in its optional and nested fields."""
     hints = {"account": AccountId | None} if cls is Mention else get_type_hints(cls)
     plain = tuple(name for name, hint in hints.items() if hint in IDS)
     deep = tuple(_field(name, find) for name, hint in hints.items() if name not in plain and (find := _finder(hint)))
@@ -88,7 +89,7 @@ def _field(name: str, find: Find) -> Find:
 
 
 def _finder(hint: Any) -> Find | None:
-    """What finds the ids in a value of a type; None where it can have none."""
+    """Return a function that finds the ids in a value of this type; None if the type has no ids."""
     if hint in IDS:
         return lambda value: (value,)
     parts = get_args(hint)

@@ -1,7 +1,8 @@
-"""A circuit breaker: once Kafka has failed a caller, the next ones are told so at once instead of waiting too.
+"""A circuit breaker: after Kafka failed one caller, the next callers fail at once instead of waiting as well.
 
-Closed, everyone is admitted. Open, one caller in each `pause_s` is, as a probe: who succeeds closes it, who fails
-keeps it open. A probe that is never heard of again costs nothing but the next pause. (M. Nygard, Release It!, 2007.)
+Closed, it admits every caller. Open, it admits one caller in each `pause_s`, as a probe. A probe that succeeds closes
+the breaker; a probe that fails keeps it open. If a probe reports nothing, the next one is admitted `pause_s` later. (M.
+Nygard, Release It!, 2007.)
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """`timer` counts seconds and never goes back."""
+    """The state of the circuit. `timer` returns seconds and never goes back."""
 
     def __init__(self, pause_s: float, timer: Callable[[], float]) -> None:
         self._pause_s = pause_s
@@ -19,11 +20,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether callers are turned away."""
+        """Whether the breaker is open."""
         return self._next_probe is not None
 
     def admits(self) -> bool:
-        """Whether a caller may try now; while open, whoever is told so is the probe."""
+        """Return whether the caller may call Kafka. While the breaker is open, True makes the caller the probe."""
         if self._next_probe is None:
             return True
         now = self._timer()
@@ -33,9 +34,9 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """Kafka answered."""
+        """Close the breaker: Kafka answered."""
         self._next_probe = None
 
     def failed(self) -> None:
-        """Kafka did not answer."""
+        """Open the breaker, or keep it open: Kafka did not answer."""
         self._next_probe = self._timer() + self._pause_s

@@ -1,7 +1,8 @@
 """The KeptTopic port on Kafka: the compacted topic `keys`.
 
-It is read whole, from a position to its end, when a database lacks something: by a consumer of its own, 50 ms and 4 us
-a record. Whoever may write to it may replace keys, as whoever may write to the other topics may delete tweets.
+The topic is read from a position to its end when a database lacks keys. Each read uses a consumer of its own: 50 ms and
+4 us a record. Anybody with write access to the topic can replace keys, as write access to the other topics allows
+deleting tweets.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ class KafkaKeptReader:
         self._reply_s = reply_s
 
     async def ends(self) -> Positions:
-        """Where the partitions end now. Raises LogUnavailable."""
+        """Return the ends of the partitions. Raises LogUnavailable."""
         async with _Asking(self._servers) as ask:
             return await self._told_ends(ask)
 
     async def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
-        """What stands there from `positions` up to the ends as of now. Raises LogUnavailable.
+        """Yield the records from `positions` up to the ends at the time of the call. Raises LogUnavailable.
 
-        What is no such record is passed over, and named in the log.
+        Records that minitwitter did not write are skipped with a warning.
         """
         async with _Asking(self._servers) as ask:
             ends = await self._told_ends(ask)
@@ -67,7 +68,7 @@ class KafkaKeptReader:
                         if message.error() is None and next_ <= left[place]:
                             kept += _kept(message)
                         reached[place] = max(reached[place], min(next_, left[place]))
-                        if next_ >= left[place]:  # where the newest records were compacted away the end says so
+                        if next_ >= left[place]:  # the end itself says so if the last records were compacted away
                             del left[place]
                 if messages:
                     deadline = time.monotonic() + self._reply_s
@@ -76,7 +77,7 @@ class KafkaKeptReader:
                     raise LogUnavailable(f"Kafka has sent nothing of {self._name} for {self._reply_s:g} s")
 
     async def _told_ends(self, ask: _Asking) -> Positions:
-        """The ends, asked for again while a partition has no leader, as just after its topic was made."""
+        """Return the ends. Retries while a partition has no leader, as just after its topic was created."""
         deadline = time.monotonic() + self._reply_s
         while True:
             try:
@@ -84,7 +85,7 @@ class KafkaKeptReader:
             except LogUnavailable:
                 if time.monotonic() > deadline:
                     raise
-            await ask.anew()  # a consumer believes for minutes what it was told of partitions
+            await ask.anew()  # a consumer caches the metadata of partitions for minutes
             await asyncio.sleep(_RETRY_S)
 
     def _ends(self, consumer: Consumer) -> Positions:
@@ -99,7 +100,7 @@ class KafkaKeptReader:
 
 
 class KafkaKeptTopic(KafkaKeptReader):
-    """The whole port. `publisher` appends; `ids` are those of the records, which nothing goes by."""
+    """The KeptTopic port on Kafka. `publisher` appends; `ids` issues the records' ids, which no reader uses."""
 
     def __init__(
         self, servers: str, partitions: int, publisher: Publisher, ids: HybridClock, *, prefix: str = ""
@@ -109,12 +110,12 @@ class KafkaKeptTopic(KafkaKeptReader):
         self._ids = ids
 
     async def publish(self, kept: Sequence[Kept]) -> Positions:
-        """Append records. Raises LogUnavailable."""
+        """Append records and return the positions just past them. Raises LogUnavailable."""
         records = [outgoing(one, EventId(self._ids.issue()), self._ids.now()) for one in kept]
         return await self._publisher.publish(records)
 
     async def tick(self) -> None:
-        """Append a record to each partition, after which Kafka compacts what is older than `segment.ms`.
+        """Append a record to each partition. Kafka then closes segments older than `segment.ms`, and can compact them.
 
         Raises LogUnavailable.
         """
@@ -128,14 +129,14 @@ class KafkaKeptTopic(KafkaKeptReader):
 
 
 class _Asking:
-    """A consumer, and the one thread that calls it, for as long as it is needed."""
+    """A consumer that is called in one thread of its own, for the time of one read."""
 
     def __init__(self, servers: str) -> None:
         self._pool = ThreadPoolExecutor(1, "kafka-keys")
         self._settings = {
             "bootstrap.servers": servers,
             "client.id": "minitwitter",
-            "group.id": "minitwitter-reader",  # librdkafka wants one; nothing is committed, nobody joins
+            "group.id": "minitwitter-reader",  # librdkafka requires one; it neither joins nor commits
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
@@ -149,7 +150,7 @@ class _Asking:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, ask)
         except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not tell of its topic {KEYS.name}: {error.args[0].str()}") from None
+            raise LogUnavailable(f"Kafka does not answer for topic {KEYS.name}: {error.args[0].str()}") from None
 
     def _run(self, ask: Callable[[Consumer], T]) -> T:
         if self._consumer is None:
@@ -157,7 +158,7 @@ class _Asking:
         return ask(self._consumer)
 
     async def anew(self) -> None:
-        """Ask with another consumer from now on."""
+        """Replace the consumer by a new one."""
         await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
 
     async def __aexit__(self, *exc: object) -> None:
@@ -171,7 +172,10 @@ class _Asking:
 
 
 def _passed(message: Message) -> tuple[TopicPartition | None, int]:
-    """The partition that a message is of, and where it has been read to with it."""
+    """Return the message's partition, and the position just past the message.
+
+    None and 0 if the message is an error that names no end of a partition; the error is logged.
+    """
     partition, offset, error = message.partition(), message.offset(), message.error()
     if partition is None or offset is None or (error is not None and error.code() != KafkaError._PARTITION_EOF):
         if error is not None:
@@ -185,5 +189,5 @@ def _kept(message: Message) -> list[Kept]:
         return [read(message.key(), message.value())]
     except ValueError as error:
         where = f"{message.topic()}-{message.partition()}@{message.offset()}"
-        _log.warning("%s is passed over, for it is no key that minitwitter wrote: %s", where, error)
+        _log.warning("%s is skipped, because minitwitter did not write it: %s", where, error)
         return []

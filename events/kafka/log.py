@@ -1,10 +1,10 @@
 """The EventLog port on Kafka: reading by a consumer without a group, appending through the publisher.
 
-A reader keeps its place in the topics as its caller reads on: asked for what comes next it answers from what was
-fetched ahead, asked for another place it starts fetching anew (50 ms). So each processor has a reader of its own.
+A reader fetches ahead of its caller. A caller that goes on where it stopped is answered from the fetched records; a
+caller that asks for another position makes the reader fetch again (50 ms). So each processor has a reader of its own.
 
-Kafka shows a record once it stands in every in-sync copy, never before. What appending promises is less than the port
-says of logs with transactions: see `KafkaLog.append` and docs/adr/0010-kafka-log.md.
+Kafka shows a record once all in-sync replicas have it, never before. Appending guarantees less than a log with
+transactions does: see `KafkaLog.append` and docs/adr/0010-kafka-log.md.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ T = TypeVar("T")
 
 _client = logging.getLogger("librdkafka")
 _AHEAD = 4096
-"""Records kept ready, so that a partition of which much was fetched at once does not keep the others waiting."""
+"""Records taken from the consumer at once, so that a partition with many fetched records does not delay the others."""
 _PULL_S = 0.1
 _RETRY_S = 0.05
 
 
 class _Asking:
-    """A consumer and the one thread that calls it; made when it is first used."""
+    """A consumer that is called in one thread of its own; created at the first call."""
 
     def __init__(self, settings: dict[str, Any], name: str) -> None:
         self._settings = settings
@@ -60,7 +60,7 @@ class _Asking:
             self._consumer = None
 
     async def anew(self) -> None:
-        """Ask with another consumer from now on."""
+        """Replace the consumer by a new one."""
         await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
 
     async def close(self) -> None:
@@ -69,7 +69,7 @@ class _Asking:
 
 
 class _Fetched:
-    """What was fetched of a partition and not yet asked for: all from `start` on, up to `next`."""
+    """The fetched records of a partition that the caller has not read: all from `start` on, before `next`."""
 
     __slots__ = ("messages", "next", "start")
 
@@ -78,11 +78,11 @@ class _Fetched:
         self.start = self.next = 0
 
     def age(self) -> int:
-        """When its first record was appended, in milliseconds."""
+        """Return when the first record was appended, in milliseconds."""
         return self.messages[0].timestamp()[1]
 
     def goes_on_at(self, position: int) -> bool:
-        """Drop what lies before a position; whether everything from there on is here or comes next."""
+        """Drop the records before a position. Return False if the partition must be fetched again from the position."""
         if not self.start <= position <= self.next:
             self.messages.clear()
             self.start = self.next = position
@@ -93,18 +93,20 @@ class _Fetched:
         return True
 
     def add(self, message: Message) -> None:
-        """Keep a record, unless it was here already."""
+        """Add a record, unless it was added before."""
         offset = _offset(message)
         if offset >= self.next:
             self.messages.append(message)
             self.next = offset + 1
 
     def ends_at(self, end: int) -> None:
-        """There is nothing before `end` that is not here; in a compacted topic the last records can be gone."""
+        """Note that no record before `end` is missing here: compaction may have removed the last records of the
+        partition.
+        """
         self.next = max(self.next, end)
 
     def take(self, number: int) -> list[Message]:
-        """The first `number` of them."""
+        """Remove the first `number` records and return them."""
         taken = [self.messages.popleft() for _ in range(min(number, len(self.messages)))]
         if taken:
             self.start = _offset(taken[-1]) + 1
@@ -112,10 +114,10 @@ class _Fetched:
 
 
 class KafkaLogReader:
-    """The LogReader port on Kafka. `partitions` are those of each topic that it may read.
+    """The LogReader port on Kafka. `partitions` is the number of partitions of each topic to read.
 
-    `reply_s` is how long Kafka may take to answer before LogUnavailable is raised. Waiting asks every `poll_s` seconds
-    where the partitions end: one request to each broker (1.2 ms for 28 partitions), for all who wait together.
+    If Kafka does not answer within `reply_s`, calls raise LogUnavailable. `wait` polls the ends of the partitions every
+    `poll_s` seconds: one request to each broker (1.2 ms for 28 partitions), shared by all callers that wait.
     """
 
     def __init__(
@@ -143,11 +145,11 @@ class KafkaLogReader:
         settings: dict[str, Any] = {
             "bootstrap.servers": servers,
             "client.id": "minitwitter",
-            "group.id": "minitwitter-reader",  # librdkafka wants one; nothing is committed, nobody joins
+            "group.id": "minitwitter-reader",  # librdkafka requires one; it neither joins nor commits
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",  # where retention has removed what lies before
-            "fetch.wait.max.ms": 50,  # a partition that is asked for anew waits for the fetch under way
+            "auto.offset.reset": "earliest",  # if retention has removed the requested offset
+            "fetch.wait.max.ms": 50,  # a newly assigned partition waits for the fetch in progress
             "fetch.queue.backoff.ms": 20,
             "max.partition.fetch.bytes": 262_144,
             "queued.max.messages.kbytes": 32_768,
@@ -158,24 +160,24 @@ class KafkaLogReader:
         self._ends = _Asking(settings, "kafka-ends")
 
     async def close(self) -> None:
-        """End the consumers and their threads."""
+        """Close the consumers and end their threads."""
         if self._asking_ends is not None:
             self._asking_ends.cancel()
         await self._reading.close()
         await self._ends.close()
 
     async def ends(self) -> Positions:
-        """Where each partition ends now. Raises LogUnavailable."""
+        """Return the end of each partition. Raises LogUnavailable."""
         deadline = time.monotonic() + self._reply_s
         while True:
             try:
                 return await self._ends(self._ask_ends)
             except KafkaException as error:
-                # A partition whose leader changes just now is one reason; the next answer is a good one.
+                # The leader of a partition may be changing: retry.
                 if time.monotonic() > deadline:
-                    raise LogUnavailable(f"Kafka does not say where the log ends: {error.args[0].str()}") from None
+                    raise LogUnavailable(f"Kafka does not return the end of the log: {error.args[0].str()}") from None
                 if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
-                    # A broker that is just starting may have said so. The consumer would believe it for 15 minutes.
+                    # A starting broker may answer this. The consumer would cache the answer for 15 minutes.
                     await self._ends.anew()
             await asyncio.sleep(_RETRY_S)
 
@@ -190,12 +192,14 @@ class KafkaLogReader:
         return ends
 
     async def at_time(self, time: Millis) -> Positions:
-        """Where each partition's first record stands that was appended at a time or later. Raises LogUnavailable."""
+        """Return the offset of each partition's first record that was appended at `time` or later. Raises
+        LogUnavailable.
+        """
         asked = [Place(self._prefix + place.topic, place.partition, time) for place in self.places]
         try:
             found = await self._ends(lambda consumer: consumer.offsets_for_times(asked, timeout=self._reply_s))
         except KafkaException as error:
-            raise LogUnavailable(f"Kafka does not say what stands where: {error.args[0].str()}") from None
+            raise LogUnavailable(f"Kafka does not return the offsets of a time: {error.args[0].str()}") from None
         ends = await self.ends()
         return Positions(
             (place, at.offset if at.offset >= 0 else ends.get(place, 0))
@@ -203,7 +207,7 @@ class KafkaLogReader:
         )
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
-        """Wait for something past `after`; True when there is. Raises LogUnavailable."""
+        """Wait until there is a record past `after`; return False after `timeout` seconds. Raises LogUnavailable."""
         deadline = time.monotonic() + timeout
         while True:
             if any(end > after.get(place, 0) for place, end in (await self._ends_for_all()).items()):
@@ -214,7 +218,7 @@ class KafkaLogReader:
             await asyncio.sleep(min(remaining, self._poll_s))
 
     async def _ends_for_all(self) -> Positions:
-        """The ends, asked for once for all who want them at the same time."""
+        """Return the ends, with one request for all callers that ask at the same time."""
         if self._asking_ends is None or self._asking_ends.done():
             self._asking_ends = asyncio.ensure_future(self.ends())
             self._asking_ends.add_done_callback(_look_at)
@@ -223,23 +227,24 @@ class KafkaLogReader:
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
-        """Up to `limit` records past `after`, of each partition that has some a fair share.
+        """Return up to `limit` records past `after`, a fair share of each partition that has some.
 
-        Nothing is answered only where nothing is left; what cannot be read has a `fault`. Raises LogUnavailable.
+        The list is empty only if there is no record past `after`. A record that cannot be read has a `fault`. Raises
+        LogUnavailable.
         """
         return await opened(await self.read_stored(after, limit, topics), self.codec, self.keys)
 
     async def read_stored(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Stored]:
-        """The same, still encoded and sealed. Raises LogUnavailable."""
+        """Return the same records as `read`, still encoded and sealed. Raises LogUnavailable."""
         wanted = frozenset(topics) if topics is not None else None
         places = [place for place in self.places if wanted is None or place.topic in wanted]
         async with self._turn:
             try:
                 messages = await self._messages(places, after, limit)
             except BaseException:
-                self._assigned = frozenset()  # what the thread was fetching is lost: it is fetched anew
+                self._assigned = frozenset()  # the thread's last fetch is lost: assign again, which fetches it again
                 raise
         return [
             stored(
@@ -269,7 +274,7 @@ class KafkaLogReader:
         return _share([self._fetched[place] for place in places], limit)
 
     async def _arrival(self, places: Sequence[TopicPartition]) -> None:
-        """Wait for the first record of those that are there by now; return at once where there are none."""
+        """Wait until the first record arrives. Return at once if the partitions have no record to fetch."""
         ends = await self.ends()
         deadline = time.monotonic() + self._reply_s
         while not any(self._fetched[place].messages for place in places):
@@ -280,13 +285,13 @@ class KafkaLogReader:
             await self._pull(_PULL_S)
 
     async def _assign(self, places: Sequence[TopicPartition]) -> None:
-        """Fetch these partitions, each from where its fetched part ends, and no others."""
+        """Fetch these partitions and no others, each from the end of its buffer."""
         assigned = [Place(self._prefix + place.topic, place.partition, self._fetched[place].next) for place in places]
         await self._reading(lambda consumer: consumer.assign(assigned))
         self._assigned = frozenset(places)
 
     async def _pull(self, seconds: float) -> None:
-        """Take in what has arrived; where nothing has, wait for it."""
+        """Take in the records that have arrived; if there are none, wait `seconds` for one."""
 
         def pull(consumer: Consumer) -> list[Message]:
             messages = consumer.consume(_AHEAD, 0)
@@ -301,16 +306,15 @@ class KafkaLogReader:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._of(message).ends_at(_offset(message))
             else:
-                _client.warning(
-                    "reading: %s", error.str()
-                )  # of a partition on the move; when it stays so, `read` gives up
+                # The leader of a partition may be changing. If the error stays, `read` gives up.
+                _client.warning("reading: %s", error.str())
 
     def _of(self, message: Message) -> _Fetched:
         return self._fetched[TopicPartition(_topic(message).removeprefix(self._prefix), _partition(message))]
 
 
 class KafkaLog(KafkaLogReader):
-    """The whole port."""
+    """The EventLog port on Kafka."""
 
     def __init__(
         self,
@@ -327,11 +331,11 @@ class KafkaLog(KafkaLogReader):
         self.publisher = publisher
 
     async def append(self, records: Sequence[New]) -> Positions:
-        """Append in order per entity, durably.
+        """Append in order per entity, durably; return the positions just past the records.
 
-        Everything is sealed and encoded before the first record is sent: an event that cannot be leaves nothing in the
-        log. When LogUnavailable is raised some of the records may stand there, in order and without gaps within an
-        entity; appending all of them again makes copies of those, which change nothing (law 4).
+        Everything is sealed and encoded before the first record is sent, so an event that cannot be encoded leaves
+        nothing in the log. If LogUnavailable is raised, the log may have some of the records, in order and without gaps
+        within an entity. Appending all of them again makes copies of these records, which change nothing (law 4).
         """
         subjects = set()
         for new in records:
@@ -345,13 +349,13 @@ class KafkaLog(KafkaLogReader):
 
 
 def _look_at(asked: asyncio.Task[Positions]) -> None:
-    """Whoever wanted the answer may have gone; then nobody else looks at its error."""
+    """Read the error of a finished request, so that asyncio does not log it if all callers are gone."""
     if not asked.cancelled():
         asked.exception()
 
 
 def _share(fetched: Iterable[_Fetched], limit: int) -> list[Message]:
-    """Up to `limit` records: of each partition as many as of the others, of the one with the oldest record first."""
+    """Take up to `limit` records, an equal share of each partition, from the one with the oldest record first."""
     some = sorted((one for one in fetched if one.messages), key=_Fetched.age)
     taken: list[Message] = []
     while some and len(taken) < limit:
@@ -384,10 +388,11 @@ _given_headers = methodcaller("headers")
 
 
 def _headers(message: Message) -> Headers:
-    """The headers of a record; none where the name of one is no UTF-8.
+    """Return the headers of a record; none if a header's name is not UTF-8.
 
-    There confluent-kafka 2.16 answers a list with null pointers in it, and an exception as well. `message.headers()`
-    does not look for the latter once Python has specialised the call, and the process ends; this call always does.
+    In that case confluent-kafka 2.16 returns a list with null pointers and sets an exception as well. Python's
+    specialised call of `message.headers()` does not check for the exception, and the process crashes; `methodcaller`
+    always checks.
     """
     try:
         return cast(Headers, _given_headers(message) or [])

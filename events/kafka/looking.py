@@ -1,7 +1,7 @@
-"""Looking at Kafka without reading it: where the log ends, and when a record was appended. For whoever watches.
+"""Ask Kafka for the ends of the log, for times of records and for members of groups, without reading events.
 
-A consumer of its own for each look, in a thread: nothing stays open, and what Kafka has to say to the standard error of
-a person who only asks how it is, is left out.
+Status commands use it. Each call uses a consumer of its own in a thread, so nothing stays open. Kafka's messages to the
+standard error are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..log import LogUnavailable, NotSetUp, Positions, TopicPartition
 T = TypeVar("T")
 
 _NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
-"""Kafka answers, and lacks a topic or a partition."""
+"""Kafka answers that a topic or a partition does not exist."""
 _SILENT = logging.getLogger("minitwitter.kafka.looking")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -32,8 +32,8 @@ _SILENT.propagate = False
 class KafkaMembers:
     """Counts the members of consumer groups. `prefix` stands before the groups' names.
 
-    By a call that is deprecated: what took its place aborted the whole process when a broker was killed while it was
-    under way, once the broker was back (librdkafka 2.16, an assertion in rdkafka_queue.h).
+    It uses a deprecated call. Its replacement aborted the process if a broker was killed during the call and came back
+    (librdkafka 2.16, an assertion in rdkafka_queue.h).
     """
 
     def __init__(self, servers: str, groups: Iterable[str], *, prefix: str = "", reply_s: float = 3.0) -> None:
@@ -43,7 +43,7 @@ class KafkaMembers:
         self._admin = AdminClient(settings, logger=_SILENT)
 
     async def count(self) -> dict[str, int]:
-        """The members of each group; a group that Kafka does not know has none. Raises LogUnavailable."""
+        """Return the number of members of each group; 0 for a group that Kafka does not know. Raises LogUnavailable."""
         return await asyncio.to_thread(self._count)
 
     def _count(self) -> dict[str, int]:
@@ -57,7 +57,7 @@ class KafkaMembers:
 
 
 class KafkaLook:
-    """Looks at the partitions of some topics; `prefix` stands before their names. Raises LogUnavailable, NotSetUp."""
+    """Reads ends and times of some partitions; `prefix` stands before topic names. Raises LogUnavailable, NotSetUp."""
 
     def __init__(
         self, servers: str, places: Sequence[TopicPartition], *, prefix: str = "", reply_s: float = 3.0
@@ -68,11 +68,11 @@ class KafkaLook:
         self._reply_s = reply_s
 
     async def ends(self) -> Positions:
-        """Where each partition ends now."""
+        """Return the end of each partition."""
         return await self._ask(self._ends)
 
     async def appended_at(self, at: Mapping[TopicPartition, int]) -> dict[TopicPartition, Millis]:
-        """When the record at each offset was appended, or the first one behind it that is still there."""
+        """Return when the record at each offset was appended; if it was removed, when the next record was."""
         return await self._ask(lambda consumer: self._appended_at(consumer, at)) if at else {}
 
     async def _ask(self, ask: Callable[[Consumer], T]) -> T:
@@ -82,7 +82,7 @@ class KafkaLook:
         settings: dict[str, Any] = {
             "bootstrap.servers": self._servers,
             "client.id": "minitwitter-status",
-            "group.id": "minitwitter-status",  # librdkafka wants one; nothing is committed, nobody joins
+            "group.id": "minitwitter-status",  # librdkafka requires one; it neither joins nor commits
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "error_cb": lambda error: None,

@@ -1,10 +1,10 @@
-"""Publishing to Kafka from an event loop: produce() on the loop, one thread that polls, one wake-up for many reports.
+"""Publish to Kafka from an event loop: `produce` runs on the loop, one thread polls for delivery reports.
 
-librdkafka takes a record in a few us and reports its delivery in whichever thread polls. That thread only puts
-reports into a deque; the first one since the loop last looked wakes it, the others are found there. A record costs
-well under a millisecond at p50 this way (docs/explanation/kafka.md has the figures and the command).
+librdkafka takes a record in a few us and reports its delivery in the thread that polls. That thread puts the reports
+into a deque. The first report wakes the loop, which then takes all of them. A record costs well under a millisecond at
+p50 this way (docs/explanation/kafka.md has the figures and the command).
 
-Whoever publishes waits `ack_s` at most. After that the breaker is open, and the next ones do not wait at all.
+A caller waits at most `ack_s`. After a timeout the breaker is open, and the next callers fail at once.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from .records import MAX_RECORD_BYTES, SOURCE, check_size, headers, value
 _log = logging.getLogger(__name__)
 _client = logging.getLogger("librdkafka")
 _POLL_S = 0.1
-"""How long the thread may take to notice that it is to end."""
+"""The longest time until the thread notices that it has to end."""
 
 
 class _Wave:
-    """Records that were sent together; `answer` is there when the last of them is reported, or one has failed."""
+    """Records that were sent together. `answer` is set once the last one is acknowledged or one has failed."""
 
     __slots__ = ("answer", "left", "positions", "producer")
 
@@ -47,16 +47,16 @@ class _Wave:
         self.producer = producer
 
     def fail(self, why: str) -> None:
-        if not self.answer.done():  # who is cancelled or has waited long enough waits no longer
+        if not self.answer.done():  # else the caller was cancelled or timed out
             self.answer.set_exception(LogUnavailable(why))
 
 
 class KafkaPublisher:
-    """The Publisher port on Kafka, for one event loop; `partitions` are those of each topic.
+    """The Publisher port on Kafka, for one event loop; `partitions` is the number of partitions of each topic.
 
-    `ack_s` bounds the wait for an acknowledgement, `buffered` the records that wait to be sent, `pause_s` is how long
-    the breaker turns callers away before it lets one try. `prefix` stands before the names of the topics. `linger_ms`
-    is how long a record waits for others of its broker.
+    `ack_s` bounds the wait for an acknowledgement, `buffered` the number of records that wait to be sent. `pause_s` is
+    the time between two probes of the open breaker. `prefix` stands before the names of the topics. `linger_ms` is how
+    long a record waits for other records to the same broker.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class KafkaPublisher:
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": self._linger_ms,
-            # Not longer than whoever asked waits: what goes out later is a copy of what another has published since.
+            # Not longer than the caller waits: a record sent later would be a copy, as the caller publishes it again.
             "message.timeout.ms": int(self._ack_s * 1000),
             "request.timeout.ms": int(self._ack_s * 1000),
             "message.max.bytes": MAX_RECORD_BYTES,
@@ -111,18 +111,18 @@ class KafkaPublisher:
         return Producer(settings, logger=_client)
 
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
-        """Append in order per entity; the positions just past the records.
+        """Append in order per entity; return the positions just past the records.
 
-        A record of a source topic is sent when the one before it of the same entity is acknowledged, so that none can
-        overtake another that failed: a call takes as many round trips as one entity has records in it. Records of
-        derived topics are all sent at once, in their order, which an idempotent producer keeps. Should some of them
-        fail, later ones may stand there, until the caller publishes all of them again behind those.
-        Raises RecordTooLarge before anything is sent, and LogUnavailable when Kafka does not acknowledge in time.
+        A record of a source topic is sent when the record before it of the same entity is acknowledged, so no record
+        can overtake one that failed: a call takes as many round trips as one entity has records in it. Records of
+        derived topics are sent together, in their order, which an idempotent producer keeps. If some of these fail, the
+        log may have later ones, until the caller publishes all of them again behind those. Raises RecordTooLarge before
+        anything is sent, and LogUnavailable if Kafka does not acknowledge in time.
         """
         for record in records:
             check_size(record)
         if not self.breaker.admits():
-            raise LogUnavailable("Kafka does not answer; it is tried again shortly")
+            raise LogUnavailable("Kafka does not answer; the next attempt follows shortly")
         self._loop = asyncio.get_running_loop()
         started = time.perf_counter()
         try:
@@ -136,7 +136,7 @@ class KafkaPublisher:
         return positions
 
     async def answers(self) -> bool:
-        """Whether every partition has a leader, as Kafka says now; the breaker goes by the last record."""
+        """Ask Kafka whether every partition has a leader. (The breaker reflects only the last published record.)"""
         try:
             found = (await asyncio.to_thread(self._producer.list_topics, timeout=self._ack_s)).topics
         except KafkaException:
@@ -145,7 +145,7 @@ class KafkaPublisher:
         return all(topic and all(one.leader >= 0 for one in topic.partitions.values()) for topic in topics)
 
     async def close(self) -> None:
-        """Wait for what is on its way, `ack_s` at most, and end the thread."""
+        """Wait at most `ack_s` for records in flight, and end the thread."""
         await asyncio.to_thread(self._end)
         self._take_reports()
 
@@ -157,19 +157,19 @@ class KafkaPublisher:
     async def _send(self, records: Sequence[Outgoing]) -> Positions:
         loop = asyncio.get_running_loop()
         wave = _Wave(len(records), loop.create_future(), self._producer)
-        bound = loop.call_later(self._ack_s, self._late, wave)  # a third of what asyncio.timeout costs
+        bound = loop.call_later(self._ack_s, self._late, wave)  # takes a third of the time of asyncio.timeout
         try:
             for record in records:
                 self._produce(wave, record)
             return await wave.answer
         except BufferError:
             self.breaker.failed()
-            raise LogUnavailable(f"{self._buffered} records wait for Kafka already") from None
+            raise LogUnavailable(f"{self._buffered} records already wait for Kafka") from None
         except KafkaException as error:
             raise LogUnavailable(self._failure(wave, error.args[0])) from None
         finally:
             bound.cancel()
-            wave.answer.cancel()  # reports that come later have nobody to go to
+            wave.answer.cancel()  # later reports are ignored
 
     def _late(self, wave: _Wave) -> None:
         if not wave.answer.done():
@@ -193,16 +193,16 @@ class KafkaPublisher:
             self._producer.poll(_POLL_S)
 
     def _reported(self, wave: _Wave, place: TopicPartition, error: KafkaError | None, message: Message) -> None:
-        """In the thread that polls."""
+        """Queue a delivery report and wake the loop. Runs in the thread that polls."""
         offset = message.offset()
         self._reports.append((wave, place, error, -1 if offset is None else offset))
         if not self._woken:
             self._woken = True
-            assert self._loop is not None  # the one that produced it
+            assert self._loop is not None  # set by `publish`
             self._loop.call_soon_threadsafe(self._take_reports)
 
     def _take_reports(self) -> None:
-        """On the loop. Whoever reports from here on wakes it again."""
+        """Apply the queued reports. Runs on the loop; a report that arrives from here on wakes the loop again."""
         self._woken = False
         while self._reports:
             wave, place, error, offset = self._reports.popleft()
@@ -210,8 +210,8 @@ class KafkaPublisher:
                 wave.fail(self._failure(wave, error))
                 continue
             self.breaker.succeeded()
-            if offset < 0:  # it stands in the log since an attempt whose answer was lost; nobody can say where
-                wave.fail("Kafka has the record, but does not know where any more")
+            if offset < 0:  # an earlier attempt appended it, and its acknowledgement was lost: the offset is unknown
+                wave.fail("Kafka has the record, but does not report its offset")
                 continue
             wave.left -= 1
             wave.positions[place] = max(wave.positions.get(place, 0), offset + 1)
@@ -219,26 +219,27 @@ class KafkaPublisher:
                 wave.answer.set_result(wave.positions)
 
     def _failure(self, wave: _Wave, error: KafkaError) -> str:
-        """What to tell of an error, and what follows from it."""
-        if error.code() < 0:  # of the client, which has had no answer; positive ones are the broker's answers
+        """Describe an error of Kafka. Sets the breaker, and replaces a producer that failed for good."""
+        if error.code() < 0:  # negative codes are the client's (no answer), positive ones the broker's answers
             self.breaker.failed()
         else:
             self.breaker.succeeded()
         if (error.fatal() or error.code() == KafkaError._FATAL) and wave.producer is self._producer:
             self._replace()
-        return f"Kafka has not taken the record: {error.str()}"
+        return f"Kafka did not accept the record: {error.str()}"
 
     def _replace(self) -> None:
-        """A new producer for one that has failed for good: it lost the thread of its sequence numbers."""
-        _log.warning("the Kafka producer failed for good; a new one takes over")
+        """Replace a producer that failed for good: its sequence numbers no longer match the broker's."""
+        _log.warning("the Kafka producer failed for good; a new one replaces it")
         old, self._producer = self._producer, self._make()
         threading.Thread(target=_discard, args=(old,), name="kafka-discarding", daemon=True).start()
 
 
 def _waves(records: Sequence[Outgoing]) -> list[list[Outgoing]]:
-    """The records in turns, nearly always one; at most one of an entity of a source topic in each.
+    """Split the records into waves that are sent one after the other; nearly always there is one.
 
-    First copies of such an entity ascend (first_copies.py), and one that overtook another would make a copy of it.
+    A wave has at most one record of each entity of a source topic. First copies of such an entity have ascending ids
+    (first_copies.py); a record that overtook an earlier one would make readers drop the earlier one as a copy.
     """
     if len(records) == 1:
         return [list(records)]
@@ -255,11 +256,11 @@ def _waves(records: Sequence[Outgoing]) -> list[list[Outgoing]]:
 
 
 def _discard(producer: Producer) -> None:
-    """Report everything that it still had as failed."""
+    """Report all records of the old producer as failed."""
     producer.purge()
     producer.flush(1)
 
 
 def _told(error: KafkaError) -> None:
-    """librdkafka says so of every broker that it loses, and goes on trying."""
+    """Log an error of librdkafka. It reports each broker that it loses, and keeps reconnecting."""
     _client.warning("publishing: %s", error.str())

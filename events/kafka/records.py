@@ -1,7 +1,7 @@
 """Events as Kafka records: CloudEvents 1.0 in binary mode, the envelope in the headers, the event's JSON as the value.
 
-So that `kcat` and any other consumer can read it without us. (CloudEvents 1.0.2, Kafka Protocol Binding, 3.2; the
-attributes are those of schemas/asyncapi.yaml.) Making the headers takes 4 us a record, reading them 4 us.
+So `kcat` and any other consumer can read them without this software. (CloudEvents 1.0.2, Kafka Protocol Binding, 3.2;
+the attributes are listed in schemas/asyncapi.yaml.) Writing the headers takes 4 us a record, reading them 4 us.
 """
 
 from __future__ import annotations
@@ -27,34 +27,36 @@ from ..sealing import SealBroken
 T = TypeVar("T")
 
 SOURCE = "/minitwitter"
-"""`ce_source`: which installation it comes from."""
+"""The default of `ce_source`, which names the installation that wrote a record."""
 MAX_RECORD_BYTES = 1_000_000
-"""A record that is larger is never taken. Topics are made to take this, and 48 KB more for what Kafka puts around."""
+"""The largest record that is published. Topics accept 48 KB more, for the bytes that Kafka adds."""
 TOMBSTONES = frozenset({"TweetRetracted"})
-"""Events without a value: in a compacted topic that is what removes the key's earlier records."""
+"""Events that are published without a value: in a compacted topic this removes the key's earlier records."""
 
 Headers = list[tuple[str, bytes | None]]
 
 _FRAMING = 200
-"""Bytes of a record batch besides keys, values and headers: 61 of the batch, at most 25 of the record, and room."""
+"""Bytes of a record batch besides keys, values and headers: 61 of the batch, at most 25 of the record, some spare."""
 _EACH_HEADER = 8
 _LONGEST_NAME = 200
-"""Bytes of a key or a type that are believed: ours have 40. Dead letters are kept by them, in an index."""
+"""The longest key or type that is read, in bytes; ours have 40. The store of dead letters indexes them."""
 _NUMBER = re.compile(r"-?\d{1,4}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED: Headers = [("ce_specversion", b"1.0"), ("content-type", b"application/json")]
 
 
 class RecordTooLarge(Exception):
-    """An event that no topic takes: it has to be refused before it is decided."""
+    """The event is larger than a topic accepts. Check the size before the command is decided."""
 
     def __init__(self, record: Outgoing, size: int) -> None:
-        super().__init__(f"{record.type} takes {size:,} bytes in the log, and {MAX_RECORD_BYTES:,} are the most")
+        super().__init__(f"{record.type} takes {size:,} bytes in the log, and the limit is {MAX_RECORD_BYTES:,}")
         self.size = size
 
 
 class Stored(NamedTuple):
-    """A record as it stands in Kafka, its headers read, its value not. `fault` is as in Record."""
+    """A record as Kafka stores it: its headers are decoded, its value is not. `fault` has the meaning of
+    `Record.fault`.
+    """
 
     topic: str
     partition: int
@@ -68,12 +70,12 @@ class Stored(NamedTuple):
 
     @property
     def position(self) -> str:
-        """Where it stands, as people write it: `tweets-3@42`."""
+        """The record's position as text: `tweets-3@42`."""
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
 def headers(record: Outgoing, source: str = SOURCE) -> Headers:
-    """The headers of a record; what is empty is left out."""
+    """Return the headers of a record. Empty attributes are left out."""
     about = record.about
     key = record.key.encode()
     made: Headers = [
@@ -100,13 +102,13 @@ def headers(record: Outgoing, source: str = SOURCE) -> Headers:
 
 
 def value(record: Outgoing) -> bytes | None:
-    """The value of a record; None where it is a tombstone."""
+    """Return the value of a record; None for a tombstone."""
     return None if record.type in TOMBSTONES else record.value
 
 
 def check_size(record: Outgoing) -> None:
-    """Raise RecordTooLarge for a record that Kafka could never take; to be asked before it is decided."""
-    if len(record.value) < MAX_RECORD_BYTES // 2:  # nearly all: the headers are bounded by what the edge accepts
+    """Raise RecordTooLarge for a record that Kafka would never accept. Called before the command is decided."""
+    if len(record.value) < MAX_RECORD_BYTES // 2:  # nearly always: the HTTP edge bounds the size of the headers
         return
     rest = sum(len(name) + len(text or b"") + _EACH_HEADER for name, text in headers(record))
     size = len(record.value) + len(record.key.encode()) + rest + _FRAMING
@@ -123,9 +125,9 @@ def stored(
     headers: Iterable[tuple[str, bytes | None]],
     partitions: int,
 ) -> Stored:
-    """Read a record's headers, whatever client it came by; `partitions` is how many the topic has.
+    """Decode a record's key and headers. `partitions` is the topic's number of partitions.
 
-    A record that minitwitter did not write has a `fault`, and whatever else of it could be read.
+    A record that minitwitter did not write has a `fault`, and the fields that could be decoded.
     """
     given = {name: content or b"" for name, content in headers}
     get = given.get
@@ -163,7 +165,7 @@ def _salvaged(
     given: Mapping[str, bytes],
     fault: str,
 ) -> Stored:
-    """Of a record that minitwitter did not write, what can be read."""
+    """Return a faulty record with the fields that can be decoded."""
     about = Envelope(
         EventId(_or_else(_id, given.get("ce_id"), "")),
         _or_else(_millis, given.get("ce_time"), Millis(0)),
@@ -181,7 +183,7 @@ def _or_else(read: Callable[[bytes], T], content: bytes | None, otherwise: T) ->
 
 
 async def opened(records: Sequence[Stored], codec: Codec, keys: Keys) -> list[Record]:
-    """The records with their events, keys fetched for all at once; those that cannot be read have a `fault`.
+    """Decode and open records; keys are fetched for all of them at once. A record that cannot be read has a `fault`.
 
     Raises KeysUnavailable.
     """
@@ -193,7 +195,7 @@ async def opened(records: Sequence[Stored], codec: Codec, keys: Keys) -> list[Re
 
 
 def _begun(record: Stored, codec: Codec) -> Parsed | str:
-    """What can be read of a record without a key, or why it cannot be read."""
+    """Decode the part of a record that needs no key, or return the fault."""
     if record.fault:
         return record.fault
     parsed, fault = parse(codec, record.type, record.version, record.value, record.about.id)
@@ -201,7 +203,7 @@ def _begun(record: Stored, codec: Codec) -> Parsed | str:
 
 
 async def _shown(subjects: set[str], keys: Keys) -> dict[str, str]:
-    """Have the sealer shown these keys; why, where the stored key of one does not open."""
+    """Fetch the keys of these subjects. Return a fault for each subject whose stored key does not open."""
     broken: dict[str, str] = {}
     try:
         await shown(subjects, keys)
@@ -234,7 +236,7 @@ def _record(record: Stored, step: Parsed | str, broken: Mapping[str, str], codec
 
 
 async def shown(subjects: set[str], keys: Keys) -> None:
-    """Have the sealer shown these keys. Twice if need be: while they were fetched another batch may have trimmed."""
+    """Give the sealer the keys of these subjects. Fetches again if a concurrent batch trimmed the cache meanwhile."""
     await keys.fetch(subjects)
     if keys.sealer.missing(subjects):
         await keys.fetch(subjects)
@@ -271,7 +273,7 @@ def _of_tombstone(type_: str, key: str) -> bytes:
 
 
 def _check_place(topic: str, partition: int, key: str, type_: str, partitions: int) -> None:
-    """Whether events of this type and key belong where the record stands. A type that is not known is the codec's."""
+    """Raise ValueError if the key or type belongs elsewhere. An unknown type is the codec's to report."""
     kind = BY_NAME.get(type_)
     if kind is not None and kind.topic != topic:
         raise ValueError(f"{type_} belongs to topic {kind.topic}")
@@ -301,7 +303,7 @@ def _minute(minutes: int) -> str:
 
 
 def _time(time: int) -> bytes:
-    """RFC 3339 in milliseconds; the minute is remembered, which halves the cost (0.5 us)."""
+    """Format a time as RFC 3339 with milliseconds. The text of the minute is cached, which halves the cost (0.5 us)."""
     minutes, rest = divmod(time, 60_000)
     return f"{_minute(minutes)}{rest // 1000:02d}.{rest % 1000:03d}Z".encode()
 

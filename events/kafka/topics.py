@@ -1,6 +1,6 @@
-"""The topics on Kafka: created where they are missing, and refused where they are not what they have to be.
+"""The topics on Kafka: create missing ones, correct their settings, and refuse a wrong number of partitions.
 
-What each has to be follows from events/topics.py; schemas/topics/*.yaml says the same to people, written from here.
+Their settings follow from events/topics.py. schemas/topics/*.yaml documents them and is generated from here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..log import LogUnavailable, NotSetUp
 from ..topics import KEYS, ON_KAFKA, TOPICS, Kind, Topic
 
 PARTITIONS = 16
-"""Of every topic in the distributed profile. It never changes: a key's partition follows from it."""
+"""Partitions of every topic in the distributed profile. The number never changes: a key's partition depends on it."""
 COPIES = 3
-"""Of every partition, where there are as many brokers."""
+"""Replicas of every partition, if there are as many brokers."""
 
 _YEAR_MS = 365 * 24 * 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
@@ -34,15 +34,15 @@ _COMPACTED_SOON = {
     "min.cleanable.dirty.ratio": "0.01",
     "max.compaction.lag.ms": str(_DAY_MS),
 }
-"""Of keys: a record that another one replaced is gone a day later, for a destroyed key may be what it says. Kafka
-compacts no segment that is still written to, and begins another with the first record after an hour: with a tick, where
-nothing else is published."""
+"""Settings of `keys`: a replaced record disappears within a day, because it may hold a key that was destroyed since.
+Kafka does not compact the segment that it writes to, and starts another with the first record after an hour. If
+nothing else is published, a tick is that record."""
 _SETTLES_S = 30.0
 _ASK_AGAIN_S = 0.05
 
 
 class WrongTopics(NotSetUp):
-    """Topics that are missing, or not what they have to be: nothing may be written to them or read from them."""
+    """Topics are missing or have the wrong settings: nothing may be written to them or read from them."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -50,14 +50,14 @@ class WrongTopics(NotSetUp):
 
 
 class Applied(NamedTuple):
-    """What `apply` did: names of topics that it created, and of those whose settings it put right."""
+    """The result of `apply`: the names of the topics that it created, and of those whose settings it corrected."""
 
     created: list[str]
     changed: list[str]
 
 
 def settings(topic: Topic) -> dict[str, str]:
-    """The settings of a topic, as Kafka names them; `min.insync.replicas` comes with the number of brokers."""
+    """Return the settings of a topic, by Kafka's names, without `min.insync.replicas`, which depends on the brokers."""
     return {
         "cleanup.policy": "compact" if topic.name in _COMPACTED else "delete",
         "retention.ms": str(_YEAR_MS) if topic.kind is Kind.REPORTED else "-1",
@@ -70,12 +70,12 @@ def settings(topic: Topic) -> dict[str, str]:
 
 
 def partitions_of(topics: Iterable[str] = TOPICS, partitions: int = PARTITIONS) -> dict[str, int]:
-    """The partitions of each topic: what publishers and readers are made with."""
+    """Return the number of partitions of each topic, as publishers and readers take it."""
     return dict.fromkeys(topics, partitions)
 
 
 def in_sync(copies: int) -> int:
-    """How many copies have to have a record before it is acknowledged: one may be away."""
+    """Return how many replicas must have a record before it is acknowledged: all but one, so one may be down."""
     return max(1, copies - 1)
 
 
@@ -87,9 +87,9 @@ async def apply(
     prefix: str = "",
     reply_s: float = 10.0,
 ) -> Applied:
-    """Create the topics that are missing and put right the settings of the others; several may do so at once.
+    """Create missing topics and correct the settings of the others. Several processes may do this at once.
 
-    Raises WrongTopics where one has another number of partitions; LogUnavailable, where Kafka has not answered in
+    Raises WrongTopics if a topic has another number of partitions, LogUnavailable if Kafka does not answer in
     `reply_s`.
     """
     wanted = {prefix + name: ON_KAFKA[name] for name in topics}
@@ -113,7 +113,8 @@ async def check(
     prefix: str = "",
     reply_s: float = 10.0,
 ) -> dict[str, int]:
-    """Whether the topics are there and what they have to be; the partitions of each, by our names of them.
+    """Check that the topics exist with the right settings. Return the number of partitions of each, by name without
+    prefix.
 
     Raises WrongTopics, LogUnavailable.
     """
@@ -126,7 +127,7 @@ async def check(
     there = {name: wanted[name] for name in found}
     for name, differing in (await _differing(admin, there, found)).items():
         problems += [
-            f"topic {name} has {setting}={has}, and it has to be {value}; put it right with `minitwitter topics apply`"
+            f"topic {name} has {setting}={has}, and it must be {value}; correct it with `minitwitter topics apply`"
             for setting, (has, value) in differing.items()
         ]
     if problems:
@@ -138,23 +139,23 @@ def _wrong_number(name: str, topic: TopicMetadata, partitions: int) -> str | Non
     if len(topic.partitions) == partitions:
         return None
     return (
-        f"topic {name} has {len(topic.partitions)} partitions, and it has to have {partitions}: the number never"
-        " changes, as a key's partition follows from it; restore the topic, or start with another prefix"
+        f"topic {name} has {len(topic.partitions)} partitions, and it must have {partitions}: the number never"
+        " changes, because a key's partition depends on it; restore the topic, or start with another prefix"
     )
 
 
 async def _described(admin: AdminClient, names: Iterable[str], reply_s: float) -> tuple[dict[str, TopicMetadata], int]:
-    """Those of the topics that are there, and how many brokers there are."""
+    """Return the topics that exist, and the number of brokers."""
     try:
         cluster = await asyncio.to_thread(admin.list_topics, timeout=reply_s)
     except KafkaException as error:
-        raise LogUnavailable(f"Kafka does not say which topics it has: {error.args[0].str()}") from None
+        raise LogUnavailable(f"Kafka does not list its topics: {error.args[0].str()}") from None
     there = {name: cluster.topics[name] for name in names if name in cluster.topics}
     return {name: topic for name, topic in there.items() if topic.partitions}, len(cluster.brokers)
 
 
 async def _create(admin: AdminClient, missing: Mapping[str, Topic], partitions: int, copies: int) -> list[str]:
-    """Create topics; the names of those that nobody else created first."""
+    """Create topics. Return the names without those that another process created first."""
     if not missing:
         return []
     new = [
@@ -176,7 +177,7 @@ async def _create(admin: AdminClient, missing: Mapping[str, Topic], partitions: 
 async def _settled(
     admin: AdminClient, names: Iterable[str], partitions: int, reply_s: float
 ) -> dict[str, TopicMetadata]:
-    """The topics, once all their partitions have leaders. Raises WrongTopics, LogUnavailable."""
+    """Wait until all partitions of the topics have leaders. Raises WrongTopics, LogUnavailable."""
     wanted, deadline = list(names), time.monotonic() + _SETTLES_S
     while True:
         found, _ = await _described(admin, wanted, reply_s)
@@ -193,7 +194,7 @@ async def _settled(
 
 
 async def _put_right(admin: AdminClient, topics: Mapping[str, Topic], found: Mapping[str, TopicMetadata]) -> list[str]:
-    """Set what differs; the names of the topics where something did."""
+    """Correct the settings that differ. Return the names of the changed topics."""
     wrong = await _differing(admin, topics, found)
     resources = [
         ConfigResource(
@@ -215,7 +216,7 @@ async def _put_right(admin: AdminClient, topics: Mapping[str, Topic], found: Map
 async def _differing(
     admin: AdminClient, topics: Mapping[str, Topic], found: Mapping[str, TopicMetadata]
 ) -> dict[str, dict[str, tuple[str, str]]]:
-    """For each topic where something differs: the setting, what it is, what it has to be."""
+    """Return, for each topic with a wrong setting: the setting, its value, and the value it must have."""
     if not topics:
         return {}
     asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
@@ -235,11 +236,11 @@ async def _differing(
 
 
 async def _answer(future: Future[Any], harmless: int | None = None) -> Any:
-    """The answer of a future of the client; None where the error is harmless, True where there is nothing to say."""
+    """Await a future of the client. Return None for the harmless error, True if the answer is empty."""
     try:
         answer = await asyncio.wrap_future(future)
     except KafkaException as error:
         if error.args[0].code() == harmless:
             return None
-        raise LogUnavailable(f"Kafka has not done it: {error.args[0].str()}") from None
+        raise LogUnavailable(f"Kafka did not apply the change: {error.args[0].str()}") from None
     return True if answer is None else answer

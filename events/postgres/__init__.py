@@ -1,1 +1,1 @@
-"""What every adapter on PostgreSQL needs, whichever room it is in."""
+"""PostgreSQL code that several adapters share."""

@@ -1,6 +1,6 @@
-"""The tables of a schema, made by numbered files that are each applied once, in order and for ever.
+"""Create the tables of a schema from numbered files. Each file is applied once, in order, and never changes.
 
-Safe to run from two hosts at once, and again: whoever comes second waits for the first, and finds nothing to do.
+Two hosts may migrate at once: the second waits for the first and then has nothing to do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..log import NotSetUp
 
 _FILE = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 _LOCK = 0x6D696772617465
-"""`migrate` in ASCII: an advisory lock that nothing else here takes."""
+"""`migrate` in ASCII: the key of the advisory lock that migrations alone take."""
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -26,11 +26,11 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 
 class MigrationRefused(NotSetUp):
-    """The database and the files do not fit each other; the message says why, and nothing was changed."""
+    """The database and the files do not match. The message says why; nothing was changed."""
 
 
 class Migration(NamedTuple):
-    """One file."""
+    """One migration file. `checksum` is the SHA-256 of its SQL."""
 
     number: int
     name: str
@@ -39,7 +39,7 @@ class Migration(NamedTuple):
 
 
 def migrations(directory: Path) -> list[Migration]:
-    """The files, in order. Raises MigrationRefused where one of them is numbered otherwise than 1, 2, 3, ..."""
+    """Return the files in order. Raises MigrationRefused if they are not numbered 1, 2, 3, ..."""
     found: list[Migration] = []
     for path in sorted(directory.glob("*.sql")):
         match = _FILE.fullmatch(path.name)
@@ -54,14 +54,14 @@ def migrations(directory: Path) -> list[Migration]:
 async def apply(
     connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path, prepare: Sequence[str] = ()
 ) -> list[str]:
-    """Apply the files that were not applied yet, each in a transaction of its own; their names.
+    """Apply the files that were not applied yet, each in a transaction of its own; return their names.
 
-    The connection commits by itself and chooses the schema (its search_path), whose ledger is a table of its own;
-    `prepare` runs first, with the lock held. Raises MigrationRefused where an applied file was changed, is missing,
-    or is of a newer version of the software.
+    The connection is in autocommit mode, and its search_path names the schema. `prepare` runs first, with the lock
+    held. Raises MigrationRefused if an applied file was changed, is missing, or belongs to a newer version of the
+    software.
     """
     files = migrations(directory)
-    # Held by the session, so that it goes when this process does.
+    # The session holds the lock, so it is released if this process dies.
     await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     try:
         for statement in (*prepare, _LEDGER):
@@ -83,7 +83,7 @@ async def apply(
 
 
 async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path) -> list[str]:
-    """The names of the files that are not applied to the connection's schema. Raises MigrationRefused."""
+    """Return the names of the files that are not applied to the connection's schema. Raises MigrationRefused."""
     files = migrations(directory)
     try:
         cursor = await connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number")
@@ -101,4 +101,4 @@ def _check(files: list[Migration], applied: list[tuple[Any, ...]]) -> None:
         if checksum != file.checksum:
             raise MigrationRefused(f"{name} was applied and has been changed since; write a new file instead")
     if len(applied) > len(files):
-        raise MigrationRefused(f"the database has {applied[-1][1]}: it is of a newer version of the software")
+        raise MigrationRefused(f"the database has {applied[-1][1]}: a newer version of the software migrated it")

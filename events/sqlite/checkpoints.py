@@ -1,9 +1,9 @@
-"""Checkpoints of a write-ahead log: copying it into the database, so that it neither grows nor slows readers.
+"""Checkpoints of a write-ahead log (WAL): copying it into the database, so that it stays short and reads stay fast.
 
-SQLite makes them inside a commit unless told otherwise, which then takes several ms (docs/adr: SQLite log). Here a
-thread makes them, beside the writer, on a connection of its own. Such a checkpoint never catches up with a writer
-that never rests, and the log starts over only from a checkpoint that did. So when the log is long, the writer is
-asked to `finish` between two transactions what the thread has left over, a few pages.
+By default SQLite makes a checkpoint inside a commit, which then takes several ms (docs/adr/0001-sqlite-log.md). Here a
+thread makes them beside the writer, on a connection of its own. Such a checkpoint never catches up with a writer that
+never rests, and SQLite restarts the WAL only after a checkpoint that did. So when the WAL is long, the writer is asked
+to `finish` the last pages between two transactions.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .connection import connect
 
 PAGE_BYTES = 4096
 _PAUSE_S = 0.02
-"""Between checkpoints: while a reader holds the log, every commit would ask for another."""
+"""Pause between checkpoints: while a reader holds an old snapshot, every commit would ask for another one."""
 _LITTLE = 128
-"""Pages that the writer may be left with: copying them and waiting for the disk takes it a few ms."""
+"""Pages that may be left to the writer: copying them and waiting for the disk takes a few ms."""
 _IDLE_S = 5.0
-"""How long written pages may wait when little is written."""
+"""The longest time until written pages are copied if few are written."""
 
 
 class Checkpointer:
-    """Checkpoints the database that `writer` writes, in a thread of its own between `start` and `stop`.
+    """Checkpoints the database of the connection `writer`, in a thread of its own between `start` and `stop`.
 
-    `after_mib` is how much the log may hold before it is copied; while a reader keeps an old snapshot it grows
-    beyond that, and shrinks when the reader is done.
+    Once the WAL has `after_mib` MiB that are not copied, a checkpoint is made. While a reader keeps an old snapshot the
+    WAL grows beyond that, and shrinks when the reader is done.
     """
 
     def __init__(self, writer: apsw.Connection, *, after_mib: int) -> None:
@@ -46,11 +46,11 @@ class Checkpointer:
         writer.set_wal_hook(self._committed)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, with everything copied and the log emptied if nobody reads it."""
+        """End the thread, copy all pages, and empty the WAL if there is no reader."""
         self._stopped = True
         self._wake.set()
         if self._thread.is_alive():
@@ -58,33 +58,33 @@ class Checkpointer:
         self._writer.set_wal_hook(None)
         try:
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.Error:  # a reader holds on, or the disk is full: the log stays, and is read on the next start
+        except apsw.Error:  # a reader has a snapshot, or the disk is full: the WAL stays, and the next start reads it
             return
 
     @property
     def wal_bytes(self) -> int:
-        """How long the log is."""
+        """The length of the WAL, in bytes."""
         return self._pages * PAGE_BYTES
 
     @property
     def behind(self) -> bool:
-        """Whether the writer should `finish`: the log is long and all but copied, or the thread cannot keep up."""
-        # From where it was finished last: once is enough while a reader keeps the log from starting over.
+        """Whether the writer should call `finish`: the WAL is long and nearly copied, or the thread cannot keep up."""
+        # Counted from the last `finish`: one is enough while a reader keeps the WAL from restarting.
         grown = self._pages - self._finished
         left = self._pages - self._copied
         return grown > 2 * self._after and (left < _LITTLE or grown > 6 * self._after)
 
     def finish(self) -> None:
-        """Copy the rest, on the writer's connection with no transaction open, so that the log can start over.
+        """Copy the remaining pages on the writer's connection, with no transaction open, so that the WAL can restart.
 
-        Waits for the thread if it is copying: so a writer that is too fast is held up.
+        Waits for a checkpoint of the thread; this is the back-pressure on a writer that is too fast.
         """
         self._checkpoint(self._writer)
         self._finished = self._pages
 
     def _committed(self, connection: apsw.Connection, database: str, pages: int) -> int:
         if pages < self._pages:
-            self._copied = self._finished = 0  # it has started over
+            self._copied = self._finished = 0  # the WAL has restarted
         self._pages = pages
         if pages - self._copied > self._after:
             self._wake.set()
@@ -98,7 +98,7 @@ class Checkpointer:
                 self._wake.clear()
                 if not self._stopped and (much or self._pages > self._copied):
                     self._checkpoint(connection)
-                    if self._pages - self._copied > _LITTLE:  # what was written meanwhile: it takes a tenth as long
+                    if self._pages - self._copied > _LITTLE:  # pages written meanwhile; takes a tenth of the time
                         self._checkpoint(connection)
                     time.sleep(_PAUSE_S)
         finally:
@@ -108,5 +108,5 @@ class Checkpointer:
         with self._copying:
             try:
                 _, self._copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.Error:  # a full disk, say: commits will tell of it, and the next time it is tried again
+            except apsw.Error:  # for example a full disk: commits report it, and the next checkpoint tries again
                 self._copied = 0

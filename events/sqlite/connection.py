@@ -1,4 +1,4 @@
-"""Opening SQLite the way the embedded profile uses it."""
+"""Open SQLite databases with the settings of the embedded profile."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import apsw
 
 from ..log import CorruptLog, LogUnavailable
 
-APPLICATION_ID = 0x4D745477  # "MtTw": `file` and we can tell such a database from any other
+APPLICATION_ID = 0x4D745477  # "MtTw" marks our databases, for `claim` and for the command `file`
 _HEADER = struct.Struct(">16sH2x8xI")
 _OWNER = struct.Struct(">36xI")
-"""Behind that, the application id."""
+"""The application id, behind the fields of _HEADER."""
 
 UNAVAILABLE = (
     apsw.FullError,
@@ -25,11 +25,11 @@ UNAVAILABLE = (
     apsw.BusyError,
     apsw.ProtocolError,
 )
-"""What SQLite raises when the disk, the file system or a lock says no; such a call can be made again later."""
+"""Errors of SQLite when the disk, the file system or a lock refuses; the call can be retried later."""
 
 
 class IncompatibleData(Exception):
-    """The data directory was written by another version of the software, which this one cannot read."""
+    """Another version of the software wrote the data directory, and this version cannot read it."""
 
 
 def _keep_private(path: Path) -> None:
@@ -47,16 +47,16 @@ def connect(
     mmap_mib: int = 0,
     kind: type[apsw.Connection] = apsw.Connection,
 ) -> apsw.Connection:
-    """A connection in WAL mode.
+    """Open a connection in WAL mode.
 
-    `durable` commits reach the disk before they return (`synchronous=FULL`); others may lose the newest commits in a
-    power cut, never their consistency. Checkpoints are left to a `Checkpointer`: made inside a commit they cost it
-    several ms. `cache_mib` is kept of the file in the process, `mmap_mib` mapped: look-ups in what is mapped cost no
-    copy, and count as memory of the process all the same.
+    `durable` commits reach the disk before they return (`synchronous=FULL`). Others may lose the newest commits in a
+    power cut, never their consistency. Automatic checkpoints are off, because inside a commit they take several ms; a
+    `Checkpointer` makes them. `cache_mib` MiB of the file are cached, `mmap_mib` MiB are mapped. Reading mapped pages
+    copies nothing, but the pages count as memory of the process.
 
-    A file that is written to is for its owner alone, also one that an older version made for all to read.
+    A file opened for writing is made private to its owner, because older versions created it readable for all.
 
-    Raises CorruptLog where the file is cut short or no database, LogUnavailable where it cannot be opened.
+    Raises CorruptLog if the file is cut short or not a database, LogUnavailable if it cannot be opened.
     """
     check_length(path)
     if not read_only:
@@ -65,14 +65,14 @@ def connect(
     try:
         connection = kind(str(path), flags=flags | apsw.SQLITE_OPEN_NOMUTEX, statementcachesize=512)
         connection.set_busy_timeout(10_000)
-        # Plans that do not depend on bound values: else many a statement is prepared anew each time it runs, which
-        # takes longer than the look-up itself (the merge of the home feed 0.19 ms instead of 0.11).
+        # Plans must not depend on bound values. Otherwise SQLite prepares many statements again for each run, which
+        # takes longer than the look-up itself (the merge of the home feed takes 0.19 ms instead of 0.11).
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA wal_autocheckpoint=0")
-            # What was deleted is overwritten: free pages would keep answers and texts for years.
+            # Overwrite deleted rows: free pages would keep answers and texts for years.
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA journal_size_limit=67108864")
         connection.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")
@@ -87,7 +87,7 @@ def connect(
 
 
 def check_length(path: Path) -> None:
-    """Raise CorruptLog where the file is shorter than its header says it was when it was last checkpointed."""
+    """Raise CorruptLog if the file is shorter than its header says. Raises LogUnavailable if it cannot be read."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER.size)
@@ -109,7 +109,7 @@ def check_length(path: Path) -> None:
 
 
 def is_begun(path: Path) -> bool:
-    """Whether a file is more than the database that somebody began to make: nobody's, and nothing in its WAL."""
+    """Return whether a file is more than an empty database: it has the mark of an owner, or its WAL has content."""
     if not path.exists() or not path.stat().st_size:
         return False
     with path.open("rb") as file:
@@ -120,28 +120,28 @@ def is_begun(path: Path) -> bool:
 
 
 class available:  # noqa: N801  # used like contextlib's; a generator would assign to the exceptions that pass it
-    """What SQLite raises of a disk that refuses, as LogUnavailable."""
+    """Translate SQLite's errors of a refusing disk into LogUnavailable."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Do nothing."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Translate."""
+        """Raise LogUnavailable for an error in UNAVAILABLE."""
         if isinstance(error, UNAVAILABLE):
             raise LogUnavailable(f"{self._path} cannot be written: {error}") from error
 
 
 def corrupt(path: Path, error: Exception) -> CorruptLog:
-    """The error to raise when SQLite finds damage."""
+    """Return the error to raise when SQLite finds damage."""
     advice = "stop, keep a copy of the file, and restore it from a backup"
     return CorruptLog(f"{path} is damaged ({error}); {advice}", str(error))
 
 
 def claim(connection: apsw.Connection, path: Path, schema_version: int) -> int:
-    """Check that the file is ours and of a schema this software knows; answers its version, 0 where it is new.
+    """Check that the file belongs to minitwitter and has a known schema. Return its schema version, 0 for a new file.
 
     Raises IncompatibleData.
     """
@@ -158,6 +158,6 @@ def claim(connection: apsw.Connection, path: Path, schema_version: int) -> int:
 
 
 def mark(connection: apsw.Connection, schema_version: int) -> None:
-    """Note whose file it is and which schema it has."""
+    """Write minitwitter's application id and the schema version into the file."""
     connection.pragma("application_id", APPLICATION_ID)
     connection.pragma("user_version", schema_version)

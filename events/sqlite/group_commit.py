@@ -1,12 +1,12 @@
-"""Group commit: many waiting transactions, one fsync.
+"""Group commit: one fsync for many waiting transactions.
 
-Work runs on the event loop, one piece after the other inside one SQLite transaction; only the commit, which waits for
-the disk, leaves the loop. While a commit is under way new work gathers, and goes into the next transaction together:
-at 64 waiting writers one fsync serves them all (docs/adr: SQLite log). Each piece of work sees what the ones before
-it wrote, and is answered when what it wrote is on disk.
+Work runs on the event loop, one piece after the other inside one SQLite transaction. Only the commit, which waits for
+the disk, runs elsewhere. While a commit is in progress new work queues, and shares the next transaction: with 64
+waiting writers one fsync serves them all (docs/adr/0001-sqlite-log.md). Each piece of work sees the writes of earlier
+ones, and its caller is answered once its own writes are on disk.
 
-Whatever happens, everyone who waits is answered: when the disk refuses, by LogUnavailable to all who shared the
-transaction; when one piece fails after it wrote, by its error to that one, while the others run again without it.
+Every caller is answered. If the disk refuses, all callers in the transaction get LogUnavailable. If one piece fails
+after it wrote, its caller gets its error, and the others run again without it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .connection import UNAVAILABLE, corrupt
 
 T = TypeVar("T")
 OffLoop = Callable[[Callable[[], None]], Awaitable[None]]
-"""Runs a blocking function somewhere else and waits for it; simulations run it where they stand."""
+"""Runs a blocking function outside the event loop and waits for it; simulations run it on the loop."""
 
 MOST_IN_ONE_COMMIT = 512
 LONGEST_TURN_S = 0.004
-"""So that a long queue does not keep the event loop from everything else."""
+"""The longest time that queued work may hold the event loop in one transaction."""
 
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 _NOT_THE_WORK = UNAVAILABLE + _DAMAGE
-"""Errors that are no fault of the piece of work that met them."""
+"""Errors of the disk or the file, not of the piece of work in which they were raised."""
 
 
 class CommitThread:
@@ -45,7 +45,7 @@ class CommitThread:
         self._pool = ThreadPoolExecutor(1, "commits")
 
     async def __call__(self, work: Callable[[], None]) -> None:
-        """Run it in the thread."""
+        """Run `work` in the thread."""
         await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
@@ -74,14 +74,14 @@ class _Waiting(Generic[T]):
 
 
 class _Spoiled(Exception):
-    """A piece of work failed after it wrote; it has been told, the transaction has to be undone."""
+    """A piece of work failed after it wrote. Its caller has the error; the transaction must be rolled back."""
 
 
 class _Once:
-    """A blocking step that can be called off: afterwards it is known whether it was done, and it never begins.
+    """A blocking step that can be called off. Afterwards `done` says whether it ran, and it never runs later.
 
-    A task that is cancelled while it waits for a thread goes on at once, the thread does too: without this, a
-    rollback would meet a commit under way.
+    If a task is cancelled while it waits for a thread, both the task and the thread go on. Without this class, a
+    rollback could run while the thread commits.
     """
 
     __slots__ = ("_lock", "_off", "_step", "done")
@@ -99,16 +99,16 @@ class _Once:
                 self.done = True
 
     def call_off(self) -> None:
-        """Wait for the step where it is under way, else see to it that it never is."""
+        """Wait for the step if it is running; otherwise make sure that it never runs."""
         with self._lock:
             self._off = True
 
 
 class GroupCommit:
-    """Runs work on one connection that nobody else writes with.
+    """Runs work on a connection that has no other writer.
 
-    `on_commit` is called on the loop after each commit, before the waiting are answered. `timer` counts seconds;
-    simulations hand in one that stands still.
+    `on_commit` callbacks run on the loop after each commit, before the callers are answered. `timer` counts seconds;
+    simulations pass one that stands still.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class GroupCommit:
         self.on_commit: list[Callable[[], None]] = []
         self.observe_commit: Callable[[float, int], None] = lambda seconds, pieces: None
         self.between: Callable[[], Callable[[], None] | None] = lambda: None
-        """Asked ahead of each transaction for work that wants the connection while no transaction is open."""
+        """Called before each transaction; returns work that needs the connection without a transaction, or None."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` inside a transaction and answer with its result once that is durable.
+        """Run `work` inside a transaction and return its result once it is durable.
 
-        `work` may run more than once, each time from the state that the others left; only the last run counts. Its
-        errors are its caller's alone. Raises LogUnavailable when the disk refuses; then nothing that shared the
-        transaction took effect. Cancelling the call takes back only what has not run yet.
+        `work` may run several times, each time on the state that the others left; only the last run counts. An error of
+        `work` goes to its caller alone. Raises LogUnavailable if the disk refuses; then nothing in the transaction took
+        effect. Cancelling the call prevents only work that has not run yet.
         """
         if self._closed:
             raise LogUnavailable("the log is closed")
@@ -141,7 +141,7 @@ class GroupCommit:
         return await future
 
     async def close(self) -> None:
-        """Finish what was begun, and take on nothing more."""
+        """Finish the queued work, and refuse new work."""
         self._closed = True
         while self._running is not None:
             await asyncio.wait((self._running,))
@@ -153,7 +153,7 @@ class GroupCommit:
                 if work is not None:
                     await self._away(_Once(work))
                 await self._transaction()
-        except BaseException:  # the loop is being closed, or a callback failed: nobody may wait for ever
+        except BaseException:  # the loop is being closed, or a callback failed: no caller may wait for ever
             while self._queue:
                 self._queue.popleft().fail(LogUnavailable("the log is being closed"))
             raise
@@ -175,7 +175,7 @@ class GroupCommit:
             started = self._timer()
             await self._away(commit)
         except BaseException as error:
-            if commit.done:  # cancelled while the disk was writing: what it wrote counts
+            if commit.done:  # cancelled while the disk was writing: the commit counts
                 self._answer(batch)
             else:
                 self._undo(batch, error)
@@ -212,10 +212,10 @@ class GroupCommit:
                 if isinstance(error, apsw.Error) or self.connection.total_changes() != before:
                     batch.pop().fail(error)
                     raise _Spoiled from error
-                # It may go by what the ones before it wrote, which the disk can still refuse: it is told with them.
+                # It may depend on earlier writes, which the disk can still refuse: it is answered after the commit.
                 waiting.error = error
-            if not self.connection.in_transaction:  # SQLite undid it, and the work swallowed the reason
-                raise apsw.FullError("the transaction was undone")
+            if not self.connection.in_transaction:  # SQLite rolled back, and the work suppressed the error
+                raise apsw.FullError("the transaction was rolled back")
             if self._timer() > deadline:
                 break
 
@@ -234,7 +234,7 @@ class GroupCommit:
         try:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-        except apsw.Error:  # the next transaction tries again
+        except apsw.Error:  # the next transaction tries the rollback again
             pass
         if isinstance(error, _Spoiled):
             self._queue.extendleft(reversed(batch))

@@ -1,6 +1,6 @@
-"""The identity of a log: made with log.db, kept in it for ever, remembered by whatever is made from it.
+"""The identity of a log: created with log.db, stored in it for ever, and noted by every store that is built from it.
 
-A backup has the identity of the log it is a copy of.
+A backup has the identity of the log that it is a copy of.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _THERE = "SELECT 1 FROM sqlite_schema WHERE name='identity'"
 
 
 def give_identity(connection: apsw.Connection, randomness: Callable[[int], bytes]) -> str:
-    """The log's identity, made where it has none yet; within the caller's transaction.
+    """Return the log's identity, and create it if the log has none; within the caller's transaction.
 
-    A log of the time before identities is called by its oldest event, so that a backup of that time gets the same one.
+    A log from before identities existed gets one from its oldest event's id, so a backup of it gets the same.
     """
     connection.execute(_DDL)
     known = connection.execute("SELECT id FROM identity").get
@@ -31,7 +31,7 @@ def give_identity(connection: apsw.Connection, randomness: Callable[[int], bytes
 
 
 def identity(connection: apsw.Connection) -> str:
-    """The log's identity, for who only reads; "" where its owner has not given it one yet."""
+    """Read the log's identity; "" if its owner has not given it one yet."""
     if connection.execute(_THERE).get is None:
         return ""
     return str(connection.execute("SELECT id FROM identity").get or "")

@@ -1,4 +1,4 @@
-"""Subjects' keys on SQLite, wrapped by the master key. In log.db, beside the log but not in it."""
+"""Subjects' keys on SQLite, wrapped by the master key: a table of log.db, not part of the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS subject_keys (
 
 
 class SqliteKeys:
-    """Fetches subjects' keys for a sealer, and makes them, on one connection."""
+    """Fetches and creates subjects' keys for a sealer, on one connection."""
 
     def __init__(
         self, connection: apsw.Connection, sealer: Sealer, randomness: Callable[[int], bytes] = os.urandom
@@ -28,7 +28,7 @@ class SqliteKeys:
         self._randomness = randomness
 
     def fetch(self, subjects: Iterable[str]) -> None:
-        """Show the sealer the keys it has not seen."""
+        """Give the sealer the keys that it lacks. Subjects without a key are left out."""
         for subject in self.sealer.missing(subjects):
             row = self.connection.execute(
                 "SELECT master, wrapped FROM subject_keys WHERE subject=?", (subject,)
@@ -37,7 +37,7 @@ class SqliteKeys:
                 self.sealer.learn({subject: WrappedKey(*row)})
 
     def create(self, subject: str) -> None:
-        """Make the key of a new subject, in the open transaction. One that has a key keeps it."""
+        """Create the key of a new subject, in the open transaction. An existing key stays."""
         stored = self.sealer.masters.wrap(self._randomness(32))
         self.connection.execute(
             "INSERT INTO subject_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -47,7 +47,7 @@ class SqliteKeys:
         self.fetch((subject,))
 
     def secret(self, name: str) -> bytes:
-        """32 bytes of the installation's own, kept like a subject's key, and made when first asked for."""
+        """Return a secret of the installation, 32 bytes stored like a subject's key; the first call creates it."""
         subject = f"secret:{name}"
         row: Any = self.connection.execute(
             "SELECT master, wrapped FROM subject_keys WHERE subject=?", (subject,)
@@ -57,7 +57,7 @@ class SqliteKeys:
         return self.renew_secret(name)
 
     def renew_secret(self, name: str) -> bytes:
-        """Replace a secret, in the open transaction if there is one; what the old one signed is void."""
+        """Replace a secret, in the open transaction if there is one. Signatures made with the old one become void."""
         secret = self._randomness(32)
         stored = self.sealer.masters.wrap(secret)
         self.connection.execute(
@@ -66,7 +66,7 @@ class SqliteKeys:
         return secret
 
     def rewrap(self, masters: MasterKeys, limit: int) -> int:
-        """Wrap up to `limit` keys of older master keys with the current one; how many were."""
+        """Wrap up to `limit` keys of older master keys with the current one; return how many were wrapped."""
         rows = cast(
             list[tuple[str, str, bytes]],
             self.connection.execute(

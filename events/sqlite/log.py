@@ -1,4 +1,4 @@
-"""The EventLog port on SQLite: reading, waiting and appending over the table of records (records.py)."""
+"""The EventLog port on SQLite: reading, waiting and appending on the table of records (records.py)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _row_id(row: Row) -> bytes:
 
 
 class SqliteLogReader:
-    """Reading the log from any process. Waiting looks every `poll_s` seconds; None where somebody will `notify`."""
+    """Reads the log from any process. `wait` polls every `poll_s` seconds; None if the owner calls `notify` instead."""
 
     def __init__(self, table: LogTable, poll_s: float | None = 0.02) -> None:
         self.table = table
@@ -27,22 +27,22 @@ class SqliteLogReader:
         self._event: asyncio.Event | None = None
 
     def notify(self) -> None:
-        """Something was appended."""
+        """Wake the callers of `wait`: records were appended."""
         if self._event is not None:
             self._event.set()
 
     async def ends(self) -> Positions:
-        """Where each partition ends now."""
+        """Return the end of each partition."""
         return self.table.ends()
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
-        """Up to `limit` records past `after`, merged by id, so that a batch is close to the order of events.
+        """Return up to `limit` records past `after`, merged by id, so that a batch is close to the order of events.
 
-        Nobody may rely on that order across entities (law 3), but pages of SQLite and readers of a feed gain by it.
-        Each partition gives a fair share; those beyond the least newest id of the full shares are left for the next
-        call, still undecoded.
+        No reader may depend on that order across entities (law 3), but it improves the locality of SQLite's pages and
+        the order in feeds. Each partition gives a fair share. Records past the newest id of any full share are left for
+        the next call, before they are decoded.
         """
         wanted = None if topics is None else frozenset(topics)
         ends = self.table.ends()
@@ -66,7 +66,7 @@ class SqliteLogReader:
         return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
-        """Wait for something past `after`; True when there is."""
+        """Wait until there is a record past `after`; return False if there is none after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         self._event = self._event or asyncio.Event()
@@ -84,9 +84,9 @@ class SqliteLogReader:
 
 
 class LogInserter:
-    """Inserting records within a transaction that somebody else holds; derived topics are written with it.
+    """Inserts records within the caller's transaction. Derived topics are written with it.
 
-    It keeps where the partitions end, and notices by itself when the connection rolls back.
+    It caches the ends of the partitions, and drops the cache when the connection rolls back.
     """
 
     def __init__(self, table: LogTable) -> None:
@@ -98,27 +98,27 @@ class LogInserter:
 
     def _rolled_back(self) -> None:
         self._kinds = set()
-        self._known = None  # a failing commit calls this from its thread, so nothing is read here
+        self._known = None  # a failing commit calls this in its own thread, so the ends are not read here
 
     def _ends(self) -> Positions:
         if self._known is None:
-            self.table.keys.sealer.clear()  # it may hold keys of accounts that never came to be
+            self.table.keys.sealer.clear()  # it may hold keys of accounts whose registration was rolled back
             self._known = self.table.ends()
         return self._known
 
     def ends(self) -> Positions:
-        """Where each partition ends, with what the open transaction inserted."""
+        """Return the end of each partition, including the records of the open transaction."""
         return Positions(self._ends())
 
     def end(self, topic: str, key: str) -> tuple[TopicPartition, int]:
-        """Where the partition of an entity ends."""
+        """Return the partition of an entity and its end."""
         place = TopicPartition(topic, self.table.partition(topic, key))
         return place, self._ends().get(place, 0)
 
     def insert(self, records: Sequence[New]) -> Positions:
-        """Append within the open transaction; the positions just past the records.
+        """Append within the open transaction; return the positions just past the records.
 
-        Keys of the subjects are fetched, and made for events that begin an account.
+        Subjects' keys are fetched; the key of a new account is created.
         """
         positions = Positions()
         newest: dict[TopicPartition, str] = {}
@@ -145,7 +145,7 @@ class LogInserter:
 
 
 class SqliteLogWriter(LogInserter):
-    """Appending to log.db; its one owner is the GroupCommit it is given. Ids go on from the newest in the log."""
+    """Appends to log.db through the GroupCommit that owns it. New ids are greater than the newest id in the log."""
 
     def __init__(self, table: LogTable, commits: GroupCommit, ids: HybridClock) -> None:
         super().__init__(table)
@@ -156,12 +156,12 @@ class SqliteLogWriter(LogInserter):
             ids.observe(newest)
 
     async def append(self, records: Sequence[New]) -> Positions:
-        """Append all or nothing, durably."""
+        """Append all or nothing, durably; return the positions just past the records. Raises LogUnavailable."""
         return await self.commits.run(lambda: self.insert(records))
 
 
 class SqliteLog(SqliteLogReader):
-    """The whole port, for the process that owns the file."""
+    """The EventLog port, for the process that owns the file."""
 
     def __init__(self, writer: SqliteLogWriter, reader_table: LogTable) -> None:
         super().__init__(reader_table, poll_s=None)
@@ -169,5 +169,5 @@ class SqliteLog(SqliteLogReader):
         writer.commits.on_commit.append(self.notify)
 
     async def append(self, records: Sequence[New]) -> Positions:
-        """Append all or nothing, durably."""
+        """Append all or nothing, durably; return the positions just past the records. Raises LogUnavailable."""
         return await self.writer.append(records)

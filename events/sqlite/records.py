@@ -1,12 +1,12 @@
-"""The table of records: what the SQLite log is made of, clustered by topic, partition and offset.
+"""The table of records of the SQLite log, clustered by topic, partition and offset.
 
-A record's row id is `topic number << 56 | partition << 40 | offset`, so appending is an insert at the right edge of
-one of a few ranges, reading on is a range scan, and no second index has to be kept: an id is found by binary search,
-as ids ascend within a partition. Reading costs about 3 us a record, most of it decoding.
+A record's row id is `topic number << 56 | partition << 40 | offset`. So an append is an insert at the right edge of a
+range, reading on is a range scan, and there is no second index: ids ascend within a partition, so an id is found by
+binary search. Reading costs about 3 us a record, most of it decoding.
 
-Every row has a checksum over all of itself, and each partition's end is noted: whatever is damaged, missing or lost
-is named (tests/integration/test_log_files.py flips bits), and never read as if nothing were. A damaged row is a record
-with a fault; a missing one is a hole, which stops the reading.
+Every row has a checksum over all its columns, and the table `ends` stores each partition's end. So damaged, missing and
+lost rows are detected and reported (tests/integration/test_log_files.py flips bits). A damaged row becomes a record
+with a fault; a missing row is a hole, and reading stops there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
 
 _OFFSETS = 40
 _MASK = (1 << _OFFSETS) - 1
-_PRIME = 0xFFFFFFFB  # the largest below 2**32: folds longer numbers so that every bit of them counts
+_PRIME = 0xFFFFFFFB  # the largest prime below 2**32: the remainder of a longer number depends on all of its bits
 
 RECORDS_DDL = """
 CREATE TABLE IF NOT EXISTS topics (
@@ -49,15 +49,15 @@ CREATE TABLE IF NOT EXISTS records (
     id BLOB NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL,
     headers BLOB NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS ends (  -- where each partition ends: so that a lost end is noticed, and asking is cheap
+CREATE TABLE IF NOT EXISTS ends (  -- the end of each partition: lost records are detected, and ends are cheap to read
     place INTEGER PRIMARY KEY,  -- topic number << 16 | partition
     next INTEGER NOT NULL,
     newest BLOB NOT NULL  -- its greatest id: the last record may be a later copy of an older event
 );
-CREATE INDEX IF NOT EXISTS published ON records (key) WHERE type='TweetPublished';  -- to be retracted by tweet
+CREATE INDEX IF NOT EXISTS published ON records (key) WHERE type='TweetPublished';  -- to find a tweet to retract
 """
 KINDS_DDL = """
-CREATE TABLE kinds (  -- what was ever written here: a newer software's events are noticed before anything is decided
+CREATE TABLE kinds (  -- types ever written here: events of newer software are detected before a command is decided
     type TEXT, version INTEGER, PRIMARY KEY (type, version)
 ) WITHOUT ROWID;
 INSERT INTO kinds SELECT DISTINCT type, version FROM records;
@@ -77,13 +77,13 @@ _encode_headers = msgspec.json.Encoder().encode
 
 
 def base(place: tuple[str, int]) -> int:
-    """The row id of offset 0 of a partition."""
+    """Return the row id of offset 0 of a partition."""
     return TOPICS[place[0]].number << 56 | place[1] << _OFFSETS
 
 
-@dataclass(eq=False)  # not frozen: whatever passes it on notes where it was raised
+@dataclass(eq=False)  # not frozen: raising sets __traceback__
 class WrongPartitions(Exception):
-    """A topic was made with another number of partitions; that number never changes."""
+    """The topic was created with another number of partitions, and the number never changes."""
 
     topic: str
     has: int
@@ -121,7 +121,9 @@ def _hole(position: int) -> CorruptLog:
 
 
 def checksum(row: tuple[Any, ...]) -> int:
-    """Of all columns of a row, where it stands among them. 1 us. Raises TypeError, AttributeError for other types."""
+    """Return the checksum over all columns of a row but the last. 1 us. Raises TypeError, AttributeError for wrong
+    types.
+    """
     start = (row[0] ^ row[5] << 8) % _PRIME + row[3] & 0xFFFFFFFF
     return zlib.crc32(b"".join((row[6], row[7], row[1], row[2].encode(), row[4].encode())), start)
 
@@ -136,12 +138,12 @@ _ROWS = (
 
 
 def _text(column: bytes | None) -> str | None:
-    """A text as its bytes; what is no UTF-8 becomes another text, which the checksum notices."""
+    """Decode a text column. Bytes that are not UTF-8 give another text, which the checksum detects."""
     return None if column is None else column.decode(errors="replace")
 
 
 def id_column(value: object) -> bytes:
-    """The id of a row, to compare with; one that is damaged is before all others."""
+    """Return the id of a row for comparisons; a damaged id sorts before all others."""
     return value if isinstance(value, bytes) else b""
 
 
@@ -159,7 +161,7 @@ def _envelope(row: Row) -> Envelope:
 
 
 def _readable(row: tuple[Any, ...]) -> tuple[str, str, int, None, Envelope]:
-    """Key, type, version and id of a row that cannot be read as an event, as far as they have their types."""
+    """Return the fields of an unreadable row that have the right types: key, type, version, no event, envelope."""
     _, id_, type_, version, key, time, *_ = row
     about = Envelope(
         EventId(from_bytes(id_) if isinstance(id_, bytes) and len(id_) == 16 else ""),
@@ -175,10 +177,7 @@ def _readable(row: tuple[Any, ...]) -> tuple[str, str, int, None, Envelope]:
 
 
 class LogTable:
-    """The table of records on one connection: what reader and writer share.
-
-    `topics` limits it to those kept in this file: logged ones in log.db, derived ones in views.db.
-    """
+    """The table of records on one connection, shared by readers and writers. Each file has its own topics."""
 
     def __init__(self, connection: apsw.Connection, codec: Codec, keys: SqliteKeys) -> None:
         self.connection = connection
@@ -195,7 +194,7 @@ class LogTable:
         return topics
 
     def ends(self) -> Positions:
-        """Where each partition ends. One query of a few us. Raises CorruptLog, LogUnavailable."""
+        """Return the end of each partition, in one query of a few us. Raises CorruptLog, LogUnavailable."""
         try:
             return Positions(
                 (_partition(place), int(end)) for place, end in self._select("SELECT place, next FROM ends")
@@ -204,7 +203,7 @@ class LogTable:
             raise corrupt(Path(self.connection.filename), error) from error
 
     def check_ends(self) -> None:
-        """Whether each partition ends where it should. Raises CorruptLog where it does not."""
+        """Raise CorruptLog if the last record of a partition is not just before the stored end."""
         ends = self.ends()
         for place in self.places:
             first = base(place)
@@ -216,7 +215,7 @@ class LogTable:
                 raise CorruptLog(f"{place} ends at {has} and should at {end}; restore the log from a backup")
 
     def check_kinds(self) -> None:
-        """Raise IncompatibleData where events were written here that this software does not know."""
+        """Raise IncompatibleData if the file has events that this version of the software does not know."""
         unknown = [f"{kind} version {number}" for kind, number in sorted(self.kinds()) if not is_known(kind, number)]
         if unknown:
             raise IncompatibleData(
@@ -225,11 +224,11 @@ class LogTable:
             )
 
     def kinds(self) -> set[tuple[str, int]]:
-        """Types and versions of all events that were ever written here."""
+        """Return the types and versions of all events that were ever written here."""
         return {(str(kind), int(version)) for kind, version in self._select("SELECT type, version FROM kinds")}
 
     def note_kind(self, kind: EventType) -> None:
-        """Note that an event of this type and version is written, in the open transaction."""
+        """Store that an event of this type and version was written, in the open transaction."""
         self.connection.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?)", (kind.name, kind.version))
 
     def _select(self, query: str, bindings: tuple[int | bytes | str, ...] = ()) -> list[Any]:
@@ -238,7 +237,7 @@ class LogTable:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Errors of SQLite as errors of the log: CorruptLog, LogUnavailable."""
+        """Translate SQLite's errors into errors of the log: CorruptLog, LogUnavailable."""
         try:
             yield
         except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
@@ -253,21 +252,23 @@ class LogTable:
         return id_column(found[0][0])
 
     def id_before(self, place: TopicPartition, offset: int) -> str:
-        """The id of the event just before a position, "" where it has none that can be read. Raises CorruptLog."""
+        """Return the id of the event just before a position; "" if it is damaged. Raises CorruptLog."""
         id_ = self._id(place, offset - 1)
         return from_bytes(id_) if len(id_) == 16 else ""
 
     def newest_id(self) -> str | None:
-        """The greatest id of all records: ids go on from here, also where copies of older events came last."""
+        """Return the greatest id of all records; new ids continue from it. The last record may be a copy with an older
+        id.
+        """
         [(newest,)] = self._select("SELECT max(newest) FROM ends")
         return from_bytes(newest) if newest else None
 
     def partition(self, topic: str, key: str) -> int:
-        """The partition of a key."""
+        """Return the partition of a key."""
         return partition_of(key, self._partitions[topic])
 
     def insert(self, place: TopicPartition, offset: int, key: str, new: New) -> None:
-        """Write one record; the caller holds the transaction, the subject's key is at hand. Raises InvalidEvent."""
+        """Write one record in the caller's transaction; the sealer must have the subject's key. Raises InvalidEvent."""
         kind = BY_CLASS[type(new.event)]
         about = new.about
         check(new.event, about)
@@ -290,9 +291,9 @@ class LogTable:
             self._retract(place, row)
 
     def _retract(self, place: TopicPartition, tombstone: tuple[Any, ...]) -> None:
-        """Make what was published of a tweet a tombstone as well: its text goes, and leaves no hole.
+        """Replace the published versions of a tweet by its tombstone, as Kafka's compaction does: the text is erased.
 
-        Kafka's compaction does so in the other profile. Readers of the older records meet the same tombstone earlier.
+        The log has no hole. A reader of the old records reads the tombstone early.
         """
         _, _, kind, version, key, _, _, value = tombstone
         found = self._select(_PUBLISHED, (key, base(place), base(place) | _MASK))
@@ -301,7 +302,7 @@ class LogTable:
             self.connection.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row)))
 
     def move_ends(self, ends: Positions, newest: Mapping[TopicPartition, str]) -> None:
-        """Note where partitions end from now on, and the greatest of their new ids; within the same transaction."""
+        """Store the new ends of partitions and the greatest of their new ids, in the same transaction."""
         for place, end in ends.items():
             self.connection.execute(
                 "INSERT INTO ends VALUES (?, ?, ?)"
@@ -310,7 +311,7 @@ class LogTable:
             )
 
     def rows(self, place: TopicPartition, after: int, number: int) -> list[Row]:
-        """`number` records of one partition from an offset on, as stored. Raises CorruptLog where they are not so."""
+        """Return `number` stored rows of one partition from an offset on. Raises CorruptLog if one is missing."""
         start = base(place) + after
         bounds = (start, base(place) | _MASK, number)
         try:
@@ -322,11 +323,11 @@ class LogTable:
             rows = [tuple(_text(column) if n in (2, 4) else column for n, column in enumerate(row)) for row in found]  # type: ignore[misc]
         if len(rows) < number or rows[-1][0] - start + 1 != number:
             raise _hole(next((n for n, row in enumerate(rows, start) if row[0] != n), start + len(rows)))
-        # None is missing, so one that says it stands elsewhere is damaged: where it stands its checksum tells.
+        # No row is missing, so a row with another position is damaged. With the right one, its checksum fails.
         return [row if row[0] == n else (n, *row[1:]) for n, row in enumerate(rows, start)]
 
     def decode(self, rows: list[Row]) -> list[Record]:
-        """Stored rows as records; keys are fetched for all of them at once. Raises CorruptLog, LogUnavailable."""
+        """Decode stored rows; the keys for all of them are fetched at once. Raises CorruptLog, LogUnavailable."""
         steps = [self._begin(row) for row in rows]
         with self._explained():
             broken = self._fetch({step.subject for step in steps if isinstance(step, Parsed) and step.subject})
@@ -335,10 +336,10 @@ class LogTable:
         return records
 
     def _begin(self, row: Row) -> Parsed | str:
-        """What can be read of a row without a key, or why it cannot be read."""
+        """Decode the part of a row that needs no key, or return the fault."""
         try:
             intact = checksum(row) == row[8]
-        except (TypeError, AttributeError, ValueError):  # damage has made another type of it
+        except (TypeError, AttributeError, ValueError):  # damage has changed the type of a column
             intact = False
         if not intact:
             return DAMAGED
@@ -346,7 +347,7 @@ class LogTable:
         return parsed or fault
 
     def _fetch(self, subjects: set[str]) -> dict[str, str]:
-        """Show the sealer the subjects' keys; why, where the stored key of one does not open."""
+        """Give the sealer the subjects' keys. Return a fault for each subject whose stored key does not open."""
         broken: dict[str, str] = {}
         try:
             self.keys.fetch(subjects)
@@ -374,12 +375,14 @@ class LogTable:
         return Record(topic, partition, offset, row[4], row[2], row[3], event, about, fault)
 
     def read(self, place: TopicPartition, after: int, limit: int) -> list[Record]:
-        """Up to `limit` records of one partition from an offset on. Raises CorruptLog."""
+        """Return up to `limit` records of one partition from an offset on. Raises CorruptLog, LogUnavailable."""
         left = self.ends().get(place, 0) - after
         return self.decode(self.rows(place, after, min(limit, left))) if left > 0 else []
 
     def find(self, id_: str) -> Record | None:
-        """An event, by binary search in each partition; where later copies lead that astray, by looking at all."""
+        """Find an event by its id: by binary search in each partition, or by a scan if later copies break the order of
+        ids.
+        """
         wanted = to_bytes(id_)
         for place, end in self.ends().items():
             low, high = 0, end

@@ -38,5 +38,5 @@ async def test_ends_are_asked_for_again_with_another_consumer(monkeypatch):
 
 async def test_a_topic_that_never_answers_is_away(monkeypatch):
     consumers(monkeypatch, fail=1_000_000)
-    with pytest.raises(LogUnavailable, match="does not tell of its topic keys"):
+    with pytest.raises(LogUnavailable, match="does not answer for topic keys"):
         await KafkaKeptReader("127.0.0.1:1", 2, reply_s=0.2).ends()

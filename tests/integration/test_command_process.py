@@ -129,7 +129,7 @@ def test_it_waits_for_its_engines_and_says_for_which(installation):
     ("environment", "said"),
     [
         ({"MINITWITTER_TOPIC_PREFIX": "another-"}, "another-accounts"),
-        ({"MINITWITTER_TOPIC_PARTITIONS": "5"}, "has 4 partitions, and it has to have 5"),
+        ({"MINITWITTER_TOPIC_PARTITIONS": "5"}, "has 4 partitions, and it must have 5"),
         ({"MINITWITTER_MASTER_KEY_FILE": "nowhere.key"}, "nowhere.key is missing"),
     ],
     ids=["topics that are missing", "another number of partitions", "no master key"],

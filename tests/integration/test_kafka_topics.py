@@ -82,7 +82,7 @@ async def test_two_who_create_the_topics_at_once_both_find_them_right(admin, kaf
 async def test_another_number_of_partitions_is_refused_and_nothing_is_created(admin, prefix):
     await make(admin, f"{prefix}graph", 3)
     for work in (apply, check):
-        with pytest.raises(WrongTopics, match=f"topic {prefix}graph has 3 partitions, and it has to have 4"):
+        with pytest.raises(WrongTopics, match=f"topic {prefix}graph has 3 partitions, and it must have 4"):
             await work(admin, ["graph", "tweets"], prefix=prefix, partitions=4)
     assert f"{prefix}tweets" not in (await asyncio.to_thread(admin.list_topics, timeout=PATIENCE_S)).topics
 
@@ -93,7 +93,7 @@ async def test_a_setting_that_would_lose_events_is_refused_and_then_put_right(ad
     week = ConfigEntry("retention.ms", "604800000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, f"{prefix}graph", incremental_configs=[week])
     await asyncio.gather(*map(asyncio.wrap_future, admin.incremental_alter_configs([resource]).values()))
-    with pytest.raises(WrongTopics, match=r"has retention\.ms=604800000, and it has to be -1"):
+    with pytest.raises(WrongTopics, match=r"has retention\.ms=604800000, and it must be -1"):
         await check(admin, ["graph"], prefix=prefix, partitions=4)
     assert (await apply(admin, ["graph"], prefix=prefix, partitions=4)).changed == [f"{prefix}graph"]
     assert (await settings_of(admin, f"{prefix}graph"))["retention.ms"] == "-1"
