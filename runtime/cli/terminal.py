@@ -56,7 +56,7 @@ def explain_missing(error: ModuleNotFoundError) -> int | None:
         return None
     sys.stderr.write(
         f"minitwitter: {package} is not installed, which the distributed profile needs;"
-        " install minitwitter[distributed]\n"
+        " `make setup-distributed` installs it, or `pip install 'minitwitter[distributed]'`\n"
     )
     return 2
 

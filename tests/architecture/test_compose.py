@@ -260,14 +260,16 @@ def test_the_image_is_built_in_stages_of_one_version_and_is_not_root() -> None:
     assert "--require-hashes" in text
 
 
-def test_the_image_has_the_versions_that_are_tested() -> None:
+def test_the_image_has_the_versions_that_are_tested_and_those_of_the_embedded_profile() -> None:
     def pins(path: Path) -> set[str]:
         return set(re.findall(r"^([\w.-]+==[^ ;]+)", path.read_text(), re.MULTILINE))
 
+    embedded = pins(ROOT / "requirements.lock")
     image = pins(ROOT / "infra" / "docker" / "requirements.lock")
-    tested = pins(ROOT / "requirements.lock")
-    assert image < tested
+    tested = pins(ROOT / "requirements-dev.lock")
+    assert embedded < image < tested
     assert not {pin.split("==")[0] for pin in image} & {"pytest", "mypy", "hypothesis", "ruff"}
+    assert not {pin.split("==")[0] for pin in embedded} & {"psycopg", "confluent-kafka", "faust-streaming", "redis"}
 
 
 def test_the_image_has_everything_that_the_project_runs_with() -> None:
