@@ -6,7 +6,7 @@ watch lag: on every assignment a worker goes on from the positions that its sink
 when a sink was restored, and behind, when a worker died between the two.
 
 A batch is what has come since the last one: few when little happens, many when the stores are slow. What is replaced of
-Faust for that is in faust_consumer.py.
+Faust for that is in faust_overrides.py.
 
 Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least once enough. There is no agent,
 which Faust would start again behind a batch that failed: an error ends the worker.
@@ -19,13 +19,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-import faust
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 
-from .faust_consumer import Consumer, Message
+from .faust_overrides import App, Consumer, Message
 
 IDLE_S = 0.5
 """How often it is asked whether there is something to do that is no message's doing."""
@@ -67,13 +66,6 @@ Decode = Callable[[Sequence[Message]], Awaitable[list[Record]]]
 
 OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
 """Told of a batch that has landed: where its partitions stood before and stand now, and its records."""
-
-
-class _App(faust.App):
-    """Makes no directory for tables where it is started: it has none, and there it may not be allowed to write."""
-
-    def _create_directories(self) -> None:
-        pass
 
 
 class FaustWorker:
@@ -124,7 +116,7 @@ class FaustWorker:
         """Where each partition that is assigned stands."""
         self.on_assigned: Callable[[], None] = lambda: None
         """Called when partitions have been shared out."""
-        self._app = _App(
+        self._app = App(
             f"{prefix}{hosted.name}",
             broker=";".join(f"kafka://{broker}" for broker in brokers.split(",")),
             store="memory://",
@@ -179,7 +171,7 @@ class FaustWorker:
             await asyncio.gather(crashed, idling, mending, return_exceptions=True)
         if self._failed.done():
             self._failed.result()
-        crash = getattr(self._app, "_crash_reason", None)
+        crash = self._app.crash_reason
         if crash is not None and not self._stopping:
             raise crash
 

@@ -27,7 +27,7 @@ from runtime.distributed.roles.workers import HostedGroup
 from stores.postgres.database import Database
 from stores.postgres.trends import PostgresTrends
 from stores.sink import StoreUnavailable
-from streams.faust_consumer import Message
+from streams.faust_overrides import Message
 from streams.faust_worker import FaustWorker
 from streams.trends import newest_rankings
 from tests.stores.on_postgres import a_schema

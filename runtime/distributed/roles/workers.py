@@ -56,7 +56,7 @@ from stores.postgres.pointers import Pointers
 from stores.redis.advances import Announcing, channel_of
 from stores.redis.connection import Client, connect
 from stores.redis.counts import RedisCounts
-from streams.faust_consumer import Message
+from streams.faust_overrides import Message
 from streams.faust_worker import EVERY_S, FaustWorker
 
 FINAL = (TooManyDeadLetters,)
