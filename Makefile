@@ -14,7 +14,7 @@ MINUTES ?= 15
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup setup-distributed setup-dev run test test-fast check bench bench-distributed simulate chaos campaigns
-.PHONY: format lock clean
+.PHONY: format lock wheel clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -87,5 +87,10 @@ lock: setup-dev ## Renew the lock files from pyproject.toml: first that of tests
 		--output-file infra/docker/requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml infra/build.in --output-file requirements.lock
 
+wheel: setup-dev ## Build the wheel into dist/, and test what is in it
+	rm -rf build dist
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	MINITWITTER_TEST_WHEEL=$$(ls dist/*.whl) $(BIN)/pytest -q tests/architecture/test_wheel.py
+
 clean: ## Remove what was built and the data of `make run`
-	rm -rf $(VENV) var build *.egg-info
+	rm -rf $(VENV) var build dist *.egg-info
