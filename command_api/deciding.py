@@ -13,10 +13,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from events.event import Event
+from events.event import Envelope, Event
 from events.first_copies import Entity
-from events.ids import AccountId, Millis
-from events.log import Positions
+from events.ids import AccountId, EventId, HybridClock, Millis
+from events.log import New, Positions
 
 from .facts import Facts, Question
 
@@ -91,6 +91,18 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     traceparent: str = ""
     time: Millis | None = None
     idempotency: Idempotency | None = None
+
+    def new(self, event: Event, ids: HybridClock) -> New:
+        """An event of the command, with its envelope."""
+        about = Envelope(
+            id=EventId(ids.issue()),
+            time=ids.now() if self.time is None else self.time,
+            correlation=self.correlation,
+            causation=self.causation,
+            actor=self.actor or "",
+            traceparent=self.traceparent,
+        )
+        return New(event, about)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

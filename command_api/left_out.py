@@ -12,24 +12,9 @@ from dataclasses import dataclass, field
 from events.ids import account_number, is_id
 from events.log import Record
 
+from .decision_rows import BY_NAME
+
 _BY_NUMBER = "a"
-_OWNERS: dict[str, tuple[str, str]] = {
-    "decision_accounts": ("accounts", "id"),
-    "decision_tweets": ("tweets", "author"),
-    "decision_follows": ("graph", _BY_NUMBER),
-    "decision_ended_follows": ("graph", _BY_NUMBER),
-    "decision_blocks": ("graph", _BY_NUMBER),
-    "decision_mutes": ("personal", _BY_NUMBER),
-    "decision_likes": ("engagement", _BY_NUMBER),
-    "decision_retweets": ("engagement", _BY_NUMBER),
-    "decision_bookmarks": ("personal", _BY_NUMBER),
-    "decision_read_marks": ("personal", _BY_NUMBER),
-    "decision_read": ("personal", _BY_NUMBER),
-    "decision_sessions": ("personal", _BY_NUMBER),
-    "decision_media": ("media", "owner"),
-    "decision_media_uses": ("tweets", "tweet"),
-}
-"""Of each table the topic whose events write it, and the column that tells the account."""
 _COLUMNS = {
     "decision_tweets": "tweet, author, conversation, reply_to, reply_author, quote_of, quote_author, deleted, version,"
     " CASE deleted WHEN 0 THEN fingerprint END"
@@ -64,7 +49,7 @@ class LeftOut:
 
     def where(self, table: str) -> str:
         """The condition of those rows, with its WHERE; empty where it is all of them."""
-        topic, column = _OWNERS[table]
+        topic, column = BY_NAME[table].topic, BY_NAME[table].account
         accounts = self.accounts.get(topic)
         if accounts is None:
             return ""

@@ -10,22 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
+from events.ids import AccountId, ActivityId, SessionId, account_number, from_bytes, to_bytes
 
-from events.accounts import Profile
-from events.ids import (
-    AccountId,
-    ActivityId,
-    Millis,
-    SessionId,
-    TweetId,
-    account_number,
-    from_bytes,
-    to_bytes,
+from ..decision_rows import (
+    ACCOUNT_COLUMNS,
+    MEDIUM_COLUMNS,
+    TWEET_COLUMNS,
+    account_of,
+    email_digest,
+    medium_of,
+    tweet_of,
 )
-from events.media import Attachment
-from events.tweets import TweetRef
-
 from ..facts import (
     Account,
     AccountExists,
@@ -54,7 +49,6 @@ from ..facts import (
 )
 from . import sets
 from .connections import Connection, Cursor, Statement
-from .rows import email_digest
 
 Row = Sequence[Any]
 
@@ -72,9 +66,6 @@ class Asked(NamedTuple):
 
 
 Asking = Callable[[Any], Asked]
-
-_attachment = msgspec.json.Decoder(Attachment).decode
-_profile = msgspec.json.Decoder(Profile).decode
 
 
 class Inquiry:
@@ -182,12 +173,10 @@ async def put(connection: Connection, inquiry: Inquiry) -> Cursor:
 
 
 def _account(column: str, value: Any) -> Asked:
-    sql = f"SELECT id, username, created_at, imported, profile, version FROM decision_accounts WHERE {column}=%s"
+    sql = f"SELECT {ACCOUNT_COLUMNS} FROM decision_accounts WHERE {column}=%s"
 
     def means(row: Row) -> Account | None:
-        if row[0] is None:
-            return None
-        return Account(AccountId(row[0]), row[1], Millis(row[2]), bool(row[3]), _profile(row[4]), row[5])
+        return None if row[0] is None else account_of(row)
 
     return Asked(sql, (value,), 6, means)
 
@@ -220,26 +209,14 @@ _BLOCK = "EXISTS (SELECT 1 FROM decision_blocks WHERE a={} AND b={})"
 def _tweet_for(question: TweetFor) -> Asked:
     author = "account_number(t.author)"
     sql = (
-        "SELECT author, conversation, reply_to, reply_author, quote_of, quote_author, deleted, version, fingerprint,"
+        f"SELECT {TWEET_COLUMNS},"
         f" {_BLOCK.format(author, '%s')} OR {_BLOCK.format('%s', author)} FROM decision_tweets AS t WHERE tweet=%s"
     )
     viewer = account_number(question.viewer)
 
     def means(row: Row) -> Tweet | None:
-        author, conversation, reply, reply_author, quote, quote_author, deleted, version, text, blocked = row
-        if author is None:
-            return None
-        return Tweet(
-            id=question.tweet,
-            author=AccountId(author),
-            conversation=TweetId(from_bytes(conversation)) if conversation else question.tweet,
-            reply_to=TweetRef(TweetId(from_bytes(reply)), AccountId(reply_author)) if reply else None,
-            quote_of=TweetRef(TweetId(from_bytes(quote)), AccountId(quote_author)) if quote else None,
-            deleted=bool(deleted),
-            version=version,
-            fingerprint=text,
-            blocked=blocked,
-        )
+        *tweet, blocked = row
+        return None if row[0] is None else tweet_of(question, tweet, blocked)
 
     return Asked(sql, (viewer, viewer, to_bytes(question.tweet)), 10, means)
 
@@ -301,9 +278,9 @@ def _sessions_of(question: SessionsOf) -> Asked:
 
 def _media_of(question: MediaOf) -> Asked:
     def means(row: Row) -> Media | None:
-        return None if row[0] is None else Media(AccountId(row[0]), _attachment(row[1]), row[2], row[3], bool(row[4]))
+        return None if row[0] is None else medium_of(row)
 
-    sql = "SELECT owner, attachment, object, size, deleted FROM decision_media WHERE media=%s"
+    sql = f"SELECT {MEDIUM_COLUMNS} FROM decision_media WHERE media=%s"
     return Asked(sql, (to_bytes(question.media),), 5, means)
 
 

@@ -25,10 +25,10 @@ from ..credentials import (
     SetPassword,
 )
 from ..deciding import PrivateChange
+from ..decision_rows import email_digest
 from ..facts import Question, Session
 from .answers import Asked, Asking, Row
 from .connections import Connection, Statement, select
-from .rows import email_digest
 
 REVOKED = "minitwitter_revoked"
 """The channel; a notification says `<session> <time>`."""

@@ -22,12 +22,13 @@ from events.personal import SessionEnded
 from events.sealing import KeyUnknown
 from events.topics import TOPICS, Kind
 
+from ..decision_rows import BY_NAME
 from ..decision_state import DecisionState
 from ..left_out import NOTHING, LeftOut
 from .connections import Connection, Pool, Statement, available, select
 from .credentials import REVOKED
 from .outbox import count_waiting
-from .rows import STATE_TABLES, PostgresDecisionRows, in_order
+from .rows import PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
 
 Digest = dict[str, tuple[int, str]]
@@ -85,7 +86,7 @@ async def decision_digest(connection: Connection, left_out: LeftOut = NOTHING) -
 
 async def _digest(connection: Connection, left_out: LeftOut) -> Digest:
     digest = {}
-    for table in STATE_TABLES:
+    for table in BY_NAME:
         rows = total = 0
         async with connection.cursor(name="digest") as cursor:
             await cursor.execute(left_out.rows(table).encode())
@@ -160,7 +161,7 @@ async def rebuild_decision_state(
     async with _settled(pool) as connection:
         until = await ends()
         async with connection.transaction():
-            await connection.execute(f"TRUNCATE {', '.join(STATE_TABLES)}, entities".encode())
+            await connection.execute(f"TRUNCATE {', '.join(BY_NAME)}, entities".encode())
             await connection.execute("UPDATE noted_positions SET positions='', lineage=gen_random_uuid()")
             await connection.execute("DELETE FROM outbox WHERE published IS NOT NULL")  # as of another log, perhaps
         return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
@@ -282,8 +283,8 @@ async def _fold(
             raise CorruptLog(f"the log ends at {positions}, and should reach {until}")
         positions = positions_after(records, positions)
         wanted = [record for record in records if record.offset < until.get(record.place, 0)]
-        rows = PostgresDecisionRows(email_key)
-        fold = DecisionState(rows)
+        rows = PostgresDecisionRows()
+        fold = DecisionState(rows, email_key)
         others: list[Statement] = []
         async with connection.transaction():
             decided = list(_decided(record for record in wanted if not left_out.has(record)))

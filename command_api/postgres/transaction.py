@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from events.codec import Codec
-from events.event import BY_CLASS, Envelope, Event
+from events.event import BY_CLASS, Event
 from events.first_copies import Entity
-from events.ids import EventId, HybridClock, SessionId
+from events.ids import HybridClock, SessionId
 from events.kept import KeptKey
 from events.log import LogUnavailable, New, Positions
 from events.publishing import Outgoing, outgoing
@@ -224,20 +224,7 @@ class Transactions:
         for state in states:
             if state.newest:
                 self.ids.observe(state.newest)
-        return [
-            New(
-                event,
-                Envelope(
-                    id=EventId(self.ids.issue()),
-                    time=self.ids.now() if context.time is None else context.time,
-                    correlation=context.correlation,
-                    causation=context.causation,
-                    actor=context.actor or "",
-                    traceparent=context.traceparent,
-                ),
-            )
-            for event in events
-        ]
+        return [context.new(event, self.ids) for event in events]
 
     def privately(self, decided: Decided) -> list[Statement]:
         """The statements of its private changes."""
@@ -267,8 +254,8 @@ class _GroupWrite:
             records = [outgoing(new, by.codec) for new in news]
             for record in records:
                 by.check(record)
-            rows = PostgresDecisionRows(by.email_key)
-            fold = DecisionState(rows)
+            rows = PostgresDecisionRows()
+            fold = DecisionState(rows, by.email_key)
             for new in news:
                 fold.handle(new.event, new.about)
             private = by.privately(draft.decided)

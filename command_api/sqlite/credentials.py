@@ -26,8 +26,8 @@ from ..credentials import (
     SetPassword,
 )
 from ..deciding import PrivateChange
+from ..decision_rows import email_digest
 from ..facts import Question, Session
-from .rows import email_digest
 
 CREDENTIALS_DDL = """
 CREATE TABLE IF NOT EXISTS passwords (account INTEGER PRIMARY KEY, id TEXT NOT NULL, hash BLOB NOT NULL);

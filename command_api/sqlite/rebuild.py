@@ -14,9 +14,10 @@ from events.first_copies import Entity, first_copies
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.sqlite.records import LogTable
 
+from ..decision_rows import BY_NAME
 from ..decision_state import DecisionState
 from ..left_out import NOTHING, LeftOut
-from .rows import STATE_TABLES, SqliteDecisionRows, create_state_tables
+from .rows import SqliteDecisionRows, create_state_tables
 
 Digest = dict[str, tuple[int, str]]
 """Of each table, how many rows it has, and a digest over them whatever their order."""
@@ -45,7 +46,7 @@ def decision_digest(connection: apsw.Connection) -> Digest:
 def decision_digest_steps(connection: apsw.Connection, left_out: LeftOut = NOTHING) -> Generator[None, None, Digest]:
     """The same, a few ms at a time, without the entities that are left out."""
     digest = {}
-    for table in STATE_TABLES:
+    for table in BY_NAME:
         rows, total = yield from unordered_digest_steps(connection.execute(left_out.rows(table)))
         digest[table] = (rows, f"{total:032x}")
     return digest
@@ -74,7 +75,7 @@ def replace_decision_state(connection: apsw.Connection, folded: Path, left_out: 
     connection.execute("ATTACH ? AS folded", (str(folded),))
     try:
         with connection:
-            for table in STATE_TABLES:
+            for table in BY_NAME:
                 connection.execute(f"DELETE FROM main.{table}{left_out.where(table)}")
                 connection.execute(f"INSERT INTO main.{table} SELECT * FROM folded.{table}")
     finally:
@@ -97,7 +98,7 @@ async def rebuild_decision_state(
     CorruptLog where the log ends before.
     """
     create_state_tables(connection)
-    fold = DecisionState(SqliteDecisionRows(connection, email_key))
+    fold = DecisionState(SqliteDecisionRows(connection), email_key)
     newest: dict[Entity, str] = {}
     positions = Positions()
     folded = 0

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from events.event import Envelope, Event
-from events.ids import EventId, Millis
-from events.log import New, Positions
+from events.event import Event
+from events.ids import Millis
+from events.log import Positions
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.log import SqliteLogWriter
 
@@ -30,7 +30,7 @@ from ..deciding import (
 from ..decision_state import DecisionState
 from ..facts import Facts, Question
 from ..kept_answers import opened, seal
-from .rows import SqliteDecisionRows
+from .answers import SqliteAnswers
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -45,7 +45,6 @@ CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (at);
 REMEMBERED_MS = 24 * 3600 * 1000
 
 ChangePrivately = Callable[[Any], None]
-Ask = Callable[[Any], Any]
 
 _encode = msgspec.json.Encoder().encode
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -54,23 +53,25 @@ _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 class SqliteCommandStore:
     """Executes decisions on the one write connection of log.db.
 
-    `rows` is the decision state in the transaction of the commit, `reader` the same as of the newest commit. `private`
-    applies each kind of private change: those of credentials, which are no function of the log.
+    `answers` are those in the transaction of the commit, `reader` has them as of the newest commit. `fold` keeps the
+    decision state; `private` applies each kind of private change: those of credentials, which are no function of the
+    log.
     """
 
     def __init__(
         self,
         commits: GroupCommit,
         writer: SqliteLogWriter,
-        rows: SqliteDecisionRows,
+        answers: SqliteAnswers,
+        fold: DecisionState,
         private: Mapping[type[PrivateChange], ChangePrivately],
-        reader: SqliteDecisionRows,
+        reader: SqliteAnswers,
     ) -> None:
         self._commits = commits
         self._writer = writer
-        self._rows = rows
+        self._answers = answers
         self._reader = reader
-        self._fold = DecisionState(rows)
+        self._fold = fold
         self._private = private
         self._running: set[tuple[str, str]] = set()
 
@@ -122,14 +123,14 @@ class SqliteCommandStore:
 
     def _decide(self, decision: Decision[C, S], command: C, answering: Answering[S]) -> tuple[Decided, Answer]:
         """Everything that may refuse; nothing is written yet."""
-        state = decision.state(command, self._rows.answer(decision.questions(command)))
+        state = decision.state(command, self._answers.answer(decision.questions(command)))
         decided = decision.decide(command, state)
         return decided, answering.accepted(state, decided)
 
     def _write(
         self, decision: Decision[C, S], command: C, context: Context, decided: Decided, answer: Answer
     ) -> Outcome:
-        news = [self._envelope(item, context) for item in decided if isinstance(item, Event)]
+        news = [context.new(item, self._writer.ids) for item in decided if isinstance(item, Event)]
         if news:
             positions = self._writer.insert(news)
             for new in news:
@@ -144,18 +145,6 @@ class SqliteCommandStore:
     def _ends(self, decision: Decision[C, S], command: C) -> Positions:
         """Positions that cover whatever made it so that the command changes nothing."""
         return Positions(self._writer.end(*entity) for entity in decision.entities(command))
-
-    def _envelope(self, event: Event, context: Context) -> New:
-        ids = self._writer.ids
-        about = Envelope(
-            id=EventId(ids.issue()),
-            time=ids.now() if context.time is None else context.time,
-            correlation=context.correlation,
-            causation=context.causation,
-            actor=context.actor or "",
-            traceparent=context.traceparent,
-        )
-        return New(event, about)
 
     def _execute_once(
         self, once: Idempotency, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]

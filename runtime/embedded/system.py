@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from command_api.decision_state import DecisionState
 from command_api.passwords import Passwords
 from command_api.signing_keys import SigningKeys
+from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.credentials import (
     SqliteCredentialAnswers,
     SqliteCredentialChanges,
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     from runtime.media import MediaSide
 
 Timer = Callable[[], float]
+
+
+def _answers(connection: apsw.Connection, email_key: bytes) -> SqliteAnswers:
+    return SqliteAnswers(connection, email_key, SqliteCredentialAnswers(connection, email_key).answers)
 
 
 def _idempotency(connection: apsw.Connection) -> None:
@@ -113,11 +119,10 @@ class System:
         return SqliteCommandStore(
             db.commits,
             db.writer,
-            SqliteDecisionRows(db.connection, email_key, SqliteCredentialAnswers(db.connection, email_key).answers),
+            _answers(db.connection, email_key),
+            DecisionState(SqliteDecisionRows(db.connection), email_key),
             changes.changes,
-            SqliteDecisionRows(
-                db.read_connection, email_key, SqliteCredentialAnswers(db.read_connection, email_key).answers
-            ),
+            _answers(db.read_connection, email_key),
         )
 
     @cached_property

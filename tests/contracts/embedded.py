@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from command_api.decision_state import DecisionState
+from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rebuild import live_snapshot
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
@@ -96,9 +98,10 @@ class Embedded:
         self.store = SqliteCommandStore(
             self.db.commits,
             self.db.writer,
-            SqliteDecisionRows(self.db.connection, EMAIL_KEY),
+            SqliteAnswers(self.db.connection, EMAIL_KEY),
+            DecisionState(SqliteDecisionRows(self.db.connection), EMAIL_KEY),
             {kind: partial(self._change, *how) for kind, how in self._private.items()},
-            SqliteDecisionRows(self.db.read_connection, EMAIL_KEY),
+            SqliteAnswers(self.db.read_connection, EMAIL_KEY),
         )
 
     def _change(self, sql, values, change):

@@ -33,6 +33,7 @@ from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccoun
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
 from command_api.facts import RelationOf
+from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rebuild import decision_digest
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
@@ -54,8 +55,8 @@ class World:
     def __init__(self):
         self.connection = apsw.Connection(":memory:")
         create_state_tables(self.connection)
-        self.rows = SqliteDecisionRows(self.connection, b"key")
-        self.fold = DecisionState(self.rows)
+        self.answers = SqliteAnswers(self.connection, b"key")
+        self.fold = DecisionState(SqliteDecisionRows(self.connection), b"key")
         self.events = []
 
     def populated(self):
@@ -71,7 +72,7 @@ class World:
         return self
 
     def decide(self, decision, command):
-        facts = self.rows.answer(decision.questions(command))
+        facts = self.answers.answer(decision.questions(command))
         return list(decision.decide(command, decision.state(command, facts)))
 
     def execute(self, decision, command):
@@ -184,7 +185,7 @@ def test_nobody_follows_past_a_block(history):
     for one in ACCOUNTS:
         for other in ACCOUNTS:
             question = RelationOf(one, other)
-            relation = world.rows.answer((question,))[question]
+            relation = world.answers.answer((question,))[question]
             assert not (relation.following and (relation.blocking or relation.blocked_by))
 
 

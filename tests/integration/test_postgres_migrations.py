@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from on_postgres import a_database
 
+from command_api.decision_rows import BY_NAME, TABLES, columns
 from command_api.postgres.migrating import MIGRATIONS, MigrationRefused, migrate, pending
-from command_api.postgres.rows import STATE_TABLES
 from events.log import LogUnavailable
 
 pytestmark = pytest.mark.engines
@@ -41,8 +41,29 @@ async def missing(url, directory=MIGRATIONS):
 async def test_an_empty_database_gets_every_table(database):
     assert await missing(database) == NAMES
     assert await migrate(database) == NAMES
-    assert {*STATE_TABLES, "outbox", "entities", "idempotency", "subject_keys", "passwords"} <= tables(database)
+    assert {*BY_NAME, "outbox", "entities", "idempotency", "subject_keys", "passwords"} <= tables(database)
     assert await missing(database) == []
+
+
+async def test_the_decision_state_has_the_columns_and_keys_that_are_declared(database):
+    await migrate(database)
+    with psycopg.connect(database) as connection:
+        for row, table in TABLES.items():
+            found = connection.execute(
+                "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid=%s::regclass AND attnum > 0",
+                (table.name,),
+            ).fetchall()
+            kinds = {"text": str, "bytea": bytes}
+            assert {name: kinds.get(type_, int) for name, type_ in found} == {
+                name: column.kind for name, column in columns(row).items()
+            }
+            indexes = connection.execute(
+                "SELECT indkey::int2[], indisprimary FROM pg_index WHERE indrelid=%s::regclass AND indisunique",
+                (table.name,),
+            ).fetchall()
+            names = list(columns(row))
+            unique = {(tuple(names[place - 1] for place in places), primary) for places, primary in indexes}
+            assert unique == {(table.key, True), *(((name,), False) for name in table.unique)}
 
 
 async def test_a_second_run_changes_nothing(database):

@@ -7,6 +7,7 @@ import pytest
 from on_postgres import a_database, a_world
 
 from command_api.credentials import PasswordOf, SetPassword
+from command_api.decision_rows import BY_NAME
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
 from command_api.postgres import rebuild
@@ -19,8 +20,6 @@ from command_api.postgres.rebuild import (
     noted_positions,
     rebuild_decision_state,
 )
-from command_api.postgres.rows import STATE_TABLES
-from command_api.sqlite.rows import STATE_TABLES as SQLITE_TABLES
 from events.ids import ActivityId
 from events.log import CorruptLog, LogUnavailable, New, Positions, TopicPartition
 from tests.contracts.commands import (
@@ -75,16 +74,12 @@ async def living(system):
     await system.store.execute(CHANGE_PROFILE, ChangeProfile(ALICE, bio="a bio"), by(ALICE), SAY)
 
 
-def test_both_profiles_keep_the_same_tables():
-    assert set(STATE_TABLES) == set(SQLITE_TABLES)
-
-
 @pytest.mark.parametrize("limit", [3, 5000])
 async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, limit):
     before, answer = system.snapshot(), await post(system, key="one")[1]
     await world.drained()
     before = system.snapshot()
-    await system.tamper(f"TRUNCATE {', '.join(STATE_TABLES)}, entities")
+    await system.tamper(f"TRUNCATE {', '.join(BY_NAME)}, entities")
     assert system.snapshot().digest != before.digest
     ends = await world.log.log.ends()
     log = world.log.log

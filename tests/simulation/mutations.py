@@ -13,12 +13,14 @@ from unittest.mock import patch
 import msgspec
 
 from command_api.deciding import Outcome, Refused
+from command_api.decision_rows import LikeRow
 from command_api.domain.block_account import BLOCK_ACCOUNT
 from command_api.domain.edit_tweet import EDIT_TWEET
+from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rows import SqliteDecisionRows
 from command_api.sqlite.store import SqliteCommandStore
 from events.first_copies import Entity, first_copies
-from events.ids import HybridClock
+from events.ids import HybridClock, account_number, to_bytes
 from events.log import New, Positions, Record, TopicPartition
 from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
@@ -220,7 +222,7 @@ def unlike_does_not_see_its_like() -> Iterator[Any]:
     right = SqliteCommandStore._decide
 
     def decide(self: SqliteCommandStore, *arguments: Any) -> Any:
-        with patch.object(self, "_rows", self._reader):
+        with patch.object(self, "_answers", self._reader):
             return right(self, *arguments)
 
     yield patch.object(SqliteCommandStore, "_decide", decide)
@@ -229,20 +231,28 @@ def unlike_does_not_see_its_like() -> Iterator[Any]:
 @mutation
 def decision_state_is_not_rolled_back() -> Iterator[Any]:
     """Likes are remembered in memory as well, where a commit that failed leaves them."""
-    liked: dict[tuple[int, str, str], bool] = {}
-    right_like, right_answer = SqliteDecisionRows.like, SqliteDecisionRows._engagement_of
+    liked: dict[tuple[Any, ...], bool] = {}
+    right_insert, right_delete = SqliteDecisionRows.insert, SqliteDecisionRows.delete
+    right_answer = SqliteAnswers._engagement_of
 
-    def like(self: SqliteDecisionRows, actor: Any, tweet: Any, there: bool) -> None:
-        liked[id(self), actor, tweet] = there
-        right_like(self, actor, tweet, there)
+    def insert(self: SqliteDecisionRows, row: Any) -> None:
+        if type(row) is LikeRow:
+            liked[id(self.connection), *row] = True
+        right_insert(self, row)
 
-    def engagement_of(self: SqliteDecisionRows, question: Any) -> Any:
+    def delete(self: SqliteDecisionRows, table: Any, *key: Any) -> None:
+        if table is LikeRow:
+            liked[id(self.connection), *key] = False
+        right_delete(self, table, *key)
+
+    def engagement_of(self: SqliteAnswers, question: Any) -> Any:
         found = right_answer(self, question)
-        remembered = liked.get((id(self), question.account, question.tweet), found.liked)
-        return msgspec.structs.replace(found, liked=remembered)
+        key = id(self.connection), account_number(question.account), to_bytes(question.tweet)
+        return msgspec.structs.replace(found, liked=liked.get(key, found.liked))
 
-    yield patch.object(SqliteDecisionRows, "like", like)
-    yield patch.object(SqliteDecisionRows, "_engagement_of", engagement_of)
+    yield patch.object(SqliteDecisionRows, "insert", insert)
+    yield patch.object(SqliteDecisionRows, "delete", delete)
+    yield patch.object(SqliteAnswers, "_engagement_of", engagement_of)
 
 
 @mutation
