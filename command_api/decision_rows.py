@@ -19,7 +19,7 @@ from events.ids import AccountId, Millis, TweetId, from_bytes
 from events.media import Attachment
 from events.tweets import TweetRef
 
-from .facts import Account, Media, Tweet, TweetFor
+from .facts import Account, Media, Named, Other, OtherOf, Relation, Tweet, TweetFor
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
@@ -296,6 +296,14 @@ def tweet_of(question: TweetFor, row: Sequence[Any], blocked: bool) -> Tweet:
         fingerprint=fingerprint,
         blocked=blocked,
     )
+
+
+def other_of(question: OtherOf, row: Sequence[Any]) -> Other | None:
+    """The other account, from its id and what a Relation has, in order; None where the id is not the one asked for."""
+    id_, *relation = row
+    if id_ != question.other and not isinstance(question.other, Named):
+        return None  # two ids can have one number
+    return Other(AccountId(id_), Relation(*map(bool, relation)))
 
 
 def medium_of(row: Sequence[Any]) -> Media:

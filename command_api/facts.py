@@ -104,11 +104,24 @@ class Relation(msgspec.Struct, frozen=True, gc=False):
 STRANGERS = Relation(following=False, followed_by=False, blocking=False, blocked_by=False, muting=False)
 
 
-class RelationOf(Question[Relation], frozen=True):
-    """How `account` stands to `other`."""
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """An account by its name, whatever the case."""
+
+    username: str
+
+
+class Other(msgspec.Struct, frozen=True, gc=False):
+    """Another account, and how the one who asks stands to it."""
+
+    id: AccountId
+    relation: Relation
+
+
+class OtherOf(Question[Other | None], frozen=True):
+    """The account `other`, by its id or its name, and how `account` stands to it."""
 
     account: AccountId
-    other: AccountId
+    other: AccountId | Named
 
 
 class Follow(msgspec.Struct, frozen=True, gc=False):

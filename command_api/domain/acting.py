@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from events.first_copies import Entity
 from events.ids import AccountId, TweetId
 
-from ..facts import AccountExists, EngagementOf, Question, RelationOf, TweetFor
+from ..facts import EngagementOf, Named, Other, OtherOf, Question, TweetFor
+from .errors import AccountNotFound, NotYourself
 
 
 class Acting(Protocol):
@@ -32,8 +33,8 @@ class OnAccount(Acting, Protocol):
     """What is done to another account."""
 
     @property
-    def other(self) -> AccountId:
-        """The other account."""
+    def other(self) -> AccountId | Named:
+        """The other account, by its id or its name."""
         ...
 
 
@@ -67,11 +68,21 @@ def tweet_and_engagement(command: OnTweet) -> tuple[Question[Any], ...]:
     return (TweetFor(command.tweet, command.actor), EngagementOf(command.actor, command.tweet))
 
 
-def account_and_relation(command: OnAccount) -> tuple[Question[Any], ...]:
-    """Asks whether there is such an account, and how the two stand to each other."""
-    return (AccountExists(command.other), RelationOf(command.actor, command.other))
+def other_account(command: OnAccount) -> tuple[Question[Any], ...]:
+    """Asks for the other account, and how the actor stands to it."""
+    return (OtherOf(command.actor, command.other),)
 
 
-def relation(command: OnAccount) -> tuple[Question[Any], ...]:
-    """Asks how the two stand to each other."""
-    return (RelationOf(command.actor, command.other),)
+def there(command: OnAccount, other: Other | None) -> Other:
+    """The other account. Raises AccountNotFound."""
+    if other is None:
+        raise AccountNotFound(command.other.username if isinstance(command.other, Named) else command.other)
+    return other
+
+
+def another(command: OnAccount, other: Other | None, deed: str) -> Other:
+    """The other account, where it is not the actor's own. Raises AccountNotFound, NotYourself."""
+    found = there(command, other)
+    if found.id == command.actor:
+        raise NotYourself(deed)
+    return found

@@ -10,42 +10,37 @@ from events.graph import AccountBlocked, AccountUnfollowed
 from events.ids import AccountId
 
 from ..deciding import Decision
-from ..facts import STRANGERS, AccountExists, Facts, Relation, RelationOf
-from .acting import account_and_relation
-from .errors import AccountNotFound, NotYourself
+from ..facts import Facts, Other, OtherOf
+from .acting import another, other_account
 
 
 class BlockAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` blocks `other`."""
+    """`actor` blocks `other`, which goes by its id: its graph is locked before anything is asked."""
 
     actor: AccountId
     other: AccountId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an account, and how the two stand to each other."""
+    """The other account, None where there is no such account."""
 
-    exists: bool = True
-    relation: Relation = STRANGERS
+    other: Other | None = None
 
 
 def decide(command: BlockAccount, state: State) -> list[Event]:
-    """The block, and the end of the follows; nothing where there is a block. Raises NotYourself, AccountNotFound.
+    """The block, and the end of the follows; nothing where there is a block. Raises AccountNotFound, NotYourself.
 
     The follows end first: whoever reads the blocker's graph up to any point finds no follow past a block.
     """
-    if command.actor == command.other:
-        raise NotYourself("block")
-    if not state.exists:
-        raise AccountNotFound(command.other)
-    if state.relation.blocking:
+    other = another(command, state.other, "block")
+    if other.relation.blocking:
         return []
     decided: list[Event] = []
-    if state.relation.followed_by:
-        decided.append(AccountUnfollowed(follower=command.other, followee=command.actor))
-    if state.relation.following:
-        decided.append(AccountUnfollowed(follower=command.actor, followee=command.other))
-    decided.append(AccountBlocked(blocker=command.actor, blocked=command.other))
+    if other.relation.followed_by:
+        decided.append(AccountUnfollowed(follower=other.id, followee=command.actor))
+    if other.relation.following:
+        decided.append(AccountUnfollowed(follower=command.actor, followee=other.id))
+    decided.append(AccountBlocked(blocker=command.actor, blocked=other.id))
     return decided
 
 
@@ -56,7 +51,7 @@ def entities(command: BlockAccount) -> tuple[Entity, ...]:
 
 def state(command: BlockAccount, facts: Facts) -> State:
     """What the decision needs of the facts."""
-    return State(facts[AccountExists(command.other)], facts[RelationOf(command.actor, command.other)])
+    return State(facts[OtherOf(command.actor, command.other)])
 
 
-BLOCK_ACCOUNT = Decision(entities, account_and_relation, state, decide)
+BLOCK_ACCOUNT = Decision(entities, other_account, state, decide)

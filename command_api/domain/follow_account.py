@@ -9,41 +9,37 @@ from events.graph import AccountFollowed
 from events.ids import AccountId
 
 from ..deciding import Decision
-from ..facts import STRANGERS, AccountExists, Facts, Relation, RelationOf
-from .acting import account_and_relation, graph_of_actor
-from .errors import AccountNotFound, Blocked, NotYourself
+from ..facts import Facts, Named, Other, OtherOf
+from .acting import another, graph_of_actor, other_account
+from .errors import Blocked
 
 
 class FollowAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` follows `other`."""
 
     actor: AccountId
-    other: AccountId
+    other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an account, and how the two stand to each other."""
+    """The other account, None where there is no such account."""
 
-    exists: bool = True
-    relation: Relation = STRANGERS
+    other: Other | None = None
 
 
 def decide(command: FollowAccount, state: State) -> list[Event]:
-    """One follow, or nothing where there is one. Raises NotYourself, AccountNotFound, Blocked."""
-    if command.actor == command.other:
-        raise NotYourself("follow")
-    if not state.exists:
-        raise AccountNotFound(command.other)
-    if state.relation.blocking or state.relation.blocked_by:
+    """One follow, or nothing where there is one. Raises AccountNotFound, NotYourself, Blocked."""
+    other = another(command, state.other, "follow")
+    if other.relation.blocking or other.relation.blocked_by:
         raise Blocked
-    if state.relation.following:
+    if other.relation.following:
         return []
-    return [AccountFollowed(follower=command.actor, followee=command.other)]
+    return [AccountFollowed(follower=command.actor, followee=other.id)]
 
 
 def state(command: FollowAccount, facts: Facts) -> State:
     """What the decision needs of the facts."""
-    return State(facts[AccountExists(command.other)], facts[RelationOf(command.actor, command.other)])
+    return State(facts[OtherOf(command.actor, command.other)])
 
 
-FOLLOW_ACCOUNT = Decision(graph_of_actor, account_and_relation, state, decide)
+FOLLOW_ACCOUNT = Decision(graph_of_actor, other_account, state, decide)

@@ -9,39 +9,34 @@ from events.ids import AccountId
 from events.personal import AccountMuted
 
 from ..deciding import Decision
-from ..facts import AccountExists, Facts, RelationOf
-from .acting import account_and_relation, personal_of_actor
-from .errors import AccountNotFound, NotYourself
+from ..facts import Facts, Named, Other, OtherOf
+from .acting import another, other_account, personal_of_actor
 
 
 class MuteAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` does not want to see `other`."""
 
     actor: AccountId
-    other: AccountId
+    other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an account, and whether it is muted already."""
+    """The other account, None where there is no such account."""
 
-    exists: bool = True
-    muting: bool = False
+    other: Other | None = None
 
 
 def decide(command: MuteAccount, state: State) -> list[Event]:
-    """One mute, or nothing where there is one. Raises NotYourself, AccountNotFound."""
-    if command.actor == command.other:
-        raise NotYourself("mute")
-    if not state.exists:
-        raise AccountNotFound(command.other)
-    if state.muting:
+    """One mute, or nothing where there is one. Raises AccountNotFound, NotYourself."""
+    other = another(command, state.other, "mute")
+    if other.relation.muting:
         return []
-    return [AccountMuted(owner=command.actor, muted=command.other)]
+    return [AccountMuted(owner=command.actor, muted=other.id)]
 
 
 def state(command: MuteAccount, facts: Facts) -> State:
     """What the decision needs of the facts."""
-    return State(facts[AccountExists(command.other)], facts[RelationOf(command.actor, command.other)].muting)
+    return State(facts[OtherOf(command.actor, command.other)])
 
 
-MUTE_ACCOUNT = Decision(personal_of_actor, account_and_relation, state, decide)
+MUTE_ACCOUNT = Decision(personal_of_actor, other_account, state, decide)

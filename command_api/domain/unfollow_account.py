@@ -9,33 +9,34 @@ from events.graph import AccountUnfollowed
 from events.ids import AccountId
 
 from ..deciding import Decision
-from ..facts import Facts, RelationOf
-from .acting import graph_of_actor, relation
+from ..facts import Facts, Named, Other, OtherOf
+from .acting import graph_of_actor, other_account, there
 
 
 class UnfollowAccount(msgspec.Struct, frozen=True, gc=False):
     """`actor` no longer follows `other`."""
 
     actor: AccountId
-    other: AccountId
+    other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether the one follows the other."""
+    """The other account, None where there is no such account."""
 
-    following: bool = False
+    other: Other | None = None
 
 
 def decide(command: UnfollowAccount, state: State) -> list[Event]:
-    """The follow's end, or nothing."""
-    if not state.following:
+    """The follow's end, or nothing where there is none. Raises AccountNotFound."""
+    other = there(command, state.other)
+    if not other.relation.following:
         return []
-    return [AccountUnfollowed(follower=command.actor, followee=command.other)]
+    return [AccountUnfollowed(follower=command.actor, followee=other.id)]
 
 
 def state(command: UnfollowAccount, facts: Facts) -> State:
     """What the decision needs of the facts."""
-    return State(facts[RelationOf(command.actor, command.other)].following)
+    return State(facts[OtherOf(command.actor, command.other)])
 
 
-UNFOLLOW_ACCOUNT = Decision(graph_of_actor, relation, state, decide)
+UNFOLLOW_ACCOUNT = Decision(graph_of_actor, other_account, state, decide)

@@ -19,6 +19,7 @@ from ..decision_rows import (
     account_of,
     email_digest,
     medium_of,
+    other_of,
     tweet_of,
 )
 from ..facts import (
@@ -37,11 +38,12 @@ from ..facts import (
     Media,
     MediaInUse,
     MediaOf,
+    Named,
     NumberTaken,
+    Other,
+    OtherOf,
     Question,
     ReadUpTo,
-    Relation,
-    RelationOf,
     Session,
     SessionsOf,
     Tweet,
@@ -122,7 +124,7 @@ class Answers:
             NumberTaken: lambda q: _there("number", account_number(q.account)),
             EmailTaken: lambda q: _there("email", email_digest(self._email_key, q.email)),
             TweetFor: _tweet_for,
-            RelationOf: _relation_of,
+            OtherOf: _other_of,
             FollowOf: _follow_of,
             EngagementOf: _engagement_of,
             ReadUpTo: _read_up_to,
@@ -227,10 +229,32 @@ def _pairs(*tables: tuple[str, int, int]) -> Asked:
     return Asked(f"SELECT {sql}", values, len(tables), lambda row: row)
 
 
-def _relation_of(question: RelationOf) -> Asked:
-    a, b = account_number(question.account), account_number(question.other)
-    asked = _pairs(("follows", a, b), ("follows", b, a), ("blocks", a, b), ("blocks", b, a), ("mutes", a, b))
-    return asked._replace(means=lambda row: Relation(*row))
+_FOLLOW = "EXISTS (SELECT 1 FROM decision_follows WHERE a={} AND b={})"
+_MUTE = "EXISTS (SELECT 1 FROM decision_mutes WHERE a={} AND b={})"
+_RELATION = ", ".join(
+    there.format(*pair)
+    for there, pair in (
+        (_FOLLOW, ("%s", "number")),
+        (_FOLLOW, ("number", "%s")),
+        (_BLOCK, ("%s", "number")),
+        (_BLOCK, ("number", "%s")),
+        (_MUTE, ("%s", "number")),
+    )
+)
+
+
+def _other_of(question: OtherOf) -> Asked:
+    column, value = (
+        ("folded", question.other.username.lower())
+        if isinstance(question.other, Named)
+        else ("number", account_number(question.other))
+    )
+    sql = f"SELECT id, {_RELATION} FROM decision_accounts WHERE {column}=%s"
+
+    def means(row: Row) -> Other | None:
+        return None if row[0] is None else other_of(question, row)
+
+    return Asked(sql, (*[account_number(question.account)] * 5, value), 6, means)
 
 
 def _follow_of(question: FollowOf) -> Asked:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Header, Request, Response
 from pydantic import Field
 
-from events.ids import AccountId, MediaId, is_id
+from events.ids import MediaId, is_id
 from rest.openapi import fails
 from rest.problems import invalid
 from rest.routing import AN_ID, Body, NameInPath, SignedIn, router, version_wanted
@@ -20,26 +20,17 @@ from ..domain.mute_account import MUTE_ACCOUNT, MuteAccount
 from ..domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
 from ..domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from ..domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
-from ..facts import AccountNamed
-from .executing import Executing, Executor
+from ..facts import AccountNamed, Named
+from .executing import Executing
 from .free_text import FreeText, ShownName, Website
 
 graph = router("Users and the graph")
 
 
-async def named(executing: Executor, username: str) -> AccountId:
-    """The account with a name. Raises AccountNotFound."""
-    question = AccountNamed(username)
-    account = (await executing.commands.store.ask(question))[question]
-    if account is None:
-        raise AccountNotFound(username)
-    return account.id
-
-
 @graph.post("/users/{username}/follow", status_code=204)
 async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
-    command = FollowAccount(viewer.account, await named(executing, username))
+    command = FollowAccount(viewer.account, Named(username))
     context = executing.context(viewer.account, await request.body())
     policies = executing.commands.policies.follows
     return executing.response(await executing.execute_limited(policies, FOLLOW_ACCOUNT, command, context))
@@ -48,14 +39,18 @@ async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, 
 @graph.delete("/users/{username}/follow", status_code=204)
 async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Unfollow an account."""
-    command = UnfollowAccount(viewer.account, await named(executing, username))
+    command = UnfollowAccount(viewer.account, Named(username))
     return executing.response(await executing.execute(UNFOLLOW_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/block", status_code=204)
 async def block_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Block an account: it ends following both ways and hides each from the other."""
-    command = BlockAccount(viewer.account, await named(executing, username))
+    question = AccountNamed(username)
+    account = (await executing.commands.store.ask(question))[question]
+    if account is None:
+        raise AccountNotFound(username)
+    command = BlockAccount(viewer.account, account.id)
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(BLOCK_ACCOUNT, command, context))
 
@@ -63,14 +58,14 @@ async def block_user(username: NameInPath, request: Request, viewer: SignedIn, e
 @graph.delete("/users/{username}/block", status_code=204)
 async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Lift a block; what it ended stays ended."""
-    command = UnblockAccount(viewer.account, await named(executing, username))
+    command = UnblockAccount(viewer.account, Named(username))
     return executing.response(await executing.execute(UNBLOCK_ACCOUNT, command, executing.context(viewer.account)))
 
 
 @graph.post("/users/{username}/mute", status_code=204)
 async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Mute an account: see nothing of it from now on; it is not told."""
-    command = MuteAccount(viewer.account, await named(executing, username))
+    command = MuteAccount(viewer.account, Named(username))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(MUTE_ACCOUNT, command, context))
 
@@ -78,7 +73,7 @@ async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, ex
 @graph.delete("/users/{username}/mute", status_code=204)
 async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Unmute an account."""
-    command = UnmuteAccount(viewer.account, await named(executing, username))
+    command = UnmuteAccount(viewer.account, Named(username))
     return executing.response(await executing.execute(UNMUTE_ACCOUNT, command, executing.context(viewer.account)))
 
 

@@ -17,6 +17,7 @@ from ..decision_rows import (
     account_of,
     email_digest,
     medium_of,
+    other_of,
     tweet_of,
 )
 from ..facts import (
@@ -35,11 +36,12 @@ from ..facts import (
     Media,
     MediaInUse,
     MediaOf,
+    Named,
     NumberTaken,
+    Other,
+    OtherOf,
     Question,
     ReadUpTo,
-    Relation,
-    RelationOf,
     Session,
     SessionsOf,
     Tweet,
@@ -67,7 +69,7 @@ class SqliteAnswers:
             NumberTaken: self._number_taken,
             EmailTaken: self._email_taken,
             TweetFor: self._tweet_for,
-            RelationOf: self._relation_of,
+            OtherOf: self._other_of,
             FollowOf: self._follow_of,
             EngagementOf: self._engagement_of,
             ReadUpTo: self._read_up_to,
@@ -127,18 +129,19 @@ class SqliteAnswers:
     def _has(self, table: str, a: int, b: int) -> bool:
         return bool(self.connection.execute(f"SELECT 1 FROM {table} WHERE a=? AND b=?", (a, b)).get)
 
-    def _relation_of(self, question: RelationOf) -> Relation:
-        a, b = account_number(question.account), account_number(question.other)
+    def _other_of(self, question: OtherOf) -> Other | None:
+        by_name = isinstance(question.other, Named)
+        value = question.other.username.lower() if isinstance(question.other, Named) else account_number(question.other)
         row: Any = self.connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM decision_follows WHERE a=?1 AND b=?2),"
-            " EXISTS (SELECT 1 FROM decision_follows WHERE a=?2 AND b=?1),"
-            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?1 AND b=?2),"
-            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?2 AND b=?1),"
-            " EXISTS (SELECT 1 FROM decision_mutes WHERE a=?1 AND b=?2)",
-            (a, b),
+            "SELECT id, EXISTS (SELECT 1 FROM decision_follows WHERE a=?1 AND b=number),"
+            " EXISTS (SELECT 1 FROM decision_follows WHERE a=number AND b=?1),"
+            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=?1 AND b=number),"
+            " EXISTS (SELECT 1 FROM decision_blocks WHERE a=number AND b=?1),"
+            " EXISTS (SELECT 1 FROM decision_mutes WHERE a=?1 AND b=number)"
+            f" FROM decision_accounts WHERE {'folded' if by_name else 'number'}=?2",
+            (account_number(question.account), value),
         ).fetchone()
-        following, followed_by, blocking, blocked_by, muting = map(bool, row)
-        return Relation(following, followed_by, blocking, blocked_by, muting)
+        return None if row is None else other_of(question, row)
 
     def _follow_of(self, question: FollowOf) -> Follow:
         row: Any = self.connection.execute(

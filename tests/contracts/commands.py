@@ -9,7 +9,7 @@ from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
-from command_api.facts import EngagementOf, RelationOf
+from command_api.facts import EngagementOf, OtherOf
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, id_at
 
@@ -90,8 +90,8 @@ async def engagement(system, account, tweet):
 
 
 async def relation(system, account, other):
-    question = RelationOf(account, other)
-    return (await system.store.ask(question))[question]
+    question = OtherOf(account, other)
+    return (await system.store.ask(question))[question].relation
 
 
 def like(system, tweet, actor=BOB, key=None, body=b"body"):

@@ -7,6 +7,7 @@ from commands import (
     ALICE,
     BOB,
     CAROL,
+    NAMES,
     NOTES,
     SAY,
     Noted,
@@ -29,18 +30,18 @@ from embedded import START, Embedded
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
-from command_api.domain.errors import TweetGone, TweetNotFound, VersionMismatch
+from command_api.domain.errors import AccountNotFound, TweetGone, TweetNotFound, VersionMismatch
 from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
-from command_api.facts import AccountNamed, TweetFor
+from command_api.facts import AccountNamed, Named, Other, OtherOf, Relation, TweetFor
 from events.accounts import AccountRegistered
 from events.entities import Entities, Mention
 from events.graph import AccountFollowed
-from events.ids import AccountId, Millis, TweetId, id_at, millis
+from events.ids import AccountId, Millis, TweetId, account_number, id_at, millis
 from events.log import LogUnavailable, Positions
 from events.tweets import TweetRef
 
@@ -269,6 +270,28 @@ async def test_private_changes_are_undone_with_the_commit_that_fails(make):
     await system.store.execute(decision, None, by(ALICE), SAY)
     assert notes(system) == ["a note"]
     assert [record.offset for record in await records(system.log)] == [0]
+
+
+async def test_another_account_is_found_by_its_id_and_by_its_name_in_the_decision(system):
+    await settle(system)
+    name = Named(NAMES[ALICE].swapcase())
+    outcome = await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(BOB, name), by(BOB), SAY)
+    assert outcome.answer.body == b"AccountFollowed"
+    there = await relation(system, BOB, ALICE)
+    assert (there.following, there.followed_by) == (True, False)
+    back = OtherOf(ALICE, Named(NAMES[BOB]))
+    assert (await system.store.ask(back))[back] == Other(BOB, Relation(False, True, False, False, False))
+    with pytest.raises(AccountNotFound, match="nobody"):
+        await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(BOB, Named("nobody")), by(BOB), SAY)
+
+
+async def test_an_account_with_the_number_of_another_is_not_that_one(system):
+    await settle(system)
+    other = BOB[:18] + ALICE[18:]
+    assert other != ALICE
+    assert account_number(other) == account_number(ALICE)
+    question = OtherOf(BOB, AccountId(other))
+    assert (await system.store.ask(question))[question] is None
 
 
 async def test_importing_twice_adds_nothing(system):

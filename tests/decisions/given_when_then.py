@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from command_api.deciding import Decided, Refused
 from command_api.decision_state import fingerprint
-from command_api.facts import STRANGERS, Relation, Tweet
+from command_api.facts import STRANGERS, Other, Tweet
 from events.event import Event
 from events.ids import AccountId, ActivityId, Millis, TweetId, id_at
 
@@ -71,13 +72,11 @@ def tweet_of(
     return Tweet(id=id_, author=author, deleted=deleted, fingerprint=fingerprint(text), **known)
 
 
-def related(**fields: bool) -> Relation:
-    """Two accounts that are strangers but for these."""
-    return Relation(
-        **{name: fields.get(name, False) for name in ("following", "followed_by", "blocking", "blocked_by", "muting")}
-    )
+def related(id_: AccountId = ALICE, **fields: bool) -> Other:
+    """An account, a stranger but for these."""
+    return Other(id_, msgspec.structs.replace(STRANGERS, **fields))
 
 
 __all__ = [
-    "ALICE", "BOB", "CAROL", "NOW", "OTHER_TWEET", "RETWEET", "STRANGERS", "TWEET", "given_for", "related", "tweet_of",
+    "ALICE", "BOB", "CAROL", "NOW", "OTHER_TWEET", "RETWEET", "TWEET", "given_for", "related", "tweet_of",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from command_api.domain.mute_account import MuteAccount
 from command_api.domain.unblock_account import UnblockAccount
 from command_api.domain.unfollow_account import UnfollowAccount
 from command_api.domain.unmute_account import UnmuteAccount
+from command_api.facts import Named
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.personal import AccountMuted, AccountUnmuted
 
@@ -32,38 +33,40 @@ BLOCKS = AccountBlocked(blocker=BOB, blocked=ALICE)
 
 
 def test_an_account_follows_another():
-    follow().when(FollowAccount(BOB, ALICE)).then(AccountFollowed(follower=BOB, followee=ALICE))
+    follow(other=related()).when(FollowAccount(BOB, ALICE)).then(AccountFollowed(follower=BOB, followee=ALICE))
 
 
 def test_following_twice_appends_nothing():
-    follow(relation=related(following=True)).when(FollowAccount(BOB, ALICE)).then_nothing()
+    follow(other=related(following=True)).when(FollowAccount(BOB, ALICE)).then_nothing()
 
 
 def test_being_followed_is_not_following():
-    follow(relation=related(followed_by=True)).when(FollowAccount(BOB, ALICE)).then(
+    follow(other=related(followed_by=True)).when(FollowAccount(BOB, ALICE)).then(
         AccountFollowed(follower=BOB, followee=ALICE)
     )
 
 
 @pytest.mark.parametrize("block", ["blocking", "blocked_by"])
 def test_nobody_follows_past_a_block_of_either_side(block):
-    follow(relation=related(**{block: True})).when(FollowAccount(BOB, ALICE)).then_refused(Blocked)
+    follow(other=related(**{block: True})).when(FollowAccount(BOB, ALICE)).then_refused(Blocked)
 
 
 def test_unfollowing_ends_the_follow():
-    unfollow(following=True).when(UnfollowAccount(BOB, ALICE)).then(AccountUnfollowed(follower=BOB, followee=ALICE))
+    unfollow(other=related(following=True)).when(UnfollowAccount(BOB, ALICE)).then(
+        AccountUnfollowed(follower=BOB, followee=ALICE)
+    )
 
 
 def test_unfollowing_someone_not_followed_appends_nothing():
-    unfollow().when(UnfollowAccount(BOB, ALICE)).then_nothing()
+    unfollow(other=related()).when(UnfollowAccount(BOB, ALICE)).then_nothing()
 
 
 def test_a_block_between_strangers_is_a_block_alone():
-    block().when(BlockAccount(BOB, ALICE)).then(BLOCKS)
+    block(other=related()).when(BlockAccount(BOB, ALICE)).then(BLOCKS)
 
 
 def test_a_block_ends_following_both_ways_before_it_stands():
-    block(relation=related(following=True, followed_by=True)).when(BlockAccount(BOB, ALICE)).then(
+    block(other=related(following=True, followed_by=True)).when(BlockAccount(BOB, ALICE)).then(
         AccountUnfollowed(follower=ALICE, followee=BOB), AccountUnfollowed(follower=BOB, followee=ALICE), BLOCKS
     )
 
@@ -76,7 +79,7 @@ def test_a_block_ends_following_both_ways_before_it_stands():
     ],
 )
 def test_a_block_ends_only_the_follow_that_there_is(relation, ended):
-    block(relation=relation).when(BlockAccount(BOB, ALICE)).then(ended, BLOCKS)
+    block(other=relation).when(BlockAccount(BOB, ALICE)).then(ended, BLOCKS)
 
 
 def test_a_block_locks_the_graphs_of_both():
@@ -84,35 +87,37 @@ def test_a_block_locks_the_graphs_of_both():
 
 
 def test_blocking_twice_appends_nothing():
-    block(relation=related(blocking=True)).when(BlockAccount(BOB, ALICE)).then_nothing()
+    block(other=related(blocking=True)).when(BlockAccount(BOB, ALICE)).then_nothing()
 
 
 def test_someone_who_blocks_you_can_be_blocked():
-    block(relation=related(blocked_by=True)).when(BlockAccount(BOB, ALICE)).then(BLOCKS)
+    block(other=related(blocked_by=True)).when(BlockAccount(BOB, ALICE)).then(BLOCKS)
 
 
 def test_unblocking_brings_no_follow_back():
-    unblock(blocking=True).when(UnblockAccount(BOB, ALICE)).then(AccountUnblocked(blocker=BOB, blocked=ALICE))
+    unblock(other=related(blocking=True)).when(UnblockAccount(BOB, ALICE)).then(
+        AccountUnblocked(blocker=BOB, blocked=ALICE)
+    )
 
 
 def test_unblocking_someone_not_blocked_appends_nothing():
-    unblock().when(UnblockAccount(BOB, ALICE)).then_nothing()
+    unblock(other=related()).when(UnblockAccount(BOB, ALICE)).then_nothing()
 
 
 def test_an_account_mutes_another():
-    mute().when(MuteAccount(BOB, ALICE)).then(AccountMuted(owner=BOB, muted=ALICE))
+    mute(other=related()).when(MuteAccount(BOB, ALICE)).then(AccountMuted(owner=BOB, muted=ALICE))
 
 
 def test_muting_twice_appends_nothing():
-    mute(muting=True).when(MuteAccount(BOB, ALICE)).then_nothing()
+    mute(other=related(muting=True)).when(MuteAccount(BOB, ALICE)).then_nothing()
 
 
 def test_unmuting_ends_the_mute():
-    unmute(muting=True).when(UnmuteAccount(BOB, ALICE)).then(AccountUnmuted(owner=BOB, muted=ALICE))
+    unmute(other=related(muting=True)).when(UnmuteAccount(BOB, ALICE)).then(AccountUnmuted(owner=BOB, muted=ALICE))
 
 
 def test_unmuting_someone_not_muted_appends_nothing():
-    unmute().when(UnmuteAccount(BOB, ALICE)).then_nothing()
+    unmute(other=related()).when(UnmuteAccount(BOB, ALICE)).then_nothing()
 
 
 @pytest.mark.parametrize(
@@ -121,13 +126,27 @@ def test_unmuting_someone_not_muted_appends_nothing():
     ids=["follow", "block", "mute"],
 )
 def test_it_is_never_done_to_yourself(given, command):
-    given().when(command(BOB, BOB)).then_refused(NotYourself)
+    given(other=related(BOB)).when(command(BOB, BOB)).then_refused(NotYourself)
 
 
-@pytest.mark.parametrize(
-    ("given", "command"),
-    [(follow, FollowAccount), (block, BlockAccount), (mute, MuteAccount)],
-    ids=["follow", "block", "mute"],
-)
+ALL = [
+    (follow, FollowAccount),
+    (unfollow, UnfollowAccount),
+    (block, BlockAccount),
+    (unblock, UnblockAccount),
+    (mute, MuteAccount),
+    (unmute, UnmuteAccount),
+]
+
+
+@pytest.mark.parametrize(("given", "command"), ALL)
 def test_it_is_not_done_to_nobody(given, command):
-    given(exists=False).when(command(BOB, ALICE)).then_refused(AccountNotFound, ALICE)
+    given().when(command(BOB, ALICE)).then_refused(AccountNotFound, ALICE)
+
+
+@pytest.mark.parametrize(("given", "command"), [one for one in ALL if one[0] is not block])
+def test_it_is_done_to_the_account_that_has_the_name(given, command):
+    fields = {"following": True, "blocking": True, "muting": True} if given in (unfollow, unblock, unmute) else {}
+    [event] = given(other=related(**fields)).when(command(BOB, Named("Alice"))).decided()
+    assert ALICE in (getattr(event, name, None) for name in ("followee", "blocked", "muted"))
+    given().when(command(BOB, Named("Alice"))).then_refused(AccountNotFound, "Alice")

@@ -32,7 +32,7 @@ from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
-from command_api.facts import RelationOf
+from command_api.facts import OtherOf
 from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rebuild import decision_digest
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
@@ -184,8 +184,8 @@ def test_nobody_follows_past_a_block(history):
     world = lived(history)
     for one in ACCOUNTS:
         for other in ACCOUNTS:
-            question = RelationOf(one, other)
-            relation = world.answers.answer((question,))[question]
+            question = OtherOf(one, other)
+            relation = world.answers.answer((question,))[question].relation
             assert not (relation.following and (relation.blocking or relation.blocked_by))
 
 
