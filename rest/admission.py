@@ -19,6 +19,9 @@ METRICS = "/metrics"
 _PROBES = frozenset(("/healthz", "/readyz"))
 _FILES = ("/media/", "/media-store/")
 _READS = frozenset(("GET", "HEAD"))
+_REFUSED = frozenset(("too-many",))
+_REFUSED_READS = frozenset(("too-many", "not-signed-in"))
+_REFUSED_SCRAPERS = frozenset(("not-allowed",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Budgets:
     reads: Policy
     writes: Policy
     files: Policy
+
+
+def refusals(method: str, path: str) -> frozenset[str]:
+    """The problems with which `Admission` refuses requests for a path."""
+    if path.startswith(API):
+        return _REFUSED_READS if method in _READS else _REFUSED
+    if path in _PROBES:
+        return frozenset()
+    return _REFUSED_SCRAPERS if path == METRICS else _REFUSED
 
 
 class Admission:

@@ -1,9 +1,9 @@
 """The outermost layer: what every request gets, whichever API answers it.
 
 It is plain ASGI, because each layer of middleware costs as much as a whole hot read (5-10 us). It reads the headers
-once, gives the exchange its id, holds limits for those who are not signed in, reads consistency tokens (a route waits
-for them, since it knows what it reads), sends the hot routes straight to their handlers and everything else to FastAPI,
-and turns errors into problems.
+once, gives the exchange its id, holds limits for those who are not signed in, lets routes wait for consistency tokens
+(each declares what it reads), sends the hot routes straight to their handlers and everything else to FastAPI, and turns
+errors into problems.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Edge:
                 raise ProblemError("bad-request", "a request of HTTP/1.1 has a Host header (RFC 9112, 3.2)")
             await self._admission.admit(method, scope["path"], exchange)
             if method == "GET" or method == "HEAD":
-                await self._before_reading(scope["path"], exchange)
+                exchange.is_stale = self._is_stale
             found = self._match(method, scope["path"], scope["query_string"])
             if found is not None:
                 route, handler = found
@@ -188,23 +188,12 @@ class Edge:
             path = scope["path"] if route is _UNMATCHED else ""
             self._telemetry.request(exchange.request_id, named, route, status, time.perf_counter() - started, path)
 
-    async def _before_reading(self, path: str, exchange: Exchange) -> None:
-        if not path.startswith(API):
-            return
-        token = exchange.headers.get(b"consistency-token")
-        positions = None
+    async def _is_stale(self, token: bytes | None, reads: Reads) -> bool:
         if token is not None:
-            try:
-                positions = self._tokens.read(token.decode("latin-1"))
-            except ProblemError as error:
-                exchange.refused = error
-                return
-        exchange.is_stale = partial(self._is_stale, positions)
-
-    async def _is_stale(self, positions: Positions | None, reads: Reads) -> bool:
-        if positions is not None and not await self._applied.wait_for(positions, self._wait_s, reads):
-            self._telemetry.stale("waited")
-            return True
+            positions = self._tokens.read(token.decode("latin-1"))
+            if not await self._applied.wait_for(positions, self._wait_s, reads):
+                self._telemetry.stale("waited")
+                return True
         if self._applied.behind(reads):
             self._telemetry.stale("behind")
             return True

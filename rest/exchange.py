@@ -52,7 +52,6 @@ class Exchange:
         "headers",
         "is_stale",
         "network",
-        "refused",
         "request_id",
         "traceparent",
     )
@@ -82,10 +81,8 @@ class Exchange:
             (b"x-request-id", self.request_id.encode()),
             (b"traceparent", trace),
         ]
-        self.refused: Exception | None = None
-        """What the edge found wrong; a route tells of it, unless there is a 401 to tell of first."""
-        self.is_stale: Callable[[Reads], Awaitable[bool]] | None = None
-        """Waits for the request's Consistency-Tokens; whether what is read then is behind. None: nobody can tell."""
+        self.is_stale: Callable[[bytes | None, Reads], Awaitable[bool]] | None = None
+        """Waits for Consistency-Tokens; whether what is read then is behind. None: the request does not read."""
         self._authenticate = authenticate
         self._viewer: Viewer | None = None
 
@@ -109,14 +106,14 @@ class Exchange:
             )
         ]
 
-    def check(self) -> None:
-        """Raise what the edge found wrong."""
-        if self.refused is not None:
-            raise self.refused
-
     async def before_reading(self, reads: Reads) -> None:
-        """Wait until these read ports have what the request's Consistency-Tokens name, and mark a stale answer."""
-        if reads and self.is_stale is not None and await self.is_stale(reads):
+        """Wait until these read ports have what the request's Consistency-Tokens name, and mark a stale answer.
+
+        Raises the problem `bad-consistency-token`.
+        """
+        if not reads or self.is_stale is None:
+            return
+        if await self.is_stale(self.headers.get(b"consistency-token"), reads):
             self.extra.append(_STALE)
 
     def signed_in(self) -> Viewer:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Response
 
-from .openapi import answers, fails
+from .openapi import answers
 from .routing import json_response, router
 
 _FRESH_S = 300
@@ -44,7 +44,6 @@ def jwks(listed: Callable[[], dict[str, Any]]) -> APIRouter:
 
     @routes.get("/.well-known/jwks.json", response_model=None)
     @answers(JsonWebKeySet)
-    @fails(429)
     async def get_signing_keys() -> Response:
         """Get the public keys that access tokens are signed with; a key stays until its last token has expired."""
         headers = {"Cache-Control": f"public, max-age={_FRESH_S}"}

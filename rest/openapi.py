@@ -1,30 +1,31 @@
 """The OpenAPI document: FastAPI's, completed with what it cannot know.
 
 Answers are msgspec structs, so their schemas come from msgspec; every operation gets the problems that it can answer
-with, its security, the headers of its answers, and examples. `@answers` on a route says what it answers,
-`@revalidated` that it has an `ETag`, `@tells` what its events are. A name of a function in routes is the name of its
-operation for generated clients: `post_tweet` becomes `postTweet`.
+with, its security, the headers of its answers, and examples. `@answers` on a route says what it answers, `@problems`
+how it fails (route_problems.py), `@revalidated` that it has an `ETag`, `@tells` what its events are. A name of a
+function in routes is the name of its operation for generated clients: `post_tweet` becomes `postTweet`.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from .admission import refusals
 from .answer_schemas import schemas_of
 from .examples import REQUEST_ID, example_of, example_of_schema
-from .problems import MEDIA_TYPE, PROBLEMS, FieldError, ProblemBody
-from .routing import asks_who, needs_sign_in
+from .problems import MEDIA_TYPE, PROBLEMS, FieldError, Problem, ProblemBody
+from .route_problems import honours_keys, problems_of, reads_of
+from .routing import needs_sign_in, query_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_API = "/api/"
 _CONSISTENCY_TOKEN: dict[str, Any] = {
     "name": "Consistency-Token",
     "in": "header",
@@ -87,16 +88,6 @@ def revalidated(endpoint: F) -> F:
     return endpoint
 
 
-def fails(*codes: int) -> Callable[[F], F]:
-    """Say with which statuses a route may answer that cannot be told from its path and parameters."""
-
-    def mark(endpoint: F) -> F:
-        endpoint.__dict__["fails"] = codes
-        return endpoint
-
-    return mark
-
-
 def tells(events: Mapping[str, Any]) -> Callable[[F], F]:
     """Say which events a route streams, and of what shape the data of each is; None where there is none."""
 
@@ -124,7 +115,7 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
         for method in route.methods or ():
             operation = openapi["paths"][path].get(method.lower())
             if operation is not None:
-                _complete(operation, path, route, method, by_shape)
+                _complete(operation, route, method, by_shape)
                 _add_body_example(operation, openapi["components"]["schemas"])
         if (events := getattr(route.endpoint, "tells", None)) is not None:
             # FastAPI says that the answer is a text, which readers of streams take for the schema of one event.
@@ -166,7 +157,7 @@ def _web_socket(stream: dict[str, Any], events: Mapping[str, Any], by_shape: dic
         "parameters": [ticket, last],
         "responses": {
             "101": {"description": "Frames, as things happen", "content": {"application/json": upgraded}},
-            **{str(code): _problem_response(code) for code in (401, 404, 422, 429, 503)},
+            **_problem_responses(("not-signed-in", "not-found", "too-many")),
         },
         "security": [{}, {"bearer": []}],
     }
@@ -191,7 +182,7 @@ def _shapes(routes: list[APIRoute]) -> list[Any]:
     return list(shapes.values())
 
 
-def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], route: APIRoute, method: str, by_shape: dict[str, Any]) -> None:
     doc = inspect.cleandoc(route.endpoint.__doc__ or "")
     operation["operationId"] = _operation_id(route.endpoint)
     operation["summary"] = doc.split("\n")[0].rstrip(".").replace("`", "")  # readers show it as plain text
@@ -206,52 +197,47 @@ def _complete(operation: dict[str, Any], path: str, route: APIRoute, method: str
             "content": {"application/json": {"schema": by_shape[repr(shape)], "example": example_of(shape)}},
         }
     tags = getattr(route.endpoint, "revalidated", False)
-    headers = _headers(operation, path, method, tags=tags)
+    failures = problems_of(route, method)
+    headers = _headers(route, method, tags=tags)
     responses[str(status)].setdefault("headers", {}).update(headers)
     if tags:
         responses["304"] = {"description": "You have it already", "headers": headers}
-    for code in sorted(_problems(path, route, method)):
-        if str(code) not in responses:
-            responses[str(code)] = _problem_response(code)
+    for code, response in _problem_responses(failures).items():
+        responses.setdefault(code, response)
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
     else:
         # Where a route does not ask who it is, the token still says whose limits the request counts towards.
-        takes_token = asks_who(route.dependant) or (path.startswith(_API) and "/auth/" not in path)
-        operation["security"] = [{}, {"bearer": []}] if takes_token else []
+        operation["security"] = [{}, {"bearer": []}] if "not-signed-in" in failures else []
     parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
-    parameters += _header_parameters(path, method, tags=tags)
+    parameters += _header_parameters(route, tags=tags)
     if parameters:
         operation["parameters"] = parameters
 
 
-def _takes_key(path: str, method: str) -> bool:
-    return method == "POST" and path.startswith(_API) and "/auth/" not in path
+def _header_parameters(route: APIRoute, *, tags: bool) -> list[dict[str, Any]]:
+    parameters = [_CONSISTENCY_TOKEN] if reads_of(route.endpoint) else []
+    if tags:
+        parameters.append(_IF_NONE_MATCH)
+    if honours_keys(route):
+        parameters.append(_IDEMPOTENCY)
+    return parameters
 
 
-def _header_parameters(path: str, method: str, *, tags: bool) -> list[dict[str, Any]]:
-    if not path.startswith(_API):
-        return []
-    if method == "GET":
-        return [_CONSISTENCY_TOKEN, _IF_NONE_MATCH] if tags else [_CONSISTENCY_TOKEN]
-    return [_IDEMPOTENCY] if _takes_key(path, method) else []
-
-
-def _headers(operation: dict[str, Any], path: str, method: str, *, tags: bool) -> dict[str, Any]:
-    """Those of the answer to what succeeds."""
+def _headers(route: APIRoute, method: str, *, tags: bool) -> dict[str, Any]:
+    """The headers of an answer to a request that succeeds."""
     headers = {"X-Request-Id": _REQUEST_ID}
-    if not path.startswith(_API):
-        return headers
-    headers |= _RATE_LIMITS
+    if "too-many" in refusals(method, route.path):
+        headers |= _RATE_LIMITS
     if method != "GET":
         headers["Consistency-Token"] = _TOKEN
-    else:
+    if reads_of(route.endpoint):
         headers["Consistency"] = _STALE
-    if _takes_key(path, method):
+    if honours_keys(route):
         headers["Idempotency-Replayed"] = _REPLAYED
     if tags:
         headers["ETag"] = _ETAG
-    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+    if "cursor" in query_names(route.dependant):
         headers["Link"] = _LINK
     return headers
 
@@ -273,48 +259,33 @@ def _add_body_example(operation: dict[str, Any], components: dict[str, Any]) -> 
         content["example"] = example_of_schema(operation["operationId"], content["schema"], components)
 
 
-def _problems(path: str, route: APIRoute, method: str) -> set[int]:
-    """The statuses of the problems that an operation can answer with."""
-    codes = {422, *getattr(route.endpoint, "fails", ())}
-    if not path.startswith(_API):
-        return codes | ({404} if "{" in path else set())
-    codes |= {401, 429, 503}
-    writes = method != "GET"
-    has_body = route.body_field is not None
-    if not writes or has_body or _takes_key(path, method):
-        codes.add(400)
-    if "{" in path or (writes and "/auth/" not in path):
-        codes.add(404)
-    if writes and needs_sign_in(route.dependant):
-        codes.add(403)
-    if _takes_key(path, method):
-        codes.add(409)
-    if has_body:
-        codes |= {413, 415}
-    if any(field.alias == "if-match" for field in route.dependant.header_params):
-        codes.add(412)
-    return codes
+def _problem_responses(slugs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The responses of some problems by status; those of one status share a response."""
+    by_status: dict[int, list[Problem]] = {}
+    for problem in PROBLEMS.values():
+        if problem.slug in slugs:
+            by_status.setdefault(problem.status, []).append(problem)
+    return {str(status): _problem_response(status, by_status[status]) for status in sorted(by_status)}
 
 
-def _problem_response(code: int) -> dict[str, Any]:
-    problem = next(problem for problem in PROBLEMS.values() if problem.status == code)
+def _problem_response(status: int, kinds: Sequence[Problem]) -> dict[str, Any]:
     headers = {"X-Request-Id": _REQUEST_ID}
     headers |= {
         401: {"WWW-Authenticate": _CHALLENGE},
         429: {"Retry-After": _RETRY, **_RATE_LIMITS},
         503: {"Retry-After": _RETRY},
-    }.get(code, {})
+    }.get(status, {})
     return {
-        "description": " / ".join(p.title for p in PROBLEMS.values() if p.status == code),
+        "description": " / ".join(kind.title for kind in kinds),
         "headers": headers,
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/ProblemBody"},
                 "example": {
-                    "type": f"/problems/{problem.slug}",
-                    "title": problem.title,
-                    "status": code,
-                    "detail": problem.advice,
+                    "type": f"/problems/{kinds[0].slug}",
+                    "title": kinds[0].title,
+                    "status": status,
+                    "detail": kinds[0].advice,
                     "instance": REQUEST_ID,
                 },
             }

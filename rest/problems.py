@@ -128,6 +128,14 @@ def explains(slug: str, *errors: type[BaseException], headers: tuple[tuple[str, 
         _EXPLAINED[error] = (slug, headers)
 
 
+def slug_of(error: type[BaseException]) -> str:
+    """The name of the problem that errors of a class are sent as. Raises TypeError where `explains` names none."""
+    for cls in error.__mro__:
+        if cls in _EXPLAINED:
+            return _EXPLAINED[cls][0]
+    raise TypeError(f"{error.__name__} has no problem: rest.problems.explains has to name one")
+
+
 def invalid(field: str, code: str, message: str) -> ProblemError:
     """A 422 for one field."""
     return ProblemError("invalid-value", message, errors=(FieldError(field, code, message),))

@@ -63,7 +63,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, with our rules around it."""
         handle = super().get_route_handler()
-        known = _query_names(self.dependant)
+        known = query_names(self.dependant)
         takes_body = bool(self.body_field)
         is_private = needs_sign_in(self.dependant)
         reads: Reads = getattr(self.endpoint, "reads", ())
@@ -73,7 +73,6 @@ class Route(APIRoute):
             try:
                 if is_private:  # ahead of everything: nobody else is told what is wrong with the rest
                     exchange.signed_in()
-                exchange.check()
                 for name in request.query_params:
                     if name not in known:
                         raise _unknown_parameter(name, known)
@@ -100,19 +99,31 @@ def router(tag: str, prefix: str = API) -> APIRouter:
 
 
 def attach(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Have an application serve the routes of these routers.
+    """Have an application serve the routes of these routers, whose order decides nothing.
+
+    The first route that matches a request serves it, so a route goes before those that match its path as well:
+    `/users/me` before `/users/{username}`.
 
     `include_router` would build each route once more for each application, 60 ms together, on the first request; and
     every request would look for its route a level deeper.
     """
-    for routes in routers:
-        app.router.routes.extend(routes.routes)
+    routes: list[Any] = []
+    for route in (route for each in routers for route in each.routes):
+        at = next((n for n, other in enumerate(routes) if _takes(other, route)), len(routes))
+        routes.insert(at, route)
+    app.router.routes += routes
 
 
-def _query_names(dependant: Any) -> frozenset[str]:
+def _takes(other: Any, route: Any) -> bool:
+    """Whether requests for the path of `route` would go to `other` if that came first."""
+    return other.path != route.path and other.path_regex.match(route.path) is not None
+
+
+def query_names(dependant: Any) -> frozenset[str]:
+    """The query parameters that a route takes."""
     names = {field.alias for field in dependant.query_params}
     for inner in dependant.dependencies:
-        names |= _query_names(inner)
+        names |= query_names(inner)
     return frozenset(names)
 
 

@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from command_api.routes import problems as problems
 from command_api.routes.auth import Accounts
 from command_api.routes.executing import Commands
 from command_api.routes.media import Uploads

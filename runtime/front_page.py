@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from rest.admission import API
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.routing import json_response, router
 
 _STYLE = (
@@ -54,7 +54,6 @@ def front_page(version: str) -> APIRouter:
         responses={200: {"content": {"text/html": {"schema": {"type": "string"}, "example": "<!doctype html>..."}}}},
     )
     @answers(Start)
-    @fails(429)
     async def begin(request: Request) -> Response:
         """Say where to go from here: a page of links for a browser, JSON for a program."""
         if "text/html" not in request.headers.get("accept", ""):

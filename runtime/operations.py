@@ -11,8 +11,9 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 
 from events.topics import TOPICS
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.problems import PROBLEMS, ProblemError
+from rest.route_problems import problems
 from rest.routing import json_response, router
 
 from .readiness import Parts, Readiness
@@ -85,14 +86,13 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         response_class=PlainTextResponse,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}}}},
     )
-    @fails(403)
     async def get_metrics() -> Response:
         """Get the metrics of this process, in the Prometheus text format."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get("/problems/{slug}")
     @answers(Explanation)
-    @fails(429)
+    @problems("not-found")
     async def get_problem(
         slug: Annotated[str, Path(description="As in `type` of a problem", max_length=100, examples=["not-found"])],
     ) -> Response:
@@ -107,7 +107,7 @@ def operations(parts: Parts, registry: CollectorRegistry) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}, "example": _SCHEMA}}}},
     )
-    @fails(429)
+    @problems("not-found")
     async def get_event_schema(
         topic: Annotated[str, Path(description="A topic", max_length=100, examples=["tweets"])],
         name: Annotated[str, Path(description="As in `dataschema`", max_length=100, examples=["TweetPosted.v3.json"])],

@@ -1,4 +1,4 @@
-"""Every router of both APIs, in the order of the REST contract."""
+"""Every router of both APIs, in the order of the documentation. `attach` does not depend on it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from query_api.routes.users import users
 ROUTERS: tuple[APIRouter, ...] = (
     auth,
     sessions,
-    recommendations,  # before users: to whom it would be a name
     users,
+    recommendations,
     graph,
     reading_tweets,
     tweets,

@@ -18,8 +18,9 @@ from events.ids import AccountId, SessionId, is_id, millis
 from events.personal import SessionEnded
 from rest import examples, resources
 from rest.exchange import Exchange
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.problems import invalid
+from rest.route_problems import problems
 from rest.routing import AN_ID, Body, Exchanged, SignedIn, inline, router
 from rest.shares import Shares
 from rest.tickets import Tickets
@@ -41,7 +42,14 @@ from ..domain.names import (
 )
 from ..domain.refresh_session import REFRESH_SESSION, RefreshSession, RefreshTokenRefused
 from ..domain.refresh_session import State as RefreshState
-from ..domain.register_account import REGISTER_ACCOUNT, NumberIsTaken, RegisterAccount, refuse_taken
+from ..domain.register_account import (
+    REGISTER_ACCOUNT,
+    EmailIsTaken,
+    NameTaken,
+    NumberIsTaken,
+    RegisterAccount,
+    refuse_taken,
+)
 from ..domain.start_session import START_SESSION, NewSession, StartSession, WrongCredentials
 from ..facts import AccountNamed, AccountOf, EmailTaken
 from ..passwords import LEAST_CHARACTERS, MOST_BYTES, Passwords, WeakPassword, check_password
@@ -202,7 +210,7 @@ async def _check_new(field: str, password: str, username: str, *about: str) -> N
 
 @auth.post("/auth/register", status_code=201, response_model=None)
 @answers(Registered, 201)
-@fails(409)
+@problems(NameTaken, EmailIsTaken)
 async def register(body: RegisterBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
     """Register, and be signed in.
 
@@ -261,6 +269,7 @@ def _logins(given: str) -> tuple[str, ...]:
 
 @auth.post("/auth/login", response_model=None)
 @answers(Tokens)
+@problems(WrongCredentials)
 async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
     """Sign in with a user name or an e-mail address.
 
@@ -285,6 +294,7 @@ def _refreshed(state: RefreshState, decided: Decided) -> Answer:
 
 @auth.post("/auth/refresh", response_model=None)
 @answers(Tokens)
+@problems(RefreshTokenRefused)
 async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccounts) -> Response:
     """Get the next tokens.
 
@@ -328,6 +338,7 @@ SessionInPath = Annotated[str, Path(description="The id of a session", examples=
 
 
 @auth.delete("/auth/sessions/{id}", status_code=204)
+@problems(SessionNotFound)
 async def end_session(id: SessionInPath, viewer: SignedIn, executing: Executing) -> Response:
     """End one of your sessions, as `GET /auth/sessions` lists them."""
     if not is_id(id):
@@ -337,6 +348,7 @@ async def end_session(id: SessionInPath, viewer: SignedIn, executing: Executing)
 
 
 @auth.post("/auth/password", status_code=204)
+@problems(WrongPassword)
 async def change_password(
     body: PasswordBody, viewer: SignedIn, executing: Executing, accounts: UsingAccounts, exchange: Exchanged
 ) -> Response:

@@ -8,13 +8,21 @@ from fastapi import Header, Request, Response
 from pydantic import Field
 
 from events.ids import MediaId, is_id
-from rest.openapi import fails
 from rest.problems import invalid
+from rest.route_problems import problems, takes_key
 from rest.routing import AN_ID, Body, NameInPath, SignedIn, router, version_wanted
 
 from ..domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from ..domain.change_profile import CHANGE_PROFILE, ChangeProfile
-from ..domain.errors import AccountNotFound
+from ..domain.errors import (
+    AccountNotFound,
+    Blocked,
+    MediaGone,
+    MediaNotFound,
+    MediaUnfinished,
+    NotAPicture,
+    NotYourself,
+)
 from ..domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from ..domain.mute_account import MUTE_ACCOUNT, MuteAccount
 from ..domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
@@ -28,6 +36,8 @@ graph = router("Users and the graph")
 
 
 @graph.post("/users/{username}/follow", status_code=204)
+@problems(AccountNotFound, NotYourself, Blocked)
+@takes_key
 async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Follow an account; following it again changes nothing."""
     command = FollowAccount(viewer.account, Named(username))
@@ -37,6 +47,7 @@ async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, 
 
 
 @graph.delete("/users/{username}/follow", status_code=204)
+@problems(AccountNotFound)
 async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Unfollow an account."""
     command = UnfollowAccount(viewer.account, Named(username))
@@ -44,6 +55,8 @@ async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Execu
 
 
 @graph.post("/users/{username}/block", status_code=204)
+@problems(AccountNotFound, NotYourself)
+@takes_key
 async def block_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Block an account: it ends following both ways and hides each from the other."""
     question = AccountNamed(username)
@@ -56,6 +69,7 @@ async def block_user(username: NameInPath, request: Request, viewer: SignedIn, e
 
 
 @graph.delete("/users/{username}/block", status_code=204)
+@problems(AccountNotFound)
 async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Lift a block; what it ended stays ended."""
     command = UnblockAccount(viewer.account, Named(username))
@@ -63,6 +77,8 @@ async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Execut
 
 
 @graph.post("/users/{username}/mute", status_code=204)
+@problems(AccountNotFound, NotYourself)
+@takes_key
 async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Mute an account: see nothing of it from now on; it is not told."""
     command = MuteAccount(viewer.account, Named(username))
@@ -71,6 +87,7 @@ async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, ex
 
 
 @graph.delete("/users/{username}/mute", status_code=204)
+@problems(AccountNotFound)
 async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Unmute an account."""
     command = UnmuteAccount(viewer.account, Named(username))
@@ -120,7 +137,7 @@ def _pictures(body: ProfileBody) -> dict[str, MediaId | None]:
 
 
 @graph.patch("/users/me", status_code=204)
-@fails(409, 410)
+@problems(MediaNotFound, MediaGone, MediaUnfinished, NotAPicture)
 async def change_profile(
     body: ProfileBody,
     viewer: SignedIn,

@@ -20,9 +20,10 @@ from events.ids import AccountId, MediaId, Millis, is_id, millis
 from rest import resources
 from rest.forms import Form as FileForm
 from rest.forms import form_of
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.problems import ProblemError, invalid
 from rest.rate_limits import Policy
+from rest.route_problems import problems, takes_key
 from rest.routing import Body, MediaInPath, SignedIn, inline, not_a_word, router
 from rest.shares import Shares
 from rest.times import rfc3339
@@ -33,13 +34,13 @@ from ..deciding import Answer, Context, Decided, Outcome
 from ..domain.add_media import ADD_MEDIA, AddMedia, Stored
 from ..domain.delete_media import DELETE_MEDIA, DeleteMedia
 from ..domain.delete_media import State as Deleting
-from ..domain.errors import MediaGone, UploadMissing
+from ..domain.errors import MediaGone, MediaNotFound, MediaShown, UploadMissing
 from ..domain.finish_upload import FINISH_UPLOAD, FinishUpload, State
 from ..domain.start_upload import START_UPLOAD, StartUpload
 from ..domain.usable_media import owned
 from ..facts import Media, MediaOf
 from ..media.checking import Checking
-from ..media.errors import UnsupportedMedia
+from ..media.errors import TooManyPixels, UnsupportedMedia
 from ..media.judging import EXTENSIONS, Checked
 from .executing import Executing, Executor, InHand
 from .free_text import FreeText
@@ -165,7 +166,8 @@ async def _discard(uploads: Uploads, stored: Stored) -> None:
 
 @media.post("/media", status_code=201, response_model=None, openapi_extra=_FORM)
 @answers(resources.Medium, 201)
-@fails(400, 413, 415)
+@problems(UnsupportedMedia, TooManyPixels)
+@takes_key
 async def add_media(request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading) -> Response:
     """Add a picture or a video, with the file in the request.
 
@@ -208,6 +210,7 @@ async def _add(form: FileForm, account: AccountId, executing: Executor, uploads:
 
 @media.post("/media/uploads", status_code=201, response_model=None)
 @answers(StartedUpload, 201)
+@takes_key
 async def start_upload(
     body: UploadBody, request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading
 ) -> Response:
@@ -231,7 +234,8 @@ async def start_upload(
 
 @media.post("/media/{id}/complete", response_model=None)
 @answers(resources.Medium)
-@fails(410, 413, 415)
+@problems(MediaNotFound, MediaGone, UploadMissing, UnsupportedMedia, TooManyPixels)
+@takes_key
 async def complete_upload(
     id: MediaInPath, request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading
 ) -> Response:
@@ -295,7 +299,7 @@ def _stored(medium: Media) -> Stored:
 
 
 @media.delete("/media/{id}", status_code=204)
-@fails(409)
+@problems(MediaNotFound, MediaShown, "method-not-allowed")
 async def delete_media(id: MediaInPath, viewer: SignedIn, executing: Executing, uploads: Uploading) -> Response:
     """Delete a medium of yours, for good, its file with it.
 

@@ -10,8 +10,10 @@ from pydantic import Field
 from events.ids import NotificationId, is_id
 from rest import examples
 from rest.problems import ProblemError, invalid
+from rest.route_problems import problems, takes_key
 from rest.routing import AN_ID, Body, SignedIn, router
 
+from ..domain.errors import NotificationNotFound
 from ..domain.read_notification import READ_NOTIFICATION, ReadNotification
 from ..domain.read_notifications import READ_NOTIFICATIONS, ReadNotifications
 from .executing import Executing
@@ -38,6 +40,8 @@ class ReadBody(Body):
 
 
 @notifications.post("/notifications/{id}/read", status_code=204)
+@problems(NotificationNotFound)
+@takes_key
 async def read_notification(
     id: NotificationInPath, request: Request, viewer: SignedIn, executing: Executing
 ) -> Response:
@@ -50,6 +54,8 @@ async def read_notification(
 
 
 @notifications.post("/notifications/read", status_code=204)
+@problems(NotificationNotFound)
+@takes_key
 async def read_notifications(body: ReadBody, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Mark all notifications up to one as read."""
     if not is_id(body.up_to):

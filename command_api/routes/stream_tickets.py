@@ -7,6 +7,7 @@ from fastapi import Request, Response
 
 from rest.authentication import Viewer
 from rest.openapi import answers
+from rest.route_problems import takes_key
 from rest.routing import SignedIn, router
 from rest.tickets import TICKET_S
 
@@ -36,6 +37,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 @stream_tickets.post("/stream/tickets", status_code=201, response_model=None)
 @answers(Ticket, 201)
+@takes_key
 async def issue_stream_ticket(
     request: Request, viewer: SignedIn, executing: Executing, accounts: UsingAccounts
 ) -> Response:

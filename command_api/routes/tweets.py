@@ -15,8 +15,9 @@ from rest.authentication import Viewer
 from rest.bodies import read_body
 from rest.edge import Hot
 from rest.exchange import Exchange, Receive, Reply, Scope
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.problems import ProblemError, invalid
+from rest.route_problems import problems, takes_key
 from rest.routing import (
     AN_ID,
     Body,
@@ -35,6 +36,16 @@ from ..deciding import Answer, Decided
 from ..domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
 from ..domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from ..domain.edit_tweet import EDIT_TWEET, EditTweet
+from ..domain.errors import (
+    EditWindowClosed,
+    MediaGone,
+    MediaNotFound,
+    MediaUnfinished,
+    NotYours,
+    TooManyEdits,
+    TweetGone,
+    TweetNotFound,
+)
 from ..domain.like_tweet import LIKE_TWEET, LikeTweet
 from ..domain.post_tweet import POST_TWEET, PostTweet, State
 from ..domain.remove_bookmark import REMOVE_BOOKMARK, RemoveBookmark
@@ -202,7 +213,8 @@ def hot_post(commands: Commands) -> Hot:
 
 @tweets.post("/tweets", status_code=201, response_model=None)
 @answers(resources.Tweet, 201)
-@fails(410)
+@problems(TweetNotFound, TweetGone, MediaNotFound, MediaGone, MediaUnfinished)
+@takes_key
 async def post_tweet(
     body: TweetBody, request: Request, viewer: SignedIn, executing: Executing, exchange: Exchanged
 ) -> Response:
@@ -217,7 +229,7 @@ async def post_tweet(
 
 
 @tweets.patch("/tweets/{id}", status_code=204)
-@fails(410)
+@problems(TweetNotFound, TweetGone, NotYours, EditWindowClosed, TooManyEdits)
 async def edit_tweet(
     id: TweetInPath,
     body: EditBody,
@@ -241,7 +253,7 @@ async def edit_tweet(
 
 
 @tweets.delete("/tweets/{id}", status_code=204)
-@fails(410)
+@problems(TweetNotFound, TweetGone, NotYours)
 async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Delete your tweet, for good."""
     command = DeleteTweet(viewer.account, tweet_id(id))
@@ -249,7 +261,8 @@ async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/like", status_code=204)
-@fails(410)
+@problems(TweetNotFound, TweetGone)
+@takes_key
 async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Like a tweet; liking it again changes nothing."""
     command = LikeTweet(viewer.account, tweet_id(id))
@@ -258,7 +271,7 @@ async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, execut
 
 
 @tweets.delete("/tweets/{id}/like", status_code=204)
-@fails(410)
+@problems(TweetNotFound)
 async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your like back."""
     command = UnlikeTweet(viewer.account, tweet_id(id))
@@ -266,7 +279,8 @@ async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/retweet", status_code=204)
-@fails(410)
+@problems(TweetNotFound, TweetGone)
+@takes_key
 async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Pass a tweet on to those who follow you."""
     retweet = ActivityId(executing.commands.ids.issue())
@@ -276,7 +290,7 @@ async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, exe
 
 
 @tweets.delete("/tweets/{id}/retweet", status_code=204)
-@fails(410)
+@problems(TweetNotFound)
 async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Take your retweet back."""
     command = UndoRetweet(viewer.account, tweet_id(id))
@@ -284,7 +298,8 @@ async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 
 
 @tweets.post("/tweets/{id}/bookmark", status_code=204)
-@fails(410)
+@problems(TweetNotFound, TweetGone)
+@takes_key
 async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
     """Bookmark a tweet; nobody else sees it."""
     command = BookmarkTweet(viewer.account, tweet_id(id))
@@ -293,7 +308,7 @@ async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, ex
 
 
 @tweets.delete("/tweets/{id}/bookmark", status_code=204)
-@fails(410)
+@problems(TweetNotFound)
 async def remove_bookmark(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
     """Remove the bookmark."""
     command = RemoveBookmark(viewer.account, tweet_id(id))

@@ -34,7 +34,6 @@ def hot_tweet(queries: Queries) -> Hot:
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         id_ = scope["path"][len(TWEET_PATH) :]
-        exchange.check()
         await exchange.before_reading(_TWEET_READS)
         tweet = await shown_tweet(queries.readers(), account_of(exchange.viewer()), id_)
         body = msgspec.json.encode(tweet)
@@ -52,7 +51,6 @@ def hot_feed(queries: Queries) -> Hot:
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         viewer = exchange.signed_in().account
-        exchange.check()
         await exchange.before_reading(_FEED_READS)
         asked = PLAIN_FEED.fullmatch(scope["query_string"])
         limit = int(asked[1]) if asked and asked[1] else 20

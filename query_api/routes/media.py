@@ -14,8 +14,9 @@ from fastapi import Path, Request, Response
 
 from events.ids import AccountId, MediaId, is_id, millis
 from rest import resources
-from rest.openapi import answers, fails, revalidated
+from rest.openapi import answers, revalidated
 from rest.problems import ProblemError
+from rest.route_problems import problems
 from rest.routing import Anyone, MediaInPath, SignedIn, not_a_word, router, tagged
 from rest.times import rfc3339
 from stores.media import Medium
@@ -79,7 +80,7 @@ def shown(medium: Medium) -> resources.Medium:
 @media.get("/media/{id}", response_model=None)
 @answers(resources.Medium)
 @revalidated
-@fails(410)
+@problems("not-found", "gone", "method-not-allowed")
 @reads("media")
 async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers: Reading) -> Response:
     """Get a medium of yours: how far it has come, and where its variants are.
@@ -104,7 +105,7 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
         }
     },
 )
-@fails(401, 404, 410, 429, 503)
+@problems("not-found", "gone")
 @reads("media", "tweets", "users")
 async def get_media_file(
     id: MediaInPath,

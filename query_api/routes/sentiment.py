@@ -12,8 +12,9 @@ from events.entities import fold_tag
 from events.ids import AccountId
 from rest import resources
 from rest.authentication import Viewer
-from rest.openapi import answers, fails
+from rest.openapi import answers
 from rest.problems import FieldError, ProblemError
+from rest.route_problems import problems
 from rest.routing import A_TIME, Anyone, json_response, router
 from rest.times import rfc3339
 from stores.readers import Readers
@@ -56,7 +57,7 @@ class Series(msgspec.Struct, frozen=True):
 
 @sentiment.get("/sentiment", response_model=None)
 @answers(Series)
-@fails(404)
+@problems("not-found")
 @reads("sentiment", "trends", *PEOPLE)
 async def get_sentiment(
     viewer: Anyone,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from rest.authentication import NotSignedIn, Viewer
 from rest.exchange import Message, Receive, Scope, Send, exchange_of
 from rest.openapi import tells
 from rest.problems import ProblemError
+from rest.route_problems import problems
 from rest.routing import router
 from rest.shares import Shares
 from rest.signing import Cursors
@@ -136,9 +137,10 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until(kind: str, receive: Callable[[], Awaitable[Message]]) -> None:
-    # Whatever a client says, only its leaving matters.
-    while (await receive())["type"] != kind:
-        pass
+    # Whatever a client says, only its leaving matters; a body that breaks its bounds ends the stream as well.
+    with suppress(ProblemError):
+        while (await receive())["type"] != kind:
+            pass
 
 
 class EventStream(Response):
@@ -178,6 +180,7 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
     response_class=EventStream,
     responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": _EVENTS}}},
 )
+@problems("bad-cursor")
 @reads("home_feed", "notifications", "trends", *SHOWN)
 @tells({**EVENTS, "reset": Reset, "still-here": None})
 async def stream_events(

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 
 from events.ids import TweetId
 from rest import resources
-from rest.openapi import answers, fails, revalidated
+from rest.openapi import answers, revalidated
+from rest.route_problems import problems
 from rest.routing import (
     Anyone,
     Page,
@@ -35,7 +36,7 @@ tweets = router("Tweets")
 @tweets.get("/tweets/{id}", response_model=None)
 @answers(resources.Tweet)
 @revalidated
-@fails(410)
+@problems("not-found", "gone")
 @reads("tweets", *SHOWN)
 async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """Get a tweet.
@@ -48,7 +49,7 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 
 @tweets.get("/tweets/{id}/history", response_model=None)
 @answers(Page[resources.TweetVersion])
-@fails(410)
+@problems("not-found", "gone")
 @reads("tweets", *SHOWN)
 async def get_tweet_history(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -67,7 +68,7 @@ async def get_tweet_history(
 
 @tweets.get("/tweets/{id}/likes", response_model=None)
 @answers(Page[resources.User])
-@fails(410)
+@problems("not-found", "gone")
 @reads("engagement", "tweets", *PEOPLE, *SHOWN)
 async def get_likers(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -82,7 +83,7 @@ async def get_likers(
 
 @tweets.get("/tweets/{id}/retweets", response_model=None)
 @answers(Page[resources.User])
-@fails(410)
+@problems("not-found", "gone")
 @reads("engagement", "tweets", *PEOPLE, *SHOWN)
 async def get_retweeters(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -97,7 +98,7 @@ async def get_retweeters(
 
 @tweets.get("/tweets/{id}/quotes", response_model=None)
 @answers(Page[resources.Tweet])
-@fails(410)
+@problems("not-found", "gone")
 @reads("engagement", "tweets", *SHOWN)
 async def get_quotes(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -112,7 +113,7 @@ async def get_quotes(
 
 @tweets.get("/tweets/{id}/conversation", response_model=None)
 @answers(Conversation)
-@fails(410)
+@problems("not-found", "gone")
 @reads("conversations", "tweets", *SHOWN)
 async def get_conversation(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading

@@ -15,8 +15,9 @@ from fastapi import Query, Request, Response
 from events.ids import AccountId
 from rest import resources
 from rest.authentication import Viewer
-from rest.openapi import answers, fails, revalidated
+from rest.openapi import answers, revalidated
 from rest.problems import ProblemError
+from rest.route_problems import problems
 from rest.routing import Anyone, Flag, NameInPath, Page, Paged, SignedIn, page_response, router, tagged
 from stores.readers import Readers
 
@@ -40,7 +41,7 @@ async def shown_account(readers: Readers, viewer: Viewer | None, username: str) 
 @users.get("/users/me", response_model=None)
 @answers(resources.Me)
 @revalidated
-@fails(404)
+@problems("not-found")
 @reads("users", "counts")
 async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Response:
     """Get your own profile."""
@@ -76,6 +77,7 @@ async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Qu
 @users.get("/users/{username}", response_model=None)
 @answers(resources.User)
 @revalidated
+@problems("not-found")
 @reads(*PEOPLE)
 async def get_user(username: NameInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """Get a profile.
@@ -87,6 +89,7 @@ async def get_user(username: NameInPath, request: Request, viewer: Anyone, reade
 
 @users.get("/users/{username}/followers", response_model=None)
 @answers(Page[resources.User])
+@problems("not-found")
 @reads(*PEOPLE)
 async def get_followers(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -101,6 +104,7 @@ async def get_followers(
 
 @users.get("/users/{username}/following", response_model=None)
 @answers(Page[resources.User])
+@problems("not-found")
 @reads(*PEOPLE)
 async def get_following(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
@@ -115,6 +119,7 @@ async def get_following(
 
 @users.get("/users/{username}/tweets", response_model=None)
 @answers(Page[resources.FeedItem])
+@problems("not-found")
 @reads("user_timelines", *PEOPLE, *SHOWN)
 async def get_user_timeline(
     username: NameInPath,
@@ -138,6 +143,7 @@ async def get_user_timeline(
 
 @users.get("/users/{username}/likes", response_model=None)
 @answers(Page[resources.Tweet])
+@problems("not-found")
 @reads("engagement", *PEOPLE, *SHOWN)
 async def get_likes(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading

@@ -1,0 +1,73 @@
+"""Which problems a route can answer with: those that it declares, and those that its other declarations bring along.
+
+The OpenAPI document has exactly these; a test provokes each of them (tests/scenarios/test_routes_declare_problems.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fastapi.routing import APIRoute
+
+from .admission import refusals
+from .exchange import Reads
+from .problems import slug_of
+from .routing import asks_who, needs_sign_in, query_names
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OF_BODIES = frozenset(("bad-request", "too-slow", "too-large", "wrong-type"))
+_OF_KEYS = frozenset(("bad-request", "still-running", "idempotency-key-reused"))
+
+
+def problems(*kinds: str | type[BaseException]) -> Callable[[F], F]:
+    """Say which problems a route answers with, by name or by the errors that `explains` ties to them.
+
+    Those that follow from its parameters, its body and what it reads are left out: `problems_of` adds them.
+    """
+
+    def mark(endpoint: F) -> F:
+        endpoint.__dict__["problems"] = kinds
+        return endpoint
+
+    return mark
+
+
+def takes_key(endpoint: F) -> F:
+    """Say that a route honours an `Idempotency-Key`."""
+    endpoint.__dict__["takes_key"] = True
+    return endpoint
+
+
+def reads_of(endpoint: Callable[..., Any]) -> Reads:
+    """The read ports that a route declared; none where it declared none."""
+    reads: Reads = endpoint.__dict__.get("reads", ())
+    return reads
+
+
+def honours_keys(route: APIRoute) -> bool:
+    """Whether a route honours an `Idempotency-Key`."""
+    return bool(route.endpoint.__dict__.get("takes_key", False))
+
+
+def problems_of(route: APIRoute, method: str) -> frozenset[str]:
+    """The names of all problems that a route can answer a request with that HTTP itself allows."""
+    declared = route.endpoint.__dict__.get("problems", ())
+    found = {kind if isinstance(kind, str) else slug_of(kind) for kind in declared}
+    found |= {"invalid-value"} | refusals(method, route.path)
+    if needs_sign_in(route.dependant) or asks_who(route.dependant):
+        found.add("not-signed-in")
+    if reads_of(route.endpoint):
+        found |= {"bad-consistency-token", "unavailable"}
+    if "cursor" in query_names(route.dependant):
+        found.add("bad-cursor")
+    if any(field.alias == "if-match" for field in route.dependant.header_params):
+        found.add("version-mismatch")
+    if route.body_field is not None:
+        found |= {"malformed-json", *_OF_BODIES}
+    if honours_keys(route):
+        found |= _OF_BODIES | _OF_KEYS
+    if method != "GET":
+        found.add("unavailable")
+    return frozenset(found)
