@@ -1,5 +1,6 @@
-"""The command side: decides what may happen, and appends what did.
+"""The command side: decide commands and append the events.
 
-`domain/` holds a decision a file, pure; `deciding.py` is the port that loads, decides and appends in one transaction;
-`decision_state.py` is the fold that keeps what decisions ask for. It never reads a read model (law 7).
+`domain/` has one pure decision in each file. `deciding.py` is the port that loads, decides and appends in one
+transaction. `decision_state.py` folds events into the rows that decisions ask for. No code here reads a read model
+(law 7).
 """

@@ -1,9 +1,9 @@
-"""Credentials: passwords and refresh tokens, kept beside the decision state, in its transactions, but not in the log.
+"""Passwords and refresh tokens: stored beside the decision state, in its transactions, but not in the log.
 
-Nothing here is a function of the log, so it is backed up and not rebuilt. No secret is kept: a password as its bcrypt
-hash, a refresh token as SHA-256 of its parts (256 and 128 random bits need no slow hash). A session has one row,
-however often its token is changed: `family` is a part that all its tokens share, so that a spent one is known for
-what it is without a list of them.
+Credentials are not a function of the log, so they are backed up and not rebuilt. No secret is stored in clear: of a
+password the bcrypt hash, of a refresh token the SHA-256 of its two parts (128 and 256 random bits need no slow hash).
+Each session has one row, however often its token is replaced. All its tokens share the part `family`, so a spent token
+is recognised without a list of spent tokens.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .facts import Question, Session
 
 
 class SetPassword(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """From now on the account's password is the one with this bcrypt hash."""
+    """Set the password of an account, given as its bcrypt hash."""
 
     account: AccountId
     hash: bytes
 
 
 class RefreshToken(msgspec.Struct, frozen=True, gc=False):
-    """A refresh token as it is kept: digests of its two parts, and until when it can be used."""
+    """A refresh token as it is stored: the SHA-256 digests of its two parts, and its expiry."""
 
     family: bytes
     secret: bytes
@@ -32,7 +32,7 @@ class RefreshToken(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeepRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """The first refresh token of a session."""
+    """Store the first refresh token of a session."""
 
     session: SessionId
     account: AccountId
@@ -40,7 +40,10 @@ class KeepRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
 
 
 class ReplaceRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """The next refresh token of a session. The one before, of the same family, is spent since `at`."""
+    """Replace the refresh token of a session by the next one of the same family.
+
+    `spent` is the digest of the replaced token's secret part, `at` the time at which it was spent.
+    """
 
     session: SessionId
     token: RefreshToken
@@ -49,7 +52,7 @@ class ReplaceRefreshToken(msgspec.Struct, PrivateChange, frozen=True, gc=False):
 
 
 class RevokeSession(msgspec.Struct, PrivateChange, frozen=True, gc=False):
-    """The session's refresh token is forgotten, and its access tokens are refused from the commit on."""
+    """Delete the refresh token of a session. Its access tokens are refused from the commit on."""
 
     session: SessionId
 
@@ -62,22 +65,22 @@ class Password(msgspec.Struct, frozen=True, gc=False):
 
 
 class PasswordFor(Question[Password | None], frozen=True):
-    """The password that signs in with `login`, a user name or an e-mail address; None where there is none.
+    """The password of the account with the user name or e-mail address `login`.
 
-    No such account, and an imported one that was not claimed, are alike.
+    None if there is no such account, and if it was imported and not claimed.
     """
 
     login: str
 
 
 class PasswordOf(Question[Password | None], frozen=True):
-    """The password of an account; None where it has none."""
+    """The password of an account; None if it has none."""
 
     account: AccountId
 
 
 class Family(msgspec.Struct, frozen=True, gc=False):
-    """A session's refresh tokens: `token` is the one that is good now, `spent` the digest of the one spent last."""
+    """The refresh tokens of a session: `token` is the current one, `spent` the digest of the one spent last."""
 
     session: SessionId
     account: AccountId
@@ -87,13 +90,13 @@ class Family(msgspec.Struct, frozen=True, gc=False):
 
 
 class FamilyOf(Question[Family | None], frozen=True):
-    """The session that a refresh token belongs to, by the digest of its family; None where it is over."""
+    """The session of a refresh token, by the digest of its family; None if the session has ended."""
 
     family: bytes
 
 
 class SessionsExpired(Question[tuple[Session, ...]], frozen=True):
-    """Up to `most` sessions whose refresh token can no longer be used at `now`, longest expired first."""
+    """Up to `most` sessions with a refresh token that has expired at `now`, the longest expired first."""
 
     now: Millis
     most: int

@@ -1,8 +1,9 @@
-"""The port of the command side: load, decide and append, in one transaction.
+"""The port of the command side: load, decide and append in one transaction.
 
-A decision is pure: `decide(command, state)` gives events or raises a Refused. Around it the store locks, in sorted
-order, the entity of every event that may be appended, answers the decision's questions, decides, issues the event
-ids, and stores what changed, the idempotency record with its answer, and the events, all or nothing.
+A decision is pure: `decide(command, state)` returns events or raises a Refused. The store does the rest. It locks the
+entity of every event that may be appended, in sorted order, and answers the questions of the decision. Then it decides,
+issues the event ids, and stores the decision state, the events and the idempotency record with its answer, all or
+nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ S_contra = TypeVar("S_contra", contravariant=True)
 
 
 class Refused(Exception):
-    """A command may not be done. Subclasses say why (command_api/domain/errors.py); the edge gives them a status."""
+    """A command is refused. Subclasses say why (command_api/domain/errors.py); the routes map them to problems."""
 
 
 class PrivateChange:
-    """A change that never enters the log: credentials and tokens (command_api/credentials.py)."""
+    """A change that a decision makes outside the log: of passwords and tokens (command_api/credentials.py)."""
 
     __slots__ = ()
 
@@ -40,9 +41,10 @@ Decided = Sequence[Event | PrivateChange]
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[C, S]):
-    """How one kind of command is decided; each module of domain/ states one.
+    """How one kind of command is decided; each module of domain/ defines one.
 
-    `entities` names what is locked, `questions` what is read, `state` makes of the answers what the decision needs.
+    `entities` returns the entities to lock, `questions` the questions to ask. `state` builds the decision's state from
+    the answers, and `decide` returns the events.
     """
 
     entities: Callable[[C], tuple[Entity, ...]]
@@ -52,7 +54,7 @@ class Decision(Generic[C, S]):
 
 
 class Idempotency(msgspec.Struct, frozen=True, gc=False):
-    """A client's key for a request, and a fingerprint of the request: the same key never serves another request."""
+    """A client's key for a request, and a fingerprint of the request, so that no other request can use the same key."""
 
     user: str
     key: str
@@ -60,7 +62,7 @@ class Idempotency(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What the client is told; kept with the idempotency key."""
+    """The HTTP answer to a command; stored with the idempotency key."""
 
     status: int
     body: bytes = b""
@@ -68,21 +70,21 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answering(Protocol[S_contra]):
-    """Makes the answer inside the transaction, so that the same command is answered alike for ever after."""
+    """Makes the answer inside the transaction, so that it is stored with the effect and a repeated command gets it."""
 
     def accepted(self, state: S_contra, decided: Decided) -> Answer:
-        """The answer to a command that was done."""
+        """Return the answer to an accepted command."""
         ...
 
     def refused(self, error: Refused) -> Answer:
-        """The answer to one that was not."""
+        """Return the answer to a refused command."""
         ...
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):
-    """What is known about a command besides its content; it becomes the events' envelope.
+    """The metadata of a command; the envelopes of its events take it over.
 
-    `time` is when it happened, if that is not now (an import).
+    `time` is the time of the events, for an import of the past; None means now.
     """
 
     actor: AccountId | None = None
@@ -106,9 +108,10 @@ class Context(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """The answer, and the positions that a read has to reach to see the command's effect.
+    """The answer, and the positions that a read has to reach to see the effect of the command.
 
-    A command that changed nothing has the positions of the write that made it so, or later ones.
+    A command that changed nothing has the positions of the earlier write with the same effect, or later ones.
+    `replayed` is true if the answer was stored with the idempotency key by an earlier request.
     """
 
     answer: Answer
@@ -125,18 +128,18 @@ class StillRunning(Exception):
 
 
 class CommandStore(Protocol):
-    """Executes decisions. tests/contracts/test_command_store.py is what every adapter must pass."""
+    """Executes decisions. Every adapter passes tests/contracts/test_command_store.py."""
 
     async def execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
         """Decide a command; when this returns, its effect and its answer are durable.
 
-        Raises the decision's Refused (with an idempotency key it is remembered as the answer), KeyReused,
-        StillRunning, and LogUnavailable, after which nothing took effect.
+        Raises the decision's Refused (with an idempotency key, it is stored as the answer), KeyReused, StillRunning and
+        LogUnavailable. After each of them the command has no effect.
         """
         ...
 
     async def ask(self, *questions: Question[Any]) -> Facts:
-        """Answers as of the newest commit, outside any command: for authentication."""
+        """Answer questions as of the newest commit, outside any command."""
         ...
 
     async def execute_some(
@@ -145,9 +148,10 @@ class CommandStore(Protocol):
         answering: Answering[Any],
         in_time: Callable[[], bool],
     ) -> list[Outcome | Refused]:
-        """Decide the first of the commands, one at least, as long as `in_time` says, for imports.
+        """Decide commands of an import from the first on until `in_time` returns false, and at least one.
 
-        Each entity's are decided in their order. A refusal stands for its outcome. None of them has an idempotency
-        key. Raises LogUnavailable, after which some of them may have been done.
+        Returns the outcome or the refusal of each decided command, in order. Commands of one entity are decided in
+        their order. No command may have an idempotency key. Raises LogUnavailable, after which some of the commands
+        may have taken effect.
         """
         ...

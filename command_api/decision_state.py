@@ -1,8 +1,8 @@
-"""The fold that keeps what decisions ask for: every source event, and the row it changes.
+"""The decision state: a fold of the source events into the rows that decisions ask for.
 
 It runs inside the transaction that appends the events, and over the whole log when the state is rebuilt (laws 2
-and 4 hold for it as for any read model). It is what `evolve` is to a decision with a stream of its own: here the
-decisions share their rows, so the fold is written once.
+and 4 hold for it as for any read model). All decisions share these rows, so there is one fold instead of an `evolve`
+in each decision.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ from .decision_rows import (
 
 
 def fingerprint(text: str) -> bytes:
-    """A tweet's text in 16 bytes, enough to tell whether an edit changes it; the text itself stays sealed."""
+    """Return a 16-byte hash of a tweet's text, to notice an edit that changes nothing; the text itself stays sealed."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 class DecisionState(Handles):
-    """Folds events into DecisionRows. One or two writes an event."""
+    """Folds events into DecisionRows, with one or two writes for each event."""
 
     def __init__(self, rows: DecisionRows, email_key: bytes) -> None:
         self.rows = rows
@@ -66,7 +66,7 @@ class DecisionState(Handles):
 
     @on(AccountRegistered)
     def registered(self, event: AccountRegistered, about: Envelope) -> None:
-        """An account, its name and address taken."""
+        """Insert the account; its name and address are taken."""
         self.rows.insert(
             AccountRow(
                 number=account_number(event.account),
@@ -82,12 +82,12 @@ class DecisionState(Handles):
 
     @on(ProfileChanged)
     def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
-        """The profile that the next change is compared with."""
+        """Store the profile, to compare the next change with it."""
         self.rows.change(ProfileChange(account_number(event.account), encode(event.profile)))
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A tweet to reply to, like, edit, delete; and what media it shows."""
+        """Insert the tweet, and a row for each medium that it shows."""
         reply, quote, tweet = event.reply_to, event.quote_of, to_bytes(event.tweet)
         self.rows.insert(
             TweetRow(
@@ -108,107 +108,107 @@ class DecisionState(Handles):
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Its version, which the next edit is held against."""
+        """Store the version, to compare the next edit with it."""
         self.rows.change(TextChange(to_bytes(event.tweet), event.version, fingerprint(event.text)))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """Gone, and remembered as gone."""
+        """Mark the tweet as deleted; its row stays."""
         self.rows.change(TweetDeletion(to_bytes(event.tweet)))
 
     @on(AccountFollowed)
     def followed(self, event: AccountFollowed, about: Envelope) -> None:
-        """A follow."""
+        """Insert the follow."""
         self.rows.insert(FollowRow(account_number(event.follower), account_number(event.followee)))
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:
-        """A follow no longer."""
+        """End the follow."""
         pair = account_number(event.follower), account_number(event.followee)
         self.rows.delete(FollowRow, *pair)
         self.rows.replace(EndedFollowRow(*pair))
 
     @on(AccountBlocked)
     def blocked(self, event: AccountBlocked, about: Envelope) -> None:
-        """A block; the follows that it ends have events of their own."""
+        """Insert the block; the follows that it ends have their own events."""
         self.rows.insert(BlockRow(account_number(event.blocker), account_number(event.blocked)))
 
     @on(AccountUnblocked)
     def unblocked(self, event: AccountUnblocked, about: Envelope) -> None:
-        """A block no longer."""
+        """Remove the block."""
         self.rows.delete(BlockRow, account_number(event.blocker), account_number(event.blocked))
 
     @on(AccountMuted)
     def muted(self, event: AccountMuted, about: Envelope) -> None:
-        """A mute."""
+        """Insert the mute."""
         self.rows.insert(MuteRow(account_number(event.owner), account_number(event.muted)))
 
     @on(AccountUnmuted)
     def unmuted(self, event: AccountUnmuted, about: Envelope) -> None:
-        """A mute no longer."""
+        """Remove the mute."""
         self.rows.delete(MuteRow, account_number(event.owner), account_number(event.muted))
 
     @on(TweetLiked)
     def liked(self, event: TweetLiked, about: Envelope) -> None:
-        """A like."""
+        """Insert the like."""
         self.rows.insert(LikeRow(account_number(event.actor), to_bytes(event.tweet)))
 
     @on(TweetUnliked)
     def unliked(self, event: TweetUnliked, about: Envelope) -> None:
-        """A like no longer."""
+        """Remove the like."""
         self.rows.delete(LikeRow, account_number(event.actor), to_bytes(event.tweet))
 
     @on(TweetRetweeted)
     def retweeted(self, event: TweetRetweeted, about: Envelope) -> None:
-        """A retweet."""
+        """Insert the retweet."""
         self.rows.insert(RetweetRow(account_number(event.actor), to_bytes(event.tweet), to_bytes(event.retweet)))
 
     @on(RetweetUndone)
     def retweet_undone(self, event: RetweetUndone, about: Envelope) -> None:
-        """A retweet no longer."""
+        """Remove the retweet."""
         self.rows.delete(RetweetRow, account_number(event.actor), to_bytes(event.tweet))
 
     @on(TweetBookmarked)
     def bookmarked(self, event: TweetBookmarked, about: Envelope) -> None:
-        """A bookmark."""
+        """Insert the bookmark."""
         self.rows.insert(BookmarkRow(account_number(event.owner), to_bytes(event.tweet)))
 
     @on(BookmarkRemoved)
     def bookmark_removed(self, event: BookmarkRemoved, about: Envelope) -> None:
-        """A bookmark no longer."""
+        """Remove the bookmark."""
         self.rows.delete(BookmarkRow, account_number(event.owner), to_bytes(event.tweet))
 
     @on(NotificationRead)
     def notification_read(self, event: NotificationRead, about: Envelope) -> None:
-        """A notification that is read once."""
+        """Mark the notification as read."""
         self.rows.insert(ReadRow(account_number(event.owner), to_bytes(event.notification)))
 
     @on(NotificationsRead)
     def notifications_read(self, event: NotificationsRead, about: Envelope) -> None:
-        """The mark that the next one has to be past; what is known of each notification before it is needed no more."""
+        """Move the mark up to which all notifications are read, and delete the rows of notifications before it."""
         mark = ReadMarkRow(account_number(event.owner), to_bytes(event.up_to))
         self.rows.replace(mark)
         self.rows.delete_read(mark)
 
     @on(SessionStarted)
     def session_started(self, event: SessionStarted, about: Envelope) -> None:
-        """A session that can be ended."""
+        """Insert the session."""
         self.rows.insert(SessionRow(account_number(event.owner), event.session))
 
     @on(SessionEnded)
     def session_ended(self, event: SessionEnded, about: Envelope) -> None:
-        """A session no longer."""
+        """Remove the session."""
         self.rows.delete(SessionRow, account_number(event.owner), event.session)
 
     @on(UploadStarted)
     def upload_started(self, event: UploadStarted, about: Envelope) -> None:
-        """A medium that its owner may finish."""
+        """Insert the medium, which its owner may finish."""
         attachment = Attachment(media=event.media, content_type=event.content_type, alt=event.alt)
         self.rows.replace(MediumRow(to_bytes(event.media), event.owner, encode(attachment), None, None))
 
     @on(MediaFinished)
     def media_finished(self, event: MediaFinished, about: Envelope) -> None:
-        """A medium that its owner may use, awaited or not."""
+        """Store the file of the medium; without a started upload, insert the medium with it."""
         attachment = Attachment(
             media=event.media,
             content_type=event.content_type,
@@ -220,6 +220,6 @@ class DecisionState(Handles):
 
     @on(MediaDeleted)
     def media_deleted(self, event: MediaDeleted, about: Envelope) -> None:
-        """Gone, and remembered as gone; its alt text is forgotten."""
+        """Mark the medium as deleted and remove its alt text; its row stays."""
         left = Attachment(media=event.media, content_type="")
         self.rows.change(MediumDeletion(to_bytes(event.media), encode(left)))

@@ -1,6 +1,7 @@
-"""What a decision may ask of the decision state: each question a small frozen class, each answer a small fact.
+"""The questions that decisions ask of the decision state, and the types of the answers.
 
-Questions are data, so that a store can answer all those of a command in one round trip.
+Each question is a small frozen class. Questions are data, so a store can answer all questions of a command in one
+round trip.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ F = TypeVar("F")
 
 
 class Question(msgspec.Struct, Generic[F], frozen=True, gc=False):
-    """Something the decision state can answer with an F."""
+    """A question that the decision state answers with an F."""
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """An account, as decisions know it. `version` counts the changes of the profile."""
+    """An account in the decision state. `version` counts the changes of the profile."""
 
     id: AccountId
     username: str
@@ -33,25 +34,25 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountOf(Question[Account | None], frozen=True):
-    """The account with an id."""
+    """The account with an id; None if there is none."""
 
     account: AccountId
 
 
 class AccountExists(Question[bool], frozen=True):
-    """Whether there is an account with an id."""
+    """Whether an account with this id exists."""
 
     account: AccountId
 
 
 class AccountNamed(Question[Account | None], frozen=True):
-    """The account with a name, whatever the case."""
+    """The account with a user name, in any case; None if there is none."""
 
     username: str
 
 
 class IdsNamed(Question[dict[str, AccountId]], frozen=True):
-    """The ids of those of the names, lower case, that accounts have."""
+    """The account ids by lower-case user name; names without an account are missing."""
 
     usernames: tuple[str, ...]
 
@@ -63,13 +64,13 @@ class NumberTaken(Question[bool], frozen=True):
 
 
 class EmailTaken(Question[bool], frozen=True):
-    """Whether an account has this e-mail address, whatever the case."""
+    """Whether an account has this e-mail address, in any case."""
 
     email: str
 
 
 class Tweet(msgspec.Struct, frozen=True, gc=False):
-    """A tweet, as decisions know it. `version` is 1 as posted and grows with each edit."""
+    """A tweet in the decision state. `version` starts at 1 and grows by 1 with each edit."""
 
     id: TweetId
     author: AccountId
@@ -79,20 +80,20 @@ class Tweet(msgspec.Struct, frozen=True, gc=False):
     deleted: bool
     version: int
     fingerprint: bytes
-    """Of the newest text: an edit that changes nothing appends nothing."""
+    """A hash of the newest text, to notice an edit that changes nothing."""
     blocked: bool
-    """Whether the author blocks the one who asks, or is blocked by them."""
+    """Whether the author blocks the viewer, or the viewer blocks the author."""
 
 
 class TweetFor(Question[Tweet | None], frozen=True):
-    """A tweet, as seen by `viewer`."""
+    """A tweet as `viewer` sees it; None if there is none."""
 
     tweet: TweetId
     viewer: AccountId
 
 
 class Relation(msgspec.Struct, frozen=True, gc=False):
-    """How two accounts stand to each other."""
+    """The follows, blocks and mutes between two accounts."""
 
     following: bool
     followed_by: bool
@@ -105,27 +106,27 @@ STRANGERS = Relation(following=False, followed_by=False, blocking=False, blocked
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
-    """An account by its name, whatever the case."""
+    """The user name of an account, ignoring case."""
 
     username: str
 
 
 class Other(msgspec.Struct, frozen=True, gc=False):
-    """Another account, and how the one who asks stands to it."""
+    """Another account, and the relation of the asking account to it."""
 
     id: AccountId
     relation: Relation
 
 
 class OtherOf(Question[Other | None], frozen=True):
-    """The account `other`, by its id or its name, and how `account` stands to it."""
+    """The account `other`, by its id or its user name, and the relation of `account` to it; None if there is none."""
 
     account: AccountId
     other: AccountId | Named
 
 
 class Follow(msgspec.Struct, frozen=True, gc=False):
-    """What there is or was between two accounts: a follow, one that ended, a block by either."""
+    """A follow between two accounts: whether it exists, whether one has ended, and whether either blocks the other."""
 
     there: bool
     ended: bool
@@ -136,14 +137,14 @@ NO_FOLLOW = Follow(there=False, ended=False, blocked=False)
 
 
 class FollowOf(Question[Follow], frozen=True):
-    """Whether `follower` follows `followee`, or ever did."""
+    """Whether `follower` follows `followee`, or followed it before."""
 
     follower: AccountId
     followee: AccountId
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):
-    """What an account did with a tweet. `retweet` is the id of its retweet, if there is one."""
+    """The like, retweet and bookmark of a tweet by an account. `retweet` is the id of the retweet, if there is one."""
 
     liked: bool
     retweet: ActivityId | None
@@ -151,41 +152,43 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
 
 
 class EngagementOf(Question[Engagement], frozen=True):
-    """What `account` did with `tweet`."""
+    """The like, retweet and bookmark of `tweet` by `account`."""
 
     account: AccountId
     tweet: TweetId
 
 
 class ReadUpTo(Question[str], frozen=True):
-    """The newest id up to which an account has read all its notifications, "" for none."""
+    """The id up to which an account has read all its notifications; "" if there is none."""
 
     account: AccountId
 
 
 class HasRead(Question[bool], frozen=True):
-    """Whether an account has read a notification, by itself or with all up to a later one."""
+    """Whether an account has read a notification, by its own mark or by a mark of all up to a later one."""
 
     account: AccountId
     notification: NotificationId
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
-    """A session of an account that has not ended."""
+    """An open session of an account."""
 
     id: SessionId
     account: AccountId
 
 
 class SessionsOf(Question[tuple[Session, ...]], frozen=True):
-    """The sessions of an account that have not ended."""
+    """The open sessions of an account, oldest first."""
 
     account: AccountId
 
 
 class Media(msgspec.Struct, frozen=True, gc=False):
-    """A picture or a video, as decisions know it: `object` is its key in the store and `size` its bytes,
-    None until it is finished."""
+    """A picture or a video in the decision state.
+
+    `object` is its key in the object store and `size` its bytes; both are None until the upload is finished.
+    """
 
     owner: AccountId
     attachment: Attachment
@@ -195,19 +198,19 @@ class Media(msgspec.Struct, frozen=True, gc=False):
 
 
 class MediaOf(Question[Media | None], frozen=True):
-    """The medium with an id."""
+    """The medium with an id; None if there is none."""
 
     media: MediaId
 
 
 class MediaInUse(Question[bool], frozen=True):
-    """Whether a tweet that is there shows a medium."""
+    """Whether a tweet that is not deleted shows a medium."""
 
     media: MediaId
 
 
 class Facts:
-    """Answers to a command's questions."""
+    """The answers to questions, by question."""
 
     __slots__ = ("_answers",)
 

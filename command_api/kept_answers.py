@@ -1,7 +1,7 @@
-"""Answers kept with idempotency keys, sealed with the key of the account that they were given to.
+"""Seal the answers that are stored with idempotency keys, with the key of the account that received them.
 
-An answer repeats the text and the place of a tweet, which are sealed in the log. In the clear they would stand beside
-it for a day, whatever becomes of the tweet. Sealing takes 5 us.
+An answer repeats the text and the location of a tweet, which are sealed in the log. Unsealed, they would be stored in
+clear for a day, even if the tweet is deleted. Sealing takes 5 us.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _SEALED = b"sealed"
 
 
 def is_sealed(answer: Answer) -> bool:
-    """Whether the body of an answer is sealed; those that older versions kept are not."""
+    """Whether the body of an answer is sealed; older versions stored answers unsealed."""
     return answer.body.startswith(_SEALED)
 
 
 def seal(sealer: Sealer, account: str, id_: str, answer: Answer) -> Answer:
-    """The answer with its body sealed; `id_` is never used twice. The sealer has been shown the account's key.
+    """Return the answer with its body sealed. `id_` must never be used twice; the sealer must have the account's key.
 
-    An account without a key, or with a destroyed one, has written nothing that is sealed; its answers stay as they are.
+    If the account has no key, or a destroyed one, the answer is returned unsealed: it repeats no sealed field.
     """
     if not answer.body or sealer.missing((account,)) or sealer.erased(account):
         return answer
@@ -33,9 +33,9 @@ def seal(sealer: Sealer, account: str, id_: str, answer: Answer) -> Answer:
 
 
 def opened(sealer: Sealer, account: str, answer: Answer) -> Answer:
-    """The answer as it was given; its status and place alone, where the key is destroyed or lost. Raises SealBroken.
+    """Return the answer as it was sent. If the key is destroyed or lost, return only status and location.
 
-    That the request was done is all that a client has to know for not doing it again.
+    Status and location are enough for the client to know that the request took effect. Raises SealBroken.
     """
     if not is_sealed(answer):
         return answer

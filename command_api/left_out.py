@@ -1,8 +1,8 @@
-"""Entities that a comparison of decision states leaves out, because a record of theirs was damaged and discarded.
+"""Leave entities with a damaged and discarded record out of a comparison of decision states.
 
-The live state was decided before the damage and has the record's effects; a rebuilt one cannot have them. Every table
-belongs to accounts of one topic, so its rows are told by the account that they belong to. Both profiles have the same
-tables.
+The live decision state has the effects of the record, because it was folded before the damage. A rebuilt state cannot
+have them. Each table is written by events of one topic, so its rows are left out by the account that they belong to.
+Both profiles have the same tables.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _COLUMNS = {
     "decision_tweets": "tweet, author, conversation, reply_to, reply_author, quote_of, quote_author, deleted, version,"
     " CASE deleted WHEN 0 THEN fingerprint END"
 }
-"""What is compared of a table, where that is not all: older versions kept the fingerprint of a deleted text."""
+"""The columns to compare, if not all: older versions kept the fingerprint of a deleted tweet's text."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What is left out: accounts by topic. A topic without accounts is left out whole, as nobody knows whose it was."""
+    """The accounts to leave out, by topic. An empty set leaves out the whole topic: a record there names no account."""
 
     accounts: dict[str, set[str]] = field(default_factory=dict)
 
@@ -32,23 +32,23 @@ class LeftOut:
         return bool(self.accounts)
 
     def add(self, record: Record) -> None:
-        """Leave out the entity of a record that cannot be read, or its topic where the record names no account."""
+        """Leave out the entity of a damaged record, or its whole topic if the record names no account."""
         if not is_id(record.key):
             self.accounts[record.topic] = set()
         elif self.accounts.get(record.topic, {record.key}):
             self.accounts.setdefault(record.topic, set()).add(record.key)
 
     def has(self, record: Record) -> bool:
-        """Whether the record's effects are left out."""
+        """Whether the record belongs to an entity that is left out."""
         accounts = self.accounts.get(record.topic)
         return accounts is not None and (not accounts or record.key in accounts)
 
     def rows(self, table: str) -> str:
-        """SQL of either engine for the rows of a table that are compared."""
+        """Return the SELECT, in SQL of both engines, of the rows to compare."""
         return f"SELECT {_COLUMNS.get(table, '*')} FROM {table}{self.where(table)}"
 
     def where(self, table: str) -> str:
-        """The condition of those rows, with its WHERE; empty where it is all of them."""
+        """Return the WHERE clause of the rows to compare; empty if all rows are compared."""
         topic, column = BY_NAME[table].topic, BY_NAME[table].account
         accounts = self.accounts.get(topic)
         if accounts is None:
@@ -63,7 +63,7 @@ class LeftOut:
         return f" WHERE {column} NOT IN ({quoted})"
 
     def names(self) -> tuple[str, ...]:
-        """What is left out: `tweets/KEY`, or the topic where it is left out whole."""
+        """Return the names of the entities left out as `topic/account`, or the topic if all of it is left out."""
         return tuple(
             sorted(f"{topic}/{one}" if one else topic for topic, ones in self.accounts.items() for one in ones or {""})
         )

@@ -1,9 +1,9 @@
-"""Passwords: which are good enough, and their bcrypt hashes, made off the event loop.
+"""Check the strength of passwords, and hash and verify them with bcrypt off the event loop.
 
-A hash of cost 12 takes about 0.2 s of a core. A small pool of threads makes them (bcrypt lets go of the interpreter),
-and beyond a bounded queue callers are told to come back, so that a storm of sign-ins costs neither memory nor the
-other requests. Hashes of new passwords have a queue and a thread of their own, so that a storm of registrations keeps
-nobody from signing in.
+A hash of cost 12 takes about 0.2 s of a core. A small pool of threads computes them (bcrypt releases the GIL). Its
+queue is bounded: when it is full, callers get TooBusy, so that many sign-ins at once cost neither memory nor the
+latency of other requests. New passwords have a queue and a thread of their own, so that many registrations do not
+block sign-ins.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ T = TypeVar("T")
 
 LEAST_CHARACTERS: Final = 8
 MOST_BYTES: Final = 72
-"""bcrypt reads no further."""
+"""bcrypt ignores the bytes after these."""
 LEAST_GUESSES: Final = 1e6
-"""zxcvbn's score of 2: safe from guessing at a server that limits attempts."""
+"""zxcvbn's score of 2: enough against guessing at a server that limits attempts."""
 LONGEST_SCORED: Final = 32
 LEAST_KNOWN: Final = 4
-"""Letters of a name that is a word with digits and signs about it; of fewer, the digits and signs are the password."""
+"""The least letters that a password has to share with a known word to be refused as that word with decoration.
+
+With fewer letters, the digits and signs are most of the password.
+"""
 
 
 class WeakPassword(Refused):
-    """A password that no account can have. `code` says why, and is stable."""
+    """A password that is not allowed. `code` names the broken rule and is stable."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,13 +49,13 @@ class WeakPassword(Refused):
 
 
 class TooBusy(Exception):
-    """Too many passwords wait to be hashed; nothing was done. Come back in a few seconds."""
+    """The queue of passwords to hash is full; nothing was done. Retry after a few seconds."""
 
 
 def check_password(password: str, username: str, *about: str) -> None:
-    """Whether an account called `username` may have this password (NIST SP 800-63B, 3.1.1.2). Raises WeakPassword.
+    """Raise WeakPassword if an account called `username` may not have this password (NIST SP 800-63B, 3.1.1.2).
 
-    `about` is what else is known of its owner: an address, a name.
+    `about` are other known words of the owner, such as the e-mail address and the display name. Takes 1 to 25 ms.
     """
     password = compose(password)
     if len(password) < LEAST_CHARACTERS:
@@ -71,16 +74,17 @@ def check_password(password: str, username: str, *about: str) -> None:
 
 
 def _letters(text: str) -> str:
-    """What of `text` is not digits and signs, which people set about a word that they know."""
+    """Return the letters of `text` in lower case, without the digits and signs that people add to a word."""
     return "".join(filter(str.isalpha, text)).lower()
 
 
 def _guesses(password: str, known: list[str]) -> float:
-    """How many guesses a password takes at least, for somebody who tries `known` first. Takes 1 to 25 ms.
+    """Return how many guesses a password takes at least, if the guesser tries `known` first. Takes 1 to 25 ms.
 
-    A password takes no fewer than its beginning, and the time that counting takes grows faster than its length.
+    Only the first LONGEST_SCORED characters are scored: the time grows faster than the length, and the whole password
+    takes at least as many guesses as its beginning.
     """
-    from zxcvbn import zxcvbn  # 15 MB and 0.1 s, for the first password that is chosen
+    from zxcvbn import zxcvbn  # imported on first use: 15 MB and 0.1 s
 
     words = [part[:LONGEST_SCORED] for text in known for part in (text, *text.split("@"), *text.split())]
     guesses: float = float(zxcvbn(password[:LONGEST_SCORED], user_inputs=words)["guesses"])
@@ -89,9 +93,9 @@ def _guesses(password: str, known: list[str]) -> float:
 
 @functools.cache
 def common_passwords() -> str:
-    """zxcvbn's list of common passwords, as far as they are long enough, a line each, lower case.
+    """Return zxcvbn's common passwords of at least LEAST_CHARACTERS, in lower case, each between two line feeds.
 
-    Only that one list of its is read, and kept as one text: importing zxcvbn takes 15 MB, and this 0.1.
+    Only this list is loaded, as one string of 0.1 MB: importing zxcvbn takes 15 MB.
     """
     package = importlib.util.find_spec("zxcvbn")
     assert package is not None
@@ -107,25 +111,26 @@ def common_passwords() -> str:
 
 
 class Passwords:
-    """Makes and verifies hashes. `cost` is that of new ones; older ones keep theirs until the password is changed.
+    """Hashes and verifies passwords off the event loop.
 
-    `waiting` is how many may wait to be verified by one of the `threads`, and how many to be made by another one.
+    `cost` is the bcrypt cost of new hashes; an existing hash keeps its cost until the password is changed. `threads`
+    verify, and one more thread hashes new passwords. `waiting` is the length of each of the two queues.
     """
 
     def __init__(self, *, cost: int, threads: int, waiting: int = 32) -> None:
         self._cost = cost
         self._made = _Queue("new-passwords", 1, waiting)
         self._verified = _Queue("passwords", threads, waiting)
-        # Work of the same cost for logins that have no password: no password fits 31 dots.
+        # Verified for logins without a password, so that they take as long: no password has a hash of 31 dots.
         self._nobodys = bcrypt.gensalt(cost) + b"." * 31
 
     async def hash(self, password: str) -> bytes:
-        """The hash of a password that check_password let pass. Raises TooBusy."""
+        """Return the bcrypt hash of a password that check_password accepted. Raises TooBusy."""
         raw = _bytes_of(password)
         return await self._made.run(lambda: bcrypt.hashpw(raw, bcrypt.gensalt(self._cost)))
 
     async def verify(self, password: str, hashed: bytes | None) -> bool:
-        """Whether a password fits a hash. Without one it does not, and that takes as long. Raises TooBusy."""
+        """Whether a password matches a hash; false for None, after the same time. Raises TooBusy."""
         raw = _bytes_of(password)
         if hashed is None or len(raw) > MOST_BYTES:
             raw, hashed = raw[:MOST_BYTES], self._nobodys
@@ -133,13 +138,13 @@ class Passwords:
         return await self._verified.run(lambda: bcrypt.checkpw(raw, fitting))
 
     def close(self) -> None:
-        """Let the threads go; what waits is dropped."""
+        """Stop the threads and drop queued work."""
         self._made.close()
         self._verified.close()
 
 
 class _Queue:
-    """Threads, and how much may wait for them."""
+    """A thread pool with a bounded queue."""
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
         self._most = threads + waiting
@@ -147,12 +152,12 @@ class _Queue:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do it in a thread. Raises TooBusy."""
+        """Run the work in a thread. Raises TooBusy if the queue is full."""
         if self._in_hand >= self._most:
             raise TooBusy("too many passwords wait to be hashed; try again in a few seconds")
         self._in_hand += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        # Counted until the thread is done with it, not until the caller has gone.
+        # Counted until the thread has finished, even if the caller is cancelled before.
         future.add_done_callback(self._done)
         return await asyncio.shield(future)
 
@@ -160,18 +165,19 @@ class _Queue:
         self._in_hand -= 1
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _give_way() -> None:
-    """Let the thread that asks for hashes come last: with two cores full of them the event loop does 1.4-2 times as
-    much, its p99 falls from 8-16 ms to 4.
+    """Lower the priority of the calling thread, so that the event loop runs first.
+
+    With both cores busy hashing, the event loop then does 1.4-2 times as much; its p99 falls from 8-16 ms to 4.
     """
-    if sys.platform == "linux":  # where a thread has a priority of its own
+    if sys.platform == "linux":  # the only system on which each thread has its own priority
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _bytes_of(password: str) -> bytes:
-    # In NFC (RFC 8265), because keyboards differ in how they write the same letter.
+    # In NFC (RFC 8265), because keyboards encode the same letter in different ways.
     return compose(password).encode()

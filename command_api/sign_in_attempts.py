@@ -1,8 +1,8 @@
-"""Limiting failed sign-ins, for each login and for each address they come from.
+"""Rate-limit failed sign-ins, by login and by client address.
 
-Attempts of one login, or from one address, take turns: none is made while another is still being verified, so that
-many at once cannot slip past the limit together, and those that succeed cost nothing. Few of each may wait for their
-turn, so that nobody fills the room of all.
+Attempts for one login, or from one address, run one after the other, so that many attempts at once cannot pass the
+limit together. A successful attempt costs no token of the limit. Only a few attempts of one login or address may wait,
+so that they do not take the places of all.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .passwords import TooBusy
 
 
 class SignInAttempts:
-    """Guards attempts. A login is limited as it was typed, whether or not it names an account, so that being limited
-    tells nobody which address belongs to which name.
+    """Guards attempts to sign in.
 
-    `most` is how many attempts may be in hand, waiting for their turn or not.
+    A login is limited as typed, even if it names no account, so that a 429 does not reveal which address belongs to
+    which name. `most` is the limit of attempts that run or wait at once.
     """
 
     OF_ADDRESS = 20
     OF_LOGIN = 10
-    """Attempts in hand of one address, and of one login."""
+    """How many attempts of one address, and of one login, may run or wait at once."""
 
     def __init__(self, limits: RateLimits, policies: tuple[Policy, ...], most: int = 200) -> None:
         self._limits = limits
@@ -40,10 +40,10 @@ class SignInAttempts:
 
     @asynccontextmanager
     async def attempt(self, login: str, address: str) -> AsyncIterator[None]:
-        """One attempt; it failed if it ends with a Refused.
+        """Run one attempt in the body of the context; a Refused counts as a failure.
 
-        Raises TooMany, or the problem `too-many` where too many of the login or the address wait, before it is made,
-        and TooBusy when too many wait in all.
+        Before the body runs, raises TooMany if the rate limit is reached, the problem `too-many` if too many attempts
+        of the login or the address wait, and TooBusy if too many wait in all.
         """
         with self._of_address.one(address), self._of_login.one(login.casefold()):
             async with self._in_turn(login, address):
@@ -53,7 +53,7 @@ class SignInAttempts:
     async def _in_turn(self, login: str, address: str) -> AsyncIterator[None]:
         if self._in_hand >= self._most:
             raise TooBusy("too many sign-ins at once; try again in a few seconds")
-        # Addresses before logins, always: two attempts never wait for each other.
+        # Always the address before the login, so that two attempts never wait for each other.
         keys = (f"address {address}", f"login {login.casefold()}")
         self._in_hand += 1
         try:

@@ -1,7 +1,7 @@
-"""The RSA keys that sign access tokens: made on first start, kept in files, replaced by rotation.
+"""The RSA keys that sign access tokens: generated on first start, stored in files, replaced by rotation.
 
-A key's id is a UUIDv7, so the ids say which key is newest and when it took over. The newest signs; an older one still
-verifies until the last token it can have signed has expired, and then its file goes.
+A key's id is a UUIDv7, so ids order the keys by age and tell when each one began to sign. The newest key signs. An
+older key verifies until every token that it signed has expired; then its file is deleted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BITS = 2048
 
 
 class UnusableKey(Exception):
-    """A file in the directory of keys is no such key."""
+    """A file in the key directory is not a signing key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class SigningKey:
 
 
 class KeyRing:
-    """The keys at hand, oldest first: the newest signs.
+    """The loaded signing keys, oldest first; the newest signs.
 
-    `overlap_ms` is how long an older key still verifies once a newer one signs: the life of a token, and a little.
+    `overlap_ms` is how long an older key still verifies after a newer one began to sign: a little more than the
+    lifetime of a token.
     """
 
     def __init__(self, ids: HybridClock, overlap_ms: int) -> None:
@@ -51,7 +52,7 @@ class KeyRing:
         return self._keys[-1]
 
     def listed(self) -> list[SigningKey]:
-        """The keys that verify now, oldest first."""
+        """Return the keys that verify tokens now, oldest first."""
         superseded_after = self._ids.now() - self._overlap_ms
         return [
             key
@@ -60,11 +61,11 @@ class KeyRing:
         ]
 
     def public_key(self, kid: str) -> rsa.RSAPublicKey | None:
-        """The key of that id, if it is listed."""
+        """Return the public key with this id, or None if no listed key has it."""
         return next((key.public for key in self.listed() if key.kid == kid), None)
 
     def jwks(self) -> dict[str, Any]:
-        """The listed keys as a JSON Web Key Set (RFC 7517)."""
+        """Return the listed keys as a JSON Web Key Set (RFC 7517)."""
         return {
             "keys": [
                 {"kty": "RSA", "kid": key.kid, "use": "sig", "alg": "RS256", **_numbers(key.public)}
@@ -74,7 +75,10 @@ class KeyRing:
 
 
 class SigningKeys(KeyRing):
-    """The keys of a data directory, each a PKCS #8 file `<kid>.pem` with mode 0600. Raises UnusableKey."""
+    """The signing keys of a data directory, each a PKCS #8 file `<kid>.pem` with mode 0600.
+
+    Generates a key if the directory has none. Raises UnusableKey.
+    """
 
     def __init__(self, directory: Path, ids: HybridClock, overlap_ms: int) -> None:
         super().__init__(ids, overlap_ms)
@@ -88,7 +92,7 @@ class SigningKeys(KeyRing):
             self.rotate()
 
     def rotate(self) -> SigningKey:
-        """Make the key that signs from now on. 50-300 ms: for the start, or off the event loop."""
+        """Generate a key that signs from now on. Takes 50-300 ms, so call it at start or off the event loop."""
         made = new_key(self._ids)
         _save(self._directory / f"{made.kid}.pem", pem_of(made))
         self._keys = [*self._keys, made]
@@ -104,26 +108,26 @@ class SigningKeys(KeyRing):
 
 
 def new_key(ids: HybridClock) -> SigningKey:
-    """A new key. 50-300 ms."""
+    """Generate a key. Takes 50-300 ms."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     return SigningKey(ids.issue(), key, key.public_key())
 
 
 def pem_of(key: SigningKey) -> bytes:
-    """A key as PKCS #8, unencrypted."""
+    """Encode the private key as unencrypted PKCS #8 in PEM."""
     return key.private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def key_of(kid: str, pem: bytes) -> SigningKey:
-    """The inverse. Raises UnusableKey where it is no RSA key."""
+    """Decode a key from PEM. Raises UnusableKey if it is not an RSA key."""
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UnusableKey(f"the signing key {kid} is no RSA key") from None
+        raise UnusableKey(f"the signing key {kid} is not an RSA key") from None
     if not isinstance(private, rsa.RSAPrivateKey):
-        raise UnusableKey(f"the signing key {kid} is no RSA key")
+        raise UnusableKey(f"the signing key {kid} is not an RSA key")
     return SigningKey(kid, private, private.public_key())
 
 
@@ -139,7 +143,7 @@ def _load(path: Path) -> SigningKey:
         return key_of(path.stem, path.read_bytes())
     except UnusableKey:
         raise UnusableKey(
-            f"{path} is no RSA key of ours; restore it from a backup, or delete it: those signed in then sign in again"
+            f"{path} is not an RSA key of ours; restore it from a backup, or delete it and all users sign in again"
         ) from None
 
 

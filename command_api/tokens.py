@@ -1,4 +1,4 @@
-"""Making tokens: access tokens, which say who somebody is for minutes, and refresh tokens, which get the next one."""
+"""Issue access tokens, which identify a user for minutes, and refresh tokens, which get the next access token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{64}")
 
 
 class AccessTokens:
-    """Signs access tokens (RFC 9068). 0.3 ms each, which sign-in and refreshing can spend on the event loop."""
+    """Signs access tokens (RFC 9068). Signing takes 0.3 ms, short enough for the event loop."""
 
     def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str, lifetime_ms: int) -> None:
         self._keys = keys
@@ -31,13 +31,13 @@ class AccessTokens:
         self.lifetime_s = lifetime_ms // 1000
 
     def issue(self, account: AccountId, session: SessionId) -> str:
-        """A token for an account in a session."""
+        """Return an access token for a session of an account."""
         now = self._clock() // 1000
         claims = {
             "iss": self._issuer,
             "sub": account,
             "sid": session,
-            "role": "user",  # the roles that moderators give come with moderation
+            "role": "user",  # the only role; others come with moderation
             "iat": now,
             "exp": now + self.lifetime_s,
         }
@@ -53,7 +53,7 @@ class Issued(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A refresh token that a client shows: its two parts, and their digests."""
+    """A refresh token that a client sent: its two parts, and their digests."""
 
     family: bytes
     secret: bytes
@@ -62,11 +62,11 @@ class Shown(NamedTuple):
 
 
 class RefreshTokens:
-    """Makes and reads refresh tokens: 128 bits that all tokens of a session share and 256 of each one's own.
+    """Issues and parses refresh tokens: 128 bits shared by all tokens of a session, then 256 bits of this token alone.
 
-    A token's successor is derived from it with a key of the server, so that the same one can be made again and none has
-    to be kept in clear; who has a token but not the key cannot make its successor. `idle_ms` is how long a token can be
-    used, from when it was made.
+    The successor of a token is derived from it with a key of the server. So the same successor can be sent again, and
+    no token is stored in clear. Without the key, nobody can derive the successor of a token. `idle_ms` is the lifetime
+    of a token.
     """
 
     def __init__(self, randomness: Randomness, clock: Clock, idle_ms: int, key: bytes) -> None:
@@ -76,11 +76,11 @@ class RefreshTokens:
         self._idle_ms = idle_ms
 
     def first(self) -> Issued:
-        """The first token of a session."""
+        """Return a random token for a new session."""
         return self._issued(self._randomness(_FAMILY_BYTES), self._randomness(_SECRET_BYTES))
 
     def successor(self, shown: Shown) -> Issued:
-        """The token that follows one that is shown; the same each time."""
+        """Return the successor of a token, the same each time."""
         return self._issued(shown.family, hmac.digest(self._key, shown.family + shown.secret, "sha256"))
 
     def _issued(self, family: bytes, secret: bytes) -> Issued:
@@ -88,7 +88,7 @@ class RefreshTokens:
         return Issued(base64.urlsafe_b64encode(family + secret).decode(), kept)
 
     def read(self, text: str) -> Shown | None:
-        """The parts of a token; None where it has not the shape of one."""
+        """Split a token into its parts; None if it is malformed."""
         if not _SHAPE.fullmatch(text):
             return None
         raw = base64.urlsafe_b64decode(text)

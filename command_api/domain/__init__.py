@@ -1,1 +1,1 @@
-"""The decisions: a file each, pure. Read one downwards: command, state, decide."""
+"""The decisions: pure functions, one file each. Read a file from the top: command, state, `decide`, wiring."""

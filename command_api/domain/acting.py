@@ -1,4 +1,4 @@
-"""What decisions have in common where one account acts, on a tweet or on another account: what they lock and ask."""
+"""Locks and questions shared by the decisions in which an account acts on a tweet or on another account."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Acting(Protocol):
 
     @property
     def actor(self) -> AccountId:
-        """Who acts."""
+        """The account that gives the command."""
         ...
 
 
 class OnTweet(Acting, Protocol):
-    """What is done to a tweet."""
+    """A command of an account about a tweet."""
 
     @property
     def tweet(self) -> TweetId:
@@ -30,7 +30,7 @@ class OnTweet(Acting, Protocol):
 
 
 class OnAccount(Acting, Protocol):
-    """What is done to another account."""
+    """A command of an account about another account."""
 
     @property
     def other(self) -> AccountId | Named:
@@ -39,49 +39,49 @@ class OnAccount(Acting, Protocol):
 
 
 def engagement_of_actor(command: Acting) -> tuple[Entity, ...]:
-    """Locks the likes and retweets of the one who acts."""
+    """Lock the actor's likes and retweets."""
     return (("engagement", command.actor),)
 
 
 def graph_of_actor(command: Acting) -> tuple[Entity, ...]:
-    """Locks the follows and blocks of the one who acts."""
+    """Lock the actor's follows and blocks."""
     return (("graph", command.actor),)
 
 
 def media_of_actor(command: Acting) -> tuple[Entity, ...]:
-    """Locks the media of the one who acts."""
+    """Lock the actor's media."""
     return (("media", command.actor),)
 
 
 def personal_of_actor(command: Acting) -> tuple[Entity, ...]:
-    """Locks the personal matters of the one who acts."""
+    """Lock the actor's personal entity: bookmarks, mutes, sessions and read notifications."""
     return (("personal", command.actor),)
 
 
 def tweets_of_actor(command: Acting) -> tuple[Entity, ...]:
-    """Locks the tweets of the one who acts."""
+    """Lock the actor's tweets."""
     return (("tweets", command.actor),)
 
 
 def tweet_and_engagement(command: OnTweet) -> tuple[Question[Any], ...]:
-    """Asks for the tweet as the actor sees it, and what the actor did with it."""
+    """Ask for the tweet as the actor sees it, and for the actor's like, retweet and bookmark of it."""
     return (TweetFor(command.tweet, command.actor), EngagementOf(command.actor, command.tweet))
 
 
 def other_account(command: OnAccount) -> tuple[Question[Any], ...]:
-    """Asks for the other account, and how the actor stands to it."""
+    """Ask for the other account and the relation of the actor to it."""
     return (OtherOf(command.actor, command.other),)
 
 
 def there(command: OnAccount, other: Other | None) -> Other:
-    """The other account. Raises AccountNotFound."""
+    """Return the other account. Raises AccountNotFound."""
     if other is None:
         raise AccountNotFound(command.other.username if isinstance(command.other, Named) else command.other)
     return other
 
 
 def another(command: OnAccount, other: Other | None, deed: str) -> Other:
-    """The other account, where it is not the actor's own. Raises AccountNotFound, NotYourself."""
+    """Return the other account. Raises AccountNotFound, and NotYourself if it is the actor's own."""
     found = there(command, other)
     if found.id == command.actor:
         raise NotYourself(deed)

@@ -1,4 +1,4 @@
-"""Adding a medium that came with the request: it is checked and stored already, and finished from the first moment."""
+"""Adding a medium whose file came with the request. The file is checked and stored before the decision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from .errors import AccountNotFound
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """What checking found, and where the store has it: `size` in bytes, `width` and `height` in pixels as shown."""
+    """A checked file in the object store: `object` is its key there.
+
+    `size` is in bytes. `width` and `height` are in pixels, as the picture is shown; None for videos without them.
+    """
 
     content_type: str
     object: str
@@ -36,20 +39,20 @@ class AddMedia(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an account."""
+    """Whether the account exists."""
 
     exists: bool = True
 
 
 def decide(command: AddMedia, state: State) -> list[Event]:
-    """The medium. Raises AccountNotFound."""
+    """Return MediaFinished. Raises AccountNotFound."""
     if not state.exists:
         raise AccountNotFound(command.actor)
     return [finished(command.actor, command.media, command.stored, command.alt)]
 
 
 def finished(owner: AccountId, media: MediaId, stored: Stored, alt: str) -> MediaFinished:
-    """The event that tells of a medium."""
+    """Return the event that makes a stored file usable as a medium."""
     return MediaFinished(
         media=media,
         owner=owner,
@@ -63,12 +66,12 @@ def finished(owner: AccountId, media: MediaId, stored: Stored, alt: str) -> Medi
 
 
 def questions(command: AddMedia) -> tuple[Question[Any], ...]:
-    """The account."""
+    """Ask whether the account exists."""
     return (AccountExists(command.actor),)
 
 
 def state(command: AddMedia, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[AccountExists(command.actor)])
 
 

@@ -1,4 +1,4 @@
-"""Blocking: it ends following both ways and hides each from the other, in one transaction over both graphs."""
+"""Blocking: each account stops following the other and is hidden from it, in one transaction over both graphs."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from .acting import another, other_account
 
 
 class BlockAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` blocks `other`, which goes by its id: its graph is locked before anything is asked."""
+    """`actor` blocks `other`, given by its id, because its graph is locked before any question is asked."""
 
     actor: AccountId
     other: AccountId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: BlockAccount, state: State) -> list[Event]:
-    """The block, and the end of the follows; nothing where there is a block. Raises AccountNotFound, NotYourself.
+    """Return the end of the follows and the block, or nothing if there is a block.
 
-    The follows end first: whoever reads the blocker's graph up to any point finds no follow past a block.
+    The follows end first, so that no prefix of the blocker's graph has a follow and a block between the two.
+    Raises AccountNotFound, NotYourself.
     """
     other = another(command, state.other, "block")
     if other.relation.blocking:
@@ -45,12 +46,12 @@ def decide(command: BlockAccount, state: State) -> list[Event]:
 
 
 def entities(command: BlockAccount) -> tuple[Entity, ...]:
-    """The graphs of both, since the other's follow may end."""
+    """Lock the graphs of both accounts, because the other's follow may end."""
     return (("graph", command.actor), ("graph", command.other))
 
 
 def state(command: BlockAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

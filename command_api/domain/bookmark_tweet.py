@@ -1,4 +1,4 @@
-"""Bookmarking: a tweet is kept for later, once, and nobody else sees that it is."""
+"""Bookmarking: an account bookmarks a tweet once; only that account sees the bookmark."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .visible import visible
 
 
 class BookmarkTweet(msgspec.Struct, frozen=True, gc=False):
-    """`actor` keeps `tweet` for later."""
+    """`actor` bookmarks `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, if it is there, and whether the actor keeps it already."""
+    """The tweet, or None if there is none, and whether the actor has bookmarked it."""
 
     tweet: Tweet | None = None
     bookmarked: bool = False
 
 
 def decide(command: BookmarkTweet, state: State) -> list[Event]:
-    """One bookmark, or nothing where there is one. Raises TweetNotFound, TweetGone."""
+    """Return one TweetBookmarked, or nothing if the bookmark exists. Raises TweetNotFound, TweetGone."""
     tweet = visible(command.tweet, state.tweet)
     if state.bookmarked:
         return []
@@ -37,7 +37,7 @@ def decide(command: BookmarkTweet, state: State) -> list[Event]:
 
 
 def state(command: BookmarkTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.bookmarked)
 

@@ -1,4 +1,4 @@
-"""Changing the password: whoever knows the present one sets another, and every other session ends."""
+"""Changing the password: the current password is verified first, and every other session ends."""
 
 from __future__ import annotations
 
@@ -19,31 +19,34 @@ from .start_session import ended
 
 
 class ChangePassword(msgspec.Struct, frozen=True, gc=False):
-    """`actor` sets a password in `session`; `verified` is the hash that the present password was found to fit."""
+    """`actor` changes its password in `session`; `verified` is the hash that the given current password matched."""
 
     actor: AccountId
     session: SessionId
     verified: bytes
     password: bytes
-    """The new one's bcrypt hash; it is checked already (passwords.py)."""
+    """The bcrypt hash of the new password, which passwords.py has checked."""
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The password of now, and the sessions there are."""
+    """The current password and the open sessions."""
 
     password: Password | None = None
     sessions: tuple[Session, ...] = ()
 
 
 class WrongPassword(Refused):
-    """The present password is another."""
+    """The given current password is wrong, or was changed by another request."""
 
     def __init__(self) -> None:
         super().__init__("the current password is another")
 
 
 def decide(command: ChangePassword, state: State) -> Sequence[Event | PrivateChange]:
-    """The new password, and the end of every other session. Raises WrongPassword where it was changed meanwhile."""
+    """Set the new password and end every other session.
+
+    Raises WrongPassword if the password was changed after it was verified.
+    """
     if state.password is None or state.password.hash != command.verified:
         raise WrongPassword
     decided: list[Event | PrivateChange] = [
@@ -57,17 +60,17 @@ def decide(command: ChangePassword, state: State) -> Sequence[Event | PrivateCha
 
 
 def entities(command: ChangePassword) -> tuple[Entity, ...]:
-    """The account, and its personal matters."""
+    """Lock the account and its personal entity, which holds its sessions."""
     return (("accounts", command.actor), ("personal", command.actor))
 
 
 def questions(command: ChangePassword) -> tuple[Question[Any], ...]:
-    """The password, and the sessions there are."""
+    """Ask for the current password and the open sessions."""
     return (PasswordOf(command.actor), SessionsOf(command.actor))
 
 
 def state(command: ChangePassword, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[PasswordOf(command.actor)], facts[SessionsOf(command.actor)])
 
 

@@ -1,4 +1,4 @@
-"""Changing the profile: what is named becomes another, the rest stays; the event has the whole."""
+"""Changing the profile: given fields are replaced, others stay. The event carries the whole new profile."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .usable_media import usable
 
 
 class ChangeProfile(msgspec.Struct, frozen=True, gc=False):
-    """`actor` changes its profile; the values are checked already, and UNSET leaves one as it is.
+    """`actor` changes its profile. Values are checked before; UNSET leaves a field as it is, None removes a picture.
 
-    None takes a picture away. `if_version` is the version that was seen, if the change is to be held against it.
+    With `if_version`, the change is refused unless the profile still has this version.
     """
 
     actor: AccountId
@@ -35,27 +35,27 @@ class ChangeProfile(msgspec.Struct, frozen=True, gc=False):
     if_version: int | None = None
 
     def applied_to(self, profile: Profile) -> Profile:
-        """The profile with the changes."""
+        """Return the profile with the changes applied."""
         changes = {name: getattr(self, name) for name in Profile.__struct_fields__}
         return msgspec.structs.replace(profile, **{n: value for n, value in changes.items() if value is not UNSET})
 
     @property
     def pictures(self) -> tuple[MediaId, ...]:
-        """The media that the profile is to show from now on."""
+        """The ids of the media that become avatar or header."""
         return tuple([picture for picture in (self.avatar, self.header) if isinstance(picture, str)])
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The account, if there is one, and the media that it is to show."""
+    """The account, or None if there is none, and the new pictures in the order of `ChangeProfile.pictures`."""
 
     account: Account | None = None
     pictures: tuple[Media | None, ...] = ()
 
 
 def decide(command: ChangeProfile, state: State) -> list[Event]:
-    """The new profile, or nothing where it is the present one.
+    """Return the new profile, or nothing if the profile does not change.
 
-    Raises AccountNotFound, VersionMismatch, NotAPicture, and what `usable` does for the pictures.
+    Raises AccountNotFound, VersionMismatch, NotAPicture; MediaNotFound, MediaGone or MediaUnfinished for a picture.
     """
     account = state.account
     if account is None:
@@ -73,17 +73,17 @@ def decide(command: ChangeProfile, state: State) -> list[Event]:
 
 
 def entities(command: ChangeProfile) -> tuple[Entity, ...]:
-    """The account."""
+    """Lock the account."""
     return (("accounts", command.actor),)
 
 
 def questions(command: ChangeProfile) -> tuple[Question[Any], ...]:
-    """The account, and its new pictures."""
+    """Ask for the account and its new pictures."""
     return (AccountOf(command.actor), *map(MediaOf, command.pictures))
 
 
 def state(command: ChangeProfile, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[AccountOf(command.actor)], tuple([facts[MediaOf(picture)] for picture in command.pictures]))
 
 

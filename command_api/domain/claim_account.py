@@ -1,4 +1,4 @@
-"""Claiming: an imported account, which nobody could sign in to, is given a password; once, by an operator."""
+"""Claiming: an operator gives an imported account its first password, so that its owner can sign in."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from .errors import AccountNotFound
 
 
 class ClaimAccount(msgspec.Struct, frozen=True, gc=False):
-    """`account` is given a password; `password` is its bcrypt hash, and is checked already (passwords.py)."""
+    """Give `account` a password; `password` is the bcrypt hash of one that passwords.py has checked."""
 
     account: AccountId
     password: bytes
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The account, and its password if it has one."""
+    """The account and its password; None if it has none."""
 
     account: Account | None = None
     password: Password | None = None
 
 
 class NotClaimable(Refused):
-    """The account was not imported, or was claimed before: its password is its owner's to change."""
+    """The account was not imported, or is claimed already: only its owner may change the password."""
 
     def __init__(self, username: str) -> None:
         super().__init__(f"{username} has a password already; only imported accounts that have none can be claimed")
 
 
 def decide(command: ClaimAccount, state: State) -> Sequence[Event | PrivateChange]:
-    """The password. Raises AccountNotFound, NotClaimable."""
+    """Return AccountClaimed and set the password. Raises AccountNotFound, NotClaimable."""
     if state.account is None:
         raise AccountNotFound(command.account)
     if not state.account.imported or state.password is not None:
@@ -49,17 +49,17 @@ def decide(command: ClaimAccount, state: State) -> Sequence[Event | PrivateChang
 
 
 def entities(command: ClaimAccount) -> tuple[Entity, ...]:
-    """The account."""
+    """Lock the account."""
     return (("accounts", command.account),)
 
 
 def questions(command: ClaimAccount) -> tuple[Question[Any], ...]:
-    """The account, and its password."""
+    """Ask for the account and its password."""
     return (AccountOf(command.account), PasswordOf(command.account))
 
 
 def state(command: ClaimAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[AccountOf(command.account)], facts[PasswordOf(command.account)])
 
 

@@ -1,7 +1,7 @@
-"""Deleting a medium: its owner withdraws it, once nothing shows it any more.
+"""Deleting a medium: its owner deletes it once no tweet and no profile shows it.
 
-A tweet is what its author wrote, pictures included: who wants a picture gone deletes the tweet, or takes it from the
-profile, first. So no tweet ever loses a part of itself unnoticed.
+Pictures are a part of the tweet. The owner first deletes the tweet, or removes the picture from the profile; a tweet
+never loses a picture unnoticed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DeleteMedia(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The medium, whether a tweet shows it, and its owner's account, whose profile may."""
+    """The medium, whether a tweet shows it, and the owner's account, because the profile may show it."""
 
     medium: Media | None = None
     in_use: bool = False
@@ -37,7 +37,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(command: DeleteMedia, state: State) -> list[Event]:
-    """The end of the medium, or nothing where it was deleted before. Raises MediaNotFound, MediaShown."""
+    """Return MediaDeleted, or nothing if the medium is deleted already. Raises MediaNotFound, MediaShown."""
     medium = owned(command.media, state.medium, command.actor)
     if medium.deleted:
         return []
@@ -50,17 +50,17 @@ def decide(command: DeleteMedia, state: State) -> list[Event]:
 
 
 def entities(command: DeleteMedia) -> tuple[Entity, ...]:
-    """The owner's media, and whatever could begin to show one meanwhile: its tweets and its profile."""
+    """Lock the owner's media, tweets and account, so that no tweet or profile begins to show the medium meanwhile."""
     return (("accounts", command.actor), ("media", command.actor), ("tweets", command.actor))
 
 
 def questions(command: DeleteMedia) -> tuple[Question[Any], ...]:
-    """The medium, and what shows it."""
+    """Ask for the medium, whether a tweet shows it, and the account with its profile."""
     return (MediaOf(command.media), MediaInUse(command.media), AccountOf(command.actor))
 
 
 def state(command: DeleteMedia, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[MediaOf(command.media)], facts[MediaInUse(command.media)], facts[AccountOf(command.actor)])
 
 

@@ -1,4 +1,4 @@
-"""Deleting: the author withdraws a tweet, once and for good."""
+"""Deleting: the author deletes a tweet for ever."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class DeleteTweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, if it is there."""
+    """The tweet, or None if there is none."""
 
     tweet: Tweet | None = None
 
 
 def decide(command: DeleteTweet, state: State) -> list[Event]:
-    """The end of the tweet. Raises TweetNotFound, NotYours, and TweetGone where it was deleted before."""
+    """Return TweetDeleted. Raises TweetNotFound, NotYours, and TweetGone if it is deleted already."""
     tweet = visible(command.tweet, state.tweet)
     if tweet.author != command.actor:
         raise NotYours("delete")
@@ -41,12 +41,12 @@ def decide(command: DeleteTweet, state: State) -> list[Event]:
 
 
 def questions(command: DeleteTweet) -> tuple[Question[Any], ...]:
-    """The tweet."""
+    """Ask for the tweet."""
     return (TweetFor(command.tweet, command.actor),)
 
 
 def state(command: DeleteTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[TweetFor(command.tweet, command.actor)])
 
 

@@ -1,4 +1,4 @@
-"""Editing: the author replaces a tweet's text, within 30 minutes of posting it. Who is mentioned is settled anew."""
+"""Editing: the author replaces the text of a tweet for 30 minutes after posting. Mentions are resolved again."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .mentions import names, settled
 from .visible import visible
 
 EDIT_WINDOW_MS = Millis(30 * 60 * 1000)
-"""How long after posting, to the millisecond, a tweet can be edited, if nothing else is set."""
+"""How long after posting a tweet can be edited, in milliseconds, unless a setting changes it."""
 
 
 MOST_EDITS = 20
-"""How often a tweet can be edited: each version is kept for ever, and read by everyone who opens the history."""
+"""How many times a tweet can be edited: every version is stored for ever and sent with the edit history."""
 
 
 class EditTweet(msgspec.Struct, frozen=True, gc=False):
-    """At `at`, `actor` replaces the text of `tweet`; the new one is checked and its entities found (command_api/text).
+    """At `at`, `actor` replaces the text of `tweet`; command_api/text has checked the text and found its entities.
 
-    `if_version` is the version that the author has seen, if the edit is to be held against it, `window_ms` how long
-    after posting it may be made.
+    With `if_version`, the edit is refused unless the tweet still has this version. The edit is allowed up to
+    `window_ms` after posting, and `most` times.
     """
 
     actor: AccountId
@@ -45,17 +45,17 @@ class EditTweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, if it is there, and the accounts that the mentioned names belong to."""
+    """The tweet, or None if there is none, and the account ids of the mentioned names."""
 
     tweet: Tweet | None = None
     mentioned: dict[str, AccountId] = msgspec.field(default_factory=dict)
 
 
 def decide(command: EditTweet, state: State) -> list[Event]:
-    """The next version, or nothing where the text is what it is already.
+    """Return the next version, or nothing if the text does not change.
 
     Raises TweetNotFound, TweetGone, NotYours, VersionMismatch, TooManyEdits, EditWindowClosed. An edit that is sent
-    again changes nothing even when the window has closed in between.
+    again is accepted, and changes nothing, even after the window has closed.
     """
     tweet = visible(command.tweet, state.tweet)
     if tweet.author != command.actor:
@@ -80,12 +80,12 @@ def decide(command: EditTweet, state: State) -> list[Event]:
 
 
 def questions(command: EditTweet) -> tuple[Question[Any], ...]:
-    """The tweet, and whom the new text mentions."""
+    """Ask for the tweet and the accounts that the new text mentions."""
     return (TweetFor(command.tweet, command.actor), IdsNamed(names(command.entities)))
 
 
 def state(command: EditTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[TweetFor(command.tweet, command.actor)], facts[IdsNamed(names(command.entities))])
 
 

@@ -1,4 +1,4 @@
-"""Signing out everywhere: every session of an account ends, the one that asks among them."""
+"""Signing out everywhere: every session of an account ends, including the one that sends the request."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ class EndAllSessions(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The sessions of the account."""
+    """The open sessions of the account."""
 
     sessions: tuple[Session, ...] = ()
 
 
 def decide(command: EndAllSessions, state: State) -> Sequence[Event | PrivateChange]:
-    """The end of each; nothing where there is none."""
+    """End every session; return nothing if there is none."""
     return [item for session in state.sessions for item in ended(session, "logout_all")]
 
 
 def entities(command: EndAllSessions) -> tuple[Entity, ...]:
-    """The account's personal matters."""
+    """Lock the account's personal entity, which holds its sessions."""
     return (("personal", command.actor),)
 
 
 def questions(command: EndAllSessions) -> tuple[Question[Any], ...]:
-    """The sessions of the account."""
+    """Ask for the open sessions of the account."""
     return (SessionsOf(command.actor),)
 
 
 def state(command: EndAllSessions, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[SessionsOf(command.actor)])
 
 

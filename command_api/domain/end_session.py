@@ -1,4 +1,4 @@
-"""Signing out: one session of an account ends, by its own wish, from another one, or because it expired."""
+"""Ending one session: it signs out, another session of the account ends it, or it has expired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .start_session import ended
 
 
 class EndSession(msgspec.Struct, frozen=True, gc=False):
-    """`session` of `actor` ends; the reasons are listed at SessionEnded."""
+    """End `session` of `actor`; SessionEnded lists the reasons."""
 
     actor: AccountId
     session: SessionId
@@ -25,20 +25,20 @@ class EndSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The sessions of the account."""
+    """The open sessions of the account."""
 
     sessions: tuple[Session, ...] = ()
 
 
 class SessionNotFound(Refused):
-    """The account has no such session, or it has ended."""
+    """The account has no open session with this id."""
 
     def __init__(self, session: str) -> None:
         super().__init__(f"you have no session {session}")
 
 
 def decide(command: EndSession, state: State) -> Sequence[Event | PrivateChange]:
-    """The end. Raises SessionNotFound."""
+    """End the session. Raises SessionNotFound."""
     for session in state.sessions:
         if session.id == command.session:
             return ended(session, command.reason)
@@ -46,17 +46,17 @@ def decide(command: EndSession, state: State) -> Sequence[Event | PrivateChange]
 
 
 def entities(command: EndSession) -> tuple[Entity, ...]:
-    """The account's personal matters."""
+    """Lock the account's personal entity, which holds its sessions."""
     return (("personal", command.actor),)
 
 
 def questions(command: EndSession) -> tuple[Question[Any], ...]:
-    """The sessions of the account."""
+    """Ask for the open sessions of the account."""
     return (SessionsOf(command.actor),)
 
 
 def state(command: EndSession, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[SessionsOf(command.actor)])
 
 

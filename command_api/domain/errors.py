@@ -1,4 +1,4 @@
-"""Why a command is refused. Errors know nothing of HTTP; rest/problems.py gives each a status and a page."""
+"""The refusals of commands. They know nothing of HTTP; routes/problems.py maps each to a problem with a status."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from ..deciding import Refused
 
 
 class AccountNotFound(Refused):
-    """No such account, or it hides from the one who asks."""
+    """There is no such account, or it is hidden from the actor."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no account {name}")
 
 
 class TweetNotFound(Refused):
-    """No such tweet, or it hides from the one who asks."""
+    """There is no such tweet, or it is hidden from the actor."""
 
     def __init__(self, tweet: str) -> None:
         super().__init__(f"there is no tweet {tweet}")
@@ -29,8 +29,8 @@ class TweetGone(Refused):
 class NotYours(Refused):
     """Only the author may do this."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"only its author may {what} a tweet")
+    def __init__(self, action: str) -> None:
+        super().__init__(f"only its author may {action} a tweet")
 
 
 class EditWindowClosed(Refused):
@@ -41,42 +41,42 @@ class EditWindowClosed(Refused):
 
 
 class TooManyEdits(Refused):
-    """The tweet was edited as often as it may be."""
+    """The tweet has been edited as many times as allowed."""
 
     def __init__(self, tweet: str, most: int) -> None:
         super().__init__(f"tweet {tweet} was edited {most} times and stays as it is")
 
 
 class VersionMismatch(Refused):
-    """It was changed since the version that the command speaks of."""
+    """The resource has another version than the one that the command names in `if_version`."""
 
     def __init__(self, wanted: int, present: int) -> None:
         super().__init__(f"this is about version {wanted}, the present one is {present}")
 
 
 class Blocked(Refused):
-    """One of the two blocks the other."""
+    """One of the two accounts blocks the other."""
 
     def __init__(self) -> None:
         super().__init__("one of you blocks the other")
 
 
 class NotYourself(Refused):
-    """This is done to others."""
+    """An account cannot do this to itself."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"you cannot {what} yourself")
+    def __init__(self, action: str) -> None:
+        super().__init__(f"you cannot {action} yourself")
 
 
 class NotificationNotFound(Refused):
-    """No notification can have this id yet."""
+    """The id lies in the future, so no notification can have it yet."""
 
     def __init__(self, notification: str) -> None:
         super().__init__(f"there is no notification {notification}")
 
 
 class MediaNotFound(Refused):
-    """No such medium, or another's."""
+    """There is no such medium, or it belongs to another account."""
 
     def __init__(self, media: str) -> None:
         super().__init__(f"you have no medium {media}")
@@ -90,28 +90,28 @@ class MediaGone(Refused):
 
 
 class MediaUnfinished(Refused):
-    """The medium was not finished: its upload is still to come, or to be completed."""
+    """The upload of the medium is not complete yet."""
 
     def __init__(self, media: str) -> None:
         super().__init__(f"the upload of medium {media} is not complete yet")
 
 
 class MediaShown(Refused):
-    """The medium is shown somewhere, which is to be changed first."""
+    """A tweet or the profile shows the medium and has to be deleted or changed first."""
 
     def __init__(self, media: str, where: str) -> None:
         super().__init__(f"medium {media} is shown {where}")
 
 
 class NotAPicture(Refused):
-    """This takes a picture, and the medium is something else."""
+    """The profile needs a picture, and the medium is a video."""
 
     def __init__(self, media: str, content_type: str) -> None:
         super().__init__(f"medium {media} is {content_type}, and a profile shows pictures")
 
 
 class UploadMissing(Refused):
-    """Nothing was uploaded for the medium."""
+    """No file was uploaded for the medium."""
 
     def __init__(self, media: str) -> None:
         super().__init__(f"nothing was uploaded for medium {media} yet")

@@ -1,4 +1,4 @@
-"""Finishing an upload: what was put into the store has been checked, and its owner can use it from now on."""
+"""Finishing an upload: the uploaded file is checked, and its owner can use it from now on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .usable_media import owned
 
 
 class FinishUpload(msgspec.Struct, frozen=True, gc=False):
-    """`actor` finishes `media`; what was uploaded is checked and stored already."""
+    """`actor` finishes `media`; the uploaded file is checked and stored before the decision."""
 
     actor: AccountId
     media: MediaId
@@ -26,13 +26,16 @@ class FinishUpload(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The medium, if its upload was started."""
+    """The medium, or None if its upload was never started."""
 
     medium: Media | None = None
 
 
 def decide(command: FinishUpload, state: State) -> list[Event]:
-    """The medium, or nothing where it is finished: the first content stays. Raises MediaNotFound, MediaGone."""
+    """Return MediaFinished, or nothing if it is finished already: the first file stays.
+
+    Raises MediaNotFound, MediaGone.
+    """
     medium = owned(command.media, state.medium, command.actor)
     if medium.deleted:
         raise MediaGone(command.media)
@@ -42,12 +45,12 @@ def decide(command: FinishUpload, state: State) -> list[Event]:
 
 
 def questions(command: FinishUpload) -> tuple[Question[Any], ...]:
-    """The medium."""
+    """Ask for the medium."""
     return (MediaOf(command.media),)
 
 
 def state(command: FinishUpload, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[MediaOf(command.media)])
 
 

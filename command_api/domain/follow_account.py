@@ -1,4 +1,4 @@
-"""Following: once each, never yourself, not past a block."""
+"""Following: an account follows another once, never itself, and not if either blocks the other."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class FollowAccount(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: FollowAccount, state: State) -> list[Event]:
-    """One follow, or nothing where there is one. Raises AccountNotFound, NotYourself, Blocked."""
+    """Return one AccountFollowed, or nothing if the follow exists. Raises AccountNotFound, NotYourself, Blocked."""
     other = another(command, state.other, "follow")
     if other.relation.blocking or other.relation.blocked_by:
         raise Blocked
@@ -38,7 +38,7 @@ def decide(command: FollowAccount, state: State) -> list[Event]:
 
 
 def state(command: FollowAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

@@ -1,4 +1,4 @@
-"""Importing an account: it begins without a password, once for each name; it can be claimed later."""
+"""Importing an account: it is created once for each name, without a password, and can be claimed later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .register_account import NumberIsTaken
 
 
 class ImportAccount(msgspec.Struct, frozen=True, gc=False):
-    """`account` begins; its id is made of what is imported, the same each time, and its name is checked already."""
+    """Create `account`. Its id is derived from the imported data, the same on each run; its name is checked before."""
 
     account: AccountId
     username: str
@@ -25,7 +25,7 @@ class ImportAccount(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether the account is there, or another with its name or its number."""
+    """Whether the account exists, or another account has its name or its number."""
 
     exists: bool = False
     name_taken: bool = False
@@ -33,7 +33,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(command: ImportAccount, state: State) -> list[Event]:
-    """The account, or nothing where it or one of its name is there already. Raises NumberIsTaken."""
+    """Return AccountRegistered, or nothing if the account or its name exists. Raises NumberIsTaken."""
     if state.exists or state.name_taken:
         return []
     if state.number_taken:
@@ -46,17 +46,17 @@ def decide(command: ImportAccount, state: State) -> list[Event]:
 
 
 def entities(command: ImportAccount) -> tuple[Entity, ...]:
-    """The account."""
+    """Lock the account."""
     return (("accounts", command.account),)
 
 
 def questions(command: ImportAccount) -> tuple[Question[Any], ...]:
-    """Whether the account, its name and its number are there."""
+    """Ask whether the account, its name and its number exist."""
     return (AccountExists(command.account), AccountNamed(command.username), NumberTaken(command.account))
 
 
 def state(command: ImportAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(
         exists=facts[AccountExists(command.account)],
         name_taken=facts[AccountNamed(command.username)] is not None,

@@ -1,4 +1,4 @@
-"""Importing a follow: once, so that importing again does not undo what its account has decided since."""
+"""Importing a follow: once, so that a second import does not undo an unfollow or a block made since."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from .errors import AccountNotFound, NotYourself
 
 
 class ImportFollow(msgspec.Struct, frozen=True, gc=False):
-    """`follower` follows `followee`; when this began is the context's time."""
+    """`follower` follows `followee` since the `time` of the context."""
 
     follower: AccountId
     followee: AccountId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Which of the accounts is missing, and what there is or was between them."""
+    """The id of an account that is missing, and the follow between the two, present or past."""
 
     missing: AccountId | None = None
     follow: Follow = NO_FOLLOW
 
 
 def decide(command: ImportFollow, state: State) -> list[Event]:
-    """One follow, or nothing where there is one, was one, or a block stands. Raises NotYourself, AccountNotFound."""
+    """Return one AccountFollowed, or nothing if there is or was a follow, or a block.
+
+    Raises NotYourself, AccountNotFound.
+    """
     if command.follower == command.followee:
         raise NotYourself("follow")
     if state.missing is not None:
@@ -42,12 +45,12 @@ def decide(command: ImportFollow, state: State) -> list[Event]:
 
 
 def entities(command: ImportFollow) -> tuple[Entity, ...]:
-    """The follower's graph."""
+    """Lock the follower's graph."""
     return (("graph", command.follower),)
 
 
 def questions(command: ImportFollow) -> tuple[Question[Any], ...]:
-    """The accounts, and what there is or was between them."""
+    """Ask whether both accounts exist, and for the follow between them."""
     return (
         AccountExists(command.follower),
         AccountExists(command.followee),
@@ -56,7 +59,7 @@ def questions(command: ImportFollow) -> tuple[Question[Any], ...]:
 
 
 def state(command: ImportFollow, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     missing = [account for account in (command.follower, command.followee) if not facts[AccountExists(account)]]
     return State(missing[0] if missing else None, facts[FollowOf(command.follower, command.followee)])
 

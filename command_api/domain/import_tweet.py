@@ -1,6 +1,6 @@
-"""Importing a tweet: it happened at its own time, which makes its id, so that it is imported once.
+"""Importing a tweet: its id is derived from its author, source and time, so that it is imported once.
 
-Who is mentioned is settled by the names of now: accounts are imported before the tweets that speak of them.
+Mentions are resolved with the current user names; accounts are imported before the tweets that mention them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .mentions import names, settled
 
 
 class ImportTweet(msgspec.Struct, frozen=True, gc=False):
-    """`author` wrote, at `at`, what its `source` knows by an id; the context has the same time.
+    """`author` wrote this tweet at `at`, which is also the `time` of the context.
 
-    The text is checked and its entities are found already (command_api/text).
+    `source` is the id that the tweet has at its source. command_api/text has checked the text and found its entities.
     """
 
     author: AccountId
@@ -36,12 +36,12 @@ class ImportTweet(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def tweet(self) -> TweetId:
-        """The tweet's id here: the same however often it is imported."""
+        """The id of the tweet here, the same on each import."""
         return TweetId(id_at(self.at, "tweet", self.source))
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an author and such a tweet, and the accounts that the mentioned names belong to."""
+    """Whether the author and the tweet exist, and the account ids of the mentioned names."""
 
     author_exists: bool = True
     imported: bool = False
@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(command: ImportTweet, state: State) -> list[Event]:
-    """The tweet, or nothing where it is there already, or was and is deleted. Raises AccountNotFound."""
+    """Return TweetPosted, or nothing if the tweet exists or was deleted. Raises AccountNotFound."""
     if not state.author_exists:
         raise AccountNotFound(command.author)
     if state.imported:
@@ -68,12 +68,12 @@ def decide(command: ImportTweet, state: State) -> list[Event]:
 
 
 def entities(command: ImportTweet) -> tuple[Entity, ...]:
-    """The author's tweets."""
+    """Lock the author's tweets."""
     return (("tweets", command.author),)
 
 
 def questions(command: ImportTweet) -> tuple[Question[Any], ...]:
-    """The author, the tweet, and whom it mentions."""
+    """Ask for the author, the tweet, and the accounts that it mentions."""
     return (
         AccountExists(command.author),
         TweetFor(command.tweet, command.author),
@@ -82,7 +82,7 @@ def questions(command: ImportTweet) -> tuple[Question[Any], ...]:
 
 
 def state(command: ImportTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(
         author_exists=facts[AccountExists(command.author)],
         imported=facts[TweetFor(command.tweet, command.author)] is not None,

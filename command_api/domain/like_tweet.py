@@ -1,4 +1,4 @@
-"""Liking: each account likes a tweet once, and not past a block."""
+"""Liking: an account likes a tweet once, and not if it or the author blocks the other."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class LikeTweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, if it is there, and whether the actor likes it already."""
+    """The tweet, or None if there is none, and whether the actor likes it already."""
 
     tweet: Tweet | None = None
     liked: bool = False
 
 
 def decide(command: LikeTweet, state: State) -> list[Event]:
-    """One like, or nothing where there is one. Raises TweetNotFound, TweetGone."""
+    """Return one TweetLiked, or nothing if the like exists. Raises TweetNotFound, TweetGone."""
     tweet = visible(command.tweet, state.tweet)
     if state.liked:
         return []
@@ -37,7 +37,7 @@ def decide(command: LikeTweet, state: State) -> list[Event]:
 
 
 def state(command: LikeTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.liked)
 

@@ -1,4 +1,4 @@
-"""Mentions mean the accounts that have the names at the moment of writing, and go on meaning them."""
+"""Resolve mentions when a tweet is written: each keeps the account that had the name at that moment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from events.ids import AccountId
 
 
 def names(entities: Entities) -> tuple[str, ...]:
-    """The names mentioned, lower case."""
+    """Return the mentioned user names in lower case."""
     return tuple(mention.username.lower() for mention in entities.mentions)
 
 
 def settled(entities: Entities, ids: dict[str, AccountId]) -> Entities:
-    """The entities with the accounts that their mentions mean; `ids` is by lower-case name."""
+    """Return the entities with an account id in each mention that `ids`, keyed by lower-case name, has."""
     if not ids:
         return entities
     mentions = tuple(

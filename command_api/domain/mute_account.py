@@ -1,4 +1,4 @@
-"""Muting: an account is not seen any more, and is not told; never yourself."""
+"""Muting: the muted account is hidden from the actor and is not told. An account cannot mute itself."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .acting import another, other_account, personal_of_actor
 
 
 class MuteAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` does not want to see `other`."""
+    """`actor` mutes `other`."""
 
     actor: AccountId
     other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: MuteAccount, state: State) -> list[Event]:
-    """One mute, or nothing where there is one. Raises AccountNotFound, NotYourself."""
+    """Return one AccountMuted, or nothing if the mute exists. Raises AccountNotFound, NotYourself."""
     other = another(command, state.other, "mute")
     if other.relation.muting:
         return []
@@ -35,7 +35,7 @@ def decide(command: MuteAccount, state: State) -> list[Event]:
 
 
 def state(command: MuteAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

@@ -1,7 +1,7 @@
-"""Which names an account can have: its user name, the name it shows, and the address it signs in with.
+"""Check user names, display names and e-mail addresses.
 
-User names are of ASCII, so that no two that look alike are different names in disguise (Unicode TR 39); the name that
-is shown can be in any script, and never stands without the user name.
+User names are ASCII, so that no two different names look alike (Unicode TR 39). A display name can be in any script,
+because it is always shown with the user name.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PATH_WORDS: Final = frozenset(
         "ws",
     ]
 )
-"""What stands in paths at the root, under /api/v1 or under /users, as far as it is made of the letters of one."""
+"""Path segments at the root, under /api/v1 and under /users that would be valid user names."""
 
 OFFICIAL_WORDS: Final = frozenset(
     [
@@ -101,7 +101,7 @@ BESIDE_OFFICIAL: Final = frozenset(
         "user",
     ]
 )
-"""Words that an official one stands beside, as in `support_team`; names of their own."""
+"""Words that make an official name together with an official word (`support_team`); allowed alone."""
 
 NOBODYS_WORDS: Final = frozenset(
     [
@@ -125,7 +125,7 @@ NOBODYS_WORDS: Final = frozenset(
         "www",
     ]
 )
-"""What programs say where there is no name, hosts, and mailboxes that no person reads (RFC 2142)."""
+"""Values that programs write for a missing name, host names, and mailboxes without a reader (RFC 2142)."""
 
 _ABOUT_SERVICE: Final = OFFICIAL_WORDS | BESIDE_OFFICIAL
 _OFFICIAL: Final = (
@@ -140,17 +140,17 @@ LONGEST_EMAIL: Final = 254
 
 SERVICE: Final = "minitwitter"
 _BETWEEN_WORDS: Final = re.compile(r"[_0-9]+")
-# Digits that are read as letters; the 1 stands for two.
+# Digits that people read as letters; 1 is read as `i` or `l`.
 _READ_AS: Final = tuple(str.maketrans("013457", f"o{one}east") for one in "il")
 _NOT_IN_NAMES: Final = re.compile(rf"[{FORBIDDEN}{DIRECTION_MARKS}\t\n\r\u2028\u2029]")
 _LOCAL: Final = re.compile(r'[^\s@"(),:;<>\[\\\]]{1,64}')
-# An address of ASCII without an encoded label needs no reading.
+# An ASCII domain without an encoded label needs no decoding.
 _PLAIN_DOMAIN: Final = re.compile(r"(?!.*xn--)[\x00-\x7f]*", re.IGNORECASE | re.DOTALL)
 _LABEL: Final = re.compile(r"[^\W_](?:[^\W_]|-){0,62}")
 
 
 class InvalidName(Refused):
-    """A name that no account can have. `field` is the field of the request, `code` says what is wrong and is stable."""
+    """A name that is not allowed. `field` is the field of the request; `code` names the broken rule and is stable."""
 
     def __init__(self, field: str, code: str, message: str) -> None:
         super().__init__(message)
@@ -159,7 +159,7 @@ class InvalidName(Refused):
 
 
 def check_username(name: str) -> str:
-    """The name, if an account may choose it. Raises InvalidName."""
+    """Return the name if a new account may have it. Raises InvalidName."""
     if not is_username(name):
         raise InvalidName(
             "username", "pattern", "a user name has 3 to 30 characters: letters A to Z, digits and the underscore"
@@ -170,34 +170,34 @@ def check_username(name: str) -> str:
 
 
 def _is_official(name: str) -> bool:
-    """Whether a name in lower case speaks for the service or for nobody, however its words are set off or disguised.
+    """Whether a lower-case name looks official or like a missing name, also with separators, digits or decoration.
 
-    `Support_24`, `x_support`, `xSupportx`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
+    Examples: `Support_24`, `x_support`, `xSupportx`, `support_team`, `supportteam`, `adm1n`, `no_reply`.
     """
     return any(map(_speaks_for_service, {name, *map(name.translate, _READ_AS)}))
 
 
 def _speaks_for_service(name: str) -> bool:
     parts = [part for part in _BETWEEN_WORDS.split(name) if part]
-    words = [part for part in parts if len(part) > 1]  # a letter says nothing of its own: `x_support`
+    words = [part for part in parts if len(part) > 1]  # a single letter is decoration: `x_support`
     whole = "".join(parts)
     return (
         whole in NOBODYS_WORDS
-        or whole.strip("x") in _OFFICIAL  # decoration, as the underscore is: `xSupportx`
+        or whole.strip("x") in _OFFICIAL  # `x` around it is decoration, as the underscore is: `xSupportx`
         or SERVICE in whole
         or (not OFFICIAL_WORDS.isdisjoint(parts) and _ABOUT_SERVICE.issuperset(words))
     )
 
 
 def check_display_name(name: str) -> str:
-    """The name in NFC, without white space around it. Raises InvalidName."""
+    """Return the name in NFC, stripped of white space at both ends. Raises InvalidName."""
     name = name.strip()
     if len(name) > 4 * LONGEST_DISPLAY_NAME:  # no composed character comes from more than four code points
         raise _too_long()
     forbidden = _NOT_IN_NAMES.search(name)
     at = find_mark_overflow(name) if forbidden is None else forbidden.start()
     if at is not None:
-        # By number: a direction override would act where the message is read.
+        # By number, because a direction override would also turn the text of the message.
         raise InvalidName("display_name", "character", f"the character U+{ord(name[at]):04X} is not allowed in a name")
     if not is_visible(name):
         raise InvalidName("display_name", "empty", "a name needs something that can be seen")
@@ -208,11 +208,11 @@ def check_display_name(name: str) -> str:
 
 
 def check_email(address: str) -> str:
-    """The address in NFC, its domain as people write it, if mail could be sent to it. Raises InvalidName.
+    """Return the address in NFC, with its domain decoded to Unicode. Raises InvalidName.
 
-    `x@xn--mnchen-3ya.de` and `x@München.de` are one mailbox, so both are kept as `x@münchen.de`.
-    Only a message that arrives proves an address; this refuses what is none at all (RFC 5321 without quoted local parts
-    and address literals, RFC 6531).
+    `x@xn--mnchen-3ya.de` and `x@München.de` are one mailbox; both become `x@münchen.de`. The check is of the syntax
+    alone (RFC 5321 without quoted local parts and address literals, RFC 6531): only a delivered message proves that
+    an address exists.
     """
     address = compose(address)
     local, at, domain = address.rpartition("@")
@@ -234,19 +234,19 @@ def check_email(address: str) -> str:
 
 
 def with_domain_as_written(address: str) -> str | None:
-    """The address with each encoded label of its domain decoded; None where the domain cannot be one (RFC 5891)."""
+    """Return the address with each encoded label of its domain decoded; None if the domain is invalid (RFC 5891)."""
     local, _, domain = address.rpartition("@")
     if _PLAIN_DOMAIN.fullmatch(domain):
         return address
     try:
-        # To the encoded form and back: each form of a domain ends in the same one.
+        # Encoding and decoding brings every spelling of a domain to the same form.
         return f"{local}@{idna.decode(idna.encode(domain, uts46=True))}"
     except idna.IDNAError:
         return None
 
 
 def spellings_of_email(address: str) -> tuple[str, ...]:
-    """How accounts may hold a checked address: as `check_email` gives it, and as older ones were registered with."""
+    """Return the spellings of a checked address that accounts may have: older accounts kept encoded domains."""
     local, _, domain = address.rpartition("@")
     if domain.isascii():
         return (address,)

@@ -1,4 +1,4 @@
-"""Posting: a tweet, a reply or a quote. Who is mentioned is settled now, by the names of this moment."""
+"""Posting a tweet, a reply or a quote. Mentions are resolved with the user names of this moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .visible import visible
 
 
 class PostTweet(msgspec.Struct, frozen=True, gc=False):
-    """`actor` writes `tweet`; the text is checked and its entities are found already (command_api/text)."""
+    """`actor` posts `tweet`; command_api/text has checked the text and found its entities."""
 
     actor: AccountId
     tweet: TweetId
@@ -36,7 +36,7 @@ class PostTweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The author, the tweets referred to, the accounts that the mentioned names belong to, and the media."""
+    """The author, the replied and the quoted tweet, the account ids of the mentioned names, and the media."""
 
     author: Account | None = None
     replied: Tweet | None = None
@@ -46,8 +46,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(command: PostTweet, state: State) -> list[Event]:
-    """The tweet. Raises AccountNotFound, TweetNotFound or TweetGone for the tweets it refers to, and what `usable`
-    does for its media."""
+    """Return TweetPosted.
+
+    Raises AccountNotFound; TweetNotFound or TweetGone for the replied or quoted tweet; MediaNotFound, MediaGone or
+    MediaUnfinished for the media.
+    """
     if state.author is None:
         raise AccountNotFound(command.actor)
     reply_to = quote_of = None
@@ -78,7 +81,7 @@ def decide(command: PostTweet, state: State) -> list[Event]:
 
 
 def questions(command: PostTweet) -> tuple[Question[Any], ...]:
-    """The author, and whatever the tweet refers to."""
+    """Ask for the author, the replied and the quoted tweet, the mentioned accounts and the media."""
     asked: list[Question[Any]] = [AccountOf(command.actor), IdsNamed(names(command.entities))]
     if command.reply_to is not None:
         asked.append(TweetFor(command.reply_to, command.actor))
@@ -89,7 +92,7 @@ def questions(command: PostTweet) -> tuple[Question[Any], ...]:
 
 
 def state(command: PostTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(
         author=facts[AccountOf(command.actor)],
         replied=facts[TweetFor(command.reply_to, command.actor)] if command.reply_to is not None else None,

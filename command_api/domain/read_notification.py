@@ -1,4 +1,4 @@
-"""Reading a notification: it is marked as read, once."""
+"""Marking one notification as read."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class ReadNotification(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether it was read before, by itself or with all up to a later one."""
+    """Whether it is read already, by its own mark or by a mark of all up to a later one."""
 
     read: bool = False
 
 
 def decide(command: ReadNotification, state: State) -> list[Event]:
-    """The mark, or nothing where there is one. Raises NotificationNotFound.
+    """Return NotificationRead, or nothing if it is read already. Raises NotificationNotFound for an id of the future.
 
-    Notifications are derived, and nothing derived is read here (law 7); so whether there is one with this id is not
-    known, and a mark on none is harmless. That none can come from the future is known.
+    Notifications are derived, and the command side reads no derived data (law 7). So it cannot check that the
+    notification exists; a mark without a notification is harmless.
     """
     if millis(command.notification) > command.at + MAX_DRIFT_MS:
         raise NotificationNotFound(command.notification)
@@ -44,12 +44,12 @@ def decide(command: ReadNotification, state: State) -> list[Event]:
 
 
 def questions(command: ReadNotification) -> tuple[Question[Any], ...]:
-    """Whether it was read before."""
+    """Ask whether it is read already."""
     return (HasRead(command.actor, command.notification),)
 
 
 def state(command: ReadNotification, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[HasRead(command.actor, command.notification)])
 
 

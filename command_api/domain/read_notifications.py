@@ -1,4 +1,4 @@
-"""Reading all notifications up to one: the mark goes forward, never back."""
+"""Marking all notifications up to one as read. The mark moves forward, never back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import NotificationNotFound
 
 
 class ReadNotifications(msgspec.Struct, frozen=True, gc=False):
-    """At `at`, `actor` has read everything up to and with `up_to`."""
+    """At `at`, `actor` has read all notifications up to and including `up_to`."""
 
     actor: AccountId
     up_to: NotificationId
@@ -25,15 +25,15 @@ class ReadNotifications(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The newest notification up to which all were read before, "" for none."""
+    """The current mark: all notifications up to this id are read; "" if there is no mark."""
 
     mark: str = ""
 
 
 def decide(command: ReadNotifications, state: State) -> list[Event]:
-    """The new mark, or nothing where it is not past the present one. Raises NotificationNotFound.
+    """Return the new mark, or nothing if it is not newer than the current one. Raises NotificationNotFound.
 
-    A mark in the future, a mistake of a client, would hide for ever what is still to come; so it is refused.
+    A mark in the future is refused: it would mark notifications as read before they arrive.
     """
     if millis(command.up_to) > command.at + MAX_DRIFT_MS:
         raise NotificationNotFound(command.up_to)
@@ -43,12 +43,12 @@ def decide(command: ReadNotifications, state: State) -> list[Event]:
 
 
 def questions(command: ReadNotifications) -> tuple[Question[Any], ...]:
-    """The mark."""
+    """Ask for the current mark."""
     return (ReadUpTo(command.actor),)
 
 
 def state(command: ReadNotifications, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[ReadUpTo(command.actor)])
 
 

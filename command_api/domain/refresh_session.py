@@ -1,9 +1,9 @@
-"""Refreshing: each refresh token is good once; one that comes back spent ends its session (RFC 9700, 4.14.2).
+"""Refreshing: each refresh token can be used once; reusing a spent one ends its session (RFC 9700, 4.14.2).
 
-The exception is the token spent last, for 10 seconds: two tabs refresh at the same moment, or an answer is lost and the
-request is sent again. Its successor is made out of the token itself and a key of the server (command_api/tokens.py), so
-the same one can be answered again and no secret is kept. Who stole a token gains nothing: the owner's next refresh
-with the successor, or the thief's, makes the other's token a spent one.
+The exception is the token spent last, for 10 seconds: two tabs refresh at the same moment, or a client repeats a
+request whose answer was lost. The successor is derived from the token and a key of the server (command_api/tokens.py),
+so the same successor can be sent again and no secret is stored. A thief gains nothing from this: as soon as the owner
+or the thief refreshes with the successor, the other one's token is spent.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..facts import Facts, Question, Session
 from .start_session import ended
 
 AGAIN_MS = 10_000
-"""How long after it was spent a token is answered with the same successor."""
+"""For how many milliseconds a spent token is still answered with the same successor."""
 
 
 class RefreshSession(msgspec.Struct, frozen=True, gc=False):
-    """A token of `actor` is shown at `now`; `secret` is the digest of its own part, `next` what it is changed for.
+    """A client uses a refresh token of `actor` at `now`; `secret` is the digest of the token's secret part.
 
-    `next` is the successor of the token that is shown: of its family, and the same each time it is made.
+    `next` is the successor of this token, in the same family; it is derived, so it is the same each time.
     """
 
     actor: AccountId
@@ -40,21 +40,22 @@ class RefreshSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The session that the token belongs to, if it has not ended."""
+    """The session of the token, or None if it has ended."""
 
     family: Family | None = None
 
 
 class RefreshTokenRefused(Refused):
-    """The refresh token is unknown, spent or expired: sign in again. Which of these it was is not said."""
+    """The refresh token is unknown, spent or expired; the message does not say which."""
 
     def __init__(self) -> None:
         super().__init__("this refresh token is not good, or no longer; sign in again")
 
 
 def decide(command: RefreshSession, state: State) -> Sequence[Event | PrivateChange]:
-    """The next token; nothing, where it was given just now; or the end of the session, where a spent one came back.
+    """Replace the token by the next one, or end the session if a spent token is used.
 
+    Returns nothing if the same token was refreshed less than AGAIN_MS ago: its successor is the current token.
     Raises RefreshTokenRefused.
     """
     family = state.family
@@ -70,7 +71,7 @@ def decide(command: RefreshSession, state: State) -> Sequence[Event | PrivateCha
 
 
 def _spent_just_now(command: RefreshSession, family: Family) -> bool:
-    """Whether the token is the one spent last, and the one that is good now its successor."""
+    """Whether this token was spent last, within AGAIN_MS, and its successor is the current token."""
     return (
         family.spent is not None
         and family.spent_at is not None
@@ -82,17 +83,17 @@ def _spent_just_now(command: RefreshSession, family: Family) -> bool:
 
 
 def entities(command: RefreshSession) -> tuple[Entity, ...]:
-    """The account's personal matters."""
+    """Lock the account's personal entity, which holds its sessions."""
     return (("personal", command.actor),)
 
 
 def questions(command: RefreshSession) -> tuple[Question[Any], ...]:
-    """The session that the token belongs to."""
+    """Ask for the session of the token."""
     return (FamilyOf(command.next.family),)
 
 
 def state(command: RefreshSession, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[FamilyOf(command.next.family)])
 
 

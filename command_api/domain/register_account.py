@@ -1,4 +1,4 @@
-"""Registering: an account begins, with a name and an address that no other has, and its first session with it."""
+"""Registering: create an account with a unique name and e-mail address, and its first session."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .start_session import NewSession, started
 
 
 class RegisterAccount(msgspec.Struct, frozen=True, gc=False):
-    """`account` begins; names and address are checked already (names.py), and the password (passwords.py)."""
+    """Create `account`. Names and address are checked by names.py, the password by passwords.py."""
 
     account: AccountId
     username: str
     email: str
     display_name: str
     password: bytes
-    """Its bcrypt hash."""
+    """The bcrypt hash of the password."""
     session: NewSession
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """What is taken already."""
+    """Whether another account has the name, the address or the number."""
 
     name_taken: bool = False
     email_taken: bool = False
@@ -39,25 +39,25 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 class NameTaken(Refused):
-    """Another account has this name, whatever the case."""
+    """Another account has this user name, ignoring case."""
 
     def __init__(self, username: str) -> None:
         super().__init__(f"another account is called {username}")
 
 
 class EmailIsTaken(Refused):
-    """Another account has this e-mail address, whatever the case."""
+    """Another account has this e-mail address, ignoring case."""
 
     def __init__(self) -> None:
         super().__init__("another account has this e-mail address")
 
 
 class NumberIsTaken(Refused):
-    """Another account has the number of this id, which happens once in 2**62 / accounts: try another id."""
+    """Another account has the number of this id; retry with a new id. The chance is accounts / 2**62."""
 
 
 def decide(command: RegisterAccount, state: State) -> Sequence[Event | PrivateChange]:
-    """An account and a session. Raises NameTaken, EmailIsTaken, NumberIsTaken."""
+    """Return the events of an account and a session. Raises NameTaken, EmailIsTaken, NumberIsTaken."""
     refuse_taken(command.username, name_taken=state.name_taken, email_taken=state.email_taken)
     if state.number_taken:
         raise NumberIsTaken
@@ -71,7 +71,7 @@ def decide(command: RegisterAccount, state: State) -> Sequence[Event | PrivateCh
 
 
 def refuse_taken(username: str, *, name_taken: bool, email_taken: bool) -> None:
-    """Raise NameTaken or EmailIsTaken where that is so: it can be asked before the password is hashed, too."""
+    """Raise NameTaken or EmailIsTaken if the flag is set. The route also calls this before it hashes the password."""
     if name_taken:
         raise NameTaken(username)
     if email_taken:
@@ -79,17 +79,17 @@ def refuse_taken(username: str, *, name_taken: bool, email_taken: bool) -> None:
 
 
 def entities(command: RegisterAccount) -> tuple[Entity, ...]:
-    """The account, and its personal matters."""
+    """Lock the account and its personal entity, which holds its sessions."""
     return (("accounts", command.account), ("personal", command.account))
 
 
 def questions(command: RegisterAccount) -> tuple[Question[Any], ...]:
-    """Whether name, address and number are free."""
+    """Ask whether name, address and number are taken."""
     return (AccountNamed(command.username), EmailTaken(command.email), NumberTaken(command.account))
 
 
 def state(command: RegisterAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(
         name_taken=facts[AccountNamed(command.username)] is not None,
         email_taken=facts[EmailTaken(command.email)],

@@ -1,4 +1,4 @@
-"""Removing a bookmark: possible whatever became of the tweet since, deleted or behind a block."""
+"""Removing a bookmark, also from a tweet that is deleted or hidden by a block."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .visible import known
 
 
 class RemoveBookmark(msgspec.Struct, frozen=True, gc=False):
-    """`actor` keeps `tweet` no longer."""
+    """`actor` removes its bookmark of `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, and whether the actor keeps it."""
+    """The tweet, or None if there is none, and whether the actor has bookmarked it."""
 
     tweet: Tweet | None = None
     bookmarked: bool = False
 
 
 def decide(command: RemoveBookmark, state: State) -> list[Event]:
-    """The bookmark's end, or nothing where there is none. Raises TweetNotFound."""
+    """Return one BookmarkRemoved, or nothing if there is no bookmark. Raises TweetNotFound."""
     tweet = known(command.tweet, state.tweet)
     if not state.bookmarked:
         return []
@@ -37,7 +37,7 @@ def decide(command: RemoveBookmark, state: State) -> list[Event]:
 
 
 def state(command: RemoveBookmark, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.bookmarked)
 

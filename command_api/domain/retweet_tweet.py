@@ -1,4 +1,4 @@
-"""Retweeting: a tweet is passed on once by each account, and not past a block."""
+"""Retweeting: an account retweets a tweet once, and not if it or the author blocks the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .visible import visible
 
 
 class RetweetTweet(msgspec.Struct, frozen=True, gc=False):
-    """`actor` passes `tweet` on; `retweet` is a new id, made of this moment."""
+    """`actor` retweets `tweet`; `retweet` is a new id with the current time."""
 
     actor: AccountId
     tweet: TweetId
@@ -23,14 +23,14 @@ class RetweetTweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, if it is there, and the actor's retweet of it, if there is one."""
+    """The tweet and the id of the actor's retweet of it; None if there is none."""
 
     tweet: Tweet | None = None
     retweet: ActivityId | None = None
 
 
 def decide(command: RetweetTweet, state: State) -> list[Event]:
-    """One retweet, or nothing where there is one. Raises TweetNotFound, TweetGone."""
+    """Return one TweetRetweeted, or nothing if the retweet exists. Raises TweetNotFound, TweetGone."""
     tweet = visible(command.tweet, state.tweet)
     if state.retweet is not None:
         return []
@@ -38,7 +38,7 @@ def decide(command: RetweetTweet, state: State) -> list[Event]:
 
 
 def state(command: RetweetTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.retweet)
 

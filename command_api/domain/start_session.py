@@ -1,4 +1,4 @@
-"""Signing in: a session begins for whoever gave the password that the account still has."""
+"""Signing in: a session starts if the verified password is still the password of the account."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..deciding import Decision, PrivateChange, Refused
 from ..facts import Facts, Question, Session, SessionsOf
 
 MOST_SESSIONS = 100
-"""Of one account: the oldest makes room for a new one."""
+"""How many sessions an account can have; a new one ends the oldest."""
 
 
 class NewSession(msgspec.Struct, frozen=True, gc=False):
-    """A session about to begin, and where it begins."""
+    """A session to start: its id and refresh token, and the user agent and IP address of the client."""
 
     session: SessionId
     token: RefreshToken
@@ -30,7 +30,7 @@ class NewSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class StartSession(msgspec.Struct, frozen=True, gc=False):
-    """`actor` signs in; `verified` is the hash that the given password fits."""
+    """`actor` signs in; `verified` is the hash that the given password matched."""
 
     actor: AccountId
     verified: bytes
@@ -38,21 +38,21 @@ class StartSession(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The password of now, and the sessions there are, oldest first."""
+    """The current password, and the open sessions, oldest first."""
 
     password: Password | None = None
     sessions: tuple[Session, ...] = ()
 
 
 class WrongCredentials(Refused):
-    """There is no account with this name or address and this password; which of them is wrong is not said."""
+    """No account has this name or address with this password; the message does not say which is wrong."""
 
     def __init__(self) -> None:
         super().__init__("there is no account with this name or address and this password")
 
 
 def decide(command: StartSession, state: State) -> Sequence[Event | PrivateChange]:
-    """A session. Raises WrongCredentials where the password was changed since it was verified."""
+    """Start a session. Raises WrongCredentials if the password was changed after it was verified."""
     if state.password is None or state.password.hash != command.verified:
         raise WrongCredentials
     decided: list[Event | PrivateChange] = []
@@ -62,7 +62,7 @@ def decide(command: StartSession, state: State) -> Sequence[Event | PrivateChang
 
 
 def started(account: AccountId, new: NewSession) -> tuple[Event | PrivateChange, ...]:
-    """What the beginning of a session consists of."""
+    """Return the event and the private change that start a session."""
     return (
         SessionStarted(owner=account, session=new.session, user_agent=new.user_agent, ip=new.ip),
         KeepRefreshToken(new.session, account, new.token),
@@ -70,7 +70,7 @@ def started(account: AccountId, new: NewSession) -> tuple[Event | PrivateChange,
 
 
 def ended(session: Session, reason: str) -> tuple[Event | PrivateChange, ...]:
-    """What the end of a session consists of; the reasons are listed at SessionEnded."""
+    """Return the event and the private change that end a session; SessionEnded lists the reasons."""
     return (
         SessionEnded(owner=session.account, session=session.id, reason=reason),
         RevokeSession(session.id),
@@ -78,17 +78,17 @@ def ended(session: Session, reason: str) -> tuple[Event | PrivateChange, ...]:
 
 
 def entities(command: StartSession) -> tuple[Entity, ...]:
-    """The account's personal matters."""
+    """Lock the account's personal entity, which holds its sessions."""
     return (("personal", command.actor),)
 
 
 def questions(command: StartSession) -> tuple[Question[Any], ...]:
-    """The password, and the sessions there are."""
+    """Ask for the current password and the open sessions."""
     return (PasswordOf(command.actor), SessionsOf(command.actor))
 
 
 def state(command: StartSession, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[PasswordOf(command.actor)], facts[SessionsOf(command.actor)])
 
 

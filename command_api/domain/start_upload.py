@@ -1,4 +1,4 @@
-"""Starting an upload: an account is given leave to put one medium into the store, and to finish it afterwards."""
+"""Starting an upload: an account may upload one file to the object store, and finish the medium afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import AccountNotFound
 
 
 class StartUpload(msgspec.Struct, frozen=True, gc=False):
-    """`actor` will upload `media`, of this type; the type is one that is taken."""
+    """`actor` will upload `media`; the route has checked that `content_type` is supported."""
 
     actor: AccountId
     media: MediaId
@@ -26,25 +26,25 @@ class StartUpload(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """Whether there is such an account."""
+    """Whether the account exists."""
 
     exists: bool = True
 
 
 def decide(command: StartUpload, state: State) -> list[Event]:
-    """The leave. Raises AccountNotFound."""
+    """Return UploadStarted. Raises AccountNotFound."""
     if not state.exists:
         raise AccountNotFound(command.actor)
     return [UploadStarted(media=command.media, owner=command.actor, content_type=command.content_type, alt=command.alt)]
 
 
 def questions(command: StartUpload) -> tuple[Question[Any], ...]:
-    """The account."""
+    """Ask whether the account exists."""
     return (AccountExists(command.actor),)
 
 
 def state(command: StartUpload, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[AccountExists(command.actor)])
 
 

@@ -1,4 +1,4 @@
-"""Unblocking: the block is lifted; the follows that it ended stay ended."""
+"""Unblocking: the block ends. The follows that it ended are not restored."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from .acting import graph_of_actor, other_account, there
 
 
 class UnblockAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` no longer blocks `other`."""
+    """`actor` unblocks `other`."""
 
     actor: AccountId
     other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: UnblockAccount, state: State) -> list[Event]:
-    """The block's end, or nothing where there is none; the other's own block stays. Raises AccountNotFound."""
+    """Return one AccountUnblocked, or nothing if there is no block; a block by the other account stays.
+
+    Raises AccountNotFound.
+    """
     other = there(command, state.other)
     if not other.relation.blocking:
         return []
@@ -35,7 +38,7 @@ def decide(command: UnblockAccount, state: State) -> list[Event]:
 
 
 def state(command: UnblockAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

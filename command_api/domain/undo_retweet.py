@@ -1,4 +1,4 @@
-"""Taking a retweet back: possible whatever became of the tweet since, deleted or behind a block."""
+"""Undoing a retweet, also of a tweet that is deleted or hidden by a block."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .visible import known
 
 
 class UndoRetweet(msgspec.Struct, frozen=True, gc=False):
-    """`actor` passes `tweet` on no longer."""
+    """`actor` undoes its retweet of `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, and the actor's retweet of it, if there is one."""
+    """The tweet and the id of the actor's retweet of it; None if there is none."""
 
     tweet: Tweet | None = None
     retweet: ActivityId | None = None
 
 
 def decide(command: UndoRetweet, state: State) -> list[Event]:
-    """The retweet's end, or nothing where there is none. Raises TweetNotFound."""
+    """Return one RetweetUndone, or nothing if there is no retweet. Raises TweetNotFound."""
     tweet = known(command.tweet, state.tweet)
     if state.retweet is None:
         return []
@@ -37,7 +37,7 @@ def decide(command: UndoRetweet, state: State) -> list[Event]:
 
 
 def state(command: UndoRetweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.retweet)
 

@@ -1,4 +1,4 @@
-"""Unfollowing: a follow ends; where there is none, nothing happens."""
+"""Unfollowing: an account stops following another; without a follow nothing changes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .acting import graph_of_actor, other_account, there
 
 
 class UnfollowAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` no longer follows `other`."""
+    """`actor` unfollows `other`."""
 
     actor: AccountId
     other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: UnfollowAccount, state: State) -> list[Event]:
-    """The follow's end, or nothing where there is none. Raises AccountNotFound."""
+    """Return one AccountUnfollowed, or nothing if there is no follow. Raises AccountNotFound."""
     other = there(command, state.other)
     if not other.relation.following:
         return []
@@ -35,7 +35,7 @@ def decide(command: UnfollowAccount, state: State) -> list[Event]:
 
 
 def state(command: UnfollowAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

@@ -1,4 +1,4 @@
-"""Taking a like back: possible whatever became of the tweet since, deleted or behind a block."""
+"""Removing a like, also from a tweet that is deleted or hidden by a block."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .visible import known
 
 
 class UnlikeTweet(msgspec.Struct, frozen=True, gc=False):
-    """`actor` no longer likes `tweet`."""
+    """`actor` removes its like of `tweet`."""
 
     actor: AccountId
     tweet: TweetId
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The tweet, and whether the actor likes it."""
+    """The tweet, or None if there is none, and whether the actor likes it."""
 
     tweet: Tweet | None = None
     liked: bool = False
 
 
 def decide(command: UnlikeTweet, state: State) -> list[Event]:
-    """The like's end, or nothing where there is none. Raises TweetNotFound."""
+    """Return one TweetUnliked, or nothing if there is no like. Raises TweetNotFound."""
     tweet = known(command.tweet, state.tweet)
     if not state.liked:
         return []
@@ -37,7 +37,7 @@ def decide(command: UnlikeTweet, state: State) -> list[Event]:
 
 
 def state(command: UnlikeTweet, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     engagement = facts[EngagementOf(command.actor, command.tweet)]
     return State(facts[TweetFor(command.tweet, command.actor)], engagement.liked)
 

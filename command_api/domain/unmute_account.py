@@ -1,4 +1,4 @@
-"""Unmuting: an account is seen again."""
+"""Unmuting: the actor sees the account again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .acting import other_account, personal_of_actor, there
 
 
 class UnmuteAccount(msgspec.Struct, frozen=True, gc=False):
-    """`actor` wants to see `other` again."""
+    """`actor` unmutes `other`."""
 
     actor: AccountId
     other: AccountId | Named
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The other account, None where there is no such account."""
+    """The other account and the relation to it; None if there is no such account."""
 
     other: Other | None = None
 
 
 def decide(command: UnmuteAccount, state: State) -> list[Event]:
-    """The mute's end, or nothing where there is none. Raises AccountNotFound."""
+    """Return one AccountUnmuted, or nothing if there is no mute. Raises AccountNotFound."""
     other = there(command, state.other)
     if not other.relation.muting:
         return []
@@ -35,7 +35,7 @@ def decide(command: UnmuteAccount, state: State) -> list[Event]:
 
 
 def state(command: UnmuteAccount, facts: Facts) -> State:
-    """What the decision needs of the facts."""
+    """Build the state from the answers to the questions."""
     return State(facts[OtherOf(command.actor, command.other)])
 
 

@@ -1,4 +1,4 @@
-"""Which media can be used: those that the one who acts has finished and not deleted."""
+"""Check that an account may use a medium: it owns it, the upload is finished, and it is not deleted."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .errors import MediaGone, MediaNotFound, MediaUnfinished
 
 
 def owned(wanted: MediaId, medium: Media | None, actor: AccountId) -> Media:
-    """The medium, deleted or not. Raises MediaNotFound (for another's too: nobody is told of those)."""
+    """Return the actor's medium, deleted or not. Raises MediaNotFound, also for a medium of another account."""
     if medium is None or medium.owner != actor:
         raise MediaNotFound(wanted)
     return medium
 
 
 def usable(wanted: MediaId, medium: Media | None, actor: AccountId) -> Attachment:
-    """The medium as it is carried along. Raises MediaNotFound, MediaGone, MediaUnfinished."""
+    """Return the medium as an attachment of an event. Raises MediaNotFound, MediaGone, MediaUnfinished."""
     medium = owned(wanted, medium, actor)
     if medium.deleted:
         raise MediaGone(wanted)

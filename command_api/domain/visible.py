@@ -1,4 +1,4 @@
-"""Which tweets can be acted on."""
+"""Check that an account can act on a tweet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import TweetGone, TweetNotFound
 
 
 def visible(wanted: TweetId, tweet: Tweet | None) -> Tweet:
-    """The tweet. Raises TweetNotFound (past a block too: it hides that it is there), TweetGone."""
+    """Return the tweet. Raises TweetGone, and TweetNotFound also if a block hides the tweet."""
     if tweet is None or tweet.blocked:
         raise TweetNotFound(wanted)
     if tweet.deleted:
@@ -18,7 +18,7 @@ def visible(wanted: TweetId, tweet: Tweet | None) -> Tweet:
 
 
 def known(wanted: TweetId, tweet: Tweet | None) -> Tweet:
-    """The tweet, deleted and hidden or not: what was done to it can be taken back. Raises TweetNotFound."""
+    """Return the tweet, even if it is deleted or hidden, for commands that undo something. Raises TweetNotFound."""
     if tweet is None:
         raise TweetNotFound(wanted)
     return tweet

@@ -1,5 +1,5 @@
-"""What is taken as a medium: judged by its content, bounded before it is decoded, and freed of metadata.
+"""Check pictures and videos: detect the type by content, limit the size before decoding, remove metadata.
 
-Nothing here encodes anew: a picture keeps every pixel as it was. What may stay is listed, block by block, and all else
-is left out, so that a new kind of metadata is left out as well.
+Nothing is encoded again, so a picture keeps every pixel. The blocks to keep are listed and all others are removed, so
+that new kinds of metadata are removed as well.
 """

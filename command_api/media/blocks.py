@@ -1,9 +1,9 @@
-"""Pictures without their metadata, losslessly: each format taken apart into its blocks, and the known good ones kept.
+"""Remove the metadata of pictures without loss: split each format into its blocks and keep the known ones.
 
-A block is known by its name and its layout: one that is longer than what it is for, or there twice, may hold anything.
-What remains is what makes the picture and its colours, and which way up it is. Sources: ITU T.81 and JFIF, PNG (W3C,
-third edition), GIF89a, the WebP container specification. All raise Broken where the blocks do not add up; whether the
-picture in them can be decoded is for the decoder to say (images.py).
+The blocks of the picture, its colours and its orientation are kept. A block is recognised by name and layout: one that
+is too long for its purpose, or repeated, may hide other data. Sources: ITU T.81 and JFIF, PNG (W3C, third edition),
+GIF89a, the WebP container specification. All functions raise Broken if the blocks are inconsistent. They do not check
+that the picture can be decoded; images.py does.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ _PNG_LENGTHS = {
     b"fcTL": 26,
 }
 _TRANSPARENT = {0: (2,), 2: (6,), 3: range(1, 257)}
-"""The lengths of tRNS by the type of colour."""
+"""The allowed lengths of tRNS by colour type."""
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
 _WEBP_PROFILE, _WEBP_EXIF, _WEBP_XMP = 0x20, 0x08, 0x04
-"""Flags in a VP8X chunk for the chunks that there are."""
+"""Flags of a VP8X chunk that tell which optional chunks follow."""
 _WEBP_ANIMATED = 0x02
 _GIF_LOOPS = (b"NETSCAPE2.0\3\1", b"ANIMEXTS1.0\3\1")
 _JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
-"""Version 1.1, square pixels, and no thumbnail, which may show what was cut off."""
+"""JFIF version 1.1 with square pixels and no thumbnail: a thumbnail may show the picture before it was cropped."""
 _ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
-"""Version 100 and no flags; how the colours are transformed follows."""
+"""Adobe version 100 without flags; the byte of the colour transform follows."""
 
 
 _COMMENT, _LINES = 0xFE, 0xDC
-"""Markers of a JPEG that decoders skip; the second says once more how high the picture is."""
+"""JPEG markers that decoders skip; DNL repeats the height of the picture."""
 
 
 class Broken(Exception):
-    """The blocks do not add up."""
+    """The blocks of a picture are inconsistent."""
 
 
 def orientation_only(orientation: int) -> bytes:
-    """The smallest EXIF (TIFF) block, which says nothing but which way up a picture is; 1 to 8."""
+    """Return the smallest EXIF (TIFF) block with an orientation, 1 to 8, and nothing else."""
     return b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation, 0, 0)) + b"\0\0\0\0"
 
 
 def jpeg(content: bytes, orientation: int) -> bytes:
-    """JFIF and Adobe markers, colour profile, tables and scans; no EXIF, XMP, IPTC, comments or second pictures."""
+    """Keep JFIF and Adobe markers, colour profile, tables and scans; no EXIF, XMP, IPTC, comments, second pictures."""
     kept = [content[:2]]
     profile: list[bytes] = []
     profile_at = 0
@@ -98,7 +98,7 @@ def _length(content: bytes, at: int) -> int:
 
 
 def _scan_end(content: bytes, at: int) -> int:
-    """Where the coded data ends: at the next marker that is neither a stuffed byte nor a restart."""
+    """Return the end of the coded data: the next marker that is neither a stuffed byte nor a restart."""
     while True:
         at = content.find(b"\xff", at)
         if at < 0 or at + 1 >= len(content):
@@ -110,10 +110,9 @@ def _scan_end(content: bytes, at: int) -> int:
 
 
 def png(content: bytes, orientation: int) -> bytes:
-    """The chunks that make the picture, its colours and its frames; no text, time or EXIF, nothing past the end.
+    """Keep the chunks of the picture, its colours and its frames; no text, time or EXIF, nothing after the end.
 
-    The pixels are inflated to see where they end: what follows them in their chunks may be the picture before it was
-    cropped.
+    The pixels are inflated to find their end: data after it may be a part of the picture before it was cropped.
     """
     kept = [_PNG]
     at = len(_PNG)
@@ -142,13 +141,13 @@ def png(content: bytes, orientation: int) -> bytes:
 
 
 def _png_kept(kind: bytes, data: bytes, colours: int) -> bytes:
-    """The chunk, if it makes the picture, its colours or its frames; else nothing. PNG 11: how long each one is."""
+    """Return the chunk if it belongs to the picture, its colours or frames, else b""; for lengths see PNG, 11."""
     if kind == b"iCCP":
         profile = colour_profiles.in_png(data)
         return b"" if profile is None else _png_chunk(kind, profile)
     good = (
         len(data) == _PNG_LENGTHS.get(kind, -1)
-        # Beside colours that are written out, a palette is advice to screens of 256.
+        # With true colour, the palette is only a suggestion for screens of 256 colours.
         or (kind == b"PLTE" and colours == 3)
         or (kind == b"tRNS" and len(data) in _TRANSPARENT.get(colours, ()))
     )
@@ -160,19 +159,19 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 class _Pixels:
-    """The compressed pixels of one picture, which may be spread over chunks. Inflating holds a megabyte at most."""
+    """The compressed pixels of one picture, in one chunk or several. Inflating takes at most a megabyte."""
 
     _SAMPLES: ClassVar = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
     _AT_ONCE = 1 << 20
 
     def __init__(self, content: bytes) -> None:
         width, height, depth, colours = unpack_from(">IIBB", content, len(_PNG) + 8)
-        # A byte before each row; passes of an interlaced picture make more rows, and round each up.
+        # One filter byte before each row; an interlaced picture has more rows, each rounded up.
         self._left = ((width * depth * self._SAMPLES[colours] + 7) // 8 + 4) * height + 64
         self._inflating = decompressobj()
 
     def of(self, kind: bytes, data: bytes) -> bytes:
-        """What of a chunk's data makes pixels. Raises Broken where it makes more than the picture has."""
+        """Return the part of a chunk that inflates to pixels. Raises Broken if there are more than the picture has."""
         number = 4 if kind == b"fdAT" else 0
         if self._inflating.eof:
             return data[:number]
@@ -186,7 +185,7 @@ class _Pixels:
 
 
 def gif(content: bytes) -> bytes:
-    """Frames, their timing and how often they repeat; no comments, no text, no other applications' data."""
+    """Keep frames, their timing and the number of repetitions; no comments, text or data of applications."""
     at = 13 + _colours(content[10])
     kept = [content[:at]]
     repeats = control = b""
@@ -213,7 +212,7 @@ def gif(content: bytes) -> bytes:
 
 
 def _colours(flags: int) -> int:
-    """The bytes of the colour table that flags tell of."""
+    """Return the size in bytes of the colour table that `flags` announce; 0 if there is none."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -224,7 +223,7 @@ def _sub_blocks_end(content: bytes, at: int) -> int:
 
 
 def webp(content: bytes, orientation: int) -> bytes:
-    """Pictures, frames and the colour profile; no EXIF, no XMP, no unknown chunks, nothing past the end."""
+    """Keep pictures, frames and the colour profile; no EXIF, XMP or unknown chunks, nothing after the end."""
     (size,) = unpack_from("<I", content, 4)
     kept: dict[bytes, bytes] = {}
     frames = []
@@ -247,7 +246,7 @@ def webp(content: bytes, orientation: int) -> bytes:
 
 
 def _webp_chunks(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Each chunk from `at` to `end`, by kind and data."""
+    """Yield the kind and data of each chunk from `at` to `end`."""
     while at + 8 <= end:
         (length,) = unpack_from("<I", content, at + 4)
         if at + 8 + length > end:
@@ -261,7 +260,7 @@ def _webp_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _webp_frame(data: bytes) -> bytes:
-    """The chunks of an animation's frame that make its picture."""
+    """Return the chunks of an animation's frame that belong to its picture."""
     kept: dict[bytes, bytes] = {}
     for kind, inner in _webp_chunks(data, 16, len(data)):
         if kind in _WEBP_KEPT:
@@ -270,7 +269,7 @@ def _webp_frame(data: bytes) -> bytes:
 
 
 def frames_of(content_type: str, content: bytes, most: int) -> int:
-    """How many frames a picture has, counted without decoding, or a number above `most`; 1 for what is no animation."""
+    """Count the frames of a picture without decoding; a number above `most` means too many. 1 if it is no animation."""
     match content_type:
         case "image/gif":
             return _gif_frames(content, most)
@@ -297,7 +296,7 @@ def _gif_frames(content: bytes, most: int) -> int:
 
 
 def webp_size(content: bytes) -> tuple[int, int]:
-    """Width and height that a WebP says it has. Raises Broken."""
+    """Return the width and height in the header of a WebP. Raises Broken."""
     match content[12:16]:
         case b"VP8X":
             width, height = (1 + int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
@@ -312,7 +311,7 @@ def webp_size(content: bytes) -> tuple[int, int]:
 
 
 def exif_of(content: bytes) -> bytes:
-    """The EXIF of a PNG, wherever it stands: a decoder finds it behind the picture only once it has decoded that."""
+    """Return the EXIF of a PNG, before or after the picture; a decoder would first have to decode the picture."""
     at = len(_PNG)
     while at + 12 <= len(content):
         (length,) = unpack_from(">I", content, at)
@@ -323,7 +322,7 @@ def exif_of(content: bytes) -> bytes:
 
 
 def without_metadata(content_type: str, content: bytes, orientation: int) -> bytes:
-    """A picture of one of the four types, freed of metadata. `orientation` is EXIF's, 1 to 8. Raises Broken."""
+    """Remove the metadata of a JPEG, PNG, GIF or WebP. `orientation` is EXIF's, 1 to 8. Raises Broken."""
     try:
         match content_type:
             case "image/jpeg":

@@ -1,9 +1,9 @@
-"""Checking media in processes of their own, so that a file built to be expensive costs no more than a process.
+"""Check media in child processes, so that a malicious file can at worst end one child.
 
-A picture of a few hundred bytes can ask for gigabytes or minutes. Bounds on pixels and frames refuse those that say so
-(images.py); what a decoder makes of the others is bounded by the system: a child process has so much memory and so much
-time, and none of the secrets in our environment. A child is started for the first file, checks one after the other, and
-is replaced when it dies.
+Decoding a picture of a few hundred bytes can take gigabytes or minutes. images.py refuses pictures whose header states
+too many pixels or frames. For all others, the operating system limits memory and CPU time of the child, which gets no
+secret from our environment. A child starts with the first file, checks one file after the other, and is replaced when
+it dies.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .errors import TooManyPixels, TooManyUploads, UnsupportedMedia
 from .judging import Checked
 
 LONGEST_S = 10 * CPU_S
-"""How long a file may take where the processor is busy with other things."""
+"""Seconds that a file may take on a busy machine, where CPU_S of CPU time take longer."""
 
 
 class Checking:
-    """Checks `threads` media at once, each in a process of its own; `waiting` may wait for one of these."""
+    """Checks `threads` media at once, each in its own child process; `waiting` more may queue."""
 
     def __init__(self, *, most_pixels: int, threads: int, waiting: int, longest_s: float = LONGEST_S) -> None:
         self._most = threads + waiting
@@ -40,12 +40,12 @@ class Checking:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="media")
 
     async def check(self, content: bytes) -> Checked:
-        """The medium that the bytes are. Raises UnsupportedMedia, TooManyPixels, TooManyUploads."""
+        """Check a file. Raises UnsupportedMedia, TooManyPixels, TooManyUploads."""
         if self._in_hand >= self._most:
             raise TooManyUploads("too many uploads at once; try again in a few seconds")
         self._in_hand += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, self._check, content)
-        future.add_done_callback(self._done)  # not when the caller has gone
+        future.add_done_callback(self._done)  # counted until then, even if the caller is cancelled
         return await asyncio.shield(future)
 
     def _check(self, content: bytes) -> Checked:
@@ -58,10 +58,10 @@ class Checking:
     def _done(self, future: asyncio.Future[Checked]) -> None:
         self._in_hand -= 1
         if not future.cancelled():
-            future.exception()  # nobody may be left to be told
+            future.exception()  # marks the error as retrieved: a cancelled caller does not read it
 
     def close(self) -> None:
-        """End the processes and let the threads go; what waits is dropped."""
+        """End the child processes and the threads; drop queued files."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for child in self.children:
             child.kill()
@@ -69,7 +69,7 @@ class Checking:
 
 
 class Child:
-    """A process that checks media, started when there is one to check. One thread uses it at a time."""
+    """A child process that checks media, started for the first file. One thread uses it at a time."""
 
     def __init__(self, most_pixels: int, longest_s: float) -> None:
         self._most_pixels = most_pixels
@@ -78,11 +78,11 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process, while there is one."""
+        """The process id, or None if no process runs."""
         return None if self._process is None else self._process.pid
 
     def check(self, content: bytes) -> Checked:
-        """The medium that the bytes are. Raises UnsupportedMedia, TooManyPixels."""
+        """Check a file. Raises UnsupportedMedia, TooManyPixels."""
         if self._process is not None and self._process.poll() is not None:
             self._end()
         process = self._process = self._process or self._started()
@@ -95,7 +95,7 @@ class Child:
             answer = msgspec.msgpack.decode(read_message(process.stdout), type=Answer)
         except (EOFError, OSError):
             self._end()
-            raise UnsupportedMedia("it takes more memory or time to look at this file than there is for one") from None
+            raise UnsupportedMedia("checking this file takes more memory or time than allowed") from None
         finally:
             watchdog.cancel()
             watchdog.join()
@@ -113,11 +113,11 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,  # a Ctrl-C at the terminal is for the server, which then ends this
+            start_new_session=True,  # so that Ctrl-C reaches the server alone, which then ends the child
         )
 
     def kill(self) -> None:
-        """End the process; what it checks is refused."""
+        """End the process; the file that it checks is refused."""
         process = self._process
         if process is not None:
             process.kill()
@@ -131,5 +131,5 @@ class Child:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not written yet cannot be written any more
+                with contextlib.suppress(OSError):  # closing flushes, and the process does not read any more
                     pipe.close()

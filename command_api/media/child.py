@@ -1,8 +1,8 @@
-"""The process that checks media, a file at a time, through its pipes: `python -m command_api.media.child PIXELS`.
+"""The child process that checks media through its pipes: `python -m command_api.media.child PIXELS`.
 
-It bounds itself before it looks at anything: by memory for as long as it lives, by time for each file. The system ends
-it where it asks for more; whoever sent the file finds the pipe closed. It reads files and writes answers, each with its
-length in front, and ends with its input.
+Before the first file it limits its own memory, and for each file its CPU time. If a file takes more, the operating
+system ends the process and the parent finds the pipe closed. The child reads files and writes answers, each preceded by
+its length, and ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .errors import TooManyPixels, UnsupportedMedia
 from .judging import check
 
 CPU_S = 8
-"""Seconds of a core that a file may take."""
+"""Seconds of CPU time that a file may take."""
 _MEMORY = 512 << 20
 _BYTES_A_PIXEL = 16
-"""What decoders hold of the largest picture: the picture in four bytes a pixel, and copies of it."""
+"""The memory of a decoder: four bytes for each pixel, and three copies."""
 _PREFIX = 8
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What became of a file. `refused` is "", `media` or `pixels`."""
+    """The result of checking a file. `refused` is "", `media` or `pixels`; `detail` is the message of the refusal."""
 
     content_type: str = ""
     content: bytes = b""
@@ -38,14 +38,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def write_message(pipe: IO[bytes], message: bytes) -> None:
-    """Write a message with its length in front. Raises OSError where nobody reads."""
+    """Write a message preceded by its length. Raises OSError if the reader has gone."""
     pipe.write(len(message).to_bytes(_PREFIX, "big"))
     pipe.write(message)
     pipe.flush()
 
 
 def read_message(pipe: IO[bytes]) -> bytes:
-    """The next message. Raises EOFError where there is none, or not a whole one."""
+    """Read the next message. Raises EOFError if there is none, or only a part of one."""
     length = int.from_bytes(_exactly(pipe, _PREFIX), "big")
     return _exactly(pipe, length)
 
@@ -58,7 +58,7 @@ def _exactly(pipe: IO[bytes], length: int) -> bytes:
 
 
 def answered(content: bytes, most_pixels: int) -> Answer:
-    """What becomes of a file."""
+    """Check a file and return the answer."""
     try:
         return Answer(**check(content, most_pixels)._asdict())
     except TooManyPixels as error:
@@ -68,7 +68,7 @@ def answered(content: bytes, most_pixels: int) -> Answer:
 
 
 def main() -> None:
-    """Check files until there are no more."""
+    """Check files until the end of the input."""
     most_pixels = int(sys.argv[1])
     memory = _MEMORY + _BYTES_A_PIXEL * most_pixels
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -85,7 +85,7 @@ def main() -> None:
         try:
             answer = answered(content, most_pixels)
         except MemoryError:
-            return  # the next file finds a process without what this one left
+            return  # a new process checks the next file, with all its memory
         write_message(sys.stdout.buffer, msgspec.msgpack.encode(answer))
 
 

@@ -1,4 +1,4 @@
-"""Colour profiles of pictures, in each format's wrapping (ICC.1, annex B): whole ones, and nothing beside them."""
+"""Extract colour profiles from pictures in the wrapping of each format (ICC.1, annex B), without other data."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import zlib
 from struct import unpack_from
 
 MOST_BYTES = 4 << 20
-"""The largest in use, for printing in many inks, have half of this."""
+"""Twice the largest profiles in use, those for printing in many inks."""
 _HEADER_AND_COUNT = 132
 _JPEG = b"ICC_PROFILE\0"
 _JPEG_PART = 65_533 - len(_JPEG) - 2
 _PNG_NAME = b"icc\0\0"
-"""A name, which programs choose freely, and the one method of compression."""
+"""The profile name, which programs choose freely, and the only compression method."""
 
 
 def whole(profile: bytes) -> bytes | None:
-    """The profile that `profile` begins with, None where it is none."""
+    """Return the profile at the start of `profile`, without data after it; None if there is none."""
     if len(profile) < _HEADER_AND_COUNT or profile[36:40] != b"acsp":
         return None
     (size,) = unpack_from(">I", profile)
@@ -23,7 +23,7 @@ def whole(profile: bytes) -> bytes | None:
 
 
 def in_jpeg(payloads: list[bytes]) -> bytes:
-    """The segments of the profile whose parts are in `payloads` of APP2, in any order; empty where there is none."""
+    """Return the APP2 segments of a profile, given the APP2 payloads in any order; empty if there is no profile."""
     parts = {payload[12]: payload[14:] for payload in payloads if payload.startswith(_JPEG) and len(payload) > 14}
     profile = whole(b"".join(parts[number] for number in sorted(parts)))
     if profile is None:
@@ -37,7 +37,7 @@ def in_jpeg(payloads: list[bytes]) -> bytes:
 
 
 def in_png(data: bytes) -> bytes | None:
-    """The data of the iCCP chunk with the profile that `data` has, None where it has none."""
+    """Return the data of an iCCP chunk with the profile in `data` and nothing else; None if there is no profile."""
     name, _, compressed = data.partition(b"\0")
     if not name or compressed[:1] != b"\0":
         return None

@@ -1,15 +1,15 @@
-"""Why bytes are not taken as a medium."""
+"""The refusals of media."""
 
 from __future__ import annotations
 
 
 class UnsupportedMedia(Exception):
-    """The content is none of the types that are taken, or a broken one."""
+    """The content has no supported type, or is broken."""
 
 
 class TooManyPixels(Exception):
-    """The picture is larger than what is decoded here."""
+    """The picture has more pixels than allowed."""
 
 
 class TooManyUploads(Exception):
-    """More media wait to be checked than memory should hold."""
+    """The queue of media to check is full; retry later."""

@@ -1,4 +1,4 @@
-"""Pictures judged: decoded in full, within bounds that are checked before anything is decoded."""
+"""Check pictures: limit pixels and frames by the header, then decode every frame."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from .blocks import exif_of, frames_of, webp_size, without_metadata
 from .errors import TooManyPixels, UnsupportedMedia
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-"""What Pillow calls each type; it has dozens more, and none of those is tried."""
+"""The Pillow format of each type. Pillow has dozens more, which are never tried."""
 ANIMATION = 4
-"""How many times the pixels of the largest picture all frames of one may have together."""
+"""All frames of an animation may have this many times the pixels of the largest picture."""
 MOST_FRAMES = 1000
 LONGEST_SIDE = 32_767
-"""Pixels of width or height: what browsers draw."""
+"""The largest width or height, in pixels, that browsers draw."""
 _CANVAS = 10
-"""An animation may have this part of the largest picture's pixels: each of its frames is drawn on all of them."""
+"""A frame may have the pixels of the largest picture divided by this: each frame is drawn on the whole canvas."""
 _ORIENTATION = 0x0112
 
-Image.MAX_IMAGE_PIXELS = None  # ours is held against the size that the file states, before anything is decoded
-warnings.filterwarnings("ignore", module=r"PIL\.")  # about oddities that browsers do not mind either
+Image.MAX_IMAGE_PIXELS = None  # our limit applies to the size in the header, before decoding
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about oddities that browsers accept, too
 
 
 class Picture(NamedTuple):
-    """A good picture without metadata; its size in pixels as shown, which way up considered."""
+    """A checked picture without metadata; width and height are in pixels as shown, after the orientation is applied."""
 
     content: bytes
     width: int
@@ -35,9 +35,10 @@ class Picture(NamedTuple):
 
 
 def picture(content_type: str, content: bytes, most_pixels: int) -> Picture:
-    """Free a picture of this type of metadata, and decode it. Raises UnsupportedMedia, TooManyPixels.
+    """Remove the metadata of a picture and decode the result. Raises UnsupportedMedia, TooManyPixels.
 
-    What goes out is what is decoded, every frame of it, once. Takes tens of milliseconds, and 4 bytes a pixel.
+    Every frame of the returned picture is decoded once. Takes tens of milliseconds, and 4 bytes of memory for each
+    pixel.
     """
     try:
         frames = frames_of(content_type, content, MOST_FRAMES)
@@ -46,23 +47,25 @@ def picture(content_type: str, content: bytes, most_pixels: int) -> Picture:
         _decode(content_type, kept, frames)
     except (TooManyPixels, MemoryError):
         raise
-    except Exception as error:  # what decoders raise for broken files is as various as the files
-        raise UnsupportedMedia(f"this is no good {content_type}") from error
+    except Exception as error:  # decoders raise all kinds of errors for broken files
+        raise UnsupportedMedia(f"this is not a valid {content_type}") from error
     if orientation >= 5:
         width, height = height, width
     return Picture(kept, width, height)
 
 
 def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int) -> tuple[int, int, int]:
-    """Width, height and orientation, from the header; nothing is decoded."""
-    if content_type == "image/webp":  # its decoder takes the memory for all pixels as soon as it is opened
+    """Return width, height and orientation from the header, without decoding."""
+    if content_type == "image/webp":  # opening it in the decoder already takes the memory of all pixels
         _check_pixels(*webp_size(content), most_pixels)
     with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
         pixels = _check_pixels(image.width, image.height, most_pixels)
         if frames > MOST_FRAMES:
-            raise TooManyPixels(f"an animation may have {MOST_FRAMES} frames; this has more")
+            raise TooManyPixels(f"an animation may have {MOST_FRAMES} frames, and this one has more")
         if frames > 1 and pixels > most_pixels // _CANVAS:
-            raise TooManyPixels(f"each of several frames may have {most_pixels // _CANVAS} pixels; these have {pixels}")
+            raise TooManyPixels(
+                f"a frame of an animation may have {most_pixels // _CANVAS} pixels, and these have {pixels}"
+            )
         if frames * pixels > most_pixels * ANIMATION:
             raise TooManyPixels(f"{frames} frames of {pixels} pixels are too many")
         exif = Image.Exif()
@@ -73,7 +76,7 @@ def _looked_at(content_type: str, content: bytes, frames: int, most_pixels: int)
 
 
 def _check_pixels(width: int, height: int, most: int) -> int:
-    """How many pixels that are. Raises TooManyPixels."""
+    """Return width times height. Raises TooManyPixels."""
     if max(width, height) > LONGEST_SIDE:
         raise TooManyPixels(f"a side may have {LONGEST_SIDE:,} pixels; this has {width:,} x {height:,}")
     if width * height > most:
@@ -86,7 +89,7 @@ def _decode(content_type: str, content: bytes, frames: int) -> None:
     with Image.open(BytesIO(content), formats=(FORMATS[content_type],)) as image:
         found = getattr(image, "n_frames", 1)
         if found > frames:
-            raise UnsupportedMedia(f"this has {found} frames, and {frames} of them can be found")
+            raise UnsupportedMedia(f"the picture decodes to {found} frames, but its blocks have {frames}")
         for frame in range(found):
             image.seek(frame)
             image.load()

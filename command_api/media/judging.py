@@ -1,4 +1,4 @@
-"""Judging a medium by its content: what it is, whether it is whole, and what of it is kept."""
+"""Check a medium by its content: detect the type, check that it is complete, remove its metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXTENSIONS = {
 
 
 class Checked(NamedTuple):
-    """A medium that is good: what it is, what of it is kept, and, of a picture, its size in pixels as shown."""
+    """A checked medium: its type, its content without metadata and, for a picture, its size in pixels as shown."""
 
     content_type: str
     content: bytes
@@ -28,7 +28,7 @@ class Checked(NamedTuple):
 
 
 def type_of(content: bytes) -> str | None:
-    """The type that the first bytes tell, None for any that is not taken."""
+    """Return the media type by the first bytes; None if it is not supported."""
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -43,11 +43,11 @@ def type_of(content: bytes) -> str | None:
 
 
 def check(content: bytes, most_pixels: int) -> Checked:
-    """Judge a medium by its content and free it of metadata. Raises UnsupportedMedia, TooManyPixels."""
+    """Check a medium by its content and remove its metadata. Raises UnsupportedMedia, TooManyPixels."""
     content_type = type_of(content)
     match content_type:
         case None:
-            raise UnsupportedMedia("this is none of JPEG, PNG, GIF, WebP, MP4 and WebM")
+            raise UnsupportedMedia("the file is not a JPEG, PNG, GIF, WebP, MP4 or WebM")
         case "video/mp4":
             return Checked(content_type, videos.mp4(content))
         case "video/webm":

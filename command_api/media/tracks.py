@@ -1,7 +1,7 @@
-"""Whether a video has pictures: a track of them with a known codec, and samples.
+"""Check that a file has a video track with a known codec and samples.
 
-Boxes and elements are walked; nothing is decoded. Sources: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska, of which WebM
-is a part).
+Boxes and elements are parsed; nothing is decoded. Sources: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska, the superset of
+WebM).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from .video_metadata import Box, boxes
 _TO_MEDIA = (b"moov", b"trak", b"mdia")
 _TO_DESCRIPTIONS = (b"minf", b"stbl", b"stsd")
 _MOST = 10_000
-"""Elements that are looked at; a real file has hundreds beside its frames."""
+"""How many elements are parsed; a real file has hundreds besides its frames."""
 _TRACKS, _CLUSTER, _TRACK = 0x1654AE6B, 0x1F43B675, 0xAE
 _TRACK_TYPE, _CODEC, _VIDEO = 0x83, 0x86, 1
 _BLOCKS = frozenset((0xA3, 0xA0))
-"""SimpleBlock and BlockGroup: what frames are in."""
+"""SimpleBlock and BlockGroup, the elements that hold frames."""
 
 
 class Part(NamedTuple):
-    """An element: its kind, and where its content is."""
+    """An element: its kind, and the start and end of its content."""
 
     kind: int
     start: int
@@ -30,9 +30,9 @@ class Part(NamedTuple):
 
 
 def mp4_shows(content: bytes) -> bool:
-    """Whether a track of an MP4 is of pictures, described, and there is something in `mdat`.
+    """Whether an MP4 has a described video track and a non-empty `mdat`.
 
-    Raises UnsupportedMedia where boxes do not add up.
+    Raises UnsupportedMedia if the boxes are inconsistent.
     """
     filled = any(box.kind == b"mdat" and box.end > box.inner for box in boxes(content, 0, len(content)))
     whole = Box(b"", 0, 0, len(content))
@@ -40,7 +40,7 @@ def mp4_shows(content: bytes) -> bool:
 
 
 def _is_of_pictures(content: bytes, media: Box) -> bool:
-    # hdlr: version and flags, a field of zeros, the type of handler; stsd: version and flags, how many, the first.
+    # hdlr: version and flags, zeros, the handler type. stsd: version and flags, the number of entries, the first entry.
     handled = any(content[hdlr.inner + 8 : hdlr.inner + 12] == b"vide" for hdlr in _within(content, media, (b"hdlr",)))
     return handled and any(
         int.from_bytes(content[stsd.inner + 4 : stsd.inner + 8], "big") > 0 and stsd.end - stsd.inner >= 16
@@ -58,7 +58,7 @@ def _within(content: bytes, box: Box, path: tuple[bytes, ...]) -> Iterator[Box]:
 
 
 def webm_shows(content: bytes, start: int) -> bool:
-    """Whether the segment of a WebM, whose content begins at `start`, has a track of pictures and a frame."""
+    """Whether the segment of a WebM, with its content at `start`, has a video track and a frame."""
     pictures = frames = False
     for part in _elements(content, start, len(content)):
         if part.kind == _TRACKS:
@@ -85,7 +85,7 @@ def _is_track_of_pictures(content: bytes, track: Part) -> bool:
 
 
 def _elements(content: bytes, start: int, end: int) -> Iterator[Part]:
-    """The elements from `start` to `end`; one of unknown length, as live streams have them, goes to the end."""
+    """Yield the elements from `start` to `end`. An element of unknown length, as in live streams, extends to `end`."""
     at = start
     for _ in range(_MOST):
         if at >= end or not content[at]:

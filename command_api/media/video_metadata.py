@@ -1,8 +1,8 @@
-"""What of a video's structure is kept: all that a player needs, and nothing that tells of places, times and devices.
+"""Remove the metadata of videos: locations, times and devices. Everything that a player needs is kept.
 
-Boxes and elements that are not listed become free space of zeros, in place, so that no offset moves. A track that is
-neither pictures nor sound is refused with its file: cameras write where they were into such tracks, between the frames.
-What a codec writes into the frames is not looked at. Sources: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska).
+Boxes and elements that are not listed are overwritten in place with free space of zeros, so that no offset changes. A
+file with a track other than video or sound is refused: cameras record their location in such tracks, between the
+frames. Data that a codec writes into the frames is not checked. Sources: ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .errors import UnsupportedMedia
 
 _MOST_BOXES = 10_000
 _MOST_ELEMENTS = 200_000
-"""A frame is an element: some 50 minutes of pictures."""
+"""Each frame is an element, so this allows about 50 minutes of video."""
 
 _BOXES = {
     b"": b"ftyp styp moov moof mdat mfra sidx ssix",
@@ -31,14 +31,14 @@ _BOXES = {
 }
 _KEPT_BOXES = {container: frozenset(kinds.split()) for container, kinds in _BOXES.items()}
 _TIMED = frozenset((b"mvhd", b"tkhd", b"mdhd"))
-"""Begin with the version, then the times of creation and of change."""
+"""Boxes that begin with a version and the times of creation and modification."""
 _COMPRESSOR = slice(50, 82)
-"""The name of the encoder in the description of a track of pictures; some write the name of the camera."""
+"""The encoder name in the description of a video track; some cameras write their model there."""
 
 _VOID = 0xEC
 _TRACKS, _CLUSTER, _TRACK, _INFO, _TRACK_TYPE = 0x1654AE6B, 0x1F43B675, 0xAE, 0x1549A966, 0x83
 _APPS = frozenset((0x4D80, 0x5741))
-"""MuxingApp and WritingApp: they have to be there, and may be empty."""
+"""MuxingApp and WritingApp: required elements, which may be empty."""
 _IN_HEADER = frozenset((0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4282, 0x4287, 0x4285))
 _IN_INFO = _APPS | {0x2AD7B1, 0x4489}
 _IN_TRACKS = frozenset((_TRACK,))
@@ -50,7 +50,7 @@ _IN_CLUSTER = frozenset((0xE7, 0xA7, 0xAB, 0xA3, 0xA0))
 
 
 class Box(NamedTuple):
-    """A box of an MP4: its kind, where it begins, where its content begins, and where it ends."""
+    """A box of an MP4: its kind, its start, the start of its content (`inner`) and its end."""
 
     kind: bytes
     start: int
@@ -59,7 +59,7 @@ class Box(NamedTuple):
 
 
 def boxes(content: bytes, start: int, end: int) -> Iterator[Box]:
-    """Each box from `start` to `end`. Raises UnsupportedMedia where they do not add up."""
+    """Yield each box from `start` to `end`. Raises UnsupportedMedia if their lengths are inconsistent."""
     at = start
     for _ in range(_MOST_BOXES):
         if at == end:
@@ -73,11 +73,11 @@ def boxes(content: bytes, start: int, end: int) -> Iterator[Box]:
             break
         yield Box(content[at + 4 : at + 8], at, inner, at + size)
         at += size
-    raise UnsupportedMedia("this is no whole MP4")
+    raise UnsupportedMedia("this is not a complete MP4")
 
 
 def cleaned_mp4(content: bytes) -> bytes:
-    """The video without metadata. Raises UnsupportedMedia for what cannot be taken out in place."""
+    """Return the video without metadata. Raises UnsupportedMedia if metadata cannot be removed in place."""
     cleaned = bytearray(content)
     _clean(cleaned, content, b"", 0, len(content))
     return bytes(cleaned)
@@ -96,7 +96,9 @@ def _clean(cleaned: bytearray, content: bytes, container: bytes, start: int, end
             cleaned[times] = bytes(times.stop - times.start) if times.stop > times.start else b""
         elif kind == b"hdlr":
             if content[inner + 8 : inner + 12] not in (b"vide", b"soun"):
-                raise UnsupportedMedia("this MP4 has a track that is neither pictures nor sound; save it without")
+                raise UnsupportedMedia(
+                    "this MP4 has a track that is neither video nor sound; save it without that track"
+                )
             name = min(inner + 12, box.end)
             cleaned[name : box.end] = bytes(box.end - name)
         elif kind == b"stsd":
@@ -106,7 +108,7 @@ def _clean(cleaned: bytearray, content: bytes, container: bytes, start: int, end
 
 
 def _clean_descriptions(cleaned: bytearray, content: bytes, stsd: Box) -> None:
-    # Of sound it would be within the boxes that set up the decoder, which stay.
+    # Sound has no such field: an encoder name would be in the decoder configuration, which is kept.
     for entry in boxes(content, min(stsd.inner + 8, stsd.end), stsd.end):
         if entry.end - entry.start >= _COMPRESSOR.stop and entry.kind not in (b"mp4a", b"Opus", b"ac-3", b"ec-3"):
             cleaned[entry.start + _COMPRESSOR.start : entry.start + _COMPRESSOR.stop] = bytes(32)
@@ -115,7 +117,7 @@ def _clean_descriptions(cleaned: bytearray, content: bytes, stsd: Box) -> None:
 def _check_references(content: bytes, dref: Box) -> None:
     for entry in boxes(content, min(dref.inner + 8, dref.end), dref.end):
         if entry.kind != b"url " or content[entry.inner : entry.end].rstrip(b"\0") != b"\0\0\0\1":
-            raise UnsupportedMedia("the frames of this MP4 are in another file")
+            raise UnsupportedMedia("the frames of this MP4 are in another file; save it as one file")
 
 
 class _Element(NamedTuple):
@@ -126,9 +128,10 @@ class _Element(NamedTuple):
 
 
 def _elements(content: bytes, start: int, end: int, entered: int | None = None) -> Iterator[_Element]:
-    """The elements from `start` to `end`, and those within each that is `entered`, as if they stood beside it.
+    """Yield the elements from `start` to `end`, and after each element of kind `entered` the elements in it.
 
-    One of unknown length, as live streams have them, goes to the end. Raises UnsupportedMedia where they do not add up.
+    An element of unknown length, as in live streams, extends to `end`. Raises UnsupportedMedia if lengths are
+    inconsistent.
     """
     at = start
     for _ in range(_MOST_ELEMENTS):
@@ -150,16 +153,16 @@ def _elements(content: bytes, start: int, end: int, entered: int | None = None) 
         element = _Element(int.from_bytes(content[at:length_at], "big"), at, inner, after)
         yield element
         at = inner if element.kind == entered else after
-    raise UnsupportedMedia("this is no whole WebM")
+    raise UnsupportedMedia("this is not a complete WebM")
 
 
 def cleaned_webm(content: bytes) -> bytes:
-    """The video without metadata. Raises UnsupportedMedia for what cannot be taken out in place."""
+    """Return the video without metadata. Raises UnsupportedMedia if metadata cannot be removed in place."""
     cleaned = bytearray(content)
     outermost = _elements(content, 0, len(content))
     header, segment = next(outermost), next(outermost)
     _keep(cleaned, content, header, _IN_HEADER)
-    # The length of a cluster may be unknown: then what follows looks as if it was within.
+    # A cluster may have unknown length: then the elements after it are parsed as if they were in it.
     for element in _elements(content, segment.inner, segment.end, entered=_CLUSTER):
         if element.kind == _INFO:
             for inner in _keep(cleaned, content, element, _IN_INFO):
@@ -176,11 +179,11 @@ def cleaned_webm(content: bytes) -> bytes:
 def _check_track(content: bytes, parts: list[_Element]) -> None:
     kinds = [int.from_bytes(content[part.inner : part.end], "big") for part in parts if part.kind == _TRACK_TYPE]
     if kinds not in ([1], [2]):
-        raise UnsupportedMedia("this WebM has a track that is neither pictures nor sound; save it without")
+        raise UnsupportedMedia("this WebM has a track that is neither video nor sound; save it without that track")
 
 
 def _keep(cleaned: bytearray, content: bytes, element: _Element, kept: frozenset[int]) -> list[_Element]:
-    """The elements within one that are kept; the others become void."""
+    """Return the child elements to keep, and overwrite the others with void elements."""
     found = []
     for inner in _elements(content, element.inner, element.end):
         if inner.kind in kept:

@@ -1,7 +1,7 @@
-"""Videos judged: the boxes or elements that such a file is made of have to be there, and what tells of places goes.
+"""Check videos: the required boxes or elements have to be there, and metadata is removed.
 
-Nothing is decoded: that takes a codec, and comes with the variants. Sources: ISO/IEC 14496-12 (MP4), RFC 8794 (EBML),
-the WebM container guidelines.
+Nothing is decoded, because that takes a codec. Sources: ISO/IEC 14496-12 (MP4), RFC 8794 (EBML), the WebM container
+guidelines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DOC_TYPE = b"\x42\x82"
 
 
 def is_mp4(content: bytes) -> bool:
-    """Whether it says that it is one, and no picture or sound of the same family."""
+    """Whether the brand is an MP4 video, not a picture or sound of the same family."""
     if content[4:8] != b"ftyp":
         return False
     size = int.from_bytes(content[:4], "big")
@@ -26,17 +26,20 @@ def is_mp4(content: bytes) -> bool:
 
 
 def mp4(content: bytes) -> bytes:
-    """The video with its metadata made free space of zeros, so that no offset moves. Raises UnsupportedMedia."""
+    """Return the video with its metadata overwritten by free space, so that no offset changes.
+
+    Raises UnsupportedMedia.
+    """
     kinds = {box.kind for box in boxes(content, 0, len(content))}
     if not kinds >= {b"ftyp", b"moov"} or not kinds & {b"mdat", b"moof"}:
-        raise UnsupportedMedia("this is no whole MP4")
+        raise UnsupportedMedia("this is not a complete MP4")
     if not mp4_shows(content):
-        raise UnsupportedMedia("this MP4 has no track of pictures")
+        raise UnsupportedMedia("this MP4 has no video track")
     return cleaned_mp4(content)
 
 
 def is_webm(content: bytes) -> bool:
-    """Whether it is EBML that says `webm`; Matroska says `matroska`."""
+    """Whether the file is EBML with the document type `webm`; Matroska has `matroska`."""
     return content.startswith(_EBML) and _doc_type(content) == b"webm"
 
 
@@ -49,21 +52,21 @@ def _doc_type(content: bytes) -> bytes:
 
 
 def webm(content: bytes) -> bytes:
-    """The video with its metadata made void, so that no offset moves, and nothing behind its segment.
+    """Return the video up to the end of its segment, with its metadata overwritten by void elements in place.
 
-    Raises UnsupportedMedia where no segment follows the header.
+    Raises UnsupportedMedia if no segment follows the header.
     """
     size = _length(content, 4)
     if size is None or content[size[0] + size[1] :][:4] != _SEGMENT:
-        raise UnsupportedMedia("this is no whole WebM")
+        raise UnsupportedMedia("this is not a complete WebM")
     segment = _length(content, size[0] + size[1] + len(_SEGMENT))
     if segment is None or not webm_shows(content, segment[0]):
-        raise UnsupportedMedia("this WebM has no track of pictures")
+        raise UnsupportedMedia("this WebM has no video track")
     return cleaned_webm(content)
 
 
 def _length(content: bytes, at: int) -> tuple[int, int] | None:
-    """Where an element's content begins, and its length in bytes."""
+    """Return the start of an element's content and its length in bytes; None if the length is malformed."""
     if at >= len(content) or not content[at]:
         return None
     width = 9 - content[at].bit_length()

@@ -1,3 +1,3 @@
-"""Everything that changes something; a file for each section of the REST contract."""
+"""The routes of commands, one file for each section of the REST API."""
 
-from . import problems as problems  # routes declare errors, which have their problems from here
+from . import problems as problems  # maps the errors that routes declare to problems

@@ -1,6 +1,6 @@
-"""Registering, signing in and out, tokens and passwords: /auth.
+"""Routes under /auth: register, sign in and out, refresh tokens, change the password.
 
-Answers here hold secrets, so none is kept: these routes take no Idempotency-Key.
+The answers hold secrets and must not be stored, so these routes take no Idempotency-Key.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _NO_STORE = ("cache-control", "no-store")
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What these routes work with besides commands."""
+    """What these routes need besides `Commands`."""
 
     passwords: Passwords
     access: AccessTokens
@@ -81,7 +81,7 @@ class Accounts:
 
 
 def accounts_of(request: Request) -> Accounts:
-    """What the application was built with (a FastAPI dependency)."""
+    """Return the `Accounts` of the application (a FastAPI dependency)."""
     return cast(Accounts, request.app.state.accounts)
 
 
@@ -110,7 +110,7 @@ class RegisterBody(Body):
         str,
         Field(
             pattern=r"^[A-Za-z0-9_]{3,30}$",
-            description="Unique, whatever the case; not a word of the API's paths, nor one that speaks for the service",
+            description="Unique, ignoring case; path words and official names are refused",
             examples=["ada"],
         ),
     ]
@@ -118,53 +118,55 @@ class RegisterBody(Body):
         str,
         Field(
             max_length=LONGEST_EMAIL,
-            description="Unique, whatever the case",
+            description="Unique, ignoring case",
             examples=["ada@example.org"],
             json_schema_extra={"format": "email"},
         ),
     ]
     password: NewPassword
-    display_name: Annotated[ShownName | None, Field(description="The user name, if left out", examples=["Ada"])] = None
+    display_name: Annotated[
+        ShownName | None, Field(description="The name shown; default: the user name", examples=["Ada"])
+    ] = None
 
 
 class LoginBody(Body):
-    """Who signs in."""
+    """The credentials to sign in with."""
 
     login: Annotated[str, Field(max_length=LONGEST_EMAIL, description="User name or e-mail address", examples=["ada"])]
     password: Annotated[GivenPassword, Field(description="The password of the account")]
 
 
 class RefreshBody(Body):
-    """The refresh token of now."""
+    """The current refresh token."""
 
     refresh_token: Annotated[
         str,
         Field(
             max_length=200,
-            description="Good once; the answer has the next one",
+            description="The current refresh token; it can be used once, and the answer has the next one",
             examples=["q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ"],
         ),
     ]
 
 
 class PasswordBody(Body):
-    """The password of now, and the one from now on."""
+    """The current and the new password."""
 
-    current_password: Annotated[GivenPassword, Field(description="The password of now")]
+    current_password: Annotated[GivenPassword, Field(description="The current password")]
     new_password: NewPassword
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """What you are signed in with. `expires_in` seconds from now the access token has to be refreshed."""
+    """The tokens of your session. Refresh the access token before `expires_in` seconds have passed."""
 
     access_token: str
     """Send it as `Authorization: Bearer <token>`."""
     refresh_token: str
-    """Gets the next tokens, once."""
+    """Send it once to `POST /auth/refresh` to get the next tokens."""
     token_type: str
     """Always `Bearer`."""
     expires_in: int
-    """In how many seconds the access token expires."""
+    """Seconds until the access token expires."""
 
 
 class Registered(Tokens, frozen=True, kw_only=True):
@@ -212,10 +214,10 @@ async def _check_new(field: str, password: str, username: str, *about: str) -> N
 @answers(Registered, 201)
 @problems(NameTaken, EmailIsTaken)
 async def register(body: RegisterBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
-    """Register, and be signed in.
+    """Register an account and sign in.
 
-    Attempts of an address are limited, whether or not a name or an e-mail address is taken, so that nobody finds out
-    quickly who has an account.
+    Attempts from one IP address are limited, even if the name or e-mail address is taken, so that nobody can list the
+    registered addresses quickly.
     """
     try:
         username = check_username(body.username)
@@ -238,7 +240,7 @@ async def _register(
     accounts: Accounts,
     exchange: Exchange,
 ) -> Response:
-    # Before the hash, which costs 0.2 s, and once more when it is decided.
+    # Asked before the hash, which costs 0.2 s, and again by the decision.
     named, emailed = AccountNamed(username), tuple(map(EmailTaken, spellings_of_email(email)))
     facts = await executing.commands.store.ask(named, *emailed)
     refuse_taken(username, name_taken=facts[named] is not None, email_taken=any(facts[one] for one in emailed))
@@ -261,7 +263,7 @@ async def _register(
 
 
 def _logins(given: str) -> tuple[str, ...]:
-    """The names and addresses that `given` can stand for: an address may be held in two spellings."""
+    """Return the user names or e-mail addresses that `given` may be stored as: an address may have two spellings."""
     login = compose(given)
     written = with_domain_as_written(login) if "@" in login else None
     return spellings_of_email(written) if written is not None else (login,)
@@ -273,7 +275,7 @@ def _logins(given: str) -> tuple[str, ...]:
 async def sign_in(body: LoginBody, executing: Executing, accounts: UsingAccounts, exchange: Exchanged) -> Response:
     """Sign in with a user name or an e-mail address.
 
-    The answer to a wrong login is the same, and takes as long, whether or not there is such an account.
+    A wrong login gets the same answer after the same time, whether or not the account exists.
     """
     questions = tuple(map(PasswordFor, _logins(body.login)))
     async with accounts.attempts.attempt(questions[0].login, exchange.network):
@@ -296,10 +298,10 @@ def _refreshed(state: RefreshState, decided: Decided) -> Answer:
 @answers(Tokens)
 @problems(RefreshTokenRefused)
 async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccounts) -> Response:
-    """Get the next tokens.
+    """Get the next access token and refresh token.
 
-    A refresh token is good once. For 10 seconds the one spent last is answered with the same successor, so that two
-    tabs, or a request sent again because its answer was lost, stay signed in. Any other spent one ends its session.
+    A refresh token can be used once. For 10 seconds, the token spent last gets the same successor again, so that two
+    tabs, or a client whose answer was lost, stay signed in. Any other spent token ends its session.
     """
     shown = accounts.refresh.read(body.refresh_token)
     if shown is None:
@@ -318,18 +320,18 @@ async def refresh(body: RefreshBody, executing: Executing, accounts: UsingAccoun
 
 @auth.post("/auth/logout", status_code=204)
 async def sign_out(viewer: SignedIn, executing: Executing) -> Response:
-    """Sign out of this session: its tokens are refused from now on."""
+    """Sign out: end this session; its tokens are refused from now on."""
     command = EndSession(viewer.account, viewer.session, "logout")
     try:
         outcome = await executing.execute(END_SESSION, command, executing.context(viewer.account))
-    except SessionNotFound:  # another request was quicker
+    except SessionNotFound:  # another request ended it first
         return Response(status_code=204)
     return executing.response(outcome)
 
 
 @auth.post("/auth/logout-all", status_code=204)
 async def sign_out_everywhere(viewer: SignedIn, executing: Executing) -> Response:
-    """Sign out of every session, this one among them."""
+    """Sign out everywhere: end all your sessions, including this one."""
     command = EndAllSessions(viewer.account)
     return executing.response(await executing.execute(END_ALL_SESSIONS, command, executing.context(viewer.account)))
 
@@ -340,7 +342,7 @@ SessionInPath = Annotated[str, Path(description="The id of a session", examples=
 @auth.delete("/auth/sessions/{id}", status_code=204)
 @problems(SessionNotFound)
 async def end_session(id: SessionInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """End one of your sessions, as `GET /auth/sessions` lists them."""
+    """End one of your sessions; `GET /auth/sessions` lists them."""
     if not is_id(id):
         raise SessionNotFound(id)
     command = EndSession(viewer.account, SessionId(id), "revoked")
@@ -352,7 +354,7 @@ async def end_session(id: SessionInPath, viewer: SignedIn, executing: Executing)
 async def change_password(
     body: PasswordBody, viewer: SignedIn, executing: Executing, accounts: UsingAccounts, exchange: Exchanged
 ) -> Response:
-    """Change your password: every other session ends."""
+    """Change your password and end every other session."""
     account, present = AccountOf(viewer.account), PasswordOf(viewer.account)
     facts = await executing.commands.store.ask(account, present)
     known, password = facts[account], facts[present]

@@ -1,4 +1,4 @@
-"""From a request to an executed command: context, idempotency, answer, consistency token."""
+"""Execute the command of a request: context, idempotency, rate limits, answer and consistency token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _limited(error: TooMany, state: None) -> Decided:
     raise error
 
 
-# Nothing is locked, asked or remembered for it: it finds the answer that its Idempotency-Key has, or is the refusal.
+# Locks, asks and stores nothing: executing it returns the answer stored with the Idempotency-Key, or raises TooMany.
 _ANSWERED_BEFORE: Decision[TooMany, None] = Decision(
     entities=lambda error: (), questions=lambda error: (), state=lambda error, facts: None, decide=_limited
 )
@@ -50,7 +50,7 @@ _ANSWERED_BEFORE: Decision[TooMany, None] = Decision(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The policies of the writing routes."""
+    """The rate limits of the routes that change something."""
 
     tweets: tuple[Policy, ...]
     follows: tuple[Policy, ...]
@@ -59,7 +59,7 @@ class Limits:
 
 
 class InHand:
-    """Commands that were taken in and are not answered yet: `most` at once, so that waiting has an end."""
+    """Limits the requests in progress to `most` at once; beyond it they get 503 instead of waiting in a long queue."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -76,7 +76,7 @@ class InHand:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What the routes of the command API work with."""
+    """What the routes of the command API need."""
 
     store: CommandStore
     ids: HybridClock
@@ -87,11 +87,11 @@ class Commands:
     most_bytes: int
     in_hand: InHand
     fingerprint_key: bytes
-    """Of requests that are done once: without it, whoever has the database could try what a request may have said."""
+    """Keys the fingerprints of requests, so that nobody with the database can guess the content of a request."""
 
 
 class Answers(Generic[S]):
-    """The Answering of a route: how it puts an accepted command, and every refusal as a problem."""
+    """The Answering of a route: the route answers an accepted command, and each refusal becomes its problem."""
 
     __slots__ = ("_accepted", "_request_id")
 
@@ -100,11 +100,11 @@ class Answers(Generic[S]):
         self._request_id = request_id
 
     def accepted(self, state: S, decided: Decided) -> Answer:
-        """The answer to a command that was done."""
+        """Return the route's answer to an accepted command."""
         return self._accepted(state, decided)
 
     def refused(self, error: Refused) -> Answer:
-        """The problem that the refusal is."""
+        """Return the problem of a refusal. Raises TypeError if it has none."""
         problem = as_problem(error)
         if problem is None:
             raise TypeError(f"{type(error).__name__} has no problem: rest.problems.explains has to name one") from error
@@ -114,7 +114,7 @@ class Answers(Generic[S]):
 
 
 def no_content(state: object, decided: Decided) -> Answer:
-    """204."""
+    """Return 204 without a body."""
     return _NO_CONTENT
 
 
@@ -128,7 +128,7 @@ class Executor:
         self._target = target
 
     def context(self, actor: AccountId | None, body: bytes | None = None) -> Context:
-        """The command's context. `body` is given where the request may carry an Idempotency-Key (a POST)."""
+        """Return the context of the command. Pass `body` if the request may carry an Idempotency-Key (a POST)."""
         exchange = self._exchange
         once = None
         if body is not None:
@@ -151,7 +151,7 @@ class Executor:
         context: Context,
         accepted: Callable[[S, Decided], Answer] = no_content,
     ) -> Outcome:
-        """Decide it. Raises what the store raises; StillRunning becomes a 409."""
+        """Execute a command. Raises as `CommandStore.execute`, but the problem `still-running` for StillRunning."""
         answering = Answers(accepted, self._exchange.request_id)
         try:
             with self.commands.in_hand:
@@ -164,7 +164,7 @@ class Executor:
             ) from None
 
     async def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
-        """Take a token of each policy, and tell in the answer's headers what is left. Raises TooMany."""
+        """Take a token of each policy and set the rate-limit headers of the answer. Raises TooMany."""
         self._exchange.tell(await self.commands.limits.take(policies, account))
 
     async def execute_limited(
@@ -175,9 +175,10 @@ class Executor:
         context: Context,
         accepted: Callable[[S, Decided], Answer] = no_content,
     ) -> Outcome:
-        """Decide it, if the actor may as often. An answer that was given before is given again for nothing.
+        """Execute a command within the rate limits of its actor. Raises as `execute`, and TooMany.
 
-        It is also given where the limit is reached: who sends a request again does nothing new.
+        A repeated request with the same Idempotency-Key gets its stored answer, even if the limit is reached, and takes
+        no token.
         """
         assert context.actor is not None
         try:
@@ -192,9 +193,9 @@ class Executor:
         return outcome
 
     async def check_limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
-        """Raise TooMany where the limit is reached and no answer is kept for the request's Idempotency-Key.
+        """Raise TooMany if the limit is reached and no answer is stored with the request's Idempotency-Key.
 
-        For requests whose body is not read yet, so that it may be another one with the same key.
+        For requests whose body is not read yet: a KeyReused that comes from the missing body is ignored.
         """
         try:
             await self.commands.limits.check(policies, account)
@@ -206,7 +207,7 @@ class Executor:
                 await self.execute(_ANSWERED_BEFORE, error, context)
 
     def headers(self, outcome: Outcome) -> list[tuple[str, str]]:
-        """The headers of the outcome's answer."""
+        """Return the headers of the answer, with Consistency-Token and Idempotency-Replayed where they apply."""
         headers = [*outcome.answer.headers]
         if outcome.answer.status < 400:
             headers.append(("consistency-token", self.commands.tokens.make(outcome.positions)))
@@ -215,7 +216,7 @@ class Executor:
         return headers
 
     def response(self, outcome: Outcome) -> Response:
-        """The outcome as a response."""
+        """Return the outcome as an HTTP response."""
         answer = outcome.answer
         response = Response(answer.body or None, answer.status)
         for name, value in self.headers(outcome):
@@ -224,12 +225,12 @@ class Executor:
 
 
 def commands_of(request: Request) -> Commands:
-    """What the application was built with."""
+    """Return the `Commands` of the application."""
     return cast(Commands, request.app.state.commands)
 
 
 def executor(request: Request) -> Executor:
-    """The executor of a request (a FastAPI dependency)."""
+    """Return the executor of a request (a FastAPI dependency)."""
     exchange: Exchange = exchange_of(request)
     return Executor(commands_of(request), exchange, request.method, request.url.path)
 

@@ -1,7 +1,7 @@
-"""Fields of request bodies that hold free text: composed, and checked against the one list of what text may hold.
+"""Types of free-text fields in request bodies: they compose the text (NFC) and check its characters.
 
-A field of type `str` in a body is either one of these or of a closed shape (an id, a name, a secret):
-tests/scenarios/test_text_fields.py finds every field there is.
+Every field of type `str` in a body is one of these or has a closed shape (an id, a name, a secret);
+tests/scenarios/test_text_fields.py checks all fields.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CODES: dict[type[TextError], str] = {
     TooManyCharacters: "too_long",
 }
 
-# In what patterns of Python and of ECMAScript have in common: there are no surrogates in the one, and no notation for
-# what is past U+FFFF in both.
+# In the common syntax of Python and ECMAScript patterns: Python has no surrogates, and there is no common notation for
+# code points above U+FFFF.
 _NEVER = "".join(
     rf"\u{first:04x}-\u{last:04x}" for first, last in FORBIDDEN_RANGES if last <= 0xFFFF and first != 0xD800
 )
-# Unicode's Default_Ignorable_Code_Point up to there, and the braille blank.
+# Invisible: Unicode's Default_Ignorable_Code_Point up to U+FFFF, and the braille blank.
 _NOT_SEEN = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f"
     r"\uffa0\ufff0-\ufff8"
@@ -41,26 +41,26 @@ _LINE_BREAKS = frozenset("\n\t\u2028\u2029")
 
 @dataclass(frozen=True, slots=True)
 class FreeText:
-    """Text of `least` to `longest` code points as it is stored, in several lines or in one."""
+    """Text of `least` to `longest` code points as stored, in one line unless `lines`."""
 
     longest: int
     least: int = 0
     lines: bool = True
 
     def checked(self, text: str) -> str:
-        """The text as it is stored. Raises PydanticCustomError, whose type is the code of the field's error."""
+        """Return the text as stored. Raises PydanticCustomError; its type is the `code` of the field's error."""
         try:
             text = check_free_text(text, self.longest)
         except TextError as error:
             raise PydanticCustomError(CODES[type(error)], "{why}", {"why": str(error)}) from None
         if not self.lines and not _LINE_BREAKS.isdisjoint(text):
-            raise PydanticCustomError("character", "the text has to stand in one line")
+            raise PydanticCustomError("character", "the text must be on one line")
         if len(text) < self.least or (text and not is_visible(text)):
-            raise PydanticCustomError("empty", "nothing of the text can be seen")
+            raise PydanticCustomError("empty", "the text has no visible character")
         return text
 
     def field(self, name: str, text: str) -> str:
-        """The same for a field that is in no body of JSON. Raises a 422."""
+        """Check a field that is not in a JSON body, as `checked` does. Raises a problem with status 422."""
         try:
             return self.checked(text)
         except PydanticCustomError as error:
@@ -73,9 +73,9 @@ class FreeText:
         return {**self.shape(), **handler(schema)}
 
     def shape(self) -> dict[str, Any]:
-        """What a JSON Schema says of such a text.
+        """Return the JSON Schema of such a text.
 
-        It cannot say that marks are not heaped, and what is refused or not seen past U+FFFF.
+        The schema cannot express the limit on combining marks, nor refused or invisible characters above U+FFFF.
         """
         never = _NEVER if self.lines else _NEVER + r"\t\n\r\u2028\u2029"
         seen = rf"[^{never}]*[^{never}{_NOT_SEEN}\s][^{never}]*"
@@ -86,10 +86,10 @@ class FreeText:
 
 @dataclass(frozen=True, slots=True)
 class Website(FreeText):
-    """An address that a profile links to, or nothing."""
+    """The URL of a website in a profile, or an empty text."""
 
     def checked(self, text: str) -> str:
-        """The address as it is stored. Raises PydanticCustomError."""
+        """Return the URL as stored. Raises PydanticCustomError."""
         text = FreeText.checked(self, text)
         try:
             return check_website(text)
@@ -97,16 +97,16 @@ class Website(FreeText):
             raise PydanticCustomError(CODES[type(error)], "{why}", {"why": str(error)}) from None
 
     def shape(self) -> dict[str, Any]:
-        """What a JSON Schema says of it; whether a browser can open it is left out."""
+        """Return the JSON Schema; it cannot express whether a browser can open the URL."""
         return {**FreeText.shape(self), "pattern": WEBSITE_PATTERN}
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayName(FreeText):
-    """The name that an account shows: in one line, without marks that turn the text around it."""
+    """The display name of an account: one line, without marks that change the direction of the text around it."""
 
     def checked(self, text: str) -> str:
-        """The name as it is stored. Raises PydanticCustomError."""
+        """Return the name as stored. Raises PydanticCustomError."""
         try:
             return check_display_name(text)
         except InvalidName as error:

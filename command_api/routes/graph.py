@@ -1,4 +1,4 @@
-"""Following, blocking, muting, and the profile: /users."""
+"""Routes under /users: follow, block, mute, and change the profile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ graph = router("Users and the graph")
 @problems(AccountNotFound, NotYourself, Blocked)
 @takes_key
 async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Follow an account; following it again changes nothing."""
+    """Follow an account; nothing changes if you follow it already."""
     command = FollowAccount(viewer.account, Named(username))
     context = executing.context(viewer.account, await request.body())
     policies = executing.commands.policies.follows
@@ -49,7 +49,7 @@ async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, 
 @graph.delete("/users/{username}/follow", status_code=204)
 @problems(AccountNotFound)
 async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Unfollow an account."""
+    """Unfollow an account; nothing changes if you do not follow it."""
     command = UnfollowAccount(viewer.account, Named(username))
     return executing.response(await executing.execute(UNFOLLOW_ACCOUNT, command, executing.context(viewer.account)))
 
@@ -58,7 +58,7 @@ async def unfollow_user(username: NameInPath, viewer: SignedIn, executing: Execu
 @problems(AccountNotFound, NotYourself)
 @takes_key
 async def block_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Block an account: it ends following both ways and hides each from the other."""
+    """Block an account: follows between you end in both directions, and each is hidden from the other."""
     question = AccountNamed(username)
     account = (await executing.commands.store.ask(question))[question]
     if account is None:
@@ -71,7 +71,7 @@ async def block_user(username: NameInPath, request: Request, viewer: SignedIn, e
 @graph.delete("/users/{username}/block", status_code=204)
 @problems(AccountNotFound)
 async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Lift a block; what it ended stays ended."""
+    """Unblock an account; follows that the block ended are not restored."""
     command = UnblockAccount(viewer.account, Named(username))
     return executing.response(await executing.execute(UNBLOCK_ACCOUNT, command, executing.context(viewer.account)))
 
@@ -80,7 +80,7 @@ async def unblock_user(username: NameInPath, viewer: SignedIn, executing: Execut
 @problems(AccountNotFound, NotYourself)
 @takes_key
 async def mute_user(username: NameInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Mute an account: see nothing of it from now on; it is not told."""
+    """Mute an account: hide its tweets and notifications from you; it is not told."""
     command = MuteAccount(viewer.account, Named(username))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(MUTE_ACCOUNT, command, context))
@@ -96,28 +96,28 @@ async def unmute_user(username: NameInPath, viewer: SignedIn, executing: Executi
 
 _Picture = Annotated[
     str | None,
-    Field(description="A finished picture of yours; null takes the present one away", json_schema_extra=AN_ID),
+    Field(description="The id of a finished picture of yours; null removes the current one", json_schema_extra=AN_ID),
 ]
 
 
 class ProfileBody(Body):
-    """What to change; a field that is left out stays as it is."""
+    """The fields to change; an omitted field stays as it is."""
 
     display_name: Annotated[ShownName | None, Field(description="The name shown", examples=["Ada"])] = None
     bio: Annotated[
         Annotated[str, FreeText(300)] | None,
-        Field(description="Who you are, in some lines", examples=["Writes programs for engines."]),
+        Field(description="A few lines about you", examples=["Writes programs for engines."]),
     ] = None
     location: Annotated[
-        Annotated[str, FreeText(100)] | None, Field(description="Where you are, in your words", examples=["London"])
+        Annotated[str, FreeText(100)] | None, Field(description="Where you are, as free text", examples=["London"])
     ] = None
     website: Annotated[
         Annotated[str, Website(200, lines=False)] | None,
-        Field(description='An address that the profile links to; `""` removes it', examples=["https://example.org"]),
+        Field(description='The URL of your website; `""` removes it', examples=["https://example.org"]),
     ] = None
     feed: Annotated[
         Literal["latest"] | None,
-        Field(description="The order that `/feed` has for you; there is one so far", examples=["latest"]),
+        Field(description="The order of your `/feed`; `latest` is the only one so far", examples=["latest"]),
     ] = None
     avatar_media_id: _Picture = None
     header_media_id: _Picture = None
@@ -127,7 +127,7 @@ _PICTURES = {"avatar_media_id": "avatar", "header_media_id": "header"}
 
 
 def _pictures(body: ProfileBody) -> dict[str, MediaId | None]:
-    """The pictures that are changed; null takes one away. Raises a 422."""
+    """Return the pictures to change; None removes one. Raises a problem with status 422."""
     pictures: dict[str, MediaId | None] = {}
     for field, id_ in body.model_dump(include=set(_PICTURES), exclude_unset=True).items():
         if id_ is not None and not is_id(id_):
@@ -144,7 +144,7 @@ async def change_profile(
     executing: Executing,
     if_match: Annotated[str | None, Header(description="The `ETag` of the profile that was read")] = None,
 ) -> Response:
-    """Change your profile."""
+    """Change your profile: display name, bio, location, website, pictures."""
     given = body.model_dump(exclude_unset=True, exclude=set(_PICTURES))
     changes = {name: value for name, value in given.items() if value is not None}
     command = ChangeProfile(viewer.account, **changes | _pictures(body), if_version=version_wanted(if_match))

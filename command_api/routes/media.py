@@ -1,8 +1,8 @@
-"""Adding and deleting media: /media.
+"""Routes under /media: add, upload and delete pictures and videos.
 
-Small clients send a file with the request; others get a signed form, upload straight to the store, and complete. Both
-ways end in the same check. What is checked is written under a key of its own before it is decided that it is there, so
-that no event ever tells of a file that is not; what turns out to be for nothing is removed again.
+A client sends the file with the request, or it gets a signed form, uploads straight to the object store, and completes
+the upload. Both ways check the file alike. A checked file is written under a new key before the decision, so that no
+event refers to a missing file. If the decision does not use the file, it is deleted again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ media = router("Media")
 MEDIA_PATH = "/api/v1/media"
 ALT = FreeText(1000)
 _JSON = ("content-type", "application/json")
-_ALT = "What those are told who cannot see it"
+_ALT = "A description for people who cannot see it"
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -64,7 +64,7 @@ _FORM: dict[str, Any] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "JPEG, PNG, GIF, WebP, MP4 or WebM; the content decides",
+                            "description": "JPEG, PNG, GIF, WebP, MP4 or WebM, recognised by its content",
                         },
                         "alt": {**ALT.shape(), "description": _ALT},
                     },
@@ -78,9 +78,9 @@ _FORM: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What the routes work with. `form_ms` is how long a signed form is good.
+    """What the media routes need. `form_ms` is the lifetime of a signed form.
 
-    `in_hand` bounds the files that are checked and stored at once, `of_account` the uploads of each account.
+    `in_hand` limits the files that are checked and stored at once, `of_account` the uploads of each account at once.
     """
 
     objects: Objects
@@ -93,7 +93,7 @@ class Uploads:
 
 
 def uploads_of(request: Request) -> Uploads:
-    """What the application was built with (a FastAPI dependency)."""
+    """Return the `Uploads` of the application (a FastAPI dependency)."""
     return cast(Uploads, request.app.state.uploads)
 
 
@@ -101,49 +101,49 @@ Uploading = Annotated[Uploads, Depends(inline(uploads_of))]
 
 
 class UploadBody(Body):
-    """An upload to come."""
+    """An upload to start."""
 
     content_type: Annotated[
         Literal["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/webm"],
-        Field(description="What will be uploaded", examples=["image/jpeg"]),
+        Field(description="The type of the file to upload", examples=["image/jpeg"]),
     ]
     alt: Annotated[Annotated[str, ALT] | None, Field(description=_ALT, examples=["Brass wheels on a shaft"])] = None
 
 
 class Form(msgspec.Struct, frozen=True):
-    """Where to post the file, as multipart/form-data: these fields first, then the file as `file`."""
+    """The form to post as multipart/form-data: these fields first, then the file as `file`."""
 
     url: resources.Address
-    """Where to post the form."""
+    """The URL to post the form to."""
     fields: dict[str, str]
-    """Fields to send ahead of the file, as they are."""
+    """Fields to send unchanged before the file."""
 
 
 class StartedUpload(msgspec.Struct, frozen=True):
-    """Leave to upload a file; `media_id` is used in tweets once the upload is complete."""
+    """A started upload. Use `media_id` in tweets once the upload is complete."""
 
     media_id: resources.Id
-    """The id of the medium to be."""
+    """The id of the medium."""
     upload: Form
     """The form to post."""
     expires_at: resources.Time
-    """Until when the store takes the form."""
+    """The time at which the form expires."""
 
 
 def media_id(text: str) -> MediaId:
-    """An id from a path. Raises a 404: what is no id names nothing."""
+    """Parse an id from a path. Raises a problem with status 404 if it is not an id."""
     if not is_id(text):
         raise ProblemError("not-found", f"you have no medium {text}")
     return MediaId(text)
 
 
 def incoming(media: MediaId) -> str:
-    """The key under which a client uploads a medium."""
+    """Return the object key under which a client uploads a medium."""
     return f"incoming/{media}"
 
 
 def _shown(media: MediaId, stored: Stored, alt: str) -> bytes:
-    """A finished medium, shaped as it will be read."""
+    """Encode a finished medium in the shape that reads return."""
     url = resources.medium_url(media)
     variant = resources.Variant("original", url, stored.content_type, stored.size, stored.width, stored.height)
     return msgspec.json.encode(
@@ -152,14 +152,14 @@ def _shown(media: MediaId, stored: Stored, alt: str) -> bytes:
 
 
 async def _store(uploads: Uploads, executing: Executor, checked: Checked) -> Stored:
-    """Write a file under a key that no other attempt has, so that none can remove another's."""
+    """Write a file under a new key, so that no other attempt can delete it."""
     key = f"finished/{executing.commands.ids.issue()}.{EXTENSIONS[checked.content_type]}"
     await uploads.objects.write(key, checked.content_type, checked.content)
     return Stored(checked.content_type, key, len(checked.content), checked.width, checked.height)
 
 
 async def _discard(uploads: Uploads, stored: Stored) -> None:
-    """Remove a file that no event tells of. Where the store is away it stays, and nobody knows its key."""
+    """Delete a file that no event refers to. If the store is unavailable, the file stays, unreferenced."""
     with contextlib.suppress(StoreUnavailable):
         await uploads.objects.delete(stored.object)
 
@@ -169,14 +169,14 @@ async def _discard(uploads: Uploads, stored: Stored) -> None:
 @problems(UnsupportedMedia, TooManyPixels)
 @takes_key
 async def add_media(request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading) -> Response:
-    """Add a picture or a video, with the file in the request.
+    """Add a picture or a video; the request contains the file.
 
-    Metadata is taken out of pictures: place, time, camera, comments. An Idempotency-Key goes by file and text, however
-    the form is divided.
+    Metadata is removed from the file: location, time, camera, comments. An Idempotency-Key covers the file and the
+    `alt` text, not the encoding of the form.
     """
     await executing.check_limit(uploads.policies, viewer.account)
     with uploads.of_account.one(viewer.account):
-        form = await form_of(request)  # a client that sends slowly holds no place but its own
+        form = await form_of(request)  # a slow client takes a place of its own account only
         with uploads.in_hand:
             return await _add(form, viewer.account, executing, uploads)
 
@@ -184,9 +184,9 @@ async def add_media(request: Request, viewer: SignedIn, executing: Executing, up
 async def _add(form: FileForm, account: AccountId, executing: Executor, uploads: Uploads) -> Response:
     for name in form.fields:
         if name != "alt":
-            raise invalid(name, "unknown", f"there is no field {name!r} here; there is alt, file")
+            raise invalid(name, "unknown", f"there is no field {name!r}; the fields are alt, file")
     if len(form.file) > uploads.most_bytes:
-        raise ProblemError("too-large", f"a file may have {uploads.most_bytes} bytes")
+        raise ProblemError("too-large", f"a file may have at most {uploads.most_bytes} bytes")
     alt = ALT.field("alt", form.fields.get("alt", ""))
     said = hashlib.blake2b(form.file).digest() + alt.encode()
     checked = await uploads.checking.check(form.file)
@@ -200,7 +200,7 @@ async def _add(form: FileForm, account: AccountId, executing: Executor, uploads:
     context = executing.context(account, said)
     try:
         outcome = await executing.execute_limited(uploads.policies, ADD_MEDIA, command, context, accepted)
-    except Exception:  # not where the request is cancelled: it may be decided all the same
+    except Exception:  # a cancelled request keeps its file: its command may still take effect
         await _discard(uploads, stored)
         raise
     if outcome.replayed:
@@ -214,9 +214,9 @@ async def _add(form: FileForm, account: AccountId, executing: Executor, uploads:
 async def start_upload(
     body: UploadBody, request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading
 ) -> Response:
-    """Start an upload that goes straight to the store; complete it afterwards.
+    """Start an upload straight to the object store; complete it after the upload.
 
-    The store takes one file of this type, up to the size that the form allows, until the form expires.
+    The store accepts one file of this type, up to the size that the form allows, until the form expires.
     """
     media = MediaId(executing.commands.ids.issue())
     until = Millis(executing.commands.ids.now() + uploads.form_ms)
@@ -239,10 +239,10 @@ async def start_upload(
 async def complete_upload(
     id: MediaInPath, request: Request, viewer: SignedIn, executing: Executing, uploads: Uploading
 ) -> Response:
-    """Complete an upload: what is in the store is checked, and can be used from now on.
+    """Complete an upload: check the uploaded file and make the medium usable.
 
-    A file that is not what it was said to be is 415, and can be uploaded again until the form expires. Completing again
-    changes nothing.
+    A file of another type than announced gets 415; you can upload again until the form expires. Nothing changes if the
+    upload is complete already.
     """
     media = media_id(id)
     context = executing.context(viewer.account, await request.body())
@@ -261,12 +261,12 @@ async def complete_upload(
         checked = await uploads.checking.check(content)
         if checked.content_type != medium.attachment.content_type:
             said = medium.attachment.content_type
-            raise UnsupportedMedia(f"this is {checked.content_type}, and was to be {said}")
+            raise UnsupportedMedia(f"the file is {checked.content_type}, not {said} as announced")
         stored = await _store(uploads, executing, checked)
         try:
             command = FinishUpload(viewer.account, media, stored)
             outcome, counts = await _finish(executing, context, command)
-        except Exception:  # not where the request is cancelled: it may be decided all the same
+        except Exception:  # a cancelled request keeps its file: its command may still take effect
             await _discard(uploads, stored)
             raise
         if not counts:
@@ -277,7 +277,7 @@ async def complete_upload(
 
 
 async def _finish(executing: Executor, context: Context, command: FinishUpload) -> tuple[Outcome, bool]:
-    """Decide it; whether the file it speaks of is the one that counts from now on."""
+    """Execute the command; also return whether its file became the file of the medium."""
     counts = False
 
     def accepted(state: State, decided: Decided) -> Answer:
@@ -291,7 +291,7 @@ async def _finish(executing: Executor, context: Context, command: FinishUpload) 
 
 
 def _stored(medium: Media) -> Stored:
-    """A finished medium as it was when it was stored."""
+    """Return the stored file of a finished medium."""
     a = medium.attachment
     assert medium.object is not None
     assert medium.size is not None
@@ -301,10 +301,10 @@ def _stored(medium: Media) -> Stored:
 @media.delete("/media/{id}", status_code=204)
 @problems(MediaNotFound, MediaShown, "method-not-allowed")
 async def delete_media(id: MediaInPath, viewer: SignedIn, executing: Executing, uploads: Uploading) -> Response:
-    """Delete a medium of yours, for good, its file with it.
+    """Delete one of your media and its file for ever.
 
-    What a tweet or your profile shows is 409: delete the tweet, or change the profile, first. Deleting again changes
-    nothing.
+    A medium that a tweet or your profile shows gets 409: delete the tweet, or change the profile, first. Nothing
+    changes if the medium is deleted already.
     """
     not_a_word(id, "uploads", "DELETE")
     media = media_id(id)
@@ -317,7 +317,7 @@ async def delete_media(id: MediaInPath, viewer: SignedIn, executing: Executing, 
 
     command = DeleteMedia(viewer.account, media)
     outcome = await executing.execute(DELETE_MEDIA, command, executing.context(viewer.account), accepted)
-    # The answer is the promise that nobody can fetch it any more; where the store is away, deleting again goes on here.
+    # The answer promises that the file is gone. If the store is unavailable here, the client retries the deletion.
     for key in keys:
         await uploads.objects.delete(key)
     return executing.response(outcome)

@@ -1,4 +1,4 @@
-"""Marking notifications as read: /notifications."""
+"""Routes under /notifications: mark notifications as read."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NotificationInPath = Annotated[
 
 
 class ReadBody(Body):
-    """Up to which notification all were read."""
+    """The notification up to which all are read."""
 
     up_to: Annotated[
         str,
         Field(
-            description="The id of the newest notification that was read",
+            description="The id of the newest notification that you have read",
             examples=[examples.ID],
             json_schema_extra=AN_ID,
         ),
@@ -57,9 +57,9 @@ async def read_notification(
 @problems(NotificationNotFound)
 @takes_key
 async def read_notifications(body: ReadBody, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Mark all notifications up to one as read."""
+    """Mark all notifications up to and including one as read."""
     if not is_id(body.up_to):
-        raise invalid("up_to", "not_an_id", "up_to has to be the id of a notification")
+        raise invalid("up_to", "not_an_id", "up_to must be the id of a notification")
     context = executing.context(viewer.account, await request.body())
     command = ReadNotifications(viewer.account, NotificationId(body.up_to), at=executing.commands.ids.now())
     return executing.response(await executing.execute(READ_NOTIFICATIONS, command, context))

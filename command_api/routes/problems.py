@@ -1,4 +1,4 @@
-"""Which problem each refusal of the command side is sent as."""
+"""Map each refusal and error of the command side to its problem."""
 
 from __future__ import annotations
 

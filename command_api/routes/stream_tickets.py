@@ -1,4 +1,4 @@
-"""Tickets for realtime streams: POST /stream/tickets."""
+"""The route POST /stream/tickets: issue tickets for realtime streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .executing import Executing
 
 stream_tickets = router("Realtime")
 
-# It decides nothing: it is executed so that an Idempotency-Key holds for it as for any other POST.
+# It appends nothing. It is executed as a command so that an Idempotency-Key works as for any other POST.
 ISSUE_TICKET: Decision[Viewer, None] = Decision(
     entities=lambda viewer: (("personal", viewer.account),),
     questions=lambda viewer: (),
@@ -27,12 +27,12 @@ ISSUE_TICKET: Decision[Viewer, None] = Decision(
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """A ticket, good for `expires_in` seconds, to be shown as `?ticket=`."""
+    """A ticket that opens a stream within `expires_in` seconds."""
 
     ticket: str
     """Send it as `?ticket=`."""
     expires_in: int
-    """For how many seconds it is good."""
+    """Seconds until the ticket expires."""
 
 
 @stream_tickets.post("/stream/tickets", status_code=201, response_model=None)
@@ -41,7 +41,7 @@ class Ticket(msgspec.Struct, frozen=True):
 async def issue_stream_ticket(
     request: Request, viewer: SignedIn, executing: Executing, accounts: UsingAccounts
 ) -> Response:
-    """Get a ticket for `/stream` or `/ws`, for browsers, whose streams can send no `Authorization`."""
+    """Get a ticket for `/stream` or `/ws`, for browsers, which cannot send `Authorization` there."""
 
     def accepted(state: None, decided: Decided) -> Answer:
         ticket = Ticket(accounts.tickets.issue(viewer), TICKET_S)

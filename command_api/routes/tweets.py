@@ -1,4 +1,4 @@
-"""Writing tweets, and what is done with them: /tweets."""
+"""Routes under /tweets: post, edit, delete, like, retweet and bookmark."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ POST_PATH = "/api/v1/tweets"
 _CODES: dict[type[TextError], str] = {EmptyText: "empty", TextTooLong: "too_long", ForbiddenCharacter: "character"}
 
 
-# What a text weighs cannot be said in a JSON Schema: a link of 4,000 characters weighs 23. So it is a format.
+# A JSON Schema cannot express the weight of a text (a link of 4,000 characters weighs 23), so the schema has a format.
 _TEXT: Any = {
-    "description": "1-280 as twitter-text weighs it",
+    "description": "The text; its weight by twitter-text is 1 to 280",
     "json_schema_extra": {"minLength": 1, "format": "tweet-text"},
 }
 
 
 class LocationBody(Body):
-    """Where a tweet was written. Degrees, WGS 84."""
+    """The location of a tweet, in degrees (WGS 84)."""
 
     lat: Annotated[float, Field(ge=-90, le=90, description="Degrees north", examples=[59.33])]
     lon: Annotated[float, Field(ge=-180, le=180, description="Degrees east", examples=[18.06])]
     name: Annotated[
-        Annotated[str, FreeText(100)] | None, Field(description="What the place is called", examples=["Stockholm"])
+        Annotated[str, FreeText(100)] | None, Field(description="The name of the place", examples=["Stockholm"])
     ] = None
 
 
@@ -84,12 +84,14 @@ class TweetBody(Body):
     """A tweet to post."""
 
     text: Annotated[str, Field(examples=["Hello, #world"], **_TEXT)]
-    reply_to: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
-    quote_of: Annotated[str | None, Field(description="The id of a tweet", json_schema_extra=AN_ID)] = None
-    location: Annotated[LocationBody | None, Field(description="Where it was written")] = None
-    sensitive: Annotated[bool | None, Field(description="Whether to hide it until it is asked for")] = None
+    reply_to: Annotated[str | None, Field(description="The id of the replied tweet", json_schema_extra=AN_ID)] = None
+    quote_of: Annotated[str | None, Field(description="The id of the quoted tweet", json_schema_extra=AN_ID)] = None
+    location: Annotated[LocationBody | None, Field(description="Where the tweet was written")] = None
+    sensitive: Annotated[
+        bool | None, Field(description="Whether clients hide the tweet until the reader asks for it")
+    ] = None
     content_warning: Annotated[
-        Annotated[str, FreeText(200, least=1)] | None, Field(description="What to warn of before it is shown")
+        Annotated[str, FreeText(200, least=1)] | None, Field(description="A warning to show before the tweet")
     ] = None
     media_ids: Annotated[
         Annotated[
@@ -97,18 +99,18 @@ class TweetBody(Body):
             Field(max_length=4, json_schema_extra={"uniqueItems": True}),
         ]
         | None,
-        Field(description="Finished media of yours"),
+        Field(description="The ids of up to 4 finished media of yours"),
     ] = None
 
 
 class EditBody(Body):
-    """What a tweet is to say from now on."""
+    """The new text of a tweet."""
 
     text: Annotated[str, Field(examples=["Hello, #World"], **_TEXT)]
 
 
 def _read(text: str) -> TweetText:
-    """The text as it is stored, with its entities. Raises a 422."""
+    """Return the text as stored, with its entities. Raises a problem with status 422."""
     try:
         return read_tweet(text)
     except TextError as error:
@@ -116,7 +118,7 @@ def _read(text: str) -> TweetText:
 
 
 def tweet_id(text: str) -> TweetId:
-    """An id from a path. Raises a 404: what is no id names nothing."""
+    """Parse an id from a path. Raises a problem with status 404 if it is not an id."""
     if not is_id(text):
         raise ProblemError("not-found", f"there is no tweet {text}")
     return TweetId(text)
@@ -126,7 +128,7 @@ def _referred(field: str, id_: str | None) -> TweetId | None:
     if id_ is None:
         return None
     if not is_id(id_):
-        raise invalid(field, "not_an_id", f"{field} has to be the id of a tweet")
+        raise invalid(field, "not_an_id", f"{field} must be the id of a tweet")
     return TweetId(id_)
 
 
@@ -135,14 +137,14 @@ def _media(ids: list[str] | None) -> tuple[MediaId, ...]:
         return ()
     for id_ in ids:
         if not is_id(id_):
-            raise invalid("media_ids", "not_an_id", "media_ids has to have ids of media")
+            raise invalid("media_ids", "not_an_id", "media_ids must contain ids of media")
     if len(set(ids)) < len(ids):
-        raise invalid("media_ids", "twice", "a tweet shows a medium once")
+        raise invalid("media_ids", "twice", "a tweet can show a medium only once")
     return tuple(map(MediaId, ids))
 
 
 def posted(state: State, decided: Decided) -> Answer:
-    """201 with the tweet, shaped as it will be read."""
+    """Return 201 with the tweet in the shape that reads return."""
     (event,) = decided
     assert isinstance(event, TweetPosted)
     assert state.author is not None
@@ -173,7 +175,7 @@ def posted(state: State, decided: Decided) -> Answer:
 
 
 async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: TweetBody, raw: bytes) -> Reply:
-    """Post a tweet; the route below and the hot path share it."""
+    """Post a tweet, for the FastAPI route and for `hot_post`."""
     read = _read(body.text)
     place = body.location
     command = PostTweet(
@@ -196,7 +198,7 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
 
 
 def hot_post(commands: Commands) -> Hot:
-    """The handler of `POST /tweets` below FastAPI, which is half of what a request costs."""
+    """Return a handler of `POST /tweets` that bypasses FastAPI, which takes half the time of a request."""
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         viewer = exchange.signed_in()
@@ -220,7 +222,7 @@ async def post_tweet(
 ) -> Response:
     """Post a tweet, a reply or a quote.
 
-    Who is mentioned is settled now. The answer is the tweet; its `sentiment` follows when it has been scored.
+    Mentions are resolved now. The answer is the tweet, without `sentiment`, which is scored later.
     """
     reply = await post(executing.commands, exchange, viewer, body, await request.body())
     response = Response(reply.body, reply.status)
@@ -237,7 +239,7 @@ async def edit_tweet(
     executing: Executing,
     if_match: Annotated[str | None, Header(description="The `ETag` of the tweet that was read")] = None,
 ) -> Response:
-    """Edit your tweet, for a while after posting it; every version is kept and shown."""
+    """Edit your tweet within the edit window after posting; every version stays visible."""
     read = _read(body.text)
     commands = executing.commands
     command = EditTweet(
@@ -255,7 +257,7 @@ async def edit_tweet(
 @tweets.delete("/tweets/{id}", status_code=204)
 @problems(TweetNotFound, TweetGone, NotYours)
 async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Delete your tweet, for good."""
+    """Delete your tweet for ever."""
     command = DeleteTweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(DELETE_TWEET, command, executing.context(viewer.account)))
 
@@ -264,7 +266,7 @@ async def delete_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 @problems(TweetNotFound, TweetGone)
 @takes_key
 async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Like a tweet; liking it again changes nothing."""
+    """Like a tweet; nothing changes if you like it already."""
     command = LikeTweet(viewer.account, tweet_id(id))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(LIKE_TWEET, command, context))
@@ -273,7 +275,7 @@ async def like_tweet(id: TweetInPath, request: Request, viewer: SignedIn, execut
 @tweets.delete("/tweets/{id}/like", status_code=204)
 @problems(TweetNotFound)
 async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Take your like back."""
+    """Remove your like of a tweet."""
     command = UnlikeTweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(UNLIKE_TWEET, command, executing.context(viewer.account)))
 
@@ -282,7 +284,7 @@ async def unlike_tweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 @problems(TweetNotFound, TweetGone)
 @takes_key
 async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Pass a tweet on to those who follow you."""
+    """Retweet a tweet to your followers."""
     retweet = ActivityId(executing.commands.ids.issue())
     command = RetweetTweet(viewer.account, tweet_id(id), retweet)
     context = executing.context(viewer.account, await request.body())
@@ -292,7 +294,7 @@ async def retweet_tweet(id: TweetInPath, request: Request, viewer: SignedIn, exe
 @tweets.delete("/tweets/{id}/retweet", status_code=204)
 @problems(TweetNotFound)
 async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Take your retweet back."""
+    """Undo your retweet of a tweet."""
     command = UndoRetweet(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(UNDO_RETWEET, command, executing.context(viewer.account)))
 
@@ -301,7 +303,7 @@ async def undo_retweet(id: TweetInPath, viewer: SignedIn, executing: Executing) 
 @problems(TweetNotFound, TweetGone)
 @takes_key
 async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, executing: Executing) -> Response:
-    """Bookmark a tweet; nobody else sees it."""
+    """Bookmark a tweet; only you see the bookmark."""
     command = BookmarkTweet(viewer.account, tweet_id(id))
     context = executing.context(viewer.account, await request.body())
     return executing.response(await executing.execute(BOOKMARK_TWEET, command, context))
@@ -310,6 +312,6 @@ async def bookmark_tweet(id: TweetInPath, request: Request, viewer: SignedIn, ex
 @tweets.delete("/tweets/{id}/bookmark", status_code=204)
 @problems(TweetNotFound)
 async def remove_bookmark(id: TweetInPath, viewer: SignedIn, executing: Executing) -> Response:
-    """Remove the bookmark."""
+    """Remove your bookmark of a tweet."""
     command = RemoveBookmark(viewer.account, tweet_id(id))
     return executing.response(await executing.execute(REMOVE_BOOKMARK, command, executing.context(viewer.account)))

@@ -12,16 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PHRASES = re.compile(
     r"not there yet|none of that|does not exist yet|exists yet|what runs today|is meant to come|still to come"
-    r"|there is one, embedded|comes? with moderation|what is not there\b|there is one so far",
+    r"|there is one, embedded|comes? with moderation|what is not there\b|the only one so far",
     re.IGNORECASE,
 )
 TRUE = {
     "CHANGELOG.md": None,
     "docs/explanation/architecture.md": ["## What is not there"],
-    "command_api/domain/errors.py": ["its upload is still to come"],
-    "command_api/domain/read_notifications.py": ["hide for ever what is still to come"],
-    "command_api/routes/graph.py": ["there is one so far"],
-    "command_api/tokens.py": ["the roles that moderators give come with moderation"],
+    "command_api/routes/graph.py": ["is the only one so far"],
+    "command_api/tokens.py": ["the only role; others come with moderation"],
     "query_api/searching.py": ["a search for what is not there finds everything"],
 }
 """The sentences that are true, by file; None for a file that tells of the past."""

@@ -78,7 +78,7 @@ def test_the_names_of_handlers_and_encoders_go() -> None:
 @pytest.mark.parametrize("handler", [b"meta", b"text", b"subt", b"tmcd", b"hint", b"camm"])
 def test_an_mp4_with_a_track_that_is_neither_seen_nor_heard_is_refused(handler: bytes) -> None:
     gps = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8), handler, bytes(12), b"\0")))
-    with pytest.raises(UnsupportedMedia, match="neither pictures nor sound"):
+    with pytest.raises(UnsupportedMedia, match="neither video nor sound"):
         kept(within(pictures.mp4(), [b"moov"], gps))
     sound = gps.replace(handler, b"soun")
     assert kept(within(pictures.mp4(), [b"moov"], sound)).count(b"trak") == 2
@@ -140,7 +140,7 @@ def test_the_names_of_tracks_go_and_so_does_what_no_cluster_has() -> None:
 @pytest.mark.parametrize("kind", [b"\x11", b"\x21", b"\x03"])
 def test_a_webm_with_a_track_that_is_neither_seen_nor_heard_is_refused(kind: bytes) -> None:
     another = element(b"\xae", element(b"\xd7", b"\2"), element(b"\x83", kind), element(b"\x86", b"D_GPS"))
-    with pytest.raises(UnsupportedMedia, match="neither pictures nor sound"):
+    with pytest.raises(UnsupportedMedia, match="neither video nor sound"):
         kept(webm(segment=element(b"\x16\x54\xae\x6b", another)))
 
 
