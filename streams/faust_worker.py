@@ -23,6 +23,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from events.log import LogUnavailable, Positions, Record, TopicPartition
+from events.retries import ENGINE, retrying
 
 from .faust_overrides import App, Consumer, Message
 
@@ -36,8 +37,6 @@ _READ_AHEAD = 4
 """Full batches that wait."""
 _LAST_BATCH_S = 5.0
 """How long a worker that is to stop waits for the batch in hand."""
-RETRIES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Waits between attempts at a batch while a store is away; the last one for as long as it takes."""
 
 
 class Hosted(Protocol):
@@ -306,14 +305,10 @@ class FaustWorker:
 
     async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """Try until no store is away."""
-        attempts = 0
-        while True:
-            try:
-                result = await attempt()
-            except self._away as error:
-                self.detail = str(error)
-                await asyncio.sleep(RETRIES_S[min(attempts, len(RETRIES_S) - 1)])
-                attempts += 1
-            else:
-                self.detail = ""
-                return result
+
+        def failed(error: Exception) -> None:
+            self.detail = str(error)
+
+        result = await retrying(attempt, ENGINE, self._away, failed=failed)
+        self.detail = ""
+        return result

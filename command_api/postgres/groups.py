@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from events.log import LogUnavailable
+from events.retries import Backoff, retrying
 
 from .connections import AWAY, RETRIED, Pool, run
 from .outbox import token_of
@@ -25,9 +26,14 @@ OVERDUE_S = 0.02
 """After which the next group no longer waits for the one before; several times what a transaction takes."""
 ALONE_AT_ONCE = 8
 """Half of the pool: commands that wait for locks keep their connection meanwhile."""
-ATTEMPTS = 8
-_DOUBT_S = 5.0
-_RETRY_S = 0.1
+CONFLICTS = Backoff((0.0,) * 7, repeats=False)
+"""A command that is executed alone waits for its locks, so it need not wait between attempts."""
+_IN_DOUBT = Backoff((0.1,), within_s=5.0)
+
+
+class _CommitLost(Exception):
+    """The server was lost before it committed: nothing was written."""
+
 
 Waiting = tuple[Piece[Any, Any], "asyncio.Future[Made]"]
 
@@ -99,21 +105,21 @@ class Groups:
     async def _by_itself(self, piece: Piece[Any, Any], future: asyncio.Future[Made]) -> None:
         try:
             async with self._alone:
-                for left in reversed(range(ATTEMPTS)):
-                    try:
-                        results = await self._attempt([piece], waits=True)
-                    except RETRIED as error:
-                        if not left and isinstance(error, AWAY):
-                            raise LogUnavailable(f"others were ahead each time: {error}") from error
-                        if not left:
-                            raise
-                    else:
-                        if results is not None:
-                            _tell(future, results[0])
-                            return
-                raise LogUnavailable("the server was lost again and again")
+                _tell(future, await retrying(lambda: self._attempt_alone(piece), CONFLICTS, (*RETRIED, _CommitLost)))
+        except _CommitLost:
+            _tell(future, LogUnavailable("the server was lost again and again"))
+        except RETRIED as error:
+            is_away = isinstance(error, AWAY)
+            _tell(future, LogUnavailable(f"others were ahead each time: {error}") if is_away else error)
         except Exception as error:
             _tell(future, error)
+
+    async def _attempt_alone(self, piece: Piece[Any, Any]) -> Result:
+        """Execute one command. Raises _CommitLost, and RETRIED as it comes."""
+        results = await self._attempt([piece], waits=True)
+        if results is None:
+            raise _CommitLost
+        return results[0]
 
     async def _attempt(self, pieces: Sequence[Piece[Any, Any]], *, waits: bool) -> list[Result] | None:
         """What a group came to; None where its commit was lost."""
@@ -124,25 +130,27 @@ class Groups:
 
     async def _after_doubt(self, pieces: Sequence[Piece[Any, Any]], doubt: InDoubt) -> list[Result] | None:
         """What a transaction came to whose commit was not answered; None where it came to nothing."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DOUBT_S
+        lost = LogUnavailable("PostgreSQL was lost while it committed: this may or may not have been done")
+        if not any(doubt.ids.values()):
+            raise lost from doubt
         answers = self._transactions.answers
-        while any(doubt.ids.values()) and loop.time() < deadline:
-            try:
-                found = await run(self._pool, lambda connection: find(connection, answers, pieces, doubt))
-            except LogUnavailable:
-                await asyncio.sleep(_RETRY_S)
-                continue
-            if not found:
-                return None
-            # Our second is over, or will be soon: the relay publishes them.
-            results = list(doubt.results)
-            for place, ids in doubt.ids.items():
-                made = results[place]
-                if ids and isinstance(made, Made):
-                    results[place] = made._replace(noted=token_of(found[id_] for id_ in ids), numbers=(), records=())
-            return results
-        raise LogUnavailable("PostgreSQL was lost while it committed: this may or may not have been done") from doubt
+        try:
+            found = await retrying(
+                lambda: run(self._pool, lambda connection: find(connection, answers, pieces, doubt)),
+                _IN_DOUBT,
+                (LogUnavailable,),
+            )
+        except LogUnavailable:
+            raise lost from doubt
+        if not found:
+            return None
+        # Our second is over, or will be soon: the relay publishes them.
+        results = list(doubt.results)
+        for place, ids in doubt.ids.items():
+            made = results[place]
+            if ids and isinstance(made, Made):
+                results[place] = made._replace(noted=token_of(found[id_] for id_ in ids), numbers=(), records=())
+        return results
 
 
 def _tell(future: asyncio.Future[Made], result: Result) -> None:

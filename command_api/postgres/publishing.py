@@ -13,6 +13,7 @@ from functools import reduce
 from events.kept import KeptKey
 from events.log import LogUnavailable, Positions
 from events.publishing import Outgoing, Publisher
+from events.retries import Backoff, Outage
 
 from .connections import RETRIED, Pool, available
 from .flights import Flight
@@ -21,7 +22,7 @@ from .outbox import hand_back, note, token_of
 
 BOUND_S = 0.8
 """Less than the second for which rows are held: then the relay would publish them a second time."""
-_RETRY_S = 0.25
+_NOTE_AGAIN = Backoff((0.25,))
 _GATHER_S = 0.01
 """Until then another process that writes to the same entity leaves its row to the relay; and at 1,000 rows a second it
 saves most of the transactions that note them."""
@@ -49,6 +50,7 @@ class Publishing:
         self._handed_back: set[int] = set()
         self._flying: dict[int, Flight] = {}
         self._noting: asyncio.Task[None] | None = None
+        self._outage = Outage(_NOTE_AGAIN, "noting rows of the outbox as published")
 
     async def positions(self, number: int) -> str | None:
         """The positions of a row that this process has published just now, or is about to; else None."""
@@ -110,9 +112,10 @@ class Publishing:
                     if keys:
                         reached = reduce(Positions.merged, (positions for _, positions in keys), Positions())
                         await note_published(connection, [key for some, _ in keys for key in some], reached)
-            except (LogUnavailable, *RETRIED):
-                await asyncio.sleep(_RETRY_S)
+            except (LogUnavailable, *RETRIED) as error:
+                await self._outage.wait(error)
                 continue
+            self._outage.end()
             for number in published:
                 del self._published[number]
             self._handed_back -= handed_back

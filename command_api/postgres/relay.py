@@ -11,7 +11,6 @@ rows whose time is over, which nobody announces.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import psycopg
@@ -19,6 +18,7 @@ import psycopg
 from events.first_copies import Entity
 from events.log import LogUnavailable
 from events.publishing import Publisher
+from events.retries import Backoff, Outage
 
 from .connections import AWAY, SETTINGS, Connection
 from .outbox import WAITING, Waiting, note, prune, waiting
@@ -32,9 +32,7 @@ _LOOK_S = 0.25
 _ASK_S = 0.5
 _PRUNE_S = 5.0
 _PRUNED_AT_ONCE = 2_000
-_AFTER_FAILURE_S = (0.1, 0.2, 0.5, 1.0)
-
-_log = logging.getLogger(__name__)
+_AFTER_FAILURE = Backoff((0.1, 0.2, 0.5, 1.0))
 
 
 class Relay:
@@ -59,8 +57,8 @@ class Relay:
         self._kept_s = kept_s
         self._first = first
         self._ahead = ahead
-        self._failures = 0
-        self._waits_for = ""
+        self._postgres = Outage(_AFTER_FAILURE, "the relay and PostgreSQL")
+        self._log = Outage(_AFTER_FAILURE, "the relay and the log")
         self.leads = False
         self.published = 0
 
@@ -77,27 +75,14 @@ class Relay:
                     finally:
                         self.leads = False
             except AWAY as error:
-                await self._pause("PostgreSQL", error)
-
-    async def _pause(self, what: str, error: Exception) -> None:
-        if what != self._waits_for:
-            self._waits_for = what
-            _log.warning("the relay waits for %s: %s", what, error)
-        self._failures += 1
-        await asyncio.sleep(_AFTER_FAILURE_S[min(self._failures, len(_AFTER_FAILURE_S)) - 1])
-
-    def _goes_on(self) -> None:
-        if self._waits_for:
-            _log.warning("the relay goes on: %s answers", self._waits_for)
-            self._waits_for = ""
-        self._failures = 0
+                await self._postgres.wait(error)
 
     async def _wait_to_lead(self, connection: Connection) -> None:
         while True:
             cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER,))
             if await cursor.fetchone() == (True,):
                 return
-            self._goes_on()
+            self._postgres.end()
             await asyncio.sleep(_ASK_S)
 
     async def _lead(self, connection: Connection) -> None:
@@ -119,9 +104,10 @@ class Relay:
                     await self._ahead([queue[0].record.key for queue in queues])
                 published = await self._publish(connection, queues)
             except LogUnavailable as error:
-                await self._pause("the log", error)
+                await self._log.wait(error)
                 continue
-            self._goes_on()
+            self._postgres.end()
+            self._log.end()
             if not published:
                 # Notifications that came with the answers above are kept for this.
                 async for _ in connection.notifies(timeout=_LOOK_S, stop_after=1):

@@ -7,20 +7,18 @@ so that nothing is missed while nobody listened. A few thousand sessions at wors
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import psycopg
 
 from events.ids import Clock, Millis, SessionId
+from events.retries import Backoff, Outage
 
 from .connections import AWAY, SETTINGS, Connection, available
 from .credentials import REVOKED, revoked_since
 
-_RETRY_S = 0.5
+_RECONNECT = Backoff((0.5,))
 _READ_AGAIN_S = 30.0
-
-_log = logging.getLogger(__name__)
 
 
 class RevocationListener:
@@ -33,6 +31,7 @@ class RevocationListener:
         self._revoked = revoked
         self._listening: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
+        self._outage = Outage(_RECONNECT, "sessions that ended in other processes")
 
     async def start(self) -> None:
         """Read the list, then listen until `close`. Raises LogUnavailable, and then it does not listen."""
@@ -69,12 +68,12 @@ class RevocationListener:
             try:
                 if self._connection is None:
                     await self._connect()
+                    self._outage.end()
                 else:
                     await self._hear(self._connection)
             except AWAY as error:
-                _log.warning("ended sessions of other processes are not heard of: %s", error)
                 await self._disconnect()
-                await asyncio.sleep(_RETRY_S)
+                await self._outage.wait(error)
 
     async def _hear(self, connection: Connection) -> None:
         while True:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from ..kept import Batch, Kept, Tick, outgoing, read
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Publisher
+from ..retries import Backoff, retrying
 from ..topics import KEYS
 
 T = TypeVar("T")
@@ -30,7 +32,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _AT_ONCE = 2_000
 _PULL_S = 0.2
-_RETRY_S = 0.05
+_ASK_AGAIN = Backoff((0.05,))
 
 
 class KafkaKeptReader:
@@ -78,15 +80,15 @@ class KafkaKeptReader:
 
     async def _told_ends(self, ask: _Asking) -> Positions:
         """Return the ends. Retries while a partition has no leader, as just after its topic was created."""
-        deadline = time.monotonic() + self._reply_s
-        while True:
+
+        async def attempt() -> Positions:
             try:
                 return await ask(self._ends)
             except LogUnavailable:
-                if time.monotonic() > deadline:
-                    raise
-            await ask.anew()  # a consumer caches the metadata of partitions for minutes
-            await asyncio.sleep(_RETRY_S)
+                await ask.anew()  # a consumer caches the metadata of partitions for minutes
+                raise
+
+        return await retrying(attempt, replace(_ASK_AGAIN, within_s=self._reply_s), (LogUnavailable,))
 
     def _ends(self, consumer: Consumer) -> Positions:
         asked = [Place(self._name, partition, OFFSET_END) for partition in range(self._partitions)]

@@ -13,8 +13,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import methodcaller
 from typing import Any, TypeVar, cast
 
@@ -27,6 +27,8 @@ from ..ids import Millis
 from ..keys import Keys
 from ..log import LogUnavailable, New, Positions, Record, TopicPartition
 from ..publishing import Publisher, outgoing
+from ..retries import Backoff, retrying
+from .owned_consumer import OwnedConsumer
 from .records import Headers, Stored, opened, shown, stored
 
 T = TypeVar("T")
@@ -35,37 +37,7 @@ _client = logging.getLogger("librdkafka")
 _AHEAD = 4096
 """Records taken from the consumer at once, so that a partition with many fetched records does not delay the others."""
 _PULL_S = 0.1
-_RETRY_S = 0.05
-
-
-class _Asking:
-    """A consumer that is called in one thread of its own; created at the first call."""
-
-    def __init__(self, settings: dict[str, Any], name: str) -> None:
-        self._settings = settings
-        self._pool = ThreadPoolExecutor(1, name)
-        self._consumer: Consumer | None = None
-
-    async def __call__(self, ask: Callable[[Consumer], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, ask)
-
-    def _run(self, ask: Callable[[Consumer], T]) -> T:
-        if self._consumer is None:
-            self._consumer = Consumer(self._settings, logger=_client)
-        return ask(self._consumer)
-
-    def _close(self) -> None:
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
-
-    async def anew(self) -> None:
-        """Replace the consumer by a new one."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
-
-    async def close(self) -> None:
-        await self.anew()
-        self._pool.shutdown()
+_ASK_AGAIN = Backoff((0.05,))
 
 
 class _Fetched:
@@ -156,8 +128,8 @@ class KafkaLogReader:
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 500,
         }
-        self._reading = _Asking(settings, "kafka-reading")
-        self._ends = _Asking(settings, "kafka-ends")
+        self._reading = OwnedConsumer(settings, "kafka-reading")
+        self._ends = OwnedConsumer(settings, "kafka-ends")
 
     async def close(self) -> None:
         """Close the consumers and end their threads."""
@@ -168,18 +140,22 @@ class KafkaLogReader:
 
     async def ends(self) -> Positions:
         """Return the end of each partition. Raises LogUnavailable."""
-        deadline = time.monotonic() + self._reply_s
-        while True:
+
+        async def attempt() -> Positions:
             try:
                 return await self._ends(self._ask_ends)
             except KafkaException as error:
-                # The leader of a partition may be changing: retry.
-                if time.monotonic() > deadline:
-                    raise LogUnavailable(f"Kafka does not return the end of the log: {error.args[0].str()}") from None
                 if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
                     # A starting broker may answer this. The consumer would cache the answer for 15 minutes.
                     await self._ends.anew()
-            await asyncio.sleep(_RETRY_S)
+                raise
+
+        # The leader of a partition may be changing.
+        backoff = replace(_ASK_AGAIN, within_s=self._reply_s)
+        try:
+            return await retrying(attempt, backoff, (KafkaException,))
+        except KafkaException as error:
+            raise LogUnavailable(f"Kafka does not return the end of the log: {error.args[0].str()}") from None
 
     def _ask_ends(self, consumer: Consumer) -> Positions:
         asked = [Place(self._prefix + place.topic, place.partition, OFFSET_END) for place in self.places]

@@ -34,6 +34,7 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
 from events.log import LogUnavailable, NotSetUp
 from events.publishing import Publisher
+from events.retries import Backoff, retrying
 from events.sealing import MasterKeys, Sealer
 from events.topics import ON_KAFKA
 from runtime.distributed.authentication import Authenticating
@@ -49,7 +50,7 @@ FORGET_S = 2.0
 LINGER_MS = 1.0
 """What one transaction wrote goes to the broker in one request: that halves the broker's work for each record."""
 
-TOPICS_SETTLE_S = (0.2, 0.5, 1.0, 2.0)
+TOPICS_SETTLE = Backoff((0.2, 0.5, 1.0, 2.0), repeats=False)
 """A broker may hear of topics that were just made a moment after the one that made them."""
 
 
@@ -97,13 +98,11 @@ def publisher(settings: Settings, *, linger_ms: float = 0, ack_s: float = 1.0) -
 async def check_topics(settings: Settings) -> None:
     """Whether Kafka has the topics as they have to be. Raises WrongTopics, LogUnavailable."""
     client = admin(settings)
-    for patience_s in TOPICS_SETTLE_S:
-        try:
-            await topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix)
-            return
-        except topics.WrongTopics:
-            await asyncio.sleep(patience_s)
-    await topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix)
+    await retrying(
+        lambda: topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix),
+        TOPICS_SETTLE,
+        (topics.WrongTopics,),
+    )
 
 
 async def check_migrated(pool: Pool) -> None:

@@ -22,6 +22,7 @@ import msgspec
 
 from events.fitting import DoesNotFit
 from events.log import CorruptLog, LogUnavailable, Positions
+from events.retries import Backoff, Outage
 from events.sealing import KeyUnknown, MasterKeyMissing, MasterKeys, SealBroken, Sealer
 from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import UNAVAILABLE, IncompatibleData, connect
@@ -41,7 +42,7 @@ from stores.sqlite.views import Views
 
 POLL_S = 1.0
 """Only a safeguard: whoever appends says so."""
-RETRY_S = 0.5
+RETRY = Backoff((0.5,))
 LONGEST_REST_S = 0.008
 """What a new tweet waits at most for others to be projected with it; under little load turns are short, so it waits
 less. Without rests a burst of 4,500 posts a second took nine tenths of a core here, with them six."""
@@ -154,6 +155,7 @@ class Projector:
         self._checkpoints = Checkpointer(self.views.connection, after_mib=wal_mib)
         self._progress_at = 0.0
         self._unavailable = ""
+        self._outage = Outage(RETRY)
         self._idle = False
         self._stopped: dict[str, str] = {}
 
@@ -227,8 +229,9 @@ class Projector:
             if not self._unavailable:
                 self._unavailable = str(error)
                 self._say(Report(unavailable=self._unavailable))
-            time.sleep(RETRY_S)
+            time.sleep(self._outage.wait_s(error))
             return True
+        self._outage.end()
         if self._unavailable:
             self._unavailable = ""
             self._say(Report(ready=True))

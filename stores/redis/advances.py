@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from events.log import Positions
+from events.retries import Backoff, Outage
 
 from ..sink import StoreUnavailable
 from .connection import Client, answering
 
 _LISTEN_S = 1.0
-_RETRY_S = 0.25
+_RECONNECT = Backoff((0.25,))
 
 
 def channel_of(prefix: str) -> str:
@@ -98,6 +99,7 @@ class Listening:
         self._client = client
         self._channel = channel
         self._heard = heard
+        self._outage = Outage(_RECONNECT, "announcements of new positions in Redis")
         self.hears = False
         """Whether there is a connection on which messages would come."""
 
@@ -107,14 +109,15 @@ class Listening:
             try:
                 with answering():
                     await self._listen()
-            except StoreUnavailable:
-                await asyncio.sleep(_RETRY_S)
+            except StoreUnavailable as error:
+                await self._outage.wait(error)
             finally:
                 self.hears = False
 
     async def _listen(self) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
+            self._outage.end()
             self.hears = True
             while True:
                 message = await subscription.get_message(timeout=_LISTEN_S)

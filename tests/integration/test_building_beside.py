@@ -6,7 +6,8 @@ from events.event import Envelope
 from events.ids import HybridClock, Millis
 from events.log import CorruptLog, Positions, TopicPartition
 from events.publishing import Outgoing
-from runtime.distributed.rebuild import batch_runner as building
+from events.retries import Backoff
+from runtime.distributed.rebuild import batch_runner
 from runtime.distributed.rebuild.batch_runner import Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from stores.sink import StoreUnavailable
@@ -70,7 +71,7 @@ async def test_a_log_that_ends_too_soon_is_said(log):
 
 
 async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(log, monkeypatch):
-    monkeypatch.setattr(building, "RETRIES_S", (0.0, 0.0))
+    monkeypatch.setattr(batch_runner, "STORE_AWAY", Backoff((0.0, 0.0), repeats=False))
     ends = await log.ends()
     short, long = Building(Noted("short", "tweets", away=2)), Building(Noted("long", "tweets", away=3))
     await build(log, [short], {"short": ends})

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.retries import Backoff, retrying
 from runtime.distributed.roles.hosted_group import HostedGroup
 from runtime.processor_group import Group, Source
 from stores.sink import StoreUnavailable
@@ -20,7 +21,7 @@ from streams.faust_worker import Hosted
 BATCH = 5000
 """Records that are read at once: what a batch costs by itself hardly matters any more."""
 
-RETRIES_S = (0.1, 0.5, 1.0, 5.0, 15.0)
+STORE_AWAY = Backoff((0.1, 0.5, 1.0, 5.0, 15.0), repeats=False)
 """Waits between attempts at a batch."""
 
 Advance = Callable[[int], None]
@@ -72,14 +73,8 @@ class Building:
 
     async def _land(self, records: Sequence[Record], reached: Positions) -> None:
         """Land a batch, again where its store was away for a moment: hours of building are not given up for that."""
-        for wait_s in RETRIES_S:
-            try:
-                await self.hosted.apply(records, reached)
-            except StoreUnavailable:
-                await asyncio.sleep(wait_s)
-            else:
-                return
-        await self.hosted.apply(records, reached)
+        what = f"building {self.name}"
+        await retrying(lambda: self.hosted.apply(records, reached), STORE_AWAY, (StoreUnavailable,), what=what)
 
 
 async def build(

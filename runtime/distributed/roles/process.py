@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from events.calls import listen
 from events.log import LogUnavailable
+from events.retries import ENGINE, retrying
 from runtime import metrics
 from runtime.connections import Connections
 from runtime.gc_tuning import freeze_startup_objects
@@ -36,7 +37,6 @@ from stores.sink import StoreUnavailable
 
 AWAY = (LogUnavailable, StoreUnavailable)
 """An engine cannot be reached now; waiting may mend it."""
-BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Role(Protocol):
@@ -136,20 +136,8 @@ def brokers(url: str) -> str:
 
 async def patiently(what: str, attempt: Callable[[], Awaitable[None]], tell: Callable[[str], None]) -> None:
     """Attempt something until its engines are there; `tell` hears what is being waited for, and "" in the end."""
-    log = logger("minitwitter.process")
-    tries = 0
-    while True:
-        try:
-            await attempt()
-        except AWAY as error:
-            if not tries:
-                log.warning("waiting", what=what, detail=str(error))
-            tell(str(error))
-            await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
-            tries += 1
-        else:
-            tell("")
-            return
+    await retrying(attempt, ENGINE, AWAY, what=what, failed=lambda error: tell(str(error)))
+    tell("")
 
 
 class Process:
