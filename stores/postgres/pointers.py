@@ -5,16 +5,21 @@ In PostgreSQL, which every process needs anyway, in a schema of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from psycopg import errors
 
 from events.postgres import migrating
+from events.retries import ENGINE, Outage
 
-from .database import Database, available
+from .database import AWAY, Connection, Database, available
 
+LOOK_S = 5.0
+"""Seconds between polls while no notification comes: a connection that is dead shows itself by then."""
 SCHEMA = "read_models"
+_MOVED = "read_models_moved"
 MIGRATIONS = Path(__file__).parent / "pointing"
 
 
@@ -44,17 +49,40 @@ class Pointers:
     async def read(self) -> dict[str, Pointer]:
         """Those that were ever moved, by store: none where there is no table for them. Raises StoreUnavailable."""
         async with available(), await self._database.connect() as connection:
+            return await _read(connection)
+
+    async def moved_from(self, seen: Mapping[str, Pointer]) -> dict[str, Pointer]:
+        """Wait until the pointers differ from `seen`, and read them.
+
+        Listens on one connection, and polls on it as well. While PostgreSQL is away it tries to connect again.
+        """
+        outage = Outage(ENGINE, "pointers to read models")
+        while True:
             try:
-                cursor = await connection.execute("SELECT store, place, before FROM places")
-            except errors.UndefinedTable:
-                return {}
-            return {store: Pointer(place, before) for store, place, before in await cursor.fetchall()}
+                async with await self._database.connect() as connection:
+                    await connection.execute(f"LISTEN {_MOVED}".encode())
+                    outage.end()
+                    while (found := await _read(connection)) == seen:
+                        async for _ in connection.notifies(timeout=LOOK_S, stop_after=1):
+                            pass
+                    return found
+            except AWAY as error:
+                await outage.wait(error)
 
     async def move(self, store: str, to: Pointer) -> None:
-        """Make another generation current. Raises StoreUnavailable."""
-        async with available(), await self._database.connect() as connection:
+        """Make another generation current, and notify the processes that listen. Raises StoreUnavailable."""
+        async with available(), await self._database.connect() as connection, connection.transaction():
+            await connection.execute(f"NOTIFY {_MOVED}".encode())
             await connection.execute(
                 "INSERT INTO places (store, place, before) VALUES (%s, %s, %s)"
                 " ON CONFLICT (store) DO UPDATE SET place=excluded.place, before=excluded.before",
                 (store, to.place, to.before),
             )
+
+
+async def _read(connection: Connection) -> dict[str, Pointer]:
+    try:
+        cursor = await connection.execute("SELECT store, place, before FROM places")
+    except errors.UndefinedTable:
+        return {}
+    return {store: Pointer(place, before) for store, place, before in await cursor.fetchall()}

@@ -2,8 +2,8 @@
 
 What shares a store is rebuilt together. The new generation is built up to where the live one stands; what has happened
 since is caught up while that stands still between two batches, then both are compared and the pointer moves. Every
-process that has the stores open polls the pointers and opens them anew (roles/pointer_watch.py). A worker that polls
-late lands a little more where nobody looks any more; its next one goes on from where the new generation stands.
+process that has the stores open is notified and opens them anew (roles/pointer_watch.py). A worker that is late lands a
+little more where nobody looks any more; its next one goes on from where the new generation stands.
 
 The generation before is kept until the next rebuild: going back is the same, beginning with what is there.
 """

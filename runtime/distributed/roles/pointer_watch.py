@@ -7,7 +7,6 @@ notices; workers leave their groups and join again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,10 +16,6 @@ from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.postgres.pointers import Pointer, Pointers
-from stores.sink import StoreUnavailable
-
-LOOK_S = 1.0
-"""Seconds between looks at the pointers."""
 
 
 class Following:
@@ -59,7 +54,7 @@ class Following:
         """Work until cancelled, or until the role ends by itself."""
         while True:
             working = asyncio.create_task(self._role.run())
-            looking = asyncio.create_task(self._moved())
+            looking = asyncio.create_task(self._pointers.moved_from(self._seen))
             try:
                 await asyncio.wait((working, looking), return_when=asyncio.FIRST_COMPLETED)
                 if working.done():
@@ -85,15 +80,6 @@ class Following:
         working.cancel()
         await asyncio.wait((working,))  # not `await working`: who is cancelled meanwhile has to hear of it
         await old.stop()
-
-    async def _moved(self) -> Mapping[str, Pointer]:
-        """Wait until a pointer is another."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(StoreUnavailable):
-                found = await self._pointers.read()
-                if found != self._seen:
-                    return found
 
     async def stop(self) -> None:
         """Stop the role."""
