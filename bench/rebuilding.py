@@ -13,7 +13,8 @@ from events.tweets import TweetPosted
 from runtime.embedded import models
 from runtime.embedded.generations import Generations
 from runtime.embedded.log_db import open_reader
-from runtime.embedded.processors import ALL_TABLES, GROUPS, Processors
+from runtime.embedded.models import ALL_TABLES, GROUPS
+from runtime.embedded.processors import Processors
 from runtime.processor_group import Runner
 from stores.sqlite.views import Views
 from streams.scoring import Score, Scorer

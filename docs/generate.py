@@ -27,18 +27,18 @@ from pydantic import BaseModel, SecretStr
 from docs import capacity_page, tables
 from events.event import BY_CLASS
 from projectors import catalogue
-from projectors.projector import Projector
 from query_api.routes.media import media_files
 from rest.jwks import jwks
 from rest.openapi import document
 from rest.problems import PROBLEMS
 from rest.routing import attach
 from runtime import cli, metrics
-from runtime.embedded.models import ANALYTICS, SERVING, Model
+from runtime.embedded.models import GROUPS
 from runtime.front_page import front_page
 from runtime.operations import operations
 from runtime.routes import ROUTERS
 from runtime.settings import PREFIX, Settings
+from stores.sqlite.model import Model
 
 DOCS: Final = Path(__file__).parent
 FIGURES: Final = DOCS / "benchmarks.json"
@@ -205,15 +205,13 @@ def problems() -> Iterator[str]:
 
 def read_models() -> Iterator[str]:
     """Every read model: what it is, what it is made of, where it is written and read."""
-    for group, kept, listed in (
-        ("serving", SERVING, catalogue.SERVING),
-        ("analytics", ANALYTICS, catalogue.ANALYTICS),
-    ):
-        for model, projector in zip(kept, listed, strict=True):
-            yield from _read_model(group, model, projector)
+    tables = {model.tables.model: model for models in GROUPS.values() for model in (one.declared for one in models)}
+    for listed in catalogue.READ_MODELS:
+        yield from _read_model(listed, tables[listed.projector.model])
 
 
-def _read_model(group: str, model: Model, projector: type[Projector]) -> Iterator[str]:
+def _read_model(listed: catalogue.Listed, model: Model[Any, Any]) -> Iterator[str]:
+    projector = listed.projector
     yield f"## {projector.model}"
     yield ""
     yield from _prose((projector.__doc__ or "").split("\n\n"))
@@ -221,11 +219,11 @@ def _read_model(group: str, model: Model, projector: type[Projector]) -> Iterato
     yield from table(
         ("", ""),
         (
-            ("group, version", f"{group}, {projector.version}"),
+            ("group, version", f"{listed.embedded}, {projector.version}"),
             ("made of", ", ".join(events)),
             ("projector", source(projector.__module__)),
             ("port", source(f"stores.{projector.model}")),
-            ("adapter", source(model.rows.__module__)),
+            ("adapter", source(f"stores.sqlite.{projector.model}")),
         ),
     )
     yield ""

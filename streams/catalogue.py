@@ -1,6 +1,10 @@
-"""Every stream there is, by the group that runs it: who looks for what derives a topic starts here."""
+"""Every stream, listed once with the group that runs it in each profile: the way to a derived topic starts here."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+from stores.groups import ANALYTICS, SERVING, STREAMS, TRENDS
 
 from .notifications import Notifications
 from .public_tweets import PublicTweets
@@ -8,7 +12,20 @@ from .sentiment import Sentiment
 from .stream import Stream
 from .trends import Trends
 
-SERVING: tuple[type[Stream], ...] = (Notifications,)
-ANALYTICS: tuple[type[Stream], ...] = (Sentiment, PublicTweets, Trends)
 
-ALL: tuple[type[Stream], ...] = SERVING + ANALYTICS
+class Listed(NamedTuple):
+    """A stream, and the group (stores/groups.py) that runs it in the embedded and in the distributed profile."""
+
+    stream: type[Stream]
+    embedded: str
+    distributed: str
+
+
+DERIVATIONS: tuple[Listed, ...] = (
+    Listed(Notifications, SERVING, STREAMS),
+    Listed(Sentiment, ANALYTICS, STREAMS),
+    Listed(PublicTweets, ANALYTICS, STREAMS),
+    Listed(Trends, ANALYTICS, TRENDS),
+)
+
+ALL: tuple[type[Stream], ...] = tuple(listed.stream for listed in DERIVATIONS)

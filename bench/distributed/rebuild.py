@@ -16,7 +16,8 @@ from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, Record, TopicPartition, positions_after
 from runtime.distributed.models import groups
-from runtime.distributed.models.generations import CASSANDRA, COUNTERS, SEARCHES, Places
+from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES
+from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import BATCH, Building, build
 from runtime.distributed.roles.workers import Stores
 from runtime.gc_tuning import freeze_startup_objects

@@ -224,11 +224,11 @@ def _checked(position: str) -> str:
 def _check_group(settings: Settings, group: str) -> None:
     """Refuse a group that the profile does not have."""
     if settings.kafka_url is not None:
-        from runtime.distributed.models.generations import STORES
+        from runtime.distributed.models.catalogue import STORES
 
         known = sorted(name for groups in STORES.values() for name in groups)
     else:
-        from runtime.embedded.processors import GROUPS
+        from runtime.embedded.models import GROUPS
 
         known = sorted(GROUPS)
     if group and group not in known:

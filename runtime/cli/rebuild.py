@@ -187,7 +187,7 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
 
 async def _ask_notes(settings: Settings) -> list[Under]:
     """What the commands that rebuild in the distributed profile note. Raises BadSettings, StoreUnavailable."""
-    from runtime.distributed.models.generations import STORES
+    from runtime.distributed.models.catalogue import STORES
     from runtime.distributed.rebuild.notes import rebuilds
     from runtime.rebuild_progress import Progress as Under
 

@@ -21,7 +21,8 @@ from events.sealing import Sealer
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.distributed.command_store import ACK_S, master_keys, publisher
 from runtime.distributed.consistency.position_sources import sources
-from runtime.distributed.models.generations import STORES, Places
+from runtime.distributed.models.catalogue import STORES
+from runtime.distributed.models.generations import Places
 from runtime.distributed.roles.process import required
 from runtime.quantities import counted
 from runtime.settings import Settings

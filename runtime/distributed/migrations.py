@@ -9,7 +9,8 @@ import dataclasses
 
 from command_api.postgres.migrating import migrate as migrate_decisions
 from runtime.distributed.command_store import NotMigrated
-from runtime.distributed.models.generations import CASSANDRA, SEARCHES, Places
+from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES
+from runtime.distributed.models.generations import Places
 from runtime.distributed.roles.process import required
 from runtime.settings import Settings
 from stores.cassandra import migrating as cassandra

@@ -20,8 +20,8 @@ from events.kafka.looking import KafkaLook, KafkaMembers
 from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
 from runtime.distributed.consistency.position_sources import sources
 from runtime.distributed.consistency.read_positions import Source
-from runtime.distributed.models.generations import STORES, Places
-from runtime.distributed.models.groups import VERSIONS
+from runtime.distributed.models.catalogue import STORES, VERSIONS
+from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.notes import DECISIONS
 from runtime.distributed.roles.process import brokers, required
 from runtime.distributed.roles.readiness import STORE_AWAY, Reached, query_parts, reached_part

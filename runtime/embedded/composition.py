@@ -20,11 +20,11 @@ from runtime import metrics
 from runtime.app import Parameters, build_app
 from runtime.client_limits import admission, bodies
 from runtime.command_side import command_side
-from runtime.embedded.read_positions import SERVING
 from runtime.embedded.system import System
 from runtime.query_side import QueryService
 from runtime.readiness import Parts
 from runtime.routes import ROUTERS
+from stores.groups import SERVING
 
 # What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
 explains("unavailable", *UNAVAILABLE, headers=(("retry-after", "1"),))

@@ -20,7 +20,7 @@ from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
-from .processors import GROUPS, STREAMS
+from .models import GROUPS, STREAMS
 from .system import System
 
 

@@ -50,7 +50,6 @@ from runtime.embedded.control import (
 from runtime.embedded.dead_letters import discard, give_up
 from runtime.embedded.projector_handle import ProjectingFailed, ProjectingProcess
 from runtime.embedded.projector_process import UNFIT
-from runtime.embedded.read_positions import ANALYTICS, SERVING
 from runtime.embedded.token_issuer import issue_token
 from runtime.importing.importer import Importer
 from runtime.importing.messages import Import
@@ -59,6 +58,7 @@ from runtime.readiness import Part
 from runtime.settings import Settings
 from runtime.status import Status, group_part, group_told
 from runtime.telemetry import logger
+from stores.groups import ANALYTICS, SERVING
 from stores.sink import StoreUnavailable
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import NoViews
@@ -66,7 +66,8 @@ from stores.sqlite.views import NoViews
 from .housekeeping import keep_tidy
 from .lag import Lag
 from .log_db import Ownership
-from .processors import ALL_TABLES, UnknownModel, group_of
+from .models import ALL_TABLES
+from .processors import UnknownModel, group_of
 from .status import letters_of, models, read_models_part, told_of
 from .system import System
 

@@ -14,19 +14,12 @@ from events.sqlite.records import LogTable, create_topics
 from events.topics import DERIVED
 from projectors.projector import Projector
 from runtime.discards import Discarded, Discards
-from runtime.embedded.read_positions import ANALYTICS as ANALYTICS_GROUP
-from runtime.embedded.read_positions import SERVING as SERVING_GROUP
 from runtime.processor_group import Group
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import SqliteSink, Views
 
-from .models import ANALYTICS, ANALYTICS_STREAMS, SERVING, SERVING_STREAMS, Derivation, Model, projectors, streams
-
-GROUPS: dict[str, tuple[Model, ...]] = {SERVING_GROUP: SERVING, ANALYTICS_GROUP: ANALYTICS}
-STREAMS: dict[str, tuple[Derivation, ...]] = {SERVING_GROUP: SERVING_STREAMS, ANALYTICS_GROUP: ANALYTICS_STREAMS}
-ALL_TABLES = tuple(model.tables for models in GROUPS.values() for model in models)
-
+from .models import ALL_TABLES, GROUPS, STREAMS, Derivation, ReadModel, projectors, streams
 
 NO_RECORDS_DOING = (*UNAVAILABLE, ViewsDamaged)
 """What a handler raises when the disk refuses or views.db is damaged."""
@@ -42,7 +35,7 @@ class UnknownModel(Exception):
 def group_of(model: str) -> str:
     """The group that a read model belongs to. Raises UnknownModel."""
     for group, models in GROUPS.items():
-        if any(m.tables.model == model for m in models):
+        if any(m.name == model for m in models):
             return group
     raise UnknownModel(model)
 
@@ -99,8 +92,8 @@ class Processors:
         )
 
 
-def _only(models: tuple[Model, ...], chosen: Collection[str]) -> list[Model]:
-    return [model for model in models if model.tables.model in chosen]
+def _only(models: tuple[ReadModel, ...], chosen: Collection[str]) -> list[ReadModel]:
+    return [model for model in models if model.name in chosen]
 
 
 def _needed(

@@ -13,12 +13,13 @@ from events.log import CorruptLog, Positions, Record, TopicPartition
 from runtime.dead_letter_policy import CannotApply, TooManyDeadLetters
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.generations import Generations
-from runtime.embedded.processors import GROUPS, Processors, group_of
-from runtime.embedded.read_positions import ANALYTICS, SERVING
+from runtime.embedded.models import GROUPS
+from runtime.embedded.processors import Processors, group_of
 from runtime.embedded.rebuild import Rebuild
 from runtime.processor_group import NEVER, Runner, Source
 from runtime.rebuild_progress import Compared, Progress
 from stores.dead_letters import DeadLetter, all_letters
+from stores.groups import ANALYTICS, SERVING
 from stores.sqlite.views import Views
 
 Timer = Callable[[], float]
@@ -326,7 +327,7 @@ class Projecting:
         """It goes on. Generations kept for going back do not have what was applied now."""
         if applied:
             with self.views.connection:
-                self._generations.drop_kept(model.tables.model for model in GROUPS[group])
+                self._generations.drop_kept(model.name for model in GROUPS[group])
         self.stopped.pop(group, None)
         self._waiting.pop(group, None)
         self.on_letters(group)

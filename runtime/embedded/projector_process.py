@@ -32,7 +32,8 @@ from runtime.dead_letter_policy import CannotApply
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.log_db import AlreadyOwned, LogMissing, Ownership, check_log_there, log_table
 from runtime.embedded.log_identity import DAMAGED, check_fit, set_aside
-from runtime.embedded.processors import ALL_TABLES, Processors, UnknownModel
+from runtime.embedded.models import ALL_TABLES
+from runtime.embedded.processors import Processors, UnknownModel
 from runtime.embedded.projector_loop import AlreadyRebuilding, CannotGoBack, LettersLeft, Projecting
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.rebuild_progress import Progress

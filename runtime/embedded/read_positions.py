@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from events.log import Positions, TopicPartition
+from projectors.catalogue import SAY_AS_OF
 from rest.exchange import Reads
-
-SERVING = "serving"
-ANALYTICS = "analytics"
-_UNAWAITED = frozenset(("sentiment", "trends"))
-"""Read ports whose answers say `as_of` when they are: no token is waited for."""
+from stores.groups import ANALYTICS, SERVING
 
 
 class Applied:
@@ -43,14 +40,14 @@ class Applied:
 
     def behind(self, reads: Reads) -> bool:
         """Whether the serving read models are seconds behind the log: they advance together, whichever are read."""
-        return not _UNAWAITED.issuperset(reads) and self.lags(SERVING)
+        return not SAY_AS_OF.issuperset(reads) and self.lags(SERVING)
 
     async def wait_for(self, positions: Positions, timeout: float, reads: Reads = ("tweets",)) -> bool:
         """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough.
 
         They all advance together, whichever are read.
         """
-        if _UNAWAITED.issuperset(reads):
+        if SAY_AS_OF.issuperset(reads):
             return True
         if self.positions[SERVING].covers(positions):
             return True

@@ -25,7 +25,7 @@ from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import NoViews, SqliteSink, Views
 
 from .log_db import is_owned, open_records
-from .processors import ALL_TABLES, GROUPS
+from .models import ALL_TABLES, GROUPS
 
 ANSWERS_S = 5.0
 """A server that has not answered by then stands still."""
@@ -117,10 +117,10 @@ def models(name: str, generations: Mapping[str, int], building: Mapping[str, flo
     """The read models of a group."""
     return [
         Model(
-            model.tables.model,
-            model.tables.version,
-            str(generations.get(model.tables.model, "")),
-            building.get(model.tables.model),
+            model.name,
+            model.declared.tables.version,
+            str(generations.get(model.name, "")),
+            building.get(model.name),
         )
         for model in GROUPS[name]
     ]

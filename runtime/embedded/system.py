@@ -46,8 +46,8 @@ from stores.readers import Readers
 from stores.sqlite.views import Views
 
 from .log_db import LogDb, log_table
-from .models import readers
-from .processors import ALL_TABLES, GROUPS, Processors
+from .models import ALL_TABLES, GROUPS, readers
+from .processors import Processors
 
 if TYPE_CHECKING:
     from runtime.media import MediaSide

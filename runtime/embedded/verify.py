@@ -31,8 +31,8 @@ from events.sqlite.records import LogTable, base
 from events.topics import DERIVED
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.log_identity import check_fit
-from runtime.embedded.models import streams
-from runtime.embedded.processors import ALL_TABLES, GROUPS, STREAMS, Processors
+from runtime.embedded.models import ALL_TABLES, GROUPS, STREAMS, streams
+from runtime.embedded.processors import Processors
 from runtime.embedded.scratch_directory import remove_leftovers, second_copy
 from runtime.processor_group import Group, Source
 from runtime.verdict import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions

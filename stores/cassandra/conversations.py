@@ -10,9 +10,11 @@ from collections.abc import Collection
 
 from events.ids import TweetId, from_bytes, to_bytes
 
+from ..conversations import ConversationRows, Conversations
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
 
@@ -59,3 +61,8 @@ class CassandraConversations:
         """The first direct replies to each of the tweets."""
         pages = await asyncio.gather(*(self.replies(tweet, None, limit) for tweet in tweets))
         return {tweet: page.items for tweet, page in zip(tweets, pages, strict=True) if page.items}
+
+
+MODEL: Model[ConversationRows, Conversations] = Model(
+    ("replies", "parents"), CassandraConversationRows, CassandraConversations
+)

@@ -1,4 +1,4 @@
-"""Which tables make up each read model, and a digest over them, to compare two generations.
+"""Digests over the tables of each read model, to compare two generations.
 
 The rows are read by slices of the token ring, a slice's rows at a time in memory, in no order: each node reads its own
 part once. 1 us a row here besides the reading.
@@ -8,36 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from events.digest import unordered_digest
 
 from .address import checked
+from .model import Model
 from .session import CassandraSession
 
-MODELS: dict[str, tuple[str, ...]] = {
-    "users": ("users", "users_by_name"),
-    "tweets": ("tweets", "public_timeline"),
-    "graph": ("follows", "following", "followers", "barriers", "barriers_by_time"),
-    "engagement": ("marks", "marks_by_account", "marks_by_tweet", "quotes"),
-    "user_timelines": ("user_timelines",),
-    "conversations": ("replies", "parents"),
-    "hashtags": ("tweet_tags", "hashtags"),
-    "sessions": ("sessions",),
-    "media": ("media", "media_uses"),
-    "public_tweets": ("public_tweets",),
-    "sentiment": ("scores", "scores_by_subject"),
-    "notifications": (
-        "notifications",
-        "notifications_by_tweet",
-        "notifications_read",
-        "notifications_read_up_to",
-        "notifications_raised",
-    ),
-    "buckets": ("buckets",),
-}
-"""The last is of all lists together."""
+BUCKETS = "buckets"
+"""The table that says which parts of a list have rows, of all lists (buckets.py). It is compared as a read model."""
 OF_FAN_OUT = (
     "fan_out_activities",
     "fan_out_months",
@@ -50,35 +32,42 @@ OF_FAN_OUT = (
     "home_progress",
 )
 """These are not compared: what is in a timeline depends on when it was made. What feeds say does not."""
-PASSING = ("notifications_raised",)
-"""Tables whose rows pass some time after their last column was set: a digest leaves these out."""
 _RING = 1 << 64
 _AT_ONCE = 8
 """Slices read at the same time: most of the time of a small one is spent waiting."""
 
 
-async def digest(
-    session: CassandraSession, keyspace: str, tables: Iterable[str], *, slices: int = 256
-) -> tuple[int, str]:
-    """How many rows some tables have, and a digest over them, whatever the order they were written in."""
+async def digests(
+    session: CassandraSession, keyspace: str, models: Mapping[str, Model[Any, Any]], *, slices: int = 256
+) -> dict[str, tuple[int, str]]:
+    """Rows and digest of each read model, and of `buckets`. Two digests are equal where the rows are, in any order.
+
+    Raises StoreUnavailable.
+    """
     keys = await _partition_keys(session, keyspace)
-    rows, total = 0, hashlib.blake2b(digest_size=16)
     starts = [_RING * n // slices - _RING // 2 for n in range(slices + 1)]
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def digested(table: str, cql: str, start: int, end: int) -> tuple[int, int]:
+    async def slice_of(cql: str, start: int, end: int, *, expiring: bool) -> tuple[int, int]:
         async with turns:
             found = await session.read(cql, (start, end - 1))
-        return unordered_digest([row for row in found if row[-1] is None] if table in PASSING else found)
+        return unordered_digest([row for row in found if row[-1] is None] if expiring else found)
 
-    for table in sorted(tables):
-        token = f"token({', '.join(keys[table])})"
-        cql = f"SELECT * FROM {checked(keyspace)}.{table} WHERE {token}>=? AND {token}<=?"
-        parts = await asyncio.gather(*(digested(table, cql, start, end) for start, end in pairwise(starts)))
-        count, summed = (sum(column) for column in zip(*parts, strict=True))
-        rows += count
-        total.update(f"{table}:{count}:{summed & (1 << 128) - 1:x};".encode())
-    return rows, total.hexdigest()
+    async def digest(tables: Iterable[str], expiring: Collection[str] = ()) -> tuple[int, str]:
+        rows, total = 0, hashlib.blake2b(digest_size=16)
+        for table in sorted(tables):
+            token = f"token({', '.join(keys[table])})"
+            cql = f"SELECT * FROM {checked(keyspace)}.{table} WHERE {token}>=? AND {token}<=?"
+            parts = await asyncio.gather(
+                *(slice_of(cql, start, end, expiring=table in expiring) for start, end in pairwise(starts))
+            )
+            count, summed = (sum(column) for column in zip(*parts, strict=True))
+            rows += count
+            total.update(f"{table}:{count}:{summed & (1 << 128) - 1:x};".encode())
+        return rows, total.hexdigest()
+
+    found = {name: await digest(model.tables, model.expiring) for name, model in models.items()}
+    return found | {BUCKETS: await digest((BUCKETS,))}
 
 
 async def _partition_keys(session: CassandraSession, keyspace: str) -> dict[str, list[str]]:

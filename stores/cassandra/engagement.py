@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from events.ids import AccountId, ActivityId, TweetId, from_bytes, millis, to_bytes
 
-from ..engagement import Marks
+from ..engagement import Engagement, EngagementRows, Marks
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -161,3 +162,8 @@ class CassandraEngagement:
 
         rows, next_ = await self._by_account.page((key, kind), before, limit, shown)
         return Page([TweetId(from_bytes(tweet)) for _, tweet in rows], next_)
+
+
+MODEL: Model[EngagementRows, Engagement] = Model(
+    ("marks", "marks_by_account", "marks_by_tweet", "quotes"), CassandraEngagementRows, CassandraEngagement
+)

@@ -12,10 +12,11 @@ from collections.abc import Collection, Sequence
 
 from events.ids import AccountId, from_bytes, to_bytes
 
-from ..graph import NO_BARRIERS, NOBODY_UNSEEN, STRANGERS, Barriers, Relation, Unseen
+from ..graph import NO_BARRIERS, NOBODY_UNSEEN, STRANGERS, Barriers, Graph, GraphRows, Relation, Unseen
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing, Shown
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -201,3 +202,8 @@ def _standing(rows: Sequence[Row], facts: Sequence[Row]) -> list[bool]:
 
 def _account(key: bytes) -> AccountId:
     return AccountId(from_bytes(key))
+
+
+MODEL: Model[GraphRows, Graph] = Model(
+    ("follows", "following", "followers", "barriers", "barriers_by_time"), CassandraGraphRows, CassandraGraph
+)

@@ -9,9 +9,11 @@ from collections.abc import Collection, Sequence
 
 from events.ids import TweetId, from_bytes, to_bytes
 
+from ..hashtags import HashtagRows, Hashtags
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -62,3 +64,6 @@ class CassandraHashtags:
 
         rows, next_ = await self._rows.page((tag,), before, limit, shown)
         return Page([TweetId(from_bytes(tweet)) for (tweet,) in rows], next_)
+
+
+MODEL: Model[HashtagRows, Hashtags] = Model(("tweet_tags", "hashtags"), CassandraHashtagRows, CassandraHashtags)

@@ -6,8 +6,9 @@ from events.ids import AccountId, MediaId, TweetId, from_bytes, to_bytes
 from events.media import MediaFinished, UploadStarted
 from events.tweets import TweetPosted
 
-from ..media import MOST_USES, Medium
+from ..media import MOST_USES, Media, MediaRows, Medium
 from .address import checked
+from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
 
@@ -74,3 +75,6 @@ class CassandraMedia:
     async def used_in(self, media: MediaId) -> list[TweetId]:
         """The newest tweets that show the medium."""
         return [TweetId(from_bytes(tweet)) for (tweet,) in await self._session.read(self._uses, (to_bytes(media),))]
+
+
+MODEL: Model[MediaRows, Media] = Model(("media", "media_uses"), CassandraMediaRows, CassandraMedia)

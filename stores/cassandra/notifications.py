@@ -11,10 +11,21 @@ from collections.abc import Collection, Iterable, Sequence
 
 from events.ids import AccountId, NotificationId, TweetId, from_bytes, millis, timestamp, to_bytes
 
-from ..notifications import GROUPED, KINDS, Group, Member, Notification, Raised, ReadMarks
+from ..notifications import (
+    GROUPED,
+    KINDS,
+    Group,
+    Member,
+    Notification,
+    NotificationRows,
+    Notifications,
+    Raised,
+    ReadMarks,
+)
 from ..pages import Page
 from .address import checked
 from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -213,3 +224,17 @@ def _next(id_: str) -> str:
 
 def _tweet(raw: bytes | None) -> TweetId | None:
     return None if raw is None else TweetId(from_bytes(raw))
+
+
+MODEL: Model[NotificationRows, Notifications] = Model(
+    (
+        "notifications",
+        "notifications_by_tweet",
+        "notifications_read",
+        "notifications_read_up_to",
+        "notifications_raised",
+    ),
+    CassandraNotificationRows,
+    CassandraNotifications,
+    expiring=("notifications_raised",),
+)

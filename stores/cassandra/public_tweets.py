@@ -10,8 +10,9 @@ from collections.abc import Collection
 from events.ids import AccountId, TweetId, from_bytes, to_bytes
 from events.tweets import TweetRef
 
-from ..public_tweets import PLAIN, Context
+from ..public_tweets import PLAIN, Context, PublicTweetRows
 from .address import checked
+from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
 
@@ -72,3 +73,6 @@ def _ref(tweet: bytes | None, author: bytes | None) -> TweetRef | None:
     if tweet is None or author is None:
         return None
     return TweetRef(TweetId(from_bytes(tweet)), AccountId(from_bytes(author)))
+
+
+MODEL: Model[PublicTweetRows, None] = Model(("public_tweets",), CassandraPublicTweetRows, None)

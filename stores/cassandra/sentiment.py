@@ -15,10 +15,11 @@ from functools import lru_cache, partial
 from events.ids import AccountId, Millis, TweetId, first_id_at, from_bytes, to_bytes
 from events.sentiment import THRESHOLD, label_of
 
-from ..sentiment import Mood, Reading, Subject
+from ..sentiment import Mood, Reading, Sentiment, SentimentRows, Subject
 from ..trends import TooMuch
 from .address import checked
 from .buckets import DAY_MS, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -140,3 +141,8 @@ def _parts(at: int, step: int) -> Iterator[tuple[int, int, int, int]]:
 def _mood(at: int, count: int, positive: int, negative: int, total: int) -> Mood:
     mean = round(total / count / UNITS, 4) if count else None
     return Mood(Millis(at), count, positive, count - positive - negative, negative, mean)
+
+
+MODEL: Model[SentimentRows, Sentiment] = Model(
+    ("scores", "scores_by_subject"), CassandraSentimentRows, CassandraSentiment
+)

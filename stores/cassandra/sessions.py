@@ -5,8 +5,9 @@ from __future__ import annotations
 from events.ids import AccountId, Millis, SessionId, from_bytes, to_bytes
 
 from ..pages import Page
-from ..sessions import SignedInAt
+from ..sessions import SessionRows, Sessions, SignedInAt
 from .buckets import MONTH_MS, Listed, ListedRows, Listing
+from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
 
@@ -40,3 +41,6 @@ class CassandraSessions:
         rows, next_ = await self._rows.page((to_bytes(account),), before, limit)
         found = [SignedInAt(SessionId(from_bytes(id_)), Millis(at), agent, ip) for id_, at, agent, ip in rows]
         return Page(found, next_)
+
+
+MODEL: Model[SessionRows, Sessions] = Model(("sessions",), CassandraSessionRows, CassandraSessions)

@@ -14,9 +14,10 @@ from events.ids import AccountId, Millis, TweetId, from_bytes, millis, to_bytes
 from events.media import Attachment
 from events.tweets import TweetPosted, TweetRef
 
-from ..tweets import Tweet, Version
+from ..tweets import Tweet, TweetRows, Tweets, Version
 from .address import checked
 from .buckets import ListedRows
+from .model import Model
 from .public_timeline import PUBLIC, shard_of
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -139,3 +140,6 @@ def _reference(tweet: bytes | None, author: bytes | None) -> TweetRef | None:
     if tweet is None or author is None:
         return None
     return TweetRef(TweetId(from_bytes(tweet)), AccountId(from_bytes(author)))
+
+
+MODEL: Model[TweetRows, Tweets] = Model(("tweets", "public_timeline"), CassandraTweetRows, CassandraTweets)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from events.ids import AccountId, ActivityId, TweetId, from_bytes, to_bytes
 
 from ..pages import Page
-from ..user_timelines import Activity
+from ..user_timelines import Activity, UserTimelineRows, UserTimelines
 from .buckets import MONTH_MS, Listed, ListedRows, Listing, Shown
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -67,3 +68,8 @@ def _activity(activity: bytes, tweet: bytes | None, by: AccountId) -> Activity:
     if tweet is None:
         return Activity(ActivityId(id_), TweetId(id_), by, False)
     return Activity(ActivityId(id_), TweetId(from_bytes(tweet)), by, True)
+
+
+MODEL: Model[UserTimelineRows, UserTimelines] = Model(
+    ("user_timelines",), CassandraUserTimelineRows, CassandraUserTimelines
+)

@@ -12,8 +12,9 @@ from collections.abc import Collection
 from events.accounts import Profile
 from events.ids import LATEST, AccountId, Millis, from_bytes, to_bytes
 
-from ..users import Card, User
+from ..users import Card, User, UserRows, Users
 from .address import checked
+from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
@@ -102,3 +103,6 @@ def _user(row: Row) -> User:
     about = (username, display_name, bio, location, website, feed)
     since = min(created_at, began) if imported and began is not None else created_at
     return User(id_, *about, since, imported, version, avatar, header)
+
+
+MODEL: Model[UserRows, Users] = Model(("users", "users_by_name"), CassandraUserRows, CassandraUsers)

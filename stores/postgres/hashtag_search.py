@@ -12,9 +12,10 @@ from collections.abc import Collection
 from events.ids import TweetId
 from stores.text.trigrams import name_key, resemblance
 
-from ..hashtag_search import MOST_WITH_PREFIX, TagUse
+from ..hashtag_search import MOST_WITH_PREFIX, HashtagSearch, TagUse
 from ..pages import Page
 from .database import Connection, Pool, select
+from .model import Model
 from .trigrams import candidates, wanted
 
 _LAST = "\U0010ffff"
@@ -146,3 +147,10 @@ class PostgresHashtagSearch:
             shown, _, tag = after.partition(":")
             ranked = [row for row in ranked if row[:2] > (-float(shown), tag)]
         return [(TagUse(tag, uses), f"s:{-alike!r}:{tag}") for alike, tag, uses in ranked]
+
+
+MODEL: Model[PostgresHashtagSearchRows, HashtagSearch] = Model(
+    ("hashtag_search_uses", "hashtag_search_tags", "hashtag_search_trigrams"),
+    PostgresHashtagSearchRows,
+    PostgresHashtagSearch,
+)

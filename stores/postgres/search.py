@@ -12,8 +12,9 @@ from __future__ import annotations
 from events.ids import Millis, TweetId, first_id_at
 
 from ..pages import Page
-from ..search import Match, Phrase, Query
+from ..search import Match, Phrase, Query, Search
 from .database import Connection, Pool, select
+from .model import Model
 
 MOST_STEPS = 20_000
 """Tweets that are looked at for one page."""
@@ -141,3 +142,8 @@ def _pattern(phrase: Phrase) -> str:
 
 def _bound(time: Millis) -> str:
     return first_id_at(Millis(time))
+
+
+MODEL: Model[PostgresSearchRows, Search] = Model(
+    ("search_tweets", "search_postings"), PostgresSearchRows, PostgresSearch
+)

@@ -15,8 +15,9 @@ from typing import Any
 
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, millis
 
-from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, Uses, WindowNumbers
+from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, Trends, Uses, WindowNumbers
 from .database import Connection, Pool, select
+from .model import Model
 
 MOST_ADDED_UP = 300_000
 """Uses that one history may add up."""
@@ -221,3 +222,9 @@ def counted(rows: Sequence[tuple[Any, ...]]) -> WindowNumbers:
 
 def _id(time: int) -> str:
     return first_id_at(Millis(time))
+
+
+# Not the tables of windows: the turns of the workers decide which are ranked, and when. Rankings follow from these.
+MODEL: Model[PostgresTrendRows, Trends] = Model(
+    ("tag_uses", "tag_hours", "trend_clock"), PostgresTrendRows, PostgresTrends
+)

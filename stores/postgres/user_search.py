@@ -6,7 +6,9 @@ from events.ids import AccountId, account_number
 from stores.text.trigrams import name_key, resemblance
 
 from ..pages import Page
+from ..user_search import UserSearch
 from .database import Connection, Pool, select
+from .model import Model
 from .trigrams import candidates, wanted
 
 _LAST = "\U0010ffff"
@@ -152,3 +154,8 @@ class PostgresUserSearch:
             last = after.split(":")
             ranked = [row for row in ranked if row[:3] > (-float(last[0]), int(last[1]), int(last[2]))]
         return [(id_, f"s:{-distance!r}:{slot}:{account}") for distance, slot, account, id_ in ranked]
+
+
+MODEL: Model[PostgresUserSearchRows, UserSearch] = Model(
+    ("user_search_names", "user_search_trigrams"), PostgresUserSearchRows, PostgresUserSearch
+)

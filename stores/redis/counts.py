@@ -12,8 +12,9 @@ from typing import Any, get_args
 from events.ids import AccountId, TweetId
 from events.log import Positions
 
-from ..counts import AccountCounter, AccountCounts, TweetCounter, TweetCounts
+from ..counts import AccountCounter, AccountCounts, CountRows, Counts, TweetCounter, TweetCounts
 from .connection import Client, answering
+from .model import Model
 from .sink import Keys, RedisSink, held
 
 NAME = "counts@1"
@@ -75,3 +76,6 @@ class RedisCounts:
         stale = not (positions.covers(until) and positions.covers(self._seen))
         self._seen = self._seen.merged(positions)
         return positions, stale
+
+
+MODEL: Model[CountRows, Counts] = Model(RedisCountRows, RedisCounts)

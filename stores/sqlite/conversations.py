@@ -9,8 +9,10 @@ import apsw
 
 from events.ids import TweetId, from_bytes, to_bytes
 
+from ..conversations import ConversationRows, Conversations
 from ..pages import Page
 from .binding import FIRST_KEY, page_of_ids
+from .model import Model
 from .views import Tables
 
 CONVERSATIONS = Tables(
@@ -66,3 +68,6 @@ class SqliteConversations:
             if rows:
                 found[tweet] = [TweetId(from_bytes(row[0])) for row in rows]
         return found
+
+
+MODEL: Model[ConversationRows, Conversations] = Model(CONVERSATIONS, SqliteConversationRows, SqliteConversations)

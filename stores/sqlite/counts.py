@@ -9,8 +9,9 @@ import apsw
 
 from events.ids import AccountId, TweetId, to_bytes
 
-from ..counts import AccountCounter, AccountCounts, TweetCounter, TweetCounts
+from ..counts import AccountCounter, AccountCounts, CountRows, Counts, TweetCounter, TweetCounts
 from .binding import blobs, number_of, numbers
+from .model import Model
 from .views import Tables
 
 COUNTS = Tables(
@@ -79,3 +80,6 @@ class SqliteCounts:
         by_number = {number_of(account): account for account in accounts}
         rows: Any = self._execute(self._of_accounts, (numbers(accounts),)).fetchall()
         return {by_number[row[0]]: AccountCounts._make(row[1:]) for row in rows}
+
+
+MODEL: Model[CountRows, Counts] = Model(COUNTS, SqliteCountRows, SqliteCounts)

@@ -13,9 +13,10 @@ import apsw
 
 from events.ids import AccountId, ActivityId, TweetId, to_bytes
 
-from ..engagement import Marks
+from ..engagement import Engagement, EngagementRows, Marks
 from ..pages import Page
 from .binding import blobs, key_before, number_of, page_of, page_of_ids
+from .model import Model
 from .views import Tables
 
 ENGAGEMENT = Tables(
@@ -131,3 +132,6 @@ class SqliteEngagement:
         bindings = (number_of(account), kind, key_before(before), limit + 1)
         rows: Any = self._execute(self._what, bindings).fetchall()
         return page_of_ids(rows, limit)
+
+
+MODEL: Model[EngagementRows, Engagement] = Model(ENGAGEMENT, SqliteEngagementRows, SqliteEngagement)

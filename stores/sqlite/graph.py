@@ -14,9 +14,10 @@ import apsw
 
 from events.ids import AccountId, to_bytes
 
-from ..graph import NOBODY_UNSEEN, STRANGERS, Relation, Unseen
+from ..graph import NOBODY_UNSEEN, STRANGERS, Graph, GraphRows, Relation, Unseen
 from ..pages import Page
 from .binding import key_before, number_of, numbers, page_of
+from .model import Model
 from .views import Tables
 
 GRAPH = Tables(
@@ -150,3 +151,6 @@ class SqliteGraph:
         bindings = (number_of(account), kind, key_before(before), limit + 1)
         rows: Any = self._execute(self._barriers, bindings).fetchall()
         return page_of(rows, limit)
+
+
+MODEL: Model[GraphRows, Graph] = Model(GRAPH, SqliteGraphRows, SqliteGraph)

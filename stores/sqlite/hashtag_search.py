@@ -10,8 +10,9 @@ import apsw
 from events.ids import TweetId, to_bytes
 from stores.text.trigrams import name_key, resemblance, trigrams
 
-from ..hashtag_search import MOST_WITH_PREFIX, TagUse
+from ..hashtag_search import MOST_WITH_PREFIX, HashtagSearch, HashtagSearchRows, TagUse
 from ..pages import Page
+from .model import Model
 from .trigrams import candidates
 from .views import Tables
 
@@ -139,3 +140,6 @@ class SqliteHashtagSearch:
     def _uses_of(self, name: str, tag: str) -> int:
         uses: Any = self._connection.execute(self._uses, (name, tag)).get
         return int(uses)
+
+
+MODEL: Model[HashtagSearchRows, HashtagSearch] = Model(HASHTAG_SEARCH, SqliteHashtagSearchRows, SqliteHashtagSearch)

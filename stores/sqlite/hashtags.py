@@ -9,8 +9,10 @@ import apsw
 
 from events.ids import TweetId, to_bytes
 
+from ..hashtags import HashtagRows, Hashtags
 from ..pages import Page
 from .binding import key_before, page_of_ids
+from .model import Model
 from .views import Tables
 
 HASHTAGS = Tables(
@@ -56,3 +58,6 @@ class SqliteHashtags:
         """The tweets that carry a tag, newest first."""
         rows: Any = self._execute(self._tweets, (tag, key_before(before), limit + 1)).fetchall()
         return page_of_ids(rows, limit)
+
+
+MODEL: Model[HashtagRows, Hashtags] = Model(HASHTAGS, SqliteHashtagRows, SqliteHashtags)

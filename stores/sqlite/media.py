@@ -11,7 +11,8 @@ from events.ids import AccountId, MediaId, TweetId, from_bytes, to_bytes
 from events.media import MediaFinished, UploadStarted
 from events.tweets import TweetPosted
 
-from ..media import MOST_USES, Medium
+from ..media import MOST_USES, Media, MediaRows, Medium
+from .model import Model
 from .views import Tables
 
 MEDIA = Tables(
@@ -81,3 +82,6 @@ class SqliteMedia:
         """The newest tweets that show the medium."""
         rows = self._execute(self._uses, (to_bytes(media), MOST_USES))
         return [TweetId(from_bytes(tweet)) for (tweet,) in rows]
+
+
+MODEL: Model[MediaRows, Media] = Model(MEDIA, SqliteMediaRows, SqliteMedia)

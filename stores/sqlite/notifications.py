@@ -13,9 +13,10 @@ import apsw
 
 from events.ids import AccountId, NotificationId, TweetId, account_number, from_bytes, to_bytes
 
-from ..notifications import KINDS, Group, Member, Notification, Raised, ReadMarks
+from ..notifications import KINDS, Group, Member, Notification, NotificationRows, Notifications, Raised, ReadMarks
 from ..pages import Page
 from .binding import LAST_KEY, key_before
+from .model import Model
 from .views import Tables
 
 NOTIFICATIONS = Tables(
@@ -170,3 +171,6 @@ class SqliteNotifications:
 
 def _tweet(raw: bytes | None) -> TweetId | None:
     return None if raw is None else TweetId(from_bytes(raw))
+
+
+MODEL: Model[NotificationRows, Notifications] = Model(NOTIFICATIONS, SqliteNotificationRows, SqliteNotifications)

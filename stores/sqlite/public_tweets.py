@@ -10,7 +10,8 @@ import apsw
 from events.ids import AccountId, TweetId, from_bytes, to_bytes
 from events.tweets import TweetRef
 
-from ..public_tweets import PLAIN, Context
+from ..public_tweets import PLAIN, Context, PublicTweetRows
+from .model import Model
 from .views import Tables
 
 PUBLIC_TWEETS = Tables(
@@ -68,3 +69,6 @@ class SqlitePublicTweets:
         """What was said when the tweet was posted."""
         row: Any = self._execute(self._context, (to_bytes(tweet),)).fetchone()
         return PLAIN if row is None else Context(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))
+
+
+MODEL: Model[PublicTweetRows, None] = Model(PUBLIC_TWEETS, SqlitePublicTweetRows, None)

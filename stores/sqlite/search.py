@@ -19,7 +19,8 @@ import apsw
 from events.ids import Millis, TweetId, first_id_at, from_bytes, to_bytes
 
 from ..pages import Page
-from ..search import Match, Phrase, Query
+from ..search import Match, Phrase, Query, Search, SearchRows
+from .model import Model
 from .views import Tables
 
 SEARCH = Tables(
@@ -166,3 +167,6 @@ class SqliteSearch:
         )
         matches = [Match(TweetId(from_bytes(tweet)), tokens) for tweet, tokens in rows]
         return Page(matches[:limit], matches[limit - 1].tweet if len(matches) > limit else None)
+
+
+MODEL: Model[SearchRows, Search] = Model(SEARCH, SqliteSearchRows, SqliteSearch)

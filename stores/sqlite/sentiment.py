@@ -14,9 +14,10 @@ import apsw
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, to_bytes
 from events.sentiment import THRESHOLD, label_of
 
-from ..sentiment import Mood, Reading, Subject
+from ..sentiment import Mood, Reading, Sentiment, SentimentRows, Subject
 from ..trends import TooMuch
 from .binding import blobs
+from .model import Model
 from .views import Tables
 
 SENTIMENT = Tables(
@@ -109,3 +110,6 @@ class SqliteSentiment:
             mean = round(total / count / UNITS, 4) if count else None
             series.append(Mood(Millis(at), count, positive, count - positive - negative, negative, mean))
         return series
+
+
+MODEL: Model[SentimentRows, Sentiment] = Model(SENTIMENT, SqliteSentimentRows, SqliteSentiment)

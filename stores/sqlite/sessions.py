@@ -10,7 +10,8 @@ import apsw
 from events.ids import AccountId, Millis, SessionId, account_number, from_bytes, to_bytes
 
 from ..pages import Page
-from ..sessions import SignedInAt
+from ..sessions import SessionRows, Sessions, SignedInAt
+from .model import Model
 from .views import Tables
 
 SESSIONS = Tables(
@@ -63,3 +64,6 @@ class SqliteSessions:
         )
         found = [SignedInAt(SessionId(from_bytes(id_)), Millis(at), agent, ip) for id_, at, agent, ip in rows]
         return Page(found[:limit], found[limit - 1].session if len(found) > limit else None)
+
+
+MODEL: Model[SessionRows, Sessions] = Model(SESSIONS, SqliteSessionRows, SqliteSessions)

@@ -15,7 +15,8 @@ import apsw
 
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, from_bytes, millis, to_bytes
 
-from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, Uses, WindowNumbers
+from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, TrendRows, Trends, Uses, WindowNumbers
+from .model import Model
 from .views import Tables
 
 TRENDS = Tables(
@@ -178,3 +179,6 @@ class SqliteTrends:
         """When the newest of what is counted was appended."""
         recorded: Any = self._execute(self._as_of).get
         return None if recorded is None else Millis(recorded)
+
+
+MODEL: Model[TrendRows, Trends] = Model(TRENDS, SqliteTrendRows, SqliteTrends)

@@ -16,8 +16,9 @@ from events.ids import AccountId, Millis, TweetId, from_bytes, millis, to_bytes
 from events.media import Attachment
 from events.tweets import TweetPosted, TweetRef
 
-from ..tweets import Tweet, Version
+from ..tweets import Tweet, TweetRows, Tweets, Version
 from .binding import blobs, number_of
+from .model import Model
 from .views import Tables
 
 TWEETS = Tables(
@@ -147,3 +148,6 @@ class SqliteTweets:
 
 def _reference(tweet: bytes, author: str) -> TweetRef:
     return TweetRef(TweetId(from_bytes(tweet)), AccountId(author))
+
+
+MODEL: Model[TweetRows, Tweets] = Model(TWEETS, SqliteTweetRows, SqliteTweets)

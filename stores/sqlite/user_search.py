@@ -11,6 +11,8 @@ from events.ids import AccountId, account_number
 from stores.text.trigrams import name_key, resemblance, trigrams
 
 from ..pages import Page
+from ..user_search import UserSearch, UserSearchRows
+from .model import Model
 from .trigrams import candidates
 from .views import Tables
 
@@ -134,3 +136,6 @@ class SqliteUserSearch:
             last = after.split(":")
             ranked = [row for row in ranked if row > (-float(last[0]), int(last[1]), int(last[2]))]
         return [(number, f"s:{-distance!r}:{slot}:{number}") for distance, slot, number in ranked]
+
+
+MODEL: Model[UserSearchRows, UserSearch] = Model(USER_SEARCH, SqliteUserSearchRows, SqliteUserSearch)

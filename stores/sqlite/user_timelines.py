@@ -13,8 +13,9 @@ import apsw
 from events.ids import AccountId, ActivityId, TweetId, from_bytes, to_bytes
 
 from ..pages import Page
-from ..user_timelines import Activity
+from ..user_timelines import Activity, UserTimelineRows, UserTimelines
 from .binding import key_before, number_of
+from .model import Model
 from .views import Tables
 
 USER_TIMELINES = Tables(
@@ -124,3 +125,6 @@ def activity_of(activity: bytes, tweet: bytes | None, by: AccountId) -> Activity
     if tweet is None:
         return Activity(ActivityId(id_), TweetId(id_), by, False)
     return Activity(ActivityId(id_), TweetId(from_bytes(tweet)), by, True)
+
+
+MODEL: Model[UserTimelineRows, UserTimelines] = Model(USER_TIMELINES, SqliteUserTimelineRows, SqliteUserTimelines)

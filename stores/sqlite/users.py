@@ -13,8 +13,9 @@ import apsw
 from events.accounts import Profile
 from events.ids import AccountId, Millis, account_number
 
-from ..users import Card, User
+from ..users import Card, User, UserRows, Users
 from .binding import numbers
+from .model import Model
 from .views import Tables
 
 USERS = Tables(
@@ -124,3 +125,6 @@ class SqliteUsers:
 def _user(row: Any) -> User:
     user: User = User._make(row)
     return user._replace(imported=bool(user.imported))
+
+
+MODEL: Model[UserRows, Users] = Model(USERS, SqliteUserRows, SqliteUsers)

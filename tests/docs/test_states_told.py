@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from runtime.dead_letter_policy import MOST
-from runtime.distributed.models.generations import CASSANDRA, COUNTERS, SEARCHES, STORES
-from runtime.distributed.models.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS, WORKERS
+from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES, STORES, WORKERS
 from runtime.distributed.roles.readiness import (
     STORE_AWAY,
     Reached,
@@ -26,6 +25,7 @@ from runtime.lag import Behind
 from runtime.readiness import Part, Readiness
 from runtime.status import Outbox
 from stores.dead_letters import Counts
+from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from tests.docs.test_failures import LONG, PAGE
 
 TABLE = PAGE.partition("## ")[0]

@@ -19,7 +19,7 @@ import pytest
 from events.sqlite.checkpoints import PAGE_BYTES
 from runtime.embedded import projector_process as projecting
 from runtime.embedded.dead_letters import letters_in
-from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.status import of_files
 from runtime.embedded.verify import verify
 from stores.sqlite.damage import ViewsDamaged

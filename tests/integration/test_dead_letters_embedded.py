@@ -19,10 +19,10 @@ from projectors.graph import Graph
 from runtime.dead_letter_policy import CannotApply
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.embedded.dead_letters import discard, letters_in
-from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.projector_loop import CannotGoBack, LettersLeft
-from runtime.embedded.read_positions import ANALYTICS, SERVING
 from runtime.embedded.verify import verify
+from stores.groups import ANALYTICS, SERVING
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import minitwitter
 

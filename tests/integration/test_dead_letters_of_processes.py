@@ -14,10 +14,11 @@ from events.partitioning import partition_of
 from projectors.fan_out import FanOut
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
+from runtime.distributed.models.catalogue import TOPICS
 from runtime.distributed.models.generations import Places
-from runtime.distributed.models.groups import HOME, TOPICS
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
+from stores.groups import HOME
 
 SOURCES = {**TOPICS, HOME: FanOut.topics()}
 """What each group reads."""

@@ -16,7 +16,7 @@ from runtime.dead_letter_policy import MOST, CannotApply
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.discards import Discards
 from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
-from runtime.distributed.models.groups import PROCESSORS
+from runtime.distributed.models.catalogue import TOPICS
 from runtime.distributed.roles.hosted_group import Aside, HostedGroup, record_at
 from runtime.processor_group import Group
 from stores.dead_letters import Counts
@@ -181,7 +181,7 @@ async def test_an_entity_that_another_worker_mends_is_left_to_it(world: World) -
 
 async def test_as_many_groups_as_a_process_has_mend_at_the_same_time(world: World) -> None:
     async with AsyncExitStack() as groups:
-        for group in PROCESSORS:
+        for group in TOPICS:
             letters = PostgresDeadLetters(world.pool, group, "a keyspace")
             assert await groups.enter_async_context(letters.alone_with(("graph", BOB)))
         assert await world.pages() == []

@@ -9,7 +9,7 @@ import apsw
 from events.ids import to_bytes
 from runtime.dead_letters import Choice
 from runtime.embedded.dead_letters import discard
-from runtime.embedded.read_positions import ANALYTICS, SERVING
+from stores.groups import ANALYTICS, SERVING
 from tests.integration.in_process import opened, populate
 from tests.integration.running import minitwitter
 from tests.integration.test_dead_letters_embedded import damage, letters, records_of, verdict

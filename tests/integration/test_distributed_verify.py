@@ -15,7 +15,7 @@ from command_api.postgres.rebuild import rebuild_decision_state
 from events.ids import EventId, HybridClock
 from events.log import New
 from events.topics import DERIVED
-from runtime.distributed.models.generations import COUNTERS
+from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.rebuild.scratch_generation import _LOCK, MARK
 from runtime.distributed.rebuild.verify import verify
 from stores.cassandra.address import Address

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 from installation import SOON, installed, post, ready, register
 
-from runtime.distributed.models.generations import COUNTERS
+from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.models.groups import count_keys
 from stores.counts import TweetCounts
 from stores.postgres.pointers import Pointers

@@ -12,7 +12,8 @@ import pytest
 from events.ids import AccountId
 from events.log import Positions, Record, positions_after
 from projectors.fan_out import FanOut
-from runtime.distributed.models.groups import TOPICS, count_keys
+from runtime.distributed.models.catalogue import TOPICS
+from runtime.distributed.models.groups import count_keys
 from runtime.distributed.roles.hosted_fan_out import FanningOut, fanning_out, follower_counts
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows

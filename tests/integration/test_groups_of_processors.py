@@ -14,10 +14,11 @@ from query_api.routes.search import search_tweets
 from query_api.routes.trends import get_trends
 from query_api.routes.users import get_me, get_user
 from query_api.serving import Port, reads_of
-from runtime.distributed.consistency.position_sources import GROUPS_OF, groups_of
+from runtime.distributed.consistency.position_sources import groups_of
 from runtime.distributed.models import groups
-from runtime.distributed.models.groups import COUNTS, SEARCH, STREAMS, TIMELINES, TOPICS
+from runtime.distributed.models.catalogue import GROUPS_OF, TOPICS
 from runtime.processor_group import Group
+from stores.groups import COUNTS, SEARCH, STREAMS, TIMELINES
 from stores.postgres.database import Database
 
 NOBODY = cast(Any, object())

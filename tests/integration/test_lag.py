@@ -14,8 +14,9 @@ from events.log import Positions, Record, TopicPartition
 from runtime import metrics
 from runtime.distributed.roles.group_metrics import Watched
 from runtime.embedded.lag import Lag
-from runtime.embedded.read_positions import ANALYTICS, SERVING, Applied
+from runtime.embedded.read_positions import Applied
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
+from stores.groups import ANALYTICS, SERVING
 
 A, B = TopicPartition("tweets", 0), TopicPartition("tweets", 1)
 GRAPH = TopicPartition("graph", 0)

@@ -12,7 +12,8 @@ from events.operations import ReadModelSwitched
 from events.topics import TOPICS
 from projectors.counts import Counts
 from projectors.users import Users
-from runtime.embedded.processors import ALL_TABLES, UnknownModel
+from runtime.embedded.models import ALL_TABLES
+from runtime.embedded.processors import UnknownModel
 from runtime.embedded.projector_loop import AlreadyRebuilding, CannotGoBack
 from stores.sqlite.views import Views
 from tests.integration.in_process import opened, populate

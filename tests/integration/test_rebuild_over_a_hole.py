@@ -4,7 +4,7 @@ import apsw
 import pytest
 
 from events.sqlite.records import base
-from runtime.embedded.read_positions import SERVING
+from stores.groups import SERVING
 from tests.integration.in_process import opened, populate
 
 

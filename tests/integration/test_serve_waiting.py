@@ -24,8 +24,9 @@ from runtime.embedded.control import (
     socket_path,
 )
 from runtime.embedded.lag import Lag
-from runtime.embedded.read_positions import ANALYTICS, SERVING, Applied
+from runtime.embedded.read_positions import Applied
 from runtime.lag import BEHIND_S
+from stores.groups import ANALYTICS, SERVING
 
 TWEETS = TopicPartition("tweets", 0)
 GRAPH = TopicPartition("graph", 0)

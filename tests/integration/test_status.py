@@ -12,7 +12,7 @@ from running import Serving, minitwitter
 from events.ids import Millis, wall_clock
 from events.log import TopicPartition
 from runtime.embedded.log_db import Ownership
-from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.status import of_files, read_models_part, status
 from runtime.settings import Settings
 from stores.dead_letters import DeadLetter

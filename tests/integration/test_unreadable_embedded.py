@@ -11,8 +11,8 @@ from projectors.graph import Graph
 from runtime.dead_letter_policy import MOST
 from runtime.embedded.dead_letters import give_up, letters_in, standings_in
 from runtime.embedded.log_inspection import LookingAtSqlite
-from runtime.embedded.read_positions import ANALYTICS, SERVING
 from runtime.unreadable_records import find_unreadable
+from stores.groups import ANALYTICS, SERVING
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 from tests.integration.test_dead_letters_embedded import damage, failing, records_of, verdict

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from events.log import Positions, Record, positions_after
 from events.sealing import MasterKeys, Sealer
-from runtime.embedded.models import readers
-from runtime.embedded.processors import ALL_TABLES, GROUPS, Processors
+from runtime.embedded.models import ALL_TABLES, GROUPS, readers
+from runtime.embedded.processors import Processors
 from stores.sqlite.views import Views
 
 _SEALER = Sealer(MasterKeys({"test": bytes(32)}))

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes
 from query_api.feeds import home_feed
 from rest.resources import FeedItem
-from runtime.embedded.models import readers
-from runtime.embedded.processors import ALL_TABLES
+from runtime.embedded.models import ALL_TABLES, readers
 from stores.readers import Readers
 from stores.sqlite.views import Views
 from tests.histories import CHOICES, Community, histories

@@ -7,23 +7,10 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projectors import catalogue
-from runtime.embedded import models
 from tests.histories import Community, batched, histories, interleaved, redelivered
 from tests.projections.projected import digests
 
 SEEDS = st.integers(0, 2**32).map(random.Random)
-
-
-def test_every_projector_of_the_catalogue_has_its_tables_and_rows() -> None:
-    for projectors, kept in ((catalogue.SERVING, models.SERVING), (catalogue.ANALYTICS, models.ANALYTICS)):
-        assert {projector.model for projector in projectors} == {model.tables.model for model in kept}
-        assert [model.projector for model in kept] == [*projectors]
-
-
-def test_the_version_of_a_projector_is_that_of_its_tables() -> None:
-    for model in (*models.SERVING, *models.ANALYTICS):
-        assert model.projector.version == model.tables.version  # type: ignore[attr-defined]
 
 
 @settings(max_examples=80)

@@ -6,17 +6,17 @@ from unittest.mock import patch
 
 import pytest
 
-from runtime.distributed.models import caches as outdating
+from runtime.distributed.models import caches
 from runtime.distributed.models.caches import Memory, outdated
-from runtime.distributed.models.groups import HOME, STREAMS, TIMELINES
 from stores.cached.viewers import RememberedBarriers, RememberedMarks
 from stores.composed.shown_tweets import GatheredTweets
 from stores.graph import Barriers
+from stores.groups import HOME, STREAMS, TIMELINES
 from tests.community import ACTIONS, Community
 from tests.projections.projected import Projected
 
 OFTEN = ("post", "quote", "edit", "like", "block", "mute", "unmute", "unblock", "unlike", "delete", "bookmark")
-TOLD = [(group, event) for group in (TIMELINES, STREAMS) for event in outdating._NAMES[group]]
+TOLD = [(group, event) for group in (TIMELINES, STREAMS) for event in caches._KEYS[group]]
 
 
 class Graph:
@@ -81,8 +81,8 @@ async def test_what_is_remembered_is_what_is_so(seed):
 @pytest.mark.parametrize(("group", "event"), TOLD, ids=lambda value: getattr(value, "__name__", value))
 async def test_an_event_that_nobody_tells_of_is_missed(group, event):
     """So each line of the list is needed, and the runs meet each of them."""
-    names = {each: name for each, name in outdating._NAMES[group].items() if each is not event}
-    with patch.dict(outdating._NAMES, {group: names}):
+    names = {each: name for each, name in caches._KEYS[group].items() if each is not event}
+    with patch.dict(caches._KEYS, {group: names}):
         for seed in range(20):
             if await differs(seed):
                 return

@@ -25,9 +25,9 @@ from events.ids import AccountId, Millis, SessionId
 from events.log import LogUnavailable, New
 from runtime.command_answers import WhetherNew
 from runtime.dead_letters import Choice
-from runtime.embedded.processors import ALL_TABLES, GROUPS
+from runtime.embedded.models import ALL_TABLES, GROUPS
 from runtime.embedded.projector_loop import AlreadyRebuilding
-from runtime.embedded.read_positions import SERVING
+from stores.groups import SERVING
 from stores.sink import StoreUnavailable
 
 from .clients import LATE_NAMES, NAMES, Clients

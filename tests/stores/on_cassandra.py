@@ -14,42 +14,21 @@ import pytest
 
 from events.first_copies import Entity
 from events.log import New, Positions, Record, TopicPartition, positions_after
-from projectors.conversations import Conversations
-from projectors.engagement import Engagement
-from projectors.graph import Graph
-from projectors.hashtags import Hashtags
-from projectors.media import Media
-from projectors.notifications import Notifications
-from projectors.public_tweets import PublicTweets
-from projectors.sentiment import Sentiment
-from projectors.sessions import Sessions
-from projectors.tweets import Tweets
-from projectors.user_timelines import UserTimelines
-from projectors.users import Users
+from runtime.distributed.models import catalogue
+from runtime.distributed.models.groups import on_cassandra
 from runtime.processor_group import Group
 from stores.cassandra.address import Address
-from stores.cassandra.conversations import CassandraConversationRows, CassandraConversations
-from stores.cassandra.digest import MODELS, digest
-from stores.cassandra.engagement import CassandraEngagement, CassandraEngagementRows
-from stores.cassandra.graph import CassandraGraph, CassandraGraphRows
-from stores.cassandra.hashtags import CassandraHashtagRows, CassandraHashtags
-from stores.cassandra.media import CassandraMedia, CassandraMediaRows
+from stores.cassandra.digest import BUCKETS, digests
 from stores.cassandra.migrating import migrate, migrations
 from stores.cassandra.notifications import (
-    CassandraNotificationRows,
-    CassandraNotifications,
     CassandraRaisedNotifications,
 )
 from stores.cassandra.public_timeline import CassandraPublicTimeline
-from stores.cassandra.public_tweets import CassandraPublicTweetRows, CassandraPublicTweets
-from stores.cassandra.sentiment import CassandraSentiment, CassandraSentimentRows
+from stores.cassandra.public_tweets import CassandraPublicTweets
 from stores.cassandra.session import CassandraSession, Parameters, Row, connected
-from stores.cassandra.sessions import CassandraSessionRows, CassandraSessions
 from stores.cassandra.sink import CassandraSink
-from stores.cassandra.tweets import CassandraTweetRows, CassandraTweets
-from stores.cassandra.user_timelines import CassandraUserTimelineRows, CassandraUserTimelines
-from stores.cassandra.users import CassandraUserRows, CassandraUsers
 from stores.composed.shown_tweets import GatheredTweets
+from stores.groups import STREAMS, TIMELINES
 from stores.readers import Readers
 from stores.sink import UNKNOWN
 from streams.notifications import Notifications as NotificationsStream
@@ -60,7 +39,12 @@ from streams.sentiment import Sentiment as SentimentStream
 T = TypeVar("T")
 
 _SCORER = Scorer()
-_TABLES = [table for tables in MODELS.values() for table in tables] + ["positions", "newest"]
+_TABLES = [
+    *(table for model in catalogue.on_cassandra().values() for table in model.tables),
+    BUCKETS,
+    "positions",
+    "newest",
+]
 
 
 def drop(address: Address) -> None:
@@ -171,20 +155,7 @@ class OnCassandra:
         contexts = CassandraPublicTweets(session, sink, keyspace)
         return Group(
             consumers,
-            [
-                Users(CassandraUserRows(sink, keyspace)),
-                Graph(CassandraGraphRows(sink, keyspace)),
-                Tweets(CassandraTweetRows(sink, keyspace)),
-                Engagement(CassandraEngagementRows(sink, keyspace)),
-                UserTimelines(CassandraUserTimelineRows(sink, keyspace)),
-                Conversations(CassandraConversationRows(sink, keyspace)),
-                Hashtags(CassandraHashtagRows(sink, keyspace)),
-                Sessions(CassandraSessionRows(sink, keyspace)),
-                Media(CassandraMediaRows(sink, keyspace)),
-                Notifications(CassandraNotificationRows(sink, keyspace)),
-                Sentiment(CassandraSentimentRows(sink, keyspace)),
-                PublicTweets(CassandraPublicTweetRows(sink, keyspace)),
-            ],
+            [*on_cassandra(TIMELINES, sink, keyspace), *on_cassandra(STREAMS, sink, keyspace)],
             [
                 lambda emit: NotificationsStream(emit, raised),
                 lambda emit: SentimentStream(emit, _SCORER),
@@ -212,33 +183,22 @@ class OnCassandra:
 
     async def digests(self) -> dict[str, tuple[int, str]]:
         """Rows and digest of every read model."""
-        return {
-            model: await digest(self.session, self.address.keyspace, tables, slices=2)
-            for model, tables in MODELS.items()
-        }
+        return await digests(self.session, self.address.keyspace, catalogue.on_cassandra(), slices=2)
 
     def readers(self, others: Readers) -> Readers:
         """What Cassandra answers, and the other read models' ports as they are given."""
         session, keyspace = self.session, self.address.keyspace
-        users, graph, tweets = (
-            CassandraUsers(session, keyspace),
-            CassandraGraph(session, keyspace),
-            CassandraTweets(session, keyspace),
-        )
-        engagement, sentiment = CassandraEngagement(session, keyspace), CassandraSentiment(session, keyspace)
+        kept = {
+            one.projector.model: model.reader(session, keyspace)
+            for one in catalogue.listed(TIMELINES, STREAMS)
+            if (model := catalogue.declared(one)).reader is not None
+        }
+        users, tweets, scores = kept["users"], kept["tweets"], kept["sentiment"].scores
         return dataclasses.replace(
             others,
-            users=users,
-            graph=graph,
-            tweets=tweets,
-            shown_tweets=GatheredTweets(tweets.by_ids, users.cards, sentiment.scores, graph, others.counts, engagement),
-            engagement=engagement,
-            user_timelines=CassandraUserTimelines(session, keyspace),
+            **kept,
+            shown_tweets=GatheredTweets(
+                tweets.by_ids, users.cards, scores, kept["graph"], others.counts, kept["engagement"]
+            ),
             public_timeline=CassandraPublicTimeline(session, keyspace),
-            conversations=CassandraConversations(session, keyspace),
-            hashtags=CassandraHashtags(session, keyspace),
-            sessions=CassandraSessions(session, keyspace),
-            sentiment=sentiment,
-            notifications=CassandraNotifications(session, keyspace),
-            media=CassandraMedia(session, keyspace),
         )

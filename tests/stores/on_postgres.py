@@ -18,11 +18,12 @@ from projectors.hashtag_search import HashtagSearch as HashtagSearchProjector
 from projectors.search import Search as SearchProjector
 from projectors.user_search import UserSearch as UserSearchProjector
 from projectors.users import Users
+from runtime.distributed.models.catalogue import on_postgres
 from runtime.processor_group import Group
 from stores.hashtag_search import HashtagSearch
 from stores.pages import Page
 from stores.postgres.database import Connection, Database
-from stores.postgres.digests import TABLES
+from stores.postgres.digests import digests as stored_digests
 from stores.postgres.hashtag_search import PostgresHashtagSearch, PostgresHashtagSearchRows
 from stores.postgres.search import PostgresSearch, PostgresSearchRows
 from stores.postgres.sink import PostgresSink
@@ -138,7 +139,7 @@ async def emptied(database: Database) -> AsyncIterator[OnPostgres]:
     """The searches of a generation, emptied before."""
     made = OnPostgres(database)
     await made.pool.open()
-    tables = ["positions", "newest", *(table for tables in TABLES.values() for table in tables)]
+    tables = ["positions", "newest", *(table for model in on_postgres().values() for table in model.tables)]
     async with made.pool.connection() as connection:
         await connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
     try:
@@ -170,3 +171,8 @@ async def rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
     """What a statement answers."""
     cursor = await connection.execute(sql.encode())
     return await cursor.fetchall()
+
+
+async def digests(database: Database) -> dict[str, tuple[int, str]]:
+    """Rows and digest of every read model that PostgreSQL keeps."""
+    return await stored_digests(database, on_postgres())

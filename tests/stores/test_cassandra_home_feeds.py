@@ -18,7 +18,8 @@ from projectors.fan_out import FanOut
 from projectors.graph import Graph
 from query_api.filling import fill
 from runtime.processor_group import Group
-from stores.cassandra.digest import MODELS, OF_FAN_OUT
+from stores.cassandra.digest import BUCKETS, OF_FAN_OUT
+from stores.cassandra.graph import MODEL as GRAPH
 from stores.cassandra.graph import CassandraGraphRows
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
@@ -122,7 +123,7 @@ def test_every_feed_is_its_definition_whatever_comes_again_and_whoever_lands_it(
     kept: OnCassandra, community: Community, limit: int, chance: random.Random
 ) -> None:
     async def check() -> None:
-        await kept.empty([*OF_FAN_OUT, *MODELS["graph"], "buckets", "positions", "newest"])
+        await kept.empty([*OF_FAN_OUT, *GRAPH.tables, BUCKETS, "positions", "newest"])
         landing = Landing(kept, community, chance)
         await landing.graph()
         await landing.land()

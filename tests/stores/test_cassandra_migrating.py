@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.distributed.models.catalogue import on_cassandra
 from stores.cassandra import migrating
 from stores.cassandra.address import Address
-from stores.cassandra.digest import MODELS, OF_FAN_OUT
+from stores.cassandra.digest import BUCKETS, OF_FAN_OUT
 from stores.cassandra.migrating import Migration, MigrationRefused, migrate, migrations, pending
 from stores.cassandra.session import CassandraSession, connected
 from stores.sink import StoreUnavailable
@@ -91,7 +92,8 @@ async def test_a_host_that_died_while_it_migrated_keeps_the_others_out_only_for_
 
 async def test_every_table_of_the_migrations_is_of_a_read_model_or_of_the_sink(address: Address) -> None:
     created = {line.split()[2] for step in migrations() for line in step.statements if line.startswith("CREATE TABLE")}
-    known = {table for tables in MODELS.values() for table in tables} | {"positions", "newest", *OF_FAN_OUT}
+    known = {table for model in on_cassandra().values() for table in model.tables}
+    known |= {BUCKETS, "positions", "newest", *OF_FAN_OUT}
     assert created == known
 
 

@@ -24,7 +24,6 @@ from stores.pages import Page
 from stores.postgres import search as postgres_search
 from stores.postgres import user_search as postgres_user_search
 from stores.postgres.database import Database, Values
-from stores.postgres.digests import digests
 from stores.search import Match, Query
 from stores.text import tokeniser
 from stores.text.trigrams import name_key, trigrams
@@ -37,6 +36,7 @@ from tests.stores.on_postgres import (
     Told,
     a_schema,
     apply,
+    digests,
     emptied,
     pages,
 )

@@ -19,11 +19,10 @@ from runtime.dead_letter_policy import CannotApply
 from runtime.processor_group import Group
 from stores.postgres import database as postgres_database
 from stores.postgres.database import Database
-from stores.postgres.digests import digests
 from stores.search import Query
 from stores.sink import StoreUnavailable
 from tests.projections.searched import START, edited, posted
-from tests.stores.on_postgres import OnPostgres, Told, a_schema, apply, emptied, rows
+from tests.stores.on_postgres import OnPostgres, Told, a_schema, apply, digests, emptied, rows
 
 pytestmark = pytest.mark.engines
 

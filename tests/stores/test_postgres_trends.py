@@ -25,13 +25,12 @@ from runtime.distributed.models import groups
 from runtime.processor_group import Group
 from stores.postgres import trends as postgres_trends
 from stores.postgres.database import Database
-from stores.postgres.digests import TABLES, digests
-from stores.postgres.trends import PostgresTrends
+from stores.postgres.trends import MODEL, PostgresTrends
 from stores.sink import StoreUnavailable
 from stores.trends import TooMuch, Trends, WindowNumbers
 from streams.trends import newest_rankings
 from tests.histories import batched, interleaved, redelivered
-from tests.stores.on_postgres import a_schema
+from tests.stores.on_postgres import a_schema, digests
 from tests.streams.analytics import DAY, HISTORIES, HOUR, NOW, Analytics, Tweeting
 
 pytestmark = pytest.mark.engines
@@ -114,7 +113,7 @@ async def emptied(database: Database) -> AsyncIterator[Trending]:
     made = Trending(database)
     await made.pool.open()
     async with made.pool.connection() as connection:
-        tables = ("positions", "newest", *TABLES["trends"], "trend_touched", "trend_due", "trend_rankings")
+        tables = ("positions", "newest", *MODEL.tables, "trend_touched", "trend_due", "trend_rankings")
         await connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
     try:
         yield made

@@ -18,9 +18,9 @@ from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
 from events.log import New, Positions, Record, positions_after
 from events.sealing import MasterKeys, Sealer
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
-from runtime.embedded.models import readers
-from runtime.embedded.processors import ALL_TABLES, Processors
-from runtime.embedded.read_positions import ANALYTICS
+from runtime.embedded.models import ALL_TABLES, readers
+from runtime.embedded.processors import Processors
+from stores.groups import ANALYTICS
 from stores.sqlite.views import Views
 from streams.stream import Stream
 

@@ -7,7 +7,7 @@ from events.topics import DERIVED
 from projectors.sentiment import Sentiment as SentimentModel
 from runtime.embedded import models
 from runtime.embedded.processors import Processors
-from runtime.embedded.read_positions import ANALYTICS
+from stores.groups import ANALYTICS
 from streams import catalogue
 from tests.streams.analytics import Analytics
 
@@ -17,8 +17,9 @@ def test_every_derived_topic_has_one_stream() -> None:
 
 
 def test_every_stream_of_the_catalogue_is_made() -> None:
-    assert [made.stream for made in models.SERVING_STREAMS] == [*catalogue.SERVING]
-    assert [made.stream for made in models.ANALYTICS_STREAMS] == [*catalogue.ANALYTICS]
+    for group, derivations in models.STREAMS.items():
+        listed = [one.stream for one in catalogue.DERIVATIONS if one.embedded == group]
+        assert [made.stream for made in derivations] == listed
 
 
 def test_streams_handle_what_is_in_the_log_and_nothing_derived() -> None:

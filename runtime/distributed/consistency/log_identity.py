@@ -19,13 +19,13 @@ from events.log import LogUnavailable, Positions
 from events.tweets import TweetDeleted, TweetPosted
 from runtime.distributed.consistency.decision_state import ids_before
 from runtime.distributed.models import groups
-from runtime.distributed.models.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from runtime.distributed.roles.hosted_fan_out import fanning_out
 from runtime.distributed.roles.readiness import fitting_parts
 from runtime.readiness import Part
 from runtime.telemetry import logger
 from stores.cassandra.sink import CassandraSink
 from stores.cassandra.user_timelines import TIMELINES as USER_TIMELINES
+from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from stores.postgres.sink import PostgresSink
 from stores.redis.counts import RedisCounts
 from stores.sink import StoreRefused, StoreUnavailable

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 from events.log import Positions, TopicPartition
 from projectors.fan_out import FanOut
 from rest.exchange import Reads
 from runtime.distributed.consistency.read_positions import Source
-from runtime.distributed.models.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TOPICS, TRENDS
+from runtime.distributed.models.catalogue import GROUPS_OF, TOPICS
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.sink import CassandraSink
+from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from stores.postgres.database import Database
 from stores.postgres.sink import PostgresSink
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.sink import Keys
 from stores.sink import Sink, StoreUnavailable
-
-GROUPS_OF: Mapping[str, tuple[str, ...]] = {
-    "conversations": (TIMELINES,),
-    "counts": (COUNTS,),
-    "engagement": (TIMELINES,),
-    "graph": (TIMELINES,),
-    "hashtag_search": (SEARCH,),
-    "hashtags": (TIMELINES,),
-    "home_feed": (HOME, TIMELINES),
-    "media": (TIMELINES,),
-    "notifications": (STREAMS,),
-    "public_timeline": (TIMELINES,),
-    "recommendations": (TIMELINES, COUNTS),
-    "search": (SEARCH,),
-    "sessions": (TIMELINES,),
-    "shown_tweets": (TIMELINES, COUNTS),
-    "tweets": (TIMELINES,),
-    "user_search": (SEARCH,),
-    "user_timelines": (TIMELINES,),
-    "users": (TIMELINES,),
-    # Their answers say `as_of` when they are: no token is waited for.
-    "sentiment": (),
-    "trends": (),
-}
-"""The groups whose stores each read port of reading.py asks."""
 
 
 @cache

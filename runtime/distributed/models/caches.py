@@ -1,12 +1,13 @@
-"""What a query process remembers, and which events make which of it outdated.
+"""The caches of a query process, and the cache keys that each event invalidates.
 
-A worker names what a batch made outdated when it tells that the batch has landed (stores/redis/advances.py); a query
-process forgets that before a read that waits for the batch goes on. Both sides are here, so that they stay one.
+A worker announces the keys that a batch invalidates when it announces that the batch has landed
+(stores/redis/advances.py). A query process invalidates them before a read that waits for the batch goes on. Both sides
+are in this module, so that they stay in step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,12 +20,13 @@ from events.log import Record
 from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
 from events.usage import AccountActive
-from runtime.distributed.models.groups import HOME, STREAMS, TIMELINES
+from runtime.distributed.models.catalogue import group_of
 from stores.cached.home_timelines import RememberedHomeTimelines
 from stores.cached.remembered import Remembered
 from stores.cached.viewers import mark_of, weight_of_barriers
 from stores.engagement import Marks
 from stores.graph import Barriers
+from stores.groups import HOME
 from stores.home_timelines import HomeTimelines
 from stores.sentiment import Reading
 from stores.tweets import Tweet
@@ -37,20 +39,26 @@ BARRIERS = 200_000
 """One for each account that is known, and one for each that it blocks or mutes."""
 MARKS = 100_000
 
-# A name of something remembered: what it is, and its id.
+# A cache key: the kind of the row, and its id.
 _TWEET, _CARD, _SCORE, _BARRIERS, _MARK = "t", "c", "s", "b", "m"
 _ACTED, _VIEWER, _UNDONE = "a", "v", "u"
 
-_Names = Mapping[type[Event], Callable[[Any], str]]
-_NAMES: Mapping[str, _Names] = {
-    TIMELINES: {
+_Keys = Mapping[type[Event], Callable[[Any], str]]
+_KEYS_OF_MODELS: Mapping[str, _Keys] = {
+    "tweets": {
         TweetEdited: lambda event: _TWEET + event.tweet,
         TweetDeleted: lambda event: _TWEET + event.tweet,
+    },
+    "users": {
         ProfileChanged: lambda event: _CARD + event.account,
+    },
+    "graph": {
         AccountBlocked: lambda event: _BARRIERS + event.blocker,
         AccountUnblocked: lambda event: _BARRIERS + event.blocker,
         AccountMuted: lambda event: _BARRIERS + event.owner,
         AccountUnmuted: lambda event: _BARRIERS + event.owner,
+    },
+    "engagement": {
         TweetLiked: lambda event: _MARK + mark_of(event.actor, event.tweet),
         TweetUnliked: lambda event: _MARK + mark_of(event.actor, event.tweet),
         TweetRetweeted: lambda event: _MARK + mark_of(event.actor, event.tweet),
@@ -58,31 +66,43 @@ _NAMES: Mapping[str, _Names] = {
         TweetBookmarked: lambda event: _MARK + mark_of(event.owner, event.tweet),
         BookmarkRemoved: lambda event: _MARK + mark_of(event.owner, event.tweet),
     },
-    STREAMS: {
+    "sentiment": {
         TweetEdited: lambda event: _SCORE + event.tweet,
     },
-    HOME: {
-        TweetPosted: lambda event: _ACTED + event.author,
-        TweetRetweeted: lambda event: _ACTED + event.actor,
-        RetweetUndone: lambda event: _UNDONE + event.retweet,
-        AccountFollowed: lambda event: _VIEWER + event.follower,
-        AccountUnfollowed: lambda event: _VIEWER + event.follower,
-        AccountRegistered: lambda event: _VIEWER + event.account,
-        AccountActive: lambda event: _VIEWER + event.account,
-    },
+}
+"""The read models whose rows are cached, and the key that each event invalidates."""
+_KEYS_OF_HOME: _Keys = {
+    TweetPosted: lambda event: _ACTED + event.author,
+    TweetRetweeted: lambda event: _ACTED + event.actor,
+    RetweetUndone: lambda event: _UNDONE + event.retweet,
+    AccountFollowed: lambda event: _VIEWER + event.follower,
+    AccountUnfollowed: lambda event: _VIEWER + event.follower,
+    AccountRegistered: lambda event: _VIEWER + event.account,
+    AccountActive: lambda event: _VIEWER + event.account,
 }
 
 
+def _by_group() -> Mapping[str, Mapping[type[Event], Sequence[Callable[[Any], str]]]]:
+    found: dict[str, dict[type[Event], list[Callable[[Any], str]]]] = {}
+    for group, keys in (*((group_of(model), keys) for model, keys in _KEYS_OF_MODELS.items()), (HOME, _KEYS_OF_HOME)):
+        for event, key in keys.items():
+            found.setdefault(group, {}).setdefault(event, []).append(key)
+    return found
+
+
+_KEYS = _by_group()
+
+
 def outdated(group: str, records: Iterable[Record]) -> Iterator[str]:
-    """The names of what is not what it was, once a group has landed these records."""
-    names = _NAMES.get(group)
-    if names is None:
+    """Cache keys that these records invalidate once the group has applied them."""
+    keys = _KEYS.get(group)
+    if keys is None:
         return
     for record in records:
         event = record.event
-        name = None if event is None else names.get(type(event))
-        if name is not None:
-            yield name(event)
+        if event is not None:
+            for key in keys.get(type(event), ()):
+                yield key(event)
 
 
 class _Counted(Protocol):
@@ -95,7 +115,7 @@ def _looked_up(rows: _Counted) -> tuple[int, int]:
 
 
 class Memory:
-    """Everything that a query process remembers."""
+    """The caches of a query process."""
 
     def __init__(self, timelines: HomeTimelines) -> None:
         self.tweets: Remembered[TweetId, Tweet] = Remembered(TWEETS)
@@ -116,7 +136,7 @@ class Memory:
         }
 
     def lookups(self) -> dict[str, Callable[[], tuple[int, int]]]:
-        """For metrics: by what is looked up, how often it was and how often it was not at hand."""
+        """The lookups and misses of each cache, for metrics."""
         kinds: dict[str, _Counted] = {
             "tweets": self.tweets,
             "authors": self.cards,
@@ -128,7 +148,7 @@ class Memory:
         return {name: partial(_looked_up, rows) for name, rows in kinds.items()}
 
     def forget(self, group: str, names: Collection[str] | None) -> None:
-        """Some of what a group writes is outdated; None: any of it may be."""
+        """Invalidate the rows of these keys, or, with None, all cached rows that the group writes."""
         if names is None:
             self._forget_all(group)
             return
@@ -139,14 +159,18 @@ class Memory:
             self._forget[kind](those)
 
     def _forget_all(self, group: str) -> None:
-        if group == TIMELINES:
-            for rows in (self.tweets, self.cards, self.barriers, self.marks):
-                rows.clear()
-            self.timelines.clear()  # who is muted is one of its rows
-        elif group == STREAMS:
-            self.scores.clear()
-        elif group == HOME:
-            self.timelines.clear()
+        cached: Mapping[str, Remembered[Any, Any]] = {
+            "tweets": self.tweets,
+            "users": self.cards,
+            "graph": self.barriers,
+            "engagement": self.marks,
+            "sentiment": self.scores,
+        }
+        for model in _KEYS_OF_MODELS:
+            if group_of(model) == group:
+                cached[model].clear()
+        if group in (HOME, group_of("graph")):
+            self.timelines.clear()  # a viewer's mutes are among its rows
 
     def _barriers_changed(self, owners: list[AccountId]) -> None:
         self.barriers.forget(owners)

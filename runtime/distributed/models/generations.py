@@ -7,20 +7,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runtime.distributed.models import groups
+from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES, STORES
 from runtime.settings import Settings
 from stores.cassandra.address import Address
 from stores.dead_letters import Counts
 from stores.postgres.database import Database
 from stores.postgres.pointers import Pointer
 from stores.redis.sink import Keys
-
-CASSANDRA, COUNTERS, SEARCHES = "cassandra", "redis", "postgres"
-STORES: Mapping[str, tuple[str, ...]] = {
-    CASSANDRA: (groups.TIMELINES, groups.STREAMS, groups.HOME),
-    COUNTERS: (groups.COUNTS,),
-    SEARCHES: (groups.SEARCH, groups.TRENDS),
-}
-"""The groups that share a store's place, and are rebuilt together: they read each other's rows, or share tables."""
 
 
 class Places(NamedTuple):

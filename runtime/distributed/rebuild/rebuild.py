@@ -23,8 +23,8 @@ from events.log import Positions
 from runtime.distributed.command_store import database, have_keys, log_reader
 from runtime.distributed.consistency.decision_state import fold_decisions
 from runtime.distributed.consistency.log_identity import misfits
-from runtime.distributed.models.generations import CASSANDRA, COUNTERS, STORES, Places
-from runtime.distributed.models.groups import COUNTS
+from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on_cassandra, on_postgres
+from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
@@ -34,8 +34,8 @@ from runtime.distributed.roles.workers import Stores
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.settings import Settings
 from runtime.verdict import CannotVerify
-from stores.cassandra.digest import MODELS
-from stores.cassandra.digest import digest as cassandra_digest
+from stores.cassandra.digest import digests as cassandra_digests
+from stores.groups import COUNTS
 from stores.postgres import digests as postgres_digests
 from stores.postgres.dead_letters import forget
 from stores.postgres.pauses import paused
@@ -228,11 +228,8 @@ class _Rebuilding:
             return {"counts": await redis_digest(self._redis, places.keys)}
         if self._store == CASSANDRA:
             keyspace = places.address.keyspace
-            return {
-                model: await cassandra_digest(self._cassandra, keyspace, tables, slices=self._slices)
-                for model, tables in MODELS.items()
-            }
-        return await postgres_digests.digests(places.database)
+            return await cassandra_digests(self._cassandra, keyspace, on_cassandra(), slices=self._slices)
+        return await postgres_digests.digests(places.database, on_postgres())
 
 
 def _number(place: str) -> int:

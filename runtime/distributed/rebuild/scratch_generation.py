@@ -18,7 +18,8 @@ from command_api.postgres.migrating import migrate as migrate_decisions
 from events.ids import Clock, wall_clock
 from events.publishing import Publisher
 from runtime.distributed.models import groups
-from runtime.distributed.models.generations import CASSANDRA, SEARCHES, STORES, Places
+from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
+from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Building
 from runtime.distributed.roles.hosted_fan_out import fanning_out
 from runtime.distributed.roles.workers import Stores

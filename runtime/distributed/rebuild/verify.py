@@ -23,8 +23,8 @@ from events.log import Positions, lag
 from events.topics import DERIVED
 from runtime.dead_letters import Waiting
 from runtime.distributed.consistency.log_identity import check_fit
-from runtime.distributed.models.generations import CASSANDRA, SEARCHES, STORES, Places
-from runtime.distributed.models.groups import COUNTS, TRENDS
+from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES, on_cassandra, on_postgres
+from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics, read_derived
 from runtime.distributed.rebuild.paused_batches import pause_name
@@ -33,12 +33,12 @@ from runtime.distributed.roles.workers import Stores
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.settings import Settings
 from runtime.verdict import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions
-from stores.cassandra.digest import MODELS
-from stores.cassandra.digest import digest as cassandra_digest
+from stores.cassandra.digest import digests as cassandra_digests
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
 from stores.composed.home_feed import HybridHomeFeed
+from stores.groups import COUNTS, TRENDS
 from stores.postgres import digests as postgres_digests
 from stores.postgres.pauses import PauseLost, StillLanding, paused
 from stores.redis.digest import digest as redis_digest
@@ -238,7 +238,7 @@ class _Verifying:
     async def _standing(self) -> Look:
         positions = await self._positions()
         models = await self._without_snapshots(self._live)
-        in_postgres, searches = await postgres_digests.snapshot(self._live.database, STORES[SEARCHES])
+        in_postgres, searches = await postgres_digests.snapshot(self._live.database, on_postgres(), STORES[SEARCHES])
         accounts = await sample(self._cassandra, self._live.address.keyspace)
         feeds = await served(self._cassandra, self._live.address.keyspace, accounts, wall_clock)
         ends = await self._reader.ends()
@@ -255,16 +255,14 @@ class _Verifying:
         return of_cassandra | {COUNTS: counted}
 
     async def _without_snapshots(self, places: Places) -> Digests:
-        found = {
-            model: await cassandra_digest(self._cassandra, places.address.keyspace, tables, slices=self._slices)
-            for model, tables in MODELS.items()
-        }
+        keyspace = places.address.keyspace
+        found = await cassandra_digests(self._cassandra, keyspace, on_cassandra(), slices=self._slices)
         return found | {"counts": await redis_digest(self._redis, places.keys)}
 
     async def _models(self, live: Look) -> list[Finding]:
         started = time.perf_counter()
         rebuilt = await self._without_snapshots(self._made.places)
-        rebuilt |= await postgres_digests.digests(self._made.places.database)
+        rebuilt |= await postgres_digests.digests(self._made.places.database, on_postgres())
         return list(_compared("read model", live.models, rebuilt, started))
 
     async def _feeds(self, live: Look) -> Finding:

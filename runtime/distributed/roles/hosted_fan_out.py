@@ -13,12 +13,12 @@ from events.ids import AccountId, Clock, wall_clock
 from events.log import Positions, Record, TopicPartition
 from projectors.fan_out import FanOut
 from projectors.tiers import Limits
-from runtime.distributed.models.groups import HOME
 from runtime.processor_group import Group
 from stores.cassandra.home_facts import CassandraFanOutFacts, FollowerCounts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.counts import NO_ACCOUNT_COUNTS
+from stores.groups import HOME
 from stores.home_timelines import Keeping, Progress
 from stores.redis.counts import RedisCounts
 from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable

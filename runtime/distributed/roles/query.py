@@ -36,7 +36,7 @@ from runtime.distributed.consistency.position_sources import groups_of, sources
 from runtime.distributed.consistency.read_positions import Applied
 from runtime.distributed.event_versions import Reader
 from runtime.distributed.models.caches import Memory
-from runtime.distributed.models.groups import COUNTS, VERSIONS
+from runtime.distributed.models.catalogue import VERSIONS
 from runtime.distributed.models.readers import readers
 from runtime.distributed.roles.command import LIMITS_TIMEOUT_S
 from runtime.distributed.roles.process import brokers
@@ -51,6 +51,7 @@ from runtime.telemetry import RequestTelemetry, logger
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.composed.home_feed import HybridHomeFeed
 from stores.dead_letters import Counts
+from stores.groups import COUNTS
 from stores.postgres.dead_letters import counted
 from stores.postgres.trends import PostgresTrends
 from stores.redis.advances import Listening, channel_of

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime.dead_letter_policy import MOST
-from runtime.distributed.models.groups import HOME, TIMELINES, WORKERS
+from runtime.distributed.models.catalogue import WORKERS
 from runtime.lag import Behind
 from runtime.quantities import counted
 from runtime.readiness import Part
 from runtime.status import group_part
 from stores.dead_letters import Counts
+from stores.groups import HOME, TIMELINES
 
 NEEDED = frozenset((TIMELINES, HOME))
 """Without the store of these nearly nothing can be read."""

@@ -11,18 +11,18 @@ from events.event import Event
 from events.graph import AccountFollowed, AccountUnfollowed
 from events.ids import AccountId
 from events.tweets import TweetPosted
-from runtime.distributed.models import caches as outdating
-from runtime.distributed.models.groups import HOME
+from runtime.distributed.models import caches
 from stores.cached.home_timelines import RememberedHomeTimelines
 from stores.cached.remembered import Remembered
+from stores.groups import HOME
 
 from .bugs import bug
 
 
 def untold(*events: type[Event]) -> Any:
     """Nobody says what these events make outdated."""
-    names = {event: name for event, name in outdating._NAMES[HOME].items() if event not in events}
-    return patch.dict(outdating._NAMES, {HOME: names})
+    names = {event: name for event, name in caches._KEYS[HOME].items() if event not in events}
+    return patch.dict(caches._KEYS, {HOME: names})
 
 
 @bug

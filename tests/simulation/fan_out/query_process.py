@@ -9,7 +9,7 @@ from typing import NamedTuple
 from events.ids import AccountId
 from events.log import Positions, Record
 from runtime.distributed.models.caches import Memory, outdated
-from runtime.distributed.models.groups import HOME
+from stores.groups import HOME
 from stores.home_timelines import HomeTimelines
 
 Muted = Callable[[AccountId], frozenset[AccountId]]

@@ -1,0 +1,92 @@
+"""The read models as the distributed profile keeps them: each projector of the catalogue with its store's tables.
+
+A group's effects and positions land in one store, so a store that is away holds up no group of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from events.topics import DERIVED
+from projectors.catalogue import READ_MODELS, SAY_AS_OF, Listed
+from projectors.projector import Projector
+from stores.cassandra.model import Model as CassandraModel
+from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
+from stores.postgres.model import Model as PostgresModel
+from streams.catalogue import DERIVATIONS
+from streams.stream import Stream
+
+CASSANDRA, COUNTERS, SEARCHES = "cassandra", "redis", "postgres"
+STORES: Mapping[str, tuple[str, ...]] = {
+    CASSANDRA: (TIMELINES, STREAMS, HOME),
+    COUNTERS: (COUNTS,),
+    SEARCHES: (SEARCH, TRENDS),
+}
+"""The groups that land in each store, and are rebuilt together: they read each other's rows, or share tables.
+
+A store is named as the folder of its adapters.
+"""
+_STORE_OF = {group: store for store, groups in STORES.items() for group in groups}
+_GROUPS = tuple(_STORE_OF)
+WORKERS: Mapping[str, tuple[str, ...]] = {
+    "projectors": (TIMELINES, COUNTS, SEARCH, HOME),
+    "streams": (STREAMS, TRENDS),
+}
+"""The groups that each command `minitwitter work` hosts; `work all` hosts all of them."""
+
+
+def listed(*groups: str) -> tuple[Listed, ...]:
+    """The entries of the catalogue that these groups run."""
+    return tuple(one for one in READ_MODELS if one.distributed in groups)
+
+
+def group_of(model: str) -> str:
+    """The group that fills a read model."""
+    [group] = [one.distributed for one in READ_MODELS if one.projector.model == model]
+    return group
+
+
+def declared(one: Listed) -> Any:
+    """The MODEL of the adapter that keeps a read model, in its store's folder."""
+    return import_module(f"stores.{_STORE_OF[one.distributed]}.{one.projector.model}").MODEL
+
+
+def on_cassandra() -> dict[str, CassandraModel[Any, Any]]:
+    """The read models that Cassandra keeps, by name."""
+    return {one.projector.model: declared(one) for one in listed(*STORES[CASSANDRA])}
+
+
+def on_postgres() -> dict[str, PostgresModel[Any, Any]]:
+    """The read models that PostgreSQL keeps, by name."""
+    return {one.projector.model: declared(one) for one in listed(*STORES[SEARCHES])}
+
+
+def processors(group: str) -> tuple[type[Projector] | type[Stream], ...]:
+    """The projectors and streams of a group."""
+    return (
+        *(one.projector for one in listed(group)),
+        *(one.stream for one in DERIVATIONS if one.distributed == group),
+    )
+
+
+TOPICS: Mapping[str, frozenset[str]] = {
+    group: frozenset[str]().union(*(each.topics() for each in processors(group))).difference(DERIVED)
+    for group in _GROUPS
+    if group != HOME
+}
+"""The source topics of each group, for processes that ask how far it is and do not run it."""
+VERSIONS: Mapping[str, Mapping[str, int]] = {
+    group: {one.projector.model: one.projector.version for one in listed(group)} for group in _GROUPS
+}
+"""The read models of each group, and the version of each projector."""
+
+GROUPS_OF: Mapping[str, tuple[str, ...]] = {
+    **{one.projector.model: () if one.projector.model in SAY_AS_OF else (one.distributed,) for one in READ_MODELS},
+    "home_feed": (HOME, TIMELINES),
+    "public_timeline": (TIMELINES,),
+    "recommendations": (TIMELINES, COUNTS),
+    "shown_tweets": (TIMELINES, COUNTS),
+}
+"""The groups whose positions a read of each port waits for. Ports that compose others are listed by hand."""

@@ -1,0 +1,22 @@
+"""A read model on PostgreSQL, as its adapter module declares it in `MODEL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .database import Pool
+from .sink import Pending
+
+Rows = TypeVar("Rows", bound=Pending)
+Reader = TypeVar("Reader")
+
+
+@dataclass(frozen=True)
+class Model(Generic[Rows, Reader]):
+    """The tables of a read model, and the two sides of its port on them: `Rows` are written to, `Reader` is read."""
+
+    tables: tuple[str, ...]
+    rows: Callable[[], Rows]
+    reader: Callable[[Pool], Reader]

@@ -1,0 +1,21 @@
+"""A read model on Redis, as its adapter module declares it in `MODEL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .connection import Client
+from .sink import Keys, RedisSink
+
+Rows = TypeVar("Rows")
+Reader = TypeVar("Reader")
+
+
+@dataclass(frozen=True)
+class Model(Generic[Rows, Reader]):
+    """The two sides of the port of counters: `Rows` are written to, `Reader` is read. Their keys are the group's."""
+
+    rows: Callable[[RedisSink], Rows]
+    reader: Callable[[Client, Keys], Reader]

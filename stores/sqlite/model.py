@@ -1,0 +1,27 @@
+"""A read model on SQLite, as its adapter module declares it in `MODEL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import apsw
+
+from .views import Tables
+
+Rows = TypeVar("Rows")
+Reader = TypeVar("Reader")
+
+
+@dataclass(frozen=True)
+class Model(Generic[Rows, Reader]):
+    """The tables of a read model, and the two sides of its port on them: `Rows` are written to, `Reader` is read.
+
+    Both are made from a connection and from the names of a generation's tables. Reader is None where the query API
+    reads nothing of the model.
+    """
+
+    tables: Tables
+    rows: Callable[[apsw.Connection, Mapping[str, str]], Rows]
+    reader: Callable[[apsw.Connection, Mapping[str, str]], Reader] | None
