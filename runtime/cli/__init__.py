@@ -1,7 +1,8 @@
-"""The `minitwitter` command line: a file for each group of commands, and `options.py` with what all of them share.
+"""The `minitwitter` command line: one file for each group of commands; `options.py` has their shared options.
 
-Exit codes: 0 done; 1 something differs, or the server refused; 2 wrong usage or settings; 3 the data directory is in
-use, or the address is; 4 the data is damaged, incompatible, or its keys are missing; 5 disk or file system refuse.
+Exit codes: 0 done; 1 something differs, or the server refused; 2 wrong usage or settings; 3 the data directory or the
+address is in use; 4 the data is damaged or incompatible, or its keys are missing; 5 an error of the disk, the file
+system or an engine.
 """
 
 from __future__ import annotations
@@ -41,15 +42,17 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keep what commands make for its owner; the help of the whole is the app's."""
-    if context.invoked_subcommand != "engines":  # some of those give up their rights, and read as another user
+    """Set a umask of 077, so that only the owner can read the files that commands make."""
+    if context.invoked_subcommand != "engines":  # some engines run as another user, who has to read their files
         before = os.umask(0o077)
-        context.call_on_close(lambda: os.umask(before))  # the umask is the process's, which may call more than this
+        context.call_on_close(
+            lambda: os.umask(before)
+        )  # the umask belongs to the process, which may run other code afterwards
 
 
 @cache
 def build() -> typer.Typer:
-    """The command line with all its commands."""
+    """Build the command line with all commands."""
     from . import (
         accounts,
         dead_letters,
@@ -88,14 +91,14 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; errors that a person can do something about are one line each."""
+    """Run the command line. Prints an expected error as one line, without a traceback."""
     open_standard_streams()
     try:
         code = build()(prog_name="minitwitter", standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except typer.Abort:
-        sys.stderr.write("minitwitter: nothing was entered\n")
+        sys.stderr.write("minitwitter: no input was given\n")
         code = 1
     except typer.TyperException as error:
         code = explain_usage(error)

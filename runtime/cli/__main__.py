@@ -1,4 +1,4 @@
-"""`python -m runtime.cli`: the command line where nothing is installed."""
+"""`python -m runtime.cli`: the command line without an installed `minitwitter`."""
 
 from . import main
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runtime.embedded.control import Request
     from runtime.settings import Settings
 
-app = typer.Typer(help="What operators do with accounts.", no_args_is_help=True)
+app = typer.Typer(help="Manage accounts as an operator.", no_args_is_help=True)
 
 
 @app.command()
@@ -26,7 +26,7 @@ def claim(
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Give an imported account a password, so that it can be signed in to.
+    """Give an imported account a password, so that its owner can sign in.
 
     Example: minitwitter accounts claim JetBlueNews --data var/data
     """
@@ -41,7 +41,7 @@ def claim(
 
 
 async def do(settings: Settings, request: Request) -> None:
-    """Have something done by whoever owns the data, and print what it says."""
+    """Send a request to the owner of the data directory, the server or an engine in this process; print the answer."""
     from runtime.embedded.control import ControlFailed, Done, Failed
 
     async with owner(settings) as ask:

@@ -1,4 +1,4 @@
-"""A record of the log as a CloudEvents 1.0 object in the JSON format, for people and programs that look at the log."""
+"""Convert records of the log to CloudEvents 1.0 objects in the JSON format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SOURCE = "/minitwitter"
 
 
 def as_cloud_event(record: Record, *, unseal: bool) -> dict[str, Any]:
-    """The object. Sealed fields are left out unless `unseal`; `data` is null where their key is destroyed.
+    """Return the CloudEvents object, without sealed fields unless `unseal`. If their key is destroyed, `data` is null.
 
-    A record that cannot be read has `fault`, and of the attributes those that could be read.
+    For an unreadable record, the object has `fault` and the attributes that could be read.
     """
     about = record.about
     if record.fault:

@@ -1,4 +1,4 @@
-"""`minitwitter dead-letters`: what the read models could not apply, and mending it."""
+"""`minitwitter dead-letters`: list, retry and discard the records that read models could not apply."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ if TYPE_CHECKING:
     from stores.dead_letters import DeadLetter
 
 GOES_ON = "the server goes on with it; `minitwitter dead-letters list` says what is left"
-"""Said at Ctrl-C beside a server."""
+"""The message at Ctrl-C while a server does the work."""
 WORKERS_GO_ON = "the workers go on with it; `minitwitter dead-letters list` says what is left"
 
-app = typer.Typer(help="Look at dead letters and mend them.", no_args_is_help=True)
+app = typer.Typer(help="List, retry and discard dead letters.", no_args_is_help=True)
 
 
 def _named(context: typer.Context, group: str) -> str:
-    """A group that was named has a name: an empty one would choose the letters of all groups."""
+    """Refuse an empty --group, which would choose the dead letters of all groups."""
     source = context.get_parameter_source("group")
     if not group and source is not None and source.name != "DEFAULT":
         raise typer.BadParameter("name a group")
     return group
 
 
-Group = Annotated[
-    str, typer.Option("--group", help="Only of this group of processors.", metavar="GROUP", callback=_named)
-]
+Group = Annotated[str, typer.Option("--group", help="Only this group of processors.", metavar="GROUP", callback=_named)]
 Position = Annotated[
     str | None,
     typer.Argument(help="Where the record stands, as tweets-0@42.", metavar="[POSITION]", show_default=False),
 ]
-Entity = Annotated[str | None, typer.Option("--entity", help="All of an entity, as tweets/KEY.", metavar="TOPIC/KEY")]
-Every = Annotated[bool, typer.Option("--all", help="All of them.")]
+Entity = Annotated[
+    str | None, typer.Option("--entity", help="All dead letters of an entity, as tweets/KEY.", metavar="TOPIC/KEY")
+]
+Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 
 @app.command("list")
 def list_(group: Group = "", data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
-    """List dead letters: records that could not be applied, and those held back behind them.
+    """List dead letters: records that could not be applied, and the records held back behind them.
 
     Exit code 1 if there are any.
 
@@ -88,7 +88,7 @@ def list_(group: Group = "", data: Data = None, port: Port = None, config: Confi
 
 
 async def _unread(settings: Settings, group: str) -> str:
-    """Which groups are behind what may become dead letters of theirs; empty where none is."""
+    """Return the groups with events still to read, which may become dead letters; empty if there is none."""
     from runtime.lag import BEHIND_S
 
     if settings.kafka_url is not None:
@@ -111,7 +111,7 @@ def show(
     port: Port = None,
     config: Config = None,
 ) -> None:
-    """Print a dead letter of each group that has one at a position. `minitwitter events show` prints the record itself.
+    """Print the dead letters at a position, one for each group. `minitwitter events show` prints the record itself.
 
     Example: minitwitter dead-letters show tweets-0@42 --data var/data
     """
@@ -135,7 +135,7 @@ def retry(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Apply dead letters again, once what was wrong is mended; of each entity all that it has, in order.
+    """Apply dead letters again after their cause is fixed. All records of an entity are retried, in order.
 
     Exit code 1 if some are left, or if there is no such dead letter.
 
@@ -159,20 +159,22 @@ def discard(
     group: Group = "",
     unreadable: Annotated[
         bool,
-        typer.Option("--unreadable", help="All records that nobody can read, dead letters or not."),
+        typer.Option("--unreadable", help="All unreadable records, dead letters or not."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Also records that are no dead letters of the group.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also discard records that are not dead letters of the group.")
+    ] = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Give dead letters up for good, and apply what was held back behind them. Rebuilds and verify skip them as well.
+    """Discard dead letters for ever, and apply the records held back behind them. Rebuilds and verify skip them, too.
 
-    --all and --entity give up the records that failed. A record that was held back is applied then; it is given up
-    where its position is named. The record stays in the log. With --group and --yes also a record at which a
-    rebuild stops. --unreadable reads the log from where each group stands, says how many records nobody can read, and
-    gives them up if --yes is said as well. Exit code 1 if some are left, or if there is no such dead letter.
+    --all and --entity discard the records that failed, and apply the held-back ones. A held-back record is discarded
+    only if you name its position. The record stays in the log. With --group and --yes you can discard a record at
+    which a rebuild stops. --unreadable reads the log from the position of each group, prints how many records are
+    unreadable, and discards them with --yes. Exit code 1 if some are left, or if there is no such dead letter.
 
     Example: minitwitter dead-letters discard tweets-0@42 --data var/data
     """
@@ -201,7 +203,7 @@ def _choice(settings: Settings, position: str | None, entity: str | None, every:
     from runtime.dead_letters import Choice
 
     if (position is not None) + (entity is not None) + every != 1:
-        raise typer.BadParameter("name a position, or an entity with --entity, or say --all")
+        raise typer.BadParameter("name a position, or an entity with --entity, or pass --all")
     if entity is not None and not all(entity.partition("/")):
         raise typer.BadParameter(f"not an entity: {entity!r}; it looks like tweets/KEY")
     _check_group(settings, group)
@@ -222,7 +224,7 @@ def _checked(position: str) -> str:
 
 
 def _check_group(settings: Settings, group: str) -> None:
-    """Refuse a group that the profile does not have."""
+    """Raise typer.BadParameter if the profile has no such group."""
     if settings.kafka_url is not None:
         from runtime.distributed.models.catalogue import STORES
 
@@ -264,7 +266,10 @@ async def _retry(settings: Settings, choice: Choice) -> Mended:
 
 
 async def _discard(settings: Settings, choice: Choice) -> Mended:
-    """Beside a server it does so; without one the log is told before anything starts that could stop at the record."""
+    """Discard through the server, or without one in this process.
+
+    In this process the discard is appended to the log before a group starts, which could stop at the record.
+    """
     from runtime.dead_letters import Mended, NothingToDiscard
     from runtime.embedded.control import ControlFailed, DiscardLetters
     from runtime.embedded.dead_letters import discard
@@ -309,7 +314,7 @@ async def _mended(replies: AsyncIterator[Reply]) -> Mended:
 
 
 def _discard_without_letter(settings: Settings, choice: Choice, yes: bool, json: bool) -> None:
-    """Give up a record at which a rebuild stopped. No log tells whether one did, so the operator has to say it."""
+    """Discard a record at which a rebuild stopped. No log tells that a rebuild stopped there, so --yes is required."""
     if not yes:
         sys.stderr.write(
             f"minitwitter: {choice.position} is no dead letter of {choice.group}. If a rebuild stopped at it, say"
@@ -321,7 +326,7 @@ def _discard_without_letter(settings: Settings, choice: Choice, yes: bool, json:
 
 
 def _report_none(choice: Choice, json: bool) -> None:
-    """Say that there is nothing to mend. Where something is named that is not there the exit code is 1."""
+    """Print that there are no such dead letters. Exit code 1 if a named position or entity has none."""
     from runtime.dead_letters import Mended
 
     of_group = f" of {choice.group}" if choice.group else ""
@@ -378,7 +383,7 @@ def _print(letters: list[DeadLetter]) -> None:
 
 
 def _shown(text: str) -> str:
-    """Text of whoever wrote the record, for a table: no control characters, no markup."""
+    """Return text of a record for a table, without control characters and with markup escaped."""
     from rich.markup import escape
 
     return escape(printable(text))

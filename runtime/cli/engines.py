@@ -27,7 +27,9 @@ Names = Annotated[
 ]
 Directory = Annotated[
     Path,
-    typer.Option("--engines-dir", help="Where they keep their data.", metavar="DIR", envvar="MINITWITTER_ENGINES_DIR"),
+    typer.Option(
+        "--engines-dir", help="The directory of the engines' data.", metavar="DIR", envvar="MINITWITTER_ENGINES_DIR"
+    ),
 ]
 DIRECTORY = Path("var/engines")
 VARIABLES = {
@@ -37,7 +39,7 @@ VARIABLES = {
     "postgres": ("MINITWITTER_POSTGRES_URL", ""),
     "s3": ("MINITWITTER_MEDIA__S3", "media"),
 }
-"""The setting that points at an engine, and what of ours in it."""
+"""The setting that points at each engine, and the bucket in its URL."""
 
 
 @app.command()
@@ -51,10 +53,10 @@ def up(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Start engines that do not run, wait until they answer, and print the settings that point at them.
+    """Start the engines that do not run, wait until they answer, and print the settings that point at them.
 
-    The first time they are fetched, which takes a minute; later they start in a few seconds, on their data. Those that
-    cannot start are said with the reason, and the others are started all the same.
+    The first start downloads them, which takes a minute; later starts take a few seconds and keep the data. If an
+    engine cannot start, its reason is printed, and the others still start.
 
     Example: set -a; eval "$(minitwitter engines up --port kafka=9092)"; set +a
     """
@@ -74,7 +76,7 @@ def up(
         except EngineError as error:
             late.append(engine)
             sys.stderr.write(f"minitwitter: {error}\n")
-    for engine in late:  # the others took their time
+    for engine in late:  # the other engines took a while to start
         note = running.note(engine.name)
         if note is not None and all(running.status(engine).values()):
             urls[engine.name] = note.url
@@ -88,7 +90,7 @@ def up(
 
 @app.command()
 def env(names: Names = None, engines_dir: Directory = DIRECTORY, json: Json = False) -> None:
-    """Print the settings that point at engines that were started, for another terminal. Exit code 1 if there are none.
+    """Print the settings that point at the started engines, for another terminal. Exit code 1 if none was started.
 
     Example: set -a; eval "$(minitwitter engines env)"; set +a
     """
@@ -114,10 +116,10 @@ def _print_settings(urls: Mapping[str, str], *, json: bool) -> None:
 def down(
     names: Names = None,
     engines_dir: Directory = DIRECTORY,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete their data, too.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Also delete their data.")] = False,
     json: Json = False,
 ) -> None:
-    """Stop engines. Their data stay, unless they are to be deleted.
+    """Stop engines. Their data is kept unless you pass --delete.
 
     Example: minitwitter engines down --delete s3
     """
@@ -133,7 +135,7 @@ def down(
 
 @app.command()
 def status(names: Names = None, engines_dir: Directory = DIRECTORY, json: Json = False) -> None:
-    """Ask every server whether it answers. Exit code 1 if one of those named, or that were started, does not.
+    """Check whether every engine answers. Exit code 1 if a named or started one does not.
 
     Example: minitwitter engines status kafka --json
     """
@@ -159,9 +161,9 @@ def status(names: Names = None, engines_dir: Directory = DIRECTORY, json: Json =
 def logs(
     names: Names = None,
     engines_dir: Directory = DIRECTORY,
-    lines: Annotated[int, typer.Option("--lines", help="How many lines of each server, from the end.", min=1)] = 50,
+    lines: Annotated[int, typer.Option("--lines", help="The number of lines, from the end of each log.", min=1)] = 50,
 ) -> None:
-    """Print the end of what each server logged.
+    """Print the last lines of each engine's logs.
 
     Example: minitwitter engines logs kafka --lines 200
     """
@@ -190,7 +192,7 @@ def _chosen(names: list[str] | None) -> list[Engine]:
 
 
 def _servers(running: Running, engine: Engine, brokers: int) -> int:
-    """Only Kafka is ever more than one; that it has as many as it was made with is the default."""
+    """Return the number of servers: only Kafka can have several; by default, as many as its data was made for."""
     note = running.note(engine.name)
     if engine.name != "kafka":
         return 1
@@ -198,7 +200,7 @@ def _servers(running: Running, engine: Engine, brokers: int) -> int:
 
 
 def _wished(options: Iterable[str], chosen: Iterable[Engine]) -> dict[str, dict[str, int]]:
-    """Ports by engine: `s3=8333` is the first port of s3, `s3.master=9333` the one of that name."""
+    """Parse --port options: `s3=8333` sets the first port of s3, `s3.master=9333` its port `master`."""
     engines = {engine.name: engine for engine in chosen}
     wished: dict[str, dict[str, int]] = {}
     for option in options:

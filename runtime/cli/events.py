@@ -1,4 +1,4 @@
-"""`minitwitter events`: looking at the log itself, in either profile, beside what runs or without."""
+"""`minitwitter events`: print and count the events of the log, in both profiles, with or without a server."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from runtime.log_inspection import Counted, Looking
     from runtime.settings import Settings
 
-app = typer.Typer(help="Look at the event log.", no_args_is_help=True)
+app = typer.Typer(help="Print and count events of the log.", no_args_is_help=True)
 
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Only this topic; may be repeated.", metavar="TOPIC")]
-Unseal = Annotated[bool, typer.Option("--unseal", help="Show sealed fields too: texts, addresses, places.")]
+Unseal = Annotated[bool, typer.Option("--unseal", help="Show sealed fields, too: texts, addresses, locations.")]
 _LIMIT = 1000
 _WAIT_S = 1.0
 
@@ -29,25 +29,25 @@ _WAIT_S = 1.0
 def tail(
     topic: Topics = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Begin with this event, as tweets-0@15.", metavar="POSITION")
+        str | None, typer.Option("--from", help="Start with this event, as tweets-0@15.", metavar="POSITION")
     ] = None,
     after: Annotated[
-        str | None, typer.Option("--after", help="Begin with the event after this one.", metavar="POSITION")
+        str | None, typer.Option("--after", help="Start with the event after this one.", metavar="POSITION")
     ] = None,
     lines: Annotated[
-        int | None, typer.Option("--lines", "-n", help="Only the last N of them.", min=0, metavar="N")
+        int | None, typer.Option("--lines", "-n", help="Only the last N events.", min=0, metavar="N")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with events as they are appended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new events and print them.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", help="Stop after N events.", min=1, metavar="N")] = None,
     unseal: Unseal = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
 ) -> None:
-    """Print events as CloudEvents, one JSON object a line: all of them, or with --follow those to come.
+    """Print events as CloudEvents, one JSON object a line: all events, or with --follow only new ones.
 
-    Each line has its position, which --from, --after and `events show` take. Several positions are divided by commas;
-    a partition that none of them names begins at its start.
+    Each line has the position of the event, which --from, --after and `events show` accept. Separate several positions
+    by commas; a partition without a position is printed from its start.
 
     Example: minitwitter events tail --topic tweets -n 10 --follow --data var/data
     """
@@ -58,7 +58,7 @@ def tail(
 
 
 class Wanted(NamedTuple):
-    """Which events to print."""
+    """The events to print."""
 
     topics: list[str] | None
     start: Positions | None
@@ -90,16 +90,16 @@ async def _print_all(log: Looking, wanted: Wanted, left: int, unseal: bool) -> N
         if not records:
             if not wanted.follow:
                 return
-            # Topics that are not asked for may move; they are passed over, so that waiting is waiting.
+            # Wait from the end of the other topics, so that new events there do not wake it.
             await log.wait(_passed_over(positions, await log.ends(), wanted.topics), _WAIT_S)
 
 
 async def _last(
     log: LogReader, number: int, after: Positions, ends: Positions, topics: list[str] | None
 ) -> tuple[list[Record], Positions]:
-    """The newest `number` records between `after` and `ends`, and the positions after them.
+    """Return the newest `number` records between `after` and `ends`, and the positions after them.
 
-    Each partition's newest are read, so it costs as many records a partition.
+    Reads up to `number` records of each partition.
     """
     from events.log import Positions, positions_after
 
@@ -118,14 +118,14 @@ def _print(records: Sequence[Record], unseal: bool) -> int:
         for record in records:
             sys.stdout.buffer.write(_line(record, unseal))
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
         stop_printing()
         raise typer.Exit from None
     return len(records)
 
 
 def _positions(option: str, text: str | None, further: int) -> Positions | None:
-    """Positions as they are printed, and as a Consistency-Token has them. Raises typer.BadParameter."""
+    """Parse positions in the form of the output or of a Consistency-Token. Raises typer.BadParameter."""
     from events.log import Positions
 
     if text is None:
@@ -140,7 +140,7 @@ def _positions(option: str, text: str | None, further: int) -> Positions | None:
 
 
 def _check(positions: Positions, ends: Positions, places: Collection[TopicPartition]) -> None:
-    """Whether there are such positions. Raises typer.BadParameter."""
+    """Raise typer.BadParameter if the log has no such partition or offset."""
     for place, offset in positions.items():
         _topics([place.topic])
         if place not in places:

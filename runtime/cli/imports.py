@@ -27,21 +27,22 @@ if TYPE_CHECKING:
     Importing = Callable[[Execute, Source, History, Step, Step], Awaitable[Summary]]
     Bound = Callable[[Execute, History, Step, Step], Awaitable[Summary]]
 
-app = typer.Typer(help="Make events of real history, with its own times.", no_args_is_help=True)
+app = typer.Typer(help="Import tweets and follows of the past, with their own times.", no_args_is_help=True)
 
-GOES_ON = "what was imported stays. Run it again, it goes on from there"
+GOES_ON = "the imported part stays. Run the command again to continue"
 POLITE = 5
-"""Reading the file gives way to a server on the same cores."""
+"""The niceness while reading the file, so that a server on the same cores runs first."""
 
 File = Annotated[Path, typer.Argument(help="The file to import; - is standard input.", metavar="FILE")]
 
 
 @app.command()
 def tweets(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
-    """Import tweets from a CSV file with the columns tweet_id, created_at, username and text (lat, lon, location too).
+    """Import tweets from a CSV file: columns tweet_id, created_at, username, text, and optionally lat, lon, location.
 
-    Runs beside a server or without one. Importing again adds nothing; an import that was broken off goes on. Where
-    Kafka is set it is the distributed profile: workers bring the read models up to it. Exit code 1 if no row is good.
+    Runs with or without a server. Importing again adds nothing; an interrupted import continues. With a Kafka URL in
+    the settings, it imports into the distributed profile, and workers update the read models. Exit code 1 if every row
+    is refused.
 
     Example: minitwitter import tweets airline-tweets.csv --data var/data
     """
@@ -57,10 +58,10 @@ def tweets(file: File, data: Data = None, port: Port = None, config: Config = No
 
 @app.command()
 def graph(file: File, data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
-    """Lay a graph of friendships, "a b" a line, over the most active imported accounts, as follows both ways.
+    """Import a graph of friendships, "a b" a line, as follows in both directions.
 
-    Import tweets first. Runs beside a server or without one; importing again adds nothing. Exit code 1 if no line is
-    good.
+    The nodes become the most active imported accounts, so import tweets first. Runs with or without a server; importing
+    again adds nothing. Exit code 1 if every line is refused.
 
     Example: minitwitter import graph facebook-edges.txt --data var/data
     """
@@ -101,7 +102,7 @@ def _import(what: str, file: Path, settings: Settings, json: bool, importing: Im
 
 
 async def _current(ask: Ask) -> str:
-    """What the read models are once they have read all of the log."""
+    """Return a sentence on the state of the read models after they have read the whole log."""
     from runtime.embedded.control import AskStatus, Told
 
     async for reply in ask(AskStatus()):
@@ -125,7 +126,7 @@ def _listed(rows: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
 
 
 async def _owned(what: str, settings: Settings, json: bool, importing: Bound) -> tuple[Summary, str]:
-    """What the import came to, and what the read models are then."""
+    """Run an import in the embedded profile; return its summary and a sentence on the read models."""
     with progress(quiet=json, unit="rows") as bars:
         task = bars.add_task(f"importing {what}", total=None)
 

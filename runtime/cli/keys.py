@@ -30,23 +30,25 @@ if TYPE_CHECKING:
     from runtime.lost_keys import LostKey
     from runtime.settings import Settings
 
-app = typer.Typer(help="Keys: what seals personal fields, and what signs access tokens.", no_args_is_help=True)
+app = typer.Typer(help="Manage the keys that seal personal fields and sign access tokens.", no_args_is_help=True)
 
 
 @app.command("make-master")
 def make_master(
-    file: Annotated[Path, typer.Argument(help="Where to keep it; a file that is there is left alone.")],
+    file: Annotated[Path, typer.Argument(help="The new file; an existing file is never overwritten.")],
 ) -> None:
     """Make the master key of an installation of the distributed profile: one file, the same for every process.
 
-    Without it no sealed field can ever be read again, so keep a copy elsewhere.
+    Without this key no sealed field can be read, so keep a copy elsewhere.
 
     Example: minitwitter keys make-master /etc/minitwitter/master.key
     """
     from events.sealing import MasterKeys
 
     if file.exists():
-        raise FileExistsError(f"{file} is there already, and what it sealed would be lost; choose another name")
+        raise FileExistsError(
+            f"{file} exists, and overwriting it would lose all fields sealed with it; choose another name"
+        )
     masters = MasterKeys.generate()
     masters.save(file)
     print(f"{file} has master key {masters.current}; keep a copy elsewhere, and hand it to every process")
@@ -54,7 +56,7 @@ def make_master(
 
 @app.command("rotate-master")
 def rotate_master(data: Data = None, port: Port = None, config: Config = None) -> None:
-    """Make a new master key, and wrap every account's key with it. Broken off, it can be run again.
+    """Make a new master key, and wrap every account's key with it. After an interruption, run it again.
 
     Example: minitwitter keys rotate-master --data var/data && cp var/data/master.key /somewhere/safe
     """
@@ -65,7 +67,7 @@ def rotate_master(data: Data = None, port: Port = None, config: Config = None) -
 
 @app.command("rotate-signing")
 def rotate_signing(data: Data = None, port: Port = None, config: Config = None) -> None:
-    """Make a new key for access tokens. Tokens of the old one stay good until they expire.
+    """Make a new key for access tokens. Tokens signed with the old key stay valid until they expire.
 
     Example: minitwitter keys rotate-signing --data var/data
     """
@@ -77,17 +79,18 @@ def rotate_signing(data: Data = None, port: Port = None, config: Config = None) 
 @app.command("lost")
 def lost(
     declare: Annotated[
-        bool, typer.Option("--declare", help="Have what these keys sealed count as erased. This cannot be undone.")
+        bool,
+        typer.Option("--declare", help="Treat the fields sealed with these keys as erased. This cannot be undone."),
     ] = False,
     data: Data = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Find accounts whose key is lost, though the log has events that are sealed with it; --declare gives them up.
+    """Find lost keys: the log has events sealed with them, but no store has the key. --declare marks them as erased.
 
-    Without --declare nothing is changed, and the exit code is 1 if any key is lost. For --declare the server has to be
-    stopped: exit code 3 while it runs. Where Kafka is set it is the distributed profile: keys that Kafka has are taken
-    back first, and --declare works beside processes that run.
+    Without --declare nothing is changed, and the exit code is 1 if any key is lost. Stop the server before --declare:
+    exit code 3 while it runs. With a Kafka URL in the settings, it checks the distributed profile: keys are first
+    restored from Kafka, and --declare works while processes run.
 
     Example: minitwitter keys lost --data var/data
     """
@@ -108,7 +111,7 @@ def lost(
 
 
 def _check_stopped(settings: Settings) -> None:
-    """Refuse at once what would be refused once the log is read. Raises AlreadyOwned."""
+    """Raise AlreadyOwned if a server runs, before the log is read."""
     if settings.kafka_url is None:
         from runtime.embedded import lost_keys as in_directory
 
@@ -126,7 +129,7 @@ def _find(settings: Settings, on_batch: Callable[[int], None]) -> list[LostKey]:
 
 
 def _declare(settings: Settings, found: list[LostKey]) -> None:
-    """Give them up; where there are none any more, complete what was broken off."""
+    """Mark the keys as destroyed; without any, complete an interrupted run."""
     if settings.kafka_url is not None:
         from runtime.distributed import lost_keys as losing_keys
 

@@ -6,9 +6,9 @@ from .options import Config, Data, Json, load, print_json, run
 
 
 def migrate(data: Data = None, config: Config = None, json: Json = False) -> None:
-    """Bring PostgreSQL and Cassandra up to this software: forward only, once each, from as many hosts as like at once.
+    """Apply the missing migrations to PostgreSQL and Cassandra: forward only, each once.
 
-    Those are migrated whose addresses are set.
+    Several hosts may run it at once. Only the stores with a URL in the settings are migrated.
 
     Example: MINITWITTER_POSTGRES_URL=postgresql://minitwitter@127.0.0.1/minitwitter minitwitter migrate
     """

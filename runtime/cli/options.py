@@ -1,4 +1,4 @@
-"""What every command has: options, settings, errors as one line, progress bars, the way to whoever owns the data."""
+"""Shared parts of the commands: options, settings, one-line errors, progress bars, access to the data directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WIDE = 10_000
-"""Columns of a file or a pipe: a line is a row, whatever is in it, for `grep`."""
+"""The width of output to a file or a pipe, so that each row is one line for `grep`."""
 LONGEST_WAIT_S = 20.0
 LOOK_S = 0.1
 
@@ -35,13 +35,13 @@ Config = Annotated[
     typer.Option("--config", help="A settings file.", show_default="minitwitter.toml in the data directory"),
 ]
 JsonLines = Annotated[
-    bool, typer.Option("--json", help="Log in JSON on a terminal, too; elsewhere it is logged so anyway.")
+    bool, typer.Option("--json", help="Log in JSON on a terminal, too; to files and pipes the log is always JSON.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 
 
 def in_words(json: bool) -> bool:
-    """Whether a person reads what is logged."""
+    """Whether to log for a person: standard error is a terminal and --json is not given."""
     return sys.stderr.isatty() and not json
 
 
@@ -53,7 +53,7 @@ def load(data: Path | None, port: int | None, config: Path | None, **options: An
 
 
 def explain(error: Exception) -> int | None:
-    """Print an error that a person can do something about, and answer its exit code; None for a fault of ours."""
+    """Print an expected error as one line and return its exit code; return None for a bug."""
     code = code_of(error)
     if code is not None:
         sys.stderr.write(f"minitwitter: {said(error)}\n")
@@ -61,14 +61,14 @@ def explain(error: Exception) -> int | None:
 
 
 def said(error: Exception) -> str:
-    """An error in words; one of the operating system without its number."""
+    """Return the message of an error; for an error of the operating system, without its number."""
     if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
 def code_of(error: Exception) -> int | None:
-    """The exit code of an error that a person can do something about; None for a fault of ours."""
+    """Return the exit code of an expected error; None for a bug."""
     from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
     from events.fitting import DoesNotFit
@@ -107,12 +107,12 @@ def code_of(error: Exception) -> int | None:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command on an event loop like the server's."""
+    """Run a command on a uvloop event loop, as the server does."""
     import logging
 
     import uvloop
 
-    # It warns of each connection that a command closes on purpose; the command itself says what it could not do.
+    # The pool warns of each connection that a command closes on purpose; the command reports its own errors.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
@@ -120,7 +120,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def explained_when_stopped(sentence: str) -> Iterator[None]:
-    """Say what Ctrl-C leaves behind."""
+    """At Ctrl-C, print `sentence` about the state that is left."""
     try:
         yield
     except KeyboardInterrupt:
@@ -129,7 +129,7 @@ def explained_when_stopped(sentence: str) -> Iterator[None]:
 
 
 def existing(settings: Settings) -> Settings:
-    """Settings whose data directory has a log: a slip of the pen makes no new one. Raises NoLog."""
+    """Return the settings if their data directory has a log, so that a typo creates no new one. Raises NoLog."""
     from runtime.embedded.log_db import check_there
 
     if settings.kafka_url is None:
@@ -141,11 +141,11 @@ def existing(settings: Settings) -> Settings:
 async def owner(
     settings: Settings, before: Callable[[Engine], Awaitable[None]] | None = None, goes_on: str = ""
 ) -> AsyncIterator[Ask]:
-    """Whoever does the work: the server of the data directory, or, where none runs, an engine in this process.
+    """Open the owner of the data directory: its server, or an engine in this process if no server runs.
 
-    `before` is done with such an engine before it starts. A server that starts or stops just now is waited for;
-    AlreadyOwned where that takes too long. `goes_on` is printed at Ctrl-C where it is a server, and the work does not
-    end with the command.
+    `before` runs on such an engine before it starts. Waits for a server that is starting or stopping, and raises
+    AlreadyOwned if that takes too long. At Ctrl-C while a server does the work, `goes_on` is printed: the work
+    continues in the server.
     """
     from runtime.embedded.control import ControlClient, NoServer
     from runtime.embedded.engine import Engine
@@ -186,7 +186,7 @@ async def owner(
 
 @contextmanager
 def progress(*, quiet: bool, unit: str = "events") -> Iterator[Progress]:
-    """Progress bars on standard error, where a person looks on: how much of how many, the pace, and the time left."""
+    """Show progress bars on standard error if it is a terminal: done, total, rate and remaining time."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -221,7 +221,7 @@ def progress(*, quiet: bool, unit: str = "events") -> Iterator[Progress]:
 
 
 def table_of(*names: str, right: Collection[str] = ()) -> Table:
-    """A table without lines. In a narrow terminal a value goes on in the next line: half a position helps nobody."""
+    """Return a table without lines. A narrow terminal wraps values instead of cutting them."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -231,7 +231,7 @@ def table_of(*names: str, right: Collection[str] = ()) -> Table:
 
 
 def print_table(table: Table, *lines: str) -> None:
-    """A table and what is to be said below it, as wide as the terminal; a file or a pipe is wide enough."""
+    """Print a table and the lines below it in the width of the terminal; in a file or pipe, each row is one line."""
     from rich.console import Console
 
     console = Console()
@@ -241,7 +241,7 @@ def print_table(table: Table, *lines: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")

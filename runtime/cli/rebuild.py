@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 GOES_ON = (
-    "the server goes on rebuilding; `minitwitter rebuild --status` says how far it is, `minitwitter rebuild --cancel`"
+    "the server goes on rebuilding; `minitwitter rebuild --status` shows its progress, `minitwitter rebuild --cancel`"
     " ends it"
 )
 DECISIONS = "decisions"
@@ -33,20 +33,22 @@ _VERDICTS = {True: "the same as before", False: "DIFFERENT from before", None: "
 
 def rebuild(
     models: Annotated[list[str] | None, typer.Argument(help="Read models.", metavar="[MODEL]...")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Rebuild all of them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Rebuild all read models.")] = False,
     back: Annotated[
         bool,
-        typer.Option("--back", help="Go back to the generation before: bring it up from where it stopped, and switch."),
+        typer.Option(
+            "--back", help="Go back to the previous generation: apply the events since it stopped, and switch."
+        ),
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Say what is being rebuilt, and how far.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show the running rebuilds and their progress.")] = False,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="End the server's rebuilds; read models stay as they are.")
+        bool, typer.Option("--cancel", help="Cancel the server's rebuilds; the live read models are not changed.")
     ] = False,
     from_nothing: Annotated[
         bool,
         typer.Option(
             "--from-nothing",
-            help="Without a server: put views.db aside and make all read models anew, as for a restored log.db.",
+            help="Without a server: move views.db aside and build all read models from the log, for a restored log.db.",
         ),
     ] = False,
     data: Data = None,
@@ -54,21 +56,21 @@ def rebuild(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Build a new generation of read models from the log beside the live one, then switch to it. Serving goes on.
+    """Build a new generation of read models from the log beside the live one, then switch to it without downtime.
 
-    The generation that was current is kept until the next rebuild. Exit code 1 if a rebuilt one differs from it. A
-    server that was asked goes on after Ctrl-C: --status shows how far it is, --cancel ends it.
+    The previous generation is kept until the next rebuild. Exit code 1 if a rebuilt read model differs from the live
+    one. A server continues the rebuild after Ctrl-C: --status shows its progress, --cancel ends it.
 
-    Where Kafka is set it is the distributed profile: there a group is named, and what shares its store comes with it.
-    The command itself rebuilds and ends with Ctrl-C; --status, asked beside it, shows how far it is. `decisions` alone
-    folds the state that commands are decided on from the log that Kafka has now; writes wait.
+    With a Kafka URL in the settings, it rebuilds in the distributed profile: name a group; the groups in the same store
+    are rebuilt with it. This command does the rebuild itself and ends it at Ctrl-C; --status, in another terminal,
+    shows its progress. `decisions`, alone, rebuilds the decision state from the log in Kafka; writes wait meanwhile.
 
     Example: minitwitter rebuild tweets counts --data var/data
     """
     from runtime.embedded.control import CancelRebuilds, RebuildModels, RebuildStatus
 
     if [bool(models), every, status, cancel, from_nothing].count(True) != 1:
-        raise typer.BadParameter("name read models, or say --all, --status, --cancel or --from-nothing")
+        raise typer.BadParameter("name read models, or pass --all, --status, --cancel or --from-nothing")
     settings = load(data, port, config).settings
     if settings.kafka_url is not None:
         if status:
@@ -138,7 +140,7 @@ def _begin(bars: Progress, task: TaskID, total: int) -> None:
 
 
 def _named(models: Sequence[str]) -> str:
-    """Read models beside their bar: all their names would leave no room for it."""
+    """Return the label of a progress bar: the first read model and the number of others, to leave room for the bar."""
     first, *others = models
     return f"{first} and {len(others)} more" if others else first
 
@@ -163,7 +165,7 @@ async def _rebuild(settings: Settings, request: RebuildModels, quiet: bool) -> l
 
 
 async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuilds, json: bool) -> None:
-    """Print what a server answers; without one nothing is being rebuilt. Raises ViewsDamaged."""
+    """Print the answer of the server; without a server, print that nothing is being rebuilt. Raises ViewsDamaged."""
     from runtime.embedded.control import ControlClient, Done, NoServer, Rebuilding
     from stores.sqlite.views import NoViews, Views
 
@@ -186,7 +188,10 @@ async def _ask_server(settings: Settings, request: RebuildStatus | CancelRebuild
 
 
 async def _ask_notes(settings: Settings) -> list[Under]:
-    """What the commands that rebuild in the distributed profile note. Raises BadSettings, StoreUnavailable."""
+    """Return the progress of the rebuild commands that run in the distributed profile.
+
+    Raises BadSettings, StoreUnavailable.
+    """
     from runtime.distributed.models.catalogue import STORES
     from runtime.distributed.rebuild.notes import rebuilds
     from runtime.rebuild_progress import Progress as Under
@@ -209,7 +214,10 @@ def _print_under_way(under_way: list[Under], said: str, json: bool) -> None:
 
 
 async def _from_nothing(settings: Settings, quiet: bool) -> str:
-    """Put views.db aside and make another from the log; a sentence about it. Raises AlreadyOwned beside a server."""
+    """Move views.db aside and build a new one from the log; return a sentence about it.
+
+    Raises AlreadyOwned if a server runs.
+    """
     from runtime.embedded.control import AwaitCurrent, Lagging
     from runtime.embedded.log_db import Ownership, check_log_there
     from runtime.embedded.log_identity import fold_in, set_aside

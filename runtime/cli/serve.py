@@ -11,7 +11,7 @@ from .options import Config, Data, Host, JsonLines, Port, in_words, load, run
 
 
 class Side(StrEnum):
-    """What a process of the distributed profile serves."""
+    """The side that a process of the distributed profile serves."""
 
     command = "command"
     query = "query"
@@ -20,7 +20,9 @@ class Side(StrEnum):
 def serve(
     side: Annotated[
         Side | None,
-        typer.Argument(help="Serve one side of the distributed profile; without it everything is in this process."),
+        typer.Argument(
+            help="Serve one side of the distributed profile; if omitted, serve the embedded profile in this process."
+        ),
     ] = None,
     data: Data = None,
     host: Host = None,
@@ -28,10 +30,12 @@ def serve(
     config: Config = None,
     demo: Annotated[
         bool,
-        typer.Option("--demo", help="Fill a new data directory with a demo community, which goes on living meanwhile."),
+        typer.Option(
+            "--demo", help="Fill a new data directory with a demo community, which stays active while the server runs."
+        ),
     ] = False,
     quiet_demo: Annotated[
-        bool, typer.Option("--quiet-demo", help="The same, but nobody in it does anything while the server runs.")
+        bool, typer.Option("--quiet-demo", help="Fill a new data directory with a demo community that stays inactive.")
     ] = False,
     json: JsonLines = False,
 ) -> None:

@@ -8,7 +8,7 @@ from .options import Config, Data, Host, Json, Port, load, print_json, print_tab
 def settings(
     data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: Json = False
 ) -> None:
-    """Print every setting in force, and where it came from. Secrets are masked.
+    """Print every setting in force and its source. Secrets are masked.
 
     Example: MINITWITTER_PORT=9000 minitwitter settings --data var/data
     """

@@ -27,23 +27,23 @@ _COLOURS = {"ready": "green", "degraded": "yellow", "down": "bold red"}
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every two seconds, until Ctrl-C.")] = False,
     data: Data = None,
     port: Port = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Tell how everything is: lag and workers of each group, rebuilds, dead letters, the outbox, engines, the disk.
+    """Show the state of the system: lag and workers of each group, rebuilds, dead letters, outbox, engines, disk.
 
-    Asks the server of the data directory. Where none runs it is down, and the files tell the rest. Where Kafka is set
-    it is the distributed profile, and asks every engine; Kafka knows the number of workers of each group, PostgreSQL if
-    a process takes writes and one answers reads. Exit code 1 unless everything answers and is current; /readyz says the
-    same.
+    Asks the server of the data directory; without one, shows it as down and reads the files. With a Kafka URL in the
+    settings, it asks every engine of the distributed profile: Kafka for the workers of each group, PostgreSQL for the
+    processes that accept writes and answer reads. Exit code 1 unless everything answers and is current; /readyz judges
+    the same.
 
     Example: minitwitter status --data var/data
     """
     settings = load(data, port, config).settings
-    logging.disable()  # what is away is in the answer
+    logging.disable()  # the answer names the engines that are unavailable
     if watch:
         run(_watch(settings, json))
         return
@@ -73,7 +73,7 @@ async def _watch(settings: Settings, json: bool) -> None:
     from rich.text import Text
 
     console = Console()
-    if json or not console.is_terminal:  # a document a line
+    if json or not console.is_terminal:  # one JSON document a line
         async for found in _looks(settings):
             if isinstance(found, str):
                 sys.stderr.write(f"{found}\n")
@@ -88,7 +88,7 @@ async def _watch(settings: Settings, json: bool) -> None:
 
 
 async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
-    """The status again and again; once it was there, what keeps it from being told is told, and it is looked on."""
+    """Yield the status every two seconds. After the first one, yield an error as text and continue."""
     yield await _status(settings)
     while True:
         await asyncio.sleep(EVERY_S)
@@ -163,7 +163,7 @@ def _below(found: Status) -> Iterator[RenderableType]:
 
 
 def _models(group: Group) -> str:
-    """Those that are being rebuilt, and those that are not in their first generation; else how many there are."""
+    """Return the read models that are rebuilt or not in their first generation; if there are none, their number."""
     told = []
     for model in group.models:
         if model.building is not None:

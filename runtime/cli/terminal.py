@@ -1,4 +1,4 @@
-"""What a terminal is owed: help that wraps, one style of error, streams that are closed or end early."""
+"""Output on terminals: help that wraps, errors in one style, and closed or broken output streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 def unwrap(app: typer.Typer) -> None:
-    """Let the help of every command wrap where the terminal does, not where its docstring does."""
+    """Wrap the help of every command at the width of the terminal, not at the lines of its docstring."""
     for command in app.registered_commands:
         paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
         command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
@@ -20,12 +20,12 @@ def unwrap(app: typer.Typer) -> None:
 
 
 def explain_usage(error: typer.TyperException) -> int:
-    """Print what is wrong with the command as typed, and where its help is; answer the exit code."""
+    """Print a usage error and the command that shows the help; return the exit code."""
     message = error.format_message()
     if isinstance(error, typer.BadParameter) and error.message:
         hint = getattr(error, "param_hint", None) or getattr(getattr(error, "param", None), "opts", [""])[0]
         message = f"{hint}: {error.message}" if hint else error.message
-    if message.strip():  # else its help is printed already, as the command was typed without arguments
+    if message.strip():  # without arguments, the help is already printed and the message is empty
         context = getattr(error, "ctx", None)
         sys.stderr.write(f"minitwitter: {message[:1].lower()}{message[1:]}\n")
         sys.stderr.write(f"Try: {context.command_path if context else 'minitwitter'} --help\n")
@@ -46,11 +46,11 @@ DISTRIBUTED = frozenset(
         "urllib3",
     )
 )
-"""Packages that are installed with the distributed profile only."""
+"""Packages of the extra `distributed`."""
 
 
 def explain_missing(error: ModuleNotFoundError) -> int | None:
-    """Print what has to be installed for the distributed profile; answer the exit code, None for a fault of ours."""
+    """Print which package the distributed profile is missing and return the exit code; None if it is a bug."""
     package = (error.name or "").partition(".")[0]
     if package not in DISTRIBUTED:
         return None
@@ -62,7 +62,7 @@ def explain_missing(error: ModuleNotFoundError) -> int | None:
 
 
 def open_standard_streams() -> None:
-    """Put /dev/null in the place of a closed standard stream: else the next file or socket takes its number."""
+    """Open /dev/null for each closed standard stream, so that no file or socket takes its descriptor."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -72,10 +72,10 @@ def open_standard_streams() -> None:
 
 
 def printable(text: str) -> str:
-    """Text of whoever wrote a record, for a terminal: no control characters."""
+    """Return text of a record for a terminal, without control characters."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def stop_printing() -> None:
-    """Nobody reads standard output any more, as after `| head`: what is still to be written goes nowhere."""
+    """Discard further standard output, because its reader has closed the pipe, as `| head` does."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,10 +20,10 @@ def token(
     port: Port = None,
     config: Config = None,
 ) -> None:
-    """Sign in to an account, and print its access token for pasting. No password is asked for.
+    """Sign in to an account without its password, and print the access token.
 
-    In the embedded profile, for whoever owns the data directory: it begins a session, over the socket of a running
-    server or without one. The token expires as others do, after 15 minutes if no setting says otherwise.
+    Only in the embedded profile, for the owner of the data directory. It starts a session, through a running server or
+    without one. The token expires as any other, after 15 minutes by default.
 
     Example: curl -H "Authorization: Bearer $(minitwitter token ada)" http://127.0.0.1:8000/api/v1/feed
     """
@@ -33,7 +33,7 @@ def token(
     issued = run(_issued(existing(settings), name))
     sys.stdout.write(f"{issued.access_token}\n")
     if sys.stdout.isatty():
-        sys.stderr.write(f"It is good for {issued.expires_in // 60} minutes.\n")
+        sys.stderr.write(f"It expires in {issued.expires_in // 60} minutes.\n")
 
 
 async def _issued(settings: Settings, name: str) -> TokenIssued:

@@ -6,14 +6,14 @@ import typer
 
 from .options import Config, Data, Json, load, print_json, run
 
-app = typer.Typer(help="Kafka's topics, as schemas/topics says they have to be.", no_args_is_help=True)
+app = typer.Typer(help="Manage the topics in Kafka, as schemas/topics declares them.", no_args_is_help=True)
 
 
 @app.command("apply")
 def apply(data: Data = None, config: Config = None, json: Json = False) -> None:
-    """Create the topics that are missing and put right the settings of the others; running it again changes nothing.
+    """Create the missing topics and correct the settings of the others; running it again changes nothing.
 
-    A topic with another number of partitions is refused: a key's partition follows from it.
+    A topic with another number of partitions is refused, because the partition of a key depends on it.
 
     Example: MINITWITTER_KAFKA_URL=127.0.0.1:9092 minitwitter topics apply
     """
@@ -31,4 +31,4 @@ def apply(data: Data = None, config: Config = None, json: Json = False) -> None:
         for name in names:
             print(f"{what} {name}")
     if not done.created and not done.changed:
-        print("every topic is there and as it has to be")
+        print("every topic exists and has the declared settings")

@@ -1,4 +1,4 @@
-"""`minitwitter dead-letters discard --unreadable`: all records that nobody can read are given up at once."""
+"""`minitwitter dead-letters discard --unreadable`: find and discard all unreadable records."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from runtime.unreadable_records import Unreadable
 
 _AT_ONCE = 500
-"""Records that a server is asked to give up together."""
+"""How many records one request to the server discards."""
 _WORKERS = ". Start the workers that have stopped; the list of dead letters has none of them after that"
 
 
 def discard_unreadable(settings: Settings, group: str, *, yes: bool, json: bool) -> None:
-    """Find the records, say what they are, and give them up where `yes` is said. Exit code 1 where it is not."""
+    """Find the unreadable records, print them, and discard them if `yes`; otherwise exit with code 1."""
     with progress(quiet=json) as bars:
         task = bars.add_task("read", total=None)
         found = run(_find(settings, group, lambda read, of: bars.update(task, completed=read, total=of)))
@@ -50,7 +50,7 @@ def discard_unreadable(settings: Settings, group: str, *, yes: bool, json: bool)
 
 
 async def _find(settings: Settings, group: str, on_read: Callable[[int, int], None]) -> Unreadable:
-    """Read beside whoever runs."""
+    """Read the log for unreadable records, while a server or workers may run."""
     from runtime.unreadable_records import find_unreadable
 
     if settings.kafka_url is not None:
@@ -72,7 +72,7 @@ async def _find(settings: Settings, group: str, on_read: Callable[[int, int], No
 
 
 async def _give_up(settings: Settings, discards: Sequence[DeadLetterDiscarded]) -> None:
-    """Beside a server it does so; without one the log is told before anything starts that could stop at a record."""
+    """Discard through the server, or without one in this process, before a group starts that could stop at a record."""
     if settings.kafka_url is not None:
         from runtime.distributed.dead_letters import letters_of
 
@@ -97,7 +97,7 @@ async def _give_up(settings: Settings, discards: Sequence[DeadLetterDiscarded]) 
 
 
 def _show(found: Unreadable) -> None:
-    """What the records are, on standard error: by topic and fault, each with the first of them."""
+    """Print the records on standard error, by topic and fault, each with its first position."""
     sys.stderr.write(f"minitwitter: {counted(len(found), 'record', 'records')} cannot be read\n")
     for kind in found.kinds():
         first = "" if kind.number == 1 else "the first at "

@@ -32,12 +32,11 @@ _SHOWN = 5
 
 
 def verify(data: Data = None, port: Port = None, config: Config = None, json: Json = False) -> None:
-    """Derive every read model, derived topic and the decision state again from the log, and compare with the live ones.
+    """Build every read model, derived topic and the decision state again from the log, and compare with the live ones.
 
-    Runs beside a server or without one; takes about as much room in the data directory as the read models, for a
-    while. Where Kafka is set it is the distributed profile, and the room is in its stores. Read models that lag behind
-    the log are waited for as long as they come nearer. Exit code 1 if anything differs or is behind, or if there are
-    dead letters.
+    Runs with or without a server. Meanwhile it takes about as much disk space as the read models: in the data
+    directory, or with a Kafka URL in the settings, in the stores of the distributed profile. It waits for read models
+    that lag as long as their lag shrinks. Exit code 1 if anything differs or is behind, or if there are dead letters.
 
     Example: minitwitter verify --data var/data
     """

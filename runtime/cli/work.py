@@ -1,4 +1,4 @@
-"""`minitwitter work`: the processes of the distributed profile that serve no API."""
+"""`minitwitter work`: the worker processes of the distributed profile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 app = typer.Typer(
-    help="Processes of the distributed profile beside the APIs; each answers /healthz, /readyz and /metrics.",
+    help="Run worker processes of the distributed profile; each serves /healthz, /readyz and /metrics, but no API.",
     no_args_is_help=True,
 )
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 def projectors(
     data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
 ) -> None:
-    """Project the log into Cassandra, Redis and PostgreSQL. Any number run and share the partitions.
+    """Project the log into Cassandra, Redis and PostgreSQL. Several processes share the partitions.
 
     Example: minitwitter work projectors --port 8001
     """
@@ -37,7 +37,7 @@ def projectors(
 def streams(
     data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
 ) -> None:
-    """Derive notifications, sentiment, public tweets and trends, as topics and read models. Any number run.
+    """Derive notifications, sentiment, public tweets and trends, as topics and read models. Several can run.
 
     Example: minitwitter work streams --port 8002
     """
@@ -50,7 +50,7 @@ def streams(
 def relay(
     data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
 ) -> None:
-    """Publish to Kafka what the processes that decided it could not. Any number run, one leads.
+    """Publish events of the outbox to Kafka that the command processes could not publish. Several can run; one leads.
 
     Example: minitwitter work relay --port 8003
     """
@@ -63,7 +63,7 @@ def relay(
 def all_(
     data: Data = None, host: Host = None, port: Port = None, config: Config = None, json: JsonLines = False
 ) -> None:
-    """Projectors, streams and relay in one process, for a small host.
+    """Run projectors, streams and relay in one process, for a small host.
 
     Example: minitwitter work all --port 8001
     """

@@ -83,7 +83,7 @@ def test_commands_are_completed():
         (("serve", "--port", "x"), "--port: "),
         (("serve", "nothing"), "side: "),
         (("events", "show"), "missing argument 'ID'"),
-        (("rebuild",), "name read models, or say --all"),
+        (("rebuild",), "name read models, or pass --all"),
         (("import", "tweets", "/no/such/file.csv"), "there is no file /no/such/file.csv"),
     ],
 )

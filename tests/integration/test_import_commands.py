@@ -52,4 +52,4 @@ def test_ctrl_c_says_that_an_import_goes_on(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(imports, "run", stopped)
     ended = Typing(monkeypatch, capfd)("import", "tweets", written(tmp_path, GOOD), "--data", tmp_path / "data")
     assert (ended.code, ended.out) == (130, "")
-    assert ended.err == "minitwitter: stopped; what was imported stays. Run it again, it goes on from there\n"
+    assert ended.err == "minitwitter: stopped; the imported part stays. Run the command again to continue\n"
