@@ -4,67 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from events.ids import AccountId, Millis
 from rest.authentication import Viewer
-from rest.exchange import Reads
 from rest.routing import inline
 from rest.signing import Cursors
-from stores.readers import Readers
+from stores.readers import READ_PORTS, Readers
 
 from .rankings import Rankings
 
 F = TypeVar("F", bound=Callable[..., Any])
-Port = Literal[
-    "conversations",
-    "counts",
-    "engagement",
-    "graph",
-    "hashtag_search",
-    "hashtags",
-    "home_feed",
-    "media",
-    "notifications",
-    "public_timeline",
-    "recommendations",
-    "search",
-    "sentiment",
-    "sessions",
-    "shown_tweets",
-    "trends",
-    "tweets",
-    "user_search",
-    "user_timelines",
-    "users",
-]
-"""A field of Readers."""
-PEOPLE: tuple[Port, ...] = ("users", "counts", "graph")
-"""What a list of accounts is filled in from,"""
-SHOWN: tuple[Port, ...] = ("shown_tweets", "users", "graph")
-"""and a list of tweets."""
+PEOPLE = ("users", "counts", "graph")
+"""The ports that a list of accounts is filled in from."""
+ONE_TWEET = ("shown_tweets", "tweets", "graph")
+"""The ports that a tweet is looked up in by its id: a tweet that is not shown may be deleted, or behind a block."""
+ACTIVITIES = ("shown_tweets", "users", "graph")
+"""The ports that tweets are filled in from together with accounts that acted on them."""
 
 
-def reads(*ports: Port) -> Callable[[F], F]:
-    """Say what a route reads from: it waits for Consistency-Tokens, and is stale, as these are.
+def reads(*ports: str) -> Callable[[F], F]:
+    """Declare the read ports that a route asks: it waits for Consistency-Tokens, and is stale, as these are.
 
-    Every GET of the API says so; a test holds what it says to what it asks.
+    Every GET of the API declares them; a test holds the declaration to what the route asks. Raises ValueError for a
+    name that is no field of Readers.
     """
+    if unknown := set(ports) - READ_PORTS:
+        raise ValueError(f"there is no read port {', '.join(sorted(unknown))}")
 
     def mark(endpoint: F) -> F:
         endpoint.__dict__["reads"] = ports
         return endpoint
 
     return mark
-
-
-def reads_of(endpoint: Callable[..., Any]) -> Reads:
-    """What a route said that it reads from."""
-    found: Reads = endpoint.__dict__["reads"]
-    return found
 
 
 @dataclass(frozen=True, slots=True)

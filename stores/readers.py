@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from .conversations import Conversations
 from .counts import Counts
@@ -52,3 +53,18 @@ class Readers:
     notifications: Notifications
     recommendations: Recommendations
     media: Media
+
+
+READ_PORTS = frozenset(field.name for field in fields(Readers)) - {"snapshot"}
+"""The names that a route declares what it reads by."""
+_COMPOSED: Mapping[str, tuple[str, ...]] = {
+    "home_feed": ("graph", "user_timelines"),
+    "public_timeline": ("tweets",),
+    "recommendations": ("users", "graph", "counts"),
+    "shown_tweets": ("tweets", "users", "graph", "counts", "engagement", "sentiment"),
+}
+
+
+def models_of(port: str) -> tuple[str, ...]:
+    """The read models that a port answers from: the one of its own name, or several where it has none."""
+    return _COMPOSED.get(port, (port,))

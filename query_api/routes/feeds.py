@@ -12,7 +12,7 @@ from rest.openapi import answers
 from rest.routing import Anyone, Page, Paged, SignedIn, page_response, router
 
 from .. import feeds as reading
-from ..serving import SHOWN, Querying, Reading, account_of, reads
+from ..serving import ACTIVITIES, Querying, Reading, account_of, reads
 
 feeds = router("Feeds")
 
@@ -22,7 +22,7 @@ LONGEST_TAG = 279
 
 @feeds.get("/feed", response_model=None)
 @answers(Page[resources.FeedItem])
-@reads("home_feed", *SHOWN)
+@reads("home_feed", *ACTIVITIES)
 async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """List your home feed, newest first.
 
@@ -36,7 +36,7 @@ async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Que
 
 @feeds.get("/public", response_model=None)
 @answers(Page[resources.Tweet])
-@reads("public_timeline", *SHOWN)
+@reads("public_timeline", "shown_tweets")
 async def get_public_timeline(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -52,7 +52,7 @@ async def get_public_timeline(
 
 @feeds.get("/hashtags/{tag}/tweets", response_model=None)
 @answers(Page[resources.Tweet])
-@reads("hashtags", *SHOWN)
+@reads("hashtags", "shown_tweets")
 async def get_hashtag_tweets(
     tag: Annotated[
         str, Path(min_length=1, max_length=LONGEST_TAG, description="Without the #, in any case", examples=["world"])

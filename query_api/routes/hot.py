@@ -14,10 +14,11 @@ import msgspec
 from rest.admission import API
 from rest.edge import Hot
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from rest.route_problems import reads_of
 from rest.routing import Page, etag_of, matches
 
 from ..feeds import home_feed
-from ..serving import Queries, account_of, reads_of
+from ..serving import Queries, account_of
 from ..tweets import shown_tweet
 from .feeds import get_feed
 from .tweets import get_tweet

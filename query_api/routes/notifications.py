@@ -13,7 +13,7 @@ from rest.routing import Page, Paged, SignedIn, json_response, page_response, ro
 from stores.notifications import KINDS, Kind
 
 from .. import notifications as reading
-from ..serving import SHOWN, Querying, Reading, reads
+from ..serving import ACTIVITIES, Querying, Reading, reads
 
 notifications = router("Notifications")
 
@@ -27,7 +27,7 @@ class Unread(msgspec.Struct, frozen=True):
 
 @notifications.get("/notifications", response_model=None)
 @answers(Page[resources.Notification])
-@reads("notifications", "tweets", *SHOWN)
+@reads("notifications", "tweets", *ACTIVITIES)
 async def get_notifications(
     request: Request,
     viewer: SignedIn,

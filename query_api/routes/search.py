@@ -16,7 +16,7 @@ from rest.routing import A_TIME, Anyone, Page, Paged, page_response, router
 
 from .. import people, searching
 from ..search_query import QueryRefused, parse
-from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
+from ..serving import PEOPLE, Querying, Reading, account_of, reads
 from ..tags import as_written
 from ..time_series import time_of
 
@@ -51,7 +51,7 @@ Name = Annotated[str, Query(min_length=1, max_length=LONGEST_NAME, description="
 
 @search.get("/search/tweets", response_model=None)
 @answers(Page[resources.Tweet])
-@reads("search", *PEOPLE, *SHOWN)
+@reads("search", "users", "counts", "shown_tweets")
 async def search_tweets(
     request: Request,
     viewer: Anyone,

@@ -22,7 +22,7 @@ from rest.shares import Shares
 from rest.signing import Cursors
 
 from ..realtime import Hub, Sent, Subscriber
-from ..serving import SHOWN, reads
+from ..serving import ACTIVITIES, reads
 from ..stream_events import EVENTS, Reset
 
 HEARTBEAT_S = 15.0
@@ -181,7 +181,7 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
     responses={200: {"description": "Events, as they happen", "content": {"text/event-stream": _EVENTS}}},
 )
 @problems("bad-cursor")
-@reads("home_feed", "notifications", "trends", *SHOWN)
+@reads("home_feed", "notifications", "tweets", "counts", *ACTIVITIES)
 @tells({**EVENTS, "reset": Reset, "still-here": None})
 async def stream_events(
     request: Request,

@@ -27,7 +27,7 @@ from rest.times import rfc3339
 
 from .. import feeds, people
 from ..conversations import Conversation, conversation
-from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
+from ..serving import ONE_TWEET, PEOPLE, Querying, Reading, account_of, reads
 from ..tweets import shown_tweet
 
 tweets = router("Tweets")
@@ -37,7 +37,7 @@ tweets = router("Tweets")
 @answers(resources.Tweet)
 @revalidated
 @problems("not-found", "gone")
-@reads("tweets", *SHOWN)
+@reads(*ONE_TWEET)
 async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """Get a tweet.
 
@@ -50,7 +50,7 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 @tweets.get("/tweets/{id}/history", response_model=None)
 @answers(Page[resources.TweetVersion])
 @problems("not-found", "gone")
-@reads("tweets", *SHOWN)
+@reads(*ONE_TWEET)
 async def get_tweet_history(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -69,7 +69,7 @@ async def get_tweet_history(
 @tweets.get("/tweets/{id}/likes", response_model=None)
 @answers(Page[resources.User])
 @problems("not-found", "gone")
-@reads("engagement", "tweets", *PEOPLE, *SHOWN)
+@reads("engagement", *ONE_TWEET, *PEOPLE)
 async def get_likers(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -84,7 +84,7 @@ async def get_likers(
 @tweets.get("/tweets/{id}/retweets", response_model=None)
 @answers(Page[resources.User])
 @problems("not-found", "gone")
-@reads("engagement", "tweets", *PEOPLE, *SHOWN)
+@reads("engagement", *ONE_TWEET, *PEOPLE)
 async def get_retweeters(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -99,7 +99,7 @@ async def get_retweeters(
 @tweets.get("/tweets/{id}/quotes", response_model=None)
 @answers(Page[resources.Tweet])
 @problems("not-found", "gone")
-@reads("engagement", "tweets", *SHOWN)
+@reads("engagement", *ONE_TWEET)
 async def get_quotes(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -114,7 +114,7 @@ async def get_quotes(
 @tweets.get("/tweets/{id}/conversation", response_model=None)
 @answers(Conversation)
 @problems("not-found", "gone")
-@reads("conversations", "tweets", *SHOWN)
+@reads("conversations", *ONE_TWEET)
 async def get_conversation(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
@@ -133,7 +133,7 @@ async def get_conversation(
 
 @tweets.get("/bookmarks", response_model=None)
 @answers(Page[resources.Tweet])
-@reads("engagement", *SHOWN)
+@reads("engagement", "shown_tweets")
 async def get_bookmarks(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

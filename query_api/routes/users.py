@@ -22,7 +22,7 @@ from rest.routing import Anyone, Flag, NameInPath, Page, Paged, SignedIn, page_r
 from stores.readers import Readers
 
 from .. import feeds, people
-from ..serving import PEOPLE, SHOWN, Querying, Reading, account_of, reads
+from ..serving import PEOPLE, Querying, Reading, account_of, reads
 
 users = router("Users and the graph")
 
@@ -120,7 +120,7 @@ async def get_following(
 @users.get("/users/{username}/tweets", response_model=None)
 @answers(Page[resources.FeedItem])
 @problems("not-found")
-@reads("user_timelines", *PEOPLE, *SHOWN)
+@reads("user_timelines", "shown_tweets", *PEOPLE)
 async def get_user_timeline(
     username: NameInPath,
     request: Request,
@@ -144,7 +144,7 @@ async def get_user_timeline(
 @users.get("/users/{username}/likes", response_model=None)
 @answers(Page[resources.Tweet])
 @problems("not-found")
-@reads("engagement", *PEOPLE, *SHOWN)
+@reads("engagement", "shown_tweets", *PEOPLE)
 async def get_likes(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:

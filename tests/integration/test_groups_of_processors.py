@@ -1,25 +1,27 @@
 """What is known of the groups of the distributed profile without running them."""
 
 from collections.abc import Callable
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pytest
 
 from events.codec import Codec
 from events.log import Positions
 from events.sealing import MasterKeys, Sealer
+from projectors import catalogue
 from query_api.routes.feeds import get_feed
 from query_api.routes.notifications import get_notifications
 from query_api.routes.search import search_tweets
 from query_api.routes.trends import get_trends
 from query_api.routes.users import get_me, get_user
-from query_api.serving import Port, reads_of
+from rest.route_problems import reads_of
 from runtime.distributed.consistency.position_sources import groups_of
 from runtime.distributed.models import groups
-from runtime.distributed.models.catalogue import GROUPS_OF, TOPICS
+from runtime.distributed.models.catalogue import TOPICS
 from runtime.processor_group import Group
 from stores.groups import COUNTS, SEARCH, STREAMS, TIMELINES
 from stores.postgres.database import Database
+from stores.readers import READ_PORTS, models_of
 
 NOBODY = cast(Any, object())
 """A client that is not asked anything while a group is put together."""
@@ -44,8 +46,13 @@ def test_the_topics_that_readers_wait_for_are_those_that_a_group_reads(name: str
     assert group(name).topics == TOPICS[name]
 
 
-def test_every_read_port_has_its_groups() -> None:
-    assert set(GROUPS_OF) == set(get_args(Port))
+@pytest.mark.parametrize("port", sorted(READ_PORTS))
+def test_reads_wait_for_the_groups_of_every_port_but_of_those_that_say_as_of(port: str) -> None:
+    assert bool(groups_of((port,))) == (port not in catalogue.SAY_AS_OF)
+
+
+def test_every_read_model_that_a_port_reads_is_a_projectors() -> None:
+    assert {model for port in READ_PORTS for model in models_of(port)} <= {each.model for each in catalogue.ALL}
 
 
 @pytest.mark.parametrize(

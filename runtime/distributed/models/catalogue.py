@@ -15,6 +15,7 @@ from projectors.projector import Projector
 from stores.cassandra.model import Model as CassandraModel
 from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
 from stores.postgres.model import Model as PostgresModel
+from stores.readers import READ_PORTS, models_of
 from streams.catalogue import DERIVATIONS
 from streams.stream import Stream
 
@@ -82,11 +83,12 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
 }
 """The read models of each group, and the version of each projector."""
 
-GROUPS_OF: Mapping[str, tuple[str, ...]] = {
-    **{one.projector.model: () if one.projector.model in SAY_AS_OF else (one.distributed,) for one in READ_MODELS},
-    "home_feed": (HOME, TIMELINES),
-    "public_timeline": (TIMELINES,),
-    "recommendations": (TIMELINES, COUNTS),
-    "shown_tweets": (TIMELINES, COUNTS),
-}
-"""The groups whose positions a read of each port waits for. Ports that compose others are listed by hand."""
+
+def _waited_for(port: str) -> tuple[str, ...]:
+    groups = {group_of(model): None for model in models_of(port) if model not in SAY_AS_OF}
+    # Home timelines are no read model: this group fills a cache of what other groups keep.
+    return (*groups, HOME) if port == "home_feed" else tuple(groups)
+
+
+GROUPS_OF: Mapping[str, tuple[str, ...]] = {port: _waited_for(port) for port in READ_PORTS}
+"""The groups whose positions a read of each port waits for."""
