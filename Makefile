@@ -14,7 +14,7 @@ MINUTES ?= 15
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup setup-distributed setup-dev run test test-fast check bench bench-distributed simulate chaos campaigns
-.PHONY: format lock wheel clean
+.PHONY: format lock pictures wheel clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -86,6 +86,9 @@ lock: setup-dev ## Renew the lock files from pyproject.toml: first that of tests
 	$(COMPILE) --extra distributed --constraint requirements-dev.lock pyproject.toml infra/build.in \
 		--output-file infra/docker/requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml infra/build.in --output-file requirements.lock
+
+pictures: setup-dev ## Make the pictures of README.md from a running server; needs Chromium
+	$(BIN)/python -m docs.pictures
 
 wheel: setup-dev ## Build the wheel into dist/, and test what is in it
 	rm -rf build dist

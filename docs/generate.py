@@ -24,7 +24,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
-from docs import capacity_page, tables
+from docs import capacity_page, log_diagram, tables
 from events.event import BY_CLASS
 from projectors import catalogue
 from query_api.routes.media import media_files
@@ -362,6 +362,11 @@ def pages() -> dict[Path, str]:
     return {path: renewed(text) for path, text in texts.items() if _PART.search(text)}
 
 
+def drawings() -> dict[Path, str]:
+    """Every picture that is drawn from the code, as it should be."""
+    return {DOCS / "pictures" / "log.svg": log_diagram.svg()}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; answers its exit code."""
     parser = argparse.ArgumentParser(
@@ -371,7 +376,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and say what differs")
     options = parser.parse_args(arguments)
-    differing = {path: text for path, text in pages().items() if path.read_text() != text}
+    wanted = {**pages(), **drawings()}
+    differing = {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
     if options.check:
         for path in differing:
             print(f"{path.relative_to(DOCS.parent)} differs from the code", file=sys.stderr)

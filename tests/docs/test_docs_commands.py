@@ -36,6 +36,7 @@ _BY_TWO = "it takes a command and a query process, which the page starts in bloc
 NOT_RUN: dict[str, str] = {
     "apt-get install python3 python3-venv make curl": "a machine that has nothing yet",
     "make test": "it runs this test",
+    "make pictures": "tests/docs/test_pictures.py makes the same pictures of shorter sessions",
     "make bench": "takes minutes; it measures, and tests nothing",
     "make bench-distributed": "as above",
     "make campaigns": "takes an hour; the short forms are among these tests",
