@@ -17,9 +17,7 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
 
-from command_api.postgres.connections import Pool, open_pool
 from command_api.postgres.kept import KeptKeys, KeptRows
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import migrate
 from command_api.postgres.taking_back import TakingBack
 from events.ids import HybridClock
@@ -27,6 +25,8 @@ from events.kafka.keys import KafkaKeptTopic
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply
 from events.kept import KeptKey
+from events.postgres.connections import Pool, open_pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from events.topics import KEYS
 

@@ -17,7 +17,8 @@ from itertools import accumulate
 
 from events.ids import Millis, TweetId, id_at
 from events.log import Positions, TopicPartition
-from stores.postgres.database import Connection, Database
+from events.postgres.connections import Connection
+from stores.postgres.database import Database
 from stores.postgres.search import PostgresSearch, PostgresSearchRows
 from stores.postgres.sink import PostgresSink
 from stores.search import Query

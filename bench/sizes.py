@@ -20,7 +20,6 @@ from pathlib import Path
 
 import psycopg
 
-from command_api.postgres.connections import open_pool
 from command_api.postgres.migrating import migrate as migrate_command_side
 from command_api.postgres.rebuild import rebuild_decision_state
 from events.codec import Codec
@@ -28,6 +27,7 @@ from events.event import BY_CLASS
 from events.ids import AccountId, ActivityId, HybridClock, TweetId, timestamp
 from events.kafka.records import headers
 from events.log import New, Positions, Record, positions_after
+from events.postgres.connections import open_pool
 from events.publishing import Outgoing, outgoing
 from infra.local.cassandra import Cassandra
 from infra.local.packages import cache_directory

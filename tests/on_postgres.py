@@ -16,10 +16,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from command_api.postgres.answers import Answers
-from command_api.postgres.connections import open_pool
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import KeptKeys
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import migrate
 from command_api.postgres.publishing import Publishing
 from command_api.postgres.rebuild import Snapshot, decision_digest
@@ -28,6 +26,8 @@ from command_api.postgres.store import MOST_WAITING, PostgresCommandStore
 from events.codec import Codec
 from events.ids import HybridClock
 from events.log import LogUnavailable, New, Positions
+from events.postgres.connections import open_pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from runtime.embedded.log_db import LogDb, open_reader
 from tests.contracts.embedded import EMAIL_KEY, Clock

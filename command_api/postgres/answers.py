@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from events.ids import AccountId, ActivityId, SessionId, account_number, from_bytes, to_bytes
+from events.postgres.connections import Connection, Cursor, Statement
 
 from ..decision_rows import (
     ACCOUNT_COLUMNS,
@@ -50,7 +51,6 @@ from ..facts import (
     TweetFor,
 )
 from . import sets
-from .connections import Connection, Cursor, Statement
 
 Row = Sequence[Any]
 

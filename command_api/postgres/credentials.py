@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from events.ids import AccountId, Clock, Millis, SessionId, account_number
+from events.postgres.connections import Connection, Statement, select
 
 from ..credentials import (
     Family,
@@ -28,7 +29,6 @@ from ..deciding import PrivateChange
 from ..decision_rows import email_digest
 from ..facts import Question, Session
 from .answers import Asked, Asking, Row
-from .connections import Connection, Statement, select
 
 REVOKED = "minitwitter_revoked"
 """The channel; a notification says `<session> <time>`."""

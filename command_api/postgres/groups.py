@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from events.log import LogUnavailable
+from events.postgres.connections import AWAY, RETRIED, Pool, run
 from events.retries import Backoff, retrying
 
-from .connections import AWAY, RETRIED, Pool, run
 from .outbox import token_of
 from .transaction import InDoubt, Made, Piece, Result, Transactions, find
 

@@ -12,10 +12,10 @@ from operator import itemgetter
 from events.ids import account_number
 from events.kept import KeptKey, KeptPassword, KeptTopic
 from events.log import Positions
+from events.postgres.connections import Connection, Pool, run, select
+from events.postgres.keys import PostgresKeys
 
 from . import sets
-from .connections import Connection, Pool, run, select
-from .keys import PostgresKeys
 
 AT_ONCE = 500
 SEALED_AS = "Password"

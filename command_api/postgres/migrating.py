@@ -8,9 +8,8 @@ from typing import Any
 import psycopg
 
 from events.postgres import migrating
+from events.postgres.connections import available
 from events.postgres.migrating import MigrationRefused
-
-from .connections import available
 
 __all__ = ["MIGRATIONS", "MigrationRefused", "migrate", "pending"]
 

@@ -15,10 +15,10 @@ import msgspec
 from events.event import Envelope
 from events.ids import Millis, millis
 from events.log import Positions, TopicPartition
+from events.postgres.connections import Connection, Statement, select
 from events.publishing import Outgoing
 
 from . import sets
-from .connections import Connection, Statement, select
 
 LEASE_S = 1.0
 WAITING = "minitwitter_outbox"

@@ -12,10 +12,10 @@ from functools import reduce
 
 from events.kept import KeptKey
 from events.log import LogUnavailable, Positions
+from events.postgres.connections import RETRIED, Pool, available
 from events.publishing import Outgoing, Publisher
 from events.retries import Backoff, Outage
 
-from .connections import RETRIED, Pool, available
 from .flights import Flight
 from .kept import KeptKeys, note_published
 from .outbox import hand_back, note, token_of

@@ -19,13 +19,13 @@ from events.fitting import Mark, Marks
 from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.personal import SessionEnded
+from events.postgres.connections import Connection, Pool, Statement, available, select
 from events.sealing import KeyUnknown
 from events.topics import TOPICS, Kind
 
 from ..decision_rows import BY_NAME
 from ..decision_state import DecisionState
 from ..left_out import NOTHING, LeftOut
-from .connections import Connection, Pool, Statement, available, select
 from .credentials import REVOKED
 from .outbox import count_waiting
 from .rows import PostgresDecisionRows, in_order

@@ -13,14 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import psycopg
-
 from events.first_copies import Entity
 from events.log import LogUnavailable
+from events.postgres.connections import AWAY, Connection, connect
 from events.publishing import Publisher
 from events.retries import Backoff, Outage
 
-from .connections import AWAY, SETTINGS, Connection
 from .outbox import WAITING, Waiting, note, prune, waiting
 
 KEPT_S = 3600.0
@@ -66,9 +64,7 @@ class Relay:
         """Lead, or wait to; whatever is away, it is waited for."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, options=SETTINGS, connect_timeout=2, tcp_user_timeout=5000
-                ) as connection:
+                async with await connect(self._url) as connection:
                     await self._wait_to_lead(connection)
                     try:
                         await self._lead(connection)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import psycopg
-
 from events.ids import Clock, Millis, SessionId
+from events.postgres.connections import AWAY, Connection, available, connect
 from events.retries import Backoff, Outage
 
-from .connections import AWAY, SETTINGS, Connection, available
 from .credentials import REVOKED, revoked_since
 
 _RECONNECT = Backoff((0.5,))
@@ -53,9 +51,7 @@ class RevocationListener:
 
     async def _connect(self) -> None:
         await self._disconnect()
-        self._connection = connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, options=SETTINGS, connect_timeout=2, tcp_user_timeout=5000
-        )
+        self._connection = connection = await connect(self._url)
         await connection.execute(f"LISTEN {REVOKED}".encode())
         await self._read(connection)
 

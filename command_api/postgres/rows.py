@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from events.postgres.connections import Statement
+
 from ..decision_rows import CHANGES, TABLES, ReadMarkRow, ReadRow, Row, Value, columns
 from . import sets
-from .connections import Statement
 
 _TYPES: dict[type, str] = {int: "bigint", str: "text", bytes: "bytea"}
 

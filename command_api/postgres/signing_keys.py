@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 
 from events.ids import HybridClock
+from events.postgres.connections import Connection, Pool, run, select
 from events.sealing import Sealer, WrappedKey
 
 from ..signing_keys import KeyRing, SigningKey, key_of, new_key, pem_of
-from .connections import Connection, Pool, run, select
 
 _PREFIX = "signing-key:"
 _LOCK = 0x5167

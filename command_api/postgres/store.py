@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 from events.codec import Codec
 from events.ids import HybridClock, Millis, SessionId
 from events.log import Positions
+from events.postgres.connections import Connection, Pool, run, select
+from events.postgres.keys import PostgresKeys
 from events.publishing import Outgoing
 
 from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, Refused, StillRunning
 from ..facts import Facts, Question
 from .answers import Answers
-from .connections import Connection, Pool, run, select
 from .credentials import ChangePrivately
 from .flights import Flights
 from .groups import Groups
-from .keys import PostgresKeys
 from .outbox import positions_of, token_of
 from .publishing import Publishing
 from .tokens import rows_of, settled

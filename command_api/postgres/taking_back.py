@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 from events.ids import account_number
 from events.kept import Kept, KeptKey, KeptPassword, KeptReader
 from events.log import Positions
+from events.postgres.connections import Connection, Pool, available, run
+from events.postgres.keys import PostgresKeys
 from events.sealing import KeyUnknown, SealBroken
 
 from . import sets
-from .connections import Connection, Pool, available, run
 from .kept import KEY, SEALED_AS, kept_positions, row_of
-from .keys import PostgresKeys
 
 K = TypeVar("K", KeptKey, KeptPassword)
 

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from events.log import LogUnavailable, Positions
+from events.postgres.connections import Pool, run
 
-from .connections import Pool, run
 from .outbox import OUTBOX, positions_of
 
 _POLL_S = 0.02

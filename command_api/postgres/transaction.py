@@ -13,6 +13,8 @@ from events.first_copies import Entity
 from events.ids import HybridClock, SessionId
 from events.kept import KeptKey
 from events.log import LogUnavailable, New, Positions
+from events.postgres.connections import AWAY, RETRIED, Connection, Statement
+from events.postgres.keys import PostgresKeys
 from events.publishing import Outgoing, outgoing
 
 from ..credentials import RevokeSession
@@ -20,10 +22,8 @@ from ..deciding import Answer, Answering, Context, Decided, Decision, KeyReused,
 from ..decision_state import DecisionState
 from ..kept_answers import opened, seal
 from .answers import Answers
-from .connections import AWAY, RETRIED, Connection, Statement
 from .credentials import ChangePrivately
 from .flights import Flight, Flights
-from .keys import PostgresKeys
 from .outbox import EntityState, count_waiting, token_of
 from .rows import PostgresDecisionRows
 from .writing import Batch, Loaded, Wanted, load, remembering, write

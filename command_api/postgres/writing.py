@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from events.first_copies import Entity
+from events.postgres.connections import Connection, Statement
 from events.publishing import Outgoing
 
 from ..deciding import Answer, Idempotency
 from ..facts import Facts, Question
 from . import sets
 from .answers import Answers, put
-from .connections import Connection, Statement
 from .outbox import WAITING, EntityState, Remembering, insert
 from .rows import Written, gathered
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from math import inf
 
-from command_api.postgres.connections import Pool
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.revocations import RevocationListener
 from command_api.postgres.signing_keys import PostgresSigningKeys
 from events.ids import Clock, HybridClock, Randomness
 from events.log import LogUnavailable
+from events.postgres.connections import Pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import Sealer
 from rest.authentication import Authenticator
 from rest.revocations import RecentRevocations

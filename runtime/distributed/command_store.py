@@ -16,10 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from command_api.passwords import Passwords
 from command_api.postgres.answers import Answers
-from command_api.postgres.connections import RETRIED, Connection, Pool, open_pool, run, select
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import AT_ONCE, KeptKeys, KeptRows
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.migrating import pending
 from command_api.postgres.publishing import Publishing
 from command_api.postgres.rebuild import OutboxNotEmpty, catch_up, lacking, lineage
@@ -33,6 +31,8 @@ from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import check_size
 from events.log import LogUnavailable, NotSetUp
+from events.postgres.connections import RETRIED, Connection, Pool, open_pool, run, select
+from events.postgres.keys import PostgresKeys
 from events.publishing import Publisher
 from events.retries import Backoff, retrying
 from events.sealing import MasterKeys, Sealer

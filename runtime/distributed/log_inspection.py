@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-from command_api.postgres.connections import open_pool
-from command_api.postgres.keys import PostgresKeys
 from events.codec import Codec
 from events.ids import EventId, millis
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.keys import Keys
 from events.log import Positions, Record, TopicPartition, positions_after
+from events.postgres.connections import open_pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from events.topics import LOGGED
 from runtime.distributed.command_store import check_migrated, check_topics, have_keys, master_keys

@@ -3,13 +3,13 @@ has not either."""
 
 from __future__ import annotations
 
-from command_api.postgres.connections import run
 from command_api.postgres.kept import KeptRows, declare_lost
 from command_api.postgres.taking_back import TakingBack
 from events.codec import Codec
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, TopicPartition
+from events.postgres.connections import run
 from runtime.distributed.command_store import ACK_S, database, kept_reader, kept_topic, publisher
 from runtime.distributed.roles.process import brokers
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed

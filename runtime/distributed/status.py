@@ -12,12 +12,12 @@ import psycopg
 import psycopg.errors
 from cassandra import InvalidRequest
 
-from command_api.postgres.connections import open_pool, run, select
 from command_api.postgres.outbox import depth
 from events.ids import Clock, wall_clock
 from events.kafka import topics
 from events.kafka.looking import KafkaLook, KafkaMembers
 from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
+from events.postgres.connections import open_pool, run, select
 from runtime.distributed.consistency.position_sources import sources
 from runtime.distributed.consistency.read_positions import Source
 from runtime.distributed.models.catalogue import STORES, VERSIONS

@@ -3,57 +3,31 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg import errors
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-
-from events.calls import called
-from events.postgres import migrating
+from events.postgres import connections, migrating
+from events.postgres.connections import Connection, Pool, Values
 
 from ..sink import StoreUnavailable
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Pool = AsyncConnectionPool[Connection]
-Values = Sequence[Any] | Mapping[str, Any]
-
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
-"""The server is away, has no room, or takes no writes now; no fault of the statement."""
-
-WAIT_S = 2.0
-"""For a connection: to be made, or to be free."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SETTINGS = {
-    "statement_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",  # a process that is stopped must not keep its locks
+_INDEXED = {
     # Statements here are short; both cost more than they bring, and workers would not keep the order of the rows.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     # All of them go through an index, in its order. The planner thinks so too, unless it takes the names that begin
     # with a few letters for fewer than they are: then it collects and sorts them, for 100 ms.
     "enable_bitmapscan": "off",
-    "enable_seqscan": "off",
 }
 
 
-@asynccontextmanager
-async def available() -> AsyncIterator[None]:
-    """Errors of a server that is away as StoreUnavailable."""
-    started = time.perf_counter()
-    try:
-        yield
-        called("postgres", started, answered=True)
-    except AWAY as error:
-        called("postgres", started, answered=False)
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise StoreUnavailable(f"PostgreSQL cannot be used now: {told}") from error
+def available() -> AbstractAsyncContextManager[None]:
+    """Raise StoreUnavailable for errors of a server that is away."""
+    return connections.available(StoreUnavailable, retried=())
 
 
 @dataclass(frozen=True)
@@ -67,31 +41,14 @@ class Database:
         if not _SCHEMA.fullmatch(self.schema):
             raise ValueError(f"not a name for a schema: {self.schema!r}; small letters, digits and _")
 
-    def _options(self) -> dict[str, Any]:
-        settings = {**_SETTINGS, "search_path": self.schema}
-        return {
-            "autocommit": True,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-            "connect_timeout": 2,
-            "tcp_user_timeout": 5000,  # a server that lost its power says no goodbye
-            "prepare_threshold": 1,
-        }
-
     async def connect(self) -> Connection:
         """A connection of one's own. Raises one of AWAY."""
-        return await psycopg.AsyncConnection.connect(self.url, **self._options())
+        return await connections.connect(self.url, _INDEXED, self.schema)
 
     def pool(self, most: int = 8) -> Pool:
         """A pool for the readers, not opened yet."""
-        return AsyncConnectionPool(
-            self.url,
-            open=False,
-            min_size=1,
-            max_size=most,
-            timeout=WAIT_S,
-            reconnect_timeout=5.0,
-            connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
-            kwargs=self._options(),
+        return connections.open_pool(
+            self.url, most=most, least=1, schema=self.schema, settings=_INDEXED, autocommit=True
         )
 
     async def migrate(self) -> list[str]:
@@ -115,19 +72,8 @@ class Database:
             await connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE".encode())
 
 
-async def select(pool: Pool, sql: str, values: Values) -> list[tuple[Any, ...]]:
-    """The rows of a query, asked twice where a connection turns out to be dead. Raises StoreUnavailable."""
-    async with available():
-        try:
-            return await _select(pool, sql, values)
-        except (errors.QueryCanceled, PoolTimeout):
-            raise
-        except psycopg.OperationalError:
-            await pool.check()  # the others died with it
-            return await _select(pool, sql, values)
-
-
-async def _select(pool: Pool, sql: str, values: Values) -> list[tuple[Any, ...]]:
-    async with pool.connection() as connection:
-        cursor = await connection.execute(sql.encode(), values)
-        return await cursor.fetchall()
+async def fetch(pool: Pool, sql: str, values: Values) -> list[tuple[Any, ...]]:
+    """Return the rows of a query, on a connection of the pool. Raises StoreUnavailable."""
+    return await connections.run(
+        pool, lambda connection: connections.select(connection, sql, values), StoreUnavailable, retried=()
+    )

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from events.first_copies import Entity
 from events.log import TopicPartition
+from events.postgres.connections import Pool
 
 from ..dead_letters import COLUMNS, Counts, DeadLetter, letter_of, row_of
-from .database import Database, Pool, available, select
+from .database import Database, available, fetch
 from .pointers import SCHEMA
 
 Asked = Literal["retry", "discard"]
@@ -69,12 +70,12 @@ class PostgresDeadLetters:
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
         """Those past a position. Raises StoreUnavailable."""
         place, offset = after or (TopicPartition("", 0), 0)
-        rows = await select(self._pool, _PAGE, (self._consumers, self._place, *place, offset, limit))
+        rows = await fetch(self._pool, _PAGE, (self._consumers, self._place, *place, offset, limit))
         return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
         """How many there are. Raises StoreUnavailable."""
-        [(failed, number)] = await select(
+        [(failed, number)] = await fetch(
             self._pool,
             f"SELECT count(*) FILTER (WHERE cause <> ''), count(*) FROM dead_letters WHERE {_HERE}",
             (self._consumers, self._place),
@@ -97,7 +98,7 @@ class PostgresDeadLetters:
 
     async def asked(self) -> list[tuple[Asked, DeadLetter]]:
         """What is wanted done, in order of the letters' positions. Raises StoreUnavailable."""
-        rows = await select(self._pool, _ASKED, (self._consumers, self._place))
+        rows = await fetch(self._pool, _ASKED, (self._consumers, self._place))
         return [(asked, letter_of(row)) for asked, *row in rows]
 
     @asynccontextmanager
@@ -129,7 +130,7 @@ async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
 
     A letter that an operator asked to retry or to discard is not counted as failed: a worker only has to do it.
     """
-    rows = await select(
+    rows = await fetch(
         pool,
         "SELECT consumers, place, count(*) FILTER (WHERE cause <> '' AND asked = ''), count(*) FROM dead_letters"
         " GROUP BY consumers, place",

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from events.log import Positions, TopicPartition
+from events.postgres.connections import Connection
 
-from .database import Connection, Database, available
+from .database import Database, available
 from .model import Model
 
 # Two hashes of 64 bits a row, summed: 1 us a row, and no row leaves the server.

@@ -17,8 +17,9 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from events.log import LogUnavailable, NotSetUp
+from events.postgres.connections import Connection
 
-from .database import Connection, Database, available
+from .database import Database, available
 from .pointers import SCHEMA
 
 BEAT_S = 5.0

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from events.ids import TweetId
+from events.postgres.connections import Connection, Pool
 from stores.text.trigrams import name_key, resemblance
 
 from ..hashtag_search import MOST_WITH_PREFIX, HashtagSearch, TagUse
 from ..pages import Page
-from .database import Connection, Pool, select
+from .database import fetch
 from .model import Model
 from .trigrams import candidates, wanted
 
@@ -132,13 +133,13 @@ class PostgresHashtagSearch:
     async def _with_prefix(self, key: str, after: str, limit: int) -> list[tuple[TagUse, str]]:
         uses, _, tag = after.partition(":")
         values = {"key": key, "end": key + _LAST, "uses": int(uses or (1 << 62)), "tag": tag, "limit": limit}
-        rows = await select(self._pool, _BY_PREFIX, values)
+        rows = await fetch(self._pool, _BY_PREFIX, values)
         return [(TagUse(tag, uses), f"p:{uses}:{tag}") for uses, tag in rows]
 
     async def _similar(self, key: str, after: str) -> list[tuple[TagUse, str]]:
         """Those that are similar and do not have the prefix, after a position."""
         ranked = []
-        for name, tag, uses in await select(self._pool, _SIMILAR, wanted(key)):
+        for name, tag, uses in await fetch(self._pool, _SIMILAR, wanted(key)):
             alike = resemblance(key, name)
             if alike and not name.startswith(key):
                 ranked.append((-alike, tag, uses))

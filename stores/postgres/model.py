@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .database import Pool
+from events.postgres.connections import Pool
+
 from .sink import Pending
 
 Rows = TypeVar("Rows", bound=Pending)

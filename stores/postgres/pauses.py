@@ -25,8 +25,10 @@ from collections.abc import AsyncIterator, Iterable
 import psycopg
 from psycopg import errors
 
+from events.postgres.connections import AWAY
+
 from ..sink import StoreUnavailable
-from .database import AWAY
+from .database import available
 
 HOLD_S = 0.25
 """How long batches that follow each other use the lock as it is. Workers land up to 20 a second, and taking the lock
@@ -147,12 +149,10 @@ class Landing:
 async def paused(url: str, names: Iterable[str], lease_s: float = LEASE_S) -> AsyncIterator[None]:
     """Have groups stand still within. Raises StillLanding, PauseLost at the end, StoreUnavailable."""
     options = _server_side(lock_timeout=LONGEST_LANDING_S, idle_session_timeout=lease_s)
-    try:
+    async with available():
         connection = await psycopg.AsyncConnection.connect(
             url, autocommit=True, connect_timeout=2, tcp_user_timeout=5000, options=options
         )
-    except AWAY as error:
-        raise StoreUnavailable(f"PostgreSQL cannot be used now: {error}") from error
     renewing: asyncio.Task[None] | None = None
     try:
         for number in sorted(_number(name) for name in names):

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from psycopg import errors
 
 from events.postgres import migrating
+from events.postgres.connections import AWAY, Connection
 from events.retries import ENGINE, Outage
 
-from .database import AWAY, Connection, Database, available
+from .database import Database, available
 
 LOOK_S = 5.0
 """Seconds between polls while no notification comes: a connection that is dead shows itself by then."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from psycopg.conninfo import make_conninfo
 
-from .database import Pool, select
+from events.postgres.connections import Pool
+
+from .database import fetch
 
 _PREFIX = "minitwitter "
 
@@ -16,7 +18,7 @@ def named(url: str, role: str) -> str:
 
 async def connected(pool: Pool) -> frozenset[str]:
     """The roles that have a connection to this database. Raises StoreUnavailable."""
-    rows = await select(
+    rows = await fetch(
         pool,
         "SELECT DISTINCT application_name FROM pg_stat_activity"
         " WHERE datname = current_database() AND starts_with(application_name, %s)",

@@ -10,10 +10,11 @@ docs/explanation/search-on-postgresql.md compares this with a GIN index, which c
 from __future__ import annotations
 
 from events.ids import Millis, TweetId, first_id_at
+from events.postgres.connections import Connection, Pool
 
 from ..pages import Page
 from ..search import Match, Phrase, Query, Search
-from .database import Connection, Pool, select
+from .database import fetch
 from .model import Model
 
 MOST_STEPS = 20_000
@@ -128,7 +129,7 @@ class PostgresSearch:
             "last": min(before or _LAST, _bound(query.until) if query.until is not None else _LAST),
             "limit": limit + 1,
         }
-        rows = await select(self._pool, _NEWEST, values)
+        rows = await fetch(self._pool, _NEWEST, values)
         matches = [Match(TweetId(tweet), tokens) for tweet, tokens in rows if tokens is not None]
         if len(matches) > limit:
             return Page(matches[:limit], matches[limit - 1].tweet)

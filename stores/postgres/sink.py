@@ -20,10 +20,11 @@ from events.event import Envelope
 from events.first_copies import Entity
 from events.fitting import Mark, Marks
 from events.log import Positions, Record, TopicPartition
+from events.postgres.connections import AWAY, Connection, Values
 from events.topics import BY_NUMBER, TOPICS
 
 from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
-from .database import AWAY, Connection, Database, Values, available
+from .database import Database, available
 
 _POSITIONS = "SELECT topic, partition, next FROM positions WHERE consumers = %s"
 _MARKS = "SELECT topic, partition, next, last::text FROM positions WHERE consumers = %s"

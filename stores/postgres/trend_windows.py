@@ -17,11 +17,12 @@ from collections.abc import Iterable
 import msgspec
 
 from events.ids import EventId, Millis
+from events.postgres.connections import Connection
 from events.trends import Trend
 
 from ..trend_windows import Ranking, Reached, Window
 from ..trends import HOUR, WindowNumbers
-from .database import Connection, Database, available
+from .database import Database, available
 from .sink import PostgresSink
 from .trends import NUMBERS, counted, window
 

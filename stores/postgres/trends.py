@@ -14,9 +14,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, millis
+from events.postgres.connections import Connection, Pool
 
 from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, Trends, Uses, WindowNumbers
-from .database import Connection, Pool, select
+from .database import fetch
 from .model import Model
 
 MOST_ADDED_UP = 300_000
@@ -163,12 +164,12 @@ class PostgresTrends:
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
         """The tags of a window, counted."""
-        return counted(await select(self._pool, NUMBERS, window(start, end)))
+        return counted(await fetch(self._pool, NUMBERS, window(start, end)))
 
     async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
         """How to show tags of a window, by their latest uses in it."""
         uses: dict[str, list[tuple[str, str]]] = {}
-        for tag, tweet, written in await select(self._pool, _SHOWN, {"tags": list(tags), **window(start, end)}):
+        for tag, tweet, written in await fetch(self._pool, _SHOWN, {"tags": list(tags), **window(start, end)}):
             uses.setdefault(tag, []).append((tweet, written))
         shown = {}
         for tag, latest in uses.items():
@@ -188,14 +189,14 @@ class PostgresTrends:
             "hours": hours,
             "most": MOST_ADDED_UP + 1,
         }
-        found = {at: numbers for at, *numbers in await select(self._pool, _HISTORY, values)}
+        found = {at: numbers for at, *numbers in await fetch(self._pool, _HISTORY, values)}
         if sum(uses for uses, _ in found.values()) > MOST_ADDED_UP:
             raise TooMuch(MOST_ADDED_UP)
         return [Uses(Millis(at), *found.get(n, (0, 0))) for n, at in enumerate(starts)]
 
     async def as_of(self) -> Millis | None:
         """When the newest of what is counted was appended."""
-        rows = await select(self._pool, _AS_OF, ())
+        rows = await fetch(self._pool, _AS_OF, ())
         return Millis(rows[0][0]) if rows else None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from events.ids import AccountId, account_number
+from events.postgres.connections import Connection, Pool
 from stores.text.trigrams import name_key, resemblance
 
 from ..pages import Page
 from ..user_search import UserSearch
-from .database import Connection, Pool, select
+from .database import fetch
 from .model import Model
 from .trigrams import candidates, wanted
 
@@ -136,13 +137,13 @@ class PostgresUserSearch:
             "account": int(account),
             "limit": limit,
         }
-        rows = await select(self._pool, _BY_PREFIX, values)
+        rows = await fetch(self._pool, _BY_PREFIX, values)
         return [(AccountId(id_), f"p:{slot}:{account}:{name}") for name, slot, account, id_ in rows]
 
     async def _similar(self, key: str, after: str) -> list[tuple[AccountId, str]]:
         """Those that are similar and have no name with the prefix, after a position."""
         names: dict[tuple[int, AccountId], list[tuple[int, str]]] = {}
-        for account, slot, name, id_ in await select(self._pool, _NAMES_OF_SIMILAR, wanted(key)):
+        for account, slot, name, id_ in await fetch(self._pool, _NAMES_OF_SIMILAR, wanted(key)):
             names.setdefault((account, AccountId(id_)), []).append((slot, name))
         ranked = []
         for (account, id_), rows in names.items():

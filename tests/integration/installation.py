@@ -16,13 +16,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from bench.served import free_port
-from command_api.postgres.connections import open_pool
-from command_api.postgres.keys import PostgresKeys
 from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, positions_after
+from events.postgres.connections import open_pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from events.topics import TOPICS
 from runtime.distributed.command_store import admin

@@ -12,6 +12,7 @@ from events.event import BY_CLASS
 from events.ids import HybridClock
 from events.log import New, Positions, Record, TopicPartition, positions_after
 from events.operations import DeadLetterDiscarded
+from events.postgres.connections import Pool
 from runtime.dead_letter_policy import MOST, CannotApply
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.discards import Discards
@@ -20,7 +21,6 @@ from runtime.distributed.models.catalogue import TOPICS
 from runtime.distributed.roles.hosted_group import Aside, HostedGroup, record_at
 from runtime.processor_group import Group
 from stores.dead_letters import Counts
-from stores.postgres.database import Pool
 from stores.postgres.dead_letters import PostgresDeadLetters, counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.sink import StoreUnavailable

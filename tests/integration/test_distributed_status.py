@@ -7,9 +7,9 @@ import pytest
 from installation import Installation, installed
 from pydantic import SecretStr
 
-from command_api.postgres.keys import PostgresKeys
 from events.ids import Millis
 from events.log import TopicPartition
+from events.postgres.keys import PostgresKeys
 from runtime.dead_letter_policy import MOST
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.notes import rebuilds

@@ -11,12 +11,12 @@ from command_api.domain.end_session import END_SESSION, EndSession
 from command_api.domain.register_account import REGISTER_ACCOUNT, EmailIsTaken, NameTaken, RegisterAccount
 from command_api.domain.start_session import NewSession
 from command_api.facts import SessionsOf
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.revocations import RevocationListener
 from command_api.postgres.writing import lock_number
 from events.ids import AccountId, ClockBehind, Millis, SessionId, id_at
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, SAY, by, engagement, follow, like, post, posted, relation, settle
 

@@ -6,12 +6,12 @@ from on_postgres import MASTERS, a_database, a_world, until
 
 from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.taking_back import Taken, TakingBack
 from events.ids import AccountId, Millis, id_at
 from events.kept import Batch, KeptKey, outgoing, read
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable, Positions, TopicPartition
+from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, a_decision, by, post, posted, settle
 

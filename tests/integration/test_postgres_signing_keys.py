@@ -6,10 +6,10 @@ import uuid
 import psycopg
 import pytest
 
-from command_api.postgres.connections import open_pool
 from command_api.postgres.migrating import migrate
 from command_api.postgres.signing_keys import PostgresSigningKeys
 from events.ids import HybridClock, Millis
+from events.postgres.connections import open_pool
 from events.sealing import MasterKeys, SealBroken, Sealer
 
 pytestmark = pytest.mark.engines

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from events.event import BY_CLASS, Envelope, Event
 from events.ids import AccountId, EventId, HybridClock
 from events.log import Positions, Record, positions_after
+from events.postgres.connections import Connection
 from projectors.hashtag_search import HashtagSearch as HashtagSearchProjector
 from projectors.search import Search as SearchProjector
 from projectors.user_search import UserSearch as UserSearchProjector
@@ -22,7 +23,7 @@ from runtime.distributed.models.catalogue import on_postgres
 from runtime.processor_group import Group
 from stores.hashtag_search import HashtagSearch
 from stores.pages import Page
-from stores.postgres.database import Connection, Database
+from stores.postgres.database import Database
 from stores.postgres.digests import digests as stored_digests
 from stores.postgres.hashtag_search import PostgresHashtagSearch, PostgresHashtagSearchRows
 from stores.postgres.search import PostgresSearch, PostgresSearchRows

@@ -18,12 +18,13 @@ from events.entities import Entities
 from events.event import Event
 from events.ids import AccountId, Millis, TweetId, account_number, id_at
 from events.log import Record
+from events.postgres.connections import Values
 from events.tweets import TweetDeleted, TweetPosted
 from query_api.search_query import MOST_REPEATED, parse
 from stores.pages import Page
 from stores.postgres import search as postgres_search
 from stores.postgres import user_search as postgres_user_search
-from stores.postgres.database import Database, Values
+from stores.postgres.database import Database
 from stores.search import Match, Query
 from stores.text import tokeniser
 from stores.text.trigrams import name_key, trigrams

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from command_api.postgres.connections import Pool
 from command_api.postgres.rebuild import SOURCES, OutboxNotEmpty, marks, rebuild_decision_state
 from events.fitting import DoesNotFit, conflict
 from events.kafka.log import KafkaLogReader
 from events.log import LogUnavailable, Positions, TopicPartition
+from events.postgres.connections import Pool
 
 
 async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+from events.postgres.connections import Pool
 from runtime.distributed.models.caches import Memory
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES, declared, listed
 from stores.cached.viewers import RememberedBarriers, RememberedMarks
@@ -20,7 +21,6 @@ from stores.composed.available_counts import AvailableCounts, AvailableMostFollo
 from stores.composed.recommendations import GatheredRecommendations
 from stores.composed.shown_tweets import GatheredTweets
 from stores.home_feed import HomeFeed
-from stores.postgres.database import Pool
 from stores.readers import Readers
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts

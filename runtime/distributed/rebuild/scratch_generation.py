@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import psycopg
 
-from command_api.postgres.connections import Pool, open_pool
 from command_api.postgres.migrating import migrate as migrate_decisions
 from events.ids import Clock, wall_clock
+from events.postgres.connections import Pool, available, open_pool
 from events.publishing import Publisher
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
@@ -26,7 +26,6 @@ from runtime.distributed.roles.workers import Stores
 from runtime.verdict import CannotVerify
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
-from stores.postgres.database import AWAY
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.digest import remove
@@ -100,10 +99,8 @@ async def beside(stores: Stores) -> AsyncIterator[Beside]:
 @contextlib.asynccontextmanager
 async def alone(url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
     """Be the only one who builds beside the live stores. Raises CannotVerify, StoreUnavailable."""
-    try:
+    async with available(StoreUnavailable):
         connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2)
-    except AWAY as error:
-        raise StoreUnavailable(f"PostgreSQL cannot be used now: {error}") from error
     async with connection:
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
         if await cursor.fetchone() != (True,):

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
-from command_api.postgres.connections import open_pool, run
 from command_api.postgres.kept import KeptKeys
-from command_api.postgres.keys import PostgresKeys
 from command_api.postgres.outbox import depth
 from command_api.postgres.relay import Relay
 from command_api.postgres.taking_back import TakingBack
 from events.ids import wall_clock
 from events.kafka.producing import KafkaPublisher
 from events.log import LogUnavailable
+from events.postgres.connections import open_pool, run
+from events.postgres.keys import PostgresKeys
 from events.sealing import Sealer
 from runtime import metrics
 from runtime.distributed.command_store import check_migrated, check_topics, kept_topic, master_keys, publisher

@@ -10,14 +10,14 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from command_api.postgres.connections import Pool, open_pool
-from command_api.postgres.keys import PostgresKeys
 from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import Stored, opened, stored
 from events.log import LogUnavailable, Positions, Record, TopicPartition
+from events.postgres.connections import Pool, open_pool
+from events.postgres.keys import PostgresKeys
 from events.sealing import Sealer
 from runtime import metrics
 from runtime.dead_letter_policy import TooManyDeadLetters

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 
-from events.ids import Randomness
-from events.kept import KeptKey
-from events.keys import KeysUnavailable
-from events.log import LogUnavailable
-from events.sealing import MasterKeys, Sealer, WrappedKey
-
+from ..ids import Randomness
+from ..kept import KeptKey
+from ..keys import KeysUnavailable
+from ..log import LogUnavailable
+from ..sealing import MasterKeys, Sealer, WrappedKey
 from .connections import Connection, Pool, Statement, available, select
 
 _INSERT = "INSERT INTO subject_keys (subject, master, wrapped) VALUES (%s, %s, %s)"
@@ -38,17 +36,20 @@ class PostgresKeys:
         missing = self._sealer.missing(subjects)
         if not missing:
             return
-        async with _reachable(), self._pool.connection() as connection:
+        async with available(KeysUnavailable), self._pool.connection() as connection:
             await self.fetch_with(connection, missing)
         if self.recover is not None and self._sealer.missing(missing):
-            async with _reachable():
-                await self.recover()
-            async with _reachable(), self._pool.connection() as connection:
+            async with available(KeysUnavailable):
+                try:
+                    await self.recover()
+                except LogUnavailable as error:
+                    raise KeysUnavailable(str(error)) from error
+            async with available(KeysUnavailable), self._pool.connection() as connection:
                 await self.fetch_with(connection, missing)
 
     async def create(self, subject: str) -> None:
         """Make the key of a new subject, durably; one that has a key keeps it. Raises KeysUnavailable."""
-        async with _reachable(), self._pool.connection() as connection:
+        async with available(KeysUnavailable), self._pool.connection() as connection:
             await self._insert_once(connection, subject, self._randomness(32))
             self._sealer.forget(subject)
             await self.fetch_with(connection, [subject])
@@ -86,7 +87,7 @@ class PostgresKeys:
 
         Raises KeysUnavailable.
         """
-        async with _reachable(), self._pool.connection() as connection:
+        async with available(KeysUnavailable), self._pool.connection() as connection:
             await self._insert_once(connection, _SECRET + name, self._randomness(32))
             [(master, wrapped)] = await select(
                 connection, "SELECT master, wrapped FROM subject_keys WHERE subject=%s", (_SECRET + name,)
@@ -97,7 +98,7 @@ class PostgresKeys:
         """Replace a secret; what the old one signed is void. Raises KeysUnavailable."""
         secret = self._randomness(32)
         stored = self._sealer.masters.wrap(secret)
-        async with _reachable(), self._pool.connection() as connection:
+        async with available(KeysUnavailable), self._pool.connection() as connection:
             sql = (
                 f"{_INSERT} ON CONFLICT (subject)"
                 " DO UPDATE SET master=excluded.master, wrapped=excluded.wrapped, published=false"
@@ -107,7 +108,7 @@ class PostgresKeys:
 
     async def rewrap(self, masters: MasterKeys, limit: int) -> int:
         """Wrap up to `limit` keys of older master keys with the current one; how many were. Raises KeysUnavailable."""
-        async with _reachable(), self._pool.connection() as connection:
+        async with available(KeysUnavailable), self._pool.connection() as connection:
             rows = await select(
                 connection,
                 "SELECT subject, master, wrapped FROM subject_keys WHERE master <> %s AND wrapped IS NOT NULL LIMIT %s"
@@ -125,14 +126,3 @@ class PostgresKeys:
     async def _insert_once(self, connection: Connection, subject: str, key: bytes) -> None:
         stored = self._sealer.masters.wrap(key)
         await connection.execute(f"{_INSERT} ON CONFLICT DO NOTHING".encode(), (subject, stored.master, stored.wrapped))
-
-
-@asynccontextmanager
-async def _reachable() -> AsyncIterator[None]:
-    try:
-        async with available():
-            yield
-    except KeysUnavailable:
-        raise
-    except LogUnavailable as error:
-        raise KeysUnavailable(str(error)) from error

@@ -1,0 +1,136 @@
+"""Connections to PostgreSQL, and what its errors mean to the ports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import AsyncConnectionPool
+
+from ..calls import called
+from ..log import LogUnavailable
+
+T = TypeVar("T")
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+Values = Sequence[Any] | Mapping[str, Any]
+Statement = tuple[str, Sequence[Any]]
+"""SQL with %s in it, and the values of these places."""
+
+WAIT_S = 2.0
+"""For a connection: to be made, or to be free."""
+
+STALE_ATTEMPTS = 2
+
+RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
+"""Another transaction came in between (it took the name, for example): deciding again decides by what it did."""
+
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+"""The server is away, has no room, or takes no writes now; no fault of the statement."""
+
+BY_KEY: Mapping[str, str] = {
+    "timezone": "UTC",
+    # Everything here is found by key. A plan made while a table was small would read all of it when it is large.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Settings of connections that find every row by its key: those of the command side."""
+
+_SETTINGS: Mapping[str, str] = {
+    "statement_timeout": "5s",  # waiting for an entity's lock is part of a statement
+    "idle_in_transaction_session_timeout": "10s",  # a process that is stopped must not keep its locks
+    "enable_seqscan": "off",
+}
+"""Settings of every connection."""
+
+
+def _arguments(settings: Mapping[str, str], schema: str | None) -> dict[str, Any]:
+    options = {**_SETTINGS, **settings, **({} if schema is None else {"search_path": schema})}
+    return {
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5000,  # a server that lost its power says no goodbye
+        "prepare_threshold": 1,
+    }
+
+
+async def connect(url: str, settings: Mapping[str, str] = BY_KEY, schema: str | None = None) -> Connection:
+    """Make a connection outside of any pool, where each statement commits. Raises one of AWAY."""
+    return await psycopg.AsyncConnection.connect(url, autocommit=True, **_arguments(settings, schema))
+
+
+def open_pool(
+    url: str,
+    *,
+    most: int = 16,
+    least: int = 2,
+    schema: str | None = None,
+    settings: Mapping[str, str] = BY_KEY,
+    autocommit: bool = False,
+) -> Pool:
+    """Return a pool of up to `most` connections, not opened yet. 32 commands in flight wait little for 16.
+
+    The tables are those of the URL's schema, or of another.
+    """
+    return AsyncConnectionPool(
+        url,
+        open=False,
+        min_size=least,
+        max_size=most,
+        timeout=WAIT_S,
+        reconnect_timeout=5.0,
+        connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
+        kwargs={"autocommit": autocommit, **_arguments(settings, schema)},
+    )
+
+
+@asynccontextmanager
+async def available(
+    unavailable: type[Exception] = LogUnavailable, retried: tuple[type[Exception], ...] = RETRIED
+) -> AsyncIterator[None]:
+    """Raise `unavailable`, the error of a port, for errors of a server that is away. Errors in `retried` pass."""
+    started = time.perf_counter()
+    try:
+        yield
+        called("postgres", started, answered=True)
+    except retried:
+        raise
+    except AWAY as error:
+        called("postgres", started, answered=False)
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise unavailable(f"PostgreSQL cannot be used now: {told}") from error
+
+
+async def run(
+    pool: Pool,
+    work: Callable[[Connection], Awaitable[T]],
+    unavailable: type[Exception] = LogUnavailable,
+    retried: tuple[type[Exception], ...] = RETRIED,
+) -> T:
+    """Run `work` on a connection of the pool, and commit.
+
+    If the connection had ended in the meantime, as all have when the server was restarted, `work` runs again on
+    another one: it may be begun twice. Raises `unavailable`, and errors in `retried` as they come.
+    """
+    for _ in range(STALE_ATTEMPTS):
+        async with available(unavailable, retried), pool.connection() as connection:
+            try:
+                return await work(connection)
+            except AWAY:
+                if not connection.broken:
+                    raise
+        await pool.check()
+    async with available(unavailable, retried), pool.connection() as connection:
+        return await work(connection)
+
+
+async def select(connection: Connection, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    cursor = await connection.execute(sql.encode(), values)
+    return await cursor.fetchall()
