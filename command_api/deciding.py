@@ -14,10 +14,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from events.consistency_token import ConsistencyToken
 from events.event import Envelope, Event
 from events.first_copies import Entity
 from events.ids import AccountId, EventId, HybridClock, Millis
-from events.log import New, Positions
+from events.log import New
 
 from .facts import Facts, Question
 
@@ -108,14 +109,14 @@ class Context(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """The answer, and the positions that a read has to reach to see the effect of the command.
+    """The answer, and the token of the write: a read that waits for it sees the effect of the command.
 
-    A command that changed nothing has the positions of the earlier write with the same effect, or later ones.
+    A command that changed nothing has the token of the earlier write with the same effect, or of a later one.
     `replayed` is true if the answer was stored with the idempotency key by an earlier request.
     """
 
     answer: Answer
-    positions: Positions
+    token: ConsistencyToken
     replayed: bool = False
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from events.log import Positions
+from events.consistency_token import ConsistencyToken
 
 from .admission import API, Admission
 from .authentication import NotSignedIn, Viewer
@@ -63,8 +63,8 @@ class Telemetry(Protocol):
 class Applied(Protocol):
     """How far the read models have come."""
 
-    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
-        """Wait until what `reads` names has applied `positions`; False when `timeout` seconds are not enough."""
+    async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
+        """Wait until what `reads` names has applied a token's writes; False when `timeout` seconds are not enough."""
         ...
 
     def behind(self, reads: Reads) -> bool:

@@ -6,9 +6,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable
 
-from events.log import Positions
+from events.consistency_token import ConsistencyToken
 
 from .problems import ProblemError
 
@@ -61,24 +60,21 @@ class Cursors:
 
 
 class ConsistencyTokens:
-    """Tokens that name the positions of writes."""
+    """Signs the tokens of writes, and reads them back."""
 
     def __init__(self, key: bytes) -> None:
         self._signer = Signer(key, "consistency-token")
 
-    def make(self, positions: Positions) -> str:
-        """The token of a write."""
-        return self._signer.sign(str(positions))
+    def make(self, token: ConsistencyToken) -> str:
+        """Return the token as a client gets it."""
+        return self._signer.sign(str(token))
 
-    def read(self, header: str) -> Positions:
-        """The positions of one or several tokens with commas between. Raises `bad-consistency-token`."""
-        return self._merge(token.strip() for token in header.split(","))
-
-    def _merge(self, tokens: Iterable[str]) -> Positions:
-        merged = Positions()
-        for token in tokens:
-            text = self._signer.open(token)
+    def read(self, header: str) -> ConsistencyToken:
+        """Return one token of all that are in a header, with commas between. Raises `bad-consistency-token`."""
+        merged = ConsistencyToken()
+        for token in header.split(","):
+            text = self._signer.open(token.strip())
             if text is None:
                 raise ProblemError("bad-consistency-token", "this Consistency-Token was not given out by this server")
-            merged = merged.merged(Positions.parse(text))
+            merged = merged.merged(ConsistencyToken.parse(text))
         return merged

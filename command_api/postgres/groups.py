@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable
 from events.postgres.connections import AWAY, RETRIED, Pool, run
 from events.retries import Backoff, retrying
 
-from .outbox import token_of
 from .transaction import InDoubt, Made, Piece, Result, Transactions, find
 
 MOST_IN_A_GROUP = 64
@@ -149,7 +149,8 @@ class Groups:
         for place, ids in doubt.ids.items():
             made = results[place]
             if ids and isinstance(made, Made):
-                results[place] = made._replace(noted=token_of(found[id_] for id_ in ids), numbers=(), records=())
+                rows = frozenset(found[id_] for id_ in ids)
+                results[place] = made._replace(noted=ConsistencyToken(rows=rows), numbers=(), records=())
         return results
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from events.event import Envelope
 from events.ids import Millis, millis
-from events.log import Positions, TopicPartition
+from events.log import Positions
 from events.postgres.connections import Connection, Statement, select
 from events.publishing import Outgoing
 
@@ -23,15 +23,9 @@ from . import sets
 LEASE_S = 1.0
 WAITING = "minitwitter_outbox"
 """The channel that says: something was handed back. The relay listens."""
-OUTBOX = "outbox"
 
 _encode = msgspec.json.Encoder().encode
 _about = msgspec.json.Decoder(Envelope).decode
-
-
-def token_of(numbers: Iterable[int]) -> Positions:
-    """Rows of the outbox as positions, until they have real ones: `outbox-NUMBER:1`, for 1 row of row NUMBER on."""
-    return Positions({TopicPartition(OUTBOX, number): 1 for number in numbers})
 
 
 class Waiting(NamedTuple):
@@ -204,7 +198,7 @@ async def prune(connection: Connection, after_s: float, limit: int) -> int:
     return len(gone)
 
 
-async def positions_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str | None]:
+async def positions_of(connection: Connection, numbers: Iterable[int]) -> dict[int, str | None]:
     """The positions of rows that there are; None for those that wait."""
     rows = await select(
         connection, "SELECT number, positions FROM outbox WHERE number = ANY(%s::bigint[])", (list(numbers),)

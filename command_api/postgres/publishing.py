@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import reduce
 
+from events.consistency_token import ConsistencyToken
 from events.kept import KeptKey
 from events.log import LogUnavailable, Positions
 from events.postgres.connections import RETRIED, Pool, available
@@ -18,7 +19,7 @@ from events.retries import Backoff, Outage
 
 from .flights import Flight
 from .kept import KeptKeys, note_published
-from .outbox import hand_back, note, token_of
+from .outbox import hand_back, note
 
 BOUND_S = 0.8
 """Less than the second for which rows are held: then the relay would publish them a second time."""
@@ -59,8 +60,8 @@ class Publishing:
             await asyncio.wait([flight.arrived])
         return self._published.get(number)
 
-    async def publish(self, flight: Flight, rows: Sequence[Row], keys: Sequence[KeptKey] = ()) -> Positions:
-        """Publish what a command wrote; its positions. Rows that were handed back are there as rows of the outbox."""
+    async def publish(self, flight: Flight, rows: Sequence[Row], keys: Sequence[KeptKey] = ()) -> ConsistencyToken:
+        """Publish what a command wrote; the token of its positions, or of the rows where they were handed back."""
         numbers = [number for number, _ in rows]
         self.newest = max(self.newest, *numbers)
         positions = None
@@ -84,7 +85,7 @@ class Publishing:
                 flight.land(positions)
                 self._published.update(dict.fromkeys(numbers, str(positions)))
             self._note()
-        return token_of(numbers) if positions is None else positions
+        return ConsistencyToken(rows=frozenset(numbers)) if positions is None else ConsistencyToken(positions)
 
     async def close(self) -> None:
         """Note what is published, as far as the server can be reached; the relay makes copies of the rest."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from events.codec import Codec
+from events.consistency_token import ConsistencyToken
 from events.ids import HybridClock, Millis, SessionId
-from events.log import Positions
 from events.postgres.connections import Connection, Pool, run, select
 from events.postgres.keys import PostgresKeys
 from events.publishing import Outgoing
@@ -25,9 +25,9 @@ from .answers import Answers
 from .credentials import ChangePrivately
 from .flights import Flights
 from .groups import Groups
-from .outbox import positions_of, token_of
+from .outbox import positions_of
 from .publishing import Publishing
-from .tokens import rows_of, settled
+from .tokens import parsed
 from .transaction import REMEMBERED_MS, Piece, Room, Transactions
 from .turns import Turns
 
@@ -167,22 +167,20 @@ class PostgresCommandStore:
             self._revoked(session, self._ids.now())
         if made.flight is not None:
             rows = list(zip(made.numbers, made.records, strict=True))
-            positions = await self._publishing.publish(made.flight, rows, made.keys)
+            token = await self._publishing.publish(made.flight, rows, made.keys)
         else:
-            positions = await self._settled(made.noted.merged(token_of(made.numbers)))
-        return Outcome(made.answer, positions, made.replayed)
+            token = await self._located(made.noted.merged(ConsistencyToken(rows=frozenset(made.numbers))))
+        return Outcome(made.answer, token, made.replayed)
 
-    async def _settled(self, noted: Positions) -> Positions:
-        """With the positions of those rows that have any by now."""
-        rows = rows_of(noted)
-        if not rows:
-            return noted
-        ours = {row: await self._publishing.positions(row) for row in rows}
-        noted = settled(noted, ours)
-        rows = rows_of(noted)
-        if not rows:
-            return noted
-        return settled(noted, await run(self._pool, lambda connection: positions_of(connection, rows)))
+    async def _located(self, token: ConsistencyToken) -> ConsistencyToken:
+        """The token with the positions of the rows that have any by now."""
+        if token.rows:
+            token = token.located(parsed({row: await self._publishing.positions(row) for row in token.rows}))
+        if token.rows:
+            token = token.located(
+                parsed(await run(self._pool, lambda connection: positions_of(connection, token.rows)))
+            )
+        return token
 
     async def forget_old_answers(self, most: int = 1000) -> int:
         """Delete up to `most` remembered answers older than a day; how many were."""

@@ -9,56 +9,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions
 from events.postgres.connections import Pool, run
 
-from .outbox import OUTBOX, positions_of
+from .outbox import positions_of
 
 _POLL_S = 0.02
 
 
-def rows_of(positions: Positions) -> list[int]:
-    """The rows of the outbox among positions."""
-    return [place.partition for place in positions if place.topic == OUTBOX]
-
-
-def settled(positions: Positions, known: Mapping[int, str | None]) -> Positions:
-    """With the positions of rows in place of the rows; those that have none stay."""
-    result = Positions()
-    for place, offset in positions.items():
-        text = known.get(place.partition) if place.topic == OUTBOX else None
-        result = result.merged({place: offset} if text is None else Positions.parse(text))
-    return result
-
-
 class OutboxTokens:
-    """Finds the positions of rows that a token names, for whoever reads. `ends` are those of the log as of now."""
+    """Finds the positions of the rows that a token names, for readers. `ends` asks for the ends of the log."""
 
     def __init__(self, pool: Pool, ends: Callable[[], Awaitable[Positions]]) -> None:
         self._pool = pool
         self._ends = ends
 
-    async def settle(self, positions: Positions, timeout: float) -> Positions | None:
-        """Positions without rows of the outbox; None where that takes longer than `timeout` seconds.
+    async def positions(self, token: ConsistencyToken, timeout: float) -> Positions | None:
+        """Return the positions that a token stands for; None if a row has none after `timeout` seconds.
 
-        Also None where PostgreSQL or the log cannot be asked: then nobody knows, and the read is answered as stale.
+        Also None if PostgreSQL or the log cannot be asked: the read is answered as stale.
         """
-        if not rows_of(positions):
-            return positions
         try:
             async with asyncio.timeout(timeout):
-                return await self._settle(positions)
+                while token.rows:
+                    token = await self._located(token)
+                    if token.rows:
+                        await asyncio.sleep(_POLL_S)
         except (TimeoutError, LogUnavailable):
             return None
+        return token.positions
 
-    async def _settle(self, positions: Positions) -> Positions:
-        while True:
-            rows = rows_of(positions)
-            found = await run(self._pool, lambda connection: positions_of(connection, rows))  # noqa: B023  awaited
-            positions = settled(positions, found)
-            if any(row not in found for row in rows):
-                ends = str(await self._ends())
-                positions = settled(positions, {row: ends for row in rows if row not in found})
-            if not rows_of(positions):
-                return positions
-            await asyncio.sleep(_POLL_S)
+    async def _located(self, token: ConsistencyToken) -> ConsistencyToken:
+        found = await run(self._pool, lambda connection: positions_of(connection, token.rows))
+        token = token.located(parsed(found))
+        if gone := token.rows - found.keys():
+            token = token.located(dict.fromkeys(gone, await self._ends()))
+        return token
+
+
+def parsed(found: Mapping[int, str | None]) -> dict[int, Positions]:
+    """The positions of the rows that have any."""
+    return {row: Positions.parse(text) for row, text in found.items() if text is not None}

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from events.codec import Codec
+from events.consistency_token import ConsistencyToken
 from events.event import BY_CLASS, Event
 from events.first_copies import Entity
 from events.ids import HybridClock, SessionId
 from events.kept import KeptKey
-from events.log import LogUnavailable, New, Positions
+from events.log import LogUnavailable, New
 from events.postgres.connections import AWAY, RETRIED, Connection, Statement
 from events.postgres.keys import PostgresKeys
 from events.publishing import Outgoing, outgoing
@@ -24,7 +25,7 @@ from ..kept_answers import opened, seal
 from .answers import Answers
 from .credentials import ChangePrivately
 from .flights import Flight, Flights
-from .outbox import EntityState, count_waiting, token_of
+from .outbox import EntityState, count_waiting
 from .rows import PostgresDecisionRows
 from .writing import Batch, Loaded, Wanted, load, remembering, write
 
@@ -52,12 +53,12 @@ class InDoubt(Exception):
 class Made(NamedTuple):
     """What a command came to.
 
-    `noted` are the positions of a command that wrote no events, rows of the outbox among them. `flight` is there where
+    `noted` is the token of a command that wrote no events. `flight` is there where
     it wrote events that this process is to publish, after `keys`; otherwise the relay publishes `numbers`.
     """
 
     answer: Answer
-    noted: Positions = Positions()
+    noted: ConsistencyToken = ConsistencyToken()
     numbers: Sequence[int] = ()
     records: Sequence[Outgoing] = ()
     flight: Flight | None = None
@@ -187,7 +188,7 @@ class Transactions:
         if once is not None and before is not None:
             if before.fingerprint != once.fingerprint:
                 raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
-            noted = Positions.parse(before.positions).merged(token_of(before.outbox))
+            noted = ConsistencyToken.parse(before.positions).merged(ConsistencyToken(rows=frozenset(before.outbox)))
             return Made(opened(self.keys.sealer, once.user, before.answer), noted, replayed=True)
         decided: Decided
         try:
@@ -265,7 +266,7 @@ class _GroupWrite:
             raise
         self._begun += begun
         flight = self._take_off(records, draft.states)
-        noted = Positions() if records else _noted(draft.states.values())
+        noted = ConsistencyToken() if records else _noted(draft.states.values())
         place = slice(len(batch.records), len(batch.records) + len(records))
         batch.private += [by.keys.storing(key) for key in keys] + private
         batch.written += rows.written
@@ -332,11 +333,12 @@ def _revoked(decided: Decided) -> tuple[SessionId, ...]:
     return tuple([item.session for item in decided if isinstance(item, RevokeSession)])
 
 
-def _noted(states: Iterable[EntityState]) -> Positions:
-    """Positions that cover the newest event of each entity; rows of the outbox stand for those that wait."""
-    noted = Positions()
+def _noted(states: Iterable[EntityState]) -> ConsistencyToken:
+    """The token of the newest event of each entity."""
+    noted = ConsistencyToken()
     for state in states:
-        noted = noted.merged(token_of([state.number]) if state.positions is None else Positions.parse(state.positions))
+        waits = ConsistencyToken(rows=frozenset((state.number,)))
+        noted = noted.merged(waits if state.positions is None else ConsistencyToken.parse(state.positions))
     return noted
 
 

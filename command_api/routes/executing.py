@@ -210,7 +210,7 @@ class Executor:
         """Return the headers of the answer, with Consistency-Token and Idempotency-Replayed where they apply."""
         headers = [*outcome.answer.headers]
         if outcome.answer.status < 400:
-            headers.append(("consistency-token", self.commands.tokens.make(outcome.positions)))
+            headers.append(("consistency-token", self.commands.tokens.make(outcome.token)))
         if outcome.replayed:
             headers.append(("idempotency-replayed", "true"))
         return headers

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
+from events.consistency_token import ConsistencyToken
 from events.event import Event
 from events.ids import Millis
 from events.log import Positions
@@ -140,7 +141,7 @@ class SqliteCommandStore:
         for item in decided:
             if isinstance(item, PrivateChange):
                 self._private[type(item)](item)
-        return Outcome(answer, positions)
+        return Outcome(answer, ConsistencyToken(positions))
 
     def _ends(self, decision: Decision[C, S], command: C) -> Positions:
         """Positions that cover whatever made it so that the command changes nothing."""
@@ -158,7 +159,7 @@ class SqliteCommandStore:
             decided, answer = self._decide(decision, command, answering)
         except Refused as error:
             # A refusal is an answer like any other: the same command is refused again, whatever came in between.
-            outcome = Outcome(answering.refused(error), self._ends(decision, command))
+            outcome = Outcome(answering.refused(error), ConsistencyToken(self._ends(decision, command)))
         else:
             outcome = self._write(decision, command, context, decided, answer)
         kept = seal(keys.sealer, once.user, self._writer.ids.issue(), outcome.answer)
@@ -171,7 +172,7 @@ class SqliteCommandStore:
                 kept.status,
                 kept.body,
                 _encode(kept.headers),
-                str(outcome.positions),
+                str(outcome.token),
                 self._writer.ids.now(),
             ),
         )
@@ -188,7 +189,7 @@ class SqliteCommandStore:
         if fingerprint != once.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
         answer = opened(self._writer.table.keys.sealer, once.user, Answer(status, body, _headers(headers)))
-        return Outcome(answer, Positions.parse(positions), replayed=True)
+        return Outcome(answer, ConsistencyToken.parse(positions), replayed=True)
 
     async def forget_old_answers(self, most: int = 1000) -> int:
         """Delete up to `most` remembered answers older than a day; how many were."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from events.consistency_token import ConsistencyToken
 from events.log import Positions, TopicPartition
 from projectors.catalogue import SAY_AS_OF
 from rest.exchange import Reads
@@ -42,17 +43,19 @@ class Applied:
         """Whether the serving read models are seconds behind the log: they advance together, whichever are read."""
         return not SAY_AS_OF.issuperset(reads) and self.lags(SERVING)
 
-    async def wait_for(self, positions: Positions, timeout: float, reads: Reads = ("tweets",)) -> bool:
-        """Wait until the serving read models have applied `positions`; False when `timeout` seconds are not enough.
+    async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads = ("tweets",)) -> bool:
+        """Wait until the serving read models applied a token's writes; False when `timeout` seconds are not enough.
 
-        They all advance together, whichever are read.
+        They all advance together, whichever are read. No token of this profile names rows of an outbox.
         """
         if SAY_AS_OF.issuperset(reads):
             return True
-        if self.positions[SERVING].covers(positions):
+        if token.rows:
+            return False
+        if self.positions[SERVING].covers(token.positions):
             return True
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((positions, future))
+        self._waiting.append((token.positions, future))
         handle = asyncio.get_running_loop().call_later(timeout, _give_up, future)
         try:
             return await future

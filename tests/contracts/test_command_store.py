@@ -56,7 +56,7 @@ async def test_a_command_is_decided_appended_folded_and_answered(system):
     assert not outcome.replayed
     assert (await engagement(system, BOB, tweet)).liked
     [record] = [record for record in await records(system.log) if record.topic == "engagement"]
-    assert outcome.positions == {record.place: record.offset + 1}
+    assert outcome.token.positions == {record.place: record.offset + 1}
 
 
 async def test_the_context_becomes_the_envelope(system):
@@ -117,9 +117,9 @@ async def test_a_command_over_two_entities_appends_to_both_and_answers_for_both(
         await follow(system, ALICE, other)
         await follow(system, other, ALICE)
         outcome = await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, other), by(ALICE), SAY)
-        assert (await system.log.ends()).covers(outcome.positions)
+        assert (await system.log.ends()).covers(outcome.token.positions)
         own = [r for r in await records(system.log) if r.topic == "graph" and r.key in (ALICE, other)]
-        assert outcome.positions == {r.place: r.offset + 1 for r in own}
+        assert outcome.token.positions == {r.place: r.offset + 1 for r in own}
         there = await relation(system, ALICE, other)
         assert (there.following, there.followed_by, there.blocking) == (False, False, True)
 
@@ -133,8 +133,8 @@ async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made
         await like(system, await posted(system, BOB), CAROL)
         second = await again()
         assert second.answer.body == b""
-        assert second.positions
-        assert Positions(second.positions).covers(first.positions)
+        assert second.token.positions
+        assert Positions(second.token.positions).covers(first.token.positions)
 
 
 @pytest.mark.sqlite_alone
@@ -169,7 +169,7 @@ async def test_concurrent_commands_share_commits(system):
     before = system.disk.commits
     outcomes = await asyncio.gather(*(post(system)[1] for _ in range(200)))
     assert system.disk.commits - before <= 2
-    assert len({str(outcome.positions) for outcome in outcomes}) == 200
+    assert len({str(outcome.token.positions) for outcome in outcomes}) == 200
 
 
 @pytest.mark.sqlite_alone
@@ -247,7 +247,7 @@ async def test_private_changes_land_with_the_events(make):
     outcome = await system.store.execute(decision, None, by(ALICE), SAY)
     assert notes(system) == ["a note"]
     assert "a note" not in repr(await records(system.log))
-    assert outcome.positions
+    assert outcome.token.positions
 
 
 async def test_private_changes_alone_append_nothing(make):

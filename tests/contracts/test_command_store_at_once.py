@@ -50,7 +50,7 @@ async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system):
     outcomes = await executed(system, again)
     said = [outcome.answer.body for outcome in outcomes]
     assert said == [b"AccountFollowed", b"", b"AccountUnfollowed", b"", b"AccountFollowed"]
-    assert outcomes[1].positions == outcomes[0].positions
+    assert outcomes[1].token == outcomes[0].token
     events = [record.type for record in await records(system.log) if record.topic == "graph"]
     assert events == ["AccountFollowed", "AccountUnfollowed", "AccountFollowed"]
 
@@ -65,7 +65,7 @@ async def test_many_stand_in_the_log_in_the_order_of_each_author(make):
     by_id = {record.event.tweet: record for record in stood}
     for (_, command, _), outcome in zip(commands, outcomes, strict=True):
         record = by_id[command.tweet]
-        assert outcome.positions == {record.place: record.offset + 1}
+        assert outcome.token.positions == {record.place: record.offset + 1}
     for author in (ALICE, BOB, CAROL):
         wanted = [command.tweet for _, command, _ in commands if command.actor == author]
         assert [record.event.tweet for record in stood if record.event.author == author] == wanted

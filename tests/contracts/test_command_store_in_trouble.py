@@ -52,7 +52,7 @@ async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make, 
         assert await system.log.ends() == ends
         assert not (await engagement(system, BOB, tweet)).liked
     assert (await like(system, tweet, key="one")).answer.body == b"TweetLiked"
-    positions = (await post(system)[1]).positions
+    positions = (await post(system)[1]).token.positions
     assert positions == {place: ends[place] + 1 for place in positions}
     assert notes(system) == []
 

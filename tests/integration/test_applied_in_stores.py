@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
 from runtime.distributed.consistency.read_positions import BEHIND_S, Applied, Source
 from stores.dead_letters import Counts
@@ -34,7 +35,7 @@ class Stores:
                 "counts": Source(frozenset({"tweets"}), lambda: self._ask("counts"), _nothing),
             },
             groups_of=lambda reads: reads,
-            settle=self._settle,
+            locate=self._locate,
             ends=self._ends,
             hears=lambda: self.hears,
             letters=self._letters,
@@ -57,8 +58,8 @@ class Stores:
             raise StoreUnavailable("away")
         return self.letters
 
-    async def _settle(self, positions, timeout):
-        return positions
+    async def _locate(self, token, timeout):
+        return token.positions
 
 
 async def _nothing():
@@ -76,20 +77,20 @@ def told(start, end, *outdated):
 
 async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_topics_alone(stores):
     wanted = Positions({TWEETS: 3, TopicPartition("personal", 0): 9})
-    reading = asyncio.ensure_future(stores.applied.wait_for(wanted, 5, ("lists",)))
+    reading = asyncio.ensure_future(stores.applied.wait_for(ConsistencyToken(wanted), 5, ("lists",)))
     await asyncio.sleep(0)
     stores.applied.heard("counts", told(0, 3))
     await asyncio.sleep(0)
     assert not reading.done()
     stores.applied.heard("lists", told(0, 3))
     assert await reading is True
-    assert await stores.applied.wait_for(wanted, 0, ()) is True
-    assert await stores.applied.wait_for(Positions({GRAPH: 1}), 0.001, ("lists",)) is False
+    assert await stores.applied.wait_for(ConsistencyToken(wanted), 0, ()) is True
+    assert await stores.applied.wait_for(ConsistencyToken(Positions({GRAPH: 1})), 0.001, ("lists",)) is False
 
 
 async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores):
     seen = []
-    reading = asyncio.ensure_future(stores.applied.wait_for(Positions({TWEETS: 1}), 5, ("lists",)))
+    reading = asyncio.ensure_future(stores.applied.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 5, ("lists",)))
     reading.add_done_callback(lambda _: seen.append(list(stores.outdated)))
     await asyncio.sleep(0)
     stores.applied.heard("lists", told(0, 1, "an id"))

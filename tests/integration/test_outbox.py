@@ -14,14 +14,15 @@ from command_api.domain.errors import Blocked
 from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from command_api.domain.unblock_account import UNBLOCK_ACCOUNT, UnblockAccount
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
-from command_api.postgres.outbox import insert, token_of
-from command_api.postgres.tokens import OutboxTokens, rows_of
+from command_api.postgres.outbox import insert
+from command_api.postgres.tokens import OutboxTokens
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.codec import Codec
+from events.consistency_token import ConsistencyToken
 from events.event import Envelope
 from events.graph import AccountFollowed
 from events.ids import EventId
-from events.log import LogUnavailable, New, Positions
+from events.log import LogUnavailable, New
 from events.publishing import outgoing
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, engagement, follow, like, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
@@ -50,10 +51,10 @@ def tweets(records):
 async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positions(world, system):
     outcome = await post(system)[1]
     [record] = [record for record in await world.records() if record.topic == "tweets"]
-    assert outcome.positions == {record.place: record.offset + 1}
+    assert outcome.token.positions == {record.place: record.offset + 1}
     await world.drained()
     rows = system.select("SELECT positions, length(value), owner FROM outbox WHERE topic='tweets'")
-    assert rows == [(str(outcome.positions), 0, None)]
+    assert rows == [(str(outcome.token.positions), 0, None)]
 
 
 async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_away(world, system):
@@ -63,22 +64,15 @@ async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_awa
     assert outcome.answer == Answer(200, b"TweetLiked", (("x-decided", "yes"),))
     assert (await engagement(system, BOB, tweet)).liked
     await until(lambda: [owner for _, _, owner in world.waiting()] == [None])
-    assert outcome.positions == token_of(number for number, _, _ in world.waiting())
+    assert outcome.token == ConsistencyToken(rows=frozenset(number for number, _, _ in world.waiting()))
 
 
 async def test_a_log_that_does_not_answer_in_time_is_not_waited_for(world, system):
     hasty = world.process(bound_s=0.05)
     world.log.hold()
     outcome = await follow(hasty)
-    assert rows_of(outcome.positions)
+    assert outcome.token.rows
     await until(lambda: [owner for _, _, owner in world.waiting()] == [None])
-
-
-async def test_rows_of_the_outbox_travel_in_tokens_and_two_of_them_are_two(system):
-    one, other = token_of([12]), token_of([4_000_000_000])
-    assert Positions.parse(str(one)) == one
-    assert rows_of(one.merged(other)) == [12, 4_000_000_000]
-    assert Positions.parse(str(one.merged(other))) == one.merged(other)
 
 
 class HoldsOne:
@@ -107,7 +101,7 @@ async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world, s
     other = await posted(holding, BOB)  # time enough for the second, if it did not wait
     publisher.go_on.set()
     outcomes = [await firstly, await secondly]
-    assert [rows_of(outcome.positions) for outcome in outcomes] == [[], []]
+    assert not any(outcome.token.rows for outcome in outcomes)
     assert tweets(await world.records()) == [other, first, second]
 
 
@@ -116,9 +110,9 @@ async def test_nothing_overtakes_what_was_handed_back(world, system):
     first = await post(system)[1]
     world.log.away = False
     second = await post(system)[1]
-    assert len(rows_of(first.positions) + rows_of(second.positions)) == 2
+    assert len(first.token.rows | second.token.rows) == 2
     assert tweets(await world.records()) == []
-    assert not rows_of((await post(system, BOB)[1]).positions), "another's way is free"
+    assert not (await post(system, BOB)[1]).token.rows, "another's way is free"
     async with world.relay():
         await world.drained()
     assert len(tweets(await world.records())) == 3
@@ -134,9 +128,9 @@ async def test_what_another_process_has_in_flight_is_not_overtaken_either(world,
     await world.log.waiting.wait()
     second, posting = post(other)
     secondly = await posting
-    assert rows_of(secondly.positions)
+    assert secondly.token.rows
     world.log.release()
-    assert not rows_of((await firstly).positions)
+    assert not (await firstly).token.rows
     async with world.relay():
         await world.drained()
     assert tweets(await world.records()) == [before, first, second]
@@ -148,7 +142,7 @@ async def test_a_command_over_two_entities_waits_for_both(world, system):
     await follow(system, BOB, CAROL)
     world.log.away = False
     blocked = await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)
-    assert len(rows_of(blocked.positions)) == 2
+    assert len(blocked.token.rows) == 2
     async with world.relay():
         await world.drained()
     kinds = [record.type for record in await world.records() if record.key == BOB and record.topic == "graph"]
@@ -159,11 +153,11 @@ async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(worl
     tweet = await posted(system)
     world.log.away = True
     first = await like(system, tweet)
-    assert (await like(system, tweet)).positions == first.positions
+    assert (await like(system, tweet)).token == first.token
     world.log.away = False
     async with world.relay():
         await world.drained()
-    again = (await like(system, tweet)).positions
+    again = (await like(system, tweet)).token.positions
     [record] = [record for record in await world.records() if record.topic == "engagement"]
     assert again == {record.place: record.offset + 1}
 
@@ -172,28 +166,28 @@ async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world, sys
     tweet = await posted(system)
     world.log.away = True
     first = await like(system, tweet, key="one")
-    assert (await like(system, tweet, key="one")).positions == first.positions
+    assert (await like(system, tweet, key="one")).token == first.token
     world.log.away = False
     async with world.relay():
         await world.drained()
     replayed = await like(world.process(), tweet, key="one")
     assert replayed.replayed
     [record] = [record for record in await world.records() if record.topic == "engagement"]
-    assert replayed.positions == {record.place: record.offset + 1}
+    assert replayed.token.positions == {record.place: record.offset + 1}
 
 
 async def test_a_token_waits_until_its_row_is_published(world, system):
     tokens = OutboxTokens(system.pool, world.log.log.ends)
     world.log.away = True
     outcome = await post(system)[1]
-    settling = asyncio.ensure_future(tokens.settle(outcome.positions, 20))
-    assert await tokens.settle(outcome.positions, 0.05) is None
+    settling = asyncio.ensure_future(tokens.positions(outcome.token, 20))
+    assert await tokens.positions(outcome.token, 0.05) is None
     world.log.away = False
     async with world.relay():
         settled = await settling
     [record] = [record for record in await world.records() if record.topic == "tweets"]
     assert settled == {record.place: record.offset + 1}
-    assert await tokens.settle(settled, 0) == settled
+    assert await tokens.positions(ConsistencyToken(settled), 0) == settled
 
 
 async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world, system):
@@ -203,7 +197,7 @@ async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world, sys
     world.log.away = False
     async with world.relay(kept_s=0.0):
         await until(lambda: system.select("SELECT 1 FROM outbox") == [])
-    assert await tokens.settle(outcome.positions, 20) == await world.log.log.ends()
+    assert await tokens.positions(outcome.token, 20) == await world.log.log.ends()
 
 
 async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
@@ -212,7 +206,7 @@ async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
     tweet = await posted(system)
     world.log.away = True
     outcomes = [await post(system, key=f"key {n}")[1] for n in range(10)]
-    assert all(rows_of(outcome.positions) for outcome in outcomes)
+    assert all(outcome.token.rows for outcome in outcomes)
     before = system.snapshot()
     for another in (lambda: post(system)[1], lambda: like(system, tweet), lambda: like(system, tweet, key="liked")):
         with pytest.raises(LogUnavailable, match="10 events wait"):
@@ -222,7 +216,7 @@ async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
     world.log.away = False
     async with world.relay():
         await world.drained()
-    assert not rows_of((await like(system, tweet, key="liked")).positions)
+    assert not (await like(system, tweet, key="liked")).token.rows
     assert len(tweets(await world.records())) == 11
 
 

@@ -6,7 +6,7 @@ import pytest
 from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
 from on_postgres import a_world, relaying
 
-from command_api.postgres.tokens import OutboxTokens, rows_of
+from command_api.postgres.tokens import OutboxTokens
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply
 from events.log import Positions
@@ -38,19 +38,19 @@ async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_
     cut_off = world.process(publisher=away)
     await settle(system)
     outcomes = [await post(system)[1], await follow(system)]
-    assert [rows_of(outcome.positions) for outcome in outcomes] == [[], []]
+    assert not any(outcome.token.rows for outcome in outcomes)
     late = [await post(one, author)[1] for one in (cut_off, system) for author in (ALICE, BOB, ALICE)]
-    assert all(rows_of(outcome.positions) for outcome in late)
+    assert all(outcome.token.rows for outcome in late)
 
     async def ends():
         return Positions()
 
     async with relaying(world.url, there):
-        settled = [await OutboxTokens(system.pool, ends).settle(outcome.positions, PATIENCE_S) for outcome in late]
+        settled = [await OutboxTokens(system.pool, ends).positions(outcome.token, PATIENCE_S) for outcome in late]
         await world.drained()
     found = await asyncio.to_thread(raw, kafka, {prefix + topic: partitions for topic, partitions in TOPICS.items()})
     places = {f"{m.topic().removeprefix(prefix)}-{m.partition()}:{m.offset() + 1}" for m in found}
-    assert {str(outcome.positions) for outcome in outcomes} | set(map(str, settled)) <= places
+    assert {str(outcome.token.positions) for outcome in outcomes} | set(map(str, settled)) <= places
     for author in (ALICE, BOB):
         of_one = [m for m in found if m.key() == author.encode() and m.topic() == f"{prefix}tweets"]
         ids = [dict(m.headers())["ce_id"] for m in of_one]

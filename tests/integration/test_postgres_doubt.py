@@ -7,7 +7,6 @@ import pytest
 from on_postgres import World, a_database, template, until
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from command_api.postgres.tokens import rows_of
 from tests.contracts.commands import ALICE, BOB, CAROL, post, settle
 
 pytestmark = pytest.mark.engines
@@ -93,7 +92,7 @@ async def test_a_commit_that_was_made_and_not_answered_counts(world):
         outcome = await running
         await system.stop()
     assert outcome.answer.body == b"TweetPosted"
-    assert len(rows_of(outcome.positions)) == 1
+    assert len(outcome.token.rows) == 1
     async with world.relay():
         await world.drained()
     assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
@@ -140,7 +139,7 @@ async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world):
         outcomes = await running
         await system.stop()
     assert [outcome.answer.body for outcome in outcomes] == [b"TweetPosted"] * 3
-    rows = [rows_of(outcome.positions) for outcome in outcomes]
+    rows = [outcome.token.rows for outcome in outcomes]
     assert len({row for [row] in rows}) == 3
     async with world.relay():
         await world.drained()

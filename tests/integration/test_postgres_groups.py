@@ -8,7 +8,6 @@ from on_postgres import a_world, until
 from command_api.domain.errors import AccountNotFound, TweetNotFound
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.register_account import EmailIsTaken, NameTaken
-from command_api.postgres.tokens import rows_of
 from command_api.postgres.writing import lock_number
 from events.ids import AccountId, Millis, TweetId, id_at
 from events.log import LogUnavailable
@@ -69,10 +68,10 @@ async def test_commands_that_come_at_once_share_a_transaction_and_each_has_its_o
     for (tweet, _), outcome, author, n in zip(posting, outcomes, AUTHORS, range(40), strict=True):
         record = stood[tweet]
         assert (record.event.author, record.event.text) == (author, f"by {n}")
-        assert outcome.positions == {record.place: record.offset + 1}
+        assert outcome.token.positions == {record.place: record.offset + 1}
         assert not outcome.replayed
     again = await asyncio.gather(*(post(system, author, "another", key="one")[1] for author in AUTHORS))
-    assert [(one.answer, one.positions) for one in again] == [(one.answer, one.positions) for one in outcomes]
+    assert [(one.answer, one.token) for one in again] == [(one.answer, one.token) for one in outcomes]
     assert all(one.replayed for one in again)
 
 
@@ -169,7 +168,7 @@ async def test_where_there_is_room_for_some_of_a_group_the_others_are_refused(wo
     await until(lambda: len(world.waiting()) == 40)
     outcomes = await asyncio.gather(*(following(system, n) for n in range(20)), return_exceptions=True)
     assert sum(isinstance(outcome, LogUnavailable) for outcome in outcomes) == 7
-    assert sum(bool(rows_of(outcome.positions)) for outcome in outcomes if not isinstance(outcome, Exception)) == 13
+    assert sum(bool(outcome.token.rows) for outcome in outcomes if not isinstance(outcome, Exception)) == 13
     assert len(world.waiting()) == 53
 
 

@@ -278,5 +278,5 @@ async def test_a_password_whose_key_is_gone_costs_the_others_nothing(system, top
 async def test_keys_take_no_room_in_what_writes_answer(system):
     _tweet, posting = post(system, text="x")
     outcome = await posting
-    assert [place.topic for place in outcome.positions] == ["tweets"]
+    assert [place.topic for place in outcome.token.positions] == ["tweets"]
     assert await posted(system)

@@ -93,7 +93,7 @@ async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, li
 async def test_ids_go_on_past_the_log_after_a_rebuild(world, system):
     await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     behind = world.process(clock=lambda: world.clock() - 30_000)
-    positions = (await follow(behind, ALICE, CAROL)).positions
+    positions = (await follow(behind, ALICE, CAROL)).token.positions
     ids = [r.about.id for r in await world.records() if (r.topic, r.key) == ("graph", ALICE)]
     assert ids == sorted(set(ids))
     assert len(ids) == 2

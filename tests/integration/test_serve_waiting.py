@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from events.consistency_token import ConsistencyToken
 from events.log import Positions, TopicPartition
 from events.sqlite.checkpoints import PAGE_BYTES, Checkpointer
 from events.sqlite.connection import connect
@@ -35,7 +36,7 @@ GRAPH = TopicPartition("graph", 0)
 async def test_a_read_waits_until_the_serving_read_models_have_the_write():
     applied = Applied()
     wanted = Positions({TWEETS: 3, GRAPH: 1})
-    waiting = asyncio.create_task(applied.wait_for(wanted, 60))
+    waiting = asyncio.create_task(applied.wait_for(ConsistencyToken(wanted), 60))
     await asyncio.sleep(0)
     applied.advance(ANALYTICS, wanted)
     applied.advance(SERVING, Positions({TWEETS: 3}))
@@ -43,12 +44,12 @@ async def test_a_read_waits_until_the_serving_read_models_have_the_write():
     assert not waiting.done()
     applied.advance(SERVING, Positions({TWEETS: 4, GRAPH: 1}))
     assert await waiting is True
-    assert await applied.wait_for(wanted, 0) is True
+    assert await applied.wait_for(ConsistencyToken(wanted), 0) is True
 
 
 async def test_a_read_that_waited_long_enough_is_told_so():
     applied = Applied()
-    assert await applied.wait_for(Positions({TWEETS: 1}), 0.001) is False
+    assert await applied.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 0.001) is False
     applied.advance(SERVING, Positions({TWEETS: 1}))
 
 

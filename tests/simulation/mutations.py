@@ -160,7 +160,7 @@ def derived_records_are_kept_after_their_effects() -> Iterator[Any]:
 def token_is_honoured_early() -> Iterator[Any]:
     """A read with a token goes ahead before the read models have come so far."""
 
-    async def wait_for(self: Applied, positions: Positions, timeout: float, path: str) -> bool:
+    async def wait_for(self: Applied, token: object, timeout: float, path: str) -> bool:
         return True
 
     yield patch.object(Applied, "wait_for", wait_for)
@@ -274,7 +274,7 @@ def idempotency_record_outside_the_transaction() -> Iterator[Any]:
             outcome = Outcome(answering.refused(refusal), self._ends(decision, command))
         answer = outcome.answer
         headers = msgspec.json.encode(answer.headers)
-        row = (once.user, once.key, once.fingerprint, answer.status, answer.body, headers, str(outcome.positions))
+        row = (once.user, once.key, once.fingerprint, answer.status, answer.body, headers, str(outcome.token))
         statement = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         now = self._writer.ids.now()
         await self._commits.run(lambda: self._commits.connection.execute(statement, (*row, now)))

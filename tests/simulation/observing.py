@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, TypeVar
 
+from events.consistency_token import ConsistencyToken
+
 from .clients import Clients
 from .laws import require
 from .ledger import Ledger
@@ -69,7 +71,7 @@ class Observer:
 
     async def compare(self, process: Process, viewer: str, question: Question, served: Served) -> None:
         """Ask one question. Raises Violation where the answer is not the model's."""
-        token = process.tokens.make(self._ledger.known)
+        token = process.tokens.make(ConsistencyToken(self._ledger.known))
         due = question.answer()
         limit = self._chance.choice((1, 2, 5, 100)) if question.pages and len(str(due)) < 20_000 else 100
         items: list[object] = []
@@ -105,7 +107,7 @@ class Observer:
             self.walks.append(Walk(self._model, self._chance.choice(list(self._model.accounts.values()))))
         walk = self.walks[0]
         target = "/feed?limit=2" + (f"&cursor={walk.cursor}" if walk.cursor else "")
-        headers = (("consistency-token", process.tokens.make(self._ledger.known)),)
+        headers = (("consistency-token", process.tokens.make(ConsistencyToken(self._ledger.known))),)
         answer = await served(process.request("GET", target, actor=walk.viewer, headers=headers))
         require(answer.status == 200, f"GET {target} was answered {answer.status}")
         if walk.page(answer.json()):

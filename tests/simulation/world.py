@@ -64,7 +64,7 @@ class World:
         self.directory = directory
         self.clock = Clock()
         self.model = Model()
-        self.ledger = Ledger(self.model, lambda token: self.live.tokens.read(token))
+        self.ledger = Ledger(self.model, lambda token: self.live.tokens.read(token).positions)
         self.clients = Clients(self.chance, self.model)
         self.observer = Observer(self.chance, self.ledger, self.clients)
         self.faults = Faults(self.chance)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
 from runtime.distributed.roles.readiness import STORE_AWAY, Reached
@@ -29,7 +30,7 @@ _ENDS_S = 1.0
 _WORKERS_S = 5.0
 """Seconds between counts of who works on each group."""
 
-Settle = Callable[[Positions, float], Awaitable[Positions | None]]
+Locate = Callable[[ConsistencyToken, float], Awaitable[Positions | None]]
 
 
 class Source(NamedTuple):
@@ -46,8 +47,8 @@ class Source(NamedTuple):
 
 
 class Applied:
-    """Positions of each group. `groups_of` tells which groups fill read ports; `settle` finds the positions of rows
-    of the outbox that a token names; `hears` whether workers can be heard; `letters` counts dead letters by group, and
+    """Positions of each group. `groups_of` tells which groups fill read ports; `locate` finds the positions that
+    a token stands for; `hears` whether workers can be heard; `letters` counts dead letters by group, and
     `workers` those who work on it."""
 
     def __init__(
@@ -55,7 +56,7 @@ class Applied:
         sources: Mapping[str, Source],
         *,
         groups_of: Callable[[Reads], Iterable[str]],
-        settle: Settle,
+        locate: Locate,
         ends: Callable[[], Awaitable[Positions]],
         hears: Callable[[], bool],
         letters: Callable[[], Awaitable[Mapping[str, Counts]]] | None = None,
@@ -64,7 +65,7 @@ class Applied:
     ) -> None:
         self._sources = sources
         self._groups_of = groups_of
-        self._settle = settle
+        self._locate = locate
         self._ends = ends
         self._hears = hears
         self._count_letters = letters
@@ -91,16 +92,16 @@ class Applied:
 
     # What the edge asks
 
-    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
-        """Wait until what `reads` names has applied `positions`; False when `timeout` seconds are not enough."""
+    async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
+        """Wait until what `reads` names has applied a token's writes; False when `timeout` seconds are not enough."""
         deadline = self._timer() + timeout
-        settled = await self._settle(positions, timeout)
-        if settled is None:
+        wanted_positions = await self._locate(token, timeout)
+        if wanted_positions is None:
             return False
         wanted = {}
         for group in self._groups_of(reads):
             topics, reached = self._sources[group].topics, self.positions[group]
-            missing = {p: end for p, end in settled.items() if p.topic in topics and reached.get(p, 0) < end}
+            missing = {p: end for p, end in wanted_positions.items() if p.topic in topics and reached.get(p, 0) < end}
             if missing:
                 wanted[group] = missing
         if not wanted:

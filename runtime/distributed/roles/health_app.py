@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 from starlette.types import ASGIApp
 
+from events.consistency_token import ConsistencyToken
 from events.ids import HybridClock, wall_clock
-from events.log import Positions
 from rest.authentication import NotSignedIn, Viewer
 from rest.exchange import Reads
 from rest.rate_limits import LocalRateLimits
@@ -24,7 +24,7 @@ from runtime.telemetry import RequestTelemetry
 class NothingToApply:
     """How far the read models of a process without any have come."""
 
-    async def wait_for(self, positions: Positions, timeout: float, reads: Reads) -> bool:
+    async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
         """Nothing to wait for: this process has no read models."""
         return True
 

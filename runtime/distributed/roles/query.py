@@ -158,7 +158,7 @@ class Reading:
         self.applied = Applied(
             sources(stores.cassandra, keyspace, stores.redis, stores.places.keys, database, settings.topic_partitions),
             groups_of=groups_of,
-            settle=OutboxTokens(stores.pool, self._log.ends).settle,
+            locate=OutboxTokens(stores.pool, self._log.ends).positions,
             ends=self._log.ends,
             hears=lambda: self._listening.hears,
             letters=partial(_letters, stores),
