@@ -57,7 +57,7 @@ class Decision(Generic[C, S]):
 class Idempotency(msgspec.Struct, frozen=True, gc=False):
     """A client's key for a request, and a fingerprint of the request, so that no other request can use the same key."""
 
-    user: str
+    account: str
     key: str
     fingerprint: bytes
 

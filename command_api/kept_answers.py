@@ -12,6 +12,9 @@ from events.sealing import Sealer
 
 from .deciding import Answer
 
+REMEMBERED_MS = 24 * 3600 * 1000
+"""For so long an answer is stored."""
+
 _KIND = "answer"
 _SEALED = b"sealed"
 

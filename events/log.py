@@ -8,7 +8,7 @@ anywhere. Records in different partitions have no guaranteed order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -171,7 +171,7 @@ def positions_after(records: Iterable[Record], start: Mapping[TopicPartition, in
     """Return the positions of a reader at `start` after it has read `records`."""
     positions = Positions(start or {})
     for record in records:
-        positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        positions[record.place] = record.offset + 1
     return positions
 
 
@@ -180,9 +180,9 @@ def lag(ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, i
     return sum(max(0, end - positions.get(tp, 0)) for tp, end in ends.items())
 
 
-def by_partition(records: Iterable[Record]) -> Iterator[tuple[TopicPartition, list[Record]]]:
+def by_partition(records: Iterable[Record]) -> dict[TopicPartition, list[Record]]:
     """Group the records by partition; their order within a partition stays."""
     groups: dict[TopicPartition, list[Record]] = {}
     for record in records:
         groups.setdefault(record.place, []).append(record)
-    return iter(groups.items())
+    return groups

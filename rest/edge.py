@@ -18,7 +18,7 @@ from events.consistency_token import ConsistencyToken
 from .admission import API, Admission
 from .authentication import NotSignedIn, Viewer
 from .bodies import Bodies
-from .exchange import JSON, Exchange, Message, Reads, Receive, Reply, Scope, Send
+from .exchange import Exchange, Message, Reads, Receive, Reply, Scope, Send
 from .problems import MEDIA_TYPE, ProblemError, as_problem, body_of
 from .rate_limits import TooMany
 from .signing import ConsistencyTokens
@@ -244,8 +244,3 @@ async def _send_reply(send: Send, reply: Reply, headers: list[Header], *, is_hea
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
-
-
-def json_reply(body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> Reply:
-    """An answer with a JSON body."""
-    return Reply(status, body, [JSON, *headers])

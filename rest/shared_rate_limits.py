@@ -6,33 +6,15 @@ Neither open gates nor closed ones: without the store a client has in each proce
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from events.ids import Millis
 from stores.sink import StoreUnavailable
+from stores.token_buckets import Limit, TokenBuckets
 
 from .rate_limits import Bucket, LocalRateLimits, Policy, too_many
 
 AWAY_MS = 1000
 """How long the store is not asked again after it did not answer: only one use a second waits in vain."""
-
-Limit = tuple[str, int, float]
-"""The name of a limit, how much its bucket holds, and how much comes back in a millisecond."""
-
-
-class TokenBuckets(Protocol):
-    """Buckets that processes share."""
-
-    async def take(self, key: str, limits: Sequence[Limit], cost: int = 1) -> tuple[int | None, list[float], Millis]:
-        """Take `cost` from each bucket of `key`, or from none where one has less than a token.
-
-        Answers which limit refuses, or None; what is left in each; and the moment. Raises StoreUnavailable.
-        """
-        ...
-
-    async def give_back(self, key: str, limits: Sequence[Limit]) -> None:
-        """Return a token to each bucket. Raises StoreUnavailable."""
-        ...
 
 
 class SharedRateLimits:
@@ -92,4 +74,4 @@ class SharedRateLimits:
 
 
 def _limits(policies: Sequence[Policy]) -> list[Limit]:
-    return [(policy.name, policy.burst, policy.per_ms) for policy in policies]
+    return [Limit(policy.name, policy.burst, policy.per_ms) for policy in policies]

@@ -20,6 +20,9 @@ class Marks(msgspec.Struct, frozen=True, gc=False):
     bookmarked: bool = False
 
 
+NO_MARKS = Marks()
+
+
 class EngagementRows(Protocol):
     """What the projector writes. `at` is the event's id at the time when it happened; lists are ordered by it."""
 

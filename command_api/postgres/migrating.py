@@ -9,9 +9,6 @@ import psycopg
 
 from events.postgres import migrating
 from events.postgres.connections import available
-from events.postgres.migrating import MigrationRefused
-
-__all__ = ["MIGRATIONS", "MigrationRefused", "migrate", "pending"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -21,6 +21,7 @@ from events.publishing import Outgoing
 
 from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, Refused, StillRunning
 from ..facts import Facts, Question
+from ..kept_answers import REMEMBERED_MS
 from .answers import Answers
 from .credentials import ChangePrivately
 from .flights import Flights
@@ -28,7 +29,7 @@ from .groups import Groups
 from .outbox import positions_of
 from .publishing import Publishing
 from .tokens import parsed
-from .transaction import REMEMBERED_MS, Piece, Room, Transactions
+from .transaction import Piece, Room, Transactions
 from .turns import Turns
 
 C = TypeVar("C")
@@ -115,7 +116,7 @@ class PostgresCommandStore:
         is back; if that takes too long, LogUnavailable says that it is not known, and the idempotency key will tell.
         """
         once = context.idempotency
-        running = None if once is None else (once.user, once.key)
+        running = None if once is None else (once.account, once.key)
         if running is not None:
             if running in self._running:
                 raise StillRunning

@@ -21,7 +21,7 @@ from events.publishing import Outgoing, outgoing
 from ..credentials import RevokeSession
 from ..deciding import Answer, Answering, Context, Decided, Decision, KeyReused, PrivateChange, Refused, StillRunning
 from ..decision_state import DecisionState
-from ..kept_answers import opened, seal
+from ..kept_answers import REMEMBERED_MS, opened, seal
 from .answers import Answers
 from .credentials import ChangePrivately
 from .flights import Flight, Flights
@@ -32,7 +32,6 @@ from .writing import Batch, Loaded, Wanted, load, remembering, write
 C = TypeVar("C")
 S = TypeVar("S")
 
-REMEMBERED_MS = 24 * 3600 * 1000
 _COUNTED_FOR_S = 0.1
 
 
@@ -150,7 +149,7 @@ class Transactions:
         loaded = await load(connection, self.answers, wanted, self.ids.now() - REMEMBERED_MS, waits=waits)
         results: list[Result] = [None] * len(group)
         drafts: list[Draft] = []
-        await self.keys.fetch_with(connection, [once.user for piece in group if (once := piece.context.idempotency)])
+        await self.keys.fetch_with(connection, [once.account for piece in group if (once := piece.context.idempotency)])
         for place, piece in enumerate(group):
             if place in loaded.busy:
                 continue
@@ -189,7 +188,7 @@ class Transactions:
             if before.fingerprint != once.fingerprint:
                 raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
             noted = ConsistencyToken.parse(before.positions).merged(ConsistencyToken(rows=frozenset(before.outbox)))
-            return Made(opened(self.keys.sealer, once.user, before.answer), noted, replayed=True)
+            return Made(opened(self.keys.sealer, once.account, before.answer), noted, replayed=True)
         decided: Decided
         try:
             state = piece.decision.state(piece.command, loaded.facts)
@@ -274,7 +273,7 @@ class _GroupWrite:
         once = draft.piece.context.idempotency
         if once is not None:
             positions = "" if records else str(noted)
-            kept = seal(by.keys.sealer, once.user, by.ids.issue(), draft.answer)
+            kept = seal(by.keys.sealer, once.account, by.ids.issue(), draft.answer)
             batch.answers.append(remembering(once, kept, positions, by.ids.now(), place))
         made = Made(draft.answer, noted, (), records, flight, keys, _revoked(draft.decided))
         self._made.append((draft.place, place, made))

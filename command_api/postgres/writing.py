@@ -71,7 +71,7 @@ async def load(
     entities = dict.fromkeys(entity for one in group for entity in one.entities)
     locks = [(n, lock_number(*entity)) for n, one in enumerate(group) for entity in one.entities]
     once = [
-        (n, lock_number("", one.once.user, one.once.key), one.once.user, one.once.key)
+        (n, lock_number("", one.once.account, one.once.key), one.once.account, one.once.key)
         for n, one in enumerate(group)
         if one.once is not None
     ]
@@ -106,8 +106,9 @@ def _remembered(
 
 def remembering(once: Idempotency, answer: Answer, positions: str, now: int, rows: slice) -> Remembering:
     """Keep an answer."""
+    headers = _encode(answer.headers)
     return Remembering(
-        once.user, once.key, once.fingerprint, answer.status, answer.body, _encode(answer.headers), positions, now, rows
+        once.account, once.key, once.fingerprint, answer.status, answer.body, headers, positions, now, rows
     )
 
 

@@ -30,25 +30,31 @@ from ..deciding import (
 )
 from ..decision_state import DecisionState
 from ..facts import Facts, Question
-from ..kept_answers import opened, seal
+from ..kept_answers import REMEMBERED_MS, opened, seal
 from .answers import SqliteAnswers
 
 C = TypeVar("C")
 S = TypeVar("S")
 
-IDEMPOTENCY_DDL = """
+_IDEMPOTENCY_DDL = """
 CREATE TABLE IF NOT EXISTS idempotency (
-    user TEXT, key TEXT, fingerprint BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
-    headers BLOB NOT NULL, positions TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (user, key)
+    account TEXT, key TEXT, fingerprint BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    headers BLOB NOT NULL, positions TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (at);
 """
-REMEMBERED_MS = 24 * 3600 * 1000
-
 ChangePrivately = Callable[[Any], None]
 
 _encode = msgspec.json.Encoder().encode
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
+
+
+def create_idempotency_table(connection: apsw.Connection) -> None:
+    """Create the table if it is missing; in a file of an older version, rename its column `user`."""
+    names = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info('idempotency')")}
+    if "user" in names:
+        connection.execute("ALTER TABLE idempotency RENAME COLUMN user TO account")
+    connection.execute(_IDEMPOTENCY_DDL)
 
 
 class SqliteCommandStore:
@@ -85,7 +91,7 @@ class SqliteCommandStore:
         once = context.idempotency
         if once is None:
             return await self._commits.run(lambda: self._execute(decision, command, context, answering))
-        running = (once.user, once.key)
+        running = (once.account, once.key)
         if running in self._running:
             raise StillRunning
         self._running.add(running)
@@ -151,7 +157,7 @@ class SqliteCommandStore:
         self, once: Idempotency, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]
     ) -> Outcome:
         keys = self._writer.table.keys
-        keys.fetch((once.user,))
+        keys.fetch((once.account,))
         remembered = self._remembered(once)
         if remembered is not None:
             return remembered
@@ -162,11 +168,11 @@ class SqliteCommandStore:
             outcome = Outcome(answering.refused(error), ConsistencyToken(self._ends(decision, command)))
         else:
             outcome = self._write(decision, command, context, decided, answer)
-        kept = seal(keys.sealer, once.user, self._writer.ids.issue(), outcome.answer)
+        kept = seal(keys.sealer, once.account, self._writer.ids.issue(), outcome.answer)
         self._commits.connection.execute(
             "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                once.user,
+                once.account,
                 once.key,
                 once.fingerprint,
                 kept.status,
@@ -180,15 +186,15 @@ class SqliteCommandStore:
 
     def _remembered(self, once: Idempotency) -> Outcome | None:
         row: Any = self._commits.connection.execute(
-            "SELECT fingerprint, status, body, headers, positions FROM idempotency WHERE user=? AND key=? AND at>?",
-            (once.user, once.key, self._writer.ids.now() - REMEMBERED_MS),
+            "SELECT fingerprint, status, body, headers, positions FROM idempotency WHERE account=? AND key=? AND at>?",
+            (once.account, once.key, self._writer.ids.now() - REMEMBERED_MS),
         ).fetchone()
         if row is None:
             return None
         fingerprint, status, body, headers, positions = row
         if fingerprint != once.fingerprint:
             raise KeyReused("this Idempotency-Key was used for another request; take a new key for a new request")
-        answer = opened(self._writer.table.keys.sealer, once.user, Answer(status, body, _headers(headers)))
+        answer = opened(self._writer.table.keys.sealer, once.account, Answer(status, body, _headers(headers)))
         return Outcome(answer, ConsistencyToken.parse(positions), replayed=True)
 
     async def forget_old_answers(self, most: int = 1000) -> int:
@@ -198,7 +204,8 @@ class SqliteCommandStore:
         def work() -> int:
             connection: apsw.Connection = self._commits.connection
             connection.execute(
-                "DELETE FROM idempotency WHERE (user, key) IN (SELECT user, key FROM idempotency WHERE at<=? LIMIT ?)",
+                "DELETE FROM idempotency WHERE (account, key) IN"
+                " (SELECT account, key FROM idempotency WHERE at<=? LIMIT ?)",
                 (before, most),
             )
             return connection.changes()

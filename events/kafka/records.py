@@ -19,7 +19,7 @@ from ..event import BY_NAME, Envelope
 from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, is_id
 from ..keys import Keys
-from ..log import Record
+from ..log import Record, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Outgoing
 from ..sealing import SealBroken
@@ -67,6 +67,11 @@ class Stored(NamedTuple):
     value: bytes
     about: Envelope
     fault: str = ""
+
+    @property
+    def place(self) -> TopicPartition:
+        """The record's partition."""
+        return TopicPartition(self.topic, self.partition)
 
     @property
     def position(self) -> str:

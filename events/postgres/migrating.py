@@ -5,17 +5,14 @@ Two hosts may migrate at once: the second waits for the first and then has nothi
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
-from ..log import NotSetUp
+from ..migrations import MigrationFile, MigrationRefused, migration_files
 
-_FILE = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 _LOCK = 0x6D696772617465
 """`migrate` in ASCII: the key of the advisory lock that migrations alone take."""
 
@@ -23,32 +20,6 @@ _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (
     number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, at timestamptz NOT NULL DEFAULT now()
 )"""
-
-
-class MigrationRefused(NotSetUp):
-    """The database and the files do not match. The message says why; nothing was changed."""
-
-
-class Migration(NamedTuple):
-    """One migration file. `checksum` is the SHA-256 of its SQL."""
-
-    number: int
-    name: str
-    sql: str
-    checksum: str
-
-
-def migrations(directory: Path) -> list[Migration]:
-    """Return the files in order. Raises MigrationRefused if they are not numbered 1, 2, 3, ..."""
-    found: list[Migration] = []
-    for path in sorted(directory.glob("*.sql")):
-        match = _FILE.fullmatch(path.name)
-        sql = path.read_text()
-        number = int(match[1]) if match else 0
-        if number != len(found) + 1:
-            raise MigrationRefused(f"{path.name} should begin with {len(found) + 1:03}_")
-        found.append(Migration(number, path.name, sql, hashlib.sha256(sql.encode()).hexdigest()))
-    return found
 
 
 async def apply(
@@ -60,7 +31,7 @@ async def apply(
     held. Raises MigrationRefused if an applied file was changed, is missing, or belongs to a newer version of the
     software.
     """
-    files = migrations(directory)
+    files = migration_files(directory, ".sql")
     # The session holds the lock, so it is released if this process dies.
     await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     try:
@@ -71,7 +42,7 @@ async def apply(
         _check(files, applied)
         for file in files[len(applied) :]:
             async with connection.transaction():
-                await connection.execute(file.sql.encode())
+                await connection.execute(file.text.encode())
                 await connection.execute(
                     "INSERT INTO migrations (number, name, checksum) VALUES (%s, %s, %s)",
                     (file.number, file.name, file.checksum),
@@ -84,7 +55,7 @@ async def apply(
 
 async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path) -> list[str]:
     """Return the names of the files that are not applied to the connection's schema. Raises MigrationRefused."""
-    files = migrations(directory)
+    files = migration_files(directory, ".sql")
     try:
         cursor = await connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number")
     except psycopg.errors.UndefinedTable:
@@ -94,7 +65,7 @@ async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], director
     return [file.name for file in files[len(applied) :]]
 
 
-def _check(files: list[Migration], applied: list[tuple[Any, ...]]) -> None:
+def _check(files: list[MigrationFile], applied: list[tuple[Any, ...]]) -> None:
     for file, (number, name, checksum) in zip(files, applied, strict=False):
         if (number, name) != (file.number, file.name):
             raise MigrationRefused(f"the database has {name} where this version of the software has {file.name}")

@@ -77,7 +77,7 @@ async def count(
         while not positions.covers(ends):
             records = await reader.read_stored(positions, _AT_ONCE)
             for record in records:
-                place = TopicPartition(record.topic, record.partition)
+                place = record.place
                 if record.offset < ends.get(place, 0):
                     counted[record.topic, record.type] += 1
                 positions[place] = record.offset + 1

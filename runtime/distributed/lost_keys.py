@@ -8,7 +8,7 @@ from command_api.postgres.taking_back import TakingBack
 from events.codec import Codec
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
-from events.log import Positions, TopicPartition
+from events.log import Positions
 from events.postgres.connections import run
 from runtime.distributed.command_store import ACK_S, database, kept_reader, kept_topic, publisher
 from runtime.distributed.roles.process import brokers
@@ -32,7 +32,7 @@ async def find(settings: Settings, on_batch: Advance = lambda records: None) -> 
             while not positions.covers(ends):
                 records = await reader.read_stored(positions, _AT_ONCE)
                 for record in records:
-                    positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                    positions[record.place] = record.offset + 1
                 subjects = sealed.add(
                     Encoded(
                         f"{record.topic}-{record.partition}@{record.offset}",

@@ -27,7 +27,7 @@ from command_api.sqlite.credentials import (
     revoked_since,
 )
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
-from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
+from command_api.sqlite.store import SqliteCommandStore, create_idempotency_table
 from events.event import Envelope
 from events.ids import Clock, EventId, HybridClock, Millis, Randomness, wall_clock
 from events.log import New, Positions
@@ -59,10 +59,6 @@ def _answers(connection: apsw.Connection, email_key: bytes) -> SqliteAnswers:
     return SqliteAnswers(connection, email_key, SqliteCredentialAnswers(connection, email_key).answers)
 
 
-def _idempotency(connection: apsw.Connection) -> None:
-    connection.execute(IDEMPOTENCY_DDL)
-
-
 class System:
     """One data directory, opened by its owner, who holds the lock. The clock, randomness and timer are handed in."""
 
@@ -90,7 +86,7 @@ class System:
             off_loop=off_loop,
             timer=timer,
             randomness=randomness,
-            prepare=(create_state_tables, create_credential_tables, _idempotency),
+            prepare=(create_state_tables, create_credential_tables, create_idempotency_table),
         )
         check_fit_beside(self.directory, self.log_db.table)
         self.log = self.log_db.log

@@ -11,10 +11,8 @@ from typing import Protocol
 
 from events.ids import AccountId, TweetId
 from stores.cached.remembered import Remembered
-from stores.engagement import Marks
+from stores.engagement import NO_MARKS, Marks
 from stores.graph import NOBODY_UNSEEN, Barriers, Unseen
-
-NO_MARKS = Marks()
 
 
 def weight_of_barriers(barriers: Barriers) -> int:

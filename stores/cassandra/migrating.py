@@ -8,7 +8,6 @@ that breaks off is made again: tables are made if they are not there.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import socket
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 from cassandra import WriteTimeout
 from cassandra.cluster import Session
 
-from events.log import NotSetUp
+from events.migrations import MigrationRefused, migration_files
 
 from ..sink import StoreUnavailable
 from .address import Address, checked
@@ -44,20 +43,12 @@ class Migration(NamedTuple):
     checksum: str
 
 
-class MigrationRefused(NotSetUp):
-    """The keyspace and the files do not fit each other; the message says why, and nothing was changed."""
-
-
 def migrations(directory: Path = DIRECTORY) -> list[Migration]:
     """The migrations in a directory, NNN_name.cql, in order. Raises MigrationRefused where a number is missing."""
     found = []
-    for place, path in enumerate(sorted(directory.glob("*.cql")), 1):
-        number, name = int(path.stem[:3]), path.stem[4:]
-        if number != place:
-            raise MigrationRefused(f"{path.name} should begin with {place:03}_")
-        text = path.read_text()
+    for number, name, text, checksum in migration_files(directory, ".cql"):
         statements = tuple(part.strip() for part in _COMMENT.sub("", text).split(";") if part.strip())
-        found.append(Migration(number, name, statements, hashlib.sha256(text.encode()).hexdigest()))
+        found.append(Migration(number, name[4:].removesuffix(".cql"), statements, checksum))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from events.ids import AccountId, TweetId
 from stores.counts import NO_TWEET_COUNTS, Counts
-from stores.engagement import Marks
+from stores.engagement import NO_MARKS, Marks
 from stores.graph import NOBODY_UNSEEN, Unseen
 from stores.sentiment import Reading
 from stores.shown_tweets import ShownTweet
@@ -23,8 +23,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 Rows = Callable[[Collection[K]], Awaitable[dict[K, V]]]
 """Those rows of the ids that there are."""
-
-_NO_MARKS = Marks()
 
 
 class Sight(Protocol):
@@ -91,7 +89,7 @@ class GatheredTweets:
                 row.edited_at,
                 counts.get(id_, NO_TWEET_COUNTS),
                 scores.get(id_),
-                marks.get(id_, _NO_MARKS),
+                marks.get(id_, NO_MARKS),
                 row.media,
             )
             for id_, row in rows.items()

@@ -1,4 +1,4 @@
-"""Token buckets on Redis, shared by all processes: the TokenBuckets port of rest/shared_rate_limits.py.
+"""Token buckets on Redis, shared by all processes: the TokenBuckets port.
 
 A hash a bucket, gone when it would be full again: a full bucket is the same as none. All buckets of one user or address
 share a hash slot and are asked in one script, about 0.2 ms with its round trip.
@@ -14,6 +14,7 @@ from typing import Any
 from events.ids import Millis
 
 from ..sink import StoreRefused, StoreUnavailable
+from ..token_buckets import Limit
 from .connection import Argument, Client, Script
 
 _log = logging.getLogger(__name__)
@@ -52,9 +53,6 @@ for i, key in ipairs(KEYS) do
     end
 end
 """)
-
-Limit = tuple[str, int, float]
-"""The name of a limit, how much its bucket holds, and how much comes back in a millisecond."""
 
 
 class RedisTokenBuckets:

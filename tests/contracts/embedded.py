@@ -12,7 +12,7 @@ from command_api.decision_state import DecisionState
 from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rebuild import live_snapshot
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
-from command_api.sqlite.store import IDEMPOTENCY_DDL, SqliteCommandStore
+from command_api.sqlite.store import SqliteCommandStore, create_idempotency_table
 from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
 from events.sqlite.records import checksum
@@ -82,7 +82,7 @@ class Embedded:
 
         def prepare(connection):
             create_state_tables(connection)
-            connection.execute(IDEMPOTENCY_DDL)
+            create_idempotency_table(connection)
             for table in self._tables:
                 connection.execute(table)
 

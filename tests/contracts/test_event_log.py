@@ -149,7 +149,7 @@ async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system, 
     for _ in range(5):
         positions = await log.append([followed(system, account) for account in ACCOUNTS])
     assert positions == await log.ends()
-    for place, records in by_partition(await everything(log)):
+    for place, records in by_partition(await everything(log)).items():
         assert [record.offset for record in records] == list(range(positions[place]))
 
 
@@ -169,7 +169,7 @@ async def test_reading_on_in_batches_of_any_size_meets_every_record_once(system,
         await log.append([item])
     records = await everything(log, limit)
     assert len({(record.place, record.offset) for record in records}) == len(records) == 108
-    for place, own in by_partition(records):
+    for place, own in by_partition(records).items():
         assert [record.offset for record in own] == list(range(len(own))), place
 
 
@@ -371,7 +371,7 @@ async def test_readers_beside_the_process_read_what_its_readers_read(system, log
     await log.append([posted(system, account) for account in ACCOUNTS])
     read, here = await everything(system.elsewhere(), 3), await everything(log, 3)
     # Which partition is read first is no promise.
-    assert {place: list(records) for place, records in by_partition(read)} == dict(by_partition(here))
+    assert by_partition(read) == dict(by_partition(here))
 
 
 async def test_nobody_reads_what_is_not_durable_yet(system, log):

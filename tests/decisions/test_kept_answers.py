@@ -1,9 +1,11 @@
 """Answers that are kept with idempotency keys: sealed, as long as there is a key."""
 
+import apsw
 import pytest
 
 from command_api.deciding import Answer
 from command_api.kept_answers import is_sealed, opened, seal
+from command_api.sqlite.store import create_idempotency_table
 from events.ids import AccountId
 from events.sealing import MasterKeys, SealBroken, Sealer, WrappedKey
 
@@ -48,3 +50,16 @@ def test_an_account_without_a_key_and_an_answer_without_a_body_have_nothing_to_s
     assert seal(Sealer(MasterKeys({"test": bytes(32)})), ADA, "an-id", answer) == answer
     assert opened(sealer(), ADA, answer) == answer
     assert seal(sealer(), ADA, "an-id", Answer(204)) == Answer(204)
+
+
+def test_a_file_of_an_older_version_keeps_its_answers():
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        "CREATE TABLE idempotency (user TEXT, key TEXT, fingerprint BLOB NOT NULL, status INTEGER NOT NULL,"
+        " body BLOB NOT NULL, headers BLOB NOT NULL, positions TEXT NOT NULL, at INTEGER NOT NULL,"
+        " PRIMARY KEY (user, key)) WITHOUT ROWID"
+    )
+    connection.execute("INSERT INTO idempotency VALUES ('ada', 'key', x'00', 204, x'', x'5b5d', '', 1)")
+    create_idempotency_table(connection)
+    create_idempotency_table(connection)
+    assert connection.execute("SELECT account, key, status FROM idempotency").fetchall() == [("ada", "key", 204)]

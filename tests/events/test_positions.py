@@ -96,5 +96,5 @@ def test_positions_after_records_are_past_the_last_of_each_partition() -> None:
 
 def test_records_by_partition_keep_their_order() -> None:
     records = [record("tweets", 0, 4), record("graph", 1, 0), record("tweets", 0, 5)]
-    grouped = {str(place): [r.offset for r in run] for place, run in by_partition(records)}
+    grouped = {str(place): [r.offset for r in run] for place, run in by_partition(records).items()}
     assert grouped == {"tweets-0": [4, 5], "graph-1": [0]}

@@ -132,8 +132,8 @@ async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp
         (copy / "log.db").write_bytes(damaged)
         try:
             read = await everything(open_reader(copy))
-            assert [r.position for _, part in by_partition(read) for r in part] == [
-                r.position for _, part in by_partition(written) for r in part
+            assert [r.position for _, part in by_partition(read).items() for r in part] == [
+                r.position for _, part in by_partition(written).items() for r in part
             ]
             assert all(record in written for record in read if not record.fault)
             found += read != written

@@ -8,8 +8,9 @@ import pytest
 from on_postgres import a_database
 
 from command_api.decision_rows import BY_NAME, TABLES, columns
-from command_api.postgres.migrating import MIGRATIONS, MigrationRefused, migrate, pending
+from command_api.postgres.migrating import MIGRATIONS, migrate, pending
 from events.log import LogUnavailable
+from events.migrations import MigrationRefused
 
 pytestmark = pytest.mark.engines
 

@@ -274,7 +274,7 @@ def idempotency_record_outside_the_transaction() -> Iterator[Any]:
             outcome = Outcome(answering.refused(refusal), self._ends(decision, command))
         answer = outcome.answer
         headers = msgspec.json.encode(answer.headers)
-        row = (once.user, once.key, once.fingerprint, answer.status, answer.body, headers, str(outcome.token))
+        row = (once.account, once.key, once.fingerprint, answer.status, answer.body, headers, str(outcome.token))
         statement = "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         now = self._writer.ids.now()
         await self._commits.run(lambda: self._commits.connection.execute(statement, (*row, now)))
@@ -291,7 +291,7 @@ def idempotency_key_answers_any_request() -> Iterator[Any]:
     def remembered(self: SqliteCommandStore, once: Any) -> Outcome | None:
         connection = self._commits.connection
         row: Any = connection.execute(
-            "SELECT fingerprint FROM idempotency WHERE user=? AND key=?", (once.user, once.key)
+            "SELECT fingerprint FROM idempotency WHERE account=? AND key=?", (once.account, once.key)
         ).fetchone()
         return right(self, once if row is None else msgspec.structs.replace(once, fingerprint=row[0]))
 

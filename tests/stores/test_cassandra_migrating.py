@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from events.migrations import MigrationRefused
 from runtime.distributed.models.catalogue import on_cassandra
 from stores.cassandra import migrating
 from stores.cassandra.address import Address
 from stores.cassandra.digest import BUCKETS, OF_FAN_OUT
-from stores.cassandra.migrating import Migration, MigrationRefused, migrate, migrations, pending
+from stores.cassandra.migrating import Migration, migrate, migrations, pending
 from stores.cassandra.session import CassandraSession, connected
 from stores.sink import StoreUnavailable
 from tests.stores.on_cassandra import drop

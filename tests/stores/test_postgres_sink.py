@@ -11,7 +11,7 @@ import pytest
 
 from events.ids import AccountId, Millis, TweetId, id_at
 from events.log import Positions, Record, positions_after
-from events.postgres.migrating import MigrationRefused
+from events.migrations import MigrationRefused
 from events.tweets import TweetDeleted, TweetPosted
 from infra.local import catalogue
 from infra.local.running import Running

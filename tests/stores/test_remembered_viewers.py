@@ -4,8 +4,8 @@ from random import Random
 
 from events.ids import AccountId, TweetId
 from stores.cached.remembered import Remembered
-from stores.cached.viewers import NO_MARKS, RememberedBarriers, RememberedMarks, mark_of, weight_of_barriers
-from stores.engagement import Marks
+from stores.cached.viewers import RememberedBarriers, RememberedMarks, mark_of, weight_of_barriers
+from stores.engagement import NO_MARKS, Marks
 from stores.graph import Barriers, Unseen
 
 PEOPLE = [AccountId(f"account-{n}") for n in range(12)]

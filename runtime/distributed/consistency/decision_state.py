@@ -26,7 +26,7 @@ async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, 
         if not records:
             break
         for record in records:  # also those written meanwhile
-            place = TopicPartition(record.topic, record.partition)
+            place = record.place
             after[place] = record.offset + 1
             if place in wanted and record.offset >= wanted[place]:
                 found.setdefault(place, record.about.id if record.offset == wanted[place] else "")

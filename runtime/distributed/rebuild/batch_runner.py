@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.log import CorruptLog, Positions, Record, TopicPartition, by_partition, positions_after
 from events.retries import Backoff, retrying
 from runtime.distributed.roles.hosted_group import HostedGroup
 from runtime.processor_group import Group, Source
@@ -101,7 +101,7 @@ async def build(
                 raise CorruptLog(f"the log ends at {at}, and {short} should come further")
             at = positions_after(records, at)
             reading = asyncio.ensure_future(log.read(at, limit, topics))
-            by_place = _by_place(records)
+            by_place = by_partition(records)
             try:
                 async with asyncio.TaskGroup() as landing:
                     taking = [landing.create_task(b.take(by_place, goals[b.name])) for b in waiting]
@@ -129,10 +129,3 @@ def _start(buildings: Iterable[Building], goals: Mapping[str, Positions]) -> Pos
             if reached < end:
                 at[place] = min(at.get(place, reached), reached)
     return at
-
-
-def _by_place(records: Iterable[Record]) -> dict[TopicPartition, list[Record]]:
-    found: dict[TopicPartition, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.place, []).append(record)
-    return found

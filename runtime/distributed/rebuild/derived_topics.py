@@ -124,13 +124,8 @@ async def read_derived(log: KafkaLogReader, ends: Mapping[TopicPartition, int], 
             if (await log.ends()).covers(until):
                 return
             raise LogUnavailable(f"the derived topics should reach {until}")
-        wanted = [record for record in records if record.offset < until.get(record_place(record), 0)]
+        wanted = [record for record in records if record.offset < until.get(record.place, 0)]
         into.add(record for record in wanted if not record.fault)
         into.add_unreadable(record for record in wanted if record.fault)
         for record in records:
-            at[record_place(record)] = record.offset + 1
-
-
-def record_place(record: Any) -> TopicPartition:
-    """The partition that a stored record is in."""
-    return TopicPartition(record.topic, record.partition)
+            at[record.place] = record.offset + 1
