@@ -1,5 +1,6 @@
-"""Log to read models: one read model a file, `catalogue.py` lists them all.
+"""Projectors: they turn the log's events into rows of read models. One file per read model; `catalogue.py` lists them
+all.
 
-A projector only writes, through the narrow port of its read model (stores/), so that it never waits and never has to
-guess what another entity's events did already: interleavings do not matter (law 3).
+A projector only writes, through the narrow port of its read model (stores/). It never reads, so it never waits and does
+not depend on the events of other entities that were applied before: their order does not matter (law 3).
 """

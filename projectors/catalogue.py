@@ -1,4 +1,4 @@
-"""Every projector, listed once with the group that runs it in each profile: the way from an event to its handlers.
+"""All projectors, with the group that runs each in each profile. Start here to find the handlers of an event.
 
 The groups of both profiles, their topics, versions, digests, read ports and tests are derived from this list. The
 adapters of a read model are found by its name: `MODEL` in stores/<engine>/<model>.py.

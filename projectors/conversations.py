@@ -1,4 +1,4 @@
-"""Which tweet answers which. One row a reply; a reply seen before its parent hangs in its place already."""
+"""The replies of each tweet. One row per reply, which does not depend on whether its parent is known already."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .projector import Projector
 
 
 class Conversations(Projector):
-    """Replies by what they reply to. Deleted ones stay, so that what hangs beneath them keeps hanging."""
+    """Replies by parent tweet. Deleted replies stay, so that the replies to them keep their place."""
 
     model = "conversations"
     version = 1
@@ -20,6 +20,6 @@ class Conversations(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A reply, where it replies."""
+        """Add the tweet to the replies of its parent, if it is a reply."""
         if event.reply_to is not None:
             self.rows.replied(event.tweet, event.reply_to.tweet)

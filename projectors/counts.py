@@ -1,7 +1,7 @@
-"""Counters of tweets and accounts. One or two writes an event.
+"""Counters of tweets and accounts. One or two writes per event.
 
-Deciders append only what changes something, so counting the events counts the things; a counter is a sum, so it does
-not matter in which order the events of different accounts come, or whether the tweet is known yet.
+Decisions append an event only if it changes something, so counting events counts likes, follows and so on. A counter is
+a sum: the order of events of different accounts does not matter, nor whether the tweet is known yet.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Counts(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """One more tweet of its author, reply to its parent, quote of what it quotes."""
+        """Add one tweet to its author, one reply to its parent and one quote to the tweet that it quotes."""
         self.rows.account(event.author, "tweets", +1)
         self._references(event.reply_to, event.quote_of, +1)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """One less of each."""
+        """Subtract what `posted` added."""
         self.rows.account(event.author, "tweets", -1)
         self._references(event.reply_to, event.quote_of, -1)
 
@@ -45,42 +45,42 @@ class Counts(Projector):
 
     @on(TweetLiked)
     def liked(self, event: TweetLiked, about: Envelope) -> None:
-        """One more like."""
+        """Add one like."""
         self.rows.tweet(event.tweet, "likes", +1)
 
     @on(TweetUnliked)
     def unliked(self, event: TweetUnliked, about: Envelope) -> None:
-        """One less."""
+        """Subtract one like."""
         self.rows.tweet(event.tweet, "likes", -1)
 
     @on(TweetRetweeted)
     def retweeted(self, event: TweetRetweeted, about: Envelope) -> None:
-        """One more retweet."""
+        """Add one retweet."""
         self.rows.tweet(event.tweet, "retweets", +1)
 
     @on(RetweetUndone)
     def retweet_undone(self, event: RetweetUndone, about: Envelope) -> None:
-        """One less."""
+        """Subtract one retweet."""
         self.rows.tweet(event.tweet, "retweets", -1)
 
     @on(TweetBookmarked)
     def bookmarked(self, event: TweetBookmarked, about: Envelope) -> None:
-        """One more bookmark."""
+        """Add one bookmark."""
         self.rows.tweet(event.tweet, "bookmarks", +1)
 
     @on(BookmarkRemoved)
     def bookmark_removed(self, event: BookmarkRemoved, about: Envelope) -> None:
-        """One less."""
+        """Subtract one bookmark."""
         self.rows.tweet(event.tweet, "bookmarks", -1)
 
     @on(AccountFollowed)
     def followed(self, event: AccountFollowed, about: Envelope) -> None:
-        """One more follower of the one, one more followed by the other."""
+        """Add one follower to the followee, and one followed account to the follower."""
         self.rows.account(event.followee, "followers", +1)
         self.rows.account(event.follower, "following", +1)
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:
-        """One less of each."""
+        """Subtract what `followed` added."""
         self.rows.account(event.followee, "followers", -1)
         self.rows.account(event.follower, "following", -1)

@@ -1,19 +1,19 @@
-"""Fan-out: what somebody posts or passes on is put into the home timelines of those who follow.
+"""Fan-out: write each post and retweet into the home timelines of the author's followers.
 
-A tweet and a follow of its author arrive at the same time, at two workers. **Each writes its own fact first, durably,
-and then reads the other's**: the tweet its followers, the follow its followee's newest. So at least one of them sees
-the other, and where both do, the row is written twice, which is once. Everything here keeps to that order: a batch's
-facts are written before anything is read; a tier is read after an activity is there, and set before what it lets be
-missed.
+A tweet and a follow of its author can arrive at the same time at two workers. **Each worker writes its own fact first,
+durably, and then reads the other's**: the tweet's worker reads the followers, the follow's worker the followee's newest
+tweets. So at least one of them sees the other; if both do, the row is written twice, with the same result. All code
+here keeps this order. A batch's facts are written before anything is read. A tier is read after the activity is stored,
+and changed before deliveries may rely on the change.
 
-Unfollows, blocks, mutes and deletions remove no row: a removal would be newer than what a later backfill has to write,
-and hide it. They are facts, looked at by whoever reads.
+Unfollows, blocks, mutes and deletions remove no row: a removal would be newer than the rows of a later backfill, and
+would hide them. They are stored as facts, and reads apply them.
 
-Every write is guarded by the event's own time in the store, so that copies, redelivery and a worker that is slow to
-learn it was replaced change nothing. Beside that there is one guard, by offset and event by event, since a second
-delivery has other batch limits.
+The store compares every write with the event's own time, so copies, redelivery and a worker that has not noticed its
+replacement change nothing. In addition, an offset per partition guards each event, because a redelivery divides the
+events into other batches.
 
-Costs: a row a follower and activity; `depth` rows a follow; one read of followers an author and batch.
+Costs: one row per follower and activity; `depth` rows per follow; one read of followers per author and batch.
 """
 
 from __future__ import annotations
@@ -52,23 +52,25 @@ _START = Progress()
 
 @dataclass(slots=True)
 class Batch:
-    """What the events of a batch ask for."""
+    """The work that the events of a batch require."""
 
     follows: list[FollowFact] = field(default_factory=list)
     activities: list[ActivityFact] = field(default_factory=list)
     joins: dict[tuple[AccountId, AccountId], None] = field(default_factory=dict)
-    """Follower and followee."""
+    """Pairs of follower and followee: the followee's newest entries go into the follower's timeline."""
     counted: dict[AccountId, None] = field(default_factory=dict)
-    """Accounts that have another number of followers."""
+    """Accounts whose number of followers changed: their tier is checked."""
     begun: dict[AccountId, None] = field(default_factory=dict)
+    """New accounts: their timeline is backfilled."""
     returned: dict[AccountId, None] = field(default_factory=dict)
+    """Active accounts: their timeline is backfilled if it was lost."""
     pushes: list[tuple[Record, Entry]] = field(default_factory=list)
 
 
 class FanOut(Handles):
-    """Keeps home timelines. One worker's: it begins with `resume`, and goes on with `apply`, a batch at a time.
+    """Maintains the home timelines of one worker's partitions: `resume` first, then `apply` for each batch.
 
-    After StoreUnavailable the same records, or others from the same positions on, can be given again.
+    After StoreUnavailable the same records can be applied again, or others from the same positions on.
     """
 
     def __init__(
@@ -89,49 +91,51 @@ class FanOut(Handles):
         self._record: Record | None = None
         self._noting = True
 
-    # What each event asks for
+    # The work of each event
 
     @on(AccountRegistered)
     def registered(self, event: AccountRegistered, about: Envelope) -> None:
-        """A timeline begins; in a rebuild it is whole again from here on."""
+        """Begin the account's timeline; in a rebuild it is complete from here on."""
         self._batch.begun[event.account] = None
 
     @on(AccountActive)
     def active(self, event: AccountActive, about: Envelope) -> None:
-        """Somebody is there, perhaps after a long time: a timeline that was lost is made again."""
+        """Backfill the timeline of an active account if it was lost."""
         self._batch.returned[event.account] = None
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A post, or a reply. It is put before all followers: whom they will follow when they read, nobody knows."""
+        """Deliver a post or a reply to all followers. Replies too: a follower may follow the other account when it
+        reads.
+        """
         replied = event.reply_to.author if event.reply_to else None
         self._appears(Entry(ActivityId(event.tweet), event.tweet, event.author, replied, timestamp(about.id)))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """Its rows stay; whoever reads finds the tweet gone."""
+        """Store that the tweet is deleted. Its rows stay; reads leave them out."""
         self._disappears(event.author, ActivityId(event.tweet), event.tweet, about)
 
     @on(TweetRetweeted)
     def retweeted(self, event: TweetRetweeted, about: Envelope) -> None:
-        """A retweet: an activity of its own, beside the original's."""
+        """Deliver a retweet: an activity of its own, beside the original's."""
         self._appears(Entry(event.retweet, event.tweet, event.actor, None, timestamp(about.id)))
 
     @on(RetweetUndone)
     def undone(self, event: RetweetUndone, about: Envelope) -> None:
-        """Its rows stay; whoever reads finds it undone."""
+        """Store that the retweet is undone. Its rows stay; reads leave them out."""
         self._disappears(event.actor, event.retweet, event.tweet, about)
 
     @on(AccountFollowed)
     def followed(self, event: AccountFollowed, about: Envelope) -> None:
-        """A follow brings what the followee posted before."""
+        """Store the follow, and deliver the followee's newest entries to the follower."""
         self._batch.follows.append(FollowFact(event.follower, event.followee, True, timestamp(about.id)))
         self._batch.joins[event.follower, event.followee] = None
         self._batch.counted[event.followee] = None
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:
-        """Rows stay; whoever reads finds their author no longer followed."""
+        """Store that the follow ended. Rows stay; reads leave out authors that are not followed."""
         self._batch.follows.append(FollowFact(event.follower, event.followee, False, timestamp(about.id)))
         self._batch.counted[event.followee] = None
 
@@ -144,16 +148,18 @@ class FanOut(Handles):
         written = timestamp(about.id)
         self._batch.activities.append(ActivityFact(Entry(activity, tweet, by, None, written), False, written))
 
-    # Landing batches
+    # Applying batches
 
     async def resume(self, places: Iterable[TopicPartition]) -> Positions:
-        """Where to read on in these partitions: where the timelines stand, whatever a consumer group believes."""
+        """Return the positions to read on from. They come from the store of the timelines, not from a consumer group's
+        offsets.
+        """
         places = list(places)
         self.landed = await self.rows.progress(places)
         return Positions((place, self.landed.get(place, _START).offset) for place in places)
 
     async def apply(self, records: Sequence[Record]) -> None:
-        """Land records, each partition's in order. Raises StoreUnavailable."""
+        """Apply records, each partition's in order, and store the positions. Raises StoreUnavailable."""
         self.begin()
         unlanded = self.unlanded(records)
         for record in unlanded:
@@ -163,21 +169,22 @@ class FanOut(Handles):
         await self.land(positions_after(unlanded))
 
     def unlanded(self, records: Iterable[Record]) -> list[Record]:
-        """The records that have not landed yet."""
+        """Return the records that were not applied yet."""
         return [record for record in records if record.offset >= self.landed.get(record.place, _START).offset]
 
     def begin(self) -> None:
-        """Begin a batch."""
+        """Begin an empty batch."""
         self._batch, self._record = Batch(), None
 
     def applying(self, record: Record) -> None:
-        """What is asked for from now on is the doing of this record."""
+        """Name the record whose event is handled next."""
         self._record = record
 
     async def land(self, reached: Positions) -> None:
-        """Land the batch, which ends at `reached`. Raises StoreUnavailable.
+        """Write the batch, which ends at the positions `reached`. Raises StoreUnavailable.
 
-        It is empty where the records were set aside and the positions have passed them: nothing is noted of these.
+        `reached` is empty if the records are retried dead letters, or were held back behind one: positions have passed
+        them.
         """
         batch, self._noting = self._batch, bool(reached)
         await self._write_facts(batch)
@@ -198,7 +205,7 @@ class FanOut(Handles):
             self.landed.update(reached)
 
     async def _tiers(self, batch: Batch) -> dict[AccountId, Tier]:
-        """The tiers of those that the batch is about, as they were before what this changes in them."""
+        """Return the tiers of the batch's authors before the batch, and change the tiers that have to change."""
         authors = dict.fromkeys(entry.by for _, entry in batch.pushes) | batch.counted
         if not authors:
             return {}
@@ -210,12 +217,12 @@ class FanOut(Handles):
             for account, count in counts.items():
                 tier = seen.get(account, SMALL)
                 kind = next_kind(tier, count, now, self.limits, self.keeping)
-                if kind is not tier.kind:  # if another worker was faster, its next event looks again
+                if kind is not tier.kind:  # if another worker moved it first, the next event checks again
                     await self.rows.move(account, tier, kind)
         return seen
 
     async def _join(self, pairs: Sequence[tuple[AccountId, AccountId]]) -> None:
-        """Give followers the newest of those whom they follow now; where there is more, the floor says so first."""
+        """Deliver the newest entries of new followees. If a followee has more, the follower's floor is raised first."""
         if not pairs:
             return
         depth = self.limits.depth
@@ -239,9 +246,11 @@ class FanOut(Handles):
             await self.backfill(list(batch.begun))
 
     async def backfill(self, accounts: Sequence[AccountId]) -> None:
-        """Make timelines what the definition says: the newest `depth` entries, and from there on up whole.
+        """Write the newest `depth` entries into these timelines and set their floors; from the floor up they are
+        complete.
 
-        Deliveries go on meanwhile. What it writes, it reads after they do; so what they miss, it finds.
+        Deliveries go on meanwhile. They write first and backfill reads afterwards, so it finds the entries that they
+        miss.
         """
         followees = await self.facts.followees(accounts)
         sources = {account: dict.fromkeys((account, *followees.get(account, ()))) for account in accounts}
@@ -265,7 +274,7 @@ class FanOut(Handles):
         return entries, entries[-1].activity if len(entries) == depth else oldest
 
     async def _push(self, pushes: Sequence[tuple[Record, Entry]]) -> None:
-        """Deliver entries to all followers, and to their own author, who is one of them."""
+        """Deliver entries to all followers and to their author."""
         oldest = self._oldest()
         pushes = [push for push in pushes if push[1].activity >= oldest]
         if not pushes:
@@ -291,7 +300,7 @@ class FanOut(Handles):
         await self._deliver(waiting)
 
     def _left_at(self, record: Record) -> str | None:
-        """Where the fan-out of this event goes on."""
+        """Return the last follower that an interrupted fan-out of this event reached; None if there is none."""
         landed = self.landed.get(record.place, _START)
         return landed.after if landed.offset == record.offset else None
 

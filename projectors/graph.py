@@ -1,4 +1,4 @@
-"""Who follows, blocks and mutes whom. One row a follow or mute, two a block, each ordered by when it happened."""
+"""Follows, blocks and mutes. One row per follow or mute, two per block, each ordered by time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .projector import Projector
 
 
 class Graph(Projector):
-    """Follows, blocks and mutes, both ways. What a block ends has events of its own."""
+    """Follows, blocks and mutes, in both directions. Follows that a block ends have events of their own."""
 
     model = "graph"
     version = 1
@@ -22,30 +22,30 @@ class Graph(Projector):
 
     @on(AccountFollowed)
     def followed(self, event: AccountFollowed, about: Envelope) -> None:
-        """A follow."""
+        """Add a follow."""
         self.rows.followed(event.follower, event.followee, at_time(about.id, about.time))
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:
-        """A follow no longer."""
+        """Remove the follow."""
         self.rows.unfollowed(event.follower, event.followee)
 
     @on(AccountBlocked)
     def blocked(self, event: AccountBlocked, about: Envelope) -> None:
-        """A block."""
+        """Add a block."""
         self.rows.blocked(event.blocker, event.blocked, at_time(about.id, about.time))
 
     @on(AccountUnblocked)
     def unblocked(self, event: AccountUnblocked, about: Envelope) -> None:
-        """A block no longer."""
+        """Remove the block."""
         self.rows.unblocked(event.blocker, event.blocked)
 
     @on(AccountMuted)
     def muted(self, event: AccountMuted, about: Envelope) -> None:
-        """A mute."""
+        """Add a mute."""
         self.rows.muted(event.owner, event.muted, at_time(about.id, about.time))
 
     @on(AccountUnmuted)
     def unmuted(self, event: AccountUnmuted, about: Envelope) -> None:
-        """A mute no longer."""
+        """Remove the mute."""
         self.rows.unmuted(event.owner, event.muted)

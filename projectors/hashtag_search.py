@@ -1,4 +1,4 @@
-"""The search of hashtags: how many tweets carry each. Two writes a tag of a tweet, a dozen for a tag that is new."""
+"""Search for hashtags, with the number of tweets of each. Two writes per tag of a tweet, a dozen for a new tag."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .projector import Projector
 
 
 class HashtagSearch(Projector):
-    """Hashtags by name, with their uses. Those of more than 100 characters, which nobody types, are not found."""
+    """Hashtags by name, with their uses. Tags of more than 100 characters are left out."""
 
     model = "hashtag_search"
     version = 1
@@ -22,18 +22,18 @@ class HashtagSearch(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """Its tags are used once more."""
+        """Count one more use of each tag of the tweet."""
         if event.entities.hashtags:
             self.rows.posted(event.tweet, _tags(event.entities))
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Only the tags of the new text count."""
+        """Count the tags of the new text instead of the old."""
         self.rows.edited(event.tweet, _tags(event.entities))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """Its tags are used once less."""
+        """Count one use less of each tag of the tweet."""
         self.rows.deleted(event.tweet)
 
 

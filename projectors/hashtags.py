@@ -1,4 +1,4 @@
-"""Which tweets carry a hashtag. One row a tag of a tweet; an edit replaces them."""
+"""The tweets of each hashtag. One row per tag of a tweet; an edit replaces the rows."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Hashtags(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """The tags it was posted with."""
+        """Add the tweet to its tags."""
         self.rows.posted(event.tweet, _tags(event.entities))
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """The tags it has from now on."""
+        """Replace the tweet's tags by those of the new text."""
         self.rows.edited(event.tweet, _tags(event.entities))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """No tags any more."""
+        """Remove the tweet from its tags."""
         self.rows.deleted(event.tweet)
 
 

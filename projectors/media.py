@@ -1,4 +1,4 @@
-"""Pictures and videos by id, and the tweets that show each. One row a medium, one a tweet that shows it."""
+"""Pictures and videos by id, and the tweets that show each. One row per medium, and one per tweet that shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .projector import Projector
 
 
 class Media(Projector):
-    """What each medium is, how far it has come, and where it was shown."""
+    """The type and state of each medium, and the tweets that show it."""
 
     model = "media"
     version = 2
@@ -21,21 +21,21 @@ class Media(Projector):
 
     @on(UploadStarted)
     def started(self, event: UploadStarted, about: Envelope) -> None:
-        """Awaited."""
+        """Add a medium whose upload is expected."""
         self.rows.started(event)
 
     @on(MediaFinished)
     def finished(self, event: MediaFinished, about: Envelope) -> None:
-        """There to be shown."""
+        """Mark the medium as finished: it can be shown."""
         self.rows.finished(event)
 
     @on(MediaDeleted)
     def deleted(self, event: MediaDeleted, about: Envelope) -> None:
-        """Gone."""
+        """Mark the medium as deleted."""
         self.rows.deleted(event.media)
 
     @on(TweetPosted)
     def used(self, event: TweetPosted, about: Envelope) -> None:
-        """Shown in a tweet."""
+        """Add the tweet to the tweets that show its media."""
         if event.media:
             self.rows.used(event)

@@ -1,7 +1,6 @@
-"""What each account is told of what others do, and what it has read of that. One or two writes an event.
+"""The notifications of each account, and its read marks. One or two writes per event.
 
-Marks and notifications come from different entities, in any order: they are rows of their own, brought together when
-read.
+Read marks and notifications come from different entities, in any order. They are separate rows, joined when read.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ class Notifications(Projector):
 
     @on(NotificationRaised)
     def raised(self, event: NotificationRaised, about: Envelope) -> None:
-        """A notification."""
+        """Add a notification."""
         self.rows.raised(event.recipient, event.notification, event.kind, event.actor, event.tweet)
 
     @on(NotificationWithdrawn)
     def withdrawn(self, event: NotificationWithdrawn, about: Envelope) -> None:
-        """A notification no longer."""
+        """Remove the notification."""
         self.rows.withdrawn(event.recipient, event.notification)
 
     @on(NotificationRead)
     def read(self, event: NotificationRead, about: Envelope) -> None:
-        """One was read."""
+        """Mark one notification as read."""
         self.rows.read(event.owner, event.notification)
 
     @on(NotificationsRead)
     def read_up_to(self, event: NotificationsRead, about: Envelope) -> None:
-        """All up to one were read."""
+        """Mark all notifications up to and including one as read."""
         self.rows.read_up_to(event.owner, event.up_to)

@@ -1,4 +1,4 @@
-"""What a projector is."""
+"""The base class of projectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from events.event import Handles
 class Projector(Handles):
     """Turns events into the rows of one read model.
 
-    `model` names the read model; `version` is raised when its rows are made in another way, which has every data
-    directory rebuild it. Handlers write through the port given to the constructor and read nothing.
+    `model` names the read model. `version` is raised when its rows change; every data directory then rebuilds the
+    model. Handlers write through the port given to the constructor and read nothing.
     """
 
     model: ClassVar[str]

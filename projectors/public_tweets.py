@@ -1,4 +1,7 @@
-"""What a tweet replies to and quotes, kept for the public firehose in case it is edited. One write such a tweet."""
+"""The context of tweets for the public firehose: replied tweet, quoted tweet, sensitive mark. One write per context.
+
+An edit publishes the tweet again, and the edit's event does not repeat these fields.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from .projector import Projector
 
 
 class PublicTweets(Projector):
-    """Of tweets that stand for themselves nothing is kept."""
+    """The context of tweets that reply, quote or are sensitive. Other tweets have no row."""
 
     model = "public_tweets"
     version = 1
@@ -20,12 +23,12 @@ class PublicTweets(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """What an edit will not repeat."""
+        """Store the fields that an edit does not repeat."""
         context = Context(event.reply_to, event.quote_of, event.sensitive)
         if context != PLAIN:
             self.rows.posted(event.tweet, context)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """There will be no edit."""
+        """Remove the row: a deleted tweet is not edited."""
         self.rows.deleted(event.tweet)

@@ -1,4 +1,4 @@
-"""The search of tweets: the tokens of each, indexed. One row a tweet, one write an event, of about 10 us."""
+"""Search for tweets: an index of their tokens. One row per tweet, and one write of about 10 us per event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .projector import Projector
 
 
 class Search(Projector):
-    """Tweets by word, hashtag, mention and author; blocks and mutes are left out when read."""
+    """Tweets by word, hashtag, mention and author. Reads leave out blocked and muted authors."""
 
     model = "search"
     version = 1
@@ -21,15 +21,15 @@ class Search(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A tweet that can be found."""
+        """Add the tweet to the index."""
         self.rows.posted(event.tweet, tokeniser.document(event.text, event.entities, event.author))
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """It is found by its new text, and no longer by the old."""
+        """Replace the tweet's text in the index."""
         self.rows.edited(event.tweet, tokeniser.document(event.text, event.entities, event.author))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """It is found no more."""
+        """Remove the tweet from the index."""
         self.rows.deleted(event.tweet)

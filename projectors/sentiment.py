@@ -1,4 +1,4 @@
-"""Scores of tweets, by tweet and by what they are about. Two writes a tweet, and one a tag and mention."""
+"""Scores by tweet, author, hashtag and mention. Two writes per tweet, and one per tag and mention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .projector import Projector
 
 
 class Sentiment(Projector):
-    """Fed by the stream of scores. A tweet counts at its own time, for its author, its tags and those it mentions."""
+    """Scores from the topic `sentiment`. A score counts at the tweet's time, for its author, tags and mentions."""
 
     model = "sentiment"
     version = 1
@@ -20,12 +20,12 @@ class Sentiment(Projector):
 
     @on(TweetScored)
     def scored(self, event: TweetScored, about: Envelope) -> None:
-        """The first score, or that of an edited text."""
+        """Add the first score of a tweet, or replace it by the score of the edited text."""
         if event.version > 1:
             self.rows.withdrawn(event.tweet)
         self.rows.scored(event.tweet, event.author, event.score, event.hashtags, event.mentions)
 
     @on(ScoreWithdrawn)
     def withdrawn(self, event: ScoreWithdrawn, about: Envelope) -> None:
-        """The tweet is gone."""
+        """Remove the score of a deleted tweet."""
         self.rows.withdrawn(event.tweet)

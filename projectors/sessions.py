@@ -1,4 +1,4 @@
-"""Where each account is signed in. One row a session, one write an event."""
+"""The sessions of each account. One row per session, one write per event."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Sessions(Projector):
 
     @on(SessionStarted)
     def started(self, event: SessionStarted, about: Envelope) -> None:
-        """Signed in."""
+        """Add a session."""
         self.rows.started(event.owner, SignedInAt(event.session, about.time, event.user_agent, event.ip))
 
     @on(SessionEnded)
     def ended(self, event: SessionEnded, about: Envelope) -> None:
-        """Signed out, whatever the reason."""
+        """Remove the session."""
         self.rows.ended(event.owner, event.session)

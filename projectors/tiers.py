@@ -1,13 +1,14 @@
-"""Which authors are pushed and which are pulled, and how one becomes the other with no gap in between.
+"""Decides whether an author's activities are pushed to followers or pulled by readers, and moves authors between both.
 
-Pushing costs a row a follower, pulling a read a viewer; above some number of followers the rows cost more. Between the
-two limits nothing changes, so that an author at a limit does not go back and forth.
+A push costs a row per follower, a pull a read per reader; above some number of followers the pushes cost more. There
+are two limits, and between them nothing changes, so an author near one limit does not go back and forth.
 
-Both ways lead through a tier in which an author is pushed *and* pulled, which is always right, as an activity counts
-once:
-- up, until every reader is sure to have heard that it has to pull;
-- down, for as long as rows are kept: what was not pushed is then below every floor. It is pulled meanwhile, one more
-  read, where filling the followers' timelines would be millions of rows at once.
+Both moves lead through a tier in which the author is pushed *and* pulled. This is always correct, because a reader
+shows an activity once.
+
+- Up, from pushed to pulled: until every reader has certainly learned that it has to pull.
+- Down, from pulled to pushed: for as long as rows are kept. After that, all activities that were not pushed are below
+  every floor. Pulling meanwhile costs one more read; filling all followers' timelines would be millions of writes.
 """
 
 from __future__ import annotations
@@ -19,35 +20,35 @@ from stores.home_timelines import STALE_MS, Keeping, Kind, Tier
 
 
 class Limits(NamedTuple):
-    """Numbers of followers, and how much is done at once."""
+    """Numbers of followers that change a tier, and sizes of reads and writes."""
 
     up: int = 10_000
-    """From so many followers on an author is pulled,"""
+    """With this many followers or more, an author is pulled."""
     down: int = 8_000
-    """and pushed again at so many."""
+    """With this many followers or fewer, an author is pushed again."""
     leave_ms: int = 12 * STALE_MS
-    """How long pushing goes on beside pulling: what readers may be behind, and ample time for clocks and reads."""
+    """How long pushing goes on beside pulling: the staleness of readers' tiers, with a margin for clocks and reads."""
     depth: int = 800
-    """How many of the newest entries a backfill writes."""
+    """The number of newest entries that a backfill writes."""
     page: int = 1_000
-    """Followers read at once."""
+    """Followers per read."""
     at_once: int = 20_000
-    """Deliveries collected before they are written."""
+    """Deliveries per write."""
 
 
 def next_kind(tier: Tier, followers: int, now: Millis, limits: Limits, keeping: Keeping) -> Kind:
-    """What an author is to be now; the same where nothing is to be changed."""
+    """Return the tier that the author must have now; the present one if nothing changes."""
     kind, age = tier.kind, now - tier.since
     if kind is Kind.PUSHED and followers >= limits.up:
         return Kind.LEAVING
     if kind is Kind.LEAVING:
         if followers <= limits.down:
-            return Kind.PUSHED  # it was pushed all the time
+            return Kind.PUSHED  # no gap: the author was pushed all the time
         return Kind.PULLED if age >= limits.leave_ms else kind
     if kind is Kind.PULLED and followers <= limits.down:
         return Kind.JOINING
     if kind is Kind.JOINING:
         if followers >= limits.up:
-            return Kind.PULLED  # and readers have pulled all the time
+            return Kind.PULLED  # no gap: readers have pulled all the time
         return Kind.PUSHED if age >= keeping.kept_ms else kind
     return kind

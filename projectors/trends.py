@@ -1,4 +1,4 @@
-"""Who used which tag in which tweet, for trends. One write a tag, and one to know how far in time the events are."""
+"""Uses of hashtags by tweet and author, for trends. One write per tag, and one for the newest event time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .projector import Projector
 
 
 def _tags(entities: Entities) -> dict[str, str]:
-    """Folded tags, each with how the tweet writes it first."""
+    """Return the folded tags, each with the spelling of its first use in the tweet."""
     return {fold_tag(hashtag.tag): hashtag.tag for hashtag in reversed(entities.hashtags)}
 
 
 class Trends(Projector):
-    """Uses of tags by tweet; the numbers of a window are computed when they are asked for."""
+    """Uses of tags by tweet. The counts of a window are computed when they are read."""
 
     model = "trends"
     version = 1
@@ -27,19 +27,19 @@ class Trends(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """Its tags are used once each, however often it repeats them."""
+        """Add one use of each tag; a tag that the tweet repeats counts once."""
         self.rows.reached(about.time, millis(about.id))
         if event.entities.hashtags:
             self.rows.posted(event.tweet, event.author, _tags(event.entities))
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Its tags are others, from the time of the tweet on, not from that of the edit."""
+        """Replace the tweet's tags. They count at the time of the tweet, not at the time of the edit."""
         self.rows.reached(about.time, millis(about.id))
         self.rows.edited(event.tweet, event.author, _tags(event.entities))
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """Its tags were never used."""
+        """Remove the uses of the tweet."""
         self.rows.reached(about.time, millis(about.id))
         self.rows.deleted(event.tweet)

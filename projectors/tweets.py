@@ -1,4 +1,4 @@
-"""Tweets by id, with every text that they had. One row a tweet, one more an edit."""
+"""Tweets by id, with all versions of their text. One row per tweet, and one more per edit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .projector import Projector
 
 
 class Tweets(Projector):
-    """What was written. The text of a deleted tweet goes; that it was there stays, so that it can be called gone."""
+    """The tweets. A deleted tweet loses its text but keeps its row, so that a read can answer that it is gone."""
 
     model = "tweets"
     version = 3
@@ -20,15 +20,15 @@ class Tweets(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A tweet."""
+        """Add a tweet."""
         self.rows.posted(event)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Another text."""
+        """Add a version of the text."""
         self.rows.edited(event.tweet, event.version, event.text, event.entities, about.time)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """Gone."""
+        """Remove the texts and mark the tweet as deleted."""
         self.rows.deleted(event.tweet)

@@ -1,4 +1,4 @@
-"""The search of users. Some thirty rows an account: one for each of its names, and one for each of their trigrams."""
+"""Search for users. Some thirty rows per account: one for each name and one for each trigram of the names."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class UserSearch(Projector):
 
     @on(AccountRegistered)
     def registered(self, event: AccountRegistered, about: Envelope) -> None:
-        """An account that can be found."""
+        """Add the account under both names."""
         self.rows.named(event.account, event.username)
         self.rows.displayed(event.account, event.display_name)
 
     @on(ProfileChanged)
     def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
-        """It is found by the display name that it has now."""
+        """Replace the display name."""
         self.rows.displayed(event.account, event.profile.display_name)

@@ -1,4 +1,4 @@
-"""What each account posted and passed on, newest first. One row an activity, one write an event."""
+"""The posts and retweets of each account, newest first. One row per activity, one write per event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .projector import Projector
 
 
 class UserTimelines(Projector):
-    """Activities by account; the home feed merges them on read."""
+    """Activities by account. The home feed merges them on read."""
 
     model = "user_timelines"
     version = 1
@@ -21,20 +21,20 @@ class UserTimelines(Projector):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A post, or a reply."""
+        """Add a post or a reply."""
         self.rows.posted(event.author, event.tweet, event.reply_to.author if event.reply_to else None)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """The author's own entry goes; retweets of it are filtered when read."""
+        """Remove the author's entry. Retweets of the tweet stay; reads leave them out."""
         self.rows.deleted(event.author, event.tweet)
 
     @on(TweetRetweeted)
     def retweeted(self, event: TweetRetweeted, about: Envelope) -> None:
-        """A retweet, at the moment it happened."""
+        """Add a retweet at its time."""
         self.rows.retweeted(event.actor, event.retweet, event.tweet)
 
     @on(RetweetUndone)
     def undone(self, event: RetweetUndone, about: Envelope) -> None:
-        """A retweet taken back."""
+        """Remove the retweet."""
         self.rows.undone(event.actor, event.retweet)

@@ -1,8 +1,8 @@
-"""Who there is, and what they say about themselves. One row an account, one write an event.
+"""Accounts and their profiles. One row per account, one write per event.
 
-Files of history may be imported newest first. Then an imported account is registered with a later time than that of its
-oldest tweet. The log has the right time already, in TweetPosted: the projector takes it from there, so no event has to
-move the beginning back, and a rebuild mends accounts of earlier imports. No decision asks when an account began.
+History files may be imported newest first. Then an imported account is registered with a later time than that of its
+oldest tweet. The projector takes the right time from TweetPosted, so no event has to move it back, and a rebuild
+corrects the accounts of earlier imports. No decision uses the time of registration.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Users(Projector):
 
     @on(AccountRegistered)
     def registered(self, event: AccountRegistered, about: Envelope) -> None:
-        """An account, since when it happened."""
+        """Add an account, created at the event's time."""
         self.rows.registered(event.account, event.username, event.display_name, about.time, event.imported)
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """An imported account begins just before its first tweet, whichever file that is in."""
+        """Move the creation of an imported account to just before its first tweet."""
         if event.imported:
             self.rows.began_by(event.author, Millis(about.time - 1))
 
     @on(ProfileChanged)
     def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
-        """The profile, whole."""
+        """Replace the whole profile."""
         self.rows.profile_changed(event.account, event.profile)

@@ -1,5 +1,5 @@
-"""The contract with outsiders: a JSON Schema and an example of each event version, the topics, AsyncAPI.
+"""The public contract of the events: a JSON Schema and an example of each event version, the topics, AsyncAPI.
 
-`generate.py` writes all of it from the event classes and the code that makes and handles events:
-`python -m schemas.generate`, and `--check` to hold the files to the code.
+`generate.py` writes these files from the event classes and from the code that produces and handles events: `python -m
+schemas.generate`. With `--check` it compares the files with the code.
 """

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document: every topic a channel, every event a message, for generators that read such documents."""
+"""The AsyncAPI 3 document: each topic is a channel, each event a message."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from .topic_files import PARTITIONS
 
 HEADERS: dict[str, str] = {
     "ce_specversion": "1.0",
-    "ce_id": "The event's id, a UUIDv7 made when it was appended; ids of an entity's first copies ascend.",
+    "ce_id": "The event's id, a UUIDv7 issued when it was appended; ids of an entity's first copies ascend.",
     "ce_type": "The event's name.",
-    "ce_source": "Which installation it comes from.",
-    "ce_time": "When it happened, RFC 3339.",
+    "ce_source": "The installation that wrote the event.",
+    "ce_time": "When the event happened, RFC 3339.",
     "ce_subject": "The entity: the record's key.",
     "ce_dataschema": "The path of the schema of the value.",
     "ce_partitionkey": "The record's key.",
-    "ce_correlation": "The request it came from.",
-    "ce_causation": "The event it was derived from.",
-    "ce_actor": "The account that did it.",
-    "ce_sourcepositions": "Of a derived record: the positions of its sources, `topic-partition:offset,...`.",
+    "ce_correlation": "The id of the request that caused the event.",
+    "ce_causation": "The id of the event that this event was derived from.",
+    "ce_actor": "The account that acted.",
+    "ce_sourcepositions": "The positions of a derived record's sources, `topic-partition:offset,...`.",
     "traceparent": "W3C Trace Context.",
 }
 REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "ce_dataschema")
 
 
 def document(topics: dict[str, dict[str, Any]], version: str) -> dict[str, Any]:
-    """The document; `topics` are the contents of schemas/topics, `version` that of the project."""
+    """Return the document. `topics` are the contents of schemas/topics, `version` is the project's."""
     kinds = sorted(BY_CLASS.values(), key=lambda kind: (TOPICS[kind.topic].number, kind.name))
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "MiniTwitter events",
             "version": version,
-            "description": "Everything that happened, as topics of events in CloudEvents binary mode: the envelope in"
-            " the headers, the event in the value. Records of one key stay in order; nothing is promised across keys."
-            " A record may come again: ids tell, as those of a key ascend.",
+            "description": "All events of MiniTwitter, in CloudEvents binary mode: the envelope is in the headers, the"
+            " event is the value. Records of one key are in order; the order across keys is not guaranteed. A record"
+            " may be delivered again: the ids of a key ascend, so an id that is not newer is a copy.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",

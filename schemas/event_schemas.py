@@ -1,7 +1,7 @@
-"""The JSON Schema (draft 2020-12) of an event, from its class: what a reader of the log finds as `ce_dataschema`.
+"""Generate the JSON Schema (draft 2020-12) of an event from its class; a record names it in `ce_dataschema`.
 
-It describes the wire form. Sealed fields are one base64 string there, `sealed`; `x-sealed` says which fields it holds
-and whose key opens it. Unknown fields are allowed: an optional one may be added without a new version.
+It describes the wire form. Sealed fields are one base64 string there, `sealed`; `x-sealed` lists the fields in it and
+names the account whose key opens it. Unknown fields are allowed: an optional field may be added without a new version.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ def _id(description: str) -> Schema:
 
 NAMED: dict[Any, Schema] = {
     AccountId: _id("An account."),
-    TweetId: _id("A tweet; its time is the tweet's."),
-    ActivityId: _id("A post (then it is the tweet's id) or a retweet; its time is when that happened."),
-    EventId: _id("An event; its time is when it was appended."),
+    TweetId: _id("A tweet; the id has the time of the tweet."),
+    ActivityId: _id("A post (the tweet's id) or a retweet; the id has the time of the activity."),
+    EventId: _id("An event; the id has the time of the append."),
     SessionId: _id("A session."),
     NotificationId: _id("A notification."),
     MediaId: _id("A picture or a video."),
     Millis: {"description": "Milliseconds since 1970-01-01T00:00:00Z.", "type": "integer"},
 }
-"""Types that the code names and JSON does not; each has its place under `$defs`."""
+"""Named types of the code that JSON lacks; each gets a definition under `$defs`."""
 
 SEALED: Schema = {
     "description": "The fields of `x-sealed` as one JSON object, encrypted with AES-256-GCM under their subject's key."
-    " Left out where private fields are left out, as in GET /events.",
+    " Missing if private fields are left out, as in GET /events.",
     "type": "string",
     "contentEncoding": "base64",
 }
 
 
 def schema_of(kind: EventType) -> Schema:
-    """The schema of the event's current version, in its wire form."""
+    """Return the schema of the event's current version, in its wire form."""
     _, components = msgspec.json.schema_components((kind.cls,), ref_template="#/$defs/{name}")
     named = _name_fields(kind.cls, components)
     body = components.pop(kind.name)
@@ -75,13 +75,13 @@ def schema_of(kind: EventType) -> Schema:
 
 
 def prose(docstring: str | None) -> str:
-    """A docstring with the line breaks of its paragraphs taken out."""
+    """Return a docstring with each paragraph on one line."""
     paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _name_fields(root: type[Event], components: Schema) -> set[Any]:
-    """Put references to NAMED types where msgspec, which sees through NewType, put what they are made of."""
+    """Replace the schemas of NewTypes by references to NAMED. (msgspec uses the types below them.)"""
     used: set[Any] = set()
     for struct in _structs(root, set()):
         component = components[struct.__name__]

@@ -1,6 +1,6 @@
-"""One example of each event: an afternoon on which Ada and Bob meet, in the order in which it happened.
+"""One example of each event: an afternoon on which Ada and Bob meet, in the order of time.
 
-The ids are fixed, and so are the keys, which seal nothing else: the files made of these are the same on every run.
+The ids and the keys are fixed, so the generated files are the same on every run. The keys are used for nothing else.
 """
 
 from __future__ import annotations
@@ -166,14 +166,14 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
     (90, None, ReadModelSwitched(model="user_timelines", generation=2, version=1)),
     (95, None, DeadLetterDiscarded(position="tweets-3@42", group="serving", type="TweetPosted")),
 )
-"""Minutes past noon, who did it, and what it was."""
+"""Minutes past noon, the acting account, and the event."""
 
 RECORDED_AFTER = Millis(40)
-"""Events are recorded a little after they happened."""
+"""The time from an event to its append, in milliseconds."""
 
 
 def examples() -> dict[str, New]:
-    """The example of each event, by the event's name. Raises KeyError, naming the events that have none."""
+    """Return the example of each event, by the event's name. Raises KeyError with the names of events without one."""
     table: dict[str, New] = {}
     for minutes, actor, event in STORY:
         name = type(event).__name__
@@ -187,24 +187,24 @@ def examples() -> dict[str, New]:
 
 
 def masters() -> MasterKeys:
-    """The master key of the examples."""
+    """Return the master key of the examples."""
     return MasterKeys({"example": hashlib.sha256(b"master key of the examples").digest()})
 
 
 def subject_keys() -> dict[AccountId, WrappedKey]:
-    """Ada's key and Bob's."""
+    """Return the wrapped keys of Ada and Bob."""
     return {account: masters().wrap(hashlib.sha256(account.encode()).digest()) for account in (ADA, BOB)}
 
 
 def codec() -> Codec:
-    """A codec that seals and opens the examples."""
+    """Return a codec that seals and opens the examples."""
     sealer = Sealer(masters())
     sealer.learn(subject_keys())
     return Codec(sealer)
 
 
 def cloud_event(kind: EventType, new: New) -> dict[str, Any]:
-    """The example as structured CloudEvents JSON, the first of its topic, its data in the wire form."""
+    """Return the example as structured CloudEvents JSON: the first record of its topic, data in the wire form."""
     record = Record(kind.topic, 0, 0, kind.key(new.event), kind.name, kind.version, new.event, new.about)
     wire = msgspec.json.decode(codec().encode(new.event, new.about.id))
     return as_cloud_event(record, unseal=False) | {"data": wire}

@@ -1,8 +1,8 @@
-"""Write schemas/ and the generated pages of docs/reference/ from the code, or check that they are as it says.
+"""Write schemas/ and the generated pages of docs/reference/ from the code, or compare them with it.
 
 python -m schemas.generate                   write everything
-python -m schemas.generate --check           write nothing; exit 1 and say what differs
-python -m schemas.generate --golden NAME     keep the bytes of an event's current version for ever
+python -m schemas.generate --check           write nothing; list the differences and exit with 1 if there are any
+python -m schemas.generate --golden NAME     add the golden file of an event's current version
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ GOLDEN = ROOT / "tests" / "schemas" / "golden"
 
 
 def schema_path(topic: str, name: str, version: int) -> Path:
-    """Where the schema of an event version is."""
+    """Return the path of the schema of an event version."""
     return SCHEMAS / topic / f"{name}.v{version}.json"
 
 
 def files() -> dict[Path, bytes]:
-    """Every generated file and what has to be in it. Raises Undescribed, KeyError where something is not said yet."""
+    """Return the content of every generated file. Raises Undescribed, KeyError if a topic or an event lacks its
+    description.
+    """
     content: dict[Path, bytes] = {}
     for name, new in examples().items():
         kind = BY_NAME[name]
@@ -62,7 +64,7 @@ def _project_version() -> str:
 
 
 def differences() -> Iterator[str]:
-    """What is wrong with the files, a line each; nothing where they are as the code says."""
+    """Yield a line for each difference between the files and the code."""
     expected = files()
     for path, content in expected.items():
         if not path.exists():
@@ -80,7 +82,7 @@ def differences() -> Iterator[str]:
 
 
 def superseded_files(kind: EventType) -> list[Path]:
-    """The schemas and examples of an event's earlier versions, which nothing generates any more."""
+    """Return the schemas and examples of an event's earlier versions, which are no longer generated."""
     names = [f"{kind.name}.v{version}" for version in range(1, kind.version)]
     return [path for name in names for path in sorted((SCHEMAS / kind.topic).rglob(f"{name}.*json"))]
 
@@ -90,16 +92,16 @@ def _name(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; answers its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m schemas.generate",
         description="Write schemas/ and the generated pages of docs/reference/ from the code.",
         epilog="Example: python -m schemas.generate --check",
     )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="write nothing; exit 1 and say what differs")
+    mode.add_argument("--check", action="store_true", help="write nothing; list the differences, exit 1 if any")
     mode.add_argument(
-        "--golden", metavar="EVENT", choices=sorted(BY_NAME), help="add its current version's golden file"
+        "--golden", metavar="EVENT", choices=sorted(BY_NAME), help="add the golden file of the event's current version"
     )
     options = parser.parse_args(arguments)
     try:
@@ -122,7 +124,7 @@ def _check() -> int:
     for line in found:
         print(line, file=sys.stderr)
     if found:
-        print(f"{len(found)} differences; `python -m schemas.generate` writes the files anew", file=sys.stderr)
+        print(f"{len(found)} differences; `python -m schemas.generate` writes the files again", file=sys.stderr)
     return 1 if found else 0
 
 

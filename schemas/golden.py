@@ -1,8 +1,8 @@
-"""Golden files: each event version as it was once written, kept for ever (law 8).
+"""Golden files: each event version as it was first written, kept for ever (law 8).
 
-A file holds the bytes as they stand in a log (`value`) and the fields as they were then, opened (`fields`). It is
-written once, when a version comes, and listed in SHA256SUMS; nothing edits it afterwards. The schemas and examples of
-superseded versions, which nothing generates any more, are listed there as well.
+A file holds the bytes as the log stores them (`value`) and the opened fields (`fields`). It is written once, when the
+version is introduced, and listed in SHA256SUMS; nothing edits it afterwards. SHA256SUMS also lists the schemas and
+examples of superseded versions, which are no longer generated.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ MANIFEST = "SHA256SUMS"
 
 
 class AlreadyGolden(Exception):
-    """The version has its golden file; a change of the event takes a new version."""
+    """The version has a golden file already; a change of the event needs a new version."""
 
 
 def add(folder: Path, name: str, superseded: Iterable[Path]) -> Path:
-    """Write the golden file of an event's current version and list it, with the files it supersedes.
+    """Write the golden file of an event's current version. List it and the superseded files in SHA256SUMS.
 
     Raises AlreadyGolden, KeyError.
     """
     kind = BY_NAME[name]
     path = folder / f"{name}.v{kind.version}.json"
     if path.exists():
-        raise AlreadyGolden(f"{path.name} is there already and is never edited; raise the event's version instead")
+        raise AlreadyGolden(f"{path.name} exists and is never edited; raise the event's version instead")
     _keep_keys(folder)
     new = examples()[name]
     content = {
@@ -52,12 +52,12 @@ def add(folder: Path, name: str, superseded: Iterable[Path]) -> Path:
 
 
 def pretty(content: object) -> bytes:
-    """JSON for people."""
+    """Return indented JSON."""
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
 def _keep_keys(folder: Path) -> None:
-    """The keys that open the sealed ones, as a data directory would keep them; there from the first golden on."""
+    """Write the keys that open the golden files, in the form of a data directory, unless they exist."""
     if (folder / "master.key").exists():
         return
     masters().save(folder / "master.key")
@@ -70,7 +70,7 @@ def _keep_keys(folder: Path) -> None:
 
 
 def _list(folder: Path, *paths: Path) -> None:
-    """Add the files that are not listed yet; `sha256sum --check` reads the same list."""
+    """Add the files to SHA256SUMS that it does not list yet; `sha256sum --check` reads it."""
     manifest = folder / MANIFEST
     listed = {line.split("  ", 1)[1] for line in manifest.read_text().splitlines()} if manifest.exists() else set()
     with manifest.open("a") as file:

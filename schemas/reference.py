@@ -1,4 +1,4 @@
-"""docs/reference/events.md and topics.md: from an event to everything that makes and handles it, in one hop."""
+"""Write docs/reference/events.md and topics.md: each event with links to the code that produces and handles it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ UP = "../.."
 
 
 def events_page() -> str:
-    """The catalogue of events, by topic."""
+    """Return the page of all events, by topic."""
     handled, made = handlers(), producers()
     lines = ["# Events", "", GENERATED, ""]
     lines += [
-        "Every event, where it is defined, and what makes and handles it. `key` is the field that names the entity,",
-        "within which order is kept. Sealed fields are encrypted with the key of the account in the field named.",
+        "Every event, with links to its class and to the code that makes and handles it. `key` is the field that names",
+        "the entity; the events of an entity are in order. Sealed fields are encrypted with the key of the account in",
+        "the named field.",
         "",
     ]
     for topic in TOPICS.values():
@@ -49,13 +50,13 @@ def _row(kind: EventType, made: Iterable[str], handled: Iterable[Handler]) -> st
 
 
 def topics_page(topics: dict[str, dict[str, Any]]) -> str:
-    """The topics; `topics` are the contents of schemas/topics."""
+    """Return the page of all topics. `topics` are the contents of schemas/topics."""
     lines = ["# Topics", "", GENERATED, ""]
     lines += [
-        "*Source* topics are the truth, decided by the command side. *Reported* ones come from the query side and no",
-        "decision reads them. *Derived* ones are a function of the source topics and are derived again on a rebuild.",
-        "`number` is the topic's place in stored positions and is never used again. The number of partitions goes by",
-        f"the profile ({_partitions()}) and never changes.",
+        "*Source* topics are the source of truth: the command side decides their events. *Reported* topics come from",
+        "the query side, and no decision reads them. *Derived* topics are computed from the source topics, and again",
+        "in each rebuild. `number` identifies the topic in stored positions and is never reused. The number of",
+        f"partitions depends on the profile ({_partitions()}) and never changes.",
         "",
         "| topic | kind | number | key | kept | what | producers | consumers | events |",
         "|---|---|---|---|---|---|---|---|---|",

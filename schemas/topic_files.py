@@ -1,7 +1,7 @@
-"""The topics as YAML, for people and for whoever creates them; what the code knows is written from the code.
+"""The topics as YAML files, for people and for tools that create them.
 
-`what` and `retention` are written by hand and kept. Everything else is found: the keys and types in the registry of
-events, the producers and consumers in the code that makes and handles them, `kafka` in what the topics are created as.
+`what` and `retention` are written by hand and stay. Everything else is generated: keys and types from the registry of
+events, producers and consumers from the code, `kafka` from the settings with which the topics are created.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from events.topics import TOPICS, Kind, Topic
 from .wiring import handlers, producers
 
 PARTITIONS = {"embedded": 1, "tests": 4, "distributed": 16}
-"""By profile. They never change once a topic is there: a key's partition follows from their number."""
-# A key of the others may have ids of many causes, in any order; and a batch that failed is published again behind what
-# of it stands there already.
-_BY_ID = "records with one id are copies, wherever they stand; the last of them is in its place"
+"""Partitions of a topic, by profile. They never change once a topic exists: a key's partition depends on the number."""
+# A key of the other topics may have ids of many causes, in any order. And a batch that failed is published again
+# behind its records that are there already.
+_BY_ID = "records with one id are copies of each other; the last of them is in the right order"
 COPIES = {
-    Kind.SOURCE: "the ids of a key ascend; what is not above the newest one is a copy",
+    Kind.SOURCE: "the ids of a key ascend; a record whose id is not above the newest one is a copy",
     Kind.REPORTED: _BY_ID,
     Kind.DERIVED: _BY_ID,
 }
-"""How a consumer tells copies."""
+"""How a consumer recognises copies."""
 
 
 class Undescribed(Exception):
-    """A topic's file does not say what only a person can: what it is, and how long it is kept."""
+    """The file of a topic lacks its handwritten lines: `what` and `retention`."""
 
 
 def topic_file(topic: Topic, path: Path) -> str:
-    """The YAML of a topic; `what` and `retention` come from the file as it is. Raises Undescribed."""
+    """Return the YAML of a topic; `what` and `retention` come from the present file. Raises Undescribed."""
     written: dict[str, Any] = yaml.safe_load(path.read_text()) if path.exists() else {}
     if not written.get("what") or not written.get("retention"):
-        raise Undescribed(f"{path} has to say `what` the topic is and its `retention`; write those two lines by hand")
+        raise Undescribed(f"{path} lacks `what` (the topic's content) or `retention`; write these two lines by hand")
     kinds = sorted((kind for kind in BY_CLASS.values() if kind.topic == topic.name), key=lambda kind: kind.name)
     handled, made = handlers(), producers()
     content = {
@@ -59,12 +59,12 @@ def topic_file(topic: Topic, path: Path) -> str:
 
 
 def topic_files(folder: Path) -> dict[Path, str]:
-    """Every topic's file."""
+    """Return the YAML of every topic, by path. Raises Undescribed."""
     return {(path := folder / f"{name}.yaml"): topic_file(topic, path) for name, topic in TOPICS.items()}
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without aliases, and lists of numbers on one line."""
+    """A YAML dumper without aliases, and with lists of numbers on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

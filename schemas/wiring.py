@@ -1,6 +1,6 @@
-"""Who makes each event and who handles it, found in the code, so that the documents cannot be wrong about it.
+"""Find the producers and handlers of each event in the code, so that the documents match it.
 
-Handlers are found by the tables that `@on` makes, makers by the calls that construct the event's class.
+Handlers come from the tables that `@on` makes, producers from the calls that construct the event's class.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from events.event import BY_CLASS, BY_NAME, Event, Handles
 
 ROOT = Path(__file__).resolve().parents[1]
 HANDLING = ("command_api.decision_state", "projectors", "streams")
-"""Where classes with `@on` methods live."""
+"""Modules and packages with classes that have `@on` methods."""
 MAKING = ("command_api", "projectors", "streams", "query_api", "runtime")
-"""Rooms that may construct events."""
+"""Packages that may construct events."""
 
 
 class Handler(NamedTuple):
@@ -34,7 +34,7 @@ class Handler(NamedTuple):
 
 @functools.cache
 def handlers() -> dict[type[Event], list[Handler]]:
-    """Every event's handlers, in the order of their modules; an event without any has an empty list."""
+    """Return every event's handlers, sorted; the list of an event without handlers is empty."""
     for name in HANDLING:
         module = importlib.import_module(name)
         for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
@@ -55,7 +55,7 @@ def _descendants(cls: type[Handles]) -> Iterator[type[Handles]]:
 
 @functools.cache
 def producers() -> dict[type[Event], list[str]]:
-    """The modules that construct each event, sorted."""
+    """Return the modules that construct each event, sorted."""
     table: dict[type[Event], set[str]] = {cls: set() for cls in BY_CLASS}
     for path in _sources(MAKING):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,1 +1,1 @@
-"""Log to new topics: sentiment, trends, notifications, public tweets; `catalogue.py` lists them all."""
+"""Streams: they turn the log's events into events of derived topics. `catalogue.py` lists them all."""

@@ -1,4 +1,4 @@
-"""Every stream, listed once with the group that runs it in each profile: the way to a derived topic starts here."""
+"""All streams, with the group that runs each in each profile. Start here to find the stream of a derived topic."""
 
 from __future__ import annotations
 

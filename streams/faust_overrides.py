@@ -67,14 +67,14 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
 
 
 class Consumer(aiokafka.Consumer):
-    """Reads on from the sink's positions, whatever the group's offsets are, and hands over whole fetches."""
+    """Reads on from the sink's positions instead of the group's committed offsets, and hands over whole fetches."""
 
     starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
     hand_over: Callable[[list[Message]], Awaitable[None]]
     landed: dict[TP, int]
-    """The offset up to which each partition has landed."""
+    """The position of each partition in the sink: the next offset to apply."""
     first_of_all: dict[TP, int]
-    """Where something was missing before what was fetched: the offset of that."""
+    """The first fetched offset of each partition whose fetch began behind the expected offset."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         """Make the consumer's thread: ours, which closes all its connections."""
@@ -106,31 +106,31 @@ class Consumer(aiokafka.Consumer):
                 if self.should_stop:
                     break
                 if not (sought and self.flow_active and self.app.consumer_generation_id == generation):
-                    # What was fetched may be from before a seek or from behind it.
+                    # The fetched messages may be from before a seek.
                     sought = await self._sought()
                 elif self._leaves_a_hole(fetched or {}):
                     sought = False
                 elif messages := self._unread(fetched or {}, active):
                     await self.wait_first(self.hand_over(messages), self.suspend_flow.wait())
-                await asyncio.sleep(0)  # it may return at once, again and again
+                await asyncio.sleep(0)  # `_wait_next_records` may return at once many times in a row
         except stopped:
             if not self.transport.app.should_stop:
                 raise
 
     async def _sought(self) -> bool:
-        """Whether it could go back to where it is to go on: not while partitions change hands."""
+        """Seek to the positions of the sink. Return False if that failed because of a rebalance."""
         try:
             await self.perform_seek()
         except aiokafka.KafkaError as error:  # type: ignore[attr-defined]  # what Faust's driver raises
-            self.log.info("seeking again, since partitions are changing hands: %s", error)
+            self.log.info("seeking again, because the group is rebalancing: %s", error)
             await asyncio.sleep(_SEEK_AGAIN_S)
             return False
         return True
 
     def _leaves_a_hole(self, fetched: Mapping[Any, Sequence[Message]]) -> bool:
-        """Whether something is missing before what was fetched: then it is from behind a seek.
+        """Return whether messages are missing before the fetched ones: then the fetch began after a lost seek.
 
-        Where the same is first after another seek, the log has nothing before it.
+        If the next fetch, after another seek, begins at the same offset, the log has no earlier messages.
         """
         missing = False
         for place, messages in fetched.items():
@@ -143,7 +143,7 @@ class Consumer(aiokafka.Consumer):
         return missing
 
     def _unread(self, fetched: Mapping[Any, Sequence[Message]], active: Collection[TP] | None) -> list[Message]:
-        """Those of the messages that are new: a fetch may have begun before a seek."""
+        """Return the messages that were not handed over yet: a fetch may have begun before a seek."""
         unread: list[Message] = []
         for place, messages in fetched.items():
             partition = TP(*place)

@@ -1,15 +1,15 @@
 """The Faust worker: hosts processors on Kafka, in batches, at least once.
 
-Faust shares the partitions out between workers, reads ahead and keeps the worker a member of the group; what is done
-with a batch, and how far a partition has come, is the processors' own. The group's offsets are only for those who
-watch lag: on every assignment a worker goes on from the positions that its sink holds. An offset can be ahead of those,
-when a sink was restored, and behind, when a worker died between the two.
+Faust assigns partitions to workers, fetches ahead and keeps the worker in its group. The processors themselves apply a
+batch and store the positions. The group's committed offsets only serve tools that show lag: on every assignment a
+worker reads on from the positions in its sink. The offsets can be ahead of these if a sink was restored from a backup,
+and behind them if a worker died between the two.
 
-A batch is what has come since the last one: few when little happens, many when the stores are slow. What is replaced of
-Faust for that is in faust_overrides.py.
+A batch has the messages that came since the last one: few when there is little load, many when the stores are slow.
+faust_overrides.py has the parts of Faust that are replaced for this.
 
-Tables and `exactly_once` are left alone: state is in sinks, and law 4 makes at least once enough. There is no agent,
-which Faust would start again behind a batch that failed: an error ends the worker.
+Faust's tables and `exactly_once` are not used: state is in sinks, and with law 4 at-least-once delivery is enough. Nor
+is an agent used, because Faust would restart it behind a batch that failed: an error ends the worker.
 """
 
 from __future__ import annotations
@@ -28,55 +28,56 @@ from events.retries import ENGINE, retrying
 from .faust_overrides import App, Consumer, Message
 
 IDLE_S = 0.5
-"""How often it is asked whether there is something to do that is no message's doing."""
+"""The time between two calls of `idle`, in seconds."""
 MEND_S = 1.0
-"""How often it is asked whether an operator wants something done."""
+"""The time between two calls of `mend`, in seconds."""
 EVERY_S = 0.05
-"""How often a batch may begin: the first after a rest does not wait, and what comes soon after it shares the next."""
+"""The shortest time between the beginnings of two batches. After a rest the first message does not wait."""
 _READ_AHEAD = 4
-"""Full batches that wait."""
+"""The number of full batches that may wait; then the consumer waits (back-pressure)."""
 _LAST_BATCH_S = 5.0
-"""How long a worker that is to stop waits for the batch in hand."""
+"""How long a stopping worker waits for its present batch."""
 
 
 class Hosted(Protocol):
-    """What a worker hosts: processors that share positions."""
+    """The processors that a worker hosts. They share positions."""
 
     name: str
     topics: frozenset[str]
 
     async def positions(self) -> Positions:
-        """How far the effects that are durable reach. Raises one of the worker's `away`."""
+        """Return the positions that the durable effects have reached. Raises one of the worker's `away` errors."""
         ...
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Land one batch together with the positions it ends at. Raises one of the worker's `away`; then it is tried
-        again."""
+        """Apply one batch and store the positions at its end. If it raises one of the worker's `away` errors, it is
+        retried.
+        """
         ...
 
     async def close(self) -> None:
-        """Let go of what is its own. Called by whoever made it, when its worker has ended."""
+        """Release its resources. The code that created it calls this after its worker has ended."""
         ...
 
 
 Decode = Callable[[Sequence[Message]], Awaitable[list[Record]]]
-"""Messages as records, with what is sealed opened."""
+"""Decodes messages to records and opens their sealed fields."""
 
 
 OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
-"""Told of a batch that has landed: where its partitions stood before and stand now, and its records."""
+"""Called after a batch was applied: the positions before it, the positions after it, and its records."""
 
 
 class FaustWorker:
-    """One member of the group that runs `hosted`. `brokers` is HOST:PORT with commas between; topics get `prefix`.
+    """One member of the consumer group that runs `hosted`. `brokers` is a comma-separated list of HOST:PORT.
 
-    `away` are the errors that say that a store cannot be reached now: the batch is tried again as long as it takes,
-    and `detail` says so. Any other error ends `run` with it.
+    `prefix` stands before the names of topics and of the group. `away` are the errors of an unavailable store: the
+    batch is retried without limit, and `detail` has the message. Any other error ends `run` with that error.
 
-    `idle` does some of what is no message's doing, and says whether there was any: then it is called again, else after
-    a while. It is called between batches, in the member alone that has the first partition of the first topic; for a
-    moment there can be two of those. `mend` is called likewise every MEND_S, in every member, with the
-    partitions that it has.
+    `idle` does work that no message causes, for example trends of ended windows, and returns whether there was any. If
+    so it is called again at once, else after IDLE_S. It is called between batches, only in the member with the first
+    partition of the first topic; during a rebalance there can be two of these. `mend` is called between batches every
+    MEND_S, in every member, with its assigned partitions.
     """
 
     def __init__(
@@ -109,12 +110,12 @@ class FaustWorker:
         self._failed: asyncio.Future[None] | None = None
         self._stopping = False
         self.detail = "it joins its group in Kafka: no partitions are assigned yet"
-        """What keeps it from working; empty when nothing does."""
+        """The reason why the worker makes no progress; empty if it does."""
         self.assigned: frozenset[TopicPartition] = frozenset()
         self.reached = Positions()
-        """Where each partition that is assigned stands."""
+        """The position of each assigned partition."""
         self.on_assigned: Callable[[], None] = lambda: None
-        """Called when partitions have been shared out."""
+        """Called after each rebalance."""
         self._app = App(
             f"{prefix}{hosted.name}",
             broker=";".join(f"kafka://{broker}" for broker in brokers.split(",")),
@@ -134,7 +135,7 @@ class FaustWorker:
         self._topics = [prefix + topic for topic in sorted(hosted.topics)]
         self._fetched: list[Message] = []
         self._beginnings = 0
-        """How often it was said where the partitions begin: what was taken before that is not landed after it."""
+        """The number of assignments. A batch that was taken before an assignment is not applied after it."""
         self._changed = asyncio.Condition()
         self._landed: dict[TP, int] = {}
         own = {
@@ -149,7 +150,7 @@ class FaustWorker:
         )
 
     async def run(self) -> None:
-        """Work until `stop`. Raises what the processors raise, other than that a store is away."""
+        """Work until `stop`. Raises the processors' errors, except the `away` errors."""
         self._failed = asyncio.get_running_loop().create_future()
         self._app.finalize()
         self._app.topics.add(self._app.topic(*self._topics))
@@ -176,17 +177,17 @@ class FaustWorker:
 
     @property
     def generation(self) -> int:
-        """How often the members have shared the partitions out, as far as this one knows."""
+        """The generation of the group: the number of rebalances that this member knows of."""
         return int(self._app.consumer_generation_id)
 
     def stop(self) -> None:
-        """Finish the batch in hand and leave the group."""
+        """Finish the present batch and leave the group."""
         self._stopping = True
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(None)
 
     async def _end(self, projecting: asyncio.Future[None]) -> None:
-        """Let the batch in hand land, if it can soon: a store may be away."""
+        """Wait for the present batch, but only for a short time, because a store may be unavailable."""
         try:
             async with asyncio.timeout(_LAST_BATCH_S), self._turn:
                 projecting.cancel()
@@ -198,7 +199,7 @@ class FaustWorker:
         async def attempt() -> Positions:
             async with self._turn:
                 positions = await self._hosted.positions()
-                self._beginnings += 1  # the sink may be behind what is at hand: landing that would leave a hole
+                self._beginnings += 1  # the sink may be behind the fetched messages: applying them would leave a hole
                 self._fetched = []
                 return positions
 
@@ -210,10 +211,10 @@ class FaustWorker:
         return {tp: positions.get(place, 0) for tp, place in places.items()}
 
     async def _hand_over(self, messages: list[Message]) -> None:
-        """What was fetched; waits while much is not taken yet.
+        """Take fetched messages from the consumer, and wait while too many are queued (back-pressure).
 
-        And where it is little, for more of it: a fetch asks for every partition, so that one for each message would
-        cost more than what is done with it.
+        If there are few messages, wait `every_s` for more: each fetch asks for every partition, so a fetch per message
+        would cost more than applying it.
         """
         async with self._changed:
             self._fetched += messages
@@ -224,7 +225,7 @@ class FaustWorker:
             await self._changed.wait_for(lambda: len(self._fetched) < _READ_AHEAD * self._batch)
 
     async def _take(self) -> list[Message]:
-        """What has come since the last batch, `batch` messages at most, no sooner than `every_s` after that began."""
+        """Return the messages since the last batch, `batch` at most, not sooner than `every_s` after it began."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._fetched)
         wait = self._begun + self._every_s - time.monotonic()
@@ -239,14 +240,14 @@ class FaustWorker:
     async def _project(self) -> None:
         try:
             while True:
-                if messages := await self._take():  # none, where it was to go on from elsewhere meanwhile
+                if messages := await self._take():  # empty if a new assignment dropped the messages meanwhile
                     await self._apply(messages)
         except Exception as error:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_exception(error)
 
     async def _idle_until(self, crashed: asyncio.Future[Any]) -> None:
-        """Call `idle` until the worker ends, one way or the other."""
+        """Call `idle` until the worker ends or crashes."""
         assert self._failed is not None
         told = False
         while self._idle is not None and not self._failed.done() and not crashed.done():
@@ -265,7 +266,7 @@ class FaustWorker:
                 await asyncio.wait((self._failed, crashed), timeout=IDLE_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def _mend_until(self, crashed: asyncio.Future[Any]) -> None:
-        """Call `mend` until the worker ends, one way or the other; where a store is away, later."""
+        """Call `mend` until the worker ends or crashes. If a store is unavailable, try again at the next call."""
         assert self._failed is not None
         while self._mend is not None and not self._failed.done() and not crashed.done():
             if self.assigned:
@@ -273,7 +274,7 @@ class FaustWorker:
                     async with self._turn:
                         await self._mend(self.assigned)
                 except self._away:
-                    pass  # tried again; where it keeps batches from landing, those say so
+                    pass  # retried; if batches fail for the same reason, `detail` says so
                 except Exception as error:
                     if not self._failed.done():
                         self._failed.set_exception(error)
@@ -304,7 +305,7 @@ class FaustWorker:
         self._on_advance(start, end, records)
 
     async def _persist(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
-        """Try until no store is away."""
+        """Retry `attempt` until no store is unavailable, and return its result."""
 
         def failed(error: Exception) -> None:
             self.detail = str(error)

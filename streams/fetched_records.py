@@ -1,8 +1,8 @@
-"""What aiokafka decodes of a fetch, with one thing of aiokafka 0.14 replaced.
+"""Decode the records of a fetch, with one behaviour of aiokafka 0.14 replaced.
 
-A header whose name is no UTF-8 ends its decoder, at each attempt anew: one record by another program would keep a
-worker from everything behind it. Such a fetch is decoded once more, by aiokafka's decoder in Python, and the record has
-no headers: a record without the attributes of an event is set aside.
+aiokafka's decoder fails on a header whose name is not UTF-8, at every attempt: one record of another program would
+block a worker for ever. Here such a fetch is decoded again by aiokafka's decoder in Python, and the record gets no
+headers. A record without the attributes of an event becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
 _IN_FRONT = 12
-"""Bytes of a batch that its length, which is the last four of them, does not count."""
+"""The bytes at the start of a batch that its length does not count. The last four of them are the length."""
 _NO_NAME = "\ufffd"
 
 
 class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records that were fetched of one partition."""
+    """The fetched records of one partition."""
 
     _records: Any
 
@@ -36,7 +36,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 class Fetched(MemoryRecords):  # type: ignore[misc]
-    """The batches that were fetched of one partition, decoded by aiokafka in C."""
+    """The fetched batches of one partition, decoded by aiokafka's C code."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -44,7 +44,9 @@ class Fetched(MemoryRecords):  # type: ignore[misc]
 
 
 class _Batches:
-    """The same, decoded in Python. All are of the form that has headers: brokers of today keep no other."""
+    """The fetched batches, decoded in Python. All have the format with headers, the only one that current brokers
+    store.
+    """
 
     def __init__(self, content: bytes) -> None:
         self._left = memoryview(content)
@@ -65,14 +67,14 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]
     _buffer: bytearray
 
     def _read_msg(self, *_: Any) -> Any:
-        if not isinstance(self._buffer, _Buffer):  # it is another one once it is decompressed
+        if not isinstance(self._buffer, _Buffer):  # decompressing replaces it
             self._buffer = _Buffer(self._buffer)
         record = super()._read_msg()
         return replace(record, headers=[]) if _NO_NAME in dict(record.headers) else record
 
 
 class _Buffer(bytearray):
-    """Bytes whose parts can be decoded, whatever they are."""
+    """Bytes whose slices can be decoded, even if they are not UTF-8."""
 
     def __getitem__(self, at: Any) -> Any:
         found = super().__getitem__(at)
@@ -88,6 +90,6 @@ class _Part(bytearray):
 
 
 def install() -> None:
-    """Have aiokafka's consumers decode with these."""
+    """Make aiokafka's consumers decode with the classes of this module."""
     fetcher.MemoryRecords = Fetched
     fetcher.PartitionRecords = PartitionRecords

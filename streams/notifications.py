@@ -1,23 +1,22 @@
-"""Who may want to know of what others do: the topic `notifications`, derived.
+"""Notifications about other accounts' acts: the derived topic `notifications`.
 
-| what happened | who is told | taken back by |
+| event | recipient | withdrawn by |
 |---|---|---|
 | a like, a retweet | the author | unlike, undo |
-| a follow | the one followed | unfollow |
-| a reply | the author replied to | the tweet deleted |
-| a quote | the author quoted | the tweet deleted |
-| a mention, as posted or added by an edit | the account mentioned | the tweet deleted, or an edit that leaves it out |
+| a follow | the followee | unfollow |
+| a reply | the author of the parent | deletion of the tweet |
+| a quote | the author of the quoted tweet | deletion of the tweet |
+| a mention, as posted or added by an edit | the mentioned account | deletion of the tweet, or an edit without it |
 
-Nobody is told of what they did themselves, and nobody twice of one tweet: a reply is a reply, even if it mentions and
-quotes its recipient as well; then a quote counts before a mention. A like that is taken back and given again is
-raised anew, for it happened anew.
+No account is notified of its own acts, or twice of one tweet: a reply counts before a quote, and a quote before a
+mention. A like that is removed and given again raises a new notification.
 
-Nobody is told of history: not of imported tweets, nor of anything that was recorded more than 30 days after it
-happened, as imported follows are.
+History raises no notifications: imported tweets do not, nor events that were appended more than 30 days after they
+happened, such as imported follows.
 
-What was raised is remembered until it is withdrawn, because a withdrawal says which notification it withdraws and an
-unlike does not say when the like was. All events that raise or withdraw one notification are of one entity (an
-actor's engagement, a follower's graph, an author's tweets), so they come in their order (law 3).
+A raised notification is stored until it is withdrawn, because a withdrawal needs its id, and an unlike does not tell
+the time of the like. All events that raise or withdraw one notification belong to one entity (an actor's engagement, a
+follower's graph, an author's tweets), so they arrive in order (law 3).
 """
 
 from __future__ import annotations
@@ -40,15 +39,16 @@ _ADDRESSED = ("reply", "quote", "mention")
 
 
 def notification_id(source: Envelope) -> NotificationId:
-    """The id of the notifications that an event raises, one a recipient: the event's own, at the time it happened.
+    """Return the id of the notifications that an event raises: the event's id at the event's time, for every recipient.
 
-    So deriving them again gives the same, and they sort by time, and within a millisecond by cause.
+    So deriving a notification again gives the same id, and notifications sort by time, and within a millisecond by
+    event.
     """
     return NotificationId(at_time(source.id, source.time))
 
 
 class Notifications(Stream):
-    """Raises and withdraws notifications; one row of its own for each that stands."""
+    """Raises and withdraws notifications. It stores one row for each notification that is not withdrawn."""
 
     name = "notifications"
     model = "notifications"
@@ -59,37 +59,37 @@ class Notifications(Stream):
 
     @on(TweetLiked)
     def liked(self, event: TweetLiked, about: Envelope) -> None:
-        """Tell the author."""
+        """Notify the author."""
         self._raise("like", event.actor, event.tweet, event.author, event.tweet, about)
 
     @on(TweetUnliked)
     def unliked(self, event: TweetUnliked, about: Envelope) -> None:
-        """The like is no more."""
+        """Withdraw the notification of the like."""
         self._withdraw(("like",), event.actor, event.tweet, about)
 
     @on(TweetRetweeted)
     def retweeted(self, event: TweetRetweeted, about: Envelope) -> None:
-        """Tell the author."""
+        """Notify the author."""
         self._raise("retweet", event.actor, event.tweet, event.author, event.tweet, about)
 
     @on(RetweetUndone)
     def retweet_undone(self, event: RetweetUndone, about: Envelope) -> None:
-        """The retweet is no more."""
+        """Withdraw the notification of the retweet."""
         self._withdraw(("retweet",), event.actor, event.tweet, about)
 
     @on(AccountFollowed)
     def followed(self, event: AccountFollowed, about: Envelope) -> None:
-        """Tell the one followed."""
+        """Notify the followee."""
         self._raise("follow", event.follower, event.followee, event.followee, None, about)
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:
-        """The follow is no more."""
+        """Withdraw the notification of the follow."""
         self._withdraw(("follow",), event.follower, event.followee, about)
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """Tell those it answers, quotes and mentions."""
+        """Notify the accounts that the tweet replies to, quotes and mentions."""
         if event.imported:
             return
         told: dict[AccountId, Kind] = dict.fromkeys(_mentioned(event.entities), "mention")
@@ -102,7 +102,7 @@ class Notifications(Stream):
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Tell those it mentions now; to those it mentions no more it has nothing to say."""
+        """Notify newly mentioned accounts, and withdraw the notifications of accounts that are no longer mentioned."""
         mentioned = _mentioned(event.entities)
         standing = [raised for raised in self._raised.of(event.author, event.tweet) if raised.kind in _ADDRESSED]
         for raised in standing:
@@ -115,11 +115,11 @@ class Notifications(Stream):
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """It has nothing to say to anybody. (Likes of it are of other entities: they are left out when read.)"""
+        """Withdraw the notifications of the tweet. (Likes of it belong to other entities: reads leave theirs out.)"""
         self._withdraw(_ADDRESSED, event.author, event.tweet, about)
 
     async def prepare(self, events: Sequence[Event]) -> None:
-        """What stands of those that these events may withdraw."""
+        """Fetch the stored notifications that these events may withdraw."""
         await self._raised.fetch([about for event in events if (about := _may_withdraw(event)) is not None])
 
     def _raise(
@@ -145,7 +145,9 @@ class Notifications(Stream):
 
 
 def _may_withdraw(event: Event) -> tuple[AccountId, str] | None:
-    """The actor, and the tweet or account, whose notifications an event may withdraw."""
+    """Return the actor, and the tweet or account, whose notifications the event may withdraw; None if it withdraws
+    none.
+    """
     match event:
         case TweetUnliked() | RetweetUndone():
             return event.actor, event.tweet
@@ -157,6 +159,6 @@ def _may_withdraw(event: Event) -> tuple[AccountId, str] | None:
 
 
 def _mentioned(entities: Entities) -> list[AccountId]:
-    """The accounts mentioned, each once, in the order of the text."""
+    """Return the mentioned accounts without duplicates, in the order of the text."""
     found = dict.fromkeys(mention.account for mention in entities.mentions if mention.account is not None)
     return [AccountId(account) for account in found]

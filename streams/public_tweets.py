@@ -1,7 +1,7 @@
-"""Tweets to the public firehose: what outsiders may read of them, in the clear, with their sentiment.
+"""Tweets to the public firehose: the public part of each tweet, unsealed, with its sentiment.
 
-The topic is compacted by tweet, so its newest record has to be whole: what an edit does not repeat, the tweet it
-replies to or quotes, comes from the rows of projectors/public_tweets.py.
+The topic is compacted by tweet, so its newest record must be complete. An edit does not repeat the tweets that the
+tweet replies to or quotes; they come from the rows of projectors/public_tweets.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .stream import Emit, Stream
 
 
 class PublicTweets(Stream):
-    """The topic `public-tweets`. About 5 us a tweet, since the score is there already."""
+    """The topic `public-tweets`. About 5 us a tweet, because the scorer has cached the score."""
 
     name = "public-tweets"
 
@@ -30,21 +30,21 @@ class PublicTweets(Stream):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """A tweet is public from the start."""
+        """Publish the tweet."""
         self._publish(event, 1, Context(event.reply_to, event.quote_of, event.sensitive), about)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """It is published again, with its new text."""
+        """Publish the tweet again, with its new text."""
         self._publish(event, event.version, self._contexts.context(event.tweet), about)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """The tombstone."""
+        """Publish the tombstone."""
         self.emit(TweetRetracted(tweet=event.tweet), about)
 
     async def prepare(self, events: Sequence[Event]) -> None:
-        """What edits do not repeat."""
+        """Fetch the fields that the edits do not repeat."""
         await self._contexts.fetch([event.tweet for event in events if isinstance(event, TweetEdited)])
 
     def _publish(self, event: TweetPosted | TweetEdited, version: int, context: Context, about: Envelope) -> None:

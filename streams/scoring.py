@@ -1,8 +1,8 @@
-"""How a text reads: VADER, a lexicon with rules, made for what people write in social media.
+"""The sentiment of a text: VADER, a lexicon with rules, made for social media.
 
 C. J. Hutto and E. Gilbert, VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text, 2014.
 About 40 us a tweet. On 13,926 tweets to airlines that people labelled (docs/adr/0006) it agrees with 55 % of the labels
-when mentions are left out, and with 49 % when they are not: "@united" and "@VirginAmerica" are no praise.
+if mentions are left out, and with 49 % if they are not: "@united" and "@VirginAmerica" count as praise there.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from events.entities import Mention
 from events.sentiment import label_of
 
 MOST_EMOJI = 40
-"""VADER reads each as the words of its name, in quadratic time: 140 in a tweet cost 25 ms. Later ones are left out."""
+"""Emoji that are scored; later ones are left out. VADER replaces each by its name, in quadratic time: 25 ms for 140."""
 
 
 class Score(NamedTuple):
-    """`score` is VADER's compound one, in [-1, 1] with four decimals; `label` is what its thresholds make of it."""
+    """`score` is VADER's compound score, in [-1, 1] with four decimals; `label` follows from its thresholds."""
 
     label: str
     score: float
 
 
 class Scorer:
-    """Scores texts. One is enough: it takes 10 ms to make, and keeps the last text's score for a second stream."""
+    """Scores texts. Share one: it takes 10 ms to create, and caches the score of the last text for the next stream."""
 
     def __init__(self) -> None:
         self._analyser = SentimentIntensityAnalyzer()
@@ -35,7 +35,7 @@ class Scorer:
         self._score = Score("neutral", 0.0)
 
     def score(self, text: str, mentions: Sequence[Mention]) -> Score:
-        """How the text reads without its mentions."""
+        """Return the score of the text without its mentions."""
         if self._last != (text, mentions):
             compound: float = self._analyser.polarity_scores(self._said(text, mentions))["compound"]
             self._score = Score(label_of(compound), compound)

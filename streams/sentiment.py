@@ -1,4 +1,4 @@
-"""Tweets to sentiment: each tweet is scored when it is posted and again when it is edited. About 45 us a tweet."""
+"""Tweets to sentiment: a tweet is scored when it is posted and when it is edited. About 45 us a tweet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .stream import Emit, Stream
 
 
 class Sentiment(Stream):
-    """The topic `sentiment`. A score has the tweet's own time, whenever it was made, so that windows go by it."""
+    """The topic `sentiment`. A score has the time of its tweet, so that it counts in the tweet's window."""
 
     name = "sentiment"
 
@@ -23,17 +23,17 @@ class Sentiment(Stream):
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """The first version."""
+        """Score the posted text."""
         self._scored(event.tweet, event.author, 1, event.text, event.entities, about)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """Another text reads in another way, and may carry other tags and mentions."""
+        """Score the edited text, with its tags and mentions."""
         self._scored(event.tweet, event.author, event.version, event.text, event.entities, about)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """A deleted tweet counts no more."""
+        """Withdraw the score."""
         self.emit(ScoreWithdrawn(tweet=event.tweet, author=event.author), about)
 
     def _scored(

@@ -1,4 +1,4 @@
-"""What a stream is."""
+"""The base class of streams."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Emit = Callable[[New], None]
 
 
 class Stream(Handles):
-    """Turns events into events of derived topics, by handing them to `emit`.
+    """Turns events into events of derived topics and passes them to `emit`.
 
-    What is emitted is a function of the source event alone (and of the stream's own rows): its id is made of the
-    source's, so that deriving it again gives the same record. A stream with rows of its own names the read model that
-    they belong to in `model`, and runs where that model is built and nowhere else.
+    An emitted event depends only on the source event and the stream's own rows. Its id is derived from the source's id,
+    so deriving it again gives the same record. A stream with rows names in `model` the read model that has them, and
+    runs only where that model is built.
     """
 
     name: ClassVar[str]
@@ -27,7 +27,7 @@ class Stream(Handles):
         self._emit = emit
 
     def emit(self, event: Event, source: Envelope, time: Millis | None = None) -> None:
-        """Emit a derived event; it happened at `time`, or when its source did."""
+        """Emit a derived event. Its time is `time`, or the time of its source."""
         kind = BY_CLASS[type(event)]
         when = source.time if time is None else time
         about = Envelope(
@@ -41,11 +41,11 @@ class Stream(Handles):
         self._emit(New(event, about))
 
     async def prepare(self, events: Sequence[Event]) -> None:
-        """Read ahead what the handlers of these events will ask of the stream's rows: they cannot wait for it."""
+        """Fetch the rows that the handlers of these events will read: handlers cannot await."""
 
     async def unsettled(self) -> bool:
-        """Whether something waits that is no single event's doing, as a window that ended."""
+        """Return whether there is work that no single event causes, for example a window that ended."""
         return False
 
     async def settle(self) -> None:
-        """Emit some of it, a few ms' worth. Called within a transaction of its own, when there is nothing to read."""
+        """Do a few ms of that work. Called in a transaction of its own, when there are no events to read."""

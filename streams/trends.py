@@ -1,12 +1,12 @@
-"""Hashtags to trends: the ranking of each window as it ends, and again whenever something of it changes later.
+"""Hashtags to trends: rank each window when it ends, and again when its counts change later.
 
-Windows follow each other without overlapping (UTC): 24 of an hour, four of six hours and one of a day. Time is what
-events say it is: a window has ended when something happened at or after its end. No window is ever closed: a late
-event, an import, an edit or a deletion touches its hour, and the windows around it, and those of the next seven days
-that compare themselves with it, are ranked again. That is done when there is nothing else to do, a few windows at a
-time, so an import of a year costs one ranking a window and not one a tweet.
+Windows follow each other without overlap (UTC): 24 of an hour, four of six hours and one of a day. Time is the time of
+events: a window has ended when an event happened at or after its end. A window is never closed: a late event, an
+import, an edit or a deletion changes its hour. Then the windows with this hour are ranked again, and those of the next
+seven days that compare themselves with it. That is done when there is nothing else to do, a few windows at a time, so
+an import of a year costs one ranking per window instead of one per tweet.
 
-How often a window is ranked goes by the batches; the newest record of each is a function of the log (law 2).
+The number of rankings of a window depends on the batches; the newest record of each is a function of the log (law 2).
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from .stream import Emit, Stream
 HOURS_A_TURN = 100
 WINDOWS_A_TURN = 32
 TAGS_A_TURN = 100
-"""Where a turn ends: looking at a tag of a window takes some 50 us in a small community, 400 in a big one."""
+"""The number of ranked tags that ends a turn. A tag of a window takes 50 us in a small community, 400 in a big one."""
 
 
 def name_of(window: Window) -> str:
-    """The window's key in the topic, as in `1h/2015-02-20T15:00:00.000Z`."""
+    """Return the window's key in the topic, as in `1h/2015-02-20T15:00:00.000Z`."""
     end = datetime.fromtimestamp(window.end / 1000, UTC)
     return f"{window.length}/{end:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def windows_around(hour: int) -> Iterator[Window]:
-    """The windows that hold an hour, one of each length."""
+    """Yield the windows that contain an hour, one of each length. `hour` counts hours since 1970."""
     for length, duration in WINDOWS.items():
         hours = duration // HOUR
         yield Window(length, Millis((hour // hours + 1) * hours * HOUR))
 
 
 def windows_compared(hour: int) -> Iterator[Window]:
-    """The windows that an hour belongs to the past of."""
+    """Yield the windows that compare themselves with an hour of an earlier day."""
     for day in range(1, DAYS_BEFORE + 1):
         yield from windows_around(hour + 24 * day)
 
 
 def newest_rankings(records: Iterable[Record | New]) -> dict[str, tuple[Trend, ...]]:
-    """What the topic says in the end: the newest ranking of each window that has any trends.
+    """Return the newest ranking of each window that has trends.
 
-    Two runs over the same log agree in it, whatever their batches (law 2).
+    It is the same for two runs over the same log, whatever their batches (law 2).
     """
     newest: dict[str, tuple[str, tuple[Trend, ...]]] = {}
     for record in records:
@@ -63,7 +63,9 @@ def newest_rankings(records: Iterable[Record | New]) -> dict[str, tuple[Trend, .
 
 
 class Trends(Stream):
-    """The topic `trends`. Where the rows are `shared` with other processes, what those touched is looked for too."""
+    """The topic `trends`. If other processes write the same rows (`shared`), it also looks for windows that they
+    changed.
+    """
 
     name = "trends"
     model = "trends"
@@ -72,23 +74,23 @@ class Trends(Stream):
         super().__init__(emit)
         self._windows = windows
         self._shared = shared
-        self._stirred = True  # something may have been left by the process before
+        self._stirred = True  # the previous process may have left windows to rank
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
-        """Its hour has another use of a tag. Without tags, it may still be what ends a window."""
+        """Mark the tweet's hour as changed if it has tags. Any tweet can end a window, because it advances the time."""
         self._stirred = True
         if event.entities.hashtags:
             self._touch(event.tweet)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
-        """The tweet's hour may have other tags."""
+        """Mark the tweet's hour as changed."""
         self._touch(event.tweet)
 
     @on(TweetDeleted)
     def deleted(self, event: TweetDeleted, about: Envelope) -> None:
-        """The tweet's hour may have fewer tags."""
+        """Mark the tweet's hour as changed."""
         self._touch(event.tweet)
 
     def _touch(self, tweet: TweetId) -> None:
@@ -96,20 +98,20 @@ class Trends(Stream):
         self._windows.touched(millis(tweet) // HOUR)
 
     async def unsettled(self) -> bool:
-        """Whether a window has ended, or one that had ended has changed."""
+        """Return whether a window has ended, or an ended window has changed."""
         if self._stirred or self._shared:
             reached = await self._windows.reached()
             self._stirred = reached is not None and await self._windows.waiting(reached.time)
         return self._stirred
 
     async def settle(self) -> None:
-        """Rank some of those windows, and emit those rankings that are others."""
+        """Rank some of these windows, and emit the rankings that differ from the last."""
         reached = await self._windows.reached()
         if reached is None:
             return
         for hour in await self._windows.take_touched(reached.time, HOURS_A_TURN):
             self._windows.put_due(windows_around(hour))
-            # Those that have not ended will be ranked when they do, if they have any tags.
+            # Windows that have not ended are ranked at their end, if they have tags.
             self._windows.put_due(w for w in windows_compared(hour) if w.end <= reached.time)
         looked_at = 0
         for _ in range(WINDOWS_A_TURN):
@@ -135,7 +137,7 @@ class Trends(Stream):
     def _say(
         self, window: Window, start: Millis, items: tuple[Trend, ...], last: Ranking | None, reached: Reached
     ) -> None:
-        # Past the one before, for whoever drops what is not newer; else as new as what it reflects.
+        # Later than the last ranking, because readers drop ids that are not newer; else as new as its newest event.
         moment = reached.recorded if last is None else max(reached.recorded, millis(last.id) + 1)
         id_ = id_at(Millis(moment), "TrendsRanked", name_of(window))
         self._windows.put_ranking(window, Ranking(id_, items))
