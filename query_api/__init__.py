@@ -1,1 +1,1 @@
-"""The query side: serves read models and changes nothing (law 7)."""
+"""The query side: it answers from read models and changes nothing (law 7)."""

@@ -1,4 +1,4 @@
-"""A tweet in its conversation: what it answers, and the replies beneath it, nested. Everything is bounded."""
+"""A tweet in its conversation: its ancestors, and the replies below it, nested. All sizes are bounded."""
 
 from __future__ import annotations
 
@@ -15,46 +15,50 @@ from .tweets import shown_tweet
 
 MOST_ANCESTORS = 50
 MOST_NESTED = 200
-"""Replies to replies that are shown, at all depths together, with a page of direct replies."""
+"""The number of nested replies on a page, at all depths together, besides the direct replies."""
 MOST_BENEATH_EACH = 10
 DEEPEST = 10
 READ_ON = 50
-"""Replies that are read at once where those read before are not shown."""
+"""Replies per further read, when the replies of the first read are not shown."""
 MOST_READINGS_ON = 40
-"""For one page; each takes 0.1 ms on SQLite and 2 ms on Cassandra."""
+"""Further reads per page; each takes 0.1 ms on SQLite and 2 ms on Cassandra."""
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A reply and what hangs beneath it, oldest first.
+    """A reply with the replies to it, oldest first.
 
-    `tweet` is null where it was deleted or is hidden from you, and something beneath it is not: a gap. Beneath a tweet
-    there are up to 10; its `counts.replies` tells of more, and its own conversation has them. A gap has no conversation
-    of its own, so all that is shown beneath it is here. The depth is 10 at most, and 200 are shown in all.
+    `tweet` is null if the tweet was deleted or is hidden from you and a reply below it is not: a gap. Below a tweet
+    there are up to 10 replies; its `counts.replies` shows if there are more, and its own conversation lists them. A gap
+    has no conversation of its own, so all of its replies are here. The depth is 10 at most, and a page nests 200
+    replies at most.
     """
 
     tweet: resources.Tweet | None
     """The reply; null for a gap."""
     replies: list[Reply]
-    """What hangs beneath it, oldest first."""
+    """The replies to it, oldest first."""
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A tweet, what it answers (oldest first, the nearest 50), and a page of the replies to it, oldest first."""
+    """A tweet, its ancestors (the nearest 50, oldest first), and a page of the replies to it, oldest first."""
 
     ancestors: list[resources.Tweet]
-    """What the tweet answers, oldest first, the nearest 50."""
+    """The tweets above it in the conversation: the nearest 50, oldest first."""
     tweet: resources.Tweet
     """The tweet."""
     replies: list[Reply]
     """A page of the replies to it, oldest first."""
     next_cursor: str | None
-    """Send it as `cursor` for the next page; null on the last."""
+    """Send it as `cursor` to get the next page; null on the last page."""
 
 
 async def conversation(
     readers: Readers, viewer: AccountId | None, tweet: TweetId, after: str | None, limit: int
 ) -> tuple[Conversation, str | None]:
-    """The conversation as `viewer` sees it, and where its next page begins. Raises as `shown_tweet` does."""
+    """Return the conversation as `viewer` sees it, and the position of its next page.
+
+    Raises the errors of `shown_tweet`.
+    """
     with readers.snapshot():
         shown = await shown_tweet(readers, viewer, tweet)
         ancestors = await readers.conversations.ancestors(tweet, MOST_ANCESTORS)
@@ -67,7 +71,7 @@ async def conversation(
 
 
 class _Nesting:
-    """What hangs beneath the replies of a page, as `viewer` sees it."""
+    """Reads the replies below the direct replies of a page, as `viewer` sees them."""
 
     def __init__(self, readers: Readers, viewer: AccountId | None) -> None:
         self._readers = readers
@@ -78,7 +82,7 @@ class _Nesting:
         self._readings = MOST_READINGS_ON
 
     async def read(self, direct: list[TweetId]) -> None:
-        """Read level by level, until there are no more or enough."""
+        """Read level by level, until there are no more replies or a bound is reached."""
         await self._look_at(direct)
         level = direct
         for _ in range(DEEPEST):
@@ -101,7 +105,7 @@ class _Nesting:
         return min(MOST_BENEATH_EACH if parent in self._shown else MOST_NESTED, self._left)
 
     async def _read_on(self, parent: TweetId, replies: list[TweetId]) -> None:
-        """Add to the first replies as many as it takes to show enough of them."""
+        """Add further replies to the first ones until enough of them are shown."""
         after: str | None = replies[-1]
         missing = self._most_beneath(parent) - sum(reply in self._shown for reply in replies)
         while missing > 0 and after is not None and self._readings > 0:
@@ -113,7 +117,7 @@ class _Nesting:
             after = page.next
 
     def _first(self, replies: list[TweetId], most: int) -> list[TweetId]:
-        """The replies up to the last one that is shown, and all that are not shown, which may be gaps."""
+        """Return the replies up to the last shown one. Hidden replies stay: they may be gaps."""
         kept = []
         for reply in replies:
             if reply in self._shown:
@@ -125,7 +129,7 @@ class _Nesting:
         return kept
 
     def nested(self, replies: Iterable[TweetId]) -> list[Reply]:
-        """The replies with all that hangs beneath them; a gap beneath which nothing is shown is left out."""
+        """Return the replies with all replies below them. A hidden reply without shown replies below it is left out."""
         found = []
         for reply in replies:
             tweet, beneath = self._shown.get(reply), self.nested(self._beneath.get(reply, ()))

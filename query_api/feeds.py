@@ -1,4 +1,4 @@
-"""Lists of tweets as they are sent: the home feed, user timelines, the public timeline, hashtags, likes, bookmarks."""
+"""Lists of tweets as the API returns them: home feed, user timelines, public timeline, hashtags, likes, bookmarks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ListTweets = Callable[[str | None, int], Awaitable[Page[TweetId]]]
 
 
 async def home_feed(readers: Readers, viewer: AccountId, before: str | None, limit: int) -> Page[resources.FeedItem]:
-    """The viewer's feed, as stores/home_feed.py defines it, less what is deleted, blocked or muted."""
+    """Return a page of the viewer's feed (stores/home_feed.py), without deleted, blocked and muted entries."""
 
     async def show(activities: list[Activity]) -> list[resources.FeedItem]:
         return await feed_items(readers, viewer, activities)
@@ -31,14 +31,14 @@ async def home_feed(readers: Readers, viewer: AccountId, before: str | None, lim
 async def feed_items(
     readers: Readers, viewer: AccountId | None, activities: Sequence[Activity]
 ) -> list[resources.FeedItem]:
-    """Activities as items of a feed that is put before the viewer, less those that it is not to see."""
+    """Return the activities as feed items, without those that the viewer must not see."""
     return [item for item in await feed_item_of_each(readers, viewer, activities) if item is not None]
 
 
 async def feed_item_of_each(
     readers: Readers, viewer: AccountId | None, activities: Sequence[Activity]
 ) -> list[resources.FeedItem | None]:
-    """An item for each activity; None where the viewer is not to see it."""
+    """Return an item for each activity; None if the viewer must not see it."""
     hydrated = await hydrate(readers, viewer, [a.tweet for a in activities], {a.by for a in activities})
     tweets, authors, muted = hydrated
     items: list[resources.FeedItem | None] = []
@@ -61,7 +61,7 @@ def _item(activity: Activity, tweet: resources.Tweet, by: resources.Author) -> r
 async def user_timeline(
     readers: Readers, viewer: AccountId | None, account: AccountId, replies: bool, before: str | None, limit: int
 ) -> Page[resources.FeedItem]:
-    """What an account posted and passed on. A muted account is shown here, where it was asked for by name."""
+    """Return a page of an account's posts and retweets. A muted account is shown, because the viewer named it."""
     timeline = readers.user_timelines.all if replies else readers.user_timelines.without_replies
 
     async def show(activities: list[Activity]) -> list[resources.FeedItem]:
@@ -83,33 +83,33 @@ async def user_timeline(
 async def public_timeline(
     readers: Readers, viewer: AccountId | None, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """What everyone posted."""
+    """Return a page of all accounts' posts."""
     return await offered(readers, viewer, readers.public_timeline.latest, before, limit)
 
 
 async def by_hashtag(
     readers: Readers, viewer: AccountId | None, tag: str, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """The tweets that carry a hashtag, however it is written."""
+    """Return a page of the tweets with a hashtag, in any spelling."""
     return await offered(readers, viewer, partial(readers.hashtags.tweets, fold_tag(tag)), before, limit)
 
 
 async def likes(
     readers: Readers, viewer: AccountId | None, account: AccountId, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """What an account likes."""
+    """Return a page of the tweets that an account likes."""
     return await chosen(readers, viewer, partial(readers.engagement.likes, account), before, limit)
 
 
 async def bookmarks(readers: Readers, owner: AccountId, before: str | None, limit: int) -> Page[resources.Tweet]:
-    """What the viewer keeps for later."""
+    """Return a page of the owner's bookmarks."""
     return await chosen(readers, owner, partial(readers.engagement.bookmarks, owner), before, limit)
 
 
 async def offered(
     readers: Readers, viewer: AccountId | None, page: ListTweets, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """A list that is put before the viewer: muted authors are left out."""
+    """Return a page of a list that the viewer did not choose: muted authors are left out."""
 
     async def show(ids: list[TweetId]) -> list[resources.Tweet]:
         return (await hydrate(readers, viewer, ids)).offered(ids)
@@ -121,7 +121,7 @@ async def offered(
 async def chosen(
     readers: Readers, viewer: AccountId | None, page: ListTweets, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """A list that somebody made by hand: muted authors are shown."""
+    """Return a page of a list that an account made by hand: muted authors are shown."""
 
     async def show(ids: list[TweetId]) -> list[resources.Tweet]:
         return (await hydrate(readers, viewer, ids)).chosen(ids)

@@ -1,4 +1,4 @@
-"""Filling a page: what a list names is looked at, some of it left out, and the gap is filled from further on."""
+"""Fill a page: hidden entries of a list are left out, and further entries are read in their place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 MOST_ROUNDS = 4
-"""After that a page stays short, and its cursor goes on: nobody waits because much was deleted."""
+"""Reads per page. Then the page stays short, and its cursor continues: many deleted entries do not delay the answer."""
 
 
 async def fill(
@@ -20,10 +20,10 @@ async def fill(
     position: str | None,
     limit: int,
 ) -> Page[S]:
-    """Up to `limit` of what `show` makes of the list that `fetch` reads, from `position` on.
+    """Return up to `limit` entries that `show` makes from the list that `fetch` reads, from `position` on.
 
-    Each round asks for as many as are missing, so the page never has to be cut, and the position that the store gave
-    is where the next page begins.
+    Each round reads as many entries as are missing, so a page is never cut, and the next page begins at the position
+    that the store returned.
     """
     shown: list[S] = []
     for _ in range(MOST_ROUNDS):

@@ -1,8 +1,8 @@
-"""From ids to what is sent: tweets with authors, counters, sentiment, quotes, and what the viewer did with them.
+"""From ids to API resources: tweets with authors, counters, sentiment, quotes, and the viewer's marks.
 
-One question to the stores, whatever the number of tweets, and another where they quote tweets or others passed them
-on. What is deleted, or behind a block, is left out for every list alike; muted accounts are named, because only some
-lists leave them out.
+One query for any number of tweets; a second one for quoted tweets, and one for accounts that retweeted. Tweets that are
+deleted or behind a block are left out of every list. Muted accounts are returned beside, because only some lists leave
+them out.
 """
 
 from __future__ import annotations
@@ -24,44 +24,46 @@ from stores.users import Card
 
 
 class Hydrated(NamedTuple):
-    """Tweets as they are sent, and the authors of these and of what else was asked for."""
+    """Tweets as API resources, their authors and the other requested accounts."""
 
     tweets: dict[TweetId, resources.Tweet]
-    """Without those that are deleted, unknown or behind a block."""
+    """Without tweets that are deleted, unknown or behind a block."""
     authors: dict[AccountId, resources.Author]
-    """Without those behind a block."""
+    """Without accounts behind a block."""
     muted: frozenset[AccountId]
 
     def chosen(self, ids: Iterable[TweetId]) -> list[resources.Tweet]:
-        """Tweets that the viewer asked for by name, or kept: muted authors are shown."""
+        """Return tweets that the viewer chose or asked for by name, muted authors included."""
         tweets = self.tweets
         return [tweets[id_] for id_ in ids if id_ in tweets]
 
     def offered(self, ids: Iterable[TweetId]) -> list[resources.Tweet]:
-        """Tweets that are put before the viewer: muted authors are not."""
+        """Return tweets that the viewer did not choose, without muted authors."""
         return [tweet for tweet in self.chosen(ids) if tweet.author.id not in self.muted]
 
 
 @lru_cache(maxsize=8192)
 def made_at(id_: str) -> str:
-    """When a tweet or an activity was made, as it is sent. Feeds show the same new ones over and over."""
+    """Return the time in the id of a tweet or an activity, as RFC 3339. Cached, because feeds show the same new tweets
+    often.
+    """
     return rfc3339(millis(id_))
 
 
 def author_of(card: Card) -> resources.Author:
-    """A card as it is sent."""
+    """Return a card as an API resource."""
     return resources.Author(card.id, card.username, card.display_name, avatar_url=resources.picture_url(card.avatar))
 
 
 def counts_of(counts: TweetCounts) -> resources.Counts:
-    """Counters as they are sent."""
+    """Return counters as an API resource."""
     return resources.Counts(counts.replies, counts.retweets, counts.quotes, counts.likes, counts.bookmarks)
 
 
 async def hydrate(
     readers: Readers, viewer: AccountId | None, ids: Collection[TweetId], accounts: Collection[AccountId] = ()
 ) -> Hydrated:
-    """The tweets as `viewer` sees them, with the authors of all and the cards of `accounts`."""
+    """Return the tweets as `viewer` sees them, with all their authors and the cards of `accounts`."""
     rows = await readers.shown_tweets.of(viewer, ids)
     quoted = {row.quote_of.tweet for row in rows.values() if row.quote_of is not None} - rows.keys()
     if quoted:
@@ -108,7 +110,7 @@ def _tweet(id_: TweetId, row: ShownTweet, author: resources.Author, signed_in: b
 def _with_quotes(
     tweets: dict[TweetId, resources.Tweet], muted: Collection[AccountId]
 ) -> dict[TweetId, resources.Tweet]:
-    """The tweets with those that they quote, one level deep; of hidden and muted ones only the names are left."""
+    """Put quoted tweets into the tweets, one level deep. For hidden and muted ones only their ids stay."""
     whole = tweets
     for id_, tweet in tweets.items():
         if tweet.quote is None:
@@ -116,7 +118,7 @@ def _with_quotes(
         inner = tweets.get(TweetId(tweet.quote.id))
         if inner is not None and inner.author.id not in muted:
             if whole is tweets:
-                whole = dict(tweets)  # what is put inside has no quote put into it
+                whole = dict(tweets)  # `tweets` stays: a quoted tweet has no quoted tweet inside
             quote = resources.Quote(inner.id, inner.author.id, inner)
             whole[id_] = msgspec.structs.replace(tweet, quote=quote)
     return whole

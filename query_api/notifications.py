@@ -1,9 +1,9 @@
-"""What an account is shown of what others did, and how much of it is unread.
+"""The notifications of an account as items, and the number of unread items.
 
-Likes of one tweet are one item, and retweets of one tweet are one. The item stands where the newest of them does, and
-is read when that one is. What comes from somebody whom the viewer blocks or mutes, or who blocks the viewer, is left
-out, and so is what is about a deleted tweet. Unread items are counted by looking at the same items, so the number is
-that of the items shown as unread; it goes up to 99, and 5,000 notifications are looked at for it.
+Likes of one tweet are one item, and so are retweets of one tweet. The position and the read mark of the item are those
+of its newest notification. Notifications by accounts that the viewer blocks or mutes, or that block the viewer, are
+left out, and so are notifications about deleted tweets. Unread items are counted by the same rules, so the count equals
+the number of items shown as unread. It goes up to 99, and at most 5,000 notifications are read for it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ MOST_SHOWN_ACTORS = 10
 _MOST_MEMBERS = MOST_COUNTED + 1
 _MOST_LOOKED_AT = 5000
 _FIRST, _MORE = 50, 500
-"""Notifications that are read at once: few, because most pages and counts need no more; then many."""
+"""Notifications per read: few in the first read, because most pages and counts need no more; then many."""
 
 
 class Item(NamedTuple):
-    """What is shown as one: `id` is the newest notification's, `actors` are the newest first, `together` up to 99."""
+    """One item. `id` is that of its newest notification, `actors` are newest first, `together` is their number, up to
+    99.
+    """
 
     id: NotificationId
     kind: str
@@ -40,7 +42,7 @@ class Item(NamedTuple):
 
 
 class Walk:
-    """Goes through a viewer's items, newest first, as they were when `up_to` was the newest notification."""
+    """Reads a viewer's items, newest first, as they were when `up_to` was the newest notification."""
 
     def __init__(self, readers: Readers, viewer: AccountId, kinds: Collection[str], up_to: str | None) -> None:
         self._readers = readers
@@ -51,7 +53,7 @@ class Walk:
         self.looked_at = 0
 
     async def on(self, before: str | None) -> Page[Item]:
-        """The items of which the newest notification is among the next ones older than `before`."""
+        """Read the next notifications older than `before`. Return the items whose newest notification is among them."""
         size = _MORE if self.looked_at else _FIRST
         page = await self._readers.notifications.newest(self._viewer, self._kinds, before, size)
         self.looked_at += size
@@ -69,13 +71,13 @@ class Walk:
         return Page(items, page.next)
 
     def _group(self, row: Notification) -> list[Member]:
-        """All that is shown with a notification, the newest first; itself, where its kind is not grouped."""
+        """Return the visible members of a notification's item, newest first. A kind without groups has one member."""
         if row.tweet is None or row.kind not in GROUPED:
             return [Member(row.id, row.actor)]
         return self._groups[row.kind, row.tweet]
 
     async def _visible(self, rows: list[Notification]) -> list[Notification]:
-        """Those that the viewer may see; the visible members of their groups are looked up with them."""
+        """Return the notifications that the viewer may see. The visible members of their groups are read as well."""
         groups = {(row.kind, row.tweet) for row in rows if row.tweet is not None and row.kind in GROUPED}
         members = await self._readers.notifications.members(
             self._viewer, groups - self._groups.keys(), self.up_to, _MOST_MEMBERS
@@ -92,17 +94,17 @@ class Walk:
 
     @property
     def far_enough(self) -> bool:
-        """Whether so much was looked at that it has to do."""
+        """Whether the bound of notifications to read is reached."""
         return self.looked_at >= _MOST_LOOKED_AT
 
 
 async def shown(
     readers: Readers, viewer: AccountId, kinds: Collection[str], before: str | None, limit: int
 ) -> Page[resources.Notification]:
-    """A page of items.
+    """Return a page of items.
 
-    A position is the newest notification of the first page, and the last one shown: what comes in meanwhile does not
-    move an item from one page to another.
+    A position has the newest notification of the first page and the last one shown. So new notifications do not move an
+    item from one page to another.
     """
     up_to, _, position = (before or "").partition(" ")
     walk = Walk(readers, viewer, kinds, up_to or None)
@@ -136,10 +138,10 @@ async def _hydrated(readers: Readers, viewer: AccountId, items: list[Item]) -> l
 async def as_raised(
     readers: Readers, viewer: AccountId, raised: Sequence[Notification]
 ) -> list[resources.Notification | None]:
-    """Each notification as the item that it is the newest of, for those who are told of it as it is raised.
+    """Return each new notification as its item, for the viewer's open streams.
 
-    None where the viewer is not to see it, or where a later one of the same item is among them. A read model may not
-    have applied yet what was raised: what it lacks is taken from the notification, and a tweet that it lacks is null.
+    None if the viewer must not see it, or if a later one of the same item is among them. The read model may not have
+    applied the notification yet: missing data is taken from the notification, and a missing tweet is null.
     """
     last = {_item_key(row): row.id for row in raised}
     rows = [row for row in raised if last[_item_key(row)] == row.id]
@@ -168,12 +170,12 @@ def _item_key(row: Notification) -> object:
 
 
 def _members(row: Notification, found: list[Member]) -> list[Member]:
-    """What is shown with a notification that is the newest of its item, itself first."""
+    """Return the members of the item whose newest notification is `row`, `row` first."""
     return [Member(row.id, row.actor), *(member for member in found if member.id < row.id)]
 
 
 async def unread_count(readers: Readers, viewer: AccountId) -> int:
-    """How many items are shown as unread, up to 99."""
+    """Return the number of items shown as unread, up to 99."""
     walk = Walk(readers, viewer, KINDS, None)
     with readers.snapshot():
         mark = (await readers.notifications.marks(viewer, ())).up_to

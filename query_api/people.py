@@ -1,4 +1,4 @@
-"""Accounts as they are sent: profiles with their counters, and how the viewer stands to them."""
+"""Accounts as API resources: profiles with their counters, and their relation to the viewer."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ListAccounts = Callable[[str | None, int], Awaitable[Page[AccountId]]]
 
 
 class Person(NamedTuple):
-    """An account as it is sent, and how the viewer stands to it."""
+    """An account as an API resource, and its relation to the viewer."""
 
     user: resources.User
     relation: Relation
 
     @property
     def hidden(self) -> bool:
-        """Whether a block stands between the two."""
+        """Whether there is a block between the account and the viewer, in either direction."""
         return self.relation.blocking or self.relation.blocked_by
 
 
 async def people(readers: Readers, viewer: AccountId | None, accounts: Collection[AccountId]) -> list[Person]:
-    """The accounts in the order asked for, less those that there are not."""
+    """Return the accounts in the order given, without unknown ones."""
     users = await readers.users.by_ids(accounts)
     counts = await readers.counts.of_accounts(accounts)
     relations = {} if viewer is None else await readers.graph.relations(viewer, accounts)
@@ -47,7 +47,7 @@ async def people(readers: Readers, viewer: AccountId | None, accounts: Collectio
 
 
 def profile(user: User, counts: AccountCounts, relation: Relation | None) -> resources.User:
-    """A profile; `relation` is the viewer's, None for those not signed in and for one's own."""
+    """Return a profile. `relation` is the viewer's; None for the own profile and for viewers who are not signed in."""
     return resources.User(
         user.id,
         user.username,
@@ -66,12 +66,12 @@ def profile(user: User, counts: AccountCounts, relation: Relation | None) -> res
 
 
 def viewer_of(relation: Relation) -> resources.UserViewer:
-    """What the viewer is told of a relation: not that they are blocked."""
+    """Return the part of a relation that the viewer may see. It does not show that the account blocks the viewer."""
     return resources.UserViewer(relation.following, relation.followed_by, relation.blocking, relation.muting)
 
 
 async def own_profile(readers: Readers, account: AccountId) -> tuple[resources.Me, int] | None:
-    """One's own profile and its version; None while the account has not come out of the log yet."""
+    """Return the account's own profile and its version; None if the read model has not applied its registration yet."""
     user = (await readers.users.by_ids((account,))).get(account)
     if user is None:
         return None
@@ -99,7 +99,7 @@ async def own_profile(readers: Readers, account: AccountId) -> tuple[resources.M
 async def listed(
     readers: Readers, viewer: AccountId | None, page: ListAccounts, before: str | None, limit: int
 ) -> Page[resources.User]:
-    """A list of accounts, less those behind a block."""
+    """Return a page of accounts, without those behind a block."""
 
     async def show(accounts: list[AccountId]) -> list[resources.User]:
         return [person.user for person in await people(readers, viewer, accounts) if not person.hidden]
@@ -111,7 +111,7 @@ async def listed(
 async def kept(
     readers: Readers, owner: AccountId, page: ListAccounts, before: str | None, limit: int
 ) -> Page[resources.User]:
-    """A list of accounts that its owner made by hand: blocked ones are shown to the one who blocks them."""
+    """Return a page of accounts that the owner chose by hand, blocked ones included."""
 
     async def show(accounts: list[AccountId]) -> list[resources.User]:
         return [person.user for person in await people(readers, owner, accounts)]

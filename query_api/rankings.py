@@ -1,4 +1,4 @@
-"""The trends of a window as they are sent, kept for a moment: a big community's day takes 90 ms to rank."""
+"""The trends of a window as the API returns them, cached for a moment: a big community's day takes 90 ms to rank."""
 
 from __future__ import annotations
 
@@ -17,75 +17,77 @@ from stores.sink import StoreRefused, StoreUnavailable
 from stores.trends import WINDOWS, rank
 
 KEPT = 64
-"""Answers kept; each has some 3 KB."""
+"""Cached answers; each has some 3 KB."""
 _SHARE = 20
-"""An answer is kept 20 times as long as it took: ranking takes a twentieth of the time at most, however many ask."""
+"""An answer is cached 20 times as long as it took, so ranking takes a twentieth of the time at most."""
 _AWAY_S = 1.0
-"""How long a store that did not answer is not asked again: only one answer a second waits in vain."""
+"""After a failure the shared cache is not used for this long, so only one request a second waits for it in vain."""
 
 
 class Trend(msgspec.Struct, frozen=True):
-    """A tag that is used by more people than is usual for it, as it is mostly written.
+    """A tag that more people use than usual, in its most used spelling.
 
-    `count` is in how many tweets it is, `authors` by how many people. `expected` is what was to be expected of it, in
-    authors, `score` how surprising it is that it has more, in nats. `sample` is the id of a recent tweet with it.
+    `count` is the number of tweets with it, `authors` the number of their authors. `expected` is the expected number of
+    authors, `score` how surprising the difference is, in nats. `sample` is the id of a recent tweet with it.
     """
 
     tag: str
-    """As it is mostly written."""
+    """The tag in its most used spelling."""
     count: int
-    """In how many tweets it is."""
+    """The number of tweets with it."""
     authors: int
-    """By how many people."""
+    """The number of their authors."""
     expected: float
-    """What was to be expected of it, in authors."""
+    """The expected number of authors."""
     score: float
-    """How surprising it is that it has more, in nats."""
+    """How surprising the number of authors is, in nats."""
     sample: resources.Id
     """The id of a recent tweet with it."""
 
 
 class Trends(msgspec.Struct, frozen=True):
-    """The trends of a window, most surprising first. `as_of` is when the newest of what is counted was recorded."""
+    """The trends of a window, most surprising first. `as_of` is the append time of the newest counted event."""
 
     as_of: resources.Time | None
-    """When the newest of what is counted was recorded; null where there is nothing yet."""
+    """When the newest counted event was appended; null if there is none."""
     window: str
-    """How long the window is."""
+    """The length of the window."""
     start: resources.Time
     """When it begins."""
     end: resources.Time
-    """When it ends; what happens then is not part of it."""
+    """When it ends; this moment is not part of it."""
     items: Sequence[Trend]
-    """The most surprising first."""
+    """The tags, most surprising first."""
 
 
 class KeptAnswers(Protocol):
-    """Where answers are kept, for one process or for all. Whoever keeps them may lose them at any time."""
+    """A cache of answers, for one process or shared by all. It may lose entries at any time."""
 
     async def get(self, window: str, at: Millis | None) -> bytes | None:
-        """The answer for a window that ends at a moment, or now. Raises StoreUnavailable."""
+        """Return the cached answer for a window that ends at `at`, or now if None. Raises StoreUnavailable,
+        StoreRefused.
+        """
         ...
 
     async def put(self, window: str, at: Millis | None, body: bytes, seconds: float) -> None:
-        """Keep an answer for some time. Raises StoreUnavailable."""
+        """Cache an answer for `seconds`. Raises StoreUnavailable, StoreRefused."""
         ...
 
 
 class LocalAnswers:
-    """The KeptAnswers port in memory, for one process. `timer` gives seconds."""
+    """The KeptAnswers port in memory, for one process. `timer` returns seconds."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._kept: OrderedDict[tuple[str, Millis | None], tuple[float, bytes]] = OrderedDict()
 
     async def get(self, window: str, at: Millis | None) -> bytes | None:
-        """The answer for a window."""
+        """Return the cached answer for a window; None if it expired."""
         until, body = self._kept.get((window, at), (0.0, b""))
         return body if self._timer() < until else None
 
     async def put(self, window: str, at: Millis | None, body: bytes, seconds: float) -> None:
-        """Keep an answer; the one that was kept first is let go."""
+        """Cache an answer and evict the oldest one above KEPT."""
         self._kept[window, at] = (self._timer() + seconds, body)
         self._kept.move_to_end((window, at))
         if len(self._kept) > KEPT:
@@ -93,9 +95,9 @@ class LocalAnswers:
 
 
 class Rankings:
-    """Ranks windows for whoever asks, each once at a time. `timer` gives seconds.
+    """Ranks windows; concurrent requests for one window share a ranking. `timer` returns seconds.
 
-    While the store of `kept` answers is away, each process keeps its own, and asks the store again after a while.
+    While the shared cache `kept` is unavailable, each process uses a cache of its own and retries the shared one later.
     """
 
     def __init__(self, timer: Callable[[], float], kept: KeptAnswers | None = None) -> None:
@@ -106,14 +108,14 @@ class Rankings:
         self._ranking: dict[tuple[str, Millis | None], asyncio.Future[bytes]] = {}
 
     async def trends(self, readers: Readers, window: str, at: Millis | None, now: Millis) -> bytes:
-        """The trends, encoded, of the window that ends at `at`, or now."""
+        """Return the encoded trends of the window that ends at `at`, or now."""
         body = await self._kept(window, at)
         if body is not None:
             return body
         key = (window, at)
         ranking = self._ranking.get(key)
         if ranking is None:
-            # A task of its own: who asked first may leave, and the others wait for it.
+            # A task of its own, because the first client may disconnect while others wait for the result.
             ranking = self._ranking[key] = asyncio.ensure_future(self._rank(readers, window, at, now))
             ranking.add_done_callback(lambda done: self._ranked(key, done))
         return await asyncio.shield(ranking)
@@ -121,7 +123,7 @@ class Rankings:
     def _ranked(self, key: tuple[str, Millis | None], done: asyncio.Future[bytes]) -> None:
         del self._ranking[key]
         if not done.cancelled():
-            done.exception()  # seen, even if all who asked have left
+            done.exception()  # so that asyncio does not log it if all clients have disconnected
 
     async def _rank(self, readers: Readers, window: str, at: Millis | None, now: Millis) -> bytes:
         began = self._timer()

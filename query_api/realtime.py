@@ -1,9 +1,9 @@
-"""What open streams are told: tweets of those you follow, posted, edited and deleted; notifications; counts; trends.
+"""The events of open streams: tweets of followed accounts, edits and deletions, notifications, counts, trends.
 
-The hub reads each new record once, when the read models have applied it, and looks up who of the connected it is
-for: the cost is one intersection of sets a batch and stream, one delivery a connected follower, nothing for those who
-are away. An event's id is the position behind it, so a client that comes back with it goes on where it was, out of
-the log itself: nothing is lost, and nothing but counts, which are a state, is told twice.
+The hub reads each new record once, after the read models have applied it, and finds the connected viewers that it is
+for. The cost is one intersection of sets per batch and stream and one delivery per connected follower; accounts without
+a stream cost nothing. The id of an event is the position after it. A client that reconnects with the id continues
+there, from the log itself: no event is lost, and only counts, which are a state, are sent twice.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from stores.notifications import Notification
 from .stream_events import CountsMoved, Deleted, RankedTag, Trending
 
 MOST_WAITING = 1000
-"""Events that a slow client may leave waiting; then it is told to read again from the start."""
+"""Events that may wait for a slow client. At more, they are dropped and the client gets a `reset`."""
 MOST_REPLAYED = 5000
-"""Records that are looked through for a client that comes back."""
+"""Records that are read for a client that reconnects. If there are more, it gets a `reset`."""
 WATCHED = 200
-"""Tweets, the newest in the feed or shown by the stream, whose counts a stream is told of."""
+"""Tweets whose counts a stream gets: the newest ones in the feed or sent by the stream."""
 AT_ONCE = 500
-"""Records that are read from a log at once."""
+"""Records per read of a log."""
 
 SOURCE_TOPICS = frozenset({"tweets", "engagement", "graph"})
 DERIVED_TOPICS = frozenset({"notifications", "trends"})
@@ -44,11 +44,11 @@ _HOUR_MS = 3_600_000
 
 
 Told = tuple[int, str, bytes]
-"""The number of a record in its batch, the event's name, its data."""
+"""The index of the record in its batch, the event's name, the event's data."""
 
 
 class Sent(NamedTuple):
-    """One event of a stream; stream_events.py has its names, beside `reset` and `still-here`."""
+    """One event of a stream. The names are those of stream_events.py, and `reset` and `still-here`."""
 
     event: str
     data: bytes
@@ -56,22 +56,22 @@ class Sent(NamedTuple):
 
 
 class Views(NamedTuple):
-    """What the hub reads, each in batches."""
+    """The queries of the hub. Each answers for a whole batch."""
 
     followees: Callable[[AccountId], Awaitable[Iterable[AccountId]]]
     shown: Callable[[AccountId], Awaitable[Iterable[TweetId]]]
-    """The tweets that the feed begins with, newest first."""
+    """The first tweets of the account's feed, newest first."""
     feed_items: Callable[[Sequence[Record], AccountId], Awaitable[Sequence[resources.FeedItem | None]]]
-    """One for each record; None where the viewer is not to see it."""
+    """An item for each record; None if the viewer must not see it."""
     counts: Callable[[Sequence[TweetId]], Awaitable[Mapping[TweetId, resources.Counts]]]
     tweets: Callable[[Sequence[TweetId], AccountId], Awaitable[Mapping[TweetId, resources.Tweet]]]
-    """Less those that the viewer is not to see."""
+    """Without tweets that the viewer must not see."""
     notifications: Callable[[AccountId, Sequence[Notification]], Awaitable[Sequence[resources.Notification | None]]]
-    """One for each; None where the viewer is not to see it, or a later one stands for it."""
+    """An item for each notification; None if the viewer must not see it, or a later one has the same item."""
 
 
 class Subscriber:
-    """One open stream. `began` is where it began, `at` how far it has been told."""
+    """One open stream. `began` is its first position, `at` the position up to which it has been served."""
 
     def __init__(
         self, viewer: AccountId, followees: Iterable[AccountId], watched: Iterable[TweetId], began: Positions
@@ -84,7 +84,7 @@ class Subscriber:
         self._closed = False
 
     def send(self, sent: Sent) -> None:
-        """Leave an event for the client; one that is too slow loses what waits and is told to read again."""
+        """Queue an event for the client. If too many wait, drop them and queue a `reset`."""
         if self._closed:
             return
         if self.waiting.qsize() >= MOST_WAITING:
@@ -94,40 +94,40 @@ class Subscriber:
         self.waiting.put_nowait(sent)
 
     def gets(self, author: AccountId, replied: AccountId | None) -> bool:
-        """Whether a post belongs to the feed (stores/home_feed.py); `replied` is the account that it replies to."""
+        """Return whether a post belongs to the feed (stores/home_feed.py); `replied` is the replied account or None."""
         if author not in self.followees:
             return False
         return replied is None or author == self.viewer or replied in self.followees
 
     def watch(self, tweet: TweetId) -> None:
-        """Tell of the counts of a tweet from now on."""
+        """Send the counts of a tweet from now on."""
         self.watched[tweet] = None
         self.watched.move_to_end(tweet)
         while len(self.watched) > WATCHED:
             self.watched.popitem(last=False)
 
     def close(self) -> None:
-        """End the stream once what waits is sent."""
+        """End the stream after the queued events."""
         if not self._closed:
             self._closed = True
             self.waiting.put_nowait(None)
 
 
 class Batch:
-    """Records, with what every subscriber asks of them looked up once."""
+    """Records, indexed once for all subscribers."""
 
     def __init__(self, records: Sequence[Record], start: Positions) -> None:
         self.records = records
         self.start = start
         self.end = Positions(start)
         self.behind: list[Positions] = []
-        """The position behind each record."""
+        """The positions just after each record."""
         self.activities: dict[AccountId, list[int]] = {}
-        """The records of activities, by who posted or retweeted."""
+        """The indexes of posts and retweets, by acting account."""
         self.raised: dict[AccountId, list[tuple[int, Notification]]] = {}
         """The notifications, by recipient."""
         self.edited: dict[TweetId, tuple[int, TweetEdited]] = {}
-        """The tweets that have another text, with the newest edit."""
+        """The edited tweets, with the newest edit."""
         self.deleted: list[tuple[int, TweetDeleted]] = []
         self._ranked: list[tuple[int, TrendsRanked]] = []
         self._trends: list[Told] | None = None
@@ -153,21 +153,21 @@ class Batch:
         elif isinstance(event, TweetDeleted):
             self.deleted.append((n, event))
         elif isinstance(event, TrendsRanked) and event.window.startswith("1h/"):
-            # A late event has the windows of long ago ranked again, an import thousands of them.
+            # Only windows that just ended: a late event makes old windows be ranked again, an import thousands of them.
             just_ended = millis(record.about.id) - event.end < _HOUR_MS
             self._ranked += [(n, event)] if just_ended else []
 
     def trends(self) -> list[Told]:
-        """What everyone is told."""
+        """Return the trends, which all streams get."""
         if self._trends is None:
             self._trends = [(n, "trend", msgspec.json.encode(_trending(event))) for n, event in self._ranked]
         return self._trends
 
 
 class Hub:
-    """All open streams of one process. `logs` hold the source topics and the derived ones.
+    """All open streams of one process. `logs` are the log of the source topics and the log of the derived topics.
 
-    `applied` tells how far the read models have come in the source topics: what they have not applied is not told yet.
+    `applied` returns the positions of the read models in the source topics. Later records are not sent yet.
     """
 
     def __init__(self, logs: Sequence[LogReader], views: Views, applied: Callable[[], Positions]) -> None:
@@ -180,11 +180,11 @@ class Hub:
 
     @property
     def open(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return len(self._subscribers)
 
     async def subscribe(self, viewer: AccountId, since: Positions | None) -> Subscriber:
-        """Open a stream; `since` is where the client left, if it comes back."""
+        """Open a stream. `since` are the positions of a reconnecting client, None for a new one."""
         async with self._turn:
             if not self._subscribers:
                 ends = self._applied().merged(await self._derived.ends())
@@ -198,23 +198,23 @@ class Hub:
             return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """The client is gone."""
+        """Remove the stream of a client that has left."""
         self._subscribers.discard(subscriber)
 
     def close(self) -> None:
-        """End every stream; clients come back with the id of the last event they saw."""
+        """End every stream. Clients reconnect with the id of the last event they received."""
         for subscriber in self._subscribers:
             subscriber.close()
         self._subscribers.clear()
 
     async def advance(self) -> None:
-        """Deliver what the read models have applied since the last call."""
+        """Deliver the records that the read models have applied since the last call."""
         async with self._turn:
             while self._subscribers and (records := await self._read(self.positions, self._applied())):
                 batch = Batch(records, self.positions)
                 for subscriber in tuple(self._subscribers):
                     if await self._deliver(batch, subscriber):
-                        await asyncio.sleep(0)  # so that a tweet to a thousand streams keeps nobody else waiting
+                        await asyncio.sleep(0)  # so that a tweet to a thousand streams does not block the event loop
                 self.positions = batch.end
 
     async def _read(self, after: Positions, until: Mapping[Any, int]) -> list[Record]:
@@ -236,9 +236,10 @@ class Hub:
         subscriber.at = now
 
     async def _deliver(self, batch: Batch, subscriber: Subscriber) -> bool:
-        """Tell a subscriber of a batch; whether there was anything for it.
+        """Send a batch's events to a subscriber. Return whether there were any.
 
-        Counts go first: they stand where the batch begins, so that a client that gets no further is told them again.
+        Counts go first, with the positions at the start of the batch: a client that disconnects in between gets them
+        again.
         """
         _follow_the_graph(batch.records, subscriber)
         counts = await self._counts([tweet for tweet in batch.moved if tweet in subscriber.watched])
@@ -317,7 +318,7 @@ def _follow_the_graph(records: Iterable[Record], subscriber: Subscriber) -> None
 
 
 def _is_for(event: object, subscriber: Subscriber) -> bool:
-    """Whether an activity of a followee is in the subscriber's feed."""
+    """Return whether an activity of a followee belongs to the subscriber's feed."""
     return not isinstance(event, TweetPosted) or subscriber.gets(event.author, _replied(event))
 
 
@@ -336,7 +337,7 @@ def _replied(event: TweetPosted | TweetDeleted) -> AccountId | None:
 
 
 def _touched(event: object) -> Iterator[TweetId]:
-    """The tweets whose counts an event moves."""
+    """Yield the tweets whose counts an event changes."""
     if isinstance(event, (TweetLiked, TweetUnliked, TweetRetweeted, RetweetUndone)):
         yield event.tweet
     elif isinstance(event, (TweetPosted, TweetDeleted)):

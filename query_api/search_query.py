@@ -1,6 +1,6 @@
-"""What people write into the search of tweets, taken apart.
+"""Parse the queries of the search for tweets.
 
-| written | finds tweets |
+| query | finds tweets |
 |---|---|
 | `late flight` | with all the words, anywhere |
 | `"late flight"`, `late-flight` | with the words one after the other |
@@ -8,8 +8,8 @@
 | `from:name` | by the account |
 | `-late`, `-"late flight"`, `-#tag`, `-@name`, `-from:name` | without it |
 
-Phones write other dashes and quotes than `-` and `"` by themselves; all mean the same. Words are compared as
-stores/text/tokeniser.py says. What has no word in it (`!`, `-`) means nothing.
+Phones replace `-` and `"` by other dashes and quotes; all mean the same. Words are compared as stores/text/tokeniser.py
+says. Terms without a word (`!`, `-`) are ignored.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from stores.text import tokeniser
 
 MOST_WORDS = 64
 MOST_REPEATED = 4
-"""How often one word may be in a query. A phrase of one common word 32 times would take half a second to be not found;
-within these bounds the worst takes 50 ms."""
-# Hyphens, dashes and the minus sign; a figure dash and a full-width one look no other.
+"""How often one word may be in a query. Searching for a phrase of one common word 32 times takes half a second; within
+these bounds the slowest query takes 50 ms."""
+# Hyphens, dashes and the minus sign; the figure dash and the full-width one look the same.
 _DASHES = r"\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 _QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u301d\u301e\u301f", '"'))
 _TERM = regex.compile(rf'(?P<sign>[{_DASHES}]*)(?:"(?P<phrase>[^"]*)"?|(?P<plain>[^\s"]+))')
 _FROM = regex.compile(r"from[:：][@＠]?(?P<name>\w*)", regex.IGNORECASE | regex.ASCII)
-# What hashtags are written with besides letters, marks and digits (command_api/text/entities.py).
+# Characters of hashtags besides letters, marks and digits (command_api/text/entities.py).
 _SIGNS = r"_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
 _TAG = regex.compile(rf"[#＃](?P<tag>[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]+)")
 _MENTION = regex.compile(r"[@＠](?P<name>[A-Za-z0-9_]{3,30})(?![A-Za-z0-9_])")
@@ -39,11 +39,11 @@ _LETTER = regex.compile(r"\p{L}|\p{M}")
 
 
 class QueryRefused(Exception):
-    """Nothing can be searched for by this; the message says why, to the one who wrote it."""
+    """The query finds nothing in particular. The message tells its author why."""
 
 
 class Parsed(NamedTuple):
-    """What every tweet found has, and what none has; names of authors as written, not yet looked up."""
+    """The phrases that a found tweet must have (`every`) and must not have (`none`), and authors' names as written."""
 
     every: list[Phrase]
     none: list[Phrase]
@@ -52,7 +52,7 @@ class Parsed(NamedTuple):
 
 
 def parse(text: str) -> Parsed:
-    """Take a query apart. Raises QueryRefused for one that would find nothing in particular."""
+    """Parse a query. Raises QueryRefused if it has too many words or a `from:` without a name."""
     parsed = Parsed([], [], [], [])
     for term in _TERM.finditer(text.translate(_QUOTES)):
         phrases, names = (parsed.none, parsed.not_by) if term["sign"] else (parsed.every, parsed.by)
@@ -82,7 +82,7 @@ def _add(phrases: list[Phrase], text: str) -> None:
 
 
 def _plain(phrases: list[Phrase], text: str) -> None:
-    """What stands between spaces: perhaps a hashtag or a mention, and words."""
+    """Add the phrases of a term between spaces: a hashtag or a mention at its beginning, and words."""
     tag = _TAG.match(text)
     if tag is not None and _LETTER.search(tag["tag"]):
         phrases.append((tokeniser.hashtag(tag["tag"]),))

@@ -1,15 +1,15 @@
-"""Search, best first: the newest matches, ranked by a formula of our own.
+"""Rank the newest matches of a search by a formula of this project.
 
-Ranking everything that matches costs in proportion to how common a word is (640 ms for bm25 over 500,000 tweets), so
-the newest 1,000 matches are ranked and the rest is left out. A tweet scores
+Ranking all matches takes time in proportion to how common a word is (640 ms for bm25 over 500,000 tweets), so only the
+newest 1,000 matches are ranked. A tweet scores
 
     relevance * (1 + log2(1 + likes + 2 retweets + quotes + replies)) / sqrt(1 + age)
 
-- relevance: the mean, over the words and phrases looked for, of BM25's term frequency part, with k1 = 1.2 and b = 0.75,
-  as in S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework, 2009, 3.4. Its other part, how rare a word
-  is, is the same for all, since all have every word. The mean length is set to 16 tokens, so that a score does not
-  depend on what else is in the index.
-- age: in days, from the newest match that is ranked, so that a score does not depend on when one asks.
+- relevance: the mean, over the words and phrases of the query, of BM25's term frequency part, with k1 = 1.2 and
+  b = 0.75, as in S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework, 2009, 3.4. BM25's other part, the
+  rarity of a word, is the same for all matches, because all have every word. The mean length is fixed at 16 tokens, so
+  a score does not depend on other tweets in the index.
+- age: in days, from the newest ranked match, so a score does not depend on the time of the request.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Ranked(NamedTuple):
 def rank(
     matches: Sequence[Match], phrases: Sequence[Phrase], counts: Mapping[TweetId, TweetCounts], newest: TweetId
 ) -> list[Ranked]:
-    """The matches, best first, of equal ones the newest first; ages count from `newest`."""
+    """Return the matches, best first; of equal scores the newest first. Ages count from `newest`."""
     now = millis(newest)
     ranked = [
         Ranked(
@@ -53,12 +53,12 @@ def rank(
 
 
 def popularity(counts: TweetCounts) -> float:
-    """What others did with a tweet, damped: 1 for nothing, one more with every doubling."""
+    """Return the weight of likes, retweets, quotes and replies: 1 for none, one more with every doubling."""
     return 1 + log2(1 + counts.likes + 2 * counts.retweets + counts.quotes + counts.replies)
 
 
 def relevance(tokens: str, phrases: Sequence[Phrase]) -> float:
-    """How much a tweet is about the phrases, all of which it has: in (0, 2.2)."""
+    """Return how relevant a tweet that has all the phrases is to them, in (0, 2.2)."""
     found = tokens.split(" ")
     damping = _K1 * (1 - _B + _B * len(found) / _LENGTH)
     total = 0.0
@@ -69,7 +69,7 @@ def relevance(tokens: str, phrases: Sequence[Phrase]) -> float:
 
 
 def occurrences(tokens: list[str], phrase: Phrase) -> int:
-    """How often a phrase is in a text."""
+    """Return how often a phrase is in a text."""
     if len(phrase) == 1:
         return tokens.count(phrase[0])
     wanted = list(phrase)

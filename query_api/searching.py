@@ -1,4 +1,4 @@
-"""Searching tweets, from what was written to a page of what is shown."""
+"""Search for tweets: from a parsed query to a page of results."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .search_ranking import MOST_RANKED, rank
 
 
 class Wanted(NamedTuple):
-    """What is looked for. `by_name` says that an author was asked for by name: then a muted one is shown."""
+    """A query for the store. If it names an author (`by_name`), muted authors are shown."""
 
     query: Query
     by_name: bool
 
 
 async def wanted(readers: Readers, parsed: Parsed, since: Millis | None, until: Millis | None) -> Wanted | None:
-    """The query, with its authors looked up; None where one of those asked for is nobody.
+    """Look up the authors and return the query for the store; None if a required author does not exist.
 
-    Raises QueryRefused where there is nothing to look for.
+    Raises QueryRefused if the query only excludes, or is empty.
     """
     if not parsed.every and not parsed.by:
         if parsed.none or parsed.not_by:
-            raise QueryRefused("a search for what is not there finds everything: add a word, #tag, @name or from:name")
+            raise QueryRefused("the search only excludes tweets: add a word, #tag, @name or from:name to find")
         raise QueryRefused("there is no word to search for")
     by = [await _author(readers, name) for name in parsed.by]
     not_by = [await _author(readers, name) for name in parsed.not_by]
@@ -49,7 +49,7 @@ async def _author(readers: Readers, name: str) -> Phrase | None:
 async def newest(
     readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """What is found, newest first."""
+    """Return a page of results, newest first."""
 
     async def page(position: str | None, count: int) -> Page[TweetId]:
         found = await readers.search.newest(wanted.query, position, count)
@@ -61,10 +61,10 @@ async def newest(
 async def best(
     readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
-    """What is found, best first (search_ranking.py).
+    """Return a page of results, best first (search_ranking.py).
 
-    A position is the newest tweet of the first page, and the score and id of the last one shown: what comes in
-    meanwhile is left out, so that nothing is shown twice because of it.
+    A position has the newest tweet of the first page, and the score and id of the last tweet shown. Tweets that are
+    posted meanwhile are left out, so no tweet is shown twice because of them.
     """
     first, _, last = (before or "").partition(" ")
     with readers.snapshot():
@@ -89,7 +89,7 @@ async def best(
 
 
 def _past(tweet: str) -> str:
-    """The lowest id past a tweet's."""
+    """Return the lowest id greater than a tweet's."""
     return from_bytes((int.from_bytes(to_bytes(tweet), "big") + 1).to_bytes(16, "big"))
 
 

@@ -1,4 +1,4 @@
-"""What the routes of the query API work with."""
+"""The dependencies of the query API's routes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .rankings import Rankings
 
 F = TypeVar("F", bound=Callable[..., Any])
 PEOPLE = ("users", "counts", "graph")
-"""The ports that a list of accounts is filled in from."""
+"""The read ports that a list of accounts needs."""
 ONE_TWEET = ("shown_tweets", "tweets", "graph")
-"""The ports that a tweet is looked up in by its id: a tweet that is not shown may be deleted, or behind a block."""
+"""The read ports for one tweet by its id: if it is not shown, it may be deleted or behind a block."""
 ACTIVITIES = ("shown_tweets", "users", "graph")
-"""The ports that tweets are filled in from together with accounts that acted on them."""
+"""The read ports for tweets together with the accounts that posted or retweeted them."""
 
 
 def reads(*ports: str) -> Callable[[F], F]:
-    """Declare the read ports that a route asks: it waits for Consistency-Tokens, and is stale, as these are.
+    """Declare the read ports that a route uses: it waits for Consistency-Tokens as these do, and is stale if they are.
 
-    Every GET of the API declares them; a test holds the declaration to what the route asks. Raises ValueError for a
-    name that is no field of Readers.
+    Every GET of the API declares them; a test compares the declaration with the calls. Raises ValueError for a name
+    that is not a field of Readers.
     """
     if unknown := set(ports) - READ_PORTS:
         raise ValueError(f"there is no read port {', '.join(sorted(unknown))}")
@@ -44,9 +44,9 @@ def reads(*ports: str) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The application's query side. `readers` gives the current bundle; take it once a request.
+    """The application's query side. `readers` returns the current bundle; call it once per request.
 
-    `link` makes a signed address of an object in the store, good from a moment on for an hour at least.
+    `link` returns a signed address of an object in the store. It is valid for at least an hour from the given time.
     """
 
     readers: Callable[[], Readers]
@@ -57,17 +57,17 @@ class Queries:
 
 
 def queries_of(connection: HTTPConnection) -> Queries:
-    """What the application was built with (a FastAPI dependency)."""
+    """Return the application's query side (a FastAPI dependency)."""
     return cast(Queries, connection.app.state.queries)
 
 
 def readers_of(connection: HTTPConnection) -> Readers:
-    """The current readers (a FastAPI dependency)."""
+    """Return the current readers (a FastAPI dependency)."""
     return queries_of(connection).readers()
 
 
 def account_of(viewer: Viewer | None) -> AccountId | None:
-    """Who asks, by account; None for someone who is not signed in."""
+    """Return the viewer's account; None if the viewer is not signed in."""
     return None if viewer is None else viewer.account
 
 

@@ -1,4 +1,4 @@
-"""What the events of streams say, each by its name."""
+"""The data of stream events, by event name."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rest import resources
 
 
 class CountsMoved(msgspec.Struct, frozen=True):
-    """Others did something with a tweet of the feed."""
+    """The counters of a tweet of the feed changed."""
 
     tweet_id: str
     """The tweet."""
     counts: resources.Counts
-    """Its counts now."""
+    """Its current counters."""
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """A tweet of the feed is gone."""
+    """A tweet of the feed was deleted."""
 
     tweet_id: str
     """The tweet."""
@@ -30,33 +30,33 @@ class RankedTag(msgspec.Struct, frozen=True):
     """A tag of a ranking."""
 
     tag: str
-    """The key under which it is counted: folded."""
+    """The folded tag, the key under which it is counted."""
     count: int
-    """In how many tweets it is."""
+    """The number of tweets with it."""
     authors: int
-    """By how many people."""
+    """The number of their authors."""
     expected: float
-    """What was to be expected of it, in authors."""
+    """The expected number of authors."""
     score: float
-    """How surprising it is that it has more, in nats."""
+    """How surprising the number of authors is, in nats."""
 
 
 class Trending(msgspec.Struct, frozen=True):
     """The ranking of a window that ended."""
 
     window: str
-    """Which window ended."""
+    """The window, as `<length>/<end>`."""
     as_of: str
     """When it ended."""
     items: Sequence[RankedTag]
-    """The tags, the most surprising first."""
+    """The tags, most surprising first."""
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """More happened than is kept for a client: read anew."""
+    """The stream cannot deliver all events to this client: read the resources again."""
 
     reason: Literal["too long ago", "too slow"]
-    """Why."""
+    """Why events are missing."""
 
 
 EVENTS: Mapping[str, type[msgspec.Struct]] = {
@@ -67,4 +67,4 @@ EVENTS: Mapping[str, type[msgspec.Struct]] = {
     "counts": CountsMoved,
     "trend": Trending,
 }
-"""What streams tell, and the shape of each one's data."""
+"""The events of streams, with the type of each event's data."""

@@ -1,4 +1,4 @@
-"""How hashtags are shown: as they are mostly written, and not by the key under which they are counted."""
+"""Show hashtags in their most used spelling instead of their folded key."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _decode = msgspec.json.Decoder(Entities).decode
 
 
 async def as_written(readers: Readers, tags: Collection[str]) -> dict[str, str]:
-    """The most used spelling of each folded tag, by its latest uses, as trends show it.
+    """Return the most used spelling of each folded tag, by its latest uses, as in trends.
 
-    Trends follow at their own pace. A tag that they have not counted yet is shown as its newest tweet has it, and one
-    that no tweet has any more as it is.
+    Trends may lag behind. A tag that they have not counted yet has the spelling of its newest tweet; a tag without
+    tweets is returned as it is.
     """
     counted = await trending(readers, tags)
     new = [tag for tag in tags if tag not in counted]
@@ -28,7 +28,7 @@ async def as_written(readers: Readers, tags: Collection[str]) -> dict[str, str]:
 
 
 async def trending(readers: Readers, tags: Collection[str]) -> dict[str, str]:
-    """The most used spelling of each folded tag that trends have counted."""
+    """Return the most used spelling of each folded tag that trends have counted."""
     shown = await readers.trends.shown(tags, Millis(0), _EVER) if tags else {}
     return {tag: one.written for tag, one in shown.items()}
 

@@ -1,4 +1,4 @@
-"""What the time series of the API have in common: from when, to when, in which steps."""
+"""The parameters of time series: start, end and step."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ STEPS: Mapping[str, int] = {
     "1d": 86_400_000,
 }
 _LAST_TIME = 253_370_764_800_000
-"""The year 9999: steps that go on past a given time can still be written."""
+"""The year 9999. A step that ends after a given time is still in the range of RFC 3339."""
 
 
 class Range(NamedTuple):
-    """Milliseconds; `start` and `end` are whole steps, counted from 1970."""
+    """A range in milliseconds. `start` and `end` are multiples of `step`, counted from 1970."""
 
     start: Millis
     end: Millis
@@ -34,7 +34,7 @@ class Range(NamedTuple):
 
 
 def time_of(field: str, text: str) -> Millis:
-    """The time in a parameter. Raises a 422."""
+    """Parse the time in a parameter. Raises a 422."""
     try:
         time = parse_rfc3339(text)
     except ValueError as error:
@@ -45,17 +45,17 @@ def time_of(field: str, text: str) -> Millis:
 
 
 def range_of(since: str | None, until: str | None, step: str, now: Millis) -> Range:
-    """The steps that hold everything from `since` to before `until`. Raises a 422.
+    """Return the range of whole steps that contains `since` to `until`. Raises a 422.
 
-    Without `until` it is now, without `since` the last 24 steps.
+    `until` defaults to now, `since` to 24 steps before the end.
     """
     length = STEPS[step]
     end = -(-(now if until is None else time_of("to", until)) // length) * length
     start = end - DEFAULT_POINTS * length if since is None else time_of("from", since) // length * length
     if start >= end:
-        raise invalid("from", "range", f"from has to be before to, which is {rfc3339(end)}")
+        raise invalid("from", "range", f"from must be before to, which is {rfc3339(end)}")
     if end - start > MOST_POINTS * length:
         raise invalid(
-            "step", "range", f"a series has {MOST_POINTS:,} steps at most; take longer ones or a shorter range"
+            "step", "range", f"a series has at most {MOST_POINTS:,} steps; choose a longer step or a shorter range"
         )
     return Range(Millis(max(0, start)), Millis(end), length)

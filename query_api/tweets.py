@@ -1,4 +1,4 @@
-"""One tweet as it is sent, and lists about it."""
+"""One tweet as an API resource."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .hydration import hydrate
 
 
 async def shown_tweet(readers: Readers, viewer: AccountId | None, id_: str) -> resources.Tweet:
-    """The tweet as `viewer` sees it. Raises a 404 (past a block too: it hides that it is there), a 410."""
+    """Return the tweet as `viewer` sees it. Raises a 404, also if a block hides it, and a 410 if it was deleted."""
     if is_id(id_):
         tweet = TweetId(id_)
         shown = (await hydrate(readers, viewer, (tweet,))).tweets.get(tweet)
@@ -23,7 +23,7 @@ async def shown_tweet(readers: Readers, viewer: AccountId | None, id_: str) -> r
 
 
 async def _gone(readers: Readers, viewer: AccountId | None, tweet: TweetId) -> bool:
-    """Whether there was such a tweet, and the viewer may know."""
+    """Return whether the tweet was deleted and the viewer may know it."""
     row = (await readers.tweets.by_ids((tweet,))).get(tweet)
     if row is None or not row.deleted:
         return False

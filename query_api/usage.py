@@ -1,7 +1,7 @@
-"""Usage, which the query side reports: that an account was active on a day, once a day (topic `usage`).
+"""Usage reports of the query side: an account was active on a day (topic `usage`).
 
-No decision reads it. It is gathered in memory and appended once a minute: what a crash loses is reported
-again at the account's next request, and a day reported twice is one day to whoever counts days.
+No decision reads them. Reports are collected in memory and appended once a minute. A report that a crash loses is made
+again at the account's next request. Readers count days, so a day that is reported twice counts once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 class UsageReports:
-    """Gathers what there is to report; `flush` appends it."""
+    """Collects reports; `flush` appends them."""
 
     def __init__(self, log: EventLog, now: Callable[[], Millis], new_id: Callable[[], str]) -> None:
         self._log = log
@@ -29,13 +29,13 @@ class UsageReports:
         self._waiting: list[AccountId] = []
 
     def active(self, account: AccountId) -> None:
-        """An account asked for something; 0.2 us when it was seen today already."""
+        """Note a request of an account; takes 0.2 us if the account was noted today already."""
         if account not in self._seen:
             self._seen.add(account)
             self._waiting.append(account)
 
     async def flush(self, most: int = 500) -> int:
-        """Append up to `most` reports; how many were. Raises LogUnavailable, and keeps them for the next time."""
+        """Append up to `most` reports and return their number. On LogUnavailable they stay for the next call."""
         today = self._now() // DAY_MS
         if today != self._day:
             self._day = today

@@ -1,1 +1,1 @@
-"""What both APIs share at the HTTP edge: problems, authentication, signed tokens and cursors, resource shapes."""
+"""The HTTP edge that both APIs share: problems, authentication, limits, signed tokens and cursors, resources."""

@@ -1,7 +1,7 @@
-"""Client addresses: the peer, or, behind trusted proxies, the client that the proxies name.
+"""Client addresses: the peer's, or, behind trusted proxies, the address that the proxies name.
 
-`X-Forwarded-For` is text that anyone can send. Only well-formed addresses in it are believed, and only from trusted
-proxies. Everything else falls back to the proxy that sent it, so that no text of a client opens a new budget.
+Any client can send `X-Forwarded-For`. Addresses in it are used only if they are well-formed and a trusted proxy added
+them. Otherwise the address of the proxy that sent the text is used, so that no client's text opens a new budget.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 MOST_HOPS = 20
-"""Proxies that are followed from the right; no chain of real ones is as long."""
+"""The number of entries that are read from the right; no chain of proxies is as long."""
 _WITH_PORT = re.compile(r"(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([0-9A-Fa-f:.]{2,45})\]):\d{1,5}")
-"""Some gateways name the client's port, too."""
+"""Some gateways add the client's port."""
 _PREFIX = 64
-"""The bits of an IPv6 address that name a network; a client chooses the others freely."""
+"""The bits of an IPv6 address that name a network; a client can choose the others."""
 
 Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
 @lru_cache(4096)
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that a text is, with or without a port; None for any other text. IPv4 in IPv6 is IPv4."""
+    """Parse an address with or without a port; None for any other text. IPv4-mapped IPv6 becomes IPv4."""
     with_port = _WITH_PORT.fullmatch(text)
     if with_port is not None:
         text = with_port[1] or with_port[2]
@@ -42,7 +42,7 @@ def address_of(text: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(4096)
 def network_of(address: str) -> str:
-    """The key of an address for limits: an IPv4 address itself, the /64 network of an IPv6 address."""
+    """Return the key of an address for limits: an IPv4 address itself, the /64 network of an IPv6 address."""
     parsed = address_of(address)
     if not isinstance(parsed, IPv6Address):
         return address
@@ -50,18 +50,18 @@ def network_of(address: str) -> str:
 
 
 def networks_of(entries: Sequence[str]) -> Networks:
-    """Addresses and networks as they are written in the settings. Raises ValueError."""
+    """Parse addresses and networks of the settings. Raises ValueError."""
     return tuple(ipaddress.ip_network(entry, strict=False) for entry in entries)
 
 
 def is_in(networks: Networks, text: str) -> bool:
-    """Whether a text is an address of one of the networks."""
+    """Return whether the text is an address in one of the networks."""
     address = address_of(text)
     return address is not None and any(address in network for network in networks)
 
 
 def address_reader(trusted: Sequence[str]) -> Callable[[Mapping[str, Any], Mapping[bytes, bytes]], str]:
-    """Read the client's address: the peer, or, behind trusted proxies, the client that the last of them names."""
+    """Return a function that reads the client's address, behind trusted proxies from `X-Forwarded-For`."""
     networks = networks_of(trusted)
 
     def read(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:

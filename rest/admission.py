@@ -1,7 +1,7 @@
-"""Admission: every request is counted against a budget before any work is done for it.
+"""Admission: every request counts against a budget before anything is done for it.
 
-Signed-in clients have budgets by account, all others by address. A budget is a token bucket far above what a person
-does; what a route is limited to beyond that (tweets, follows, failed sign-ins) is the route's own.
+Signed-in clients have budgets by account, all others by address. A budget is a token bucket far above the use of a
+person. Routes with lower limits (tweets, follows, failed sign-ins) check these themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REFUSED_SCRAPERS = frozenset(("not-allowed",))
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """How many requests an account or an address has, by what they are for."""
+    """The budgets of an account or an address, by kind of request."""
 
     anonymous_reads: Policy
     anonymous_writes: Policy
@@ -45,10 +45,10 @@ def refusals(method: str, path: str) -> frozenset[str]:
 
 
 class Admission:
-    """Lets requests in. `shared` are the limits of all processes, `own` those of this one.
+    """Admits requests. `shared` are the limits of all processes together, `own` those of this process.
 
-    Only reads of clients that did not sign in are counted in all processes: the others are too many to ask a store for.
-    `scrapers` are the networks that may read the metrics.
+    Only reads of clients that are not signed in count in all processes; for other requests a query to the shared store
+    would cost too much. `scrapers` are the networks that may read the metrics.
     """
 
     def __init__(self, budgets: Budgets, *, shared: RateLimits, own: RateLimits, scrapers: Networks) -> None:
@@ -62,7 +62,7 @@ class Admission:
         self._scrapers = scrapers
 
     async def admit(self, method: str, path: str, exchange: Exchange) -> None:
-        """Count a request. Raises TooMany, NotSignedIn where a read has credentials that do not hold, ProblemError."""
+        """Count a request. Raises TooMany, ProblemError, and NotSignedIn for a read with invalid credentials."""
         if not path.startswith(API):
             await self._admit_to_root(method, path, exchange)
             return
@@ -79,7 +79,7 @@ class Admission:
             exchange.tell(await self._own.take(self._anonymous_writes, exchange.network))
         else:
             await self._admit_anonymous_read(exchange)
-        if refused is not None and reads:  # a write may be for those whose token has expired: to refresh it
+        if refused is not None and reads:  # not for writes: a client with an expired token must be able to refresh it
             raise refused
 
     async def _admit_to_root(self, method: str, path: str, exchange: Exchange) -> None:

@@ -1,7 +1,7 @@
-"""The schemas of answers: msgspec's, completed with what is said of each field, and with what is always sent.
+"""Schemas of responses: msgspec's schemas, with the descriptions of fields and with the fields that are always present.
 
-An answer has every field of its struct, null where there is nothing, so all are required; a struct that omits defaults
-says so in its configuration. What is sent as it was stored (`msgspec.Raw`) has the schema of the type beside it.
+A response has every field of its struct, null if it is empty, so all fields are required. The exception are structs
+that omit defaults. Fields that are sent as stored (`msgspec.Raw`) have the schema of the type beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAGE = re.compile(r"Page_(\w+?)_")
 
 
 def schemas_of(shapes: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schema of each shape, and the components that they refer to."""
+    """Return the schema of each shape, and the components that the schemas refer to."""
     schemas, components = msgspec.json.schema_components(shapes, ref_template=f"{_REF}{{name}}")
     structs = {_component(struct): getattr(struct, "__origin__", struct) for struct in _structs(shapes)}
     completed = {_named(name): _completed(schema, structs[name]) for name, schema in components.items()}
@@ -49,7 +49,7 @@ def _described(schema: dict[str, Any], doc: str | None) -> dict[str, Any]:
 
 
 def _without_anything(schema: Any) -> Any:
-    """Without the schema that takes anything among several: it is that of text encoded before."""
+    """Remove the schema `{}` from each `anyOf`: it stands for `msgspec.Raw`, which is encoded already."""
     if isinstance(schema, list):
         return [_without_anything(inner) for inner in schema]
     if not isinstance(schema, dict):
@@ -75,7 +75,7 @@ def _renamed(schema: Any) -> Any:
 
 
 def _named(name: str) -> str:
-    """The name of a component: `TweetPage` for `Page_Tweet_`."""
+    """Return the name of a component: `TweetPage` for `Page_Tweet_`."""
     return _PAGE.sub(r"\1Page", name.replace("[", "_").replace("]", "_"))
 
 

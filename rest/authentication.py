@@ -1,7 +1,7 @@
-"""Who is asking: access tokens (RFC 9068, RS256) are verified here, for both APIs and below any framework.
+"""Verify access tokens (RFC 9068, RS256), for both APIs and outside any framework.
 
-Checking a signature costs 60-180 us, so what a token says is remembered by the token's SHA-256 until it expires: a
-hit costs 1.3 us. A session that ended is refused at once all the same, because that is looked up each time.
+Verifying a signature takes 60-180 us, so the content of a token is cached by the token's SHA-256 until it expires: a
+hit takes 1.3 us. Revocations are looked up each time, so the tokens of an ended session are refused at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from events.ids import AccountId, Clock, Millis, SessionId, is_id
 from .revocations import Revocations
 
 ALGORITHM = "RS256"
-TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068, so that no other JWT passes for an access token
+TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068, so that no other JWT is accepted as an access token
 LONGEST_HEADER = 4096
 _SKEW_MS = 30_000
 """How far the clocks of two processes may differ."""
@@ -28,7 +28,7 @@ _REQUIRED = ["iss", "sub", "sid", "role", "iat", "exp"]
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking, and in which session. `role` is one of `user`, `analyst`, `moderator`, `admin`."""
+    """The account and session of a request. `role` is one of `user`, `analyst`, `moderator`, `admin`."""
 
     account: AccountId
     session: SessionId
@@ -36,13 +36,13 @@ class Viewer:
 
 
 class NotSignedIn(Exception):
-    """Nobody is signed in by this request: 401, with `challenge` as `WWW-Authenticate`."""
+    """The request has no valid credentials: a 401, with `challenge` as `WWW-Authenticate`."""
 
     challenge = 'Bearer realm="minitwitter"'
 
 
 class TokenRefused(NotSignedIn):
-    """Credentials were sent, but they do not hold (RFC 6750, 3.1). `reason` is ours, never the client's text."""
+    """The request's credentials are invalid (RFC 6750, 3.1). `reason` never contains text of the client."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -50,15 +50,15 @@ class TokenRefused(NotSignedIn):
 
 
 class VerificationKeys(Protocol):
-    """The public keys that access tokens are verified with."""
+    """The public keys that verify access tokens."""
 
     def public_key(self, kid: str) -> RSAPublicKey | None:
-        """The key of that id; None where there is none, or no longer."""
+        """Return the key with this id; None if it does not exist or was retired."""
         ...
 
 
 class Authenticator:
-    """Verifies access tokens, and remembers the `most` used last; about 550 bytes each."""
+    """Verifies access tokens, and caches the `most` recently used ones; about 550 bytes each."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class Authenticator:
         self._seen: OrderedDict[bytes, tuple[Viewer, Millis]] = OrderedDict()
         self.asked = 0
         self.verified = 0
-        """How many of those asked for took a signature check; the others were remembered."""
+        """How many of the `asked` tokens needed a signature check; the others were cached."""
 
     def authenticate(self, authorization: bytes) -> Viewer:
-        """Whose token an `Authorization` header has. Raises TokenRefused."""
+        """Return the viewer of the token in an `Authorization` header. Raises TokenRefused."""
         self.asked += 1
         digest = hashlib.sha256(authorization).digest()
         seen = self._seen.get(digest)
@@ -107,7 +107,7 @@ class Authenticator:
     def _verify(self, authorization: bytes) -> tuple[Viewer, Millis]:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
-            raise TokenRefused("the scheme of Authorization has to be Bearer")
+            raise TokenRefused("the scheme of Authorization must be Bearer")
         if len(authorization) > LONGEST_HEADER:
             raise TokenRefused("this is not an access token")
         self.verified += 1
@@ -121,8 +121,8 @@ class Authenticator:
         if not isinstance(begins, int | float):
             raise TokenRefused("this is not an access token")
         if begins * 1000 > self._clock() + _SKEW_MS:
-            raise TokenRefused("the access token is not good yet")
-        # However far off it says that it expires, none is honoured for longer than we give them.
+            raise TokenRefused("the access token is not valid yet")
+        # No token is accepted for longer than the configured lifetime, whatever its `exp` says.
         latest = self._clock() + self._lifetime_ms
         return Viewer(AccountId(account), SessionId(session), role), Millis(min(expires * 1000, latest))
 
@@ -133,12 +133,12 @@ class Authenticator:
                 raise TokenRefused("this is not an access token")
             key = self._keys.public_key(str(header.get("kid")))
             if key is None:
-                raise TokenRefused("the access token is signed with a key that is not ours, or no longer")
-            # Time is checked above, by the clock that was handed in.
+                raise TokenRefused("the key that signed the access token is unknown or retired")
+            # The caller checks the times, by the clock that was passed in.
             options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
             return jwt.decode(token, key, algorithms=[ALGORITHM], issuer=self._issuer, options=options)
         except jwt.InvalidSignatureError:
-            raise TokenRefused("the signature of the access token does not hold") from None
+            raise TokenRefused("the signature of the access token is invalid") from None
         except jwt.InvalidIssuerError:
             raise TokenRefused("the access token is from another issuer") from None
         except jwt.InvalidTokenError:

@@ -1,7 +1,7 @@
-"""Request bodies: how long they may be, how long they may take, and how much of them is in memory at once.
+"""Bounds of request bodies: their length, their duration, and the memory for all of them together.
 
-Routes read a body through the `Receive` of a `Body`, so that no route can forget a bound. A client that sends slowly
-holds no more than the bytes that it has sent, for no longer than its deadline.
+Routes read a body through the `Receive` of a `Body`, so no route can forget a bound. A client that sends slowly holds
+only the bytes that it has sent, and only until its deadline.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .exchange import Message, Receive, Send
 from .problems import ProblemError
 
 PATIENCE_S = 15.0
-"""How long a body may pause; it also has so long in addition to what its length takes at LEAST_PACE."""
+"""The longest pause of a body; also the time that a body has besides its length at LEAST_PACE."""
 LEAST_PACE = 16_384
-"""Bytes a second that a client sends at least; 10 MB may take ten minutes."""
+"""The slowest accepted rate, in bytes a second; 10 MB may take ten minutes."""
 LINGER_S = 0.5
-"""How long what a client still sends is taken in before it is answered, whatever becomes of it."""
+"""How long the rest of a refused body is received before the response is sent."""
 SHARES = 4
-"""One address has at most this part of the room in memory."""
+"""One address may use this fraction of the room: a quarter."""
 
 _CLOSE = (("connection", "close"),)
 _RETRY = (("retry-after", "1"),)
@@ -30,9 +30,9 @@ _ACCEPTED = (("accept-encoding", "identity"),)  # RFC 9110, 15.5.16
 
 
 class Bodies:
-    """Bounds the bodies of a process. `longer` names the paths whose bodies may have more than `most_bytes`.
+    """Bounds the bodies of a process. `longer` maps paths to larger limits than `most_bytes`.
 
-    `room` is how many bytes of unfinished requests may be in memory.
+    `room` is the number of bytes of unanswered requests that may be in memory.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Bodies:
         self.patience_s = patience_s
         self.clock = clock
         self.in_hand = 0
-        """Bytes of bodies whose requests are not answered yet."""
+        """Bytes of bodies in memory whose requests are not answered yet."""
         self._of: dict[str, int] = {}
 
     def open(self, path: str, headers: Mapping[bytes, bytes], receive: Receive, owner: str) -> Body | None:
-        """The body of a request from `owner`; None where the request has none."""
+        """Return the body of a request from `owner`; None if the request has none."""
         length = headers.get(b"content-length")
         said = None if length is None else int(length) if length.isdigit() and len(length) < 20 else 0
         if said == 0 or (said is None and b"transfer-encoding" not in headers):
@@ -67,17 +67,17 @@ class Bodies:
         return self._longer.get(path, self._most_bytes)
 
     def take(self, owner: str, length: int) -> None:
-        """Count bytes that were received. Raises the problems `too-many` and `unavailable`."""
+        """Count received bytes. Raises the problems `too-many` and `unavailable`."""
         held = self._of.get(owner, 0) + length
         if held > self._share:
-            raise ProblemError("too-many", f"{self._share} bytes of unfinished requests are the most", headers=_RETRY)
+            raise ProblemError("too-many", f"at most {self._share} bytes of unanswered requests", headers=_RETRY)
         if self.in_hand + length > self._room:
             raise ProblemError("unavailable", "too many bodies are being received here", headers=_RETRY)
         self._of[owner] = held
         self.in_hand += length
 
     def give_back(self, owner: str, length: int) -> None:
-        """Count bytes no longer: their request was answered."""
+        """Stop counting the bytes of a request that was answered."""
         self.in_hand -= length
         held = self._of.get(owner, 0) - length
         if held > 0:
@@ -87,9 +87,9 @@ class Bodies:
 
 
 class Body:
-    """The body of one request. `close` has to be called when the request is answered.
+    """The body of one request. `close` must be called when the request is answered.
 
-    `waits` says that the client sends nothing before it is told to go on (Expect: 100-continue); `encoding` is its
+    `waits` means that the client sends nothing before it is told to continue (Expect: 100-continue). `encoding` is its
     Content-Encoding.
     """
 
@@ -117,16 +117,16 @@ class Body:
         self._deadline = bodies.clock() + bodies.patience_s + min(said or most, most) / LEAST_PACE
 
     async def receive(self) -> Message:
-        """The next message (ASGI), once the body is whole as the server has it.
+        """Return the next message (ASGI); once the body is complete, the server's further messages.
 
-        Raises the problems `too-large`, `too-slow`, `too-many`, `unavailable`, `wrong-type` for one that is compressed,
-        and `bad-request` for one that is cut off.
+        Raises the problems `too-large`, `too-slow`, `too-many`, `unavailable`, `wrong-type` if it is compressed, and
+        `bad-request` if it is cut off.
         """
         if self._whole:
             return await self._receive()
         if self._encoding not in _AS_IT_IS:
             told = self._encoding.decode("latin-1")
-            raise ProblemError("wrong-type", f"send the body as it is, not as {told}", headers=_ACCEPTED)
+            raise ProblemError("wrong-type", f"send the body without encoding, not as {told}", headers=_ACCEPTED)
         if self._said is not None and self._said > self._most:
             raise too_large(self._most)
         left = self._deadline - self._bodies.clock()
@@ -138,8 +138,8 @@ class Body:
         except TimeoutError:
             raise _too_slow() from None
         if message["type"] != "http.request":
-            self._whole = True  # there is no more of it
-            raise ProblemError("bad-request", "the body ended before it was whole", headers=_CLOSE)
+            self._whole = True  # nothing more will arrive
+            raise ProblemError("bad-request", "the body ended before it was complete", headers=_CLOSE)
         length = len(message.get("body", b""))
         self._received += length
         if self._received > self._most:
@@ -150,9 +150,9 @@ class Body:
         return message
 
     async def answer(self, send: Send, message: Message) -> None:
-        """Send a part of the answer, the first one once nothing more comes, or not soon.
+        """Send a part of the response. Before the first part, receive the rest of the body for a short time.
 
-        A connection that is closed over bytes that nobody read is reset, and its client never reads the answer.
+        If a connection is closed with unread bytes, it is reset, and the client never reads the response.
         """
         if message["type"] == "http.response.start" and not self._whole and not self._waits:
             with contextlib.suppress(TimeoutError):
@@ -161,14 +161,14 @@ class Body:
         await send(message)
 
     async def _drop_the_rest(self) -> None:
-        """Take in as much as a good body has, and keep none of it."""
+        """Receive and drop the rest of the body, up to the allowed length."""
         while not self._whole and self._received <= self._most:
             message = await self._receive()
             self._received += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
 
     def close(self) -> None:
-        """The request is answered."""
+        """Release the memory of the body: the request is answered."""
         if self._held:
             self._bodies.give_back(self._owner, self._held)
             self._held = 0
@@ -179,12 +179,12 @@ def _too_slow() -> ProblemError:
 
 
 def too_large(most_bytes: int) -> ProblemError:
-    """A body is longer than it may be."""
-    return ProblemError("too-large", f"a request body may have {most_bytes} bytes")
+    """Return the problem of a body that is longer than allowed."""
+    return ProblemError("too-large", f"a request body may have at most {most_bytes} bytes")
 
 
 async def read_body(receive: Receive, most_bytes: int) -> bytes:
-    """The whole body of a request. Raises the problem `too-large`."""
+    """Return the whole body of a request. Raises the problem `too-large`."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body", False) and len(body) <= most_bytes:

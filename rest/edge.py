@@ -1,9 +1,8 @@
-"""The outermost layer: what every request gets, whichever API answers it.
+"""The outermost layer: the common handling of every request, for both APIs.
 
 It is plain ASGI, because each layer of middleware costs as much as a whole hot read (5-10 us). It reads the headers
-once, gives the exchange its id, holds limits for those who are not signed in, lets routes wait for consistency tokens
-(each declares what it reads), sends the hot routes straight to their handlers and everything else to FastAPI, and turns
-errors into problems.
+once, gives the exchange its id, checks the budgets, and lets routes wait for Consistency-Tokens (each route declares
+its reads). It sends hot routes to their handlers and all others to FastAPI, and turns errors into problems.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from .signing import ConsistencyTokens
 Header = tuple[bytes, bytes]
 Hot = Callable[[Exchange, Scope, Receive], Awaitable[Reply]]
 Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
-"""Method, path and query string to the route's name and handler, for those that go below FastAPI."""
+"""From method, path and query string to the route's name and handler; None for requests that FastAPI handles."""
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
-"""The methods with a name of their own in metrics (RFC 9110, RFC 5789); all others are `other`."""
+"""The methods that metrics name (RFC 9110, RFC 5789); all others are `other`."""
 _UNMATCHED = "unmatched"
-"""The route of requests that no route was found for, in metrics and logs: paths are without number."""
+"""The route in metrics and logs if no route was found. The path itself would be an unbounded label."""
 _AUTH = f"{API}/auth/"
 _CACHE = b"cache-control"
 _NO_STORE = (_CACHE, b"no-store")
@@ -41,43 +40,45 @@ _GUARDS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""What browsers are told with every answer (OWASP ASVS 5.0, 3.4 and 14.3)."""
+"""Headers that protect browsers, in every response (OWASP ASVS 5.0, 3.4 and 14.3)."""
 
 
 class Telemetry(Protocol):
-    """Who is told of each request."""
+    """Receives a report of each request."""
 
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
-        """A request was answered. `path` is what was asked for where no route was found."""
+        """A request was answered. `path` is the requested path if no route was found."""
         ...
 
     def fault(self, request_id: str, error: BaseException) -> None:
-        """A request failed by a fault of ours."""
+        """A request failed because of a bug or an unexpected error."""
         ...
 
     def stale(self, why: str) -> None:
-        """An answer says `Consistency: stale`: its read `waited` in vain for a token, or is known to be `behind`."""
+        """A response has `Consistency: stale`: the wait for a token timed out (`waited`), or the lag is too long
+        (`behind`).
+        """
         ...
 
 
 class Applied(Protocol):
-    """How far the read models have come."""
+    """The positions that the read models have applied."""
 
     async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
-        """Wait until what `reads` names has applied a token's writes; False when `timeout` seconds are not enough."""
+        """Wait until the read models of `reads` have applied a token's writes; return False after `timeout` seconds."""
         ...
 
     def behind(self, reads: Reads) -> bool:
-        """Whether something that `reads` names is known to be seconds behind the log."""
+        """Return whether a read model of `reads` is known to be more than BEHIND_S behind the log."""
         ...
 
 
 class _HeadAnswered(Exception):
-    """A HEAD has all that it is to get; what would go on for ever, as a stream does, ends here."""
+    """A HEAD request has its headers. Raised to end a response that would continue, such as a stream."""
 
 
 class Edge:
-    """The ASGI application that the server runs. `wait_s` is how long a read waits for its consistency tokens."""
+    """The ASGI application that the server runs. `wait_s` is how long a read waits for its Consistency-Tokens."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Edge:
                 try:
                     await self._admission.admit("GET", scope["path"], exchange)
                 except NotSignedIn:
-                    pass  # the route tells of it, in a way that a browser can read
+                    pass  # the route closes the WebSocket with a code that a browser can read
                 except TooMany:
                     await receive()
                     await send({"type": "websocket.close", "code": 1013})
@@ -136,7 +137,7 @@ class Edge:
             receive, send = body.receive, partial(body.answer, send)
         try:
             if not headers.get(b"host") and scope["http_version"] == "1.1":
-                raise ProblemError("bad-request", "a request of HTTP/1.1 has a Host header (RFC 9112, 3.2)")
+                raise ProblemError("bad-request", "an HTTP/1.1 request needs a Host header (RFC 9112, 3.2)")
             await self._admission.admit(method, scope["path"], exchange)
             if method == "GET" or method == "HEAD":
                 exchange.is_stale = self._is_stale
@@ -174,7 +175,7 @@ class Edge:
             problem = as_problem(error)
             if problem is None:
                 self._telemetry.fault(exchange.request_id, error)
-                problem = ProblemError("internal", "something went wrong here; the fault has been logged")
+                problem = ProblemError("internal", "an unexpected error; it has been logged")
             if begun:
                 raise
             status = problem.problem.status
@@ -201,7 +202,7 @@ class Edge:
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The headers by name; one that was sent in several lines has their values with commas between (RFC 9110, 5.3)."""
+    """Return the headers by name. The values of a repeated header are joined with commas (RFC 9110, 5.3)."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(raw)
     if len(headers) < len(raw):
@@ -213,7 +214,7 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) -> Reply:
-    """The answer that tells of a problem."""
+    """Return the response for a problem."""
     headers = [(b"content-type", MEDIA_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers]
     if isinstance(error, TooMany):
@@ -226,9 +227,9 @@ def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) ->
 
 
 def _completed(headers: Iterable[Header], exchange: Exchange, path: str) -> list[Header]:
-    """The headers of an answer with those that every answer has.
+    """Add the headers that every response has, unless the response sets them itself.
 
-    What a signed-in client is answered is kept by no cache. What an answer says of itself stands.
+    Responses to signed-in clients must not be stored by caches.
     """
     completed = [*headers, *exchange.extra]
     names = {name for name, _ in completed}

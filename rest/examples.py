@@ -1,4 +1,4 @@
-"""An example of each resource and body, for the OpenAPI document. Values look like real ones and fit the schemas."""
+"""Examples of resources and bodies for the OpenAPI document. The values are realistic and valid."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ _DEEPEST = 6
 
 
 def example_of(shape: Any) -> Any:
-    """An example of a msgspec struct, or of a page of one."""
+    """Return an example of a msgspec struct, or of a page of one."""
     return _from("", msgspec.inspect.type_info(shape), 0)
 
 
 def example_of_schema(name: str, schema: dict[str, Any], components: dict[str, Any]) -> Any:
-    """An example of a body, out of the examples that its fields state; fields without one are left out."""
+    """Return an example of a body from the examples of its fields; optional fields without an example are left out."""
     if "$ref" in schema:
         schema = components[schema["$ref"].rpartition("/")[2]]
     found = {}

@@ -1,4 +1,4 @@
-"""One request and its answer, as the edge knows them: read once from the raw scope, shared by all that handle it."""
+"""One request and its response, read once from the raw ASGI scope and shared by all code that handles it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ JSON = (b"content-type", b"application/json")
 _STALE = (b"consistency", b"stale")
 
 Reads = tuple[str, ...]
-"""What a route reads from: names of read ports."""
+"""The names of the read ports that a route uses."""
 
 
 class Reply(NamedTuple):
-    """An answer: for the routes that go below FastAPI."""
+    """A response, for the routes outside FastAPI."""
 
     status: int
     body: bytes
@@ -36,13 +36,13 @@ class Reply(NamedTuple):
 
 
 def _trace_of(id_: str) -> bytes:
-    """A `traceparent` (W3C) that begins here. The right half of an id is random, as a span's should be."""
+    """Return a new `traceparent` (W3C) from an id. The right half of an id is random, as a span id should be."""
     digits = id_.replace("-", "")
     return f"00-{digits}-{digits[16:]}-00".encode()
 
 
 class Exchange:
-    """A request's headers, who asks, and what is added to the answer's headers."""
+    """A request's headers, its viewer, and the additional headers of its response."""
 
     __slots__ = (
         "_authenticate",
@@ -66,7 +66,7 @@ class Exchange:
         self.headers = headers
         self.address = address
         self.network = network_of(address)
-        """The key of limits by address."""
+        """The key for limits by address."""
         given = headers.get(b"x-request-id")
         made = ""
         if given is not None and _PRINTABLE.fullmatch(given):
@@ -82,12 +82,12 @@ class Exchange:
             (b"traceparent", trace),
         ]
         self.is_stale: Callable[[bytes | None, Reads], Awaitable[bool]] | None = None
-        """Waits for Consistency-Tokens; whether what is read then is behind. None: the request does not read."""
+        """Waits for Consistency-Tokens and returns whether the read is stale. None: the request does not read."""
         self._authenticate = authenticate
         self._viewer: Viewer | None = None
 
     def viewer(self) -> Viewer | None:
-        """Who asks; None for someone who did not sign in. Raises NotSignedIn for credentials that do not hold."""
+        """Return the viewer; None if the request has no credentials. Raises NotSignedIn if they are invalid."""
         if self._viewer is None:
             authorization = self.headers.get(b"authorization")
             if authorization is None:
@@ -96,7 +96,7 @@ class Exchange:
         return self._viewer
 
     def tell(self, buckets: Iterable[Bucket]) -> None:
-        """Have the answer say what is left of limits; the narrower ones, which are taken from later, come first."""
+        """Add the state of limits to the response. Limits that are taken later are narrower, and come first."""
         self.extra[:0] = [
             line
             for bucket in buckets
@@ -107,7 +107,7 @@ class Exchange:
         ]
 
     async def before_reading(self, reads: Reads) -> None:
-        """Wait until these read ports have what the request's Consistency-Tokens name, and mark a stale answer.
+        """Wait until these read ports have applied the request's Consistency-Tokens; mark the response if it is stale.
 
         Raises the problem `bad-consistency-token`.
         """
@@ -117,7 +117,7 @@ class Exchange:
             self.extra.append(_STALE)
 
     def signed_in(self) -> Viewer:
-        """Who asks. Raises NotSignedIn where that is nobody."""
+        """Return the viewer. Raises NotSignedIn if there is none."""
         viewer = self.viewer()
         if viewer is None:
             raise NotSignedIn("this needs an access token")
@@ -125,16 +125,16 @@ class Exchange:
 
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
-    """The exchange of a request that a route handles (a FastAPI dependency)."""
+    """Return the exchange of a route's request (a FastAPI dependency)."""
     exchange: Exchange = connection.scope["exchange"]
     return exchange
 
 
 def signed_in(connection: HTTPConnection) -> Viewer:
-    """Who asks; 401 where that is nobody (a FastAPI dependency)."""
+    """Return the viewer; 401 if there is none (a FastAPI dependency)."""
     return exchange_of(connection).signed_in()
 
 
 def anyone(connection: HTTPConnection) -> Viewer | None:
-    """Who asks, or None (a FastAPI dependency)."""
+    """Return the viewer, or None (a FastAPI dependency)."""
     return exchange_of(connection).viewer()

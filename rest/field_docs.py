@@ -1,4 +1,4 @@
-"""What is said of each field of a struct: the docstring that stands behind it in its class."""
+"""The descriptions of a struct's fields: the docstring after each field in its class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """The docstrings of a struct's fields, those that it inherits among them."""
+    """Return the docstrings of a struct's fields, inherited fields included."""
     found: dict[str, str] = {}
     for cls in reversed(struct.__mro__):
         if cls is not msgspec.Struct and issubclass(cls, msgspec.Struct):

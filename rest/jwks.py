@@ -1,4 +1,4 @@
-"""/.well-known/jwks.json: the public keys of access tokens, for those who verify them elsewhere (RFC 7517)."""
+"""/.well-known/jwks.json: the public keys of access tokens, for other services that verify them (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JsonWebKey(msgspec.Struct, frozen=True):
     kty: str
     """Always `RSA`."""
     kid: str
-    """The key's id, as in the header of a token."""
+    """The id of the key, as in the header of a token."""
     use: str
     """Always `sig`."""
     alg: str
@@ -32,20 +32,20 @@ class JsonWebKey(msgspec.Struct, frozen=True):
 
 
 class JsonWebKeySet(msgspec.Struct, frozen=True):
-    """The keys that verify now; the last one signs."""
+    """The public keys that verify access tokens. The last one is the current signing key."""
 
     keys: list[JsonWebKey]
-    """Each key."""
+    """The keys, the oldest first."""
 
 
 def jwks(listed: Callable[[], dict[str, Any]]) -> APIRouter:
-    """The route; `listed` gives the key set of now."""
+    """Return the route. `listed` returns the current key set."""
     routes = router("Accounts", prefix="")
 
     @routes.get("/.well-known/jwks.json", response_model=None)
     @answers(JsonWebKeySet)
     async def get_signing_keys() -> Response:
-        """Get the public keys that access tokens are signed with; a key stays until its last token has expired."""
+        """Get the public keys that verify access tokens. A key stays listed until its last token has expired."""
         headers = {"Cache-Control": f"public, max-age={_FRESH_S}"}
         return json_response(msgspec.convert(listed(), JsonWebKeySet), headers=headers)
 

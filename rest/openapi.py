@@ -1,9 +1,9 @@
-"""The OpenAPI document: FastAPI's, completed with what it cannot know.
+"""The OpenAPI document: FastAPI's, completed with the facts that FastAPI does not know.
 
-Answers are msgspec structs, so their schemas come from msgspec; every operation gets the problems that it can answer
-with, its security, the headers of its answers, and examples. `@answers` on a route says what it answers, `@problems`
-how it fails (route_problems.py), `@revalidated` that it has an `ETag`, `@tells` what its events are. A name of a
-function in routes is the name of its operation for generated clients: `post_tweet` becomes `postTweet`.
+Responses are msgspec structs, so their schemas come from msgspec. Every operation gets its possible problems, its
+security, the headers of its responses, and examples. `@answers` declares a route's response, `@problems` its problems
+(route_problems.py), `@revalidated` its `ETag`, `@tells` its events. The function's name is the name of the operation in
+generated clients: `post_tweet` becomes `postTweet`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _CONSISTENCY_TOKEN: dict[str, Any] = {
     "name": "Consistency-Token",
     "in": "header",
     "required": False,
-    "description": "Tokens of writes, commas between: the answer waits until they can be seen, but not for long",
+    "description": "Tokens of writes, separated by commas: the read waits a short time until it includes these writes",
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_-]+(, ?[A-Za-z0-9_-]+)*$"},
 }
 _IDEMPOTENCY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Of your own making; the same key and body give the same answer again for 24 hours",
+    "description": "A key that you choose; the same key and body return the same response for 24 hours",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` of what you have: 304 where that is still so",
+    "description": "The `ETag` of your copy: 304 if it is still current",
     "schema": {"type": "string"},
 }
 
@@ -55,25 +55,25 @@ def _header(description: str, *, always: bool = True, pattern: str | None = None
 
 
 _REQUEST_ID = _header("The id of this request: yours, if you sent one")
-_TOKEN = _header("Sent with a read, it waits for this write", pattern="^[A-Za-z0-9_-]+$")
-_REPLAYED = _header("`true` where the answer was given before", always=False)
+_TOKEN = _header("Send it with a read: the read waits for this write", pattern="^[A-Za-z0-9_-]+$")
+_REPLAYED = _header("`true` if the response is repeated from an earlier request", always=False)
 _STALE = _header(
-    "`stale` where what was read lacks what its Consistency-Token names, or is seconds behind the log", always=False
+    "`stale` if the read lacks writes of its Consistency-Token, or is seconds behind the log", always=False
 )
-_ETAG = _header("The tag of what is answered", pattern='^"[0-9a-z-]+"$')
+_ETAG = _header("The tag of this version of the resource", pattern='^"[0-9a-z-]+"$')
 _LINK = _header("The address of the next page, `rel=next`", always=False)
 _CHALLENGE = _header("How to sign in", pattern="^Bearer ")
 _RETRY = _header("Seconds to wait", pattern="^[0-9]+$")
 _RATE_LIMITS = {
     "RateLimit-Policy": _header("The limits that this request counts towards (RFC 9651 list)", always=False),
-    "RateLimit": _header("What is left of each, and in how many seconds it is whole again", always=False),
+    "RateLimit": _header("The rest of each limit, and the seconds until it is full again", always=False),
 }
 _BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 _BEARER["bearer"]["description"] = "The `access_token` of /auth/login, /auth/register or /auth/refresh"
 
 
 def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
-    """Say what a route answers: a msgspec struct, or a Page of one."""
+    """Declare the response of a route: a msgspec struct, or a Page of one."""
 
     def mark(endpoint: F) -> F:
         endpoint.__dict__["answers"] = (status, shape)
@@ -83,13 +83,13 @@ def answers(shape: Any, status: int = 200) -> Callable[[F], F]:
 
 
 def revalidated(endpoint: F) -> F:
-    """Say that a route answers with an `ETag` and honours `If-None-Match`."""
+    """Declare that a route returns an `ETag` and honours `If-None-Match`."""
     endpoint.__dict__["revalidated"] = True
     return endpoint
 
 
 def tells(events: Mapping[str, Any]) -> Callable[[F], F]:
-    """Say which events a route streams, and of what shape the data of each is; None where there is none."""
+    """Declare the events that a route streams, with the type of each event's data; None for no data."""
 
     def mark(endpoint: F) -> F:
         endpoint.__dict__["tells"] = events
@@ -99,7 +99,7 @@ def tells(events: Mapping[str, Any]) -> Callable[[F], F]:
 
 
 def document(app: FastAPI, description: str) -> dict[str, Any]:
-    """The document of all routes of `app`."""
+    """Return the document of all routes of `app`."""
     openapi = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
     routes = [route for route in routed(app) if route.include_in_schema]
     shapes = _shapes(routes)
@@ -107,7 +107,7 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
     by_shape = dict(zip((repr(shape) for shape in shapes), schemas, strict=True))
     openapi.setdefault("components", {}).setdefault("schemas", {}).update(components)
     openapi["components"]["securitySchemes"] = _BEARER
-    openapi["servers"] = [{"url": "/", "description": "Where this document comes from"}]
+    openapi["servers"] = [{"url": "/", "description": "The server of this document"}]
     for name in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(name, None)
     for route in routes:
@@ -118,21 +118,21 @@ def document(app: FastAPI, description: str) -> dict[str, Any]:
                 _complete(operation, route, method, by_shape)
                 _add_body_example(operation, openapi["components"]["schemas"])
         if (events := getattr(route.endpoint, "tells", None)) is not None:
-            # FastAPI says that the answer is a text, which readers of streams take for the schema of one event.
+            # FastAPI's schema is a string, which tools for streams take for the schema of one event.
             operation["responses"]["200"]["content"]["text/event-stream"].pop("schema")
             openapi["paths"][path.removesuffix("/stream") + "/ws"] = {"get": _web_socket(operation, events, by_shape)}
     return openapi
 
 
 def _web_socket(stream: dict[str, Any], events: Mapping[str, Any], by_shape: dict[str, Any]) -> dict[str, Any]:
-    """What there is to say of /ws, which sends what /stream does; FastAPI leaves WebSockets out."""
+    """Return the operation of /ws, which sends the events of /stream; FastAPI's document leaves WebSockets out."""
     frames = [
         {
             "type": "object",
             "title": f"{name} frame",
             "properties": {
-                "event": {"const": name, "type": "string", "description": "What happened."},
-                "id": {"type": "string", "description": "Send it as `last_event_id` to go on from here."},
+                "event": {"const": name, "type": "string", "description": "The name of the event."},
+                "id": {"type": "string", "description": "Send it as `last_event_id` to continue after this event."},
                 "data": {"type": "null"} if shape is None else by_shape[repr(shape)],
             },
             "required": ["event", "id", "data"],
@@ -144,19 +144,19 @@ def _web_socket(stream: dict[str, Any], events: Mapping[str, Any], by_shape: dic
         "name": "last_event_id",
         "in": "query",
         "required": False,
-        "description": "The id of the last event that was seen",
+        "description": "The id of the last event that was received",
         "schema": {"type": "string", "maxLength": 2000},
     }
     upgraded = {"schema": {"oneOf": frames}, "example": {"event": "still-here", "id": "kJ1nZ3Jh", "data": None}}
     return {
         "tags": stream["tags"],
         "summary": "Follow the same events over a WebSocket",
-        "description": "Follow the same events over a WebSocket.\n\nEach frame is one event, as JSON. A connection that"
-        " is not let in is closed with 4401, where nobody is signed in, or 4400.",
+        "description": "Follow the same events over a WebSocket.\n\nEach frame is one event, as JSON. A refused"
+        " connection is closed with 4401 without valid credentials, with 4429 above a limit, and with 4400 otherwise.",
         "operationId": "webSocket",
         "parameters": [ticket, last],
         "responses": {
-            "101": {"description": "Frames, as things happen", "content": {"application/json": upgraded}},
+            "101": {"description": "Events as they happen, one per frame", "content": {"application/json": upgraded}},
             **_problem_responses(("not-signed-in", "not-found", "too-many")),
         },
         "security": [{}, {"bearer": []}],
@@ -168,7 +168,7 @@ def _operation_id(endpoint: Callable[..., Any]) -> str:
 
 
 def routed(app: FastAPI) -> Iterator[APIRoute]:
-    """Every route that keeps the rules."""
+    """Yield the routes made by `router`."""
     return (route for route in app.routes if isinstance(route, APIRoute))
 
 
@@ -201,13 +201,13 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, by_shape:
     headers = _headers(route, method, tags=tags)
     responses[str(status)].setdefault("headers", {}).update(headers)
     if tags:
-        responses["304"] = {"description": "You have it already", "headers": headers}
+        responses["304"] = {"description": "Your copy is current", "headers": headers}
     for code, response in _problem_responses(failures).items():
         responses.setdefault(code, response)
     if needs_sign_in(route.dependant):
         operation["security"] = [{"bearer": []}]
     else:
-        # Where a route does not ask who it is, the token still says whose limits the request counts towards.
+        # If a route does not use the viewer, the token still decides which limits the request counts towards.
         operation["security"] = [{}, {"bearer": []}] if "not-signed-in" in failures else []
     parameters = [_without_null(parameter) for parameter in operation.pop("parameters", ())]
     parameters += _header_parameters(route, tags=tags)
@@ -225,7 +225,7 @@ def _header_parameters(route: APIRoute, *, tags: bool) -> list[dict[str, Any]]:
 
 
 def _headers(route: APIRoute, method: str, *, tags: bool) -> dict[str, Any]:
-    """The headers of an answer to a request that succeeds."""
+    """Return the headers of a successful response."""
     headers = {"X-Request-Id": _REQUEST_ID}
     if "too-many" in refusals(method, route.path):
         headers |= _RATE_LIMITS
@@ -243,7 +243,7 @@ def _headers(route: APIRoute, method: str, *, tags: bool) -> dict[str, Any]:
 
 
 def _without_null(parameter: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that may be left out is left out, not sent as null."""
+    """Remove null from the schema of an optional parameter: it is left out, never sent as null."""
     schema = dict(parameter["schema"])
     schema.pop("title", None)
     for kind in schema.pop("anyOf", ()):
@@ -260,7 +260,7 @@ def _add_body_example(operation: dict[str, Any], components: dict[str, Any]) -> 
 
 
 def _problem_responses(slugs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The responses of some problems by status; those of one status share a response."""
+    """Return the responses of some problems, by status. Problems with the same status share a response."""
     by_status: dict[int, list[Problem]] = {}
     for problem in PROBLEMS.values():
         if problem.slug in slugs:

@@ -1,8 +1,8 @@
-"""Token buckets: how often something may be done.
+"""Token buckets: limits of how often something may be done.
 
-A bucket holds `burst` tokens and refills at `per_second`; each use takes one. In the embedded profile buckets are kept
-in memory, the least recently used are let go first: a full bucket is the same as none. In the distributed one all
-processes share those in Redis (shared_rate_limits.py).
+A bucket holds `burst` tokens and refills at `per_ms`; each use takes one. In the embedded profile the buckets are in
+memory, and the least recently used are evicted first: a full bucket is the same as none. In the distributed profile all
+processes share buckets in Redis (shared_rate_limits.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from events.ids import Millis
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A limit: at most `burst` at once, `quota` in `window_s` seconds on the long run."""
+    """A limit: at most `burst` uses at once, and `quota` uses per `window_s` seconds in the long run."""
 
     name: str
     quota: int
@@ -27,16 +27,16 @@ class Policy:
 
     @property
     def per_ms(self) -> float:
-        """Tokens that come back in a millisecond."""
+        """Tokens added per millisecond."""
         return self.quota / (self.window_s * 1000)
 
     def header(self) -> str:
-        """As in `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
+        """Return the value for `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
         return f'"{self.name}";q={self.quota};w={self.window_s}'
 
 
 class TooMany(Exception):
-    """The bucket is empty for now."""
+    """The bucket is empty. `retry_after_s` is the time until it has a token."""
 
     def __init__(self, bucket: Bucket, retry_after_s: int) -> None:
         policy = bucket.policy
@@ -47,20 +47,20 @@ class TooMany(Exception):
 
 @dataclass(slots=True)
 class Bucket:
-    """What is left of one limit for one user or address. Times in milliseconds."""
+    """The state of one limit of one account or address. `at` is in milliseconds."""
 
     policy: Policy
     tokens: float
     at: int
 
     def header(self) -> str:
-        """As in `RateLimit`: what is left, and in how many seconds the bucket is full again."""
+        """Return the value for `RateLimit`: the tokens left, and the seconds until the bucket is full."""
         missing = self.policy.burst - self.tokens
         return f'"{self.policy.name}";r={int(self.tokens)};t={_seconds(missing / self.policy.per_ms)}'
 
 
 _ONE = 1 - 1e-6
-"""A token, but for the last bits of its fraction: who waited as long as was said is not refused because of them."""
+"""A token minus a rounding error, so that a client that waited for `Retry-After` is not refused because of it."""
 
 
 def _seconds(ms: float) -> int:
@@ -68,38 +68,38 @@ def _seconds(ms: float) -> int:
 
 
 def too_many(bucket: Bucket) -> TooMany:
-    """The refusal of a bucket, with the time to wait until it has a token."""
+    """Return the error for an empty bucket, with the time until it has a token."""
     return TooMany(bucket, max(1, _seconds((1 - bucket.tokens) / bucket.policy.per_ms)))
 
 
 class RateLimits(Protocol):
-    """The buckets of everyone who asks."""
+    """The buckets of all accounts and addresses."""
 
     async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
-        """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
+        """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         ...
 
     async def check(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Raise TooMany where a token could not be taken now, and take none."""
+        """Raise TooMany if a token could not be taken now. Takes none."""
         ...
 
     async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Return a token that was taken for something that did not happen."""
+        """Return the token of a use that did not happen."""
         ...
 
 
 class LocalRateLimits:
-    """The buckets of one process. About 0.7 us a use, 200 bytes a bucket."""
+    """The buckets of one process. About 0.7 us per use, 200 bytes per bucket."""
 
     def __init__(self, clock: Callable[[], Millis], most: int = 200_000) -> None:
         self._clock = clock
         self._most = most
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
         self.on_refused: Callable[[str], None] = lambda name: None
-        """Called with a policy's name whenever it refuses."""
+        """Called with the policy's name at each refusal."""
 
     async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
-        """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
+        """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         now = self._clock()
         buckets = tuple(self._bucket(policy, key, now) for policy in policies)
         for bucket in buckets:
@@ -111,12 +111,12 @@ class LocalRateLimits:
         return buckets
 
     async def check(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Raise TooMany where a token could not be taken now, and take none."""
+        """Raise TooMany if a token could not be taken now. Takes none."""
         await self.take(policies, key)
         await self.give_back(policies, key)
 
     async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Return a token that was taken for something that did not happen."""
+        """Return the token of a use that did not happen."""
         for policy in policies:
             bucket = self._buckets.get((policy.name, key))
             if bucket is not None:
@@ -130,7 +130,7 @@ class LocalRateLimits:
                 self._buckets.popitem(last=False)
             return bucket
         self._buckets.move_to_end((policy.name, key))
-        # A clock that went back gives nothing and takes nothing.
+        # If the clock went back, the bucket neither gains nor loses tokens.
         bucket.tokens = min(policy.burst, bucket.tokens + max(0, now - bucket.at) * policy.per_ms)
         bucket.at = now
         return bucket

@@ -1,6 +1,6 @@
-"""The shapes of the REST resources, as msgspec structs: encoded once, not validated on the way out.
+"""The REST resources as msgspec structs: encoded once, not validated when they are sent.
 
-Both APIs use them, so that the tweet that `POST /tweets` answers with is shaped like the one that is read.
+Both APIs use them, so the tweet in the response of `POST /tweets` has the form of the tweet in `GET /tweets/{id}`.
 """
 
 from __future__ import annotations
@@ -25,151 +25,151 @@ NotificationKind = Annotated[
 
 
 Address = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
-"""A reference to be resolved against the address of the API (RFC 3986, 5)."""
+"""A reference relative to the address of the API (RFC 3986, 5)."""
 MediaType = Annotated[str, Meta(extra_json_schema={"enum": list(MEDIA_TYPES)})]
 MediaState = Annotated[str, Meta(extra_json_schema={"enum": ["waiting", "ready"]})]
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
-    """An account as it stands beside a tweet or in a list of few words."""
+    """The short form of an account, beside a tweet or in a list."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     username: str
-    """The name that it goes by, unique whatever the case."""
+    """The account's unique name; upper and lower case are the same."""
     display_name: str
-    """The name that is shown."""
+    """The name to show."""
     verified: bool = False
-    """Whether it is known to be who it says."""
+    """Whether the account's identity is verified."""
     avatar_url: Address | None = None
-    """Where its picture is; null where it has none."""
+    """The address of its picture; null if it has none."""
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
     """A tweet that is replied to, and its author."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     author_id: Id
     """The id of its author."""
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
-    """What others did with a tweet."""
+    """The counters of a tweet."""
 
     replies: int = 0
     """Replies to it."""
     retweets: int = 0
-    """How often it was passed on."""
+    """Retweets of it."""
     quotes: int = 0
     """Tweets that quote it."""
     likes: int = 0
     """Accounts that like it."""
     bookmarks: int = 0
-    """Accounts that keep it for later."""
+    """Accounts that bookmarked it."""
 
 
 class Sentiment(msgspec.Struct, frozen=True, gc=False):
-    """How a tweet reads: `negative`, `neutral` or `positive`, and a score in [-1, 1]."""
+    """The sentiment of a tweet: `negative`, `neutral` or `positive`, and a score in [-1, 1]."""
 
     label: Label
-    """How it reads."""
+    """The sentiment."""
     score: float
     """From -1, very negative, to 1, very positive."""
 
 
 class TweetViewer(msgspec.Struct, frozen=True, gc=False):
-    """What the one who asks did with a tweet."""
+    """Your marks on a tweet."""
 
     liked: bool = False
     """Whether you like it."""
     retweeted: bool = False
-    """Whether you passed it on."""
+    """Whether you retweeted it."""
     bookmarked: bool = False
-    """Whether you keep it for later."""
+    """Whether you bookmarked it."""
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
-    """The tweet that is quoted. `tweet` is missing in answers to writes, and where it is deleted or hidden from you."""
+    """A quoted tweet. `tweet` is null in responses to writes, and if it was deleted or is hidden from you."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     author_id: Id
     """The id of its author."""
     tweet: Tweet | None = None
-    """The tweet itself; null in answers to writes, and where it is deleted or hidden from you."""
+    """The tweet itself; null in responses to writes, and if it was deleted or is hidden from you."""
 
 
 class Tweet(msgspec.Struct, frozen=True, gc=False):
     """A tweet. Offsets in `entities` count code points. `sentiment` is null until the tweet has been scored.
 
-    `viewer` is null for those who are not signed in.
+    `viewer` is null if you are not signed in.
     """
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     author: Author
-    """Who wrote it."""
+    """The author."""
     text: str
     """The text, composed (NFC)."""
     entities: Entities | msgspec.Raw
     """The hashtags, mentions and links of the text."""
     created_at: Time
-    """When it was made."""
+    """When it was posted."""
     conversation_id: Id
-    """The id of the tweet that its conversation began with."""
+    """The id of the first tweet of its conversation."""
     version: int = 1
-    """1 as it was posted, one more with each edit."""
+    """1 for the posted text, one more with each edit."""
     edited_at: Time | None = None
-    """When it was edited last; null where it never was."""
+    """When it was last edited; null if it never was."""
     location: Place | msgspec.Raw | None = None
-    """Where it was written; null where that is not said."""
+    """The location of the author; null if not given."""
     sensitive: bool = False
-    """Whether it is to be hidden until it is asked for."""
+    """Whether clients should hide it until the reader asks for it."""
     content_warning: str | None = None
-    """What to warn of before it is shown; null for nothing."""
+    """The warning to show before the tweet; null for none."""
     reply_to: Reference | None = None
-    """The tweet that it replies to; null where it is no reply."""
+    """The tweet that it replies to; null if it is no reply."""
     quote: Quote | None = None
-    """The tweet that it quotes; null where it quotes none."""
+    """The tweet that it quotes; null if it quotes none."""
     counts: Counts = Counts()
-    """What others did with it."""
+    """Its counters."""
     sentiment: Sentiment | None = None
-    """How it reads; null until it has been scored."""
+    """Its sentiment; null until it has been scored."""
     viewer: TweetViewer | None = None
-    """What you did with it; null for those who are not signed in."""
+    """Your marks on it; null if you are not signed in."""
     media: list[TweetMedium] = []
-    """The pictures and videos that it shows."""
+    """Its pictures and videos."""
 
 
 class TweetMedium(msgspec.Struct, frozen=True, gc=False):
-    """A picture or a video that a tweet shows. `width` and `height` are pixels, null for videos."""
+    """A picture or a video in a tweet. `width` and `height` are pixels, null for videos."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     content_type: MediaType
-    """What it is, as its content tells."""
+    """The type of its content."""
     url: Address
-    """Where it can be fetched, by everyone."""
+    """Its public address."""
     width: int | None = None
     """In pixels, as shown; null for a video."""
     height: int | None = None
     """In pixels, as shown; null for a video."""
     alt: str = ""
-    """What those are told who cannot see it."""
+    """The description for readers who cannot see it."""
 
 
 class Variant(msgspec.Struct, frozen=True, gc=False):
-    """One form of a medium; `original` is what was uploaded, without its metadata. `size` in bytes."""
+    """One file of a medium. `original` is the uploaded file without its metadata. `size` is in bytes."""
 
     name: Annotated[str, Meta(extra_json_schema={"enum": ["original"]})]
-    """Which form it is."""
+    """The name of the variant."""
     url: Address
-    """Where it can be fetched, by everyone."""
+    """Its public address."""
     content_type: MediaType
-    """What it is, as its content tells."""
+    """The type of its content."""
     size: int
-    """In bytes."""
+    """The size in bytes."""
     width: int | None = None
     """In pixels, as shown; null for a video."""
     height: int | None = None
@@ -177,37 +177,37 @@ class Variant(msgspec.Struct, frozen=True, gc=False):
 
 
 class Medium(msgspec.Struct, frozen=True, gc=False):
-    """A medium of yours. `waiting` is for its upload to be completed; only what is `ready` can be used."""
+    """A medium of yours. It can be used in tweets and profiles once it is `ready`."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     state: MediaState
-    """`waiting` for its upload to be completed, or `ready`."""
+    """`waiting` until the upload is completed, then `ready`."""
     content_type: MediaType
-    """What it is, as its content tells."""
+    """The type of its content."""
     alt: str
-    """What those are told who cannot see it."""
+    """The description for readers who cannot see it."""
     created_at: Time
-    """When it was made."""
+    """When the upload was started."""
     variants: list[Variant] = []
-    """The forms in which it can be fetched."""
+    """The files that can be fetched."""
 
 
 class TweetVersion(msgspec.Struct, frozen=True, gc=False):
-    """One text that a tweet had; `version` 1 is the one it was posted with."""
+    """One version of a tweet's text; `version` 1 is the posted text."""
 
     version: int
-    """1 as it was posted, one more with each edit."""
+    """1 for the posted text, one more with each edit."""
     text: str
     """The text, composed (NFC)."""
     entities: Entities | msgspec.Raw
     """The hashtags, mentions and links of the text."""
     at: Time
-    """Since when the tweet said so."""
+    """When this version was written."""
 
 
 class UserViewer(msgspec.Struct, frozen=True, gc=False):
-    """How the one who asks stands to an account."""
+    """Your relation to an account."""
 
     following: bool = False
     """Whether you follow it."""
@@ -220,60 +220,60 @@ class UserViewer(msgspec.Struct, frozen=True, gc=False):
 
 
 class User(msgspec.Struct, frozen=True, gc=False):
-    """A profile. `viewer` is null for those who are not signed in, and for your own."""
+    """A profile. `viewer` is null if you are not signed in, and for your own profile."""
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     username: str
-    """The name that it goes by, unique whatever the case."""
+    """The account's unique name; upper and lower case are the same."""
     display_name: str
-    """The name that is shown."""
+    """The name to show."""
     bio: str
-    """What it says of itself, in some lines."""
+    """The account's description of itself."""
     location: str
-    """Where it says that it is."""
+    """The location that the account states; empty for none."""
     website: str
     """The address that its profile links to; empty for none."""
     created_at: Time
-    """When it was made."""
+    """When it was registered."""
     followers_count: int = 0
-    """How many accounts follow it."""
+    """The number of its followers."""
     following_count: int = 0
-    """How many accounts it follows."""
+    """The number of accounts that it follows."""
     tweets_count: int = 0
-    """How many tweets it has posted and not deleted."""
+    """The number of its tweets, without deleted ones."""
     verified: bool = False
-    """Whether it is known to be who it says."""
+    """Whether the account's identity is verified."""
     role: Role = "user"
-    """What it may do."""
+    """The role, which decides its permissions."""
     viewer: UserViewer | None = None
-    """How you stand to it; null for those who are not signed in, and for your own."""
+    """Your relation to it; null if you are not signed in, and for your own profile."""
     avatar_url: Address | None = None
-    """Where its picture is; null where it has none."""
+    """The address of its picture; null if it has none."""
     header_url: Address | None = None
-    """Where the picture above its profile is; null where it has none."""
+    """The address of the picture above its profile; null if it has none."""
 
 
 class Me(User, frozen=True, gc=False):
-    """Your own profile, with what only you see."""
+    """Your own profile, with the settings that only you see."""
 
     feed: Annotated[str, Meta(extra_json_schema={"enum": ["latest", "top"]})] = "latest"
-    """The order that `/feed` has for you."""
+    """The order of your `/feed`."""
     avatar_media_id: Id | None = None
-    """The medium that is your picture; null for none."""
+    """The medium of your picture; null for none."""
     header_media_id: Id | None = None
-    """The medium above your profile; null for none."""
+    """The medium of the picture above your profile; null for none."""
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
-    """Why an item is in a feed: who `posted` or `retweeted` it, and when."""
+    """Why an item is in a feed: an account `posted` or `retweeted` it at a time."""
 
     kind: Annotated[str, Meta(extra_json_schema={"enum": ["posted", "retweeted"]})]
-    """What brought it into the feed."""
+    """Whether it was posted or retweeted."""
     by: Author
-    """Who posted it or passed it on."""
+    """The account that posted or retweeted it."""
     at: Time
-    """When it was posted or passed on."""
+    """When it was posted or retweeted."""
 
 
 class FeedItem(msgspec.Struct, frozen=True, gc=False):
@@ -286,39 +286,39 @@ class FeedItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False):
-    """What others did: reply, quote, mention, follow, like or retweet. Likes of one tweet are one, and retweets.
+    """A reply, quote, mention, follow, like or retweet. Likes of one tweet are one item, and so are its retweets.
 
-    `tweet` is the one liked or retweeted, or the reply, quote or mention itself. `actors` are up to 10 of those who
-    did it, the newest first; `count` is up to 99.
+    `tweet` is the one liked or retweeted, or the reply, quote or mention itself. `actors` are up to 10 acting accounts,
+    the newest first; `count` is the number of acting accounts, up to 99.
     """
 
     id: Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """Its id: an opaque text that sorts by time."""
     kind: NotificationKind
-    """What was done."""
+    """The kind of act."""
     at: Time
-    """When it happened."""
+    """When the newest act happened."""
     read: bool
     """Whether you have read it."""
     actors: list[Author]
-    """Up to 10 of those who did it, the newest first."""
+    """Up to 10 acting accounts, the newest first."""
     count: int
-    """How many did it, up to 99."""
+    """The number of acting accounts, up to 99."""
     tweet: Tweet | None = None
-    """The tweet that was liked or passed on, or the reply, quote or mention itself; null for a follow, and where it
-    is gone."""
+    """The tweet that was liked or retweeted, or the reply, quote or mention itself; null for a follow, and if the tweet
+    is hidden or not available."""
 
 
 def medium_url(media: str, variant: str = "original") -> str:
-    """Where a finished medium can be fetched, by everyone: the same for as long as there is the medium."""
+    """Return the public address of a finished medium. It stays the same as long as the medium exists."""
     return f"/media/{media}/{variant}"
 
 
 def picture_url(media: str | None) -> str | None:
-    """Where a profile's picture can be fetched, if it has one."""
+    """Return the public address of a profile's picture; None if it has none."""
     return None if media is None else medium_url(media)
 
 
 def tweet_media(attachments: Sequence[Attachment]) -> list[TweetMedium]:
-    """The media of a tweet."""
+    """Return the media of a tweet as API resources."""
     return [TweetMedium(a.media, a.content_type, medium_url(a.media), a.width, a.height, a.alt) for a in attachments]

@@ -1,8 +1,8 @@
-"""Which sessions ended while access tokens of theirs may still be in use.
+"""The sessions that ended while their access tokens may still be in use.
 
-A session's access tokens live for minutes, so only the sessions ended within that time have to be remembered: a few
-thousand at worst. Where the command side runs in this process its commits feed `RecentRevocations` at once; another
-process reads the same list from the store every few seconds, behind the same port.
+Access tokens are valid for minutes, so only sessions that ended within that time are stored: a few thousand at worst.
+If the command side runs in this process, its commits update `RecentRevocations` at once. Another process polls the
+store every few seconds, behind the same port.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from events.ids import Millis, SessionId
 
 
 class Revocations(Protocol):
-    """Asked once for each signed-in request, so it answers from memory."""
+    """The ended sessions, in memory, because it is asked once for each signed-in request."""
 
     def is_revoked(self, session: SessionId) -> bool:
-        """Whether the session ended; True for at least as long as its access tokens could be used."""
+        """Return whether the session ended. Stays True at least as long as its access tokens are valid."""
         ...
 
 
@@ -29,7 +29,7 @@ class RecentRevocations:
         self._ended: OrderedDict[SessionId, Millis] = OrderedDict()
 
     def add(self, session: SessionId, at: Millis) -> None:
-        """A session ended at `at`; those that ended too long before to matter are let go."""
+        """Add a session that ended at `at`, and drop sessions that ended before the last `keep_ms`."""
         self._ended[session] = at
         while self._ended:
             oldest, ended_at = next(iter(self._ended.items()))
@@ -38,5 +38,5 @@ class RecentRevocations:
             del self._ended[oldest]
 
     def is_revoked(self, session: SessionId) -> bool:
-        """Whether the session ended lately."""
+        """Return whether the session ended in the last `keep_ms`."""
         return session in self._ended

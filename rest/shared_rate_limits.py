@@ -1,6 +1,6 @@
-"""Rate limits that all processes share, and each process's own while the store of them is away.
+"""Rate limits that all processes share, with each process's own limits while the shared store is unavailable.
 
-Neither open gates nor closed ones: without the store a client has in each process what it would have in all together.
+The limits neither open nor close then: a client has in each process the budget that it has in all together.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from stores.token_buckets import Limit, TokenBuckets
 from .rate_limits import Bucket, LocalRateLimits, Policy, too_many
 
 AWAY_MS = 1000
-"""How long the store is not asked again after it did not answer: only one use a second waits in vain."""
+"""After a failure the store is not used for this long, so only one request a second waits for it in vain."""
 
 
 class SharedRateLimits:
-    """The RateLimits port on shared buckets, with `local` ones behind it."""
+    """The RateLimits port on shared buckets; `local` buckets are used while they are unavailable."""
 
     def __init__(self, buckets: TokenBuckets, local: LocalRateLimits, clock: Callable[[], Millis]) -> None:
         self._buckets = buckets
@@ -26,11 +26,11 @@ class SharedRateLimits:
         self._clock = clock
         self._away_until = 0
         self.on_refused: Callable[[str], None] = lambda name: None
-        """Called with a policy's name whenever it refuses."""
+        """Called with the policy's name at each refusal."""
         local.on_refused = lambda name: self.on_refused(name)
 
     async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
-        """Take one token of each policy's bucket of `key`, or of none. Raises TooMany."""
+        """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         if not self._away():
             try:
                 return await self._ask(policies, key, 1)
@@ -39,7 +39,7 @@ class SharedRateLimits:
         return await self._local.take(policies, key)
 
     async def check(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Raise TooMany where a token could not be taken now, and take none."""
+        """Raise TooMany if a token could not be taken now. Takes none."""
         if not self._away():
             try:
                 await self._ask(policies, key, 0)
@@ -49,7 +49,7 @@ class SharedRateLimits:
         await self._local.check(policies, key)
 
     async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
-        """Return a token that was taken for something that did not happen."""
+        """Return the token of a use that did not happen."""
         if not self._away():
             try:
                 await self._buckets.give_back(key, _limits(policies))

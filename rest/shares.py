@@ -1,4 +1,4 @@
-"""Shares: how many of a kind each account or address may have in hand at once, so that it leaves room for others."""
+"""Limits of how many resources of a kind an account or address may use at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RETRY = (("retry-after", "1"),)
 
 
 class Shares:
-    """Counts what each key has in hand, `most` at once. `what` names the kind in the refusal."""
+    """Counts the resources that each key uses, at most `most` at once. `what` names their kind in the refusal."""
 
     def __init__(self, what: str, most: int) -> None:
         self._what = what
@@ -19,14 +19,14 @@ class Shares:
         self._held: dict[str, int] = {}
 
     def take(self, key: str) -> None:
-        """Take one for a key. Raises the problem `too-many` where it has as many as it may."""
+        """Take one for a key. Raises the problem `too-many` if the key uses `most` already."""
         held = self._held.get(key, 0)
         if held >= self._most:
-            raise ProblemError("too-many", f"{self._most} {self._what} at once are the most", headers=_RETRY)
+            raise ProblemError("too-many", f"at most {self._most} {self._what} at once", headers=_RETRY)
         self._held[key] = held + 1
 
     def give_back(self, key: str) -> None:
-        """Return one."""
+        """Release one."""
         held = self._held[key] - 1
         if held:
             self._held[key] = held

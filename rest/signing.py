@@ -1,4 +1,4 @@
-"""Opaque signed strings: cursors and consistency tokens, so that a forged or foreign one is told from ours."""
+"""Opaque signed strings: cursors and consistency tokens, so that forged ones are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAG = 9
 
 
 class Signer:
-    """Signs text with a key for one purpose; 72 bits of a keyed BLAKE2b, about 3 us."""
+    """Signs text with a key for one purpose: 72 bits of a keyed BLAKE2b, about 3 us."""
 
     def __init__(self, key: bytes, purpose: str) -> None:
         self._key = hashlib.blake2b(purpose.encode(), key=key[:64]).digest()
@@ -24,12 +24,12 @@ class Signer:
         return hashlib.blake2b(payload, key=self._key, digest_size=_TAG).digest()
 
     def sign(self, text: str) -> str:
-        """`text` with its tag, in base64url."""
+        """Return `text` with its tag, in base64url."""
         payload = text.encode()
         return base64.urlsafe_b64encode(self._tag(payload) + payload).rstrip(b"=").decode()
 
     def open(self, signed: str) -> str | None:
-        """What was signed; None where it was not signed here for this purpose."""
+        """Return the signed text; None if it was not signed with this key for this purpose."""
         try:
             raw = base64.urlsafe_b64decode(signed.encode("ascii") + b"=" * (-len(signed) % 4))
         except (binascii.Error, ValueError):
@@ -41,17 +41,17 @@ class Signer:
 
 
 class Cursors:
-    """Cursors: a list's name and the position after which it goes on. One of another list is refused."""
+    """Cursors: the name of a list and the position after which it continues. A cursor of another list is refused."""
 
     def __init__(self, key: bytes) -> None:
         self._signer = Signer(key, "cursor")
 
     def make(self, of: str, position: str) -> str:
-        """The cursor that continues the list `of` after `position`."""
+        """Return the cursor that continues the list `of` after `position`."""
         return self._signer.sign(f"{of}\n{position}")
 
     def read(self, of: str, cursor: str) -> str:
-        """The position in a cursor of the list `of`. Raises the problem `bad-cursor`."""
+        """Return the position in a cursor of the list `of`. Raises the problem `bad-cursor`."""
         text = self._signer.open(cursor)
         name, _, position = (text or "").partition("\n")
         if text is None or name != of:
@@ -66,15 +66,15 @@ class ConsistencyTokens:
         self._signer = Signer(key, "consistency-token")
 
     def make(self, token: ConsistencyToken) -> str:
-        """Return the token as a client gets it."""
+        """Return the signed form of a token, as clients receive it."""
         return self._signer.sign(str(token))
 
     def read(self, header: str) -> ConsistencyToken:
-        """Return one token of all that are in a header, with commas between. Raises `bad-consistency-token`."""
+        """Return one token for all comma-separated tokens of a header. Raises `bad-consistency-token`."""
         merged = ConsistencyToken()
         for token in header.split(","):
             text = self._signer.open(token.strip())
             if text is None:
-                raise ProblemError("bad-consistency-token", "this Consistency-Token was not given out by this server")
+                raise ProblemError("bad-consistency-token", "this Consistency-Token was not issued by this server")
             merged = merged.merged(ConsistencyToken.parse(text))
         return merged

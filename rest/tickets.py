@@ -1,6 +1,7 @@
-"""Tickets: what a browser's EventSource or WebSocket, which can send no headers, shows in the URL instead of a token.
+"""Tickets: credentials in a URL for a browser's EventSource and WebSocket, which cannot send an access token in a
+header.
 
-URLs end up in logs and histories, so a ticket lasts a minute, opens streams only, and dies with its session.
+URLs end up in logs and histories, so a ticket is valid for a minute, opens only streams, and ends with its session.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ TICKET_S = 60
 
 
 class Tickets:
-    """Issues and redeems tickets; a keyed BLAKE2b, 2-4 us."""
+    """Issues and redeems tickets, signed with a keyed BLAKE2b; 2-4 us."""
 
     def __init__(self, key: bytes, revocations: Revocations, clock: Clock) -> None:
         self._signer = Signer(key, "stream-ticket")
@@ -23,15 +24,17 @@ class Tickets:
         self._clock = clock
 
     def issue(self, viewer: Viewer) -> str:
-        """A ticket for whoever is signed in; URL-safe, good for TICKET_S seconds, as often as it is shown."""
+        """Return a ticket for a signed-in viewer. It is URL-safe, and valid for TICKET_S seconds and any number of
+        uses.
+        """
         expires_at = self._clock() + TICKET_S * 1000
         return self._signer.sign(f"{expires_at} {viewer.account} {viewer.session} {viewer.role}")
 
     def redeem(self, ticket: str) -> Viewer:
-        """Who shows the ticket. Raises TokenRefused."""
+        """Return the viewer of a ticket. Raises TokenRefused."""
         text = self._signer.open(ticket)
         if text is None:
-            raise TokenRefused("this is not a ticket of ours")
+            raise TokenRefused("this is not a valid ticket")
         expires_at, account, session, role = text.split(" ")
         if self._clock() >= int(expires_at):
             raise TokenRefused("the ticket has expired")

@@ -1,4 +1,4 @@
-"""Times as the contract writes them: RFC 3339, UTC, milliseconds."""
+"""Times in the format of the API: RFC 3339, UTC, milliseconds."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ def _minute(minutes: int) -> str:
 
 
 def rfc3339(time: int) -> str:
-    """`2026-11-20T06:26:36.123Z` of milliseconds; the minute is remembered, which halves the cost (0.5 us)."""
+    """Format milliseconds as `2026-11-20T06:26:36.123Z`. The text of the minute is cached, which halves the cost (0.5
+    us).
+    """
     minutes, rest = divmod(time, 60_000)
     return f"{_minute(minutes)}{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
 def parse_rfc3339(text: str) -> Millis:
-    """Milliseconds of a time with an offset (RFC 3339). Raises ValueError, saying what is wanted.
+    """Parse a time with an offset (RFC 3339) to milliseconds. Raises ValueError with the expected format.
 
-    A leap second, 23:59:60 UTC, is the second after 23:59:59, as clocks of computers count.
+    A leap second, 23:59:60 UTC, is read as the second after 23:59:59.
     """
     found = _RFC3339.fullmatch(text)
     if found is None:

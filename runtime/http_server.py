@@ -56,7 +56,7 @@ class Front:
         else:
             kind = "application/problem+json"
             detail = f"the server is starting: {self._waiting_for().detail}"
-            body = {"type": "/problems/unavailable", "title": "A store is away", "status": 503, "detail": detail}
+            body = {"type": "/problems/unavailable", "title": "A store is unavailable", "status": 503, "detail": detail}
             body["instance"] = request_id
         encoded = msgspec.json.encode(body)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(encoded)).encode())]

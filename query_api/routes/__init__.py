@@ -1,1 +1,1 @@
-"""Everything that answers GET; a file for each section of the REST contract."""
+"""The GET routes of the API, in one file per section of the REST contract."""

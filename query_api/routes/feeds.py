@@ -17,7 +17,7 @@ from ..serving import ACTIVITIES, Querying, Reading, account_of, reads
 feeds = router("Feeds")
 
 LONGEST_TAG = 279
-"""A tweet has no room for a longer one; and folding takes time quadratic in the combining marks."""
+"""The longest hashtag that fits into a tweet. Longer input is refused, because folding can take quadratic time."""
 
 
 @feeds.get("/feed", response_model=None)
@@ -26,8 +26,8 @@ LONGEST_TAG = 279
 async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
     """List your home feed, newest first.
 
-    What you and the accounts you follow now posted or retweeted; a reply only if it is your own, or you also follow the
-    one replied to.
+    It has the posts and retweets of you and of the accounts that you follow now. A reply is listed if it is your own,
+    or if you also follow the account that it replies to.
     """
     of = f"feed {viewer.account}"
     found = await reading.home_feed(readers, viewer.account, page.after(queries.cursors, of), page.limit)
@@ -40,9 +40,9 @@ async def get_feed(request: Request, viewer: SignedIn, page: Paged, queries: Que
 async def get_public_timeline(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List what everyone posts, newest first.
+    """List the posts of all accounts, newest first.
 
-    Neither retweets nor replies to others.
+    It has neither retweets nor replies to other accounts.
     """
     found = await reading.public_timeline(
         readers, account_of(viewer), page.after(queries.cursors, "public"), page.limit
@@ -63,7 +63,7 @@ async def get_hashtag_tweets(
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """List the tweets that carry a hashtag, newest first."""
+    """List the tweets with a hashtag, newest first."""
     of = f"hashtag {fold_tag(tag)}"
     found = await reading.by_hashtag(readers, account_of(viewer), tag, page.after(queries.cursors, of), page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

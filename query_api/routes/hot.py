@@ -1,8 +1,8 @@
-"""The two hottest reads below FastAPI: a tweet, and the first page of the home feed.
+"""The two most frequent reads without FastAPI: a tweet, and the first page of the home feed.
 
-Routing and dependencies are half of what these cost. They call what the documented routes in tweets.py and feeds.py
-call, and answer the same (tests/scenarios/test_hot_routes.py holds the two equal); whatever is asked with other
-parameters goes to those routes.
+FastAPI's routing and dependencies are half of their cost. They call the same functions as the documented routes in
+tweets.py and feeds.py and answer the same (tests/scenarios/test_hot_routes.py compares them). Requests with other
+parameters go to the documented routes.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .tweets import get_tweet
 FEED_PATH = f"{API}/feed"
 TWEET_PATH = f"{API}/tweets/"
 PLAIN_FEED = re.compile(rb"(?:limit=([1-9][0-9]?|100))?")
-"""Query strings of the feed that are answered here."""
+"""The query strings of the feed that are answered here."""
 _FEED_READS, _TWEET_READS = reads_of(get_feed), reads_of(get_tweet)
 
 
 def hot_tweet(queries: Queries) -> Hot:
-    """GET /tweets/{id}, for an id that the path ends with."""
+    """Return the handler of GET /tweets/{id}, for paths that end with the id."""
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         id_ = scope["path"][len(TWEET_PATH) :]
@@ -48,7 +48,7 @@ def hot_tweet(queries: Queries) -> Hot:
 
 
 def hot_feed(queries: Queries) -> Hot:
-    """GET /feed, its first page."""
+    """Return the handler of the first page of GET /feed."""
 
     async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         viewer = exchange.signed_in().account

@@ -1,9 +1,8 @@
-"""Reading media: /media/{id} for their owner, and, at the root, the addresses at which everyone can fetch them.
+"""Reading media: /media/{id} for the owner, and, at the root, the public addresses of the files.
 
-An address that a tweet shows stays the same for as long as there is the medium, and a tweet or a profile that shows
-it; a medium that was not shown yet can be fetched as well. It leads to the object store by a link
-that the store has signed and that expires, so that no byte of a medium passes through here, and a deleted one is
-found no more.
+A file's address stays the same as long as the medium exists and a tweet or a profile shows it; a medium that was not
+shown yet has one as well. The address redirects to a signed link of the object store, which expires. So no byte of a
+file passes through this process, and a deleted file is not found.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from stores.readers import Readers
 from ..serving import Querying, Reading, account_of, reads
 
 KEPT_S = 1800
-"""How long a redirect may be kept: links are good for an hour or more."""
+"""How long a client may cache a redirect: links are valid for at least an hour."""
 
 media = router("Media")
 media_files = router("Media", prefix="")
 
 
 async def _medium(readers: Readers, id_: str, owner: AccountId | None = None) -> Medium:
-    """The medium, if anyone's or if it is `owner`'s. Raises a 404, a 410."""
+    """Return the medium; if `owner` is given, only the owner's. Raises a 404, a 410."""
     found = await readers.media.by_id(MediaId(id_)) if is_id(id_) else None
     if found is None or (owner is not None and found.owner != owner):
         raise ProblemError("not-found", f"there is no medium {id_}")
@@ -42,7 +41,7 @@ async def _medium(readers: Readers, id_: str, owner: AccountId | None = None) ->
 
 
 async def _is_hidden(readers: Readers, medium: Medium) -> bool:
-    """Whether every tweet that showed a medium is deleted, and its owner's profile does not show it."""
+    """Return whether all tweets that showed a medium are deleted and its owner's profile does not show it."""
     uses = await readers.media.used_in(medium.id)
     if not uses:
         return False
@@ -54,7 +53,7 @@ async def _is_hidden(readers: Readers, medium: Medium) -> bool:
 
 
 def shown(medium: Medium) -> resources.Medium:
-    """A medium as it is sent."""
+    """Return a medium as an API resource."""
     variants = []
     if medium.object is not None and medium.size is not None:
         variants.append(
@@ -83,9 +82,9 @@ def shown(medium: Medium) -> resources.Medium:
 @problems("not-found", "gone", "method-not-allowed")
 @reads("media")
 async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers: Reading) -> Response:
-    """Get a medium of yours: how far it has come, and where its variants are.
+    """Get a medium of yours: its state, and the addresses of its variants.
 
-    Those of others are seen in their tweets and profiles.
+    Media of other accounts are shown in their tweets and profiles.
     """
     not_a_word(id, "uploads", "GET")
     return tagged(request, shown(await _medium(readers, id, viewer.account)))
@@ -97,10 +96,10 @@ async def get_media(id: MediaInPath, request: Request, viewer: SignedIn, readers
     response_class=Response,
     responses={
         302: {
-            "description": "Where the file is, for an hour at least",
+            "description": "The file is at the `Location`, for at least an hour",
             "headers": {
                 "Location": {"description": "A signed address", "required": True, "schema": {"type": "string"}},
-                "Cache-Control": {"description": "How long to keep it", "required": True, "schema": {"type": "string"}},
+                "Cache-Control": {"description": "How long to cache", "required": True, "schema": {"type": "string"}},
             },
         }
     },
@@ -114,9 +113,9 @@ async def get_media_file(
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """Get the file of a medium, for everyone who knows its address.
+    """Get the file of a medium. Everybody who knows its address can get it.
 
-    Once the tweets that showed it are deleted, it is there for its owner alone.
+    Once all tweets that showed it are deleted, only its owner can get it.
     """
     medium = await _medium(readers, id)
     if medium.object is None or variant != "original":
@@ -124,7 +123,7 @@ async def get_media_file(
     kept = f"public, max-age={KEPT_S}"
     if await _is_hidden(readers, medium):
         if account_of(viewer) != medium.owner:
-            raise ProblemError("gone", f"what showed medium {id} was deleted")
+            raise ProblemError("gone", f"the tweets that showed medium {id} were deleted")
         kept = "private, no-store"
     headers = {"location": queries.link(medium.object, queries.now()), "cache-control": kept}
     return Response(None, 302, headers)

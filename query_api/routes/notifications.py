@@ -19,10 +19,10 @@ notifications = router("Notifications")
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """How many notifications are unread; 99 stands for 99 or more."""
+    """The number of unread notifications; 99 stands for 99 or more."""
 
     count: int
-    """How many are unread, up to 99."""
+    """The number of unread items, up to 99."""
 
 
 @notifications.get("/notifications", response_model=None)
@@ -34,11 +34,12 @@ async def get_notifications(
     page: Paged,
     queries: Querying,
     readers: Reading,
-    kind: Annotated[Kind | None, Query(description="Only of this kind")] = None,
+    kind: Annotated[Kind | None, Query(description="List only this kind")] = None,
 ) -> Response:
     """List your notifications, newest first.
 
-    Likes of one tweet are one item, with the newest that liked it; so are its retweets.
+    All likes of one tweet are one item, with the newest accounts that liked it. Retweets of one tweet are one item as
+    well.
     """
     of = f"notifications {viewer.account} {kind}"
     kinds = KINDS if kind is None else (kind,)

@@ -1,4 +1,4 @@
-"""Whom to follow: GET /users/recommendations."""
+"""Accounts to follow: GET /users/recommendations."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ recommendations = router("Users and the graph")
 async def get_recommendations(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Recommend whom you may want to follow, best first.
+    """Recommend accounts to follow, best first.
 
-    Accounts that many of those you follow do, damped by how many follow them anyway; then the most followed ones.
-    Nobody whom you follow, block or mute, or who blocks you.
+    First come accounts that many of your followees follow; the more followers an account has in all, the less each
+    counts. Then come the accounts with the most followers. Accounts that you follow, block or mute are left out, and
+    accounts that block you.
     """
     of = f"recommendations {viewer.account}"
     fetch = partial(readers.recommendations.for_account, viewer.account)

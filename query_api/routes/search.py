@@ -27,16 +27,18 @@ LONGEST_NAME = 50
 
 
 class FoundTag(msgspec.Struct, frozen=True):
-    """A hashtag as it is mostly written, and how many tweets carry it, however they write it."""
+    """A hashtag in its most used spelling, and the number of tweets with it in any spelling."""
 
     tag: str
-    """As it is mostly written."""
+    """The tag in its most used spelling."""
     tweets_count: int
-    """How many tweets carry it."""
+    """The number of tweets with it."""
 
 
 def _list(*asked: str | None) -> str:
-    """What cursors call a list. What was asked for can be long, and a cursor goes into a header and an address."""
+    """Return a short name of the list for its cursors. The parameters themselves may be too long for a header or an
+    address.
+    """
     return f"search {hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()}"
 
 
@@ -46,7 +48,9 @@ Words = Annotated[
         max_length=LONGEST, description='Words, "phrases", -not, #tags, @names, from:name', examples=["#delay -united"]
     ),
 ]
-Name = Annotated[str, Query(min_length=1, max_length=LONGEST_NAME, description="The beginning, or nearly the whole")]
+Name = Annotated[
+    str, Query(min_length=1, max_length=LONGEST_NAME, description="The beginning of the name, or nearly all of it")
+]
 
 
 @search.get("/search/tweets", response_model=None)
@@ -60,18 +64,19 @@ async def search_tweets(
     readers: Reading,
     q: Words = "",
     since: Annotated[
-        str | None, Query(description="Not written before this time", max_length=40, json_schema_extra=A_TIME)
+        str | None, Query(description="Written at this time or later", max_length=40, json_schema_extra=A_TIME)
     ] = None,
     until: Annotated[
         str | None, Query(description="Written before this time", max_length=40, json_schema_extra=A_TIME)
     ] = None,
-    by: Annotated[str | None, Query(alias="from", description="By the account of this name", max_length=40)] = None,
+    by: Annotated[str | None, Query(alias="from", description="By the account with this name", max_length=40)] = None,
     sort: Annotated[Literal["newest", "best"], Query(description="`best` ranks the newest 1,000")] = "newest",
 ) -> Response:
-    """Search tweets that have all the words, newest or best first.
+    """Search for tweets with all the words, newest or best first.
 
-    `"two words"` finds them one after the other, `-word` tweets without it; `#tag`, `@name` and `from:name` find
-    hashtags, mentions and authors. Case and accents make no difference, nor do spaces in scripts that have none.
+    `"two words"` finds the words one after the other, `-word` excludes tweets with the word. `#tag`, `@name` and
+    `from:name` find hashtags, mentions and authors. Case and accents make no difference, nor do spaces in scripts that
+    have none.
     """
     of = _list("tweets", sort, since, until, by, q)
     after = page.after(queries.cursors, of)
@@ -97,7 +102,7 @@ async def search_tweets(
 async def search_users(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading, q: Name
 ) -> Response:
-    """Search accounts by name: those that begin so first, then those that are nearly the same."""
+    """Search for accounts by name. Names that begin with the text come first, then similar names."""
     of = _list("users", q)
     fetch = partial(readers.user_search.find, q)
     found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
@@ -108,7 +113,7 @@ async def search_users(
 @answers(Page[FoundTag])
 @reads("hashtag_search", "trends", "hashtags", "tweets")
 async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
-    """Search hashtags: those that begin so first, the most used of them first, then those that are nearly the same."""
+    """Search for hashtags. Tags that begin with the text come first, the most used first, then similar tags."""
     of = _list("hashtags", q)
     with readers.snapshot():
         found = await readers.hashtag_search.find(q, page.after(queries.cursors, of), page.limit)

@@ -1,4 +1,4 @@
-"""Sentiment over time: GET /sentiment. It says `as_of` when, and waits for no Consistency-Token."""
+"""Sentiment over time: GET /sentiment. It answers with `as_of` and does not wait for Consistency-Tokens."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ sentiment = router("Sentiment")
 
 
 class Mood(msgspec.Struct, frozen=True):
-    """How the tweets of a step read. `mean` is in [-1, 1], null where there are none."""
+    """The sentiment of the tweets of one step. `mean` is in [-1, 1], null if there are none."""
 
     start: resources.Time
-    """When it begins."""
+    """When the step begins."""
     count: int
-    """How many tweets were scored."""
+    """The number of scored tweets."""
     positive: int
-    """How many of them read so."""
+    """The number of positive tweets."""
     neutral: int
-    """How many of them read so."""
+    """The number of neutral tweets."""
     negative: int
-    """How many of them read so."""
+    """The number of negative tweets."""
     mean: float | None
-    """The mean of their scores, in [-1, 1]; null where there are none."""
+    """The mean of their scores, in [-1, 1]; null if there are none."""
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Sentiment over time, oldest first, a step each. `as_of` is when the newest of what is counted was recorded."""
+    """Sentiment over time, one item per step, oldest first. `as_of` is the append time of the newest counted event."""
 
     as_of: resources.Time | None
-    """When the newest of what is counted was recorded; null where there is nothing yet."""
+    """When the newest counted event was appended; null if there is none."""
     step: str
-    """How long a step is."""
+    """The length of a step."""
     items: Sequence[Mood]
-    """One for each step, oldest first."""
+    """An item for each step, oldest first."""
 
 
 @sentiment.get("/sentiment", response_model=None)
@@ -66,25 +66,26 @@ async def get_sentiment(
     tag: Annotated[str | None, Query(description="Tweets with this tag", min_length=1, max_length=280)] = None,
     mention: Annotated[
         str | None,
-        Query(description="Tweets that mention this name, account or not", min_length=1, max_length=40),
+        Query(description="Tweets that mention this name, even if no account has it", min_length=1, max_length=40),
     ] = None,
     author: Annotated[
         str | None, Query(description="Tweets of the account with this name", min_length=1, max_length=40)
     ] = None,
     since: Annotated[
         str | None,
-        Query(alias="from", description="24 steps ago, if not given", max_length=40, json_schema_extra=A_TIME),
+        Query(alias="from", description="Default: 24 steps ago", max_length=40, json_schema_extra=A_TIME),
     ] = None,
     until: Annotated[
-        str | None, Query(alias="to", description="Now, if not given", max_length=40, json_schema_extra=A_TIME)
+        str | None, Query(alias="to", description="Default: now", max_length=40, json_schema_extra=A_TIME)
     ] = None,
-    step: Annotated[Literal["5m", "15m", "1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
+    step: Annotated[Literal["5m", "15m", "1h", "6h", "1d"], Query(description="The length of a step")] = "1h",
 ) -> Response:
-    """Get how tweets about something read, over time: by tag, by mention or by author, one of the three.
+    """Get the sentiment of tweets over time: by tag, by mention or by author, one of the three.
 
-    Steps are whole ones, in UTC, 1,000 at most. A tweet counts when it was written, with the text that it has now. A
-    step without tweets is there as well. By mention, it is what others write of a name: a block of the account that has
-    it hides that here as little as in the search, while the sentiment by an author who blocks you is not found.
+    Steps are whole steps in UTC, 1,000 at most, and include steps without tweets. A tweet counts at the time it was
+    posted, with its present text. A block by the mentioned account does not hide the sentiment by mention, because
+    other accounts wrote the tweets; the search does not hide them either. The sentiment by an author who blocks you is
+    not found.
     """
     subject = await _subject(readers, viewer, tag, mention, author)
     start, end, length = range_of(since, until, step, queries.now())
@@ -99,7 +100,7 @@ async def _subject(
 ) -> Subject:
     given = [value for value in (tag, mention, author) if value is not None]
     if len(given) != 1:
-        detail = "say what about: one of tag, mention and author"
+        detail = "give exactly one of tag, mention and author"
         errors = tuple(FieldError(field, "one-of", detail) for field in ("tag", "mention", "author"))
         raise ProblemError("invalid-value", detail, errors=errors)
     if tag is not None:

@@ -1,4 +1,4 @@
-"""Where you are signed in: GET /auth/sessions."""
+"""The sessions of your account: GET /auth/sessions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ sessions = router("Accounts")
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One place where you are signed in; `current` is the one that asks."""
+    """One session of your account. `current` marks the session of this request."""
 
     id: resources.Id
-    """Its id, an opaque text that sorts by when it was made."""
+    """The id of the session: an opaque text that sorts by time."""
     started_at: resources.Time
     """When it began."""
     user_agent: str
-    """What the client called itself."""
+    """The client's User-Agent header."""
     ip: str
-    """The address that it was begun from."""
+    """The IP address from which the session was started."""
     current: bool
-    """Whether it is the one that asks."""
+    """Whether this request belongs to the session."""
 
 
 @sessions.get("/auth/sessions", response_model=None)
@@ -36,7 +36,7 @@ class Session(msgspec.Struct, frozen=True):
 async def get_sessions(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List where you are signed in, newest first."""
+    """List your sessions, newest first."""
     of = f"sessions {viewer.account}"
     found = await readers.sessions.of(viewer.account, page.after(queries.cursors, of), page.limit)
     items = [

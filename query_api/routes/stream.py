@@ -26,12 +26,12 @@ from ..serving import ACTIVITIES, reads
 from ..stream_events import EVENTS, Reset
 
 HEARTBEAT_S = 15.0
-"""Between signs of life of a quiet stream, which keep proxies from closing it."""
+"""The time between heartbeats of a quiet stream; they keep proxies from closing it."""
 _LOOK_S = 4.0
-"""Between looks whether the session of a quiet stream still holds: it ends within 5 s of its session."""
+"""The time between checks of a quiet stream's session, so that the stream ends within 5 s of its session."""
 
 _OF = "stream"
-# OpenAPI 3.1 has no schema of one event; the frames of /ws have it (rest/openapi.py).
+# OpenAPI 3.1 cannot describe one event; the frames of /ws have a schema (rest/openapi.py).
 _EVENTS: dict[str, Any] = {
     "example": (
         "event: counts\nid: kJ1nZ3Jh\n"
@@ -42,7 +42,7 @@ _EVENTS: dict[str, Any] = {
 
 
 class Streams:
-    """What the realtime routes work with: the hub, and who may open a stream with a ticket."""
+    """The dependencies of the realtime routes: the hub, tickets, sessions and the limits of open streams."""
 
     def __init__(
         self,
@@ -65,17 +65,17 @@ class Streams:
         self.heartbeat_s = heartbeat_s
 
     def viewer(self, connection: Request | WebSocket, ticket: str | None) -> Viewer:
-        """Who opens a stream, by token or by ticket. Raises NotSignedIn."""
+        """Return the viewer that opens a stream, by token or by ticket. Raises NotSignedIn."""
         if ticket is not None:
             return self.redeem(ticket)
         return exchange_of(connection).signed_in()
 
     def since(self, last: str | None) -> Positions | None:
-        """The positions in a `Last-Event-ID`. Raises `bad-cursor`."""
+        """Return the positions in a `Last-Event-ID`. Raises `bad-cursor`."""
         return None if last is None else Positions.parse(self.cursors.read(_OF, last))
 
     async def open(self, viewer: Viewer, network: str, last: str | None) -> Open:
-        """Open a stream. Raises a 429 where its account or address has its share, a 503 where all have the most."""
+        """Open a stream. Raises a 429 if its account or address has its share, a 503 if this process has the most."""
         since = self.since(last)
         with ExitStack() as shares:
             shares.enter_context(self._of_account.one(viewer.account))
@@ -87,13 +87,13 @@ class Streams:
             return Open(subscriber, shares.pop_all().close)
 
     def id_of(self, positions: Positions) -> str:
-        """The id with which a client can come back."""
+        """Return the event id with which a client can reconnect."""
         return self.cursors.make(_OF, str(positions))
 
     async def events(self, viewer: Viewer, subscriber: Subscriber) -> AsyncIterator[Sent]:
-        """The stream's events; `still-here`, at its beginning and when it was quiet for a while, has but an id.
+        """Yield the stream's events. `still-here` comes first and as a heartbeat; it carries only an id.
 
-        Ends when the session or the server does.
+        Ends with the session or when the server stops.
         """
         yield Sent("still-here", b"null", subscriber.began)
         look_s, quiet_s = min(_LOOK_S, self.heartbeat_s), 0.0
@@ -112,19 +112,19 @@ class Streams:
 
 
 class Open(NamedTuple):
-    """An open stream; `close` has to be called in the end."""
+    """An open stream; `close` must be called at its end."""
 
     subscriber: Subscriber
     close: Callable[[], None]
 
 
 def streams_of(connection: Request | WebSocket) -> Streams:
-    """What the application was built with."""
+    """Return the application's `Streams`."""
     return cast(Streams, connection.app.state.streams)
 
 
 async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
-    """Run all until one is done; the others are cancelled. Its error, if it has one, is raised."""
+    """Run all coroutines until one is done and cancel the others. Raises its error, if it has one."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -137,14 +137,16 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until(kind: str, receive: Callable[[], Awaitable[Message]]) -> None:
-    # Whatever a client says, only its leaving matters; a body that breaks its bounds ends the stream as well.
+    # Messages of the client are ignored; its disconnect ends the stream, and so does a body that exceeds its bounds.
     with suppress(ProblemError):
         while (await receive())["type"] != kind:
             pass
 
 
 class EventStream(Response):
-    """An answer that goes on until the client leaves or `chunks` end; then `ended` is called, whatever happened."""
+    """A response that continues until the client disconnects or `chunks` end. Then `ended` is called, also after an
+    error.
+    """
 
     media_type = "text/event-stream"
 
@@ -155,7 +157,7 @@ class EventStream(Response):
         self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
 
         async def sending() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -186,17 +188,18 @@ Ticket = Annotated[str | None, Query(description="From POST /stream/tickets, for
 async def stream_events(
     request: Request,
     ticket: Ticket = None,
-    last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
+    last_event_id: Annotated[str | None, Header(description="The id of the last event that was received")] = None,
 ) -> Response:
-    """Follow what happens in your feed, as it happens.
+    """Follow the events of your feed as they happen.
 
     The events are `tweet` (an item as in `/feed`), `tweet.edited` (the tweet), `tweet.deleted` (`{tweet_id}`),
     `notification` (an item as in `/notifications`), `counts` and `trend`.
 
-    Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are told of the newest tweets in your
-    feed, and so are edits and deletions of tweets that others passed on. With `Last-Event-ID` a stream goes on where
-    another ended; `reset` says that it cannot: read anew. `still-here`, at the beginning and after 15 s or so without
-    events, has only an id to go on from. What `data` is, the frames of `/ws` say, which are the same.
+    Sign in with a token, or with a ticket of `POST /stream/tickets`. `counts` are sent for the newest tweets of your
+    feed; edits and deletions are sent for these too, retweeted ones included. With `Last-Event-ID` a stream continues
+    where another ended. `reset` says that it cannot continue: read the resources again. `still-here` has only an id to
+    continue from; it comes at the beginning and after about 15 s without events. The frames of `/ws` have the same
+    `data`, with schemas.
     """
     streams = streams_of(request)
     viewer = streams.viewer(request, ticket)
@@ -221,7 +224,7 @@ class Frame(msgspec.Struct, frozen=True):
 
 @stream.websocket("/ws")
 async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id: str | None = None) -> None:
-    """The same events as /stream, as JSON frames `{event, id, data}`."""
+    """Send the events of /stream as JSON frames `{event, id, data}`."""
     streams = streams_of(socket)
     try:
         viewer = streams.viewer(socket, ticket)
@@ -239,7 +242,7 @@ async def web_socket(socket: WebSocket, ticket: str | None = None, last_event_id
     try:
         await socket.accept()
         await _first_of(pump(), _until("websocket.disconnect", socket.receive))
-        if socket.client_state is WebSocketState.CONNECTED:  # and nobody listens to it any more: a close waits for that
+        if socket.client_state is WebSocketState.CONNECTED:  # `_until` no longer receives, which closing needs to do
             await socket.close(1001)
     finally:
         close()

@@ -1,4 +1,4 @@
-"""Trends: GET /trends and /trends/{tag}/history. Both say `as_of` when, and wait for no Consistency-Token."""
+"""Trends: GET /trends and /trends/{tag}/history. They answer with `as_of` and do not wait for Consistency-Tokens."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ trends = router("Trends")
 
 
 class Uses(msgspec.Struct, frozen=True):
-    """In how many tweets of a step a tag was used, and by how many people."""
+    """The uses of a tag in one step."""
 
     start: resources.Time
-    """When it begins."""
+    """When the step begins."""
     count: int
-    """In how many tweets it was used."""
+    """The number of tweets with the tag."""
     authors: int
-    """By how many people."""
+    """The number of their authors."""
 
 
 class TagHistory(msgspec.Struct, frozen=True):
-    """How a tag, as it is mostly written, was used, oldest first, a step each.
+    """The uses of a tag over time, one item per step, oldest first. The tag is in its most used spelling.
 
-    `as_of` is when the newest of what is counted was recorded.
+    `as_of` is the append time of the newest counted event.
     """
 
     as_of: resources.Time | None
-    """When the newest of what is counted was recorded; null where there is nothing yet."""
+    """When the newest counted event was appended; null if there is none."""
     tag: str
-    """As it is mostly written."""
+    """The tag in its most used spelling."""
     step: str
-    """How long a step is."""
+    """The length of a step."""
     items: Sequence[Uses]
-    """One for each step, oldest first."""
+    """An item for each step, oldest first."""
 
 
 @trends.get("/trends", response_model=None)
@@ -57,15 +57,15 @@ async def get_trends(
     readers: Reading,
     at: Annotated[
         str | None,
-        Query(description="When the window ends; now, if not given", max_length=40, json_schema_extra=A_TIME),
+        Query(description="The end of the window. Default: now", max_length=40, json_schema_extra=A_TIME),
     ] = None,
-    window: Annotated[Literal["1h", "6h", "24h"], Query(description="How long it is")] = "24h",
+    window: Annotated[Literal["1h", "6h", "24h"], Query(description="The length of the window")] = "24h",
 ) -> Response:
-    """List tags that more people use than is usual for them.
+    """List tags that more people use than usual.
 
-    A tag's strength is the number of its authors in the window, and half again those who used it more than once.
-    What is expected of it is one, and what it had on average in the same hours of the seven days before. The score
-    is the log-likelihood ratio of the two, of counts that vary by a fifth from day to day.
+    The strength of a tag is the number of its authors in the window, plus half the number of authors who used it more
+    than once. The expected strength is one plus the mean in the same hours of the seven days before. The score is the
+    log-likelihood ratio of both, for counts that vary by a fifth from day to day.
     """
     end = None if at is None else time_of("at", at)
     body = await queries.rankings.trends(readers, window, end, queries.now())
@@ -81,16 +81,16 @@ async def get_tag_history(
     readers: Reading,
     since: Annotated[
         str | None,
-        Query(alias="from", description="24 steps ago, if not given", max_length=40, json_schema_extra=A_TIME),
+        Query(alias="from", description="Default: 24 steps ago", max_length=40, json_schema_extra=A_TIME),
     ] = None,
     until: Annotated[
-        str | None, Query(alias="to", description="Now, if not given", max_length=40, json_schema_extra=A_TIME)
+        str | None, Query(alias="to", description="Default: now", max_length=40, json_schema_extra=A_TIME)
     ] = None,
-    step: Annotated[Literal["1h", "6h", "1d"], Query(description="How long a step is")] = "1h",
+    step: Annotated[Literal["1h", "6h", "1d"], Query(description="The length of a step")] = "1h",
 ) -> Response:
-    """Get how often a tag was used, and by how many people, over time.
+    """Get the number of tweets with a tag, and of their authors, over time.
 
-    Steps are whole ones, in UTC, 1,000 at most. A step in which nobody used the tag is there as well.
+    Steps are whole steps in UTC, 1,000 at most, and include steps without uses.
     """
     asked = tag.lstrip("#＃")
     folded = fold_tag(asked)

@@ -1,4 +1,4 @@
-"""Reading tweets: /tweets/{id}, who did what with it, its conversation, and /bookmarks."""
+"""Reading tweets: /tweets/{id}, its likes, retweets, quotes, history and conversation, and /bookmarks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ tweets = router("Tweets")
 async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """Get a tweet.
 
-    404 where a block stands between its author and you, 410 once it is deleted.
+    404 if there is a block between its author and you, 410 if it was deleted.
     """
     tweet = await shown_tweet(readers, account_of(viewer), id)
     return tagged(request, tweet, tweet.version)
@@ -54,11 +54,11 @@ async def get_tweet(id: TweetInPath, request: Request, viewer: Anyone, readers: 
 async def get_tweet_history(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List every text that a tweet had, oldest first."""
+    """List all versions of a tweet's text, oldest first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"history {tweet}"
     after = int(page.after(queries.cursors, of) or 0)
-    # A tweet is edited 20 times at most, so that all of its texts are read at once.
+    # A tweet is edited 20 times at most, so all its versions are read at once.
     later = [version for version in await readers.tweets.history(tweet) if version.version > after]
     shown = later[: page.limit]
     items = [resources.TweetVersion(v.version, v.text, msgspec.Raw(v.entities), rfc3339(v.at)) for v in shown]
@@ -73,7 +73,7 @@ async def get_tweet_history(
 async def get_likers(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List who likes a tweet, newest first."""
+    """List the accounts that like a tweet, newest like first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"likers {tweet}"
     fetch = partial(readers.engagement.likers, tweet)
@@ -88,7 +88,7 @@ async def get_likers(
 async def get_retweeters(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List who passed a tweet on, newest first."""
+    """List the accounts that retweeted a tweet, newest retweet first."""
     tweet = TweetId((await shown_tweet(readers, account_of(viewer), id)).id)
     of = f"retweeters {tweet}"
     fetch = partial(readers.engagement.retweeters, tweet)
@@ -118,7 +118,7 @@ async def get_quotes(
 async def get_conversation(
     id: TweetInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """Get what a tweet answers, and a page of the replies to it, nested.
+    """Get a tweet's ancestors, and a page of the replies to it, nested.
 
     Pages go over the direct replies, oldest first.
     """
@@ -137,7 +137,7 @@ async def get_conversation(
 async def get_bookmarks(
     request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List your bookmarks, the newest first."""
+    """List your bookmarks, newest first."""
     of = f"bookmarks {viewer.account}"
     found = await feeds.bookmarks(readers, viewer.account, page.after(queries.cursors, of), page.limit)
     return page_response(request, found.items, queries.cursors, of, found.next)

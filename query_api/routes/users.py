@@ -1,8 +1,8 @@
 """Reading accounts: /users/me, /users/{username}, their lists and timelines.
 
-A block hides each from the other, but not alike: who is blocked finds no such account (404), so that a block is not
-told; who blocks finds the profile with `viewer.blocking`, to be able to lift the block, but neither its tweets nor its
-likes.
+A block hides two accounts from each other, in different ways. The blocked account gets a 404, so that it does not learn
+of the block. The blocking account gets the profile with `viewer.blocking`, to be able to remove the block, but neither
+tweets nor likes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ users = router("Users and the graph")
 
 
 async def shown_account(readers: Readers, viewer: Viewer | None, username: str) -> people.Person:
-    """The account with a name. Raises a 404, also where it blocks the viewer."""
+    """Return the account with a name. Raises a 404 if there is none, or if it blocks the viewer."""
     with readers.snapshot():
         user = await readers.users.named(username)
         if user is not None:
@@ -56,7 +56,7 @@ async def get_me(request: Request, viewer: SignedIn, readers: Reading) -> Respon
 @answers(Page[resources.User])
 @reads(*PEOPLE)
 async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """List whom you block, newest first."""
+    """List the accounts that you block, newest block first."""
     of = f"blocks {viewer.account}"
     fetch = partial(readers.graph.blocks, viewer.account)
     found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
@@ -67,7 +67,7 @@ async def get_blocks(request: Request, viewer: SignedIn, page: Paged, queries: Q
 @answers(Page[resources.User])
 @reads(*PEOPLE)
 async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Querying, readers: Reading) -> Response:
-    """List whom you mute, newest first."""
+    """List the accounts that you mute, newest mute first."""
     of = f"mutes {viewer.account}"
     fetch = partial(readers.graph.mutes, viewer.account)
     found = await people.kept(readers, viewer.account, fetch, page.after(queries.cursors, of), page.limit)
@@ -82,7 +82,7 @@ async def get_mutes(request: Request, viewer: SignedIn, page: Paged, queries: Qu
 async def get_user(username: NameInPath, request: Request, viewer: Anyone, readers: Reading) -> Response:
     """Get a profile.
 
-    404 where the account blocks you; where you block it, the profile says so.
+    404 if the account blocks you. If you block the account, `viewer.blocking` is true.
     """
     return tagged(request, (await shown_account(readers, viewer, username)).user)
 
@@ -94,7 +94,7 @@ async def get_user(username: NameInPath, request: Request, viewer: Anyone, reade
 async def get_followers(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List who follows an account, newest first."""
+    """List an account's followers, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
     of = f"followers {account}"
     fetch = partial(readers.graph.followers, account)
@@ -109,7 +109,7 @@ async def get_followers(
 async def get_following(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List whom an account follows, newest first."""
+    """List the accounts that an account follows, newest first."""
     account = AccountId((await shown_account(readers, viewer, username)).user.id)
     of = f"following {account}"
     fetch = partial(readers.graph.following, account)
@@ -128,9 +128,9 @@ async def get_user_timeline(
     page: Paged,
     queries: Querying,
     readers: Reading,
-    replies: Annotated[Flag, Query(description="Also its replies to others")] = False,
+    replies: Annotated[Flag, Query(description="Include replies to other accounts")] = False,
 ) -> Response:
-    """List what an account posted and passed on, newest first; its replies to others only when asked for."""
+    """List an account's posts and retweets, newest first. Replies to other accounts are listed only with `replies`."""
     person = await shown_account(readers, viewer, username)
     account = AccountId(person.user.id)
     of = f"timeline {account} {replies}"
@@ -148,7 +148,7 @@ async def get_user_timeline(
 async def get_likes(
     username: NameInPath, request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading
 ) -> Response:
-    """List what an account likes, what it liked last first."""
+    """List the tweets that an account likes, newest like first."""
     person = await shown_account(readers, viewer, username)
     account = AccountId(person.user.id)
     of = f"likes {account}"

@@ -96,7 +96,7 @@ async def test_an_operation_says_whether_it_takes_a_token(
 
 async def test_the_document_is_valid_openapi(document: Json) -> None:
     validate(document, cls=OpenAPIV31SpecValidator)
-    assert document["servers"] == [{"url": "/", "description": "Where this document comes from"}]
+    assert document["servers"] == [{"url": "/", "description": "The server of this document"}]
 
 
 async def test_every_property_says_what_it_is(document: Json) -> None:
