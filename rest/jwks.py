@@ -45,7 +45,10 @@ def jwks(listed: Callable[[], dict[str, Any]]) -> APIRouter:
     @routes.get("/.well-known/jwks.json", response_model=None)
     @answers(JsonWebKeySet)
     async def get_signing_keys() -> Response:
-        """Get the public keys that verify access tokens. A key stays listed until its last token has expired."""
+        """Get the public keys that verify access tokens.
+
+        A key stays listed until its last token has expired.
+        """
         headers = {"Cache-Control": f"public, max-age={_FRESH_S}"}
         return json_response(msgspec.convert(listed(), JsonWebKeySet), headers=headers)
 

@@ -113,9 +113,9 @@ async def get_media_file(
     queries: Querying,
     readers: Reading,
 ) -> Response:
-    """Get the file of a medium. Everybody who knows its address can get it.
+    """Get the file of a medium.
 
-    Once all tweets that showed it are deleted, only its owner can get it.
+    Everybody who knows its address can get it. Once all tweets that showed it are deleted, only its owner can.
     """
     medium = await _medium(readers, id)
     if medium.object is None or variant != "original":

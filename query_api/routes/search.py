@@ -102,7 +102,10 @@ async def search_tweets(
 async def search_users(
     request: Request, viewer: Anyone, page: Paged, queries: Querying, readers: Reading, q: Name
 ) -> Response:
-    """Search for accounts by name. Names that begin with the text come first, then similar names."""
+    """Search for accounts by name, best match first.
+
+    Names that begin with the text come first, then similar names.
+    """
     of = _list("users", q)
     fetch = partial(readers.user_search.find, q)
     found = await people.listed(readers, account_of(viewer), fetch, page.after(queries.cursors, of), page.limit)
@@ -113,7 +116,10 @@ async def search_users(
 @answers(Page[FoundTag])
 @reads("hashtag_search", "trends", "hashtags", "tweets")
 async def search_hashtags(request: Request, page: Paged, queries: Querying, readers: Reading, q: Name) -> Response:
-    """Search for hashtags. Tags that begin with the text come first, the most used first, then similar tags."""
+    """Search for hashtags, best match first.
+
+    Tags that begin with the text come first, the most used of them first, then similar tags.
+    """
     of = _list("hashtags", q)
     with readers.snapshot():
         found = await readers.hashtag_search.find(q, page.after(queries.cursors, of), page.limit)

@@ -130,7 +130,10 @@ async def get_user_timeline(
     readers: Reading,
     replies: Annotated[Flag, Query(description="Include replies to other accounts")] = False,
 ) -> Response:
-    """List an account's posts and retweets, newest first. Replies to other accounts are listed only with `replies`."""
+    """List an account's posts and retweets, newest first.
+
+    Its replies to other accounts are listed only with `replies`.
+    """
     person = await shown_account(readers, viewer, username)
     account = AccountId(person.user.id)
     of = f"timeline {account} {replies}"

@@ -1,4 +1,4 @@
-"""What was deleted from a database is not in its file any more."""
+"""The bytes of deleted rows are no longer in the database file."""
 
 from __future__ import annotations
 

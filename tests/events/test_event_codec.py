@@ -1,4 +1,4 @@
-"""Events come back from their bytes; sealed fields stand in them for those who hold the key."""
+"""Events survive encoding and decoding; sealed fields can be read only with the subject's key."""
 
 import json
 from types import UnionType
@@ -22,13 +22,13 @@ MASTERS = MasterKeys({"m": bytes(32)})
 ID = "019aa122-be28-7e03-b040-bb864cbba90c"
 ADA = AccountId("ada")
 
-# What JSON can say exactly: finite numbers, integers of 64 bits, text without lone surrogates.
+# The values that JSON can represent exactly: finite numbers, integers of 64 bits, text without lone surrogates.
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(int, st.integers(-(1 << 63), (1 << 63) - 1))
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    """Values of a type, within the bounds that msgspec holds a field to: Hypothesis does not read those."""
+    """Strategies for the values of a type, within msgspec's bounds, which Hypothesis does not read."""
     if get_origin(hint) is Annotated:
         number, bounds = get_args(hint)
         least, most = bounds.ge, bounds.le
@@ -49,7 +49,7 @@ EVENTS = st.sampled_from(sorted(BY_CLASS, key=lambda cls: cls.__name__)).flatmap
 
 
 def codec_for(event: Event) -> Codec:
-    """A codec that has the key of the event's subject."""
+    """Return a codec with the key of the event's subject."""
     codec = Codec(Sealer(MASTERS))
     subject = codec.subject(event)
     if subject is not None:

@@ -1,4 +1,4 @@
-"""A class becomes an event by saying where it goes; a method becomes its handler by naming it."""
+"""`@event` registers a class as an event; `@on` marks a method as its handler."""
 
 from collections.abc import Iterator
 
@@ -52,7 +52,7 @@ class Seen(Handles):
 
 
 class SeenMore(Seen):
-    """Handles one more, and one of them in another way."""
+    """Handles one more event, and overrides one handler."""
 
     @on(AccountUnfollowed)
     def unfollowed(self, event: AccountUnfollowed, about: Envelope) -> None:

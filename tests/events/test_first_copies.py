@@ -1,4 +1,4 @@
-"""Law 4: of each event the first copy is folded and no other, however and in whatever batches it comes again."""
+"""Law 4: the first copy of each event is applied and no other, in whatever batches copies are redelivered."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +13,14 @@ ENTITIES: list[Entity] = [("tweets", "ada"), ("tweets", "bob"), ("graph", "ada")
 
 
 def record(entity: Entity, number: int, offset: int) -> Record:
-    """The `number`th event of an entity, at an offset."""
+    """Return the `number`th event of an entity, at an offset."""
     about = Envelope(id=EventId(id_at(Millis(1000 + number), *entity)), time=Millis(0))
     return Record(entity[0], 0, offset, entity[1], "TweetLiked", 1, None, about)
 
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[Record]:
-    """First copies of each entity's events in their order, and further copies anywhere behind their first."""
+    """Return first copies in the order of their entity, and more copies anywhere behind their first one."""
     delivered: list[Record] = []
     written: dict[Entity, int] = dict.fromkeys(ENTITIES, 0)
     for offset in range(draw(st.integers(0, 40))):

@@ -1,4 +1,4 @@
-"""Whether a log is the one that was read."""
+"""A log fits a store's marks, or the reason why it does not is found."""
 
 from events.event import Envelope
 from events.fitting import Mark, conflict, last_ids

@@ -1,4 +1,4 @@
-"""Ids ascend whatever the clock does, and sort alike as text and as bytes."""
+"""Ids ascend even if the clock goes back, and sort alike as text and as bytes."""
 
 import re
 import uuid
@@ -33,7 +33,7 @@ IDS = st.builds(id_at, TIMES, st.text())
 
 
 class Wall:
-    """A wall clock that shows what it is set to."""
+    """A wall clock whose time a test sets."""
 
     def __init__(self, now: int = NOW) -> None:
         self.now = now
@@ -43,7 +43,7 @@ class Wall:
 
 
 def zeros(n: int) -> bytes:
-    """The least random bits: whatever ascends with them ascends by its clock and counter alone."""
+    """The smallest random bits, so that only clock and counter make ids ascend."""
     return bytes(n)
 
 

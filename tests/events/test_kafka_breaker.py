@@ -1,4 +1,4 @@
-"""A circuit breaker turns callers away while what is behind it fails, and notices when it does no longer."""
+"""The circuit breaker refuses callers while Kafka fails, and closes when a probe succeeds."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A record that minitwitter did not write, or cannot read, is answered with its fault, and the others as ever."""
+"""A record that cannot be read has a fault, and the records around it are unaffected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENTITIES = {"hashtags": [], "mentions": [], "urls": []}
 
 
 class Keys:
-    """A key store that has keys of these subjects."""
+    """A key store with keys of these subjects."""
 
     def __init__(self, *subjects: str) -> None:
         masters = MasterKeys.generate()
@@ -40,7 +40,7 @@ class Keys:
         raise AssertionError(subject)
 
     def damage(self, subject: str) -> None:
-        """Have the stored key be none that can be unwrapped."""
+        """Replace the stored key by one that cannot be unwrapped."""
         kept = self._keys[subject]
         self._keys[subject] = WrappedKey(kept.master, bytes(40))
 
@@ -55,7 +55,7 @@ def as_stored(sent: Outgoing, *, without: str = "", key: bytes | None = ALICE.en
 
 
 async def fault(record: Stored, *subjects: str) -> str:
-    """The fault of a record that stands between two that can be read."""
+    """Return the fault of a record that stands between two readable ones."""
     keys = Keys(*subjects)
     good = as_stored(outgoing())
     first, read, last = await opened([good, record, good], Codec(keys.sealer), keys)
@@ -190,7 +190,7 @@ async def test_a_stored_key_that_does_not_open_costs_the_others_nothing() -> Non
 
 
 async def test_nobody_is_asked_for_the_key_of_what_is_no_id() -> None:
-    """A store may not even take the question: U+0000 is none of PostgreSQL's characters."""
+    """The key store might refuse such a query: PostgreSQL has no character U+0000."""
     keys = Keys(ALICE)
     await keys.fetch([ALICE])
     asked: set[str] = set()

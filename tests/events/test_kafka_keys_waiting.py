@@ -1,4 +1,4 @@
-"""The topic of keys is asked again while a partition has no leader: it was just made, or its broker changes."""
+"""Reading the topic of keys is retried while a partition has no leader."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -10,7 +10,7 @@ from events.log import LogUnavailable, TopicPartition
 
 
 def consumers(monkeypatch, fail: int) -> list[object]:
-    """Consumers of which the first `fail` are told that a partition has no leader; those that were made."""
+    """Make the first `fail` consumers answer that a partition has no leader; return the consumers made."""
     made: list[object] = []
 
     class Told:

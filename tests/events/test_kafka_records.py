@@ -1,4 +1,4 @@
-"""A record's headers are CloudEvents attributes, and everything comes back from them."""
+"""A record's headers are CloudEvents attributes, and decoding restores the event and its envelope."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Keys go to the partition that the Java client of Kafka would choose."""
+"""A key's partition is the one that Kafka's Java client chooses."""
 
 import pytest
 from hypothesis import given

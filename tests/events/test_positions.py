@@ -1,4 +1,4 @@
-"""Positions: vectors of offsets, ordered by what they cover, and their text."""
+"""Positions: vectors of offsets, their order, and their text form."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ POSITIONS = st.dictionaries(PLACES, st.integers(0, 1 << 39)).map(Positions)
 
 
 def known(positions: Positions) -> dict[TopicPartition, int]:
-    """Without the partitions that are at 0, which says as much as leaving them out."""
+    """Return the positions without partitions at 0, which are equal to missing ones."""
     return {place: offset for place, offset in positions.items() if offset}
 
 

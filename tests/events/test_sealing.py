@@ -1,4 +1,4 @@
-"""Sealed fields open with their subject's key, their event's id and nothing else; the master keys can be changed."""
+"""Sealed fields open only with their subject's key and their event's id; master keys can be rotated."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""Values that no class checks: an event with one of these is as good as unreadable."""
+"""Values that classes do not check: an event with such a value cannot be applied."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_whichever_id_of_an_event_is_none_is_found(new: New) -> None:
 
 
 def _with_a_bad_id(value: Any) -> list[Any]:
-    """Copies of a JSON value, each with one of its ids replaced; texts that only look like ids are none."""
+    """Yield copies of a JSON value, each with one id replaced by text that is not an id."""
     if isinstance(value, dict):
         return [{**value, name: broken} for name, part in value.items() for broken in _with_a_bad_id(part)]
     if isinstance(value, list):

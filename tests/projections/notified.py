@@ -1,4 +1,4 @@
-"""A ten-line model of notifications, and a community whose notifications can be asked for."""
+"""A simple model of notifications, and a community whose notifications a test can read."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.histories import Community
 from tests.projections.projected import Projected, projected
 
 Seen = tuple[str, str, str | None, tuple[str, ...], int, bool]
-"""An item as it is shown: id, kind, tweet, actors, count, read."""
+"""An item as the API returns it: id, kind, tweet, actors, count, read."""
 
 
-# The ten-line model: it folds the events in the order in which they came to be, and keeps everything.
+# The simple model: it applies the events in the order in which they happened, and keeps everything.
 
 
 @dataclass
@@ -109,7 +109,7 @@ def as_seen(item: resources.Notification) -> Seen:
 async def pages(
     models: Projected, viewer: AccountId, limit: int = 100, kinds: Sequence[str] = KINDS
 ) -> list[list[Seen]]:
-    """All pages of a viewer's notifications."""
+    """Return all pages of a viewer's notifications."""
     found, position = [], None
     while True:
         page = await shown(models.readers, viewer, kinds, position, limit)
@@ -120,7 +120,7 @@ async def pages(
 
 
 class Told:
-    """A community of four, and what its notifications are."""
+    """A community of four, and their notifications."""
 
     def __init__(self) -> None:
         self.community = Community()
@@ -128,7 +128,7 @@ class Told:
         self._models: list[Projected] = []
 
     def post(self, by: AccountId, text: str = "hello", **refers: TweetId) -> TweetId:
-        """Post a text of one's own; `user0` is ada, and so on."""
+        """Post a text as one of them; `user0` is ada, and so on."""
         self.later()
         self.community.post(by, 0, **refers)
         posted = self.community.records.pop()

@@ -1,4 +1,4 @@
-"""All read models, as the embedded profile keeps them, in memory: events in, read ports and digests out."""
+"""All read models of the embedded profile, in memory: tests pass events in and read through the ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEALER = Sealer(MasterKeys({"test": bytes(32)}))
 
 
 class Projected:
-    """Every group of processors on one views.db of its own."""
+    """All groups of processors on one views.db."""
 
     def __init__(self, path: Path = Path(":memory:")) -> None:
         self.views = Views(path, ALL_TABLES)
@@ -26,22 +26,22 @@ class Projected:
         self._positions = Positions()
 
     async def apply(self, records: Sequence[Record]) -> None:
-        """Land one batch in every group."""
+        """Apply one batch in every group."""
         self._positions = positions_after(records, self._positions)
         for group in self.groups:
             await group.apply(records, self._positions)
 
     def digests(self) -> dict[str, tuple[int, str]]:
-        """Rows and digest of every read model."""
+        """Return the number of rows and the digest of every read model."""
         return {model: self.views.digest(model) for model in self.views.models}
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Close the database and free its memory."""
         self.views.connection.close()
 
 
 def projected(batches: Iterable[Sequence[Record]]) -> Projected:
-    """Read models that were given batches of records, outside any event loop."""
+    """Return read models that applied batches of records, outside any event loop."""
     models = Projected()
 
     async def apply() -> None:
@@ -53,7 +53,7 @@ def projected(batches: Iterable[Sequence[Record]]) -> Projected:
 
 
 def digests(batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
-    """The digests that batches end in."""
+    """Return the digests after these batches."""
     models = projected(batches)
     try:
         return models.digests()

@@ -1,4 +1,4 @@
-"""The three searches on tables of their own: events in, what is found out."""
+"""The three searches on tables of their own: tests pass events in and search."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PEOPLE = tuple(AccountId(id_at(START, "account", str(n))) for n in range(2))
 
 
 def paged(find: Callable[[str | None, int], Awaitable[Page[T]]], limit: int) -> list[T]:
-    """Everything that a list has, read page by page."""
+    """Return all items of a list, read page by page."""
 
     async def pages() -> list[T]:
         items: list[T] = []
@@ -90,7 +90,7 @@ class Index:
         return paged(lambda b, n: self.hashtags.find(tag, b, n), limit)
 
     def check(self) -> None:
-        """Have SQLite compare its index with the rows."""
+        """Make SQLite compare its index with the rows."""
         name = self.views.names()["search_index"]
         self.views.connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
 
@@ -107,5 +107,5 @@ def edited(tweet: TweetId, by: AccountId, text: str) -> TweetEdited:
 
 
 def tweet_id(n: int) -> TweetId:
-    """Few moments and few fronts of ids, so that some tweets take each other's place."""
+    """Return ids with few times and few prefixes, so that some tweets collide."""
     return TweetId(f"{id_at(Millis(START + n // 5), 'one')[:-2]}{n:02x}")

@@ -1,4 +1,4 @@
-"""A group whose one projector notes what it was handed, fails where a test says so, and lands in memory."""
+"""A group with one projector that notes its events and fails when a test says so, with a sink in memory."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ADA, BOB, CAROL, DAVE = (AccountId(id_at(Millis(1), name)) for name in ("ada", "
 
 
 class Refusing(Exception):
-    """What a handler raises, or a store."""
+    """The error of a failing handler or store."""
 
 
 class Kept:
-    """A Sink in memory: what a batch wrote is there once it has landed."""
+    """A Sink in memory: the writes of a batch are visible once it is committed."""
 
     def __init__(self) -> None:
         self.rows: list[EventId] = []
@@ -79,7 +79,7 @@ class Kept:
 
 
 class Noting(Projector):
-    """Notes the ids of the events that it was handed."""
+    """Notes the ids of its events."""
 
     def __init__(self, sink: Kept) -> None:
         self.sink = sink
@@ -150,7 +150,7 @@ class Log:
 
 
 class World:
-    """A log, and the group that follows it."""
+    """A log, and the group that reads it."""
 
     def __init__(self, *, letters: bool = True, streams: bool = False) -> None:
         self.log = Log()
@@ -160,7 +160,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        """As after a start: what is not kept is gone."""
+        """Simulate a restart: state that is not stored is lost."""
         self.projector = Noting(self.sink)
         self.group = Group(
             "serving",
@@ -172,21 +172,21 @@ class World:
         )
 
     async def project(self, limit: int = 1000) -> int:
-        """Go on from where the sink stands to the end of the log."""
+        """Apply the log from the sink's positions to its end."""
         runner = Runner(self.group, self.log, limit)
         await runner.start()
         return await runner.catch_up()
 
     def fail_for(self, *accounts: AccountId) -> None:
-        """The projector fails on events of these accounts."""
+        """Make the projector fail on events of these accounts."""
         self.projector.fails = lambda event, about: getattr(event, "follower", None) in accounts
 
     def mend(self) -> None:
-        """The projector fails no more."""
+        """Make the projector succeed again."""
         self.projector.fails = lambda event, about: False
 
     async def pages(self) -> list[tuple[int, str]]:
-        """Offsets and causes of the letters."""
+        """Return offset and cause of each dead letter."""
         assert self.letters is not None
         return [(letter.offset, letter.cause) for letter in await self.letters.page()]
 

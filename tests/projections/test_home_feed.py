@@ -1,4 +1,4 @@
-"""Law 5: the home feed equals its definition, whatever happened, whatever the page and whatever arrives meanwhile."""
+"""Law 5: the home feed equals its definition, for every history and page size, also if activities arrive meanwhile."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.histories import CHOICES, Community, histories
 from tests.projections.projected import Projected, projected
 
 Item = tuple[TweetId, AccountId, bool]
-"""A tweet, by whom it is in the feed, and whether that was a retweet: one activity."""
+"""One activity: a tweet, the account that brought it into the feed, and whether it is a retweet."""
 
 
 def defined_feed(c: Community, viewer: AccountId) -> list[Item]:
-    """Law 5, written down once more."""
+    """Law 5, written once more."""
     followed = {viewer} | {b for a, b in c.follows if a == viewer}
     unseen = {b for a, b in [*c.blocks, *c.mutes] if a == viewer} | {a for a, b in c.blocks if b == viewer}
     posts = [
@@ -44,14 +44,14 @@ def defined_feed(c: Community, viewer: AccountId) -> list[Item]:
 
 
 def item(served: FeedItem) -> Item:
-    """The activity that an item stands for."""
+    """Return the activity of an item."""
     return TweetId(served.tweet.id), AccountId(served.reason.by.id), served.reason.kind == "retweeted"
 
 
 async def walk(
     readers: Readers, viewer: AccountId, limit: int, between: Callable[[], Any] = lambda: None
 ) -> list[Item]:
-    """Every page of a feed, one after the other; `between` happens after each."""
+    """Return all pages of a feed; `between` runs after each."""
     seen: list[Item] = []
     position: str | None = None
     while True:
@@ -112,14 +112,14 @@ def test_whatever_happens_between_pages_nothing_comes_twice_and_nothing_that_sta
 
 
 class Three:
-    """Ada, Bob and Cleo; Ada looks at her feed."""
+    """Ada, Bob and Cleo; the tests read Ada's feed."""
 
     def __init__(self) -> None:
         self.community = Community()
         self.ada, self.bob, self.cleo = (self.community.register() for _ in range(3))
 
     def feed(self) -> list[Item]:
-        """Ada's feed."""
+        """Return Ada's feed."""
         models = projected([self.community.records])
         try:
             return asyncio.run(walk(models.readers, self.ada, 20))
@@ -244,7 +244,7 @@ def test_a_followee_that_only_replies_to_strangers_does_not_end_the_feed(three: 
     page = asyncio.run(home_feed(models.readers, three.ada, None, 20))
 
     assert page.items == []
-    assert page.next is not None  # a short page says where it goes on
+    assert page.next is not None  # a short page has the position of the next one
     assert asyncio.run(walk(models.readers, three.ada, 20)) == [(first, three.bob, False)]
     models.close()
 
@@ -267,12 +267,12 @@ def test_a_muted_followee_that_posts_a_lot_does_not_empty_the_pages(three: Three
 
 FOLLOWEES, TWEETS_OF_EACH = 300, 1000
 MOST_STEPS = 15_000
-"""Of SQLite's machine for one page. A sort of all that is followed takes more than a million."""
+"""Steps of SQLite's virtual machine per page. Sorting all followed tweets takes more than a million."""
 
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[apsw.Connection, Readers, AccountId]]:
-    """Someone who follows 300 accounts of 1,000 tweets each, all of them posting in turn."""
+    """Return an account that follows 300 accounts with 1,000 tweets each, posted in turn."""
     views = Views(Path(tmp_path_factory.mktemp("crowded")) / "views.db", ALL_TABLES)
     names = views.names()
     viewer, *followees = (AccountId(from_bytes(bytes(14) + n.to_bytes(2, "big"))) for n in range(1, FOLLOWEES + 2))

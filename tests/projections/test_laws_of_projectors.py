@@ -1,4 +1,4 @@
-"""Laws 3 and 4, for every read model that there is: interleavings, batches and redelivery end in the same rows."""
+"""Laws 3 and 4, for every read model: any interleaving, batches and redelivery lead to the same rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the media read model answers, and what tweets and profiles show of media."""
+"""The media read model, and the media that tweets and profiles show."""
 
 from __future__ import annotations
 

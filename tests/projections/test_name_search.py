@@ -1,4 +1,4 @@
-"""The search of users and of hashtags: by prefix, and by similarity behind it."""
+"""The search for users and hashtags: by prefix, then by similarity."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_name_with_many_trigrams_more_or_fewer_is_not_similar(index: Index) ->
 
 
 def test_trigrams_and_similarity_are_those_of_postgresql() -> None:
-    """The examples of its documentation, F.33: show_trgm('cat'), and similarity('word', 'two words')."""
+    """The examples of PostgreSQL's documentation, F.33: show_trgm('cat'), and similarity('word', 'two words')."""
     assert trigrams("cat") == {"  c", " ca", "cat", "at "}
     assert similarity(trigrams("word"), trigrams("two words")) == pytest.approx(0.363636, abs=1e-6)
 

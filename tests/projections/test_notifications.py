@@ -1,4 +1,4 @@
-"""Notifications: who is told of what, what is shown of it, and how much of that is unread."""
+"""Notifications: their recipients, the items that are shown, and the number of unread items."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_an_item_is_read_when_its_newest_notification_is(told: Told) -> None:
 
 
 def test_a_mark_made_before_the_notification_came_out_of_the_log_counts(told: Told) -> None:
-    """Marks and notifications are of different entities: whichever is folded first, the end is the same."""
+    """Marks and notifications belong to different entities: both orders of applying them have the same result."""
     told.like(told.bob, told.post(told.ada))
     newest = NotificationId(told.items(told.ada)[0][0])
     for mark in (

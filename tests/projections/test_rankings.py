@@ -1,4 +1,4 @@
-"""Answers of /trends are kept for as long as they are worth it, and not longer."""
+"""Answers of /trends are cached in proportion to the time that they took."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def analytics() -> Iterator[Analytics]:
 
 
 class Timer:
-    """Seconds that pass when they are told to, and some with each look at the store."""
+    """Seconds that advance when a test says so, and with each read of the store."""
 
     def __init__(self, readers: Readers) -> None:
         self.seconds = 0.0

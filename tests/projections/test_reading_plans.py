@@ -1,4 +1,4 @@
-"""Every read of the core read models is a range of an index that a limit ends: no scan, no sort, whatever the size."""
+"""Every read of the core read models is a limited range of an index: no scan and no sort, for any size of table."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ SORTED = {
     "home_feed.further": lambda r: r.home_feed.page(A, KEY, 20),
     "tweets.history": lambda r: r.tweets.history(T),
 }
-"""Those that sort a bounded number of rows."""
+"""Reads that sort a bounded number of rows."""
 SCAN = re.compile(r"^SCAN \w+_\d+\b")
 
 
 def plans(models: Projected, read: Callable[[Readers], Awaitable[object]]) -> list[str]:
-    """How SQLite carries out the statements of a read, a line each step."""
+    """Return SQLite's query plans of a read's statements, one line per step."""
     statements: list[tuple[str, object]] = []
 
     def note(cursor: object, sql: str, bindings: object) -> bool:

@@ -1,4 +1,4 @@
-"""Whom to follow."""
+"""Recommended accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.projections.projected import Projected, projected
 
 
 def recommended(models: Projected, account: AccountId, limit: int = 100) -> list[AccountId]:
-    """All that is recommended to an account, read page by page."""
+    """Return all accounts that are recommended to an account, read page by page."""
 
     async def pages() -> list[AccountId]:
         found: list[AccountId] = []
@@ -48,7 +48,7 @@ def told(community: Community, account: AccountId, limit: int = 100) -> list[Acc
 
 
 def test_friends_of_friends_come_first_those_with_more_friends_in_common_before_others() -> None:
-    # 0 follows 1 and 2; both follow 3, one follows 4; nobody of them follows 5, who has the most followers.
+    # 0 follows 1 and 2; both follow 3, one follows 4; none of them follows 5, which has the most followers.
     follows = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (6, 5), (7, 5), (8, 5), (9, 5)]
     community, accounts = community_of(10, follows)
 
@@ -88,7 +88,7 @@ def test_only_the_newest_followees_of_only_the_newest_friends_count() -> None:
     found = recommended(models, accounts[0])
     models.close()
 
-    # `old` is no friend's friend any longer, but is still among the most followed, behind all that are.
+    # No followee follows `old` any more, but it is still among the most followed, behind the followees' followees.
     assert found[-1] == accounts[old]
     assert accounts[new] in found[:-1]
 

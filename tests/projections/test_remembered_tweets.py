@@ -1,4 +1,4 @@
-"""Tweets from what a process remembers and is told of are those of the read models; and of any event untold, not."""
+"""Cached tweets equal those of the read models if the cache receives every event, and differ if one is left out."""
 
 from functools import partial
 from random import Random
@@ -39,7 +39,7 @@ class Graph:
 
 
 async def differs(seed):
-    """Let things happen, and look now and then; whether somebody is shown what is not so."""
+    """Apply events and read now and then; return whether a read showed a stale tweet."""
     chance = Random(seed)
     community, models = Community(), Projected()
     for _ in range(4):

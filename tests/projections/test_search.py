@@ -1,4 +1,4 @@
-"""The search of tweets: what is found is what a naive reader of everything would find."""
+"""The search for tweets finds the tweets that a naive search of all texts finds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Written:
     text: str
 
     def has(self, term: str) -> bool:
-        """Whether a naive reader finds a term of a query in it."""
+        """Return whether the naive search finds a term of a query in the tweet."""
         if term[0] in "#@":
             return term.lower() in re.findall(r"(?<!\w)[#@]\w+", self.text.lower())
         found = re.findall("[a-z0-9]+", self.text.lower())
@@ -99,7 +99,7 @@ def test_a_search_finds_what_a_naive_reader_finds_newest_first(
 def test_tweets_with_the_same_front_of_the_id_have_rows_that_do_not_depend_on_the_order_they_came_in(
     numbers: list[int], gone: set[int], chance: random.Random
 ) -> None:
-    """Every tweet that is deleted was posted before; nothing else is known of the order."""
+    """Every deleted tweet was posted before; any other order is possible."""
     digests = set()
     for _ in range(3):
         index = Index()
@@ -119,7 +119,7 @@ def test_tweets_with_the_same_front_of_the_id_have_rows_that_do_not_depend_on_th
 
 
 def _shuffled(events: list[Event], chance: random.Random) -> list[Event]:
-    """Another order, in which each tweet is still posted before it is deleted."""
+    """Return another order in which each tweet is posted before it is deleted."""
     keys = {id(event): chance.random() for event in events}
     first: dict[str, float] = {}
     for event in events:
@@ -154,7 +154,7 @@ def test_accents_and_case_make_no_difference_and_any_part_of_japanese_is_found(i
 
 
 def test_a_common_word_costs_no_more_than_the_page(index: Index) -> None:
-    """The plan: rows come from the index in order, bounded, and each is looked up by its row id."""
+    """The query plan: rows come from the index in order, bounded, and each is read by its row id."""
     plan = index.views.connection.execute(
         f"EXPLAIN QUERY PLAN {index.tweets._newest}", ('"a"', 1, 2, b"", b"", 3)
     ).fetchall()

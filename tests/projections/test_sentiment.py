@@ -1,4 +1,4 @@
-"""Sentiment: how tweets read, one by one and over time by what they are about."""
+"""Sentiment of single tweets, and over time by author, tag and mention."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_every_query_is_a_search_in_an_index(analytics: Analytics) -> None:
     rows = sqlite_sentiment.SqliteSentimentRows(connection, names)
     statements = [reads._scores, reads._moods, rows._withdraw, rows._unrelate]
     for sql in statements:
-        # A table-valued function takes no literal for its array, so the parameters stay; none is looked at.
+        # A table-valued function accepts no literal for its array, so the parameters stay; the plan does not use them.
         explained = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))
         tables = [str(step[3]) for step in explained if "scores" in step[3]]
         assert tables, sql

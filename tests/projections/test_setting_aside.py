@@ -1,4 +1,4 @@
-"""A record that cannot be applied costs no other entity anything, and nothing of it is lost."""
+"""A record that cannot be applied does not delay other entities, and none of its effects is lost."""
 
 import pytest
 from setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
@@ -120,7 +120,7 @@ async def test_killed_between_letter_and_position_the_same_records_come_again_an
     assert (retried.applied, world.sink.rows[-2:]) == (2, world.ids(failing, held))
 
 
-# Mending
+# Retrying
 
 
 async def test_what_fails_for_a_while_is_mended_by_a_retry_and_what_was_held_back_follows_in_order():
@@ -157,7 +157,7 @@ async def test_a_retry_stops_at_what_fails_on_and_leaves_the_rest_behind_it():
 
 
 async def one_given_up():
-    """A world with a record that fails, one behind it, and the letter of the first, which is discarded in the log."""
+    """Return a world with a failing record, one held back behind it, and a discard of the first one in the log."""
     world = World()
     bad, good = world.log.follow(ADA), world.log.follow(ADA)
     world.projector.fails = lambda event, about: about.id == bad.about.id

@@ -1,4 +1,4 @@
-"""A tag is shown as people write it, also before trends have counted it."""
+"""A tag is shown in its most used spelling, also before trends have counted it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Trends:
 
 @dataclasses.dataclass
 class Tweets:
-    """Two ports, of tweets by their one tag."""
+    """The ports of tweets and hashtags, for tweets with one tag each."""
 
     written: dict[str, str]
     deleted: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Trends: which tags more people use than is usual for them, computed from rows when they are asked for."""
+"""Trends: tags that more people use than usual, computed from rows when they are read."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_tag_that_is_always_used_as_much_is_no_trend() -> None:
 
 
 def test_regulars_who_come_back_each_hour_are_expected_to_do_so_again() -> None:
-    # Ten people, each in ten hours of a day, on each day: what is usual is ten and not a hundred.
+    # Ten people, each in ten hours of a day, on each day: the usual number is ten, not a hundred.
     usual = TagNumbers("regulars", uses=100, authors=10, repeaters=10, author_hours=100, before=700)
     crowd = usual._replace(tag="crowd", uses=300, authors=30, repeaters=30, author_hours=300)
 
@@ -236,7 +236,7 @@ async def test_a_history_of_too_many_uses_is_refused(analytics: Analytics, monke
 
 
 def counted(tweeting: Tweeting, start: int, end: int) -> WindowNumbers:
-    """What `numbers` has to say, from what there is."""
+    """Return the result of `numbers` for these counts."""
     uses = [
         (tag, tweeting.authors[tweet], millis(tweet))
         for tweet, entities in tweeting.alive.items()

@@ -1,4 +1,4 @@
-"""All records that nobody can read are found at once, so that a group that stopped goes on past them."""
+"""All unreadable records are found at once, so that a stopped group can continue behind them."""
 
 import pytest
 from setting_aside import ADA, BOB, GRAPH, World
@@ -14,7 +14,7 @@ UNREADABLE = 3 * MOST
 
 
 def broken(world: World, number: int = UNREADABLE) -> list[Record]:
-    """Records of a broken producer, each under a key of its own."""
+    """Return records of a broken producer, each with a key of its own."""
     return [world.log.unreadable(f"key {n}", "UnreadableEvent: no JSON") for n in range(number)]
 
 
@@ -24,7 +24,7 @@ async def standing(world: World) -> Standing:
 
 
 def discard_in_log(world: World, discards: Discards) -> None:
-    """What groups skip, as they learn it from the log."""
+    """Append discards, as groups read them from the log."""
     for place, offset in discards.of("serving").places():
         world.group.discarded.add(f"{place}@{offset}", "")
 
@@ -44,7 +44,7 @@ async def test_a_group_that_stopped_goes_on_past_all_that_nobody_can_read_once_i
     discard_in_log(world, discards)
     await world.project()
     assert world.sink.rows == world.ids(good)
-    assert await world.letters.counts() == Counts(MOST, MOST)  # no others came, and these are to be dropped
+    assert await world.letters.counts() == Counts(MOST, MOST)  # no others were added, and these are to be dropped
     await world.group.discard(await world.letters.page(), world.log.at)
     assert await world.pages() == []
 

@@ -1,4 +1,4 @@
-"""For any history, the core read models answer what is so: every counter the set it counts, every list its order."""
+"""For any history the core read models are correct: counters equal the size of their set, lists are in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Check = Callable[[Community, Readers, int], Awaitable[None]]
 
 
 def holds(check: Check) -> Callable[[Community, int], None]:
-    """The check, on the read models of a community, with pages of some size."""
+    """Check the read models of a community, with pages of some size."""
 
     @settings(max_examples=30)
     @given(histories(most=80), st.integers(1, 5))
@@ -46,13 +46,13 @@ def holds(check: Check) -> Callable[[Community, int], None]:
 
 
 async def walk(fetch: Fetch[T], limit: int) -> list[T]:
-    """All pages of a list, one after the other."""
+    """Return all pages of a list."""
     items: list[T] = []
     position: str | None = None
     while True:
         page = await fetch(position, limit)
         assert len(page.items) <= limit
-        assert page.items or not items  # a page that said it goes on did
+        assert page.items or not items  # a page with a `next` was followed by items
         items += page.items
         position = page.next
         if position is None:
@@ -60,12 +60,12 @@ async def walk(fetch: Fetch[T], limit: int) -> list[T]:
 
 
 def newest_first(done: dict[tuple[Any, Any], Moment], keep: Callable[[Any, Any], bool]) -> list[tuple[Any, Any]]:
-    """The pairs to keep, by the moment they came about."""
+    """Return the pairs that `keep` accepts, newest first."""
     return sorted((pair for pair in done if keep(*pair)), key=lambda pair: done[pair], reverse=True)
 
 
 def standing(community: Community) -> list[Written]:
-    """The tweets that are not deleted, newest first."""
+    """Return the tweets that are not deleted, newest first."""
     return sorted((t for t in community.tweets.values() if not t.deleted), key=lambda t: t.id, reverse=True)
 
 
@@ -136,7 +136,9 @@ async def tweets(c: Community, readers: Readers, limit: int) -> None:
 
 
 async def shown_tweets(c: Community, readers: Readers, limit: int) -> None:
-    """One statement over all tables says what the read models say one by one; who sees what is `hidden` of them."""
+    """Compare the one statement over all tables with the read models; `hidden` has the authors that a viewer must not
+    see.
+    """
     r = readers
     gathered = GatheredTweets(r.tweets.by_ids, r.users.cards, r.sentiment.scores, r.graph, r.counts, r.engagement)
     everything = list(c.tweets)

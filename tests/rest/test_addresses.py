@@ -1,4 +1,4 @@
-"""Which address a client has: nothing that it says itself opens a new budget."""
+"""The address of a client: no text that the client sends opens a new budget."""
 
 from __future__ import annotations
 

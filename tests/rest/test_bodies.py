@@ -1,4 +1,4 @@
-"""Bodies of requests: whole or refused, in time or refused, and never more of them in memory than there is room."""
+"""Request bodies are complete and in time, or refused, and never fill more memory than there is room."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bodies(*, room: int = 100_000, patience_s: float = 60.0, clock: Now | None =
 
 
 def sent(*chunks: bytes | None, end: bool = True) -> Any:
-    """A `receive` that has these chunks; after None the client is gone, and without `end` it sends nothing more."""
+    """Return a `receive` with these chunks. None is a disconnect; without `end` nothing more arrives."""
     messages = [
         {"type": "http.disconnect"} if chunk is None else {"type": "http.request", "body": chunk, "more_body": True}
         for chunk in chunks
@@ -75,7 +75,7 @@ async def test_that_the_client_leaves_is_told_once_its_body_is_whole() -> None:
     whole = opened(bodies(), sent(b"", None), length=1)
     assert (await whole.receive())["type"] == "http.request"
     with pytest.raises(ProblemError):
-        await whole.receive()  # not whole yet
+        await whole.receive()  # not complete yet
     assert (await body.receive())["body"] == b"x"
 
 

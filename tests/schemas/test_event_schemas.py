@@ -1,4 +1,4 @@
-"""Each event's schema is a schema, its example fits it, and what the example says is the event."""
+"""Each event's schema is valid, and its example matches the schema and decodes to the event."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ def opened_example_of(path: Path) -> Any:
 
 
 def opened(schema: Any) -> Any:
-    """The schema of the event with its seal open."""
+    """Return the schema of the event with its sealed fields opened."""
     schema = copy.deepcopy(schema)
     seal = schema.pop("x-sealed")
     del schema["properties"]["sealed"]

@@ -1,4 +1,4 @@
-"""The files of schemas/ say what the code says."""
+"""The files of schemas/ match the code."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_a_topic_that_nobody_described_is_refused(tmp_path: Path) -> None:
 
 def test_an_event_without_an_example_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     class SomethingForgotten(Event, frozen=True):
-        """An event that is in no example."""
+        """An event without an example."""
 
     kind = EventType(SomethingForgotten, "SomethingForgotten", 1, "tweets", "tweet", (), None, False)
     monkeypatch.setattr("schemas.examples.BY_CLASS", BY_CLASS | {SomethingForgotten: kind})
@@ -63,12 +63,12 @@ def test_an_event_without_an_example_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_field_that_is_renamed_changes_the_schema() -> None:
     class Renamed(Event, frozen=True, kw_only=True):
-        """One name."""
+        """A class with one field name."""
 
         before: str
 
     class RenamedAgain(Event, frozen=True, kw_only=True):
-        """Another."""
+        """The same class with another field name."""
 
         after: str
 

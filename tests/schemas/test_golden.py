@@ -1,4 +1,4 @@
-"""Law 8: every event ever written stays readable."""
+"""Law 8: every event version that was ever written stays readable."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ NAMES = [path.stem for path in FILES]
 BROUGHT_TO_TODAY: dict[str, dict[str, Any]] = {
     "TweetPosted.v1": {"sensitive": True, "content_warning": None},
 }
-"""What an old version's golden file says today, where its own names do not. The files never change; this does."""
+"""The present fields of an old version's golden file, if fields were renamed. The files never change; this does."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_every_superseded_schema_and_example_is_listed_as_frozen() -> None:
 
 
 def still_says(today: Any, written: Any) -> bool:
-    """Whether all that was written is there and equal; fields that came later may be beside it."""
+    """Return whether all old fields are present and equal; new fields may be added."""
     if isinstance(written, dict):
         return isinstance(today, dict) and all(n in today and still_says(today[n], v) for n, v in written.items())
     if isinstance(written, list):

@@ -1,4 +1,4 @@
-"""topics/*.yaml and asyncapi.yaml against the topics, the registry and the code that makes and handles events."""
+"""topics/*.yaml and asyncapi.yaml match the topics, the registry and the producers and handlers of events."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""What people write into the search."""
+"""Parsing of search queries."""
 
 from __future__ import annotations
 

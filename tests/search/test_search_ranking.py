@@ -1,4 +1,4 @@
-"""Best first."""
+"""Ranking of search results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a word: the same for every index and for queries."""
+"""The tokens of texts, the same for all indexes and queries."""
 
 from __future__ import annotations
 

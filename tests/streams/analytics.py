@@ -1,4 +1,4 @@
-"""The analytics group as it really is, in memory: tweets are told to it, and it is asked what it made of them."""
+"""The analytics group of the embedded profile, in memory: tests pass tweets in and read the derived events."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ DAY = 24 * HOUR
 
 
 def moment(text: str) -> Millis:
-    """The milliseconds of a time."""
+    """Return the milliseconds of a time."""
     return Millis(int(datetime.fromisoformat(text).timestamp() * 1000))
 
 
 class Tweeting:
-    """Tells what is tweeted in events, as the command side would. `now` is when it is recorded."""
+    """Creates the events of tweets, as the command side would. `now` is the time of the append."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -58,7 +58,7 @@ class Tweeting:
         return record
 
     def untold(self) -> list[Record]:
-        """What was not asked for yet."""
+        """Return the events that were not taken yet."""
         records = self.records[self._told :]
         self._told = len(self.records)
         return records
@@ -73,7 +73,7 @@ class Tweeting:
         quote_of: TweetRef | None = None,
         sensitive: bool = False,
     ) -> TweetId:
-        """A tweet that was written `at` some time, or now."""
+        """Post a tweet at the time `at`, or now."""
         time = Millis(self.now if at is None else at)
         tweet = TweetId(id_at(time, author, str(len(self.records))))
         account = account_of(author)
@@ -134,16 +134,16 @@ _ACTS = st.tuples(
     st.sampled_from(("#a", "#A #b", "#b", "#c", "none", "#a #c")),
 )
 HISTORIES = st.sampled_from((0, 15, 40)).flatmap(lambda n: st.lists(_ACTS, min_size=n, max_size=60)).map(_history)
-"""What a few authors do in some days: with tweets that come late, edits and deletions."""
+"""The acts of a few authors in some days, with late tweets, edits and deletions."""
 
 
 def account_of(name: str) -> AccountId:
-    """The account that tweets under a name here."""
+    """Return the account with this name."""
     return AccountId(id_at(Millis(0), "account", name))
 
 
 class Analytics:
-    """The group, its read ports, and what it has derived."""
+    """The group, its read ports, and the events that it derived."""
 
     def __init__(self) -> None:
         self.views = Views(Path(":memory:"), ALL_TABLES)
@@ -155,7 +155,7 @@ class Analytics:
         self.restart()
 
     def restart(self) -> None:
-        """Take up what is stored, as the next process does."""
+        """Start again from the stored state, as the next process does."""
         self.group = Processors(self.views, self.sealer, 1).live(ANALYTICS)
         keep = self.group.keep
 
@@ -166,27 +166,27 @@ class Analytics:
         self.group.keep = kept
 
     def replace(self, stream: type[Stream], mutant: type[Stream]) -> None:
-        """Have a planted bug take the place of a stream, which it is a subclass of."""
+        """Replace a stream by a subclass with a planted bug."""
         [found] = [one for one in self.group.streams if type(one) is stream]
         found.__class__ = mutant
 
     async def apply(self, records: Sequence[Record]) -> None:
-        """Land one batch, and leave what waits to be settled."""
+        """Apply one batch without settling."""
         self.positions = positions_after(records, self.positions)
         await self.group.apply(records, self.positions)
 
     async def settle(self) -> None:
-        """Have it say what waits to be said."""
+        """Make the streams emit the rankings that wait."""
         while await self.group.settle():
             pass
 
     async def see(self, tweeting: Tweeting) -> None:
-        """Apply what was told since, and settle."""
+        """Apply the events since the last call, and settle."""
         await self.apply(tweeting.untold())
         await self.settle()
 
     def of(self, kind: type[Event]) -> list[New]:
-        """What it has derived of a kind."""
+        """Return the derived events of a class."""
         return [new for new in self.derived if isinstance(new.event, kind)]
 
     def digests(self) -> dict[str, tuple[int, str]]:
@@ -197,7 +197,7 @@ class Analytics:
 
 
 def real_rows() -> Iterator[dict[str, str]]:
-    """The rows of the real tweets; of a tweet that was judged twice, the first. HTML entities are what they mean."""
+    """Return the rows of the real tweets, HTML entities decoded; for a tweet labelled twice its first row."""
     seen = set()
     with REAL_TWEETS.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -208,6 +208,6 @@ def real_rows() -> Iterator[dict[str, str]]:
 
 
 def import_real(tweeting: Tweeting, rows: Iterable[dict[str, str]]) -> None:
-    """Tell the real tweets, each at its own time."""
+    """Post the real tweets, each at its own time."""
     for row in rows:
         tweeting.post(row["username"].lower(), row["text"], moment(row["created_at"]))

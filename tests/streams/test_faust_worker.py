@@ -1,4 +1,4 @@
-"""The Faust worker on a real Kafka: what is appended is handed over, from where the sink stands, whatever fails."""
+"""The Faust worker on a real Kafka: records are handed over from the sink's positions on, whatever fails."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ SESSION_S = 1.5
 
 
 class Sink:
-    """What a worker hosts here: it keeps what it was handed, and how far that reaches, as a store would."""
+    """The processors in these tests: a sink that stores its records and positions."""
 
     name = "serving"
     topics = frozenset(("tweets",))
@@ -50,7 +50,7 @@ async def decode(messages):
 
 
 class Topic:
-    """A topic of a test's own."""
+    """A topic of one test."""
 
     def __init__(self, brokers):
         self.brokers = brokers.removeprefix("kafka://")
@@ -62,7 +62,7 @@ class Topic:
         self._producer = Producer({"bootstrap.servers": self.brokers})
 
     def append(self, number):
-        """Append numbers, a partition after the other; which they were."""
+        """Append numbers to the partitions in turn, and return them."""
         numbers = list(itertools.islice(self._numbers, number))
         for n in numbers:
             self._producer.produce(f"{self.prefix}tweets", str(n).encode(), partition=n % PARTITIONS)
@@ -90,7 +90,7 @@ async def until(condition, task=None):
 
 
 class Working:
-    """A worker at work, which is stopped at the end."""
+    """A running worker that is stopped at the end of the test."""
 
     def __init__(self, worker):
         self.worker = worker
@@ -179,7 +179,7 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(top
 
 
 async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic):
-    """A batch that waits for its store is of no use once its partitions begin elsewhere: it would leave a hole."""
+    """A batch that waits for its store is dropped if its partitions restart elsewhere; else it would leave a hole."""
     sink, away = Sink(), False
 
     def before(records):
@@ -260,7 +260,7 @@ asyncio.run(FaustWorker(Sink(), decode, brokers={brokers!r}, prefix={prefix!r}, 
 
 
 async def killed_after_its_first_batch(topic, session_s):
-    """What a worker in a process of its own landed before it was killed."""
+    """Return the records that a worker in a process of its own applied before it was killed."""
     source = KILLED.format(
         root=str(Path(__file__).parents[2]), brokers=topic.brokers, prefix=topic.prefix, session=session_s
     )
@@ -287,7 +287,7 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing
 
 @pytest.mark.slow
 async def test_members_agree_while_they_wait_for_one_that_was_killed(topic):
-    """What has landed is not told of meanwhile: the answer would undo the agreement, and the next one, and so on."""
+    """No offsets are committed meanwhile: the answer would cancel the agreement, and the members would start again."""
     session_s = 6.0  # members hear of a change within 1.5 s, longer than what lies between two tellings
     sink = Sink()
     first, second = topic.worker(sink, session_s=session_s), topic.worker(sink, session_s=session_s)
@@ -314,7 +314,7 @@ async def steadily(topic):
 
 
 class Idling(Sink):
-    """A sink that has things to do besides, and must not be asked while a batch is landing."""
+    """A sink with idle work, which must not be called while a batch is applied."""
 
     def __init__(self):
         super().__init__()
@@ -364,7 +364,7 @@ async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_
 
 
 async def test_nothing_is_lost_or_out_of_order_while_partitions_change_hands_again_and_again(topic):
-    """Members come and go while messages come in: what was fetched before a seek must not be taken for what is next."""
+    """Members join and leave while messages arrive: messages fetched before a seek must not count as the next ones."""
     sink = Sink()
     holes = []
 

@@ -1,4 +1,4 @@
-"""What is fetched of a partition is decoded whatever it holds, each record once."""
+"""All fetched records of a partition are decoded, whatever bytes they have, and each once."""
 
 import pytest
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
@@ -9,7 +9,7 @@ from streams.fetched_records import Fetched, PartitionRecords
 
 
 class Name(str):
-    """A header's name as any bytes, which clients other than in Python can send."""
+    """A header's name with any bytes, as clients in other languages can send it."""
 
     def encode(self, *_):
         return self.__str__().encode("latin-1")
@@ -20,7 +20,7 @@ BROKEN = [("ce_type", b"TweetPosted"), (Name("\xff\xfe"), b"1")]
 
 
 def batch(first, headers, compression=0):
-    """A batch of records from an offset on, which have these headers."""
+    """Return a batch of records from an offset on, with these headers."""
     builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, -1, 1 << 20)
     for n, each in enumerate(headers):
         assert builder.append(n, 1_790_000_000_000, b"key", b"value %d" % (first + n), each)

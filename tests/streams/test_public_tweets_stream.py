@@ -1,4 +1,4 @@
-"""The topic `public-tweets`: the newest record of a tweet is whole, and a deleted tweet leaves a tombstone."""
+"""The topic `public-tweets`: the newest record of a tweet is complete, and a deleted tweet leaves a tombstone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How texts are scored: VADER, without the names that a tweet mentions."""
+"""Sentiment scores of texts: VADER, without mentioned names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The topic `trends`: each window ranked as it ends, and again when something of it changes later."""
+"""The topic `trends`: each window is ranked when it ends, and again when its counts change later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def analytics() -> Iterator[Analytics]:
 
 
 def rankings(analytics: Analytics) -> dict[str, list[str]]:
-    """The tags of the newest ranking of each window."""
+    """Return the tags of the newest ranking of each window."""
     return {window: [t.tag for t in items] for window, items in newest_rankings(analytics.derived).items()}
 
 
@@ -104,7 +104,7 @@ async def test_a_late_event_revises_its_windows_and_those_that_compare_themselve
     after = newest_rankings(analytics.derived)
     assert [t.tag for t in after["1h/2026-11-20T13:00:00.000Z"]] == ["museum", "late"]
     assert [t.tag for t in after["24h/2026-11-21T00:00:00.000Z"]] == ["museum", "late"]
-    # Four are expected now on the day after, and three are there: that is no trend any more.
+    # Four are expected on the day after, and there are three: it is no longer a trend.
     assert next_day not in after
     assert analytics.of(TrendsRanked)[-1].event.items == ()  # type: ignore[attr-defined]
 
@@ -120,7 +120,7 @@ async def test_imports_of_another_year_are_ranked_beside_today(analytics: Analyt
             await analytics.apply(tweeting.untold())
     await analytics.see(tweeting)
 
-    # 50 hours are 50 windows of an hour, nine of six hours and three days. Each was ranked once, today's not at all.
+    # 50 hours are 50 windows of an hour, nine of six hours and three days. Each was ranked once, today's never.
     found = rankings(analytics)
     assert len(analytics.of(TrendsRanked)) == len(found) == 50 + 9 + 3
     assert found["1h/2015-12-08T01:00:00.000Z"] == ["then0", "then1"]
@@ -178,7 +178,7 @@ async def test_what_was_left_by_the_process_before_is_settled_by_the_next(analyt
 
 
 async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random) -> Analytics:
-    """What is derived of batches, settled between some of them and after the last."""
+    """Return the events derived from batches, settled between some of them and after the last."""
     analytics = Analytics()
     for batch in batches:
         await analytics.apply(batch)
@@ -252,7 +252,7 @@ def test_rankings_of_a_window_have_ascending_ids(tweeting: Tweeting, randomness:
 
 
 class ClosedByAWatermark(Trends):
-    """A planted bug: what happened in an hour that has ended is taken for too late."""
+    """A planted bug: events of an hour that has ended are dropped as late."""
 
     async def prepare(self, events: Sequence[Event]) -> None:
         self.reached = await self._windows.reached()
