@@ -64,6 +64,7 @@ NOT_RUN: dict[str, str] = {
     "export MINITWITTER_MASTER_KEY_FILE=$PWD/master.key": _PASTED,
     "minitwitter migrate": _PASTED,
     "minitwitter topics apply": _PASTED,
+    "python -m pytest -q tests/stores/test_sites.py": "tests/docs/test_how_to_on_engines.py runs it",
     "minitwitter verify": _REBUILDS,
     'pg_dump --format=custom --file=minitwitter.dump "$MINITWITTER_POSTGRES_URL"': _RESTORED,
     'pg_restore --clean --if-exists --dbname="$MINITWITTER_POSTGRES_URL" minitwitter.dump': _RESTORED,
