@@ -1,7 +1,7 @@
-"""The rows that decisions are made from: each table is declared once, for both profiles.
+"""The tables of the decision state, declared once for both profiles.
 
-A class is a table and its fields are the columns, in their order. Accounts go by their number
-(events.ids.account_number), half as wide as an id. Adapters make the SQL of their engine from the declaration.
+A class declares a table; its fields are the columns in order. Accounts are referenced by their number
+(events.ids.account_number), which is half as wide as an id. Adapters generate the SQL of their engine from the classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .facts import Account, Media, Named, Other, OtherOf, Relation, Tweet, Tweet
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
-"""A row of a table, or a change of one: an object of a class below."""
+"""A row of a table, or a change of a row: an instance of a class below."""
 
 
 class AccountRow(NamedTuple):
@@ -41,7 +41,7 @@ class AccountRow(NamedTuple):
 
 
 class TweetRow(NamedTuple):
-    """A tweet. `conversation` is None where the tweet began it."""
+    """A tweet. `conversation` is None if the tweet starts the conversation."""
 
     tweet: bytes
     author: str
@@ -56,7 +56,7 @@ class TweetRow(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What `a` did to `b`, both accounts."""
+    """A relation from account `a` to account `b`, by their numbers."""
 
     a: int
     b: int
@@ -67,7 +67,7 @@ class FollowRow(Pair):
 
 
 class EndedFollowRow(Pair):
-    """A follow that ended once, remembered so that no import brings it back."""
+    """A follow that has ended, kept so that an import does not restore it."""
 
 
 class BlockRow(Pair):
@@ -79,7 +79,7 @@ class MuteRow(Pair):
 
 
 class OnTweet(NamedTuple):
-    """What an account did with a tweet."""
+    """A relation from account `a` to a tweet."""
 
     a: int
     tweet: bytes
@@ -102,21 +102,21 @@ class RetweetRow(NamedTuple):
 
 
 class ReadMarkRow(NamedTuple):
-    """Up to which notification an account has read all."""
+    """The read mark of an account: all notifications up to `up_to` are read."""
 
     a: int
     up_to: bytes
 
 
 class ReadRow(NamedTuple):
-    """A notification past the mark that was read by itself."""
+    """A single read notification that is newer than the read mark."""
 
     a: int
     notification: bytes
 
 
 class SessionRow(NamedTuple):
-    """A session that has not ended."""
+    """An open session."""
 
     a: int
     session: str
@@ -134,21 +134,21 @@ class MediumRow(NamedTuple):
 
 
 class MediumUseRow(NamedTuple):
-    """A tweet that shows a medium, deleted or not."""
+    """A tweet, deleted or not, that shows a medium."""
 
     media: bytes
     tweet: bytes
 
 
 class ProfileChange(NamedTuple):
-    """An account's profile is another; its version is one more."""
+    """Replace the profile of an account and add 1 to its version."""
 
     number: int
     profile: bytes
 
 
 class TextChange(NamedTuple):
-    """A tweet has another text."""
+    """Set the version and the text fingerprint of a tweet."""
 
     tweet: bytes
     version: int
@@ -156,7 +156,7 @@ class TextChange(NamedTuple):
 
 
 class TweetDeletion(NamedTuple):
-    """A tweet is deleted. The fingerprint goes: the text could be guessed by it."""
+    """Mark a tweet as deleted, and clear its fingerprint, which could confirm a guess of the text."""
 
     tweet: bytes
     deleted: int = 1
@@ -164,7 +164,7 @@ class TweetDeletion(NamedTuple):
 
 
 class MediumDeletion(NamedTuple):
-    """A medium is deleted. Only its key is kept, so that the object can be removed again."""
+    """Mark a medium as deleted. Only its object key is kept, so that the object can be deleted again."""
 
     media: bytes
     attachment: bytes
@@ -173,7 +173,10 @@ class MediumDeletion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, by the columns of its key. Its rows are made by one topic's events; `account` tells whose a row is."""
+    """A table: its name, the columns of its key, and the topic of the events that write it.
+
+    `account` is the column that names the account of a row; `unique` are other unique columns.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -198,13 +201,13 @@ TABLES: Mapping[type[Row], Table] = {
     MediumRow: Table("decision_media", ("media",), "media", "owner"),
     MediumUseRow: Table("decision_media_uses", ("media", "tweet"), "tweets", "tweet"),
 }
-"""Everything in them is a function of the log."""
+"""All tables of the decision state. Their rows are a function of the log."""
 
 BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES.values()}
 
 
 class Change(NamedTuple):
-    """What a change is of: a table. `counted` is a column that grows by one as well."""
+    """The table of a change; `counted` is a column that the change increases by 1."""
 
     row: type[Row]
     counted: str | None = None
@@ -216,11 +219,11 @@ CHANGES: Mapping[type[Row], Change] = {
     TweetDeletion: Change(TweetRow),
     MediumDeletion: Change(MediumRow),
 }
-"""Changes of some columns of a row; those of its key come first."""
+"""All changes of rows. The first fields of a change are the key of the row."""
 
 
 class Column(NamedTuple):
-    """The type of a column, and whether it may be empty."""
+    """The type of a column, and whether it can be NULL."""
 
     kind: type[Any]
     optional: bool
@@ -228,7 +231,7 @@ class Column(NamedTuple):
 
 @cache
 def columns(row: type[Row]) -> dict[str, Column]:
-    """The columns of a row or a change, in order."""
+    """Return the columns of a row or a change, in order."""
     found = {}
     for name, hint in get_type_hints(row).items():
         kinds = get_args(hint) or (hint,)
@@ -237,14 +240,14 @@ def columns(row: type[Row]) -> dict[str, Column]:
 
 
 class DecisionRows(Protocol):
-    """The tables of one engine, written within a transaction."""
+    """The port that writes the decision state in a transaction."""
 
     def insert(self, row: Row) -> None:
         """Insert a row with a new key."""
         ...
 
     def replace(self, row: Row) -> None:
-        """Insert a row, in place of the one that has its key."""
+        """Insert a row, or replace the row with its key."""
         ...
 
     def delete(self, table: type[Row], *key: Value) -> None:
@@ -252,11 +255,11 @@ class DecisionRows(Protocol):
         ...
 
     def change(self, change: Row) -> None:
-        """Change columns of the row that has the change's key."""
+        """Change columns of the row with the key of the change."""
         ...
 
     def delete_read(self, mark: ReadMarkRow) -> None:
-        """Delete the read notifications of an account up to its mark."""
+        """Delete the rows of single read notifications of an account up to its read mark."""
         ...
 
 
@@ -272,18 +275,18 @@ MEDIUM_COLUMNS = "owner, attachment, object, size, deleted"
 
 
 def email_digest(key: bytes, email: str) -> bytes:
-    """An address as it is compared: whatever the case, and keyed, so that the table gives none away."""
+    """Return a keyed digest of an address, ignoring case, so that the table reveals no address."""
     return hmac.digest(key, email.casefold().encode(), "sha256")[:16]
 
 
 def account_of(row: Sequence[Any]) -> Account:
-    """The account that ACCOUNT_COLUMNS tell."""
+    """Return the account from a row of ACCOUNT_COLUMNS."""
     id_, username, created_at, imported, profile, version = row
     return Account(AccountId(id_), username, Millis(created_at), bool(imported), _profile(profile), version)
 
 
 def tweet_of(question: TweetFor, row: Sequence[Any], blocked: bool) -> Tweet:
-    """The tweet that TWEET_COLUMNS tell."""
+    """Return the tweet from a row of TWEET_COLUMNS."""
     author, conversation, reply, reply_author, quote, quote_author, deleted, version, fingerprint = row
     return Tweet(
         id=question.tweet,
@@ -299,7 +302,7 @@ def tweet_of(question: TweetFor, row: Sequence[Any], blocked: bool) -> Tweet:
 
 
 def other_of(question: OtherOf, row: Sequence[Any]) -> Other | None:
-    """The other account, from its id and what a Relation has, in order; None where the id is not the one asked for."""
+    """Return the other account from a row of its id and the fields of Relation; None if the row has another id."""
     id_, *relation = row
     if id_ != question.other and not isinstance(question.other, Named):
         return None  # two ids can have one number
@@ -307,6 +310,6 @@ def other_of(question: OtherOf, row: Sequence[Any]) -> Other | None:
 
 
 def medium_of(row: Sequence[Any]) -> Media:
-    """The medium that MEDIUM_COLUMNS tell."""
+    """Return the medium from a row of MEDIUM_COLUMNS."""
     owner, attachment, object_, size, deleted = row
     return Media(AccountId(owner), _attachment(attachment), object_, size, bool(deleted))

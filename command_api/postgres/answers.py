@@ -1,7 +1,7 @@
-"""Answers to what decisions ask, on PostgreSQL: one statement for each kind of question, however many commands ask it.
+"""Answer the questions of decisions on PostgreSQL: one statement for each kind of question of a group of commands.
 
-Each question is a subquery of at most one row, run for each of a set of values; what several ask is asked once. The
-plan of a kind is made once for each connection. All kinds go out together, for one round trip.
+Each question is a subquery of at most one row, run for each row of a set of values. A question that several commands
+ask runs once. Each connection prepares the statement of a kind once. All statements go out in one round trip.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ Row = Sequence[Any]
 
 
 class Asked(NamedTuple):
-    """A question as a subquery: what it selects, with which values (str, bytes or int), and what its columns mean.
+    """A question as a subquery: its SQL, its values (str, bytes or int), and a function from a row to the answer.
 
-    `columns` is how many there are. Where the subquery has no row, all of them are None.
+    `columns` is the number of columns. If the subquery finds no row, all of them are None.
     """
 
     sql: str
@@ -71,7 +71,7 @@ Asking = Callable[[Any], Asked]
 
 
 class Inquiry:
-    """Questions of one kind, as one statement."""
+    """All questions of one kind, as one statement."""
 
     __slots__ = ("asked", "sql")
 
@@ -81,14 +81,14 @@ class Inquiry:
 
     @property
     def statement(self) -> Statement:
-        """What asks them: a row each, its number first."""
+        """Return the statement; it yields one row for each question, with the question's number first."""
         values = [(n, *asked.values) for n, (_, asked) in enumerate(self.asked)]
         return _for_each(self.sql, tuple(_TYPES[type(value)] for value in values[0][1:])), (
             sets.value(_NAMES[: len(values[0])], values),
         )
 
     def read(self, rows: Iterable[Row]) -> dict[Question[Any], Any]:
-        """What the rows say."""
+        """Return the answers, by question, from the rows of the statement."""
         answers = {}
         for number, *row in rows:
             question, asked = self.asked[number]
@@ -102,7 +102,7 @@ _NAMES = ("n", *(f"v{place}" for place in range(1, 13)))
 
 @lru_cache(maxsize=256)
 def _for_each(sql: str, types: tuple[str, ...]) -> str:
-    """The subquery for each row of a set; LIMIT keeps it a lookup, where a join might read the whole table."""
+    """Return SQL that runs the subquery for each row of a set. LIMIT forces a lookup; a join might scan the table."""
     names = _NAMES[1 : len(types) + 1]
     for name in names:
         sql = sql.replace("%s", f"asked.{name}", 1)
@@ -111,7 +111,7 @@ def _for_each(sql: str, types: tuple[str, ...]) -> str:
 
 
 class Answers:
-    """Puts questions, and reads the answers. `also` knows questions about what is kept beside the decision state."""
+    """Sends questions and reads the answers. `also` has the questions about other tables, such as credentials."""
 
     def __init__(self, email_key: bytes, also: Mapping[type[Question[Any]], Asking]) -> None:
         self._email_key = email_key
@@ -135,7 +135,7 @@ class Answers:
         }
 
     def inquiries(self, questions: Iterable[Question[Any]]) -> list[Inquiry]:
-        """What asks them all; those that answer themselves are not asked."""
+        """Group the questions by kind; questions with a constant answer are left out."""
         kinds: dict[str, Inquiry] = {}
         for question in dict.fromkeys(questions):
             if question == NOBODY_NAMED:
@@ -148,14 +148,14 @@ class Answers:
         return list(kinds.values())
 
     async def read(self, asked: Sequence[tuple[Inquiry, Cursor]]) -> Facts:
-        """What their cursors say."""
+        """Return the answers from the cursors of sent questions."""
         answers: dict[Question[Any], Any] = {NOBODY_NAMED: {}}
         for inquiry, cursor in asked:
             answers.update(inquiry.read(await cursor.fetchall()))
         return Facts(answers)
 
     async def ask(self, connection: Connection, questions: Sequence[Question[Any]]) -> Facts:
-        """Put them by themselves, as of the newest commit."""
+        """Ask questions outside any command, as of the newest commit."""
         inquiries = self.inquiries(questions)
         if len(inquiries) == 1:
             return await self.read([(inquiries[0], await put(connection, inquiries[0]))])
@@ -165,11 +165,11 @@ class Answers:
 
 
 NOBODY_NAMED = IdsNamed(())
-"""What most tweets ask of names."""
+"""The question of a tweet without mentions, which needs no query."""
 
 
 async def put(connection: Connection, inquiry: Inquiry) -> Cursor:
-    """Ask it; the cursor has the answer once the pipeline is at its end."""
+    """Send an inquiry; the cursor has the rows once the pipeline is synchronised."""
     sql, values = inquiry.statement
     return await connection.execute(sql.encode(), values)
 

@@ -1,7 +1,7 @@
 """Credentials on PostgreSQL: tables beside the decision state, changed in the same transactions.
 
-They are not a function of the log, so no rebuild touches them. A session that ends is told to all processes by
-LISTEN/NOTIFY (revocations.py); sessions end rarely, and only notifying transactions wait for each other's commit.
+They are not a function of the log, so no rebuild touches them. NOTIFY tells all processes of an ended session
+(revocations.py). Transactions with a NOTIFY wait for each other's commit, but sessions end rarely.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from ..facts import Question, Session
 from .answers import Asked, Asking, Row
 
 REVOKED = "minitwitter_revoked"
-"""The channel; a notification says `<session> <time>`."""
+"""The channel of ended sessions; the payload is `<session> <time>`."""
 
 
 def asking_credentials(email_key: bytes) -> Mapping[type[Question[Any]], Asking]:
-    """How each question of command_api/credentials.py is asked."""
+    """Return the subqueries for the questions of command_api/credentials.py."""
 
     def password_for(question: PasswordFor) -> Asked:
-        # A user name has no @, an address always has one. The address is compared by its digest, any case.
+        # A user name has no @, an address always has one. The digest of an address ignores case.
         by_email = "@" in question.login
         value: Any = email_digest(email_key, question.login) if by_email else question.login.lower()
         sql = "SELECT p.id, p.hash FROM decision_accounts AS a JOIN passwords AS p ON p.account = a.number WHERE "
@@ -90,7 +90,7 @@ ChangePrivately = Callable[[Any], Sequence[Statement]]
 
 
 class PostgresCredentialChanges:
-    """What each private change writes. Revocations older than `keep_ms` are of no use any more, and go."""
+    """Makes the statements of private changes. Ending a session also deletes revocations older than `keep_ms`."""
 
     def __init__(self, clock: Clock, keep_ms: int) -> None:
         self._clock = clock
@@ -122,7 +122,7 @@ class PostgresCredentialChanges:
         now = self._clock()
         return [
             ("DELETE FROM refresh_tokens WHERE session=%s", (change.session,)),
-            # SKIP LOCKED: two sessions that end at once would wait for each other's old rows.
+            # SKIP LOCKED, so that two sessions that end at once do not wait for the same old rows.
             (
                 "DELETE FROM revoked_sessions WHERE session IN"
                 " (SELECT session FROM revoked_sessions WHERE at<=%s LIMIT 100 FOR UPDATE SKIP LOCKED)",
@@ -137,6 +137,6 @@ class PostgresCredentialChanges:
 
 
 async def revoked_since(connection: Connection, time: Millis) -> list[tuple[SessionId, Millis]]:
-    """The sessions that ended after `time`, oldest first: what a process that starts, or polls, has to know."""
+    """Return the sessions that ended after `time`, oldest first, for a process that starts or polls."""
     rows = await select(connection, "SELECT session, at FROM revoked_sessions WHERE at>%s ORDER BY at", (time,))
     return [(SessionId(session), Millis(at)) for session, at in rows]

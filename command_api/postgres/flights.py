@@ -1,8 +1,7 @@
-"""Which events of this process are on their way into the log: one flight for each command, one after the other for
-each entity.
+"""Track the events of this process that are being published: one flight for each command, in order for each entity.
 
-The next command of an entity is decided while the one before is still being published. Its rows wait for that flight,
-and go only if it arrived: otherwise a first copy could stand ahead of an older event's.
+The next command of an entity is decided while the previous one is still being published. Its rows wait for the previous
+flight and are published only if that arrived: otherwise the log could get a newer event before an older one.
 """
 
 from __future__ import annotations
@@ -15,11 +14,14 @@ from events.first_copies import Entity
 from events.log import Positions
 
 REMEMBERED = 10_000
-"""Flights that ended, kept for those who read of them in the database a moment before it was noted; 2 MB."""
+"""How many ended flights are kept, in 2 MB.
+
+A transaction may still read their rows as waiting, because a flight is noted as published a moment after it arrived.
+"""
 
 
 class Flight:
-    """What one command wrote. `arrived` resolves to whether all of it, and all before it, stands in the log."""
+    """The events of one command. `arrived` resolves to true once they and all earlier flights are in the log."""
 
     __slots__ = ("after", "arrived", "positions")
 
@@ -29,12 +31,12 @@ class Flight:
         self.positions: Positions | None = None
 
     def land(self, positions: Positions) -> None:
-        """It stands in the log, up to these positions."""
+        """Mark the flight as arrived in the log, up to these positions."""
         self.positions = positions
         self._end(True)
 
     def fail(self) -> None:
-        """Its rows are left to the relay."""
+        """Mark the flight as failed; the relay publishes its rows."""
         self._end(False)
 
     def _end(self, arrived: bool) -> None:
@@ -44,17 +46,17 @@ class Flight:
 
 
 class Flights:
-    """The newest flight of each entity, as far as this process knows."""
+    """The newest flight of each entity in this process."""
 
     def __init__(self) -> None:
         self._newest: OrderedDict[Entity, Flight] = OrderedDict()
 
     def newest(self, entity: Entity) -> Flight | None:
-        """The newest flight of an entity."""
+        """Return the newest flight of an entity, or None."""
         return self._newest.get(entity)
 
     def begin(self, entities: Iterable[Entity]) -> Flight:
-        """A flight after those of the entities, to be called while their locks are held."""
+        """Begin a flight after the newest flights of the entities. Call it while their locks are held."""
         own = list(entities)
         before = (self._newest.get(entity) for entity in own)
         flight = Flight(tuple({id(f): f for f in before if f is not None}.values()))
@@ -69,7 +71,7 @@ class Flights:
         return flight
 
     def undo(self, flight: Flight, before: Mapping[Entity, Flight | None]) -> None:
-        """The transaction came to nothing: the entities are as they were."""
+        """Restore the previous flights of the entities after a rollback."""
         for entity, other in before.items():
             if self._newest.get(entity) is flight:
                 if other is None:

@@ -1,9 +1,9 @@
-"""Group commit: commands that come while a transaction is under way share the next one, with one round trip to load and
-one to write and commit.
+"""Group commit: commands that arrive during a transaction share the next one.
 
-The more there is to do, the more share a transaction, and the less each costs both sides. One that is overdue, because
-a disk stalls or a name is being taken elsewhere, is not waited for. A command whose locks another process has, or whose
-group met an error of the database, is done by itself, so that nobody waits or fails for another's sake.
+A transaction takes one round trip to load and one to write and commit. Under load more commands share a transaction,
+which makes each cheaper. If a transaction is overdue, because the disk stalls or another process takes the same name,
+the next group does not wait for it. If another process holds the locks of a command, or the group fails with a database
+error, the command is executed alone, so that no command waits or fails because of another.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .transaction import InDoubt, Made, Piece, Result, Transactions, find
 MOST_IN_A_GROUP = 64
 GROUPS_AT_ONCE = 4
 OVERDUE_S = 0.02
-"""After which the next group no longer waits for the one before; several times what a transaction takes."""
+"""Seconds after which the next group no longer waits for the running one: several times a usual transaction."""
 ALONE_AT_ONCE = 8
-"""Half of the pool: commands that wait for locks keep their connection meanwhile."""
+"""How many commands are executed alone at once: half of the pool, because each holds a connection while it waits."""
 CONFLICTS = Backoff((0.0,) * 7, repeats=False)
-"""A command that is executed alone waits for its locks, so it need not wait between attempts."""
+"""Retries of a command that is executed alone: without waits, because it waits for its locks anyway."""
 _IN_DOUBT = Backoff((0.1,), within_s=5.0)
 
 
 class _CommitLost(Exception):
-    """The server was lost before it committed: nothing was written."""
+    """The connection was lost and the transaction was not committed."""
 
 
 Waiting = tuple[Piece[Any, Any], "asyncio.Future[Made]"]
 
 
 class Groups:
-    """Executes commands in groups. No two that it is given at once have an entity in common."""
+    """Executes commands in groups. Commands that are passed to it at the same time have no common entity."""
 
     def __init__(self, pool: Pool, transactions: Transactions) -> None:
         self._pool = pool
@@ -51,16 +51,16 @@ class Groups:
         self._waking = False
         self._began = 0.0
         self.on_group: Callable[[int], None] = lambda commands: None
-        """Called with how many commands share a transaction, as it begins."""
+        """Called with the number of commands in each transaction, when it begins."""
 
     async def made(self, piece: Piece[Any, Any]) -> Made:
-        """What a command came to. Raises what deciding it does, and LogUnavailable."""
+        """Execute a command in a group. Raises the errors of its decision, and LogUnavailable."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Made] = loop.create_future()
         self._queue.append((piece, future))
         if not self._waking:
             self._waking = True
-            loop.call_soon(self._start)  # what else comes in this round of the loop goes along
+            loop.call_soon(self._start)  # commands of the same iteration of the loop join the group
         return await future
 
     def _start(self) -> None:
@@ -81,13 +81,13 @@ class Groups:
         self._start()
 
     async def _together(self, group: Sequence[Waiting]) -> None:
-        """Have a group executed, and what cannot be so one by one."""
+        """Execute a group, and alone the commands that the group could not execute."""
         pieces = [piece for piece, _ in group]
         try:
             results = await self._attempt(pieces, waits=False)
         except LogUnavailable as error:
             results = [LogUnavailable(str(error)) for _ in group]
-        except Exception:  # one of them met it, or its commit was lost: one by one
+        except Exception:  # one command failed, or the commit was lost: execute each alone
             results = None
         except BaseException:
             for _, future in group:
@@ -107,30 +107,30 @@ class Groups:
             async with self._alone:
                 _tell(future, await retrying(lambda: self._attempt_alone(piece), CONFLICTS, (*RETRIED, _CommitLost)))
         except _CommitLost:
-            _tell(future, LogUnavailable("the server was lost again and again"))
+            _tell(future, LogUnavailable("the connection to PostgreSQL was lost again and again"))
         except RETRIED as error:
             is_away = isinstance(error, AWAY)
-            _tell(future, LogUnavailable(f"others were ahead each time: {error}") if is_away else error)
+            _tell(future, LogUnavailable(f"other transactions conflicted each time: {error}") if is_away else error)
         except Exception as error:
             _tell(future, error)
 
     async def _attempt_alone(self, piece: Piece[Any, Any]) -> Result:
-        """Execute one command. Raises _CommitLost, and RETRIED as it comes."""
+        """Execute one command alone. Raises _CommitLost, and the errors of RETRIED."""
         results = await self._attempt([piece], waits=True)
         if results is None:
             raise _CommitLost
         return results[0]
 
     async def _attempt(self, pieces: Sequence[Piece[Any, Any]], *, waits: bool) -> list[Result] | None:
-        """What a group came to; None where its commit was lost."""
+        """Execute a group; return the results, or None if its commit was lost."""
         try:
             return await run(self._pool, lambda connection: self._transactions.attempt(connection, pieces, waits=waits))
         except InDoubt as doubt:
             return await self._after_doubt(pieces, doubt)
 
     async def _after_doubt(self, pieces: Sequence[Piece[Any, Any]], doubt: InDoubt) -> list[Result] | None:
-        """What a transaction came to whose commit was not answered; None where it came to nothing."""
-        lost = LogUnavailable("PostgreSQL was lost while it committed: this may or may not have been done")
+        """Return the results of a transaction with an unanswered commit; None if it was not committed."""
+        lost = LogUnavailable("PostgreSQL was lost during the commit: the command may or may not have taken effect")
         if not any(doubt.ids.values()):
             raise lost from doubt
         answers = self._transactions.answers
@@ -144,7 +144,7 @@ class Groups:
             raise lost from doubt
         if not found:
             return None
-        # Our second is over, or will be soon: the relay publishes them.
+        # The lease of this process is over, or soon will be, so the relay publishes the rows.
         results = list(doubt.results)
         for place, ids in doubt.ids.items():
             made = results[place]

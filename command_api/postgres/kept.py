@@ -1,7 +1,8 @@
-"""Keys and passwords on their way into Kafka's topic `keys`, where they outlive this database.
+"""Publish keys and passwords to Kafka's topic `keys`, a copy that survives the loss of this database.
 
-The row itself says whether the topic has it as it is, so nothing is published before it is committed, and nothing
-committed is forgotten. Keys go ahead of the first event that is sealed with them; the rest follows within seconds.
+Each row has a flag that tells whether the topic has its current value. So only committed rows are published, and no
+committed row is missed. Keys are published before the first event that is sealed with them; the others follow within
+seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from . import sets
 
 AT_ONCE = 500
 SEALED_AS = "Password"
-"""Passwords are sealed under it, as events are under their type."""
+"""The name under which passwords are sealed, as events are under their type."""
 
 KEY = {"subject": "text", "master": "text", "wrapped": "bytea"}
 _KEYS_PUBLISHED = (
@@ -29,18 +30,18 @@ _KEYS_PUBLISHED = (
 
 
 class KeptKeys:
-    """Publishes keys as they are stored, wrapped: whoever does it cannot open them."""
+    """Publishes wrapped keys as they are stored; the process needs no master key for it."""
 
     def __init__(self, pool: Pool, topic: KeptTopic) -> None:
         self._pool = pool
         self._topic = topic
 
     async def publish(self, keys: Sequence[KeptKey]) -> Positions:
-        """Publish keys that were committed just now; `note_published` is to be told. Raises LogUnavailable."""
+        """Publish keys that were just committed; the caller then calls `note_published`. Raises LogUnavailable."""
         return await self._topic.publish(keys)
 
     async def publish_of(self, subjects: Iterable[str]) -> None:
-        """Publish those of the subjects' keys that the topic has not. Raises LogUnavailable."""
+        """Publish the keys of these subjects that the topic lacks. Raises LogUnavailable."""
         wanted = list(dict.fromkeys(subjects))
 
         async def work(connection: Connection) -> int:
@@ -50,7 +51,7 @@ class KeptKeys:
 
 
 class KeptRows:
-    """Publishes keys and passwords that wait, in the background. Only for who has the master key."""
+    """Publishes waiting keys and passwords in the background. Needs the master key to seal passwords."""
 
     def __init__(self, pool: Pool, keys: PostgresKeys, topic: KeptTopic) -> None:
         self._pool = pool
@@ -58,9 +59,10 @@ class KeptRows:
         self._topic = topic
 
     async def publish_waiting(self, most: int = AT_ONCE) -> int:
-        """Publish up to `most` keys, and as many passwords, that the topic has not; how many it were.
+        """Publish up to `most` keys and `most` passwords that the topic lacks; return how many.
 
-        A password that is changed meanwhile waits, so that the topic has the changes in order. Raises LogUnavailable.
+        A change of a password waits for the publication, so that the topic gets the changes in order. Raises
+        LogUnavailable.
         """
 
         async def work(connection: Connection) -> int:
@@ -96,7 +98,7 @@ class KeptRows:
 
 
 async def publish_keys(connection: Connection, topic: KeptTopic, which: str, value: object, most: int = AT_ONCE) -> int:
-    """Publish keys that the topic has not, of those that a condition names; how many it were. Raises LogUnavailable."""
+    """Publish the keys that match a condition and that the topic lacks; return how many. Raises LogUnavailable."""
     rows = await select(
         connection,
         f"SELECT subject, master, wrapped FROM subject_keys WHERE NOT published AND {which} LIMIT %s"
@@ -110,17 +112,16 @@ async def publish_keys(connection: Connection, topic: KeptTopic, which: str, val
 
 
 async def note_published(connection: Connection, keys: Sequence[KeptKey], positions: Positions) -> None:
-    """Note that the topic has these keys as they are here, up to these positions; once in a transaction.
+    """Mark these keys as published up to these positions; once in a transaction.
 
-    Whoever does it has the rows of the keys before that of the positions, in one order, so that none waits for another
-    who waits for it.
+    Locks the rows of the keys in one order, then the row of the positions, so that transactions do not deadlock.
     """
     await connection.execute(_KEYS_PUBLISHED.encode(), (sets.value(KEY, sorted(map(row_of, keys), key=itemgetter(0))),))
     await _reached(connection, positions)
 
 
 async def declare_lost(connection: Connection, subjects: Sequence[str]) -> None:
-    """Note that the keys of subjects that have none are destroyed; the topic is to be told."""
+    """Mark the keys of subjects without a key as destroyed, to be published to the topic."""
     await connection.execute(
         "INSERT INTO subject_keys (subject, master, wrapped)"
         " SELECT subject, '', NULL FROM unnest(%s::text[]) AS subject ON CONFLICT DO NOTHING",
@@ -129,12 +130,12 @@ async def declare_lost(connection: Connection, subjects: Sequence[str]) -> None:
 
 
 def row_of(key: KeptKey) -> tuple[str, str, bytes | None]:
-    """The columns of KEY."""
+    """Return the columns of KEY for a key."""
     return key.subject, key.master, key.wrapped
 
 
 async def kept_positions(connection: Connection, lock: str = "") -> Positions:
-    """Whatever stands in the topic before these is in the tables."""
+    """Return the positions in the topic up to which all records are in the tables."""
     [(text,)] = await select(connection, f"SELECT positions FROM kept_positions {lock}")
     return Positions.parse(text)
 

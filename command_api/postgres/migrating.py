@@ -14,7 +14,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def migrate(url: str, directory: Path = MIGRATIONS, *, schema: str | None = None) -> list[str]:
-    """Apply the files that were not applied yet, to the URL's schema or another; their names.
+    """Apply the missing migrations to the URL's schema or to `schema`; return the names of the files.
 
     Raises MigrationRefused, LogUnavailable.
     """
@@ -25,5 +25,5 @@ async def migrate(url: str, directory: Path = MIGRATIONS, *, schema: str | None 
 
 
 async def pending(connection: psycopg.AsyncConnection[tuple[Any, ...]], directory: Path = MIGRATIONS) -> list[str]:
-    """The names of the files that are not applied to the database. Raises MigrationRefused."""
+    """Return the names of the migrations that are not applied yet. Raises MigrationRefused."""
     return await migrating.pending(connection, directory)

@@ -1,8 +1,8 @@
-"""The outbox: events that are decided and durable, on their way into the log.
+"""The outbox: durable events that wait to be published to the log.
 
-A row waits until it is published. Of one entity the rows are published in the order of their numbers, one at a time:
-by the process that wrote them, which holds them for a second (`owner`, `expires`, by the server's clock), or, once
-they are handed back or their time is over, by the relay. Whoever publishes a row notes the positions just past it.
+The rows of an entity are published in the order of their numbers, one at a time. The process that wrote a row holds a
+lease on it for a second (`owner`, `expires`, by the clock of the server) and publishes it. After the lease has expired
+or was handed back, the relay publishes the row. The publisher stores the positions just after the row.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from . import sets
 
 LEASE_S = 1.0
 WAITING = "minitwitter_outbox"
-"""The channel that says: something was handed back. The relay listens."""
+"""The channel on which processes notify the relay of rows that they handed back."""
 
 _encode = msgspec.json.Encoder().encode
 _about = msgspec.json.Decoder(Envelope).decode
 
 
 class Waiting(NamedTuple):
-    """A row that waits, as whoever publishes it sees it. `free`: nobody holds it."""
+    """A row that waits to be published. `free`: no process holds a lease on it."""
 
     number: int
     record: Outgoing
@@ -37,9 +37,9 @@ class Waiting(NamedTuple):
 
 
 class Remembering(NamedTuple):
-    """An answer to be kept with an idempotency key; `rows` are those of the insert that its command wrote.
+    """An answer to store with an idempotency key; `rows` is the slice of the inserted rows that its command wrote.
 
-    `headers` are encoded, `positions` those of a command that wrote nothing.
+    `headers` are encoded. `positions` are for a command that wrote no events.
     """
 
     account: str
@@ -81,9 +81,9 @@ _INSERT = (
 
 
 def insert(records: Sequence[tuple[Outgoing, str | None]], answers: Iterable[Remembering] = ()) -> Statement:
-    """Append rows, each held by an owner or handed to the relay, move their entities on, and keep answers.
+    """Insert rows, each with the lease of an owner or for the relay; update their entities, and store answers.
 
-    One statement, which answers the rows' numbers in order.
+    This is one statement, which returns the numbers of the rows in order.
     """
     rows = [
         (place, one.topic, one.key, one.about.id, one.type, one.version, one.value, _encode(one.about), owner)
@@ -94,9 +94,9 @@ def insert(records: Sequence[tuple[Outgoing, str | None]], answers: Iterable[Rem
 
 
 class EntityState(NamedTuple):
-    """What is noted of an entity. `newest` is "" where it has no event yet.
+    """The stored state of an entity: `newest` is the id of its newest event, "" if it has none.
 
-    `positions` are those just past its newest event, None while that waits; then `owner` says who holds it.
+    `positions` are those just after the newest event, None while it waits in the outbox; then `owner` holds its lease.
     """
 
     newest: str = ""
@@ -106,14 +106,14 @@ class EntityState(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Whether its newest event is not in the log yet."""
+        """Whether the newest event of the entity still waits to be published."""
         return self.positions is None
 
 
 async def note(connection: Connection, published: Sequence[tuple[int, str]]) -> None:
-    """Note rows as published, with their positions; what was noted already stays as it is. In one transaction.
+    """Mark rows as published with their positions, in one transaction; marked rows do not change.
 
-    Not forced to the disk: a note that is lost makes a copy, and law 4 takes care of that.
+    The commit is not synced: after a lost mark the row is published again as a copy, which law 4 makes harmless.
     """
     async with connection.transaction():
         await connection.execute("SET LOCAL synchronous_commit = off")
@@ -126,7 +126,7 @@ async def note(connection: Connection, published: Sequence[tuple[int, str]]) -> 
 
 
 async def hand_back(connection: Connection, numbers: Sequence[int]) -> None:
-    """Leave rows to the relay, and wake it."""
+    """Hand rows back to the relay, and notify it."""
     async with connection.transaction():
         await connection.execute(
             "UPDATE outbox SET owner=NULL, expires=NULL WHERE number = ANY(%s::bigint[]) AND published IS NULL",
@@ -136,7 +136,7 @@ async def hand_back(connection: Connection, numbers: Sequence[int]) -> None:
 
 
 async def count_waiting(connection: Connection, most: int) -> int:
-    """How many rows wait, up to `most`."""
+    """Count the waiting rows, up to `most`."""
     [(count,)] = await select(
         connection, "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published IS NULL LIMIT %s) AS waiting", (most,)
     )
@@ -144,20 +144,20 @@ async def count_waiting(connection: Connection, most: int) -> int:
 
 
 class Depth(NamedTuple):
-    """Rows that wait, and when the oldest of them was decided; None where none waits."""
+    """The number of waiting rows, and when the oldest was decided; None if no row waits."""
 
     rows: int = 0
     oldest: Millis | None = None
 
 
 async def depth(connection: Connection) -> Depth:
-    """How many rows wait, and since when."""
+    """Return the number of waiting rows and the age of the oldest."""
     [(rows, oldest)] = await select(connection, "SELECT count(*), min(id) FROM outbox WHERE published IS NULL")
     return Depth(int(rows), None if oldest is None else millis(oldest))
 
 
 async def waiting(connection: Connection, limit: int) -> list[Waiting]:
-    """The rows that wait, oldest first."""
+    """Return up to `limit` waiting rows, oldest first."""
     rows = await select(
         connection,
         "SELECT number, topic, key, type, version, value, about, owner IS NULL OR expires < clock_timestamp()"
@@ -171,13 +171,13 @@ async def waiting(connection: Connection, limit: int) -> list[Waiting]:
 
 
 async def prune(connection: Connection, after_s: float, limit: int) -> int:
-    """Forget up to `limit` rows that were published more than `after_s` seconds ago; how many were.
+    """Delete up to `limit` rows that were published more than `after_s` seconds ago; return how many.
 
-    What an entity's newest event has for positions stays with the entity; and the log is noted to be in the decision
-    state as far as these rows reach.
+    The positions of an entity's newest event are kept with the entity. `noted_positions` advance to those of the
+    deleted rows: the decision state has all events before them.
     """
     async with connection.transaction():
-        # Only the lowest numbers are looked at: asking all of an hour's rows for their age takes a scan.
+        # Only the lowest numbers are read: a search of all rows of an hour by age would take a scan.
         gone = await select(
             connection,
             "WITH gone AS (DELETE FROM outbox WHERE number IN (SELECT number FROM"
@@ -199,7 +199,7 @@ async def prune(connection: Connection, after_s: float, limit: int) -> int:
 
 
 async def positions_of(connection: Connection, numbers: Iterable[int]) -> dict[int, str | None]:
-    """The positions of rows that there are; None for those that wait."""
+    """Return the positions of existing rows by number; None for a row that waits."""
     rows = await select(
         connection, "SELECT number, positions FROM outbox WHERE number = ANY(%s::bigint[])", (list(numbers),)
     )

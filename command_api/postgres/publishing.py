@@ -1,7 +1,8 @@
-"""Publishing at once: the process that wrote rows of the outbox publishes them, and answers when they stand in the log.
+"""Publish outbox rows from the process that wrote them, which answers its client when they are in the log.
 
-What cannot be published within the bound is handed back to the relay; the write is durable all the same. Notes are
-gathered for some milliseconds, so that at load one statement notes many rows; what is handed back does not wait.
+Rows that cannot be published within BOUND_S are handed back to the relay; the write is durable all the same. Marks of
+published rows are batched for some milliseconds, so that under load one statement marks many rows. Rows are handed back
+without delay.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ from .kept import KeptKeys, note_published
 from .outbox import hand_back, note
 
 BOUND_S = 0.8
-"""Less than the second for which rows are held: then the relay would publish them a second time."""
+"""Seconds to publish in: less than the lease of a row, after which the relay would publish a second copy."""
 _NOTE_AGAIN = Backoff((0.25,))
 _GATHER_S = 0.01
-"""Until then another process that writes to the same entity leaves its row to the relay; and at 1,000 rows a second it
-saves most of the transactions that note them."""
+"""Seconds for which marks are batched. At 1,000 rows a second this saves most of the transactions.
+
+Until a row is marked, another process that writes to the same entity leaves its own row to the relay.
+"""
 
 Row = tuple[int, Outgoing]
 
 
 class Publishing:
-    """Publishes what this process wrote; keys go ahead of the first events that are sealed with them.
+    """Publishes the events of this process, and before them the keys that seal them.
 
-    Without `kept` keys are in the database alone.
+    Without `kept`, keys are stored in the database only.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class Publishing:
         self._kept = kept
         self._bound_s = bound_s
         self.newest = 0
-        """The highest number of a row that this process wrote."""
+        """The highest row number that this process wrote."""
         self._published: dict[int, str] = {}
         self._published_keys: list[tuple[Sequence[KeptKey], Positions]] = []
         self._handed_back: set[int] = set()
@@ -54,7 +57,7 @@ class Publishing:
         self._outage = Outage(_NOTE_AGAIN, "noting rows of the outbox as published")
 
     async def positions(self, number: int) -> str | None:
-        """The positions of a row that this process has published just now, or is about to; else None."""
+        """Wait while this process publishes a row; return its positions, or None if they are in the database only."""
         flight = self._flying.get(number)
         if flight is not None:
             await asyncio.wait([flight.arrived])
@@ -88,7 +91,7 @@ class Publishing:
         return ConsistencyToken(rows=frozenset(numbers)) if positions is None else ConsistencyToken(positions)
 
     async def close(self) -> None:
-        """Note what is published, as far as the server can be reached; the relay makes copies of the rest."""
+        """Mark the published rows if the server can be reached; the relay publishes unmarked ones again as copies."""
         if self._noting is not None:
             await asyncio.wait([self._noting], timeout=self._bound_s)
             self._noting.cancel()

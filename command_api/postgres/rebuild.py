@@ -1,6 +1,6 @@
-"""The decision state folded from the log: from nothing, or onto what a database restored from the past has of it.
+"""Fold the decision state from the log: from zero, or from the state of a restored database on.
 
-Laws 2 and 4 for what decisions ask. Tables have the rows that the embedded profile's have, so digests are the same.
+Laws 2 and 4 for the decision state. The tables have the same rows as in the embedded profile, and so the same digests.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ from .rows import PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
 
 Digest = dict[str, tuple[int, str]]
-"""Of each table, how many rows it has, and a digest over them whatever their order."""
+"""For each table: the number of rows, and a digest of them that does not depend on their order."""
 
 SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is Kind.SOURCE)
 _FETCHED = 2_000
 _SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTLES_S = 2.0
-"""How long commands wait at most for what was decided to be in the log: they give up after 5 s."""
+"""Seconds to wait until the outbox is empty. Commands wait meanwhile, and give up after 5 s."""
 _LOOK_S = 0.01
 _PASS_OVER_NUMBERS = b"SELECT setval('outbox_number_seq', nextval('outbox_number_seq') + 10000000000)"
-"""More rows than there were since any backup: clients have tokens that name those, and no other row may be taken for
-one of them. 100 days at 1,000 rows a second, and the numbers of a token (13 digits) last for 1,000 restores."""
+"""Skip more row numbers than were used since any backup, because tokens of clients still name these rows.
+
+The step is 100 days at 1,000 rows a second; the numbers of a token (13 digits) last for 1,000 restores.
+"""
 
 _NEWEST_PUBLISHED = (
     "SELECT topic, key, id, positions FROM outbox WHERE published IS NOT NULL ORDER BY number DESC LIMIT 20000"
 )
-"""An hour's rows may be millions."""
+"""Limited, because the rows of an hour may be millions."""
 _ALL_PUBLISHED = (
     "SELECT split_part(position, ':', 1), max(split_part(position, ':', 2)::bigint)"
     " FROM outbox, string_to_table(positions, ',') AS position GROUP BY 1"
@@ -57,28 +59,28 @@ _log = logging.getLogger(__name__)
 
 
 class OutboxNotEmpty(Exception):
-    """Events wait that are not in the log yet: the relay has to publish them before the state can be folded from it."""
+    """Events wait in the outbox; the relay has to publish them before the state can be folded from the log."""
 
 
 class Source(Protocol):
-    """The part of the EventLog port that folding needs."""
+    """The part of the EventLog port that the fold needs."""
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
-        """Up to `limit` records from `after` on, of these topics."""
+        """Read up to `limit` records of these topics from the positions `after` on."""
         ...
 
 
 class Snapshot(NamedTuple):
-    """The decision state at the positions that it reflects."""
+    """The digest of the decision state, and the positions up to which the state is folded."""
 
     positions: Positions
     digest: Digest
 
 
 async def decision_digest(connection: Connection, left_out: LeftOut = NOTHING) -> Digest:
-    """The digest of every table of the decision state, as of one moment, without what is left out. 4 us a row."""
+    """Return the digest of every table from one snapshot, without the entities left out. Takes 4 us a row."""
     async with connection.transaction():
         await connection.execute(_SNAPSHOT)
         return await _digest(connection, left_out)
@@ -98,17 +100,17 @@ async def _digest(connection: Connection, left_out: LeftOut) -> Digest:
 
 
 async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]], left_out: LeftOut = NOTHING) -> Snapshot:
-    """The digest of the state that commands decide on, at the ends of the log, without what is left out.
+    """Return the digest of the live decision state at the ends of the log, without the entities left out.
 
-    Commands wait until what was decided is in the log and a snapshot has begun, a few ms; the digest is made beside
-    them. Raises OutboxNotEmpty where events go on waiting, LogUnavailable.
+    Commands wait a few ms, until the outbox is empty and a snapshot has begun; then they go on while the digest is
+    computed. Raises OutboxNotEmpty if the outbox does not become empty, LogUnavailable.
     """
     async with available(), pool.connection() as connection:
         await connection.set_autocommit(True)
         try:
             await connection.execute("SET statement_timeout = 0")
             await connection.execute("SET idle_in_transaction_session_timeout = 0")
-            await connection.execute("SET enable_seqscan = on")  # whole tables, for once
+            await connection.execute("SET enable_seqscan = on")  # here whole tables are read
             async with _settled(pool):
                 positions = await ends()
                 await connection.execute("BEGIN")
@@ -116,7 +118,7 @@ async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]], le
                 await connection.execute("SELECT 1")  # the snapshot is taken by the first query
             return Snapshot(positions, await _digest(connection, left_out))
         finally:
-            await connection.close()  # it has settings of its own; the pool makes another
+            await connection.close()  # its settings were changed; the pool opens another
 
 
 async def derive_decision_state(
@@ -128,9 +130,9 @@ async def derive_decision_state(
     limit: int = 5000,
     left_out: LeftOut = NOTHING,
 ) -> int:
-    """Fold the log up to `until` into tables that are empty and that nobody decides on; how many events were folded.
+    """Fold the log up to `until` into empty tables that no command uses; return how many events were folded.
 
-    Entities that are left out are not folded. Raises as a rebuild does.
+    Entities left out are not folded. Raises as `rebuild_decision_state`.
     """
     async with available(), pool.connection() as connection:
         await connection.set_autocommit(True)
@@ -138,7 +140,7 @@ async def derive_decision_state(
 
 
 async def noted_positions(pool: Pool) -> Positions:
-    """Whatever stands in the log before these is in the decision state: at most an hour and a little behind."""
+    """Return positions in the log up to which all events are in the decision state; they lag by about an hour."""
     async with available(), pool.connection() as connection:
         [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
     return Positions.parse(text)
@@ -152,33 +154,34 @@ async def rebuild_decision_state(
     on_batch: Callable[[int], None] = lambda events: None,
     limit: int = 5000,
 ) -> int:
-    """Forget the decision state and fold the log from zero up to its `ends`; how many events were folded.
+    """Delete the decision state and fold the log from zero up to its `ends`; return how many events were folded.
 
-    Nothing is decided meanwhile, in any process; those that run find another lineage and start again. Copies are
-    dropped, as by every processor. Raises what reading the log does, CorruptLog where the log ends before,
-    OutboxNotEmpty, LogUnavailable.
+    No process decides meanwhile; running command processes find another lineage and end. Copies are dropped. Raises the
+    errors of reading the log, CorruptLog if the log ends before `ends`, OutboxNotEmpty and LogUnavailable.
     """
     async with _settled(pool) as connection:
         until = await ends()
         async with connection.transaction():
             await connection.execute(f"TRUNCATE {', '.join(BY_NAME)}, entities".encode())
             await connection.execute("UPDATE noted_positions SET positions='', lineage=gen_random_uuid()")
-            await connection.execute("DELETE FROM outbox WHERE published IS NOT NULL")  # as of another log, perhaps
+            await connection.execute(
+                "DELETE FROM outbox WHERE published IS NOT NULL"
+            )  # their positions may belong to another log
         return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
 
 
 async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, limit: int = 5000) -> int:
-    """Fold what the log has up to `until` and the decision state has not: after a restore from a backup.
+    """Fold the events up to `until` that the decision state lacks, after a restore from a backup.
 
-    Most of what is read from the noted positions on is there already, and is dropped like copies. How many events
-    were folded. Sessions that ended since end again, numbers of the outbox that were given since are not given again,
-    and processes that began before the restore find another lineage. Raises as a rebuild does.
+    Returns how many events were folded. It reads from the noted positions on, and drops events that the state has, like
+    copies. Sessions that ended since the backup are ended again, outbox numbers used since then are skipped, and
+    processes that started before the restore find another lineage. Raises as `rebuild_decision_state`.
     """
     async with _settled(pool) as connection:
         [(text,)] = await select(connection, "SELECT positions FROM noted_positions")
         noted = Positions.parse(text)
         if noted.covers(_of_sources(until)):
-            return 0  # another process was first
+            return 0  # another process has done it
         folded = await _fold(log, connection, email_key, noted, until, lambda events: None, limit, _ended_again)
         async with connection.transaction():
             await connection.execute(_PASS_OVER_NUMBERS)
@@ -187,17 +190,17 @@ async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, 
 
 
 async def lineage(pool: Pool) -> str:
-    """What changes when the database is restored from the past and brought up to the log again."""
+    """Return an id that changes when the state is rebuilt, or brought up to the log after a restore."""
     async with available(), pool.connection() as connection:
         [(text,)] = await select(connection, "SELECT lineage::text FROM noted_positions")
     return str(text)
 
 
 async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
-    """Those ends of the sources' `partitions` that nothing decided here reaches: what a restore forgot.
+    """Return the ends of source partitions with events that this database lacks, as after a restore.
 
-    None on a database that was never restored, a moment after it published. Partitions that rows wait for may be
-    further than is noted, and say nothing. Where the newest rows do not explain all ends, every row is looked at.
+    Empty for a database that was never restored, once its published rows are marked. Partitions with waiting rows are
+    ignored: their end may be ahead of the marks. If the newest rows do not cover all ends, all rows are read.
     """
     known = Positions({place: mark.next for place, mark in (await marks(pool, partitions)).items()})
     if known.covers(_of_sources(ends)):
@@ -215,19 +218,21 @@ async def lacking(pool: Pool, ends: Positions, partitions: int) -> Positions:
 
 
 async def marks(pool: Pool, partitions: int) -> Marks:
-    """How far this state knows the log: by the newest rows of the outbox, with their events, and the noted positions.
+    """Return the marks of the log by the newest outbox rows with their events, and by the noted positions.
 
-    All of it stood in the log before this was asked. No event is known of a partition that none of the rows is in, and
-    none where one command wrote to several entities of it. Raises LogUnavailable.
+    All of them were in the log before this call. A mark has no event for a partition without a row, and for one in
+    which a command wrote to several entities. Raises LogUnavailable.
     """
     async with available(), pool.connection() as connection:
         rows = await select(connection, _NEWEST_PUBLISHED)
-        [(text,)] = await select(connection, "SELECT positions FROM noted_positions")  # with what was pruned since
+        [(text,)] = await select(
+            connection, "SELECT positions FROM noted_positions"
+        )  # including rows that were pruned meanwhile
     reached = Positions.parse(text)
     events: dict[TopicPartition, dict[str, str]] = {place: {} for place in reached}
     for topic, key, id_, positions in rows:
         own = TopicPartition(topic, partition_of(key, partitions))
-        for place, next_ in Positions.parse(positions).items():  # those of the command that wrote the row
+        for place, next_ in Positions.parse(positions).items():  # the positions of the whole command that wrote the row
             if next_ > reached.get(place, 0):
                 reached[place], events[place] = next_, {}
             if next_ == reached[place] and place == own:
@@ -244,9 +249,9 @@ def _of_sources(positions: Mapping[TopicPartition, int]) -> Positions:
 
 @asynccontextmanager
 async def _settled(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection while no process decides anything, and all that was decided is in the log.
+    """Open a connection while no process decides and the outbox is empty.
 
-    Commands share the lock that is taken here.
+    It takes the lock exclusively that commands share. Raises OutboxNotEmpty.
     """
     async with available(), pool.connection() as connection:
         await connection.set_autocommit(True)
@@ -260,7 +265,7 @@ async def _settled(pool: Pool) -> AsyncIterator[Connection]:
                 await asyncio.sleep(_LOOK_S)
             yield connection
         finally:
-            await connection.close()  # the lock goes with it; the pool makes another
+            await connection.close()  # this releases the lock; the pool opens another
 
 
 async def _fold(
@@ -274,7 +279,7 @@ async def _fold(
     also: Callable[[Event], Sequence[Statement]] = lambda event: (),
     left_out: LeftOut = NOTHING,
 ) -> int:
-    """Fold events of entities that are not left out, and execute the statements that `also` has for each."""
+    """Fold the events of entities that are not left out, and execute the statements that `also` returns for each."""
     until = _of_sources(until)
     folded = 0
     while not positions.covers(until):
@@ -306,7 +311,7 @@ async def _fold(
 
 
 def _ended_again(event: Event) -> Sequence[Statement]:
-    """What the end of a session changes beside the decision state."""
+    """Return the statements with which the end of a session changes the credentials."""
     if not isinstance(event, SessionEnded):
         return ()
     now = int(time.time() * 1000)
@@ -318,9 +323,9 @@ def _ended_again(event: Event) -> Sequence[Statement]:
 
 
 def _decided(records: Iterable[Record]) -> Iterator[Record]:
-    """The records without those that somebody else wrote into the log: no command decided them. Raises CorruptLog.
+    """Yield the records without those of foreign producers, which no command decided. Raises CorruptLog.
 
-    A record whose key is unknown may be decided here: without it the state would be another.
+    A record with an unknown key is an error, because a command may have decided it.
     """
     for record in records:
         if record.fault.startswith(KeyUnknown.__name__):
@@ -342,7 +347,7 @@ async def _newest(connection: Connection, records: Sequence[Record]) -> dict[Ent
 
 
 async def _move_on(connection: Connection, records: Sequence[Record]) -> None:
-    """The entities' newest events, and where those end in the log."""
+    """Store the newest event of each entity, and the positions just after it."""
     last = {(record.topic, record.key): record for record in records}
     await connection.execute(
         "INSERT INTO entities (topic, key, newest, number, positions)"

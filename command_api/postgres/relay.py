@@ -1,11 +1,11 @@
-"""The relay: publishes what was handed back, or whose time is over. Any number run, one leads.
+"""The relay: publishes outbox rows that were handed back or have an expired lease. Several can run; one leads.
 
-It leads who holds an advisory lock, as long as its connection lasts; the others ask for it twice a second. Should two
-believe that they lead for a moment, records are copied, and still the first copies come in order: a row is published
-only when the one before it of the same entity is noted as published.
+The leader holds an advisory lock as long as its connection lasts; the others try to take it twice a second. If two
+believe for a moment that they lead, some records are published twice. The first copies are still in order, because a
+row is published only after the previous row of its entity is marked as published.
 
-Woken by LISTEN/NOTIFY, it publishes within a few ms what is handed to it; a look every quarter of a second finds the
-rows whose time is over, which nobody announces.
+NOTIFY wakes the relay for handed-back rows, which it publishes within a few ms. It polls every quarter of a second for
+expired leases, of which nothing notifies it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from events.retries import Backoff, Outage
 from .outbox import WAITING, Waiting, note, prune, waiting
 
 KEPT_S = 3600.0
-"""How long a row stays after it was published: a token may name it."""
+"""Seconds for which a published row is kept, because a Consistency-Token may name it."""
 WINDOW = 500
 _LEADER = 0x72656C6179
-"""`relay` in ASCII: the advisory lock of whoever leads."""
+"""The advisory lock of the leader: `relay` in ASCII."""
 _LOOK_S = 0.25
 _ASK_S = 0.5
 _PRUNE_S = 5.0
@@ -34,11 +34,11 @@ _AFTER_FAILURE = Backoff((0.1, 0.2, 0.5, 1.0))
 
 
 class Relay:
-    """Runs until it is cancelled. `leads` says whether this one leads; `published` counts what it published.
+    """Publishes until it is cancelled. `leads` tells whether it leads; `published` counts the published rows.
 
-    `first` is called whenever it begins to lead, before anything is published. `ahead` is told the keys of the rows
-    that are about to be published, and publishes what has to go ahead of them. Either may raise LogUnavailable, and is
-    called again.
+    `first` is called whenever it becomes the leader, before it publishes. `ahead` is called with the keys of the rows
+    to publish next, and publishes the encryption keys that have to be in the log before them. Both may raise
+    LogUnavailable; they are called again.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Relay:
         self.published = 0
 
     async def run(self) -> None:
-        """Lead, or wait to; whatever is away, it is waited for."""
+        """Become the leader and publish; retry while PostgreSQL or the log is unavailable."""
         while True:
             try:
                 async with await connect(self._url) as connection:
@@ -105,14 +105,14 @@ class Relay:
             self._postgres.end()
             self._log.end()
             if not published:
-                # Notifications that came with the answers above are kept for this.
+                # Notifications that arrived with earlier answers are delivered here.
                 async for _ in connection.notifies(timeout=_LOOK_S, stop_after=1):
                     pass
-                async for _ in connection.notifies(timeout=0):  # one look does for all of them
+                async for _ in connection.notifies(timeout=0):  # drain them: one poll serves all
                     pass
 
     async def _publish(self, connection: Connection, queues: Iterable[list[Waiting]]) -> bool:
-        """Publish queues beside each other, each in order; whether there was anything. Raises LogUnavailable."""
+        """Publish the queues concurrently, each in order; return whether there was a row. Raises LogUnavailable."""
         done: list[tuple[int, str]] = []
 
         async def drain(queue: list[Waiting]) -> None:
@@ -131,7 +131,7 @@ class Relay:
 
 
 def ready(rows: Iterable[Waiting]) -> list[list[Waiting]]:
-    """The rows that may be published now, a queue for each entity: those before the first that somebody holds."""
+    """Return the rows to publish now: for each entity a queue of the rows before the first leased one."""
     queues: dict[Entity, list[Waiting]] = {}
     held: set[Entity] = set()
     for row in rows:

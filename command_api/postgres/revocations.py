@@ -1,7 +1,7 @@
-"""Sessions that ended in any process, told to this one.
+"""Tell this process of sessions that ended in any process.
 
-By LISTEN/NOTIFY as soon as they are committed; and whoever begins to listen, or does so again, reads the list first,
-so that nothing is missed while nobody listened. A few thousand sessions at worst.
+NOTIFY arrives as soon as the end of a session is committed. After each connect, the listener reads the list of ended
+sessions first, at worst a few thousand, so that it misses none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _READ_AGAIN_S = 30.0
 
 
 class RevocationListener:
-    """Tells `revoked` of every session that ended in the last `keep_ms`, and of each that ends; some twice."""
+    """Calls `revoked` for every session that ended in the last `keep_ms`, and for each that ends; for some twice."""
 
     def __init__(self, url: str, clock: Clock, keep_ms: int, revoked: Callable[[SessionId, Millis], None]) -> None:
         self._url = url
@@ -32,13 +32,13 @@ class RevocationListener:
         self._outage = Outage(_RECONNECT, "sessions that ended in other processes")
 
     async def start(self) -> None:
-        """Read the list, then listen until `close`. Raises LogUnavailable, and then it does not listen."""
+        """Read the list, then listen until `close`. Raises LogUnavailable, and does not listen, if the read fails."""
         async with available():
             await self._connect()
         self._listening = asyncio.ensure_future(self._listen())
 
     async def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait([self._listening])
@@ -76,5 +76,5 @@ class RevocationListener:
             async for notice in connection.notifies(timeout=_READ_AGAIN_S):
                 session, _, at = notice.payload.rpartition(" ")
                 self._revoked(SessionId(session), Millis(int(at)))
-            # Also finds out whether the server is still there.
+            # Also detects a lost connection.
             await self._read(connection)

@@ -1,6 +1,6 @@
-"""Decision state on PostgreSQL: the statements of the fold.
+"""The decision state on PostgreSQL: the statements of the fold.
 
-The fold reads nothing, so what it writes is collected and sent together: each kind of write is one statement, for any
+The fold reads nothing, so its writes are collected and sent together: one statement for each kind of write, with any
 number of rows.
 """
 
@@ -18,14 +18,14 @@ _TYPES: dict[type, str] = {int: "bigint", str: "text", bytes: "bytea"}
 
 
 class Write(NamedTuple):
-    """A kind of write: SQL with the rows' place in it, and the columns of a row."""
+    """A kind of write: SQL with a placeholder for the rows, and the columns of a row."""
 
     sql: str
     columns: tuple[str, ...]
 
 
 Written = tuple[Write, Row]
-"""A kind of write, and one row of it."""
+"""A kind of write, and one row to write."""
 
 
 def _write(sql: str, row: type[Row], names: Sequence[str]) -> Write:
@@ -77,7 +77,7 @@ _DELETE_READ = _write(
 
 
 def gathered(written: Iterable[Written]) -> list[Statement]:
-    """One statement for each kind, of rows that do not depend on each other: those of different commands at once."""
+    """Return one statement for each kind of write. The rows must be independent, as those of concurrent commands."""
     kinds: dict[Write, list[Row]] = {}
     for kind, row in written:
         kinds.setdefault(kind, []).append(row)
@@ -85,12 +85,12 @@ def gathered(written: Iterable[Written]) -> list[Statement]:
 
 
 def in_order(written: Iterable[Written]) -> list[Statement]:
-    """A statement for each row, of rows that may well be written twice: those of events one after the other."""
+    """Return one statement for each row, in order, for rows that several events may write."""
     return [(kind.sql, (sets.value(kind.columns, [row]),)) for kind, row in written]
 
 
 class PostgresDecisionRows:
-    """The DecisionRows port: `written` is what was written, to be sent within a transaction."""
+    """The DecisionRows port: collects the writes in `written`, to be sent in a transaction."""
 
     def __init__(self) -> None:
         self.written: list[Written] = []
@@ -100,7 +100,7 @@ class PostgresDecisionRows:
         self.written.append((_INSERT[type(row)], row))
 
     def replace(self, row: Row) -> None:
-        """Insert a row, in place of the one that has its key."""
+        """Insert a row, or replace the row with its key."""
         self.written.append((_REPLACE[type(row)], row))
 
     def delete(self, table: type[Row], *key: Value) -> None:
@@ -108,9 +108,9 @@ class PostgresDecisionRows:
         self.written.append((_DELETE[table], key))
 
     def change(self, change: Row) -> None:
-        """Change columns of the row that has the change's key."""
+        """Change columns of the row with the key of the change."""
         self.written.append((_CHANGE[type(change)], change))
 
     def delete_read(self, mark: ReadMarkRow) -> None:
-        """Delete the read notifications of an account up to its mark."""
+        """Delete the rows of single read notifications of an account up to its read mark."""
         self.written.append((_DELETE_READ, mark))

@@ -1,7 +1,7 @@
-"""Any number of rows as one value: JSON, which PostgreSQL makes a set of again.
+"""Pass any number of rows as one JSON value, which PostgreSQL turns into a set of rows.
 
-The text of a statement is then the same for one row and for fifty, so it is prepared once; and the client writes the
-rows in 1 us each, where an array for every column takes 2 us a value.
+The text of a statement is the same for one row and for fifty, so it is prepared once. The client encodes a row in 1 us;
+an array for every column takes 2 us a value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def rows(columns: Mapping[str, str], name: str = "new") -> str:
-    """What stands in a statement for a set of rows, with its %s; `columns` are names and types."""
+    """Return the SQL of a set of rows, with one %s for the JSON; `columns` maps names to types."""
     return f"json_to_recordset(%s::json) AS {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})"
 
 

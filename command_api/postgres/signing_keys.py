@@ -1,6 +1,6 @@
-"""The keys that sign access tokens, on PostgreSQL: every process signs and verifies with the same ones.
+"""The keys that sign access tokens, on PostgreSQL: all processes sign and verify with the same keys.
 
-They stand beside the subjects' keys, wrapped by the master key like those, so that rotating it covers them.
+They are in the table of the subjects' keys, wrapped by the master key, so that its rotation includes them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ..signing_keys import KeyRing, SigningKey, key_of, new_key, pem_of
 
 _PREFIX = "signing-key:"
 _LOCK = 0x5167
-"""An advisory lock: processes that start together make one key between them."""
+"""An advisory lock, so that processes that start together make only one key."""
 _WRAPPED_IN = 8
-"""AES key wrap takes whole blocks; the end of a PEM may have any number of line ends."""
+"""AES key wrap takes blocks of 8 bytes; a PEM is padded with line feeds."""
 
 
 class PostgresSigningKeys(KeyRing):
-    """The keys as of the last `refresh`, which is to be called now and then: rotation is some other process's doing.
+    """The signing keys as of the last `refresh`. Another process may rotate them, so call `refresh` regularly.
 
-    A key that was made elsewhere is unknown here until then, so refresh far more often than tokens are renewed.
+    Until then a new key is unknown here, so refresh much more often than tokens expire.
     """
 
     def __init__(self, pool: Pool, sealer: Sealer, ids: HybridClock, overlap_ms: int) -> None:
@@ -32,11 +32,11 @@ class PostgresSigningKeys(KeyRing):
         self._sealer = sealer
 
     async def refresh(self) -> None:
-        """Take in keys that were made, drop those that have retired; make the first. Raises LogUnavailable."""
+        """Load new keys and drop retired ones; make the first key if there is none. Raises LogUnavailable."""
         await run(self._pool, self._refresh)
 
     async def rotate(self) -> SigningKey:
-        """Make the key that signs from now on. Raises LogUnavailable."""
+        """Generate a key that signs from now on. Raises LogUnavailable."""
         await self.refresh()
         made = await asyncio.to_thread(new_key, self._ids)
         await run(self._pool, lambda connection: self._insert(connection, made))

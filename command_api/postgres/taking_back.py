@@ -1,7 +1,8 @@
-"""Taking back what a database restored from the past lacks of Kafka's topic `keys`.
+"""Restore the keys and passwords that a restored database lacks from Kafka's topic `keys`.
 
-A row that the topic had, and that differs from the topic's newest record beyond the noted positions, went back in time
-with the database; a row that was changed here and not published yet is newer than the topic. Passwords have times.
+A published row that differs from the topic's newest record after the noted positions is older than the topic: the
+database was restored. A row that was changed and is not published yet is newer than the topic. For passwords, their
+times decide.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from .kept import KEY, SEALED_AS, kept_positions, row_of
 K = TypeVar("K", KeptKey, KeptPassword)
 
 _LOCK = 0x6B65707473
-"""`kepts` in ASCII: an advisory lock of whoever takes rows back."""
+"""The advisory lock of the process that restores rows: `kepts` in ASCII."""
 
 _TAKE_KEYS = (
     f"INSERT INTO subject_keys AS old (subject, master, wrapped, published) SELECT *, true FROM {sets.rows(KEY)}"
     " ON CONFLICT (subject) DO UPDATE SET master=excluded.master, wrapped=excluded.wrapped, published=true"
-    " WHERE old.wrapped IS NOT NULL AND (old.published OR excluded.wrapped IS NULL)"  # destroyed is destroyed
+    " WHERE old.wrapped IS NOT NULL AND (old.published OR excluded.wrapped IS NULL)"  # destroyed: final
     " AND (old.master, old.wrapped) IS DISTINCT FROM (excluded.master, excluded.wrapped)"
 )
 _PASSWORD = {"account": "bigint", "id": "text", "hash": "bytea", "changed": "bigint"}
@@ -40,14 +41,14 @@ _TAKE_PASSWORDS = (
 
 
 class Taken(NamedTuple):
-    """How many keys and passwords a database lacked, or had as they once were."""
+    """How many keys and passwords were missing or outdated and are restored."""
 
     keys: int
     passwords: int
 
 
 class TakingBack:
-    """Brings the keys and passwords of one database up to the topic."""
+    """Brings the keys and passwords of a database up to date with the topic."""
 
     def __init__(self, pool: Pool, keys: PostgresKeys, topic: KeptReader) -> None:
         self._pool = pool
@@ -55,10 +56,10 @@ class TakingBack:
         self._topic = topic
 
     async def take_back(self) -> Taken:
-        """Take in what the topic has and the database has not, or has as it once was. One request where nothing is.
+        """Restore the rows that are missing or outdated. Without new records this takes one request to Kafka.
 
-        What was destroyed is destroyed again. Where the topic is another one than was published to, everything is to
-        be published again. Raises LogUnavailable.
+        Destroyed keys are destroyed again. If the topic is not the one that this database published to, all rows are
+        marked to be published again. Raises LogUnavailable.
         """
         ends = await self._topic.ends()
         noted = await run(self._pool, kept_positions)
@@ -69,11 +70,11 @@ class TakingBack:
             if not ends.covers(noted):
                 await _publish_all_again(connection)
                 noted = Positions()
-            async with connection.transaction():  # nobody is to see a record that a later one replaces
+            async with connection.transaction():  # so that nobody sees a record that a later one replaces
                 return await self._take(connection, noted)
 
     async def take_back_from_the_beginning(self) -> Taken:
-        """The same of the whole topic: also what is missing though the database was never restored."""
+        """Read the whole topic; restore also rows that are missing although the database was never restored."""
         async with self._alone() as connection, connection.transaction():
             return await self._take(connection, Positions())
 
@@ -86,14 +87,16 @@ class TakingBack:
             for key in newest:
                 self._keys.sealer.forget(key.subject)
             reached = reached.merged(batch.positions)
-        async for batch in self._topic.since(noted):  # again: a password may stand ahead of the key that opens it
+        async for batch in self._topic.since(
+            noted
+        ):  # a second pass, because a password may come before the key that opens it
             rows = await self._opened(connection, _newest(batch.kept, KeptPassword))
             passwords += await _write(connection, _TAKE_PASSWORDS, _PASSWORD, rows)
         await connection.execute("UPDATE kept_positions SET positions=%s", (str(reached),))
         return Taken(keys, passwords)
 
     async def _opened(self, connection: Connection, passwords: Sequence[KeptPassword]) -> list[Sequence[object]]:
-        """Rows of the passwords that can be opened. Without its own an account cannot sign in; all others can."""
+        """Return the rows of the passwords that can be opened. An account without one cannot sign in; others can."""
         sealer = self._keys.sealer
         sealer.trim()
         await self._keys.fetch_with(connection, [password.account for password in passwords])
@@ -109,7 +112,7 @@ class TakingBack:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[Connection]:
-        """A connection that commits by itself, while nobody else takes rows back."""
+        """Open a connection in autocommit mode while no other process restores rows."""
         async with available(), self._pool.connection() as connection:
             await connection.set_autocommit(True)
             try:
@@ -117,7 +120,7 @@ class TakingBack:
                 await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
                 yield connection
             finally:
-                await connection.close()  # the lock goes with it; the pool makes another
+                await connection.close()  # this releases the lock; the pool opens another
 
 
 async def _publish_all_again(connection: Connection) -> None:
@@ -134,6 +137,6 @@ async def _write(connection: Connection, sql: str, columns: Mapping[str, str], r
 
 
 def _newest(kept: Iterable[Kept], kind: type[K]) -> list[K]:
-    """The last record of each key, in the order of the keys: two who write rows in one order never deadlock."""
+    """Return the last record of each key in the order of keys; one order of writes prevents deadlocks."""
     newest = {one.key: one for one in kept if isinstance(one, kind)}
     return [newest[key] for key in sorted(newest)]

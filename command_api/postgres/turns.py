@@ -1,6 +1,7 @@
-"""Turns within a process: one command at a time of each entity, first come, first served.
+"""Queue the commands of a process: one command at a time for each entity, first come, first served.
 
-PostgreSQL would make them wait as well, each with a connection in its hand; a single busy account could take them all.
+Without the queue, they would wait for locks in PostgreSQL, each with a connection. A single busy account could then
+take all connections.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from events.first_copies import Entity
 
 
 class Turns:
-    """Who is the last in the queue of each entity that is in use."""
+    """The last command in the queue of each entity in use."""
 
     def __init__(self) -> None:
         self._last: dict[Entity, asyncio.Future[None]] = {}
 
     @asynccontextmanager
     async def take(self, entities: Iterable[Entity]) -> AsyncIterator[None]:
-        """Wait for the turn of all of them. One queues for all at once, so no two wait for each other."""
+        """Wait for the turn of all entities. A command joins all queues at once, so no two wait for each other."""
         own = set(entities)
         before = {last for entity in own if (last := self._last.get(entity)) is not None}
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,1 +1,1 @@
-"""The command side's adapters for the embedded profile: decision state, idempotency and credentials in log.db."""
+"""The command side on SQLite, for the embedded profile: decision state, idempotency and credentials in log.db."""

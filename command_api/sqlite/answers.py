@@ -1,4 +1,4 @@
-"""Answers to what decisions ask, on SQLite."""
+"""Answer the questions of decisions on SQLite."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from ..facts import (
 
 
 class SqliteAnswers:
-    """Answers questions on one connection. `also` answers those about what is kept beside the decision state."""
+    """Answers questions on one connection. `also` has the questions about other tables, such as credentials."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class SqliteAnswers:
         }
 
     def answer(self, questions: tuple[Question[Any], ...]) -> Facts:
-        """Answer a command's questions, each with a query of 2-4 us."""
+        """Answer the questions of a command, each with a query of 2-4 us."""
         return Facts({question: self._answers[type(question)](question) for question in questions})
 
     def _account_of(self, question: AccountOf) -> Account | None:

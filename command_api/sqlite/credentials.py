@@ -42,7 +42,7 @@ CREATE INDEX IF NOT EXISTS revoked_sessions_by_time ON revoked_sessions (at);
 
 
 def create_credential_tables(connection: apsw.Connection) -> None:
-    """Create the tables that are missing, and the columns that files of before have not."""
+    """Create the missing tables, and the columns that files of older versions lack."""
     connection.execute(CREDENTIALS_DDL)
     names = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info('refresh_tokens')")}
     if "spent" not in names:
@@ -51,7 +51,7 @@ def create_credential_tables(connection: apsw.Connection) -> None:
 
 
 class SqliteCredentialAnswers:
-    """Answers the questions of command_api/credentials.py, on one connection. 5-10 us each."""
+    """Answers the questions of command_api/credentials.py on one connection, in 5-10 us each."""
 
     def __init__(self, connection: apsw.Connection, email_key: bytes) -> None:
         self._execute = connection.execute
@@ -64,7 +64,7 @@ class SqliteCredentialAnswers:
         }
 
     def _password_for(self, question: PasswordFor) -> Password | None:
-        # A user name has no @, an address always has one. The address is compared by its digest, any case.
+        # A user name has no @, an address always has one. The digest of an address ignores case.
         by_email = "@" in question.login
         column, value = (
             ("email", email_digest(self._email_key, question.login)) if by_email else ("folded", question.login.lower())
@@ -101,9 +101,9 @@ class SqliteCredentialAnswers:
 
 
 class SqliteCredentialChanges:
-    """Applies private changes within the transaction that a command has open.
+    """Applies private changes in the open transaction of a command.
 
-    `revoked` is told of each session that ended, once its end is durable (`committed`), never before.
+    `revoked` is called for each ended session after its end is durable (`committed`), never before.
     """
 
     def __init__(
@@ -122,13 +122,13 @@ class SqliteCredentialChanges:
         }
 
     def committed(self) -> None:
-        """The transaction is durable."""
+        """Call `revoked` for the ended sessions: the transaction is durable."""
         for session, at in self._uncommitted:
             self._revoked(session, at)
         self._uncommitted.clear()
 
     def rolled_back(self) -> None:
-        """The transaction came to nothing."""
+        """Forget the ended sessions: the transaction was rolled back."""
         self._uncommitted.clear()
 
     def _set_password(self, change: SetPassword) -> None:
@@ -159,6 +159,6 @@ class SqliteCredentialChanges:
 
 
 def revoked_since(connection: apsw.Connection, time: Millis) -> list[tuple[SessionId, Millis]]:
-    """The sessions that ended after `time`, oldest first: what a process that starts, or polls, has to know."""
+    """Return the sessions that ended after `time`, oldest first, for a process that starts or polls."""
     rows: Any = connection.execute("SELECT session, at FROM revoked_sessions WHERE at>? ORDER BY at", (time,))
     return [(SessionId(session), Millis(at)) for session, at in rows]

@@ -1,4 +1,4 @@
-"""The decision state rebuilt from the log, and compared with the live one: laws 2 and 4 for what decisions ask."""
+"""Rebuild the decision state from the log and compare it with the live one: laws 2 and 4 for the decision state."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from ..left_out import NOTHING, LeftOut
 from .rows import SqliteDecisionRows, create_state_tables
 
 Digest = dict[str, tuple[int, str]]
-"""Of each table, how many rows it has, and a digest over them whatever their order."""
+"""For each table: the number of rows, and a digest of them that does not depend on their order."""
 
 
 class Source(Protocol):
     """The part of the EventLog port that a rebuild needs."""
 
     async def read(self, after: Mapping[TopicPartition, int], limit: int) -> list[Record]:
-        """Up to `limit` records from `after` on."""
+        """Read up to `limit` records from the positions `after` on."""
         ...
 
 
 class Snapshot(NamedTuple):
-    """The decision state at the positions that it reflects."""
+    """The digest of the decision state, and the positions up to which the state is folded."""
 
     positions: Positions
     digest: Digest
 
 
 def decision_digest(connection: apsw.Connection) -> Digest:
-    """The digest of every table of the decision state. 2 us a row."""
+    """Return the digest of every table of the decision state. Takes 2 us a row."""
     return finished(decision_digest_steps(connection))
 
 
 def decision_digest_steps(connection: apsw.Connection, left_out: LeftOut = NOTHING) -> Generator[None, None, Digest]:
-    """The same, a few ms at a time, without the entities that are left out."""
+    """Compute `decision_digest` in steps of a few ms, without the entities left out."""
     digest = {}
     for table in BY_NAME:
         rows, total = yield from unordered_digest_steps(connection.execute(left_out.rows(table)))
@@ -53,15 +53,15 @@ def decision_digest_steps(connection: apsw.Connection, left_out: LeftOut = NOTHI
 
 
 def live_snapshot(table: LogTable) -> Snapshot:
-    """Log and decision state of one log.db, beside its writer: both as of one commit.
+    """Return the digest of the live decision state and the positions of the log, both as of one commit.
 
-    `table` is on a connection that only reads, and keeps what it sees for as long as this takes.
+    `table` is on a read-only connection, which holds a read transaction meanwhile; the writer goes on.
     """
     return finished(live_snapshot_steps(table))
 
 
 def live_snapshot_steps(table: LogTable, left_out: LeftOut = NOTHING) -> Generator[None, None, Snapshot]:
-    """The same, a few ms at a time, without the entities that are left out."""
+    """Compute `live_snapshot` in steps of a few ms, without the entities left out."""
     table.connection.execute("BEGIN")
     try:
         ends = table.ends()
@@ -71,7 +71,7 @@ def live_snapshot_steps(table: LogTable, left_out: LeftOut = NOTHING) -> Generat
 
 
 def replace_decision_state(connection: apsw.Connection, folded: Path, left_out: LeftOut = NOTHING) -> None:
-    """Put the decision state of another file in the place of this one's, but for the entities that are left out."""
+    """Replace the decision state by that of another file, except for the entities left out."""
     connection.execute("ATTACH ? AS folded", (str(folded),))
     try:
         with connection:
@@ -91,11 +91,11 @@ async def rebuild_decision_state(
     limit: int = 5000,
     left_out: LeftOut = NOTHING,
 ) -> int:
-    """Fold the log from zero up to `until` into an empty database; how many events were folded.
+    """Fold the log from zero up to `until` into an empty database; return how many events were folded.
 
-    Entities that are left out are not folded: an event that relies on a lost one may not apply. Copies are dropped,
-    as by every processor. `on_batch` is told how many records each batch had. Raises what reading the log does, and
-    CorruptLog where the log ends before.
+    Entities left out are not folded, because an event after a lost one may not apply. Copies are dropped. `on_batch` is
+    called with the number of records of each batch. Raises the errors of reading the log, and CorruptLog if the log
+    ends before `until`.
     """
     create_state_tables(connection)
     fold = DecisionState(SqliteDecisionRows(connection), email_key)
@@ -114,5 +114,5 @@ async def rebuild_decision_state(
                     fold.handle(record.event, record.about)
                     folded += 1
         on_batch(len(wanted))
-        await asyncio.sleep(0)  # so that a command hears Ctrl-C
+        await asyncio.sleep(0)  # lets the event loop handle Ctrl-C
     return folded

@@ -1,4 +1,4 @@
-"""Decision state on SQLite: the tables, and the statements of the fold."""
+"""The decision state on SQLite: the tables, and the statements of the fold."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def _equal(names: tuple[str, ...]) -> str:
 
 
 def _definition(row: type[Row]) -> str:
-    """The columns of a table, and how its rows are told apart."""
+    """Return the column definitions and constraints of a table."""
     table, declared = TABLES[row], columns(row)
     parts = [f"{name} {_TYPES[kind]}{'' if optional else ' NOT NULL'}" for name, (kind, optional) in declared.items()]
     parts += [f"UNIQUE ({name})" for name in table.unique]
     parts.append(f"PRIMARY KEY ({', '.join(table.key)})")
-    is_number = len(table.key) == 1 and declared[table.key[0]].kind is int  # the row's own number in SQLite
+    is_number = len(table.key) == 1 and declared[table.key[0]].kind is int  # an INTEGER PRIMARY KEY is the rowid
     return f"({', '.join(parts)}){'' if is_number else ' WITHOUT ROWID'}"
 
 
@@ -43,7 +43,7 @@ _DELETE_READ = f"DELETE FROM {TABLES[ReadRow].name} WHERE a=? AND notification<=
 
 
 def create_state_tables(connection: apsw.Connection) -> None:
-    """Create the tables that are missing."""
+    """Create the missing tables."""
     for row, table in TABLES.items():
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table.name} {_definition(row)}")
 
@@ -59,7 +59,7 @@ class SqliteDecisionRows:
         self.connection.execute(_INSERT[type(row)], row)
 
     def replace(self, row: Row) -> None:
-        """Insert a row, in place of the one that has its key."""
+        """Insert a row, or replace the row with its key."""
         self.connection.execute(_REPLACE[type(row)], row)
 
     def delete(self, table: type[Row], *key: Value) -> None:
@@ -67,9 +67,9 @@ class SqliteDecisionRows:
         self.connection.execute(_DELETE[table], key)
 
     def change(self, change: Row) -> None:
-        """Change columns of the row that has the change's key."""
+        """Change columns of the row with the key of the change."""
         self.connection.execute(_CHANGE[type(change)], change)
 
     def delete_read(self, mark: ReadMarkRow) -> None:
-        """Delete the read notifications of an account up to its mark."""
+        """Delete the rows of single read notifications of an account up to its read mark."""
         self.connection.execute(_DELETE_READ, mark)
