@@ -13,7 +13,7 @@ from events.sealing import Sealer
 from .deciding import Answer
 
 REMEMBERED_MS = 24 * 3600 * 1000
-"""For so long an answer is stored."""
+"""How long an answer is stored, in milliseconds."""
 
 _KIND = "answer"
 _SEALED = b"sealed"

@@ -64,7 +64,7 @@ class Publishing:
         return self._published.get(number)
 
     async def publish(self, flight: Flight, rows: Sequence[Row], keys: Sequence[KeptKey] = ()) -> ConsistencyToken:
-        """Publish what a command wrote; the token of its positions, or of the rows where they were handed back."""
+        """Publish the rows of a command; return the token of their positions, or of rows that were handed back."""
         numbers = [number for number, _ in rows]
         self.newest = max(self.newest, *numbers)
         positions = None

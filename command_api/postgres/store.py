@@ -1,9 +1,9 @@
 """The CommandStore port on PostgreSQL: decision, events, answer and private changes in one transaction.
 
-Two round trips: one takes the locks and loads what decisions ask for, one writes and commits; commands that come
-meanwhile share the next ones (groups.py). READ COMMITTED is enough, as each statement sees what was committed before
-the locks were had. What the locks do not order (two who want one name) a unique index does: the one who comes second
-decides again.
+It takes two round trips: the first takes the locks and loads the answers, the second writes and commits. Commands that
+arrive meanwhile share the next two (groups.py). READ COMMITTED is enough, because each statement sees all commits from
+before the locks were taken. Unique indexes order commands that share no lock, such as two registrations of one name:
+the second one is decided again.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ C = TypeVar("C")
 S = TypeVar("S")
 
 MOST_WAITING = 10_000
-"""Rows in the outbox, beyond which nothing more is taken: at 1,000 writes a second, the log was away for 10 s."""
+"""The most waiting rows of the outbox, after which commands are refused: 10 s of writes at 1,000 a second."""
 AT_ONCE = 128
-"""Of many commands that are handed over together, how many are under way."""
+"""How many commands of an import run at once."""
 
 
 class PostgresCommandStore:
-    """Executes decisions in a pool's transactions; any number of processes may, on one database.
+    """Executes decisions in transactions of a pool. Any number of processes can share the database.
 
-    `private` makes the statements of each kind of private change. `owner` names this process in the outbox, and is
-    never used again. `check` refuses a record that the log could never take. `revoked` is told of each session that
-    ended here, once its end is durable.
+    `private` makes the statements of each kind of private change. `owner` is a new name of this process for the leases
+    of outbox rows. `check` refuses a record that the log would never accept. `revoked` is called for each session that
+    ended here, after its end is durable.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class PostgresCommandStore:
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
     def on_group(self, listener: Callable[[int], None]) -> None:
-        """Have `listener` called with how many commands share each transaction."""
+        """Call `listener` with the number of commands of each transaction."""
         self._groups.on_group = listener
 
     async def start(self) -> None:
-        """Go on from the newest id that was decided, as far as the outbox remembers. Raises LogUnavailable."""
+        """Set the clock past the newest event id in the outbox. Raises LogUnavailable."""
 
         async def newest(connection: Connection) -> list[tuple[Any, ...]]:
             return await select(connection, "SELECT id FROM outbox ORDER BY number DESC LIMIT 1")
@@ -100,20 +100,21 @@ class PostgresCommandStore:
             self._ids.observe(id_)
 
     async def close(self) -> None:
-        """Finish what was begun."""
+        """Wait for commands in progress, and stop publishing."""
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._publishing.close()
 
     async def ask(self, *questions: Question[Any]) -> Facts:
-        """Answers as of the newest commit."""
+        """Answer questions as of the newest commit."""
         return await run(self._pool, lambda connection: self._answers.ask(connection, questions))
 
     async def execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
-        """Decide, append, remember; durable when it returns, and in the log if that answers in time.
+        """Decide a command, and store its events and answer; durable when it returns, and usually in the log.
 
-        A caller who goes does not stop what was begun. A server that is lost while it commits is asked again when it
-        is back; if that takes too long, LogUnavailable says that it is not known, and the idempotency key will tell.
+        Cancelling the caller does not stop the command. If the connection is lost during the commit, the outcome is
+        looked up after a reconnect. If that takes too long, LogUnavailable says that the outcome is unknown; a retry
+        with the same idempotency key finds it.
         """
         once = context.idempotency
         running = None if once is None else (once.account, once.key)
@@ -129,7 +130,7 @@ class PostgresCommandStore:
             if running is not None:
                 self._running.discard(running)
             if not task.cancelled():
-                task.exception()  # its caller may be gone, and then nobody else looks
+                task.exception()  # marks the error as retrieved: a cancelled caller does not read it
 
         task.add_done_callback(ended)
         return await asyncio.shield(task)
@@ -140,10 +141,9 @@ class PostgresCommandStore:
         answering: Answering[Any],
         in_time: Callable[[], bool],
     ) -> list[Outcome | Refused]:
-        """Decide the first of the commands, one at least, as long as `in_time` says, for imports.
+        """Decide commands of an import until `in_time` returns false, as CommandStore.execute_some says.
 
-        A refusal stands for its outcome. None of them has an idempotency key. They share transactions as any others
-        do, each entity's in their order; when one fails, those before and beside it may have been done.
+        They share transactions as other commands do. If one fails, earlier and concurrent ones may have taken effect.
         """
         outcomes: list[Outcome | Refused] = []
         for start in range(0, len(commands), AT_ONCE):
@@ -174,7 +174,7 @@ class PostgresCommandStore:
         return Outcome(made.answer, token, made.replayed)
 
     async def _located(self, token: ConsistencyToken) -> ConsistencyToken:
-        """The token with the positions of the rows that have any by now."""
+        """Return the token with the positions of rows that are published by now."""
         if token.rows:
             token = token.located(parsed({row: await self._publishing.positions(row) for row in token.rows}))
         if token.rows:
@@ -184,7 +184,7 @@ class PostgresCommandStore:
         return token
 
     async def forget_old_answers(self, most: int = 1000) -> int:
-        """Delete up to `most` remembered answers older than a day; how many were."""
+        """Delete up to `most` stored answers older than a day; return how many."""
         before = self._ids.now() - REMEMBERED_MS
 
         async def forget(connection: Connection) -> int:

@@ -1,7 +1,7 @@
-"""Consistency-Tokens that name rows of the outbox, for writes that were answered before they stood in the log.
+"""Resolve Consistency-Tokens that name outbox rows, of writes that were answered before they were in the log.
 
-A read that is to see such a write waits until the row is published, and then for its positions. Where the row is
-gone, an hour after it was published, whatever stands in the log by now covers it.
+A read with such a token waits until the row is published, and then for its positions. A row is deleted an hour after
+its publication; then the current ends of the log cover it.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ class OutboxTokens:
 
 
 def parsed(found: Mapping[int, str | None]) -> dict[int, Positions]:
-    """The positions of the rows that have any."""
+    """Return the positions of the published rows."""
     return {row: Positions.parse(text) for row, text in found.items() if text is not None}

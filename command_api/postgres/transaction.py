@@ -1,4 +1,4 @@
-"""One attempt at a group of commands: load, decide, write, commit. Nothing here retries, and nothing publishes."""
+"""One attempt to execute a group of commands: load, decide, write, commit. It neither retries nor publishes."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _COUNTED_FOR_S = 0.1
 
 
 class InDoubt(Exception):
-    """The server was lost while it committed.
+    """The connection was lost during the commit, so its outcome is unknown.
 
-    `results` are those of the group if it did; `ids` are of the events of each of its commands, by their place, and
-    `after` is before all their rows.
+    `results` are the results of the group if it was committed. `ids` are the event ids of each command, by its index in
+    the group. `after` is a row number before all rows of the group.
     """
 
     def __init__(self, results: list[Result], ids: Mapping[int, Sequence[str]], after: int) -> None:
@@ -50,10 +50,10 @@ class InDoubt(Exception):
 
 
 class Made(NamedTuple):
-    """What a command came to.
+    """The result of an executed command.
 
-    `noted` is the token of a command that wrote no events. `flight` is there where
-    it wrote events that this process is to publish, after `keys`; otherwise the relay publishes `numbers`.
+    `noted` is the token of a command that wrote no events. With `flight`, this process publishes the events, after
+    `keys`; without it, the relay publishes the rows `numbers`.
     """
 
     answer: Answer
@@ -67,12 +67,12 @@ class Made(NamedTuple):
 
 
 Result = Made | Exception | None
-"""What one of a group came to; None where somebody else has its locks, and nothing was done."""
+"""The result of a command of a group; None if another process holds its locks and nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[C, S]):
-    """A command, and all that it takes to execute it."""
+    """A command with its decision, context, answering and the entities to lock."""
 
     decision: Decision[C, S]
     command: C
@@ -82,12 +82,12 @@ class Piece(Generic[C, S]):
 
     @property
     def wanted(self) -> Wanted:
-        """What it wants of the database."""
+        """Return what the command has to load."""
         return Wanted(self.entities, self.context.idempotency, self.decision.questions(self.command))
 
 
 class Draft(NamedTuple):
-    """What a command was decided to be, before it is written. `place` is its own in the group."""
+    """A decided command before it is written. `place` is its index in the group."""
 
     place: int
     piece: Piece[Any, Any]
@@ -97,12 +97,12 @@ class Draft(NamedTuple):
 
     @property
     def events(self) -> list[Event]:
-        """Those decided."""
+        """Return the decided events, without private changes."""
         return [item for item in self.decided if isinstance(item, Event)]
 
 
 class Room:
-    """Whether the outbox takes more rows: `most` wait at once, counted ten times a second at most, and before a no."""
+    """Limits the waiting rows of the outbox to `most`, counted up to ten times a second and before each refusal."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -110,7 +110,7 @@ class Room:
         self._counted_at = float("-inf")
 
     async def take(self, connection: Connection, wanted: int) -> int:
-        """For how many of the `wanted` commands there is room."""
+        """Return how many of the `wanted` commands can be accepted."""
         now = asyncio.get_running_loop().time()
         if self._count + wanted > self._most or now - self._counted_at > _COUNTED_FOR_S:
             self._count = await count_waiting(connection, self._most)
@@ -121,13 +121,13 @@ class Room:
 
     @property
     def refusal(self) -> LogUnavailable:
-        """What those are told for whom there is none."""
+        """Return the error for refused commands."""
         return LogUnavailable(f"{self._most:,} events wait for the log already; try again later")
 
 
 @dataclass(frozen=True, slots=True)
 class Transactions:
-    """What every attempt works with. `owner` names this process in the outbox; `check` refuses what no log takes."""
+    """Executes groups. `owner` names this process in the outbox; `check` refuses a record that no log would accept."""
 
     answers: Answers
     keys: PostgresKeys
@@ -141,9 +141,9 @@ class Transactions:
     check: Callable[[Outgoing], None]
 
     async def attempt(self, connection: Connection, group: Sequence[Piece[Any, Any]], *, waits: bool) -> list[Result]:
-        """Do a group of commands that have no entity in common, and commit; what became of each.
+        """Execute and commit a group of commands without common entities; return the result of each.
 
-        With `waits`, locks that others have are waited for. Raises InDoubt; after any other error nothing took effect.
+        With `waits`, waits for locks of other processes. Raises InDoubt; after any other error nothing took effect.
         """
         wanted = [piece.wanted for piece in group]
         loaded = await load(connection, self.answers, wanted, self.ids.now() - REMEMBERED_MS, waits=waits)
@@ -155,7 +155,7 @@ class Transactions:
                 continue
             try:
                 decided = self._decide(place, piece, loaded)
-            except Exception as error:  # a refusal, or a fault of its own: the others go on
+            except Exception as error:  # a refusal or a bug in one command; the others go on
                 results[place] = error
             else:
                 if isinstance(decided, Draft):
@@ -197,13 +197,13 @@ class Transactions:
         except Refused as error:
             if once is None:
                 raise
-            # A refusal is an answer like any other: the same command is refused again, whatever came in between.
+            # A refusal is stored as the answer, so that a repeated request gets it, too, even if the state has changed.
             decided, answer = (), piece.answering.refused(error)
         states = {entity: loaded.states[entity] for entity in piece.entities if entity in loaded.states}
         return Draft(place, piece, decided, answer, states)
 
     async def _prepare(self, connection: Connection, drafts: Sequence[Draft], results: list[Result]) -> None:
-        """Have room in the outbox, and the keys of the events' subjects, at hand."""
+        """Check the limit of the outbox, and load the keys of the events' subjects."""
         appending = [(draft, events) for draft in drafts if (events := draft.events)]
         if not appending:
             return
@@ -214,26 +214,26 @@ class Transactions:
         await self.keys.fetch_with(connection, [subject for subject in subjects if subject is not None])
 
     def is_clear(self, entity: Entity, state: EntityState | None) -> bool:
-        """Whether what is appended to the entity now may be published by us: nothing waits, or only flights of ours."""
+        """Whether this process may publish new events of the entity: none waits, or only flights of this process."""
         if state is None or not state.waits:
             return True
         return state.owner == self.owner and self.flights.newest(entity) is not None
 
     def news(self, events: Iterable[Event], states: Iterable[EntityState], context: Context) -> list[New]:
-        """The events with their ids: past every entity's newest. Raises ClockBehind."""
+        """Return the events with ids that are newer than the newest of every entity. Raises ClockBehind."""
         for state in states:
             if state.newest:
                 self.ids.observe(state.newest)
         return [context.new(event, self.ids) for event in events]
 
     def privately(self, decided: Decided) -> list[Statement]:
-        """The statements of its private changes."""
+        """Return the statements of the private changes."""
         changes = (item for item in decided if isinstance(item, PrivateChange))
         return [statement for change in changes for statement in self.private[type(change)](change)]
 
 
 class _GroupWrite:
-    """What a group writes, command by command, and how to take back what was prepared for it in memory."""
+    """Collects the writes of a group, and undoes their preparation in memory after a rollback."""
 
     def __init__(self, by: Transactions) -> None:
         self._by = by
@@ -244,7 +244,7 @@ class _GroupWrite:
         self._after: list[int] = []
 
     def add(self, draft: Draft) -> None:
-        """Add what one command writes; all of it, or with an error nothing."""
+        """Add all writes of a command, or none if there is an error."""
         by, batch = self._by, self._batch
         events = draft.events
         begun = [subject for event in events if (subject := self._begins(event)) is not None]
@@ -279,7 +279,7 @@ class _GroupWrite:
         self._made.append((draft.place, place, made))
 
     def _begins(self, event: Event) -> str | None:
-        """The subject whose key has to be made with this event."""
+        """Return the subject for which this event makes a key; None for most events."""
         subject = self._by.codec.subject(event)
         if subject is None or not BY_CLASS[type(event)].opens_subject or not self._by.keys.sealer.missing([subject]):
             return None
@@ -299,7 +299,7 @@ class _GroupWrite:
         return flight
 
     async def commit(self, connection: Connection, results: list[Result]) -> None:
-        """Write it all, and put down what the commands came to. Raises InDoubt."""
+        """Write everything, commit, and set the results of the commands. Raises InDoubt."""
         numbers: Sequence[int] = ()
         if self._batch:
             try:
@@ -321,7 +321,7 @@ class _GroupWrite:
         return InDoubt(if_made, ids, min(self._after, default=0))
 
     def undo(self) -> None:
-        """The transaction came to nothing."""
+        """Undo the preparation in memory after a rollback."""
         for subject in self._begun:
             self._by.keys.sealer.forget(subject)
         for flight, before in reversed(self._flights):
@@ -333,7 +333,7 @@ def _revoked(decided: Decided) -> tuple[SessionId, ...]:
 
 
 def _noted(states: Iterable[EntityState]) -> ConsistencyToken:
-    """The token of the newest event of each entity."""
+    """Return the token of the newest event of each entity."""
     noted = ConsistencyToken()
     for state in states:
         waits = ConsistencyToken(rows=frozenset((state.number,)))
@@ -344,8 +344,8 @@ def _noted(states: Iterable[EntityState]) -> ConsistencyToken:
 async def find(
     connection: Connection, answers: Answers, group: Sequence[Piece[Any, Any]], doubt: InDoubt
 ) -> dict[str, int]:
-    """The rows that a transaction in doubt wrote, by the ids of their events; none where it came to nothing."""
-    # It holds the locks until it has ended, however it ends.
+    """Return the row numbers of a transaction in doubt by event id; empty if it was not committed."""
+    # Taking its locks waits until the transaction has ended.
     await load(connection, answers, [Wanted(piece.entities) for piece in group], 0, waits=True)
     cursor = await connection.execute(
         "SELECT id, number FROM outbox WHERE number > %s AND id = ANY(%s::text[])",

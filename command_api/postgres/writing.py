@@ -1,4 +1,4 @@
-"""What one transaction of the command side loads and writes, in a round trip each however many commands share it."""
+"""Load and write in a transaction of the command side: one round trip each, for any number of commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .outbox import WAITING, EntityState, Remembering, insert
 from .rows import Written, gathered
 
 STATE_LOCK = 0x6D6963726F
-"""Shared by every command, taken alone by whoever replaces the decision state."""
+"""The advisory lock that every command shares, and that a rebuild of the decision state takes exclusively."""
 
 _BEGIN = b"SELECT * FROM begin_commands(%s, %s, %s::json, %s::json, %s::json, %s)"
 
@@ -29,12 +29,12 @@ _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 
 
 def lock_number(*name: str) -> int:
-    """The number of an advisory lock: 64 bits of a hash. Two with one number wait for each other, and no more."""
+    """Return the number of an advisory lock: 64 bits of a hash. A collision only makes two commands wait."""
     return int.from_bytes(hashlib.blake2b("\0".join(name).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 class Wanted(NamedTuple):
-    """What a command wants of the database before it can be decided."""
+    """What to lock and load for a command: its entities, idempotency key and questions."""
 
     entities: Sequence[Entity]
     once: Idempotency | None = None
@@ -42,7 +42,7 @@ class Wanted(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """An answer that was given before."""
+    """A stored answer of an earlier request."""
 
     fingerprint: bytes
     answer: Answer
@@ -51,9 +51,10 @@ class Remembered(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What was loaded once the locks were had; commands go by their place in the group.
+    """The data loaded after the locks were taken; commands are named by their index in the group.
 
-    The idempotency keys of `running` are in use just now, the locks of `busy` are another's.
+    `running` are commands whose idempotency key another request is using, `busy` commands whose locks another process
+    holds.
     """
 
     running: set[int]
@@ -66,8 +67,10 @@ class Loaded(NamedTuple):
 async def load(
     connection: Connection, answers: Answers, group: Sequence[Wanted], answered_after: int, *, waits: bool
 ) -> Loaded:
-    """Lock the entities, then read what is noted of them, the answers to what is asked, and the answers that
-    idempotency keys had after that time. Locks that others have are waited for in sorted order, or left."""
+    """Lock the entities, then read their states, the answers to the questions, and stored answers after a time.
+
+    With `waits`, waits for locks of other processes in sorted order; otherwise the commands are `busy`.
+    """
     entities = dict.fromkeys(entity for one in group for entity in one.entities)
     locks = [(n, lock_number(*entity)) for n, one in enumerate(group) for entity in one.entities]
     once = [
@@ -105,7 +108,7 @@ def _remembered(
 
 
 def remembering(once: Idempotency, answer: Answer, positions: str, now: int, rows: slice) -> Remembering:
-    """Keep an answer."""
+    """Return an answer in the form that the outbox stores."""
     headers = _encode(answer.headers)
     return Remembering(
         once.account, once.key, once.fingerprint, answer.status, answer.body, headers, positions, now, rows
@@ -113,7 +116,7 @@ def remembering(once: Idempotency, answer: Answer, positions: str, now: int, row
 
 
 class Batch:
-    """What a group writes. `private` statements may do what they like; the rest does not depend on each other."""
+    """The writes of a group. `private` statements run in order; the other writes are independent of each other."""
 
     __slots__ = ("answers", "private", "records", "written")
 
@@ -128,8 +131,7 @@ class Batch:
 
 
 async def write(connection: Connection, batch: Batch) -> list[int]:
-    """Write everything and commit; the numbers of the records in the outbox. For those without an owner the relay is
-    woken."""
+    """Write everything and commit; return the row numbers of the records. Notifies the relay of rows without owner."""
     appended = None
     async with connection.pipeline():
         for sql, values in (*batch.private, *gathered(batch.written)):

@@ -58,11 +58,10 @@ def create_idempotency_table(connection: apsw.Connection) -> None:
 
 
 class SqliteCommandStore:
-    """Executes decisions on the one write connection of log.db.
+    """Executes decisions on the only write connection of log.db.
 
-    `answers` are those in the transaction of the commit, `reader` has them as of the newest commit. `fold` keeps the
-    decision state; `private` applies each kind of private change: those of credentials, which are no function of the
-    log.
+    `answers` answers questions inside the transaction, `reader` as of the newest commit. `fold` updates the decision
+    state; `private` applies each kind of private change, which is not a function of the log.
     """
 
     def __init__(
@@ -83,11 +82,11 @@ class SqliteCommandStore:
         self._running: set[tuple[str, str]] = set()
 
     async def ask(self, *questions: Question[Any]) -> Facts:
-        """Answers as of the newest commit."""
+        """Answer questions as of the newest commit."""
         return self._reader.answer(questions)
 
     async def execute(self, decision: Decision[C, S], command: C, context: Context, answering: Answering[S]) -> Outcome:
-        """Decide, append, remember; durable when it returns."""
+        """Decide a command, and store its events and answer; durable when it returns."""
         once = context.idempotency
         if once is None:
             return await self._commits.run(lambda: self._execute(decision, command, context, answering))
@@ -106,9 +105,9 @@ class SqliteCommandStore:
         answering: Answering[Any],
         in_time: Callable[[], bool],
     ) -> list[Outcome | Refused]:
-        """Decide the first of the commands, one at least, in one transaction, as long as `in_time` says, for imports.
+        """Decide commands of an import in one transaction until `in_time` returns false, and at least one.
 
-        A refusal stands for its outcome. None of them has an idempotency key. Nothing else is decided meanwhile.
+        As CommandStore.execute_some says; no other command is decided meanwhile.
         """
 
         def work() -> list[Outcome | Refused]:
@@ -116,7 +115,7 @@ class SqliteCommandStore:
             for decision, command, context in commands:
                 try:
                     outcomes.append(self._execute(decision, command, context, answering))
-                except Refused as refusal:  # raised before anything of its command is written
+                except Refused as refusal:  # raised before the command writes anything
                     outcomes.append(refusal)
                 if not in_time():
                     break
@@ -129,7 +128,7 @@ class SqliteCommandStore:
         return self._write(decision, command, context, decided, answer)
 
     def _decide(self, decision: Decision[C, S], command: C, answering: Answering[S]) -> tuple[Decided, Answer]:
-        """Everything that may refuse; nothing is written yet."""
+        """Decide a command and make its answer, without writing. Raises Refused."""
         state = decision.state(command, self._answers.answer(decision.questions(command)))
         decided = decision.decide(command, state)
         return decided, answering.accepted(state, decided)
@@ -150,7 +149,7 @@ class SqliteCommandStore:
         return Outcome(answer, ConsistencyToken(positions))
 
     def _ends(self, decision: Decision[C, S], command: C) -> Positions:
-        """Positions that cover whatever made it so that the command changes nothing."""
+        """Return positions that cover the earlier write because of which the command changes nothing."""
         return Positions(self._writer.end(*entity) for entity in decision.entities(command))
 
     def _execute_once(
@@ -164,7 +163,7 @@ class SqliteCommandStore:
         try:
             decided, answer = self._decide(decision, command, answering)
         except Refused as error:
-            # A refusal is an answer like any other: the same command is refused again, whatever came in between.
+            # A refusal is stored as the answer, so that a repeated request gets it, too, even if the state has changed.
             outcome = Outcome(answering.refused(error), ConsistencyToken(self._ends(decision, command)))
         else:
             outcome = self._write(decision, command, context, decided, answer)
@@ -198,7 +197,7 @@ class SqliteCommandStore:
         return Outcome(answer, ConsistencyToken.parse(positions), replayed=True)
 
     async def forget_old_answers(self, most: int = 1000) -> int:
-        """Delete up to `most` remembered answers older than a day; how many were."""
+        """Delete up to `most` stored answers older than a day; return how many."""
         before = Millis(self._writer.ids.now() - REMEMBERED_MS)
 
         def work() -> int:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and what its errors mean to the ports."""
+"""Connections to PostgreSQL, and the mapping of its errors to those of the ports."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ Statement = tuple[str, Sequence[Any]]
 """SQL with %s in it, and the values of these places."""
 
 WAIT_S = 2.0
-"""For a connection: to be made, or to be free."""
+"""Seconds to wait until a connection is made, or one of the pool is free."""
 
 STALE_ATTEMPTS = 2
 
 RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
-"""Another transaction came in between (it took the name, for example): deciding again decides by what it did."""
+"""Conflicts with another transaction, which took the same name, for example: decide again, on the new state."""
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
-"""The server is away, has no room, or takes no writes now; no fault of the statement."""
+"""Errors of a server that is unavailable, full or read-only, not of the statement."""
 
 BY_KEY: Mapping[str, str] = {
     "timezone": "UTC",
-    # Everything here is found by key. A plan made while a table was small would read all of it when it is large.
+    # All rows are found by key. A plan made for a small table would scan the whole table when it is large.
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
 """Settings of connections that find every row by its key: those of the command side."""
 
 _SETTINGS: Mapping[str, str] = {
-    "statement_timeout": "5s",  # waiting for an entity's lock is part of a statement
-    "idle_in_transaction_session_timeout": "10s",  # a process that is stopped must not keep its locks
+    "statement_timeout": "5s",  # includes waiting for the lock of an entity
+    "idle_in_transaction_session_timeout": "10s",  # a stopped process must not keep its locks
     "enable_seqscan": "off",
 }
 """Settings of every connection."""
@@ -55,13 +55,13 @@ def _arguments(settings: Mapping[str, str], schema: str | None) -> dict[str, Any
     return {
         "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         "connect_timeout": 2,
-        "tcp_user_timeout": 5000,  # a server that lost its power says no goodbye
+        "tcp_user_timeout": 5000,  # a server without power does not close its connections
         "prepare_threshold": 1,
     }
 
 
 async def connect(url: str, settings: Mapping[str, str] = BY_KEY, schema: str | None = None) -> Connection:
-    """Make a connection outside of any pool, where each statement commits. Raises one of AWAY."""
+    """Open a connection outside any pool, in autocommit mode. Raises the errors of AWAY."""
     return await psycopg.AsyncConnection.connect(url, autocommit=True, **_arguments(settings, schema))
 
 
@@ -74,9 +74,9 @@ def open_pool(
     settings: Mapping[str, str] = BY_KEY,
     autocommit: bool = False,
 ) -> Pool:
-    """Return a pool of up to `most` connections, not opened yet. 32 commands in flight wait little for 16.
+    """Return a pool of up to `most` connections, not opened yet. 16 are enough for 32 commands in flight.
 
-    The tables are those of the URL's schema, or of another.
+    The tables are in the schema of the URL, or in `schema`.
     """
     return AsyncConnectionPool(
         url,

@@ -17,22 +17,22 @@ _SECRET = "secret:"  # noqa: S105  a prefix
 
 
 class PostgresKeys:
-    """Fetches subjects' keys for a sealer, and makes them. About 0.5 ms for all that a batch misses."""
+    """Fetches the keys of subjects for a sealer, and makes them. A batch takes about 0.5 ms."""
 
     def __init__(self, pool: Pool, sealer: Sealer, randomness: Randomness = os.urandom) -> None:
         self._pool = pool
         self._sealer = sealer
         self._randomness = randomness
         self.recover: Callable[[], Awaitable[object]] | None = None
-        """Asked when a key is missing that something was sealed with: takes back what a restored database lacks."""
+        """Called if the key of a sealed event is missing: restores the keys that a restored database lacks."""
 
     @property
     def sealer(self) -> Sealer:
-        """Who is shown the keys."""
+        """The sealer that gets the keys."""
         return self._sealer
 
     async def fetch(self, subjects: Iterable[str]) -> None:
-        """Show the sealer the keys it has not seen. Raises KeysUnavailable."""
+        """Give the sealer the keys that it lacks. Raises KeysUnavailable."""
         missing = self._sealer.missing(subjects)
         if not missing:
             return
@@ -48,14 +48,14 @@ class PostgresKeys:
                 await self.fetch_with(connection, missing)
 
     async def create(self, subject: str) -> None:
-        """Make the key of a new subject, durably; one that has a key keeps it. Raises KeysUnavailable."""
+        """Make and store the key of a new subject; an existing key stays. Raises KeysUnavailable."""
         async with available(KeysUnavailable), self._pool.connection() as connection:
             await self._insert_once(connection, subject, self._randomness(32))
             self._sealer.forget(subject)
             await self.fetch_with(connection, [subject])
 
     async def fetch_with(self, connection: Connection, subjects: Iterable[str]) -> None:
-        """As `fetch`, on a connection that is in use."""
+        """Fetch as `fetch` does, on an open connection."""
         missing = self._sealer.missing(subjects)
         if not missing:
             return
@@ -67,23 +67,23 @@ class PostgresKeys:
         self._sealer.learn({subject: WrappedKey(master, wrapped) for subject, master, wrapped in rows})
 
     def begin(self, subject: str) -> KeptKey:
-        """The key of a subject that has none: shown to the sealer, and to be stored by `storing`.
+        """Make the key of a subject without one and give it to the sealer; `storing` stores it.
 
-        Where the transaction comes to nothing the sealer has to `forget` the subject. Another that began it meanwhile
-        makes the statement fail, so that no two keys are ever used.
+        After a rollback the sealer has to `forget` the subject. If another process made a key meanwhile, the statement
+        fails, so that a subject never has two keys.
         """
-        # subjects come from ids of our own making: the type says no more than that
+        # subjects are ids that this system made; the type does not say so
         stored = self._sealer.masters.wrap(self._randomness(32))
         for id_ in self._sealer.missing([subject]):
             self._sealer.learn({id_: stored})
         return KeptKey(subject, stored.master, stored.wrapped)
 
     def storing(self, key: KeptKey) -> Statement:
-        """The statement that stores a key that began."""
+        """Return the statement that stores a key made by `begin`."""
         return _INSERT, (key.subject, key.master, key.wrapped)
 
     async def secret(self, name: str) -> bytes:
-        """32 bytes of the installation's own, kept like a subject's key, and made when first asked for.
+        """Return a secret of the installation: 32 bytes, stored like a subject's key and made on first use.
 
         Raises KeysUnavailable.
         """
@@ -95,7 +95,7 @@ class PostgresKeys:
             return self._sealer.masters.unwrap(WrappedKey(master, wrapped))
 
     async def renew_secret(self, name: str) -> bytes:
-        """Replace a secret; what the old one signed is void. Raises KeysUnavailable."""
+        """Replace a secret; signatures of the old one become invalid. Raises KeysUnavailable."""
         secret = self._randomness(32)
         stored = self._sealer.masters.wrap(secret)
         async with available(KeysUnavailable), self._pool.connection() as connection:
@@ -107,7 +107,7 @@ class PostgresKeys:
         return secret
 
     async def rewrap(self, masters: MasterKeys, limit: int) -> int:
-        """Wrap up to `limit` keys of older master keys with the current one; how many were. Raises KeysUnavailable."""
+        """Wrap up to `limit` keys of older master keys with the current one; return the number. Raises KeysUnavailable."""
         async with available(KeysUnavailable), self._pool.connection() as connection:
             rows = await select(
                 connection,
