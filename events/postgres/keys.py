@@ -107,7 +107,10 @@ class PostgresKeys:
         return secret
 
     async def rewrap(self, masters: MasterKeys, limit: int) -> int:
-        """Wrap up to `limit` keys of older master keys with the current one; return the number. Raises KeysUnavailable."""
+        """Wrap up to `limit` keys of older master keys with the current one; return how many.
+
+        Raises KeysUnavailable.
+        """
         async with available(KeysUnavailable), self._pool.connection() as connection:
             rows = await select(
                 connection,
