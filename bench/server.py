@@ -15,6 +15,7 @@ import runtime.app
 from rest.bodies import read_body
 from rest.edge import Hot, Match
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from runtime.app import CommandSide, QuerySide
 from runtime.embedded.serve import serve
 from runtime.settings import load
 from runtime.telemetry import configure
@@ -32,8 +33,8 @@ def main() -> None:
     given = parser.parse_args()
     original = runtime.app.matcher
 
-    def matcher(parameters: runtime.app.Parameters) -> Match:
-        match = original(parameters)
+    def matcher(command: CommandSide | None, query: QuerySide | None) -> Match:
+        match = original(command, query)
 
         def with_constants(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
             if path.startswith(CONSTANT):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from math import inf
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -16,24 +18,28 @@ from command_api.routes.auth import Accounts
 from command_api.routes.executing import Commands
 from command_api.routes.media import Uploads
 from command_api.routes.tweets import POST_PATH, hot_post
+from events.ids import Clock, HybridClock, Randomness
 from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest.addresses import address_reader
-from rest.admission import Admission
 from rest.authentication import Viewer
-from rest.bodies import Bodies
 from rest.edge import Applied, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import exchange_of
 from rest.openapi import document, routed
 from rest.problems import ProblemError
+from rest.rate_limits import RateLimits
 from rest.routing import attach
 from rest.signing import ConsistencyTokens
 
+from . import metrics
+from .client_limits import admission, bodies
 from .documentation import documentation
 from .front_page import front_page
 from .operations import operations
 from .readiness import Parts
+from .settings import Settings
+from .telemetry import RequestTelemetry
 
 DESCRIPTION = (
     "An event-sourced microblogging backend. Everything but GET is served by the command API, GET by the query API. "
@@ -52,6 +58,7 @@ _EXPOSED = [
     "Retry-After",
     "X-Request-Id",
 ]
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +78,39 @@ class QuerySide:
     streams: Streams
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Everything that the application is built from; a process that serves only one side has None for the other."""
+def build_app(
+    settings: Settings,
+    *routers: APIRouter,
+    roles: Collection[str],
+    parts: Parts,
+    clock: Clock,
+    randomness: Randomness,
+    authenticate: Callable[[bytes], Viewer],
+    shared_limits: RateLimits,
+    own_limits: RateLimits,
+    applied: Applied,
+    tokens: ConsistencyTokens,
+    command: CommandSide | None = None,
+    query: QuerySide | None = None,
+    longer: Mapping[str, int] = _NONE,
+    telemetry: Telemetry | None = None,
+) -> ASGIApp:
+    """The ASGI application of a process with `roles` (metrics.py), whose routers have what they need in its sides.
 
-    version: str
-    command: CommandSide | None
-    query: QuerySide | None
-    routers: Sequence[APIRouter]
-    admission: Admission
-    bodies: Bodies
-    authenticate: Callable[[bytes], Viewer]
-    new_id: Callable[[], str]
-    applied: Applied
-    tokens: ConsistencyTokens
-    telemetry: Telemetry
-    registry: CollectorRegistry
-    parts: Parts
-    cors_origins: Sequence[str]
-    trusted_proxies: Sequence[str]
-    wait_s: float
-
-
-def build_app(parameters: Parameters) -> ASGIApp:
-    """The ASGI application."""
-    app = FastAPI(title="MiniTwitter", version=parameters.version, docs_url=None, redoc_url=None, openapi_url=None)
+    `longer` are the paths whose bodies may be longer than others, `shared_limits` those of all processes. Without
+    `telemetry`, requests are counted and faults logged.
+    """
+    named = version("minitwitter")
+    app = FastAPI(title="MiniTwitter", version=named, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
-    if parameters.command is not None:
-        app.state.commands = parameters.command.commands
-        app.state.accounts = parameters.command.accounts
-        app.state.uploads = parameters.command.uploads
-    if parameters.query is not None:
-        app.state.queries = parameters.query.queries
-        app.state.streams = parameters.query.streams
-    operating = operations(parameters.parts, parameters.registry)
-    attach(app, (*parameters.routers, front_page(parameters.version), operating))
+    if command is not None:
+        app.state.commands = command.commands
+        app.state.accounts = command.accounts
+        app.state.uploads = command.uploads
+    if query is not None:
+        app.state.queries = query.queries
+        app.state.streams = query.streams
+    attach(app, (*routers, front_page(named), operations(parts, metrics.registry(*roles))))
     described: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
@@ -117,22 +122,24 @@ def build_app(parameters: Parameters) -> ASGIApp:
     app.add_exception_handler(HTTPException, not_routed(app))
     edge = Edge(
         app,
-        match=matcher(parameters),
-        new_id=parameters.new_id,
-        authenticate=parameters.authenticate,
-        applied=parameters.applied,
-        tokens=parameters.tokens,
-        admission=parameters.admission,
-        bodies=parameters.bodies,
-        telemetry=parameters.telemetry,
-        address_of=address_reader(parameters.trusted_proxies),
-        wait_s=parameters.wait_s,
+        match=matcher(command, query),
+        # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
+        # have to be unique, so a wall clock that was set back does not keep anybody from an answer.
+        new_id=HybridClock(clock, randomness, drift_ms=inf).issue,
+        authenticate=authenticate,
+        applied=applied,
+        tokens=tokens,
+        admission=admission(settings, shared=shared_limits, own=own_limits),
+        bodies=bodies(settings, longer),
+        telemetry=telemetry if telemetry is not None else RequestTelemetry(),
+        address_of=address_reader(settings.trusted_proxies),
+        wait_s=settings.consistency_wait_ms / 1000,
     )
-    if not parameters.cors_origins:
+    if not settings.cors_origins:
         return edge
     return CORSMiddleware(
         edge,
-        allow_origins=list(parameters.cors_origins),
+        allow_origins=list(settings.cors_origins),
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=_EXPOSED,
@@ -140,9 +147,8 @@ def build_app(parameters: Parameters) -> ASGIApp:
     )
 
 
-def matcher(parameters: Parameters) -> Match:
+def matcher(command: CommandSide | None, query_side: QuerySide | None) -> Match:
     """Which requests go below FastAPI: posting a tweet, reading one, and the first page of the feed."""
-    command, query_side = parameters.command, parameters.query
     post = None if command is None else hot_post(command.commands)
     feed = None if query_side is None else hot_feed(query_side.queries)
     read = None if query_side is None else hot_tweet(query_side.queries)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from math import inf
-
 from starlette.types import ASGIApp
 
-from events.ids import HybridClock
 from events.sqlite.connection import UNAVAILABLE
 from rest.authentication import Authenticator, Viewer
 from rest.edge import Telemetry
@@ -17,8 +13,7 @@ from rest.rate_limits import LocalRateLimits
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
 from runtime import metrics
-from runtime.app import Parameters, build_app
-from runtime.client_limits import admission, bodies
+from runtime.app import build_app
 from runtime.command_side import command_side
 from runtime.embedded.system import System
 from runtime.query_side import QueryService
@@ -74,28 +69,24 @@ class Composition:
             link=system.media.objects.link,
         )
         system.applied.on_advance.append(lambda group, positions: self.service.advanced())
-        # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
-        # have to be unique, so a wall clock that was set back is no reason to answer nobody.
-        request_ids = HybridClock(clock, system.randomness, drift_ms=inf)
         self.application: ASGIApp = build_app(
-            Parameters(
-                version=version("minitwitter"),
-                command=command,
-                query=self.service.side,
-                routers=(*ROUTERS, jwks(system.signing_keys.jwks), *system.media.file_routers),
-                admission=admission(settings, shared=self.limits, own=self.limits),
-                bodies=bodies(settings, system.media.longer),
-                authenticate=self._authenticate,
-                new_id=request_ids.issue,
-                applied=system.applied,
-                tokens=tokens,
-                telemetry=telemetry,
-                registry=metrics.registry(metrics.SERVE),
-                parts=parts,
-                cors_origins=settings.cors_origins,
-                trusted_proxies=settings.trusted_proxies,
-                wait_s=settings.consistency_wait_ms / 1000,
-            )
+            settings,
+            *ROUTERS,
+            jwks(system.signing_keys.jwks),
+            *system.media.file_routers,
+            roles=(metrics.SERVE,),
+            parts=parts,
+            clock=clock,
+            randomness=system.randomness,
+            authenticate=self._authenticate,
+            shared_limits=self.limits,
+            own_limits=self.limits,
+            applied=system.applied,
+            tokens=tokens,
+            command=command,
+            query=self.service.side,
+            longer=system.media.longer,
+            telemetry=telemetry,
         )
 
     def _authenticate(self, authorization: bytes) -> Viewer:

@@ -7,8 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 from people import Person
 from service import Service, problem
+from starlette.routing import Match
+
+from rest.openapi import routed
+from rest.routing import attach
+from runtime.routes import ROUTERS
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -161,3 +167,14 @@ async def test_reading_changes_nothing(ada: Person, bob: Person, service: Servic
         await bob.read(path)
         await bob.request("HEAD", path)
     assert await service.events() == before
+
+
+@pytest.mark.parametrize("routers", [ROUTERS, ROUTERS[::-1]], ids=["as listed", "reversed"])
+def test_the_order_of_routers_decides_nothing(routers: tuple[APIRouter, ...]) -> None:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    attach(app, routers)
+    for route in routed(app):
+        for method in route.methods or ():
+            scope = {"type": "http", "path": route.path, "method": method}
+            first = next(each for each in app.routes if each.matches(scope)[0] == Match.FULL)
+            assert first is route, route.path

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from importlib.metadata import version
-from math import inf
 
 from starlette.types import ASGIApp
 
-from events.ids import Clock, HybridClock, Randomness, wall_clock
+from events.ids import Clock, Randomness, wall_clock
 from rest.jwks import jwks
 from rest.rate_limits import LocalRateLimits
 from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
 from runtime import metrics
-from runtime.app import Parameters, build_app
-from runtime.client_limits import admission, bodies
+from runtime.app import build_app
 from runtime.command_side import command_side
 from runtime.distributed.command_store import Deciding
 from runtime.distributed.roles.health_app import NothingToApply
@@ -27,7 +24,6 @@ from runtime.media import MediaSide
 from runtime.readiness import Part
 from runtime.routes import COMMAND_ROUTERS
 from runtime.settings import Settings
-from runtime.telemetry import RequestTelemetry
 from stores.redis.connection import connect
 from stores.redis.rate_limits import RedisTokenBuckets
 from stores.sink import StoreUnavailable
@@ -74,38 +70,35 @@ class Commanding:
         limits = SharedRateLimits(RedisTokenBuckets(self._redis, clock, who.token_key), own, clock)
         limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         return build_app(
-            Parameters(
-                version=version("minitwitter"),
-                command=command_side(
-                    settings,
-                    store=deciding.store,
-                    ids=deciding.ids,
-                    clock=clock,
-                    randomness=deciding.randomness,
-                    tokens=tokens,
-                    limits=limits,
-                    passwords=deciding.passwords,
-                    signing_keys=who.signing_keys,
-                    token_lifetime_ms=who.token_lifetime_ms,
-                    tickets=who.tickets(),
-                    uploads=media.uploads,
-                    token_key=who.token_key,
-                ),
-                query=None,
-                routers=(*COMMAND_ROUTERS, jwks(who.signing_keys.jwks), *media.store_routers),
-                admission=admission(settings, shared=limits, own=own),
-                bodies=bodies(settings, media.longer),
-                authenticate=who.authenticator().authenticate,
-                new_id=HybridClock(clock, deciding.randomness, drift_ms=inf).issue,
-                applied=NothingToApply(),
+            settings,
+            *COMMAND_ROUTERS,
+            jwks(who.signing_keys.jwks),
+            *media.store_routers,
+            roles=(metrics.COMMAND,),
+            parts=lambda: list(self.parts()),
+            clock=clock,
+            randomness=deciding.randomness,
+            authenticate=who.authenticator().authenticate,
+            shared_limits=limits,
+            own_limits=own,
+            applied=NothingToApply(),
+            tokens=tokens,
+            command=command_side(
+                settings,
+                store=deciding.store,
+                ids=deciding.ids,
+                clock=clock,
+                randomness=deciding.randomness,
                 tokens=tokens,
-                telemetry=RequestTelemetry(),
-                registry=metrics.registry(metrics.COMMAND),
-                parts=lambda: list(self.parts()),
-                cors_origins=settings.cors_origins,
-                trusted_proxies=settings.trusted_proxies,
-                wait_s=0.0,
-            )
+                limits=limits,
+                passwords=deciding.passwords,
+                signing_keys=who.signing_keys,
+                token_lifetime_ms=who.token_lifetime_ms,
+                tickets=who.tickets(),
+                uploads=media.uploads,
+                token_key=who.token_key,
+            ),
+            longer=media.longer,
         )
 
     def parts(self) -> Sequence[Part]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 
 from starlette.types import ASGIApp
 
 from events.consistency_token import ConsistencyToken
-from events.ids import HybridClock, wall_clock
+from events.ids import wall_clock
 from rest.authentication import NotSignedIn, Viewer
 from rest.exchange import Reads
 from rest.rate_limits import LocalRateLimits
 from rest.signing import ConsistencyTokens
-from runtime import metrics
-from runtime.app import Parameters, build_app
-from runtime.client_limits import admission, bodies
+from runtime.app import build_app
 from runtime.readiness import Part
 from runtime.settings import Settings
-from runtime.telemetry import RequestTelemetry
 
 
 class NothingToApply:
@@ -41,22 +38,14 @@ def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *r
     """Health, readiness, and the metrics of some roles."""
     limits = LocalRateLimits(wall_clock)
     return build_app(
-        Parameters(
-            version=version("minitwitter"),
-            command=None,
-            query=None,
-            routers=(),
-            admission=admission(settings, shared=limits, own=limits),
-            bodies=bodies(settings, {}),
-            authenticate=_nobody,
-            new_id=HybridClock().issue,
-            applied=NothingToApply(),
-            tokens=ConsistencyTokens(b"nobody has any"),
-            telemetry=RequestTelemetry(),
-            registry=metrics.registry(*roles),
-            parts=lambda: list(parts()),
-            cors_origins=(),
-            trusted_proxies=settings.trusted_proxies,
-            wait_s=0.0,
-        )
+        settings,
+        roles=roles,
+        parts=lambda: list(parts()),
+        clock=wall_clock,
+        randomness=os.urandom,
+        authenticate=_nobody,
+        shared_limits=limits,
+        own_limits=limits,
+        applied=NothingToApply(),
+        tokens=ConsistencyTokens(b"nobody has any"),
     )

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from math import inf
 
 from starlette.types import ASGIApp
@@ -27,8 +26,7 @@ from rest.rate_limits import LocalRateLimits
 from rest.shared_rate_limits import SharedRateLimits
 from rest.signing import ConsistencyTokens
 from runtime import metrics
-from runtime.app import Parameters, build_app
-from runtime.client_limits import admission, bodies
+from runtime.app import build_app
 from runtime.distributed.authentication import Authenticating
 from runtime.distributed.command_store import publisher
 from runtime.distributed.consistency.log_identity import Fitting
@@ -47,7 +45,7 @@ from runtime.query_side import QueryService
 from runtime.readiness import Part, Parts
 from runtime.routes import QUERY_ROUTERS
 from runtime.settings import Settings
-from runtime.telemetry import RequestTelemetry, logger
+from runtime.telemetry import logger
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.composed.home_feed import HybridHomeFeed
 from stores.dead_letters import Counts
@@ -138,7 +136,7 @@ class Reading:
         assert stores.cassandra is not None
         self._settings = settings
         self._clock = clock
-        self._request_ids = HybridClock(clock, randomness, drift_ms=inf)
+        self._randomness = randomness
         self.who = Authenticating(settings, stores.pool, stores.sealer, clock, randomness)
         servers, prefix, keyspace = brokers(settings.kafka_url), settings.topic_prefix, stores.address.keyspace
         partitions = topics.partitions_of(partitions=settings.topic_partitions)
@@ -221,24 +219,20 @@ class Reading:
             return viewer
 
         return build_app(
-            Parameters(
-                version=version("minitwitter"),
-                command=None,
-                query=self._service.side,
-                routers=(*QUERY_ROUTERS, jwks(who.signing_keys.jwks), *self._media.file_routers),
-                admission=admission(settings, shared=limits, own=own),
-                bodies=bodies(settings, {}),
-                authenticate=authenticate,
-                new_id=self._request_ids.issue,
-                applied=self.applied,
-                tokens=tokens,
-                telemetry=RequestTelemetry(),
-                registry=metrics.registry(metrics.QUERY),
-                parts=parts,
-                cors_origins=settings.cors_origins,
-                trusted_proxies=settings.trusted_proxies,
-                wait_s=settings.consistency_wait_ms / 1000,
-            )
+            settings,
+            *QUERY_ROUTERS,
+            jwks(who.signing_keys.jwks),
+            *self._media.file_routers,
+            roles=(metrics.QUERY,),
+            parts=parts,
+            clock=clock,
+            randomness=self._randomness,
+            authenticate=authenticate,
+            shared_limits=limits,
+            own_limits=own,
+            applied=self.applied,
+            tokens=tokens,
+            query=self._service.side,
         )
 
     async def run(self) -> None:
