@@ -22,7 +22,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 @event(topic="accounts", key="account", sealed=("email",), subject="account", opens_subject=True)
 class AccountRegistered(Event, frozen=True, kw_only=True):
-    """An account was created. An imported account has no e-mail address; nobody can sign in before it is claimed."""
+    """An account was created. An imported account has no e-mail address, and no sign-in until it is claimed."""
 
     account: AccountId
     username: str

@@ -1,4 +1,4 @@
-"""What a read has to wait for to see certain writes: positions of the log, and rows of an outbox on their way there."""
+"""The content of a Consistency-Token: positions of the log that a read must include, and rows of the outbox."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _OUTBOX = "outbox"
 class ConsistencyToken:
     """Positions that a read model has to reach, and numbers of the rows of an outbox.
 
-    A row stands for a write that was answered before it had a position. No read model reaches a row: its position has
-    to be found first.
+    A row stands for a write whose response was sent before it had a position. Read models have no rows: the position of
+    a row must be looked up first.
     """
 
     positions: Positions = field(default_factory=Positions)
@@ -26,7 +26,7 @@ class ConsistencyToken:
         return ConsistencyToken(self.positions.merged(other.positions), self.rows | other.rows)
 
     def located(self, known: Mapping[int, Positions]) -> ConsistencyToken:
-        """Return the token with the positions of rows in place of the rows; a row that is not in `known` stays."""
+        """Return the token with each row replaced by its positions. A row that is not in `known` stays."""
         positions = self.positions
         for row in self.rows & known.keys():
             positions = positions.merged(known[row])

@@ -19,7 +19,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 JITTER = 0.3
-"""The share of a wait that is left out at most. A wait is never longer than it is declared."""
+"""The largest fraction by which a wait is shortened. A wait is never longer than declared."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Backoff:
     within_s: float = float("inf")
 
     def wait_s(self, failures: int, since: float) -> float | None:
-        """The wait after some failures of attempts that began at `since` (monotonic); None to give up."""
+        """Return the wait after some failures of attempts that began at `since` (monotonic); None to give up."""
         if monotonic() - since >= self.within_s or (not self.repeats and failures > len(self.waits_s)):
             return None
         wait_s = self.waits_s[min(failures, len(self.waits_s)) - 1]
@@ -45,13 +45,14 @@ class Backoff:
 
 
 ENGINE = Backoff((0.1, 0.2, 0.5, 1.0, 2.0))
-"""For an engine that is away: for as long as it takes."""
+"""Waits for an unavailable engine, without a limit."""
 
 
 class Outage:
-    """The failures of one thing since it last succeeded. `what` names it in the log; without a name nothing is logged.
+    """The failures of one operation since its last success. `what` names it in the log; without a name nothing is
+    logged.
 
-    The first failure and the success after it are logged, and nothing in between.
+    The first failure and the next success are logged, and no failure in between.
     """
 
     def __init__(self, backoff: Backoff, what: str = "") -> None:
@@ -59,10 +60,10 @@ class Outage:
         self._what = what
         self._since = monotonic()
         self.failures = 0
-        """Since the last success."""
+        """The number of failures since the last success."""
 
     def wait_s(self, error: Exception) -> float:
-        """Count a failure and answer the seconds to wait before the next attempt. Raises `error` to give up."""
+        """Count a failure and return the seconds to wait before the next attempt. Raises `error` to give up."""
         self.failures += 1
         wait_s = self._backoff.wait_s(self.failures, self._since)
         if wait_s is None:

@@ -36,7 +36,7 @@ class Budgets:
 
 
 def refusals(method: str, path: str) -> frozenset[str]:
-    """The problems with which `Admission` refuses requests for a path."""
+    """Return the problems with which `Admission` refuses requests for a path."""
     if path.startswith(API):
         return _REFUSED_READS if method in _READS else _REFUSED
     if path in _PROBES:

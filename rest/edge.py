@@ -47,17 +47,15 @@ class Telemetry(Protocol):
     """Receives a report of each request."""
 
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
-        """A request was answered. `path` is the requested path if no route was found."""
+        """Report an answered request. `path` is the requested path if no route was found."""
         ...
 
     def fault(self, request_id: str, error: BaseException) -> None:
-        """A request failed because of a bug or an unexpected error."""
+        """Report a request that failed because of a bug or an unexpected error."""
         ...
 
     def stale(self, why: str) -> None:
-        """A response has `Consistency: stale`: the wait for a token timed out (`waited`), or the lag is too long
-        (`behind`).
-        """
+        """Report a stale response: the wait for a token timed out (`waited`), or the lag is too long (`behind`)."""
         ...
 
 

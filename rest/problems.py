@@ -129,7 +129,7 @@ def explains(slug: str, *errors: type[BaseException], headers: tuple[tuple[str, 
 
 
 def slug_of(error: type[BaseException]) -> str:
-    """The name of the problem that errors of a class are sent as. Raises TypeError where `explains` names none."""
+    """Return the name of the problem of an error class. Raises TypeError if `explains` declares none."""
     for cls in error.__mro__:
         if cls in _EXPLAINED:
             return _EXPLAINED[cls][0]

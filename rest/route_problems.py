@@ -1,4 +1,4 @@
-"""Which problems a route can answer with: those that it declares, and those that its other declarations bring along.
+"""The problems of a route: the declared ones, and those that follow from its other declarations.
 
 The OpenAPI document has exactly these; a test provokes each of them (tests/scenarios/test_routes_declare_problems.py).
 """
@@ -22,9 +22,9 @@ _OF_KEYS = frozenset(("bad-request", "still-running", "idempotency-key-reused"))
 
 
 def problems(*kinds: str | type[BaseException]) -> Callable[[F], F]:
-    """Say which problems a route answers with, by name or by the errors that `explains` ties to them.
+    """Declare the problems of a route, by name or by the errors that `explains` maps to them.
 
-    Those that follow from its parameters, its body and what it reads are left out: `problems_of` adds them.
+    Problems that follow from its parameters, its body and its reads are not declared: `problems_of` adds them.
     """
 
     def mark(endpoint: F) -> F:
@@ -35,24 +35,24 @@ def problems(*kinds: str | type[BaseException]) -> Callable[[F], F]:
 
 
 def takes_key(endpoint: F) -> F:
-    """Say that a route honours an `Idempotency-Key`."""
+    """Declare that a route honours an `Idempotency-Key`."""
     endpoint.__dict__["takes_key"] = True
     return endpoint
 
 
 def reads_of(endpoint: Callable[..., Any]) -> Reads:
-    """The read ports that a route declared; none where it declared none."""
+    """Return the read ports that a route declares."""
     reads: Reads = endpoint.__dict__.get("reads", ())
     return reads
 
 
 def honours_keys(route: APIRoute) -> bool:
-    """Whether a route honours an `Idempotency-Key`."""
+    """Return whether a route honours an `Idempotency-Key`."""
     return bool(route.endpoint.__dict__.get("takes_key", False))
 
 
 def problems_of(route: APIRoute, method: str) -> frozenset[str]:
-    """The names of all problems that a route can answer a request with that HTTP itself allows."""
+    """Return the names of all problems of a route, for requests that are valid HTTP."""
     declared = route.endpoint.__dict__.get("problems", ())
     found = {kind if isinstance(kind, str) else slug_of(kind) for kind in declared}
     found |= {"invalid-value"} | refusals(method, route.path)

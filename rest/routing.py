@@ -112,12 +112,12 @@ def attach(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 
 def _takes(other: Any, route: Any) -> bool:
-    """Whether requests for the path of `route` would go to `other` if that came first."""
+    """Return whether requests for the path of `route` would go to `other` if that route came first."""
     return other.path != route.path and other.path_regex.match(route.path) is not None
 
 
 def query_names(dependant: Any) -> frozenset[str]:
-    """The query parameters that a route takes."""
+    """Return the query parameters of a route."""
     names = {field.alias for field in dependant.query_params}
     for inner in dependant.dependencies:
         names |= query_names(inner)

@@ -1,9 +1,9 @@
-"""Everything private of Faust 0.15.3 and its driver that is overridden or called, each with its reason.
+"""The private names of Faust 0.15.3 and its driver that are overridden or used, each with its reason.
 
-A test holds the source of each overridden method and of its callers to a digest: a new version that changes one of
-them fails the test, and the reason given here says what to check again.
+A test compares a digest of the source of each overridden method and of its callers. If a new version changes one of
+them, the test fails, and the reason given here says what to check again.
 
-Private names that are read: `_read_offset` (the offset that each partition is read from next, set by Faust's seeks),
+Private names that are used: `_read_offset` (the next offset to read of each partition, set by Faust's seeks),
 `_committed_offset` (the offsets that the group knows), `_wait_next_records` (one fetch of all partitions),
 `_commit_offsets` (one commit) and `_seek` (one seek in the consumer's thread).
 """
@@ -42,18 +42,18 @@ class App(faust.App):
     """A Faust application without tables."""
 
     def _create_directories(self) -> None:
-        """Make no directory. Faust makes one for tables in the working directory, which may be read-only."""
+        """Create no directory. Faust creates one for tables in the working directory, which may be read-only."""
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     """The thread in which aiokafka's consumer runs."""
 
     async def on_thread_stop(self) -> None:
-        """Stop the consumer, and close its client even if the consumer gave up on stopping.
+        """Stop the consumer, and close its client even if stopping the consumer fails.
 
         aiokafka awaits the fetches that it has just cancelled. A fetch that was backing off ends with CancelledError,
-        which leaves `AIOKafkaConsumer.stop` before the client is closed: connections stay open, and Faust waits a
-        minute for a shutdown that is never announced.
+        which ends `AIOKafkaConsumer.stop` before the client is closed: connections stay open, and Faust waits a minute
+        for a shutdown that never ends.
         """
         try:
             await super().on_thread_stop()
@@ -77,7 +77,7 @@ class Consumer(aiokafka.Consumer):
     """The first fetched offset of each partition whose fetch began behind the expected offset."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        """Make the consumer's thread: ours, which closes all its connections."""
+        """Create the consumer's thread, of the class that closes all connections."""
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -94,8 +94,8 @@ class Consumer(aiokafka.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         """Hand over all messages of a fetch at once.
 
-        Faust hands over one message at a time, each for some turns of the event loop: fifty a second while processors
-        are busy, however many messages wait.
+        Faust hands over one message at a time, each in some turns of the event loop: with busy processors that is fifty
+        a second, however many messages wait.
         """
         stopped: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
         sought = True
@@ -155,14 +155,14 @@ class Consumer(aiokafka.Consumer):
         return unread
 
     async def verify_all_partitions_active(self) -> None:
-        """Check nothing. Faust looks for streams that stand still, and would warn that it finds none."""
+        """Check nothing. Faust would look for stalled streams, and warn that there are none."""
 
     async def force_commit(self, topics: object = None, start_new_transaction: bool = True) -> bool:
-        """Commit the landed offsets that the group does not know yet.
+        """Commit the positions of the sink that the group does not know yet.
 
-        Faust would commit the offsets of messages that its streams acknowledged, and there are no streams. Nothing is
-        committed during a rebalance: the answer to the commit would refuse the old generation after the new one was
-        agreed on, aiokafka would forget the new one, and the group would rebalance again, and again.
+        Faust would commit the offsets that its streams acknowledged, and there are no streams. Nothing is committed
+        during a rebalance: the response to the commit would reject the old generation after the new one was agreed on,
+        aiokafka would forget the new one, and the group would rebalance again and again.
         """
         if self.app.rebalancing:
             return False

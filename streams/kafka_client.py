@@ -1,7 +1,7 @@
-"""aiokafka's client, with one thing of aiokafka 0.14 replaced: no connection outlives it.
+"""aiokafka's client, with one behaviour of aiokafka 0.14 replaced: no connection outlives the client.
 
-aiokafka closes the connections that it has, and waits for them. A connection that another task was making meanwhile is
-added afterwards, and nothing closes it; a request that finds its connection closed makes a new one.
+aiokafka closes its connections and waits for them. A connection that another task is opening meanwhile is added
+afterwards and never closed; a request that finds its connection closed opens a new one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiokafka.conn import CloseReason
 
 
 class Client(AIOKafkaClient):  # type: ignore[misc]
-    """Hands out no connection once it is closed. Requests then fail as they do while a broker is away."""
+    """A client that returns no connection once it is closed. Requests then fail as if a broker were unavailable."""
 
     _is_closed = False
 
@@ -37,6 +37,6 @@ class Client(AIOKafkaClient):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Have aiokafka's consumers and producers use this client."""
+    """Make aiokafka's consumers and producers use this client."""
     aiokafka.consumer.consumer.AIOKafkaClient = Client
     aiokafka.producer.producer.AIOKafkaClient = Client

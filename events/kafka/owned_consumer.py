@@ -24,7 +24,7 @@ class OwnedConsumer:
         self._consumer: Consumer | None = None
 
     async def __call__(self, ask: Callable[[Consumer], T]) -> T:
-        """Call `ask` with the consumer, in its thread. Raises what `ask` does."""
+        """Call `ask` with the consumer, in its thread. Raises the errors of `ask`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, ask)
 
     def _run(self, ask: Callable[[Consumer], T]) -> T:
