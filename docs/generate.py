@@ -45,6 +45,8 @@ FIGURES: Final = DOCS / "benchmarks.json"
 DISTRIBUTED_FIGURES: Final = DOCS / "benchmarks-distributed.json"
 BEGIN: Final = "<!-- generated: {} -->\n"
 END: Final = "<!-- end: {} -->\n"
+USUAL: Final = frozenset((400, 401, 408, 413, 415, 422, 429, 503))
+"""Statuses that most operations can answer with, or most with a body: the table of endpoints leaves them out."""
 _PART = re.compile(r"<!-- generated: ([a-z-]+) -->\n(.*?)<!-- end: \1 -->\n", re.DOTALL)
 
 
@@ -174,7 +176,7 @@ def endpoints() -> Iterator[str]:
     for name, rows in sections.items():
         yield f"### {name}"
         yield ""
-        yield from table(("method and path", "what", "query", "answers", "signed in"), rows)
+        yield from table(("method and path", "what", "query", "answers", "problems", "signed in"), rows)
         yield ""
 
 
@@ -187,6 +189,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Sequence[st
         operation["summary"],
         query,
         str(answered),
+        " ".join(status for status in operation["responses"] if int(status) >= 400 and int(status) not in USUAL),
         "needed" if security and {} not in security else "",
     )
 
