@@ -1,6 +1,7 @@
-"""The problems of a route: the declared ones, and those that follow from its other declarations.
+"""The problems of a route: those that it declares, and those that follow from its parameters, body and read ports.
 
-The OpenAPI document has exactly these; a test provokes each of them (tests/scenarios/test_routes_declare_problems.py).
+The OpenAPI document lists exactly these. A test provokes each of them on each route
+(tests/scenarios/test_routes_declare_problems.py).
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def honours_keys(route: APIRoute) -> bool:
 
 
 def problems_of(route: APIRoute, method: str) -> frozenset[str]:
-    """Return the names of all problems of a route, for requests that are valid HTTP."""
+    """Return the names of all problems that a route can answer with.
+
+    Left out are problems of any path: `internal`, and the `bad-request` of a request of HTTP/1.1 without a Host.
+    """
     declared = route.endpoint.__dict__.get("problems", ())
     found = {kind if isinstance(kind, str) else slug_of(kind) for kind in declared}
     found |= {"invalid-value"} | refusals(method, route.path)

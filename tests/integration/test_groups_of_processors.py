@@ -1,6 +1,9 @@
 """What is known of the groups of the distributed profile without running them."""
 
+import re
 from collections.abc import Callable
+from importlib import import_module
+from inspect import getsource
 from typing import Any, cast
 
 import pytest
@@ -17,8 +20,9 @@ from query_api.routes.users import get_me, get_user
 from rest.route_problems import reads_of
 from runtime.distributed.consistency.position_sources import groups_of
 from runtime.distributed.models import groups
-from runtime.distributed.models.catalogue import TOPICS
+from runtime.distributed.models.catalogue import TOPICS, on_cassandra
 from runtime.processor_group import Group
+from stores.cassandra import home_timelines
 from stores.groups import COUNTS, SEARCH, STREAMS, TIMELINES
 from stores.postgres.database import Database
 from stores.readers import READ_PORTS, models_of
@@ -53,6 +57,22 @@ def test_reads_wait_for_the_groups_of_every_port_but_of_those_that_say_as_of(por
 
 def test_every_read_model_that_a_port_reads_is_a_projectors() -> None:
     assert {model for port in READ_PORTS for model in models_of(port)} <= {each.model for each in catalogue.ALL}
+
+
+@pytest.mark.parametrize("model", on_cassandra())
+def test_an_adapter_on_cassandra_reads_no_table_of_another_model(model: str) -> None:
+    """What a port reads is declared as read models (stores/readers.py): a join would wait for too few groups."""
+    read = set(re.findall(r"FROM \{\w+\}\.(\w+)", getsource(import_module(f"stores.cassandra.{model}"))))
+    others = {table for name, other in on_cassandra().items() if name != model for table in other.tables}
+    assert read.isdisjoint(others)
+
+
+def test_home_timelines_on_cassandra_read_their_own_tables_and_those_that_the_port_declares() -> None:
+    read = set(re.findall(r"FROM \{\w+\}\.(\w+)", getsource(home_timelines)))
+    declared = {table for model in models_of("home_feed") for table in on_cassandra()[model].tables}
+    others = {table for table in read if not table.startswith(("home_", "fan_out_"))}
+    assert others
+    assert others <= declared
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Each route declares the problems that it answers with: all of them, and none that it cannot have.
 
-Everything that can go wrong is tried on every route, whether or not it concerns the route. A problem that was answered
-and is not declared fails the test, and so does one that is declared and was never answered.
+Every mistake is tried on every route, whether or not it concerns the route. A route that answers with a problem that it
+does not declare fails the test, and so does one that declares a problem and never answers with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ QUERIES = {
     "GET /search/hashtags": "q=hello",
     "GET /sentiment": "author=nobody",
 }
-"""What a route cannot do without."""
+"""Query parameters that a route requires."""
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def settings() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is changed of a request that is good otherwise."""
+    """Changes to a good request. A default changes nothing."""
 
     values: dict[str, str] = field(default_factory=dict)
-    """What stands in the path."""
+    """Parameters of the path."""
     query: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
@@ -60,8 +60,8 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Who asks, and what there is to ask for."""
+class Subjects:
+    """The accounts that send requests, and the tweets and media that requests name."""
 
     ada: Person
     bob: Person
@@ -89,7 +89,7 @@ class Ground:
         return [value for value in vars(self).values() if isinstance(value, str)] + [NOBODYS, LATER, "nonsense"]
 
     def bodies(self, route: str) -> list[Json]:
-        """What the body of a route can have, the good one first."""
+        """Bodies for a route, the good one first."""
         login = {"login": self.bob.name, "password": PASSWORD}
         passwords = {"current_password": PASSWORD, "new_password": PASSWORD}
         media = (self.unfinished, self.deleted_medium, self.of_bobs_medium, self.video)
@@ -117,7 +117,7 @@ class Ground:
 
 
 async def upload(http: httpx.AsyncClient, person: Person, content: bytes = b"") -> str:
-    """An upload that is not completed; without content the file is still to come."""
+    """Start an upload and leave it incomplete; upload the file only if there is content."""
     started = (await person.do("POST", "/media/uploads", {"content_type": "image/jpeg"})).json()
     if content:
         form = started["upload"]
@@ -133,7 +133,7 @@ async def added(person: Person, content: bytes) -> str:
     return str(answer.json()["id"])
 
 
-async def prepared(service: Service, http: httpx.AsyncClient, clock: StandingClock) -> Ground:
+async def prepared(service: Service, http: httpx.AsyncClient, clock: StandingClock) -> Subjects:
     ada, bob, cyd, dan = [await join(http, name) for name in ("ada", "bob", "cyd", "dan")]
     await cyd.do("POST", "/users/ada/block")
     too_old = (await ada.post("too old to edit"))["id"]
@@ -151,7 +151,7 @@ async def prepared(service: Service, http: httpx.AsyncClient, clock: StandingClo
     await ada.do("DELETE", f"/tweets/{deleted}")
     tweet, of_bob = (await ada.post("#hello world"))["id"], (await bob.post("#hello ada"))["id"]
     await service.project()
-    ground = Ground(
+    subjects = Subjects(
         ada,
         bob,
         cyd,
@@ -172,15 +172,15 @@ async def prepared(service: Service, http: httpx.AsyncClient, clock: StandingClo
         video=video,
         hidden=hidden,
     )
-    await ada.do("POST", f"/tweets/{ground.of_bob}/bookmark", **{"idempotency-key": KEY})
-    return ground
+    await ada.do("POST", f"/tweets/{subjects.of_bob}/bookmark", **{"idempotency-key": KEY})
+    return subjects
 
 
-def attempts(ground: Ground, name: str) -> Iterator[Attempt]:
-    """Everything that may go wrong, on a route by its method and path."""
-    yield from (Attempt(body=body) for body in ground.bodies(name))
+def attempts(subjects: Subjects, name: str) -> Iterator[Attempt]:
+    """Every mistake that a client can make, for the route with this method and path."""
+    yield from (Attempt(body=body) for body in subjects.bodies(name))
     yield Attempt(signed_in=False)
-    yield Attempt(headers=ground.eve.bearer)
+    yield Attempt(headers=subjects.eve.bearer)
     yield Attempt(signed_in=False, headers={"authorization": "Bearer nonsense"})
     yield Attempt(query="nonsense=1")
     yield Attempt(query="cursor=nonsense")
@@ -195,7 +195,7 @@ def attempts(ground: Ground, name: str) -> Iterator[Attempt]:
     yield Attempt(content=b"{}", headers=JSON | {"content-encoding": "gzip"})
     yield Attempt(content=b"x" * 500_000, headers=JSON)
     if "{id}" in name:
-        yield from (Attempt({"id": id_}) for id_ in (*ground.ids(), "uploads"))
+        yield from (Attempt({"id": id_}) for id_ in (*subjects.ids(), "uploads"))
     if "{username}" in name:
         yield from (Attempt({"username": name}) for name in ("ada", "cyd", "nobody"))
     yield Attempt({"tag": "x" * 300, "slug": "nonsense", "topic": "nonsense", "variant": "nonsense"})
@@ -208,9 +208,9 @@ GOOD = Attempt()
 class Asking:
     """Sends requests to the routes of a service, and notes the problems that they answer with."""
 
-    def __init__(self, service: Service, ground: Ground) -> None:
+    def __init__(self, service: Service, subjects: Subjects) -> None:
         self._service = service
-        self._ground = ground
+        self._subjects = subjects
         self._cut_off = False
         self._signed_out = False
         self.answered: dict[str, set[str]] = defaultdict(set)
@@ -221,7 +221,7 @@ class Asking:
         )
 
     async def _leaving(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A client that leaves as soon as its request is sent, or, cut off, before: no stream goes on for ever."""
+        """Serve a client that disconnects once its request is sent, or before if it is cut off: every stream ends."""
         sent = self._cut_off
 
         async def received() -> Message:
@@ -254,10 +254,10 @@ class Asking:
 
     async def send(self, route: APIRoute, method: str, attempt: Attempt = GOOD) -> None:
         name = name_of(route, method)
-        ground = self._ground
+        subjects = self._subjects
         values = {
-            "id": ground.tweet if "/tweets" in name else ground.uploaded,
-            "username": ground.dan.name,
+            "id": subjects.tweet if "/tweets" in name else subjects.uploaded,
+            "username": subjects.dan.name,
             "tag": "hello",
             "slug": "not-found",
             "topic": "tweets",
@@ -265,7 +265,7 @@ class Asking:
             "variant": "original",
         }
         url = route.path.format(**values | attempt.values)
-        headers = (ground.ada.bearer if attempt.signed_in else {}) | attempt.headers
+        headers = (subjects.ada.bearer if attempt.signed_in else {}) | attempt.headers
         options: dict[str, Any] = {}
         if name == "POST /media" and headers.get("content-type") != "text/plain":
             headers.pop("content-type", None)
@@ -274,7 +274,7 @@ class Asking:
             options["content"] = attempt.content
         elif attempt.body is not None:
             options["json"] = attempt.body
-        elif bodies := ground.bodies(name):
+        elif bodies := subjects.bodies(name):
             options["json"] = bodies[0]
         query = f"{QUERIES.get(name, '')}&{attempt.query}"
         answer = await self.client.request(method, f"{url}?{query}", headers=headers, **options)
@@ -285,7 +285,7 @@ class Asking:
     async def sign_in(self) -> None:
         """Sign in anew after a request that may have ended the session."""
         if self._signed_out:
-            await self._ground.ada.sign_in()
+            await self._subjects.ada.sign_in()
             self._signed_out = False
 
 
@@ -307,12 +307,12 @@ class Away:
 async def test_every_route_answers_with_the_problems_that_it_declares_and_with_no_other(
     service: Service, http: httpx.AsyncClient, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground = await prepared(service, http, clock)
-    asking = Asking(service, ground)
+    subjects = await prepared(service, http, clock)
+    asking = Asking(service, subjects)
     app = service.composition.application
     described = [route for route in routed(app._app) if route.include_in_schema]
     routes = [(route, method) for route in described for method in route.methods or ()]
-    # What deletes comes last: others still need what it deletes.
+    # DELETE comes last: other routes still need the tweets and media.
     routes.sort(key=lambda each: ("GET", "PATCH", "POST", "DELETE").index(each[1]))
     keyed = Attempt(headers={"idempotency-key": "a key of its own"})
     for route, method in routes:
@@ -333,7 +333,7 @@ async def test_every_route_answers_with_the_problems_that_it_declares_and_with_n
             await asking.send(route, method, Attempt(content=b"{}", headers=JSON))
         with asking.cut_off():
             await asking.send(route, method, Attempt(content=b"{}", headers=JSON))
-        for attempt in attempts(ground, name_of(route, method)):
+        for attempt in attempts(subjects, name_of(route, method)):
             await asking.sign_in()
             await asking.send(route, method, attempt)
     declared = {name_of(route, method): problems_of(route, method) for route, method in routes}
