@@ -82,7 +82,7 @@ class Piece(Generic[C, S]):
 
     @property
     def wanted(self) -> Wanted:
-        """Return what the command has to load."""
+        """Return the locks, questions and idempotency key to load."""
         return Wanted(self.entities, self.context.idempotency, self.decision.questions(self.command))
 
 

@@ -34,7 +34,7 @@ def lock_number(*name: str) -> int:
 
 
 class Wanted(NamedTuple):
-    """What to lock and load for a command: its entities, idempotency key and questions."""
+    """The entities to lock for a command, and the idempotency key and questions to load."""
 
     entities: Sequence[Entity]
     once: Idempotency | None = None

@@ -70,7 +70,7 @@ _NO_STORE = ("cache-control", "no-store")
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What these routes need besides `Commands`."""
+    """The dependencies of these routes besides `Commands`."""
 
     passwords: Passwords
     access: AccessTokens

@@ -76,7 +76,7 @@ class InHand:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What the routes of the command API need."""
+    """The dependencies of all routes of the command API."""
 
     store: CommandStore
     ids: HybridClock

@@ -78,7 +78,7 @@ _FORM: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What the media routes need. `form_ms` is the lifetime of a signed form.
+    """The dependencies of the media routes. `form_ms` is the lifetime of a signed form.
 
     `in_hand` limits the files that are checked and stored at once, `of_account` the uploads of each account at once.
     """

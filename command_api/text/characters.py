@@ -18,13 +18,13 @@ ACCENTED: Final = (
 DIRECTION_SPANS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 DIRECTION_MARKS: Final = DIRECTION_SPANS + "\u061c\u200e\u200f"
 
-#: The first and last code point of each range that no text has.
+#: The first and last code point of each range of forbidden characters.
 FORBIDDEN_RANGES: Final = (
     # Controls. Line feed, carriage return and tab are the ones that only make space.
     *((0x00, 0x08), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)),
-    # Spans of direction: one left open turns round the text that is shown after it. twitter-text takes them.
+    # Direction marks: an unclosed one changes the direction of the text after it. twitter-text accepts them.
     *((0x202A, 0x202E), (0x2066, 0x2069)),
-    # What Unicode deprecates or keeps for the inside of programs: switches of shape and of language, annotations.
+    # Characters that Unicode deprecates or reserves for programs: shape and language switches, annotations.
     *((0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0001, 0xE0001)),
     # Halves of characters, which no UTF-8 can hold; the byte order mark; noncharacters.
     *((0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFDD0, 0xFDEF)),
@@ -44,12 +44,12 @@ _TOO_MANY_MARKS: Final = regex.compile(rf"(?<!\p{{M}})\p{{M}}{{{MOST_MARKS + 1}}
 
 
 def is_visible(text: str) -> bool:
-    """Say whether anything of `text` can be seen."""
+    """Say whether `text` has a visible character."""
     return _VISIBLE.search(text) is not None
 
 
 def find_invisible(text: str) -> int | None:
-    """Return the index of the first character that is neither seen nor makes space, None when there is none."""
+    """Return the index of the first character that is neither visible nor white space; None if there is none."""
     match = None if text.isascii() else _INVISIBLE.search(text)
     return None if match is None else match.start()
 
@@ -63,10 +63,10 @@ def find_mark_overflow(text: str) -> int | None:
 
 
 def compose(text: str) -> str:
-    """Return `text` in NFC; unchanged when it has more marks in a row than `MOST_MARKS`.
+    """Return `text` in NFC; unchanged if it has more than `MOST_MARKS` marks in a row.
 
     CPython sorts the marks of a letter by insertion: 100 000 of them, well chosen, take 15 seconds. A text
-    with so many in a row is never accepted as a tweet, so what it composes to is of no consequence.
+    with so many in a row is never accepted as a tweet, so its composed form is not needed.
     """
     if text.isascii() or find_mark_overflow(text) is not None:
         return text

@@ -1,8 +1,8 @@
-"""Where a text has emoji that are written with several code points: flags, keycaps, skin tones, families.
+"""Find emoji that consist of several code points: flags, keycaps, skin tones, families.
 
-The sequences are those Unicode recommends for interchange (https://unicode.org/Public/emoji/), taken from the
-data of the `emoji` package. A list rather than a grammar of joiners (as in UTS #51): any chain of emoji fits
-the grammar, and as a sequence weighs 2 however long it is, a tweet could then hold any amount of them.
+The sequences are those that Unicode recommends for interchange (https://unicode.org/Public/emoji/), taken from the
+data of the `emoji` package. It is a list, not the grammar of joiners (UTS #51): any chain of emoji fits the
+grammar, and a sequence weighs 2 at any length, so a tweet could hold any number of emoji.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 # Every sequence has at least one of these: joiner, keycap, variation selector, regional indicator, skin tone
-# or tag. Plain text in any script, and most emoji, are told apart by this alone.
+# or tag. This alone excludes plain text in any script and most emoji.
 _IN_EVERY_SEQUENCE: Final = re.compile(
     "[\u200d\u20e3\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 )

@@ -1,8 +1,8 @@
-"""Which hashtags, mentions and links are in a text, by the rules of twitter-text v3.
+"""Find the hashtags, mentions and links of a text by the rules of twitter-text v3.
 
-Two rules are ours. A mention is of a name that an account here can have, 3 to 30 characters; twitter-text
-takes up to 20, and of a longer word the first 20, which is another name. A link has a protocol; twitter-text
-links `example.com` as well, which here only weighs as a link and keeps what is in it from being an entity.
+Two rules differ. A mention has a valid user name of 3 to 30 characters; twitter-text accepts up to 20, and takes the
+first 20 of a longer word, which is another name. A link has a protocol; twitter-text also links `example.com`, which
+here weighs as a link, and no entity starts in it, but is not a link entity.
 """
 
 import re
@@ -18,7 +18,7 @@ from .urls import Link, find_links
 
 _NONE: Final = Entities()
 
-# Joiners, and the signs that words of some scripts are written with: Hebrew, Japanese, Tibetan, Catalan.
+# Joiners, and signs inside words of some scripts: Hebrew, Japanese, Tibetan, Catalan.
 _SIGNS_IN_TAG: Final = (
     r"_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
 )
@@ -26,7 +26,7 @@ _IN_TAG: Final = r"\p{L}\p{M}\p{Nd}" + _SIGNS_IN_TAG
 # Has a letter or mark. The lookahead stops at the first one, and the run after it gives nothing back.
 _TAG: Final = rf"(?=[{_IN_TAG}--\p{{L}}\p{{M}}]*+[\p{{L}}\p{{M}}])[{_IN_TAG}]++"
 # The two variation selectors are marks, but end an emoji; before one or a keycap, the sign is an emoji.
-# What has to stand before the sign is asked after it: a search for the sign alone is fast.
+# The characters before the sign are checked after it is found: a search for the sign alone is fast.
 _HASHTAG: Final = regex.compile(
     rf"[#＃](?:(?<![{_IN_TAG}&].)|(?<=[\ufe0e\ufe0f].))(?![\ufe0f\u20e3])({_TAG})(?![#＃]|://)",
     regex.VERSION1,
@@ -42,9 +42,9 @@ _MENTION: Final = re.compile(
 
 
 def extract(text: str, links: Sequence[Link] | None = None) -> Entities:
-    """Return the entities of `text`, whose offsets hold for the text as given: compose it first.
+    """Return the entities of `text` with offsets in the given text, so compose it first.
 
-    `links` are those of the text, where they are known already. An entity that starts inside a link is part of the
+    `links` are the links of the text, if they are known. An entity that starts inside a link is part of the
     link.
     """
     has_tags = "#" in text or "＃" in text
@@ -63,12 +63,12 @@ def extract(text: str, links: Sequence[Link] | None = None) -> Entities:
 
 
 def is_tag(tag: str) -> bool:
-    """Say whether all of `tag`, written after a `#`, is taken for a hashtag."""
+    """Say whether `#` and all of `tag` is one hashtag."""
     return _WHOLE_TAG.fullmatch(tag) is not None
 
 
 class _Match(Protocol):
-    """What the matches of `re` and of `regex` have in common, as far as it is used here."""
+    """The common part of the match types of `re` and `regex` that this module uses."""
 
     def __getitem__(self, group: int, /) -> str: ...
     def start(self) -> int: ...
@@ -76,7 +76,7 @@ class _Match(Protocol):
 
 
 class _Pattern(Protocol):
-    """The same of their patterns."""
+    """The common part of their pattern types."""
 
     def search(self, text: str, position: int, /) -> _Match | None: ...
 

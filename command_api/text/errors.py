@@ -1,24 +1,24 @@
-"""Why a text is refused. Messages name characters by code point, never by the character itself: a
-direction override quoted in a log line or an error page would act there.
+"""The errors of refused texts. Messages name a character by code point, never literally: a direction override would
+also turn the text of a log line or an error page.
 """
 
 
 class TextError(ValueError):
-    """The text is refused; which subclass says why."""
+    """The text is refused; the subclass names the reason."""
 
 
 class EmptyText(TextError):
-    """Nothing of the text can be seen."""
+    """The text has no visible character."""
 
     def __init__(self) -> None:
         super().__init__("the text is empty")
 
 
 class TextTooLong(TextError):
-    """The text weighs more than a tweet may.
+    """The text weighs more than allowed for a tweet.
 
-    `weight` is exact, but for a text so long that no reading of it could fit: that one is refused unweighed,
-    with `limit + 1`.
+    `weight` is exact, except for a text that is far too long: it is refused without weighing, and `weight` is
+    `limit + 1`.
     """
 
     def __init__(self, weight: int, limit: int) -> None:
@@ -28,7 +28,7 @@ class TextTooLong(TextError):
 
 
 class TooManyCharacters(TextError):
-    """The text has more code points than its field takes."""
+    """The text has more code points than its field allows."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the text has more than {limit} characters")
@@ -36,14 +36,14 @@ class TooManyCharacters(TextError):
 
 
 class NoAddress(TextError):
-    """The text is no address of a web page."""
+    """The text is not the URL of a web page."""
 
     def __init__(self) -> None:
         super().__init__("this is no web address like https://example.org/page, without a user name in it")
 
 
 class ForbiddenCharacter(TextError):
-    """A character that no text may have. `index` counts code points of the text as it was given."""
+    """A forbidden character. `index` is its index in the given text, in code points."""
 
     def __init__(self, codepoint: int, index: int) -> None:
         super().__init__(f"the character U+{codepoint:04X} at index {index} is not allowed")

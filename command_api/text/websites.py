@@ -1,7 +1,7 @@
-"""Which web addresses a profile can link to: those that lead where they seem to lead.
+"""Check the website of a profile: the link has to open the host that it shows.
 
-A browser shows and opens more than is an address by its letter (WHATWG URL), so the parser that pydantic has of it is
-asked. What it would change in a host before it opens it is refused ahead of that.
+Browsers accept more than the URL syntax allows (WHATWG URL), so the check uses the WHATWG parser of pydantic. Before
+that, it refuses hosts that the parser would change.
 """
 
 import re
@@ -12,13 +12,13 @@ from pydantic import HttpUrl, ValidationError
 from .characters import find_invisible
 from .errors import ForbiddenCharacter, NoAddress
 
-#: Nothing, or an address without user name and password: what stands before an @ passes for the host.
+#: Empty, or a URL without user name and password: readers take the text before an @ for the host.
 WEBSITE_PATTERN: Final = r"^(https?://[^\s/?#@%\\]+([/?#]\S*)?)?$"
 _WEBSITE: Final = re.compile(WEBSITE_PATTERN)
 
 
 def check_website(text: str) -> str:
-    """Return `text`, an address or nothing. Raises `NoAddress`, or `ForbiddenCharacter` for one that is not seen."""
+    """Return `text`, a URL or "". Raises `NoAddress`, or `ForbiddenCharacter` for an invisible character."""
     invisible = find_invisible(text)
     if invisible is not None:
         raise ForbiddenCharacter(ord(text[invisible]), invisible)

@@ -1,7 +1,7 @@
-"""What a text weighs, by the third configuration of twitter-text (`config/v3.json` there).
+"""Weigh a text by the third configuration of twitter-text (`config/v3.json` there).
 
-The unit is the weight of a Latin letter. Scripts that say more with a character, such as Chinese, weigh 2; so
-does an emoji, whatever it is made of; a link weighs what Twitter's shortened form of it would.
+The unit is the weight of a Latin letter. A character of a denser script, such as Chinese, weighs 2, and so does any
+emoji. A link weighs as much as its form shortened by Twitter.
 """
 
 import re
@@ -25,7 +25,7 @@ _HEAVY: Final = re.compile(f"[^{_LIGHT}]+")
 
 
 def weigh(text: str, links: Sequence[Link]) -> int:
-    """Return the weight of `text`, which is in NFC and has these links; at most `LIMIT` for a tweet."""
+    """Return the weight of `text`, in NFC, with these links. A tweet weighs at most `LIMIT`."""
     weight = 0
     position = 0
     for start, end, _ in links:
@@ -35,9 +35,9 @@ def weigh(text: str, links: Sequence[Link]) -> int:
 
 
 def find_few_links(text: str) -> list[Link] | None:
-    """Return the links of `text`, which is in NFC; None for a long text that is seen to weigh more than `LIMIT`.
+    """Return the links of `text`, in NFC; None as soon as a long text is known to weigh more than `LIMIT`.
 
-    Only links make a long text light, and few of them fit: so the search has a bound, however long the text is.
+    Only links let a long text weigh little, and few of them fit into `LIMIT`, so the search is bounded.
     """
     if len(text) <= LONGEST_PLAIN:
         return find_links(text)
