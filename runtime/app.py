@@ -20,8 +20,6 @@ from command_api.routes.media import Uploads
 from command_api.routes.tweets import POST_PATH, hot_post
 from events.ids import Clock, HybridClock, Randomness
 from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
-from query_api.routes.stream import Streams
-from query_api.serving import Queries
 from rest.addresses import address_reader
 from rest.authentication import Viewer
 from rest.edge import Applied, Edge, Hot, Match, Telemetry, reply_of
@@ -37,6 +35,7 @@ from .client_limits import admission, bodies
 from .documentation import documentation
 from .front_page import front_page
 from .operations import operations
+from .query_side import QuerySide
 from .readiness import Parts
 from .settings import Settings
 from .telemetry import RequestTelemetry
@@ -68,14 +67,6 @@ class CommandSide:
     commands: Commands
     accounts: Accounts
     uploads: Uploads
-
-
-@dataclass(frozen=True, slots=True)
-class QuerySide:
-    """What the routes of the query API work with."""
-
-    queries: Queries
-    streams: Streams
 
 
 def build_app(

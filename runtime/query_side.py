@@ -27,13 +27,12 @@ from stores.readers import Readers
 from stores.user_timelines import Activity
 
 from . import metrics
-from .app import QuerySide
 from .settings import Settings
 from .telemetry import logger
 
 
-class QueryService:
-    """The query side of an application, and its open streams, which `advanced` has something for now and then.
+class QuerySide:
+    """What the routes of the query API work with. `advanced` wakes its open streams.
 
     `logs` hold the source topics and the derived ones; `applied` tells how far the read models have come in the former.
     `kept_answers` are those of all processes; without, each keeps its own.
@@ -71,7 +70,6 @@ class QueryService:
             of_account=Shares("streams of an account", settings.max_streams_of_account),
             of_address=Shares("streams of an address", settings.max_streams_of_address),
         )
-        self.side = QuerySide(self.queries, self.streams)
         self._moved = False
         self._delivering: asyncio.Task[None] | None = None
         metrics.OPEN_STREAMS.set_function(lambda: self.hub.open)

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from events.kafka.topics import apply
 from events.log import Positions, positions_after
 from events.sealing import MasterKeys
 from events.topics import ON_KAFKA
-from runtime.distributed.roles.command import Commanding
+from runtime.distributed.roles.command import CommandRole
 from runtime.distributed.roles.process import AWAY
-from runtime.distributed.roles.query import Querying, Reading
-from runtime.distributed.roles.workers import Hosting, projecting, streaming
+from runtime.distributed.roles.query import QueryRole
+from runtime.distributed.roles.workers import WorkersRole, projectors, streams
+from runtime.distributed.settings import DistributedSettings
 from runtime.settings import Settings
 from stores.cassandra.address import Address
 from stores.cassandra.migrating import migrate
@@ -104,67 +105,63 @@ class Ground:
 class DistributedProfile:
     """All roles of an installation. `application` answers as an edge in front of both APIs does."""
 
-    def __init__(self, settings: Settings, clock: Clock, randomness: Randomness) -> None:
-        self.commanding = Commanding(settings, clock, randomness)
-        self.querying = Querying(settings, clock, randomness)
-        self._hosting: list[Hosting] = [projecting(settings), streaming(settings)]
-        self._started: list[Any] = []
-        self._positions = Positions()
-        self._background: asyncio.Future[None] | None = None
-
-    async def start(self) -> None:
-        """Start every role."""
-        for role in (self.commanding, self.querying, *self._hosting):
-            await role.start()
-            self._started.append(role)
-        self.hosted = [hosted for hosting in self._hosting for hosted in hosting.hosted]
-        self._reader = self._hosting[0].stores.reader
+    def __init__(self, command: CommandRole, query: QueryRole, workers: Sequence[WorkersRole]) -> None:
+        self.query = query
+        self.hosted = [hosted for role in workers for hosted in role.hosted]
+        self._log = workers[0].engines.log
         self._topics = frozenset().union(*(hosted.topics for hosted in self.hosted))
-        for hosted in self.hosted:
-            await hosted.positions()
-        self._command = self.commanding.application()
-        self._query = self.querying.application()
-        self._background = asyncio.ensure_future(self.reading.who.keep_looking())
+        self._positions = Positions()
+        self._command_app = command.application()
+        self._query_app = query.application()
 
-    @property
-    def reading(self) -> Reading:
-        """What the query API reads with."""
-        return self.querying.reading
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: DistributedSettings, clock: Clock, randomness: Randomness
+    ) -> AsyncIterator[DistributedProfile]:
+        """Open every role until the end."""
+        async with (
+            CommandRole.open(settings, clock, randomness) as command,
+            QueryRole.open(settings, clock, randomness) as query,
+            projectors(settings) as projecting,
+            streams(settings) as streaming,
+        ):
+            profile = cls(command, query, (projecting, streaming))
+            for hosted in profile.hosted:
+                await hosted.positions()
+            polling = asyncio.ensure_future(query.authentication.poll())
+            try:
+                yield profile
+            finally:
+                polling.cancel()
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET goes to the query API, everything else to the command API."""
-        chosen: ASGIApp = self._query if scope.get("method", "GET") in ("GET", "HEAD") else self._command
+        chosen: ASGIApp = self._query_app if scope.get("method", "GET") in ("GET", "HEAD") else self._command_app
         await chosen(scope, receive, send)
 
     async def project(self) -> None:
         """Have every group apply what stands in the log."""
-        ends = await self._reader.ends()
+        ends = await self._log.ends()
         while not self._positions.covers({p: end for p, end in ends.items() if p.topic in self._topics}):
-            records = await self._reader.read(self._positions, 1000, self._topics)
+            records = await self._log.read(self._positions, 1000, self._topics)
             self._positions = positions_after(records, self._positions)
             for hosted in self.hosted:
                 mine = [record for record in records if record.topic in hosted.topics]
                 if mine:
                     await _patiently(partial(hosted.apply, mine, positions_after(mine)))
-        await self.reading.applied.look()
+        await self.query.positions.poll_stores()
 
     async def events(self) -> list[Event]:
         """The events of the log, of each partition in order."""
         found, at = [], Positions()
-        ends = await self._reader.ends()
+        ends = await self._log.ends()
         while not at.covers(ends):
-            records = await self._reader.read(at, 1000)
+            records = await self._log.read(at, 1000)
             at = positions_after(records, at)
             found += records
         found.sort(key=lambda record: record.about.id)
         return [record.event for record in found if record.event is not None]
-
-    async def close(self) -> None:
-        """Stop every role."""
-        if self._background is not None:
-            self._background.cancel()
-        for role in reversed(self._started):
-            await role.stop()
 
 
 async def _patiently(attempt: Callable[[], Awaitable[object]]) -> None:
@@ -189,10 +186,9 @@ async def opened(
         apply(admin_of(ground.servers), partitions=partitions, prefix=prefix), asyncio.to_thread(ground.empty)
     )
     with a_database(ground.engines["postgres"], like=ground.template) as database:
-        profile = DistributedProfile(ground.settings(database, prefix, **chosen), clock, randomness)
+        settings = DistributedSettings.of(ground.settings(database, prefix, **chosen))
         try:
-            await profile.start()
-            yield profile
+            async with DistributedProfile.open(settings, clock, randomness) as profile:
+                yield profile
         finally:
-            await profile.close()
             await delete_topics(ground.servers, [prefix + topic for topic in ON_KAFKA])

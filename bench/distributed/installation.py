@@ -21,7 +21,7 @@ from events.kafka import topics
 from events.sealing import MasterKeys
 from runtime.distributed.migrations import migrate
 from runtime.distributed.models.generations import Places
-from runtime.distributed.roles.process import brokers
+from runtime.distributed.settings import DistributedSettings, brokers
 from runtime.settings import PREFIX, Settings
 from stores.cassandra.migrating import drop
 
@@ -70,7 +70,7 @@ class Installation:
             "PYTHONPATH": str(ROOT),
         }
         self.servers = brokers(engines.kafka)
-        self.places = Places.first(self.settings)
+        self.places = Places.first(DistributedSettings.of(self.settings))
         self.redis_url = engines.redis
 
     async def set_up(self) -> Installation:

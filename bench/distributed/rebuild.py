@@ -9,17 +9,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from events.first_copies import Entity
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, Record, TopicPartition, positions_after
+from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import BATCH, Building, build
-from runtime.distributed.roles.workers import Stores
+from runtime.distributed.settings import DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.processor_group import Group
 from stores.cassandra.migrating import drop
@@ -74,12 +75,12 @@ class Timed:
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
     """Events a second: consumed and decoded, and rebuilt, a group at a time."""
-    async with bench.installation() as installation:
+    async with AsyncExitStack() as stack:
+        installation = await stack.enter_async_context(bench.installation())
         await _publish(installation, bench.some(EVENTS, 10_000))
-        stores = Stores(installation.settings)
-        await stores.open()
+        engines = await stack.enter_async_context(Engines.open(DistributedSettings.of(installation.settings)))
         freeze_startup_objects()  # as a rebuild does
-        reader = _reader(installation, stores)
+        reader = _reader(installation, engines)
         try:
             ends = await reader.ends()
             began = time.perf_counter()
@@ -95,9 +96,9 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
                 limit_name="confluent-kafka, nothing decoded",
             )
             for store in (CASSANDRA, COUNTERS, SEARCHES):
-                async with _place(installation, stores, store) as group:
+                async with _place(installation, engines, store) as group:
                     alone = await _landed(group, records)
-                async with _place(installation, stores, store) as group:
+                async with _place(installation, engines, store) as group:
                     rate = await _built(group, reader, ends)
                 yield Figure(
                     f"rebuild: {group.name}",
@@ -109,29 +110,24 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
                 )
         finally:
             await reader.close()
-            await stores.close()
 
 
 async def _publish(installation: Installation, number: int) -> None:
     """A log of made-up events."""
-    stores = Stores(installation.settings)
-    await stores.open()
     made = MadeUp(ACCOUNTS)
-    try:
+    async with Engines.open(DistributedSettings.of(installation.settings)) as engines:
         for account in made.accounts:
-            await stores.keys.create(account)
+            await engines.keys.create(account)
         events = itertools.chain(made.registrations(), made.history(number))
-        await append(installation, (made.outgoing(event, stores.codec) for event in events))
-    finally:
-        await stores.close()
+        await append(installation, (made.outgoing(event, engines.codec) for event in events))
 
 
-def _reader(installation: Installation, stores: Stores) -> KafkaLogReader:
+def _reader(installation: Installation, engines: Engines) -> KafkaLogReader:
     return KafkaLogReader(
         installation.servers,
         partitions_of(_TOPICS, PARTITIONS),
-        stores.codec,
-        stores.keys,
+        engines.codec,
+        engines.keys,
         prefix=installation.settings.topic_prefix,
     )
 
@@ -152,39 +148,34 @@ async def _read(reader: KafkaLogReader, ends: Positions) -> list[Record]:
 
 
 @asynccontextmanager
-async def _place(installation: Installation, stores: Stores, store: str) -> AsyncIterator[Group]:
+async def _place(installation: Installation, engines: Engines, store: str) -> AsyncIterator[Group]:
     """The first group of a store in a fresh place, as a rebuild makes it."""
     places = installation.places.marked(store, "bench")
-    assert stores.cassandra is not None
-    assert stores.redis is not None
     try:
         if store == CASSANDRA:
             await migrate_cassandra(places.address)
             # Nobody needs it after a crash: as a rebuild has it.
-            await stores.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+            await engines.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
         if store == SEARCHES:
             await places.database.migrate()
-        group = _group(installation, stores, places, store)
+        group = _group(installation, engines, places, store)
         yield group
         await group.sink.close()
     finally:
         if store == CASSANDRA:
             await drop(places.address)
         if store == COUNTERS:
-            await remove(stores.redis, places.keys)
+            await remove(engines.redis, places.keys)
         if store == SEARCHES:
             await places.database.drop()
 
 
-def _group(installation: Installation, stores: Stores, places: Places, store: str) -> Group:
-    assert stores.cassandra is not None
-    assert stores.redis is not None
-    assert stores.reader is not None
+def _group(installation: Installation, engines: Engines, places: Places, store: str) -> Group:
     if store == CASSANDRA:
-        return groups.timelines(stores.cassandra, places.address.keyspace)
+        return groups.timelines(engines.cassandra, places.address.keyspace)
     if store == COUNTERS:
         prefix = installation.settings.topic_prefix
-        return groups.counts(stores.redis, prefix, PARTITIONS, stores.reader.ends, keys=places.keys)
+        return groups.counts(engines.redis, prefix, PARTITIONS, engines.log.ends, keys=places.keys)
     return groups.search(places.database)
 
 

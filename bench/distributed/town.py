@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -22,9 +23,10 @@ from command_api.tokens import AccessTokens
 from events.ids import AccountId, SessionId, TweetId
 from events.log import Positions
 from runtime.command_answers import WhetherNew
-from runtime.distributed.command_store import Deciding
+from runtime.distributed.command_store import DistributedCommandStore
 from runtime.distributed.consistency.position_sources import sources
-from runtime.distributed.roles.workers import Stores
+from runtime.distributed.engines import Engines
+from runtime.distributed.settings import DecisionSettings, DistributedSettings
 
 from ..community import AT_ONCE, Community
 from .installation import PARTITIONS, Installation
@@ -56,24 +58,21 @@ class Town:
 
     async def fill(self, size: Size) -> None:
         """Have them come, follow and post."""
-        deciding = Deciding(self.installation.settings)
-        await deciding.start()
-        try:
-            make = deciding.ids.issue
+        settings = DecisionSettings.of(self.installation.settings)
+        async with DistributedCommandStore.open(settings) as command_store:
+            make = command_store.ids.issue
             self.authors = [AccountId(make()) for _ in range(size.authors)]
             self.watchers = [AccountId(make()) for _ in range(size.authors)]
             self.readers = [AccountId(make()) for _ in range(size.readers)]
             everybody = [*self.authors, *self.watchers, *self.readers]
-            await _each(enumerate(everybody), lambda one: self._come(deciding, *one))
-            self._issue_tokens(deciding, everybody)
-            await _each(self._follows(), lambda pair: self._follow(deciding, *pair))
+            await _each(enumerate(everybody), lambda one: self._come(command_store, *one))
+            self._issue_tokens(command_store, everybody)
+            await _each(self._follows(), lambda pair: self._follow(command_store, *pair))
             texts = Community(Path())
             await _each(
                 ((self.authors[n % size.authors], texts.text()) for n in range(size.tweets)),
-                lambda tweet: self._post(deciding, *tweet),
+                lambda tweet: self._post(command_store, *tweet),
             )
-        finally:
-            await deciding.stop()
 
     def _follows(self) -> Iterable[tuple[AccountId, AccountId]]:
         chance = random.Random(1)  # noqa: S311  # a benchmark has to do the same each time
@@ -82,45 +81,41 @@ class Town:
             for reader in chance.sample(self.readers, FOLLOWERS - 1):
                 yield reader, author
 
-    def _issue_tokens(self, deciding: Deciding, accounts: Iterable[AccountId]) -> None:
-        lifetime_ms = deciding.who.token_lifetime_ms
-        issuer = deciding.settings.issuer
-        access = AccessTokens(deciding.who.signing_keys, deciding.clock, issuer=issuer, lifetime_ms=lifetime_ms)
-        self.tokens = {account: access.issue(account, SessionId(deciding.ids.issue())) for account in accounts}
+    def _issue_tokens(self, command_store: DistributedCommandStore, accounts: Iterable[AccountId]) -> None:
+        lifetime_ms = command_store.authentication.token_lifetime_ms
+        issuer = command_store.settings.issuer
+        access = AccessTokens(
+            command_store.authentication.signing_keys, command_store.clock, issuer=issuer, lifetime_ms=lifetime_ms
+        )
+        self.tokens = {account: access.issue(account, SessionId(command_store.ids.issue())) for account in accounts}
 
-    async def _come(self, deciding: Deciding, number: int, account: AccountId) -> None:
+    async def _come(self, command_store: DistributedCommandStore, number: int, account: AccountId) -> None:
         name = f"user_{number}"
-        await deciding.store.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), WhetherNew())
+        await command_store.store.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), WhetherNew())
 
-    async def _follow(self, deciding: Deciding, a: AccountId, b: AccountId) -> None:
-        await deciding.store.execute(FOLLOW_ACCOUNT, FollowAccount(a, b), Context(actor=a), WhetherNew())
+    async def _follow(self, command_store: DistributedCommandStore, a: AccountId, b: AccountId) -> None:
+        await command_store.store.execute(FOLLOW_ACCOUNT, FollowAccount(a, b), Context(actor=a), WhetherNew())
 
-    async def _post(self, deciding: Deciding, author: AccountId, text: str) -> None:
-        command = PostTweet(author, TweetId(deciding.ids.issue()), text, extract(text))
-        await deciding.store.execute(POST_TWEET, command, Context(actor=author), WhetherNew())
+    async def _post(self, command_store: DistributedCommandStore, author: AccountId, text: str) -> None:
+        command = PostTweet(author, TweetId(command_store.ids.issue()), text, extract(text))
+        await command_store.store.execute(POST_TWEET, command, Context(actor=author), WhetherNew())
 
     async def until_current(self) -> float:
         """Wait until every read model has what is in the log; how many seconds that took. Raises TimeoutError."""
         address, keys, database = self.installation.places
-        stores = Stores(self.installation.settings)
-        await stores.open()
-        assert stores.cassandra is not None
-        assert stores.redis is not None
-        assert stores.reader is not None
-        groups = sources(stores.cassandra, address.keyspace, stores.redis, keys, database, PARTITIONS)
-        started = time.perf_counter()
-        try:
-            ends = await stores.reader.ends()
+        async with AsyncExitStack() as stack:
+            engines = await stack.enter_async_context(Engines.open(DistributedSettings.of(self.installation.settings)))
+            groups = sources(engines.cassandra, address.keyspace, engines.redis, keys, database, PARTITIONS)
+            for source in groups.values():
+                stack.push_async_callback(source.close)
+            started = time.perf_counter()
+            ends = await engines.log.ends()
             async with asyncio.timeout(_CURRENT_S):
                 for source in groups.values():
                     wanted = Positions((place, end) for place, end in ends.items() if place.topic in source.topics)
-                    while not (await source.positions())[0].covers(wanted):  # noqa: ASYNC110  # another process does it
+                    while not (await source.positions())[0].covers(wanted):  # noqa: ASYNC110  another process does it
                         await asyncio.sleep(0.05)
-        finally:
-            for source in groups.values():
-                await source.close()
-            await stores.close()
-        return time.perf_counter() - started
+            return time.perf_counter() - started
 
 
 async def _each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:

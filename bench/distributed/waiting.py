@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 from events.event import Envelope
@@ -18,10 +20,13 @@ from events.ids import AccountId, TweetId
 from events.kafka.producing import KafkaPublisher
 from events.log import Positions, Record, TopicPartition
 from projectors.counts import Counts
+from runtime.distributed.engines import Engines
+from runtime.distributed.roles.hosted_group import HostedGroup, Hosts
 from runtime.distributed.roles.process import Process
-from runtime.distributed.roles.workers import HostedGroup, Hosting, Hosts, Stores
+from runtime.distributed.roles.workers import WorkersRole
+from runtime.distributed.settings import DistributedSettings
 from runtime.processor_group import Group
-from runtime.settings import Settings, load
+from runtime.settings import load
 from runtime.telemetry import configure
 from stores.counts import AccountCounter, TweetCounter
 from stores.redis.connection import Client
@@ -89,24 +94,23 @@ class Dropped:
         """Dropped."""
 
 
-def waiting(settings: Settings) -> Hosting:
-    """The role."""
+def waiting(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
+    """The role, to be opened."""
 
-    def make(stores: Stores, _: KafkaPublisher | None) -> list[Hosts]:
-        assert stores.redis is not None
-        sink = WaitingSink(stores.redis, key_of(settings.topic_prefix))
+    def make(engines: Engines, _: KafkaPublisher) -> list[Hosts]:
+        sink = WaitingSink(engines.redis, key_of(settings.topic_prefix))
         return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
 
-    return Hosting("projectors", settings, make)  # it serves the metrics that this role has
+    return WorkersRole.open("projectors", settings, make)  # it serves the metrics that this role has
 
 
 def main() -> None:
     """Work until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m bench.distributed.waiting", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    settings = load({"port": parser.parse_args().port}).settings
+    settings = DistributedSettings.of(load({"port": parser.parse_args().port}).settings)
     configure(settings.log_level, NAME)
-    asyncio.run(Process(settings, waiting(settings), lambda line: None).run())
+    asyncio.run(Process(settings, NAME, partial(waiting, settings), lambda line: None).run())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -47,17 +48,24 @@ def serve(
 
     settings = load(data, port, config, host=host).settings
     if side is not None:
-        from runtime.distributed.roles.command import Commanding
-        from runtime.distributed.roles.pointer_watch import Following
-        from runtime.distributed.roles.process import Process, Role, named
-        from runtime.distributed.roles.query import Querying
+        from runtime.distributed.roles.command import CommandRole
+        from runtime.distributed.roles.pointer_watch import PointerWatch
+        from runtime.distributed.roles.process import OpenRole, Process
+        from runtime.distributed.roles.query import QueryRole
+        from runtime.distributed.settings import CommandSettings, DistributedSettings, named
 
         if demo or quiet_demo:
             raise typer.BadParameter("the demo community is for the embedded profile", param_hint="--demo")
         configure(settings.log_level, side.value, words=in_words(json))
         settings = named(settings, side.value)
-        role: Role = Commanding(settings) if side is Side.command else Following(settings, Querying)
-        run(Process(settings, role, lambda line: print(line, flush=True)).run())
+        role: OpenRole
+        if side is Side.command:
+            chosen = CommandSettings.of(settings)
+            role = partial(CommandRole.open, chosen)
+        else:
+            chosen = every = DistributedSettings.of(settings)
+            role = partial(PointerWatch.open, every, side.value, partial(QueryRole.open, every))
+        run(Process(chosen, side.value, role, lambda line: print(line, flush=True)).run())
         return
     from runtime.embedded.serve import Demo
     from runtime.embedded.serve import serve as serving

@@ -18,11 +18,10 @@ def apply(data: Data = None, config: Config = None, json: Json = False) -> None:
     Example: MINITWITTER_KAFKA_URL=127.0.0.1:9092 minitwitter topics apply
     """
     from events.kafka import topics
-    from runtime.distributed.command_store import admin
-    from runtime.distributed.roles.process import required
+    from runtime.distributed.kafka_clients import admin
+    from runtime.distributed.settings import LogSettings
 
-    settings = load(data, None, config).settings
-    required(settings, "kafka_url")
+    settings = LogSettings.of(load(data, None, config).settings)
     done = run(topics.apply(admin(settings), partitions=settings.topic_partitions, prefix=settings.topic_prefix))
     if json:
         print_json({"created": done.created, "changed": done.changed})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -12,7 +14,9 @@ from .options import Config, Data, Host, JsonLines, Port, in_words, load, run
 
 if TYPE_CHECKING:
     from runtime.distributed.roles.process import Role
-    from runtime.settings import Settings
+    from runtime.distributed.settings import DecisionSettings, DistributedSettings
+
+S = TypeVar("S", bound="DecisionSettings")
 
 app = typer.Typer(
     help="Run worker processes of the distributed profile; each serves /healthz, /readyz and /metrics, but no API.",
@@ -28,9 +32,10 @@ def projectors(
 
     Example: minitwitter work projectors --port 8001
     """
-    from runtime.distributed.roles.workers import projecting
+    from runtime.distributed.roles import workers
+    from runtime.distributed.settings import DistributedSettings
 
-    _run(data, host, port, config, json, "projectors", projecting)
+    _run(data, host, port, config, json, "projectors", DistributedSettings, workers.projectors)
 
 
 @app.command("streams")
@@ -41,9 +46,10 @@ def streams(
 
     Example: minitwitter work streams --port 8002
     """
-    from runtime.distributed.roles.workers import streaming
+    from runtime.distributed.roles import workers
+    from runtime.distributed.settings import DistributedSettings
 
-    _run(data, host, port, config, json, "streams", streaming)
+    _run(data, host, port, config, json, "streams", DistributedSettings, workers.streams)
 
 
 @app.command("relay")
@@ -54,9 +60,10 @@ def relay(
 
     Example: minitwitter work relay --port 8003
     """
-    from runtime.distributed.roles.relay import Relaying
+    from runtime.distributed.roles.relay import RelayRole
+    from runtime.distributed.settings import DecisionSettings
 
-    _run(data, host, port, config, json, "relay", Relaying)
+    _run(data, host, port, config, json, "relay", DecisionSettings, RelayRole.open)
 
 
 @app.command("all")
@@ -67,14 +74,16 @@ def all_(
 
     Example: minitwitter work all --port 8001
     """
-    from runtime.distributed.roles.combined import Together
-    from runtime.distributed.roles.relay import Relaying
-    from runtime.distributed.roles.workers import projecting, streaming
+    from runtime.distributed.roles import workers
+    from runtime.distributed.roles.combined import CombinedRole
+    from runtime.distributed.roles.relay import RelayRole
+    from runtime.distributed.settings import DistributedSettings
 
-    def roles(settings: Settings) -> Role:
-        return Together(settings, [projecting(settings), streaming(settings), Relaying(settings)])
+    def combined(settings: DistributedSettings) -> AbstractAsyncContextManager[Role]:
+        roles = (workers.projectors, workers.streams, RelayRole.open)
+        return CombinedRole.open(settings, [partial(role, settings) for role in roles])
 
-    _run(data, host, port, config, json, "all", roles)
+    _run(data, host, port, config, json, "all", DistributedSettings, combined)
 
 
 def _run(
@@ -84,12 +93,15 @@ def _run(
     config: Path | None,
     json: bool,
     name: str,
-    role: Callable[[Settings], Role],
+    kind: type[S],
+    open_role: Callable[[S], AbstractAsyncContextManager[Role]],
 ) -> None:
-    from runtime.distributed.roles.pointer_watch import Following
-    from runtime.distributed.roles.process import Process, named
+    from runtime.distributed.roles.pointer_watch import PointerWatch
+    from runtime.distributed.roles.process import Process
+    from runtime.distributed.settings import named
     from runtime.telemetry import configure
 
-    settings = named(load(data, port, config, host=host).settings, name)
+    settings = kind.of(named(load(data, port, config, host=host).settings, name))
     configure(settings.log_level, name, words=in_words(json))
-    run(Process(settings, Following(settings, role), lambda line: print(line, flush=True)).run())
+    role = partial(PointerWatch.open, settings, name, partial(open_role, settings))
+    run(Process(settings, name, role, lambda line: print(line, flush=True)).run())

@@ -1,8 +1,10 @@
-"""Who is asking, as every process knows it that serves an API: keys, secrets and ended sessions, out of PostgreSQL."""
+"""Authentication in each process that serves an API, by the keys, secrets and ended sessions that PostgreSQL has."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import inf
 
 from command_api.postgres.revocations import RevocationListener
@@ -11,52 +13,73 @@ from events.ids import Clock, HybridClock, Randomness
 from events.log import LogUnavailable
 from events.postgres.connections import Pool
 from events.postgres.keys import PostgresKeys
-from events.sealing import Sealer
 from rest.authentication import Authenticator
 from rest.revocations import RecentRevocations
 from rest.tickets import Tickets
 from runtime import metrics
 from runtime.command_side import REVOCATION_SLACK_MS
-from runtime.settings import Settings
+from runtime.distributed.settings import DecisionSettings
 from runtime.telemetry import logger
 
-LOOK_S = 2.0
-"""Seconds between looks for signing keys that other processes made."""
+POLL_S = 2.0
+"""Seconds between polls for signing keys that other processes made."""
 
 
-class Authenticating:
-    """Verifies whoever asks, once `start` has come to its end."""
+class Authentication:
+    """Verifies access tokens and tickets. `token_key` signs cursors and consistency tokens.
 
-    def __init__(self, settings: Settings, pool: Pool, sealer: Sealer, clock: Clock, randomness: Randomness) -> None:
-        assert settings.postgres_url is not None
+    `keep_ms` is how long a session that ended is remembered.
+    """
+
+    def __init__(
+        self,
+        settings: DecisionSettings,
+        token_key: bytes,
+        signing_keys: PostgresSigningKeys,
+        revocations: RecentRevocations,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._clock = clock
-        self.token_lifetime_ms = settings.access_token_minutes * 60_000
-        self.keep_ms = self.token_lifetime_ms + REVOCATION_SLACK_MS
-        self.revocations = RecentRevocations(self.keep_ms)
-        self.keys = PostgresKeys(pool, sealer, randomness)
-        # A drift of their own: when keys are made has nothing to do with ids of events.
-        self.signing_keys = PostgresSigningKeys(
-            pool, sealer, HybridClock(clock, randomness, drift_ms=inf), self.keep_ms
-        )
-        url = settings.postgres_url.get_secret_value()
-        self._listener = RevocationListener(url, clock, self.keep_ms, self.revocations.add)
-        self._listening = False
-        self.token_key = b""
+        self.token_key = token_key
+        self.signing_keys = signing_keys
+        self.revocations = revocations
         self.detail = ""
-        """What keeps it from looking after what other processes do; empty when nothing does."""
+        """Why keys of other processes cannot be polled; empty while they can."""
 
-    async def start(self) -> None:
-        """Read the keys and begin to listen. Raises LogUnavailable, and then can be called again."""
-        secret = self._settings.token_secret
-        self.token_key = await self.keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
-        await self.signing_keys.refresh()
-        if not self._listening:
-            await self._listener.start()
-            self._listening = True
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: DecisionSettings, pool: Pool, keys: PostgresKeys, clock: Clock, randomness: Randomness
+    ) -> AsyncIterator[Authentication]:
+        """Read the keys, and listen for ended sessions until the end. Raises LogUnavailable."""
+        keep_ms = token_lifetime_ms(settings) + REVOCATION_SLACK_MS
+        secret = settings.token_secret
+        token_key = await keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
+        # These ids may be ahead of the clock by any time: they are no ids of events.
+        ids = HybridClock(clock, randomness, drift_ms=inf)
+        signing_keys = PostgresSigningKeys(pool, keys.sealer, ids, keep_ms)
+        await signing_keys.refresh()
+        revocations = RecentRevocations(keep_ms)
+        listener = RevocationListener(settings.postgres, clock, keep_ms, revocations.add)
+        try:
+            await listener.start()
+            yield cls(settings, token_key, signing_keys, revocations, clock)
+        finally:
+            await listener.close()
+
+    @property
+    def token_lifetime_ms(self) -> int:
+        """How long an access token is good."""
+        return token_lifetime_ms(self._settings)
+
+    @property
+    def keep_ms(self) -> int:
+        """How long a session that ended is remembered."""
+        return self.token_lifetime_ms + REVOCATION_SLACK_MS
 
     def authenticator(self) -> Authenticator:
-        """What verifies access tokens."""
+        """Verifies access tokens."""
         authenticator = Authenticator(
             self.signing_keys,
             self.revocations,
@@ -68,14 +91,14 @@ class Authenticating:
         return authenticator
 
     def tickets(self) -> Tickets:
-        """What issues and redeems tickets for streams."""
+        """Issues and redeems tickets for streams."""
         return Tickets(self.token_key, self.revocations, self._clock)
 
-    async def keep_looking(self) -> None:
-        """Look for keys again and again, until cancelled."""
-        log = logger("minitwitter.authenticating")
+    async def poll(self) -> None:
+        """Poll for signing keys until cancelled."""
+        log = logger("minitwitter.authentication")
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             try:
                 await self.signing_keys.refresh()
                 self.detail = ""
@@ -84,7 +107,7 @@ class Authenticating:
                     log.warning("PostgreSQL is away", detail=str(error))
                 self.detail = str(error)
 
-    async def close(self) -> None:
-        """Listen no longer."""
-        if self._listening:
-            await self._listener.close()
+
+def token_lifetime_ms(settings: DecisionSettings) -> int:
+    """How long an access token is good."""
+    return settings.access_token_minutes * 60_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from events.codec import Codec
 from events.event import Envelope
@@ -19,11 +19,12 @@ from events.operations import DeadLetterDiscarded
 from events.publishing import outgoing
 from events.sealing import Sealer
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
-from runtime.distributed.command_store import ACK_S, master_keys, publisher
 from runtime.distributed.consistency.position_sources import sources
+from runtime.distributed.decision_database import master_keys
+from runtime.distributed.kafka_clients import ACK_S, publisher
 from runtime.distributed.models.catalogue import STORES
 from runtime.distributed.models.generations import Places
-from runtime.distributed.roles.process import required
+from runtime.distributed.settings import DistributedSettings
 from runtime.quantities import counted
 from runtime.settings import Settings
 from runtime.unreadable_records import Standing
@@ -132,47 +133,35 @@ def _discarded(letter: DeadLetter) -> DeadLetterDiscarded:
 
 async def standings_of(settings: Settings, group: str = "") -> dict[str, Standing]:
     """Where a group stands, or where each of them does. Raises BadSettings, StoreUnavailable, LogUnavailable."""
-    required(settings, "postgres_url", "cassandra_url", "redis_url")
-    assert settings.postgres_url is not None
-    assert settings.redis_url is not None
-    async with letters_of(settings) as desk:
+    chosen = DistributedSettings.of(settings)
+    async with letters_of(chosen) as desk:
         letters = await desk.list(Choice(group))
-    places = Places.first(settings).pointed(await Pointers(settings.postgres_url.get_secret_value()).read())
-    session = await CassandraSession.connect(places.address)
-    redis = connect(settings.redis_url.get_secret_value())
-    asked = sources(session, places.address.keyspace, redis, places.keys, places.database, settings.topic_partitions)
-    try:
+    places = Places.first(chosen).pointed(await Pointers(chosen.postgres).read())
+    async with AsyncExitStack() as stack:
+        session = await CassandraSession.connect(places.address)
+        stack.push_async_callback(session.close)
+        redis = await stack.enter_async_context(aclosing(connect(chosen.redis)))
+        asked = sources(session, places.address.keyspace, redis, places.keys, places.database, chosen.topic_partitions)
+        for source in asked.values():
+            stack.push_async_callback(source.close)
         return {
             name: Standing(source.topics, (await source.positions())[0], Choice(name).of(letters))
             for name, source in asked.items()
             if group in ("", name)
         }
-    finally:
-        for source in asked.values():
-            await source.close()
-        await redis.aclose()
-        await session.close()
 
 
 @asynccontextmanager
 async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
     """The dead letters of an installation. Raises BadSettings, StoreUnavailable, LogUnavailable."""
-    required(settings, "kafka_url", "postgres_url", "cassandra_url")
-    assert settings.postgres_url is not None
-    url = settings.postgres_url.get_secret_value()
-    places = Places.first(settings).pointed(await Pointers(url).read())
-    codec = Codec(Sealer(master_keys(settings)))
-    kafka = publisher(settings, ack_s=ACK_S)
-    pool = pool_of(url)
-    await pool.open()
+    chosen = DistributedSettings.of(settings)
+    places = Places.first(chosen).pointed(await Pointers(chosen.postgres).read())
+    codec = Codec(Sealer(master_keys(chosen)))
+    async with publisher(chosen, ack_s=ACK_S) as kafka, pool_of(chosen.postgres) as pool:
 
-    async def publish(news: Sequence[New]) -> object:
-        return await kafka.publish([outgoing(new, codec) for new in news])
+        async def publish(news: Sequence[New]) -> object:
+            return await kafka.publish([outgoing(new, codec) for new in news])
 
-    try:
         names = [group for groups in STORES.values() for group in groups]
         groups = {name: PostgresDeadLetters(pool, name, places.of(name)) for name in names}
         yield LettersOfGroups(groups, publish, HybridClock())
-    finally:
-        await pool.close()
-        await kafka.close()

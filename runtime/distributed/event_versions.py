@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from events.event import BY_NAME
 from events.topics import LOGGED
@@ -17,29 +19,35 @@ def versions() -> dict[str, int]:
     return {name: kind.version for name, kind in BY_NAME.items() if kind.topic in LOGGED}
 
 
-class Reader:
-    """A process that reads the log, as long as it runs. `role` is for people."""
+class ReaderRegistration:
+    """A process that reads the log, as long as it is registered. `role` is for people."""
 
     def __init__(self, url: str, role: str) -> None:
         self._registry = EventVersions(url)
         self._role = role
         self._process = str(uuid.uuid4())
 
-    async def start(self) -> None:
-        """Be let in. Raises NewerLog, StoreUnavailable."""
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, role: str) -> AsyncIterator[ReaderRegistration]:
+        """Register, until the end. Raises NewerLog, StoreUnavailable."""
+        registration = cls(url, role)
+        try:
+            await registration._register()
+            yield registration
+        finally:
+            with contextlib.suppress(StoreUnavailable):
+                await registration._registry.leave(registration._process)
+
+    async def _register(self) -> None:
         await self._registry.register(self._process, self._role, versions())
 
-    async def keep_telling(self) -> None:
-        """Tell that it runs, until cancelled. Raises NewerLog where it was away for so long that others went on."""
+    async def renew(self) -> None:
+        """Renew it until cancelled. Raises NewerLog where it was away for so long that others went on."""
         while True:
             await asyncio.sleep(BEAT_S)
             with contextlib.suppress(StoreUnavailable):
-                await self.start()
-
-    async def stop(self) -> None:
-        """Say that it runs no longer."""
-        with contextlib.suppress(StoreUnavailable):
-            await self._registry.leave(self._process)
+                await self._register()
 
 
 async def may_write(url: str) -> None:

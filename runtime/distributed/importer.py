@@ -17,11 +17,11 @@ from events.first_copies import Entity
 from events.ids import EventId, Millis
 from events.kafka.log import KafkaLogReader
 from events.kafka.records import shown
-from events.kafka.topics import partitions_of
 from events.log import Positions, TopicPartition
 from events.tweets import TweetPosted
-from runtime.distributed.command_store import Deciding
-from runtime.distributed.roles.process import brokers
+from runtime.distributed.command_store import DistributedCommandStore
+from runtime.distributed.kafka_clients import log_reader
+from runtime.distributed.settings import DecisionSettings
 from runtime.importing.batches import Execute
 from runtime.importing.history import (
     Fields,
@@ -46,17 +46,9 @@ _ANYWHEN = Envelope(EventId(""), Millis(0))
 class KafkaHistory:
     """The history in Kafka. Only fields in the clear are looked at; texts that are to be compared are opened."""
 
-    def __init__(self, settings: Settings, deciding: Deciding) -> None:
-        assert settings.kafka_url is not None
-        partitions = partitions_of(partitions=settings.topic_partitions)
-        self._codec = Codec(deciding.who.keys.sealer)
-        self._reader = KafkaLogReader(
-            brokers(settings.kafka_url),
-            {topic: partitions[topic] for topic in ("accounts", "tweets")},
-            self._codec,
-            deciding.who.keys,
-            prefix=settings.topic_prefix,
-        )
+    def __init__(self, reader: KafkaLogReader) -> None:
+        self._codec = reader.codec
+        self._reader = reader
 
     async def known_accounts(self) -> dict[str, KnownAccount]:
         """All accounts by folded name."""
@@ -86,10 +78,6 @@ class KafkaHistory:
         registered = [fields async for fields in self._fields("accounts", "AccountRegistered")]
         return ranking(registered, [fields async for fields in self._fields("tweets", "TweetPosted")])
 
-    async def close(self) -> None:
-        """Let go of Kafka."""
-        await self._reader.close()
-
     async def _fields(self, topic: str, kind: str) -> AsyncIterator[Fields]:
         """When each event of a type happened, and its fields in the clear."""
         async for time_, parsed in self._parsed(topic, kind):
@@ -113,18 +101,12 @@ class KafkaHistory:
 @asynccontextmanager
 async def importing_into(settings: Settings) -> AsyncIterator[tuple[Execute, KafkaHistory]]:
     """Who executes batches, and the history. Raises BadSettings, LogUnavailable, WrongTopics, NotMigrated."""
-    deciding = Deciding(settings)
-    try:
-        await deciding.start()
-        importer = Importer(deciding.store, requests=lambda: 0, timer=time.perf_counter)
+    async with DistributedCommandStore.open(DecisionSettings.of(settings)) as command_store:
+        importer = Importer(command_store.store, requests=lambda: 0, timer=time.perf_counter)
 
         async def execute(batch: Import) -> AsyncIterator[Imported]:
             yield await importer.execute(batch)
 
-        history = KafkaHistory(settings, deciding)
-        try:
-            yield execute, history
-        finally:
-            await history.close()
-    finally:
-        await deciding.stop()
+        keys = command_store.keys
+        async with log_reader(command_store.settings, Codec(keys.sealer), keys, ("accounts", "tweets")) as reader:
+            yield execute, KafkaHistory(reader)

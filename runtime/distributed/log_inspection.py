@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 from events.codec import Codec
@@ -11,12 +11,11 @@ from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.keys import Keys
 from events.log import Positions, Record, TopicPartition, positions_after
-from events.postgres.connections import open_pool
-from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from events.topics import LOGGED
-from runtime.distributed.command_store import check_migrated, check_topics, have_keys, master_keys
-from runtime.distributed.roles.process import brokers, required
+from runtime.distributed.decision_database import decision_database, recover_keys
+from runtime.distributed.kafka_clients import check_topics, log_reader
+from runtime.distributed.settings import DecisionSettings, LogSettings
 from runtime.log_inspection import Counted
 from runtime.settings import Settings
 
@@ -46,33 +45,26 @@ class LookingAtKafka(KafkaLogReader):
 @asynccontextmanager
 async def looking(settings: Settings) -> AsyncIterator[LookingAtKafka]:
     """Open the log. Raises BadSettings, LogUnavailable, NotSetUp, MasterKeyMissing."""
-    required(settings, "kafka_url", "postgres_url")
-    assert settings.postgres_url is not None
-    pool = open_pool(settings.postgres_url.get_secret_value(), most=2)
-    keys = PostgresKeys(pool, Sealer(master_keys(settings)))
-    log = LookingAtKafka(*_log(settings, LOGGED), Codec(keys.sealer), keys, prefix=settings.topic_prefix)
-    try:
-        await pool.open()
-        await check_migrated(pool)
-        await check_topics(settings)
-        await have_keys(settings, pool, keys)
-        yield log
-    finally:
-        await log.close()
-        await pool.close()
+    chosen = DecisionSettings.of(settings)
+    async with decision_database(chosen, most=2) as (pool, keys):
+        await recover_keys(chosen, pool, keys)
+        partitions = partitions_of(LOGGED, chosen.topic_partitions)
+        log = LookingAtKafka(chosen.brokers, partitions, Codec(keys.sealer), keys, prefix=chosen.topic_prefix)
+        try:
+            yield log
+        finally:
+            await log.close()
 
 
 async def count(
     settings: Settings, topics: Collection[str] | None, on_batch: Callable[[int], None] = lambda records: None
 ) -> Counted:
     """Count events by reading them all, 100,000 a second; nothing is opened. Raises LogUnavailable, NotSetUp."""
-    required(settings, "kafka_url")
-    await check_topics(settings)
+    chosen = LogSettings.of(settings)
+    await check_topics(chosen)
     keys = _NoKeys()
-    wanted = LOGGED if topics is None else topics
-    reader = KafkaLogReader(*_log(settings, wanted), Codec(keys.sealer), keys, prefix=settings.topic_prefix)
     counted = Counted()
-    try:
+    async with log_reader(chosen, Codec(keys.sealer), keys, LOGGED if topics is None else topics) as reader:
         positions, ends = Positions(), await reader.ends()
         while not positions.covers(ends):
             records = await reader.read_stored(positions, _AT_ONCE)
@@ -82,16 +74,8 @@ async def count(
                     counted[record.topic, record.type] += 1
                 positions[place] = record.offset + 1
             on_batch(len(records))
-    finally:
-        await reader.close()
     order = {topic: n for n, topic in enumerate(LOGGED)}
     return Counted(dict(sorted(counted.items(), key=lambda one: (order[one[0][0]], one[0][1]))))
-
-
-def _log(settings: Settings, topics: Iterable[str]) -> tuple[str, Mapping[str, int]]:
-    """The brokers, and the partitions of topics."""
-    assert settings.kafka_url is not None
-    return brokers(settings.kafka_url), partitions_of(topics, settings.topic_partitions)
 
 
 class _NoKeys(Keys):

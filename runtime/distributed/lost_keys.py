@@ -6,12 +6,11 @@ from __future__ import annotations
 from command_api.postgres.kept import KeptRows, declare_lost
 from command_api.postgres.taking_back import TakingBack
 from events.codec import Codec
-from events.kafka.log import KafkaLogReader
-from events.kafka.topics import partitions_of
 from events.log import Positions
 from events.postgres.connections import run
-from runtime.distributed.command_store import ACK_S, database, kept_reader, kept_topic, publisher
-from runtime.distributed.roles.process import brokers
+from runtime.distributed.decision_database import decision_database
+from runtime.distributed.kafka_clients import ACK_S, kept_reader, kept_topic, log_reader, publisher
+from runtime.distributed.settings import DecisionSettings
 from runtime.lost_keys import SEALED_TOPICS, Advance, Encoded, LostKey, Sealed
 from runtime.settings import Settings
 
@@ -20,14 +19,12 @@ _AT_ONCE = 5_000
 
 async def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:
     """The subjects whose key is lost. Raises LogUnavailable, NotSetUp."""
-    async with database(settings) as (pool, keys):
-        await TakingBack(pool, keys, kept_reader(settings)).take_back_from_the_beginning()
-        assert settings.kafka_url is not None
+    chosen = DecisionSettings.of(settings)
+    async with decision_database(chosen) as (pool, keys):
+        await TakingBack(pool, keys, kept_reader(chosen)).take_back_from_the_beginning()
         codec = Codec(keys.sealer)
-        partitions = partitions_of(SEALED_TOPICS, settings.topic_partitions)
-        reader = KafkaLogReader(brokers(settings.kafka_url), partitions, codec, keys, prefix=settings.topic_prefix)
         sealed = Sealed(codec)
-        try:
+        async with log_reader(chosen, codec, keys, SEALED_TOPICS) as reader:
             positions, ends = Positions(), await reader.ends()
             while not positions.covers(ends):
                 records = await reader.read_stored(positions, _AT_ONCE)
@@ -48,19 +45,14 @@ async def find(settings: Settings, on_batch: Advance = lambda records: None) -> 
                 sealed.forget(subjects - set(keys.sealer.missing(subjects)))
                 keys.sealer.trim()
                 on_batch(len(records))
-        finally:
-            await reader.close()
         return sealed.lost()
 
 
 async def declare(settings: Settings, lost: list[LostKey]) -> None:
     """Have the keys count as destroyed, in PostgreSQL and in Kafka's topic. Raises LogUnavailable."""
-    async with database(settings) as (pool, keys):
+    chosen = DecisionSettings.of(settings)
+    async with decision_database(chosen) as (pool, keys), publisher(chosen, ack_s=ACK_S) as published:
         await run(pool, lambda connection: declare_lost(connection, [one.subject for one in lost]))
-        published = publisher(settings, ack_s=ACK_S)
-        try:
-            rows = KeptRows(pool, keys, kept_topic(settings, published))
-            while await rows.publish_waiting():
-                pass
-        finally:
-            await published.close()
+        rows = KeptRows(pool, keys, kept_topic(chosen, published))
+        while await rows.publish_waiting():
+            pass

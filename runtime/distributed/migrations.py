@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 
 from command_api.postgres.migrating import migrate as migrate_decisions
-from runtime.distributed.command_store import NotMigrated
+from command_api.postgres.migrating import pending
+from events.log import NotSetUp
+from events.postgres.connections import Pool, run
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES
 from runtime.distributed.models.generations import Places
-from runtime.distributed.roles.process import required
+from runtime.distributed.settings import PostgresSettings
 from runtime.settings import Settings
 from stores.cassandra import migrating as cassandra
 from stores.cassandra.address import Address
@@ -20,11 +22,13 @@ from stores.postgres.database import Database
 from stores.postgres.pointers import Pointers
 
 
+class NotMigrated(NotSetUp):
+    """A database has not been brought up to this software."""
+
+
 async def migrate(settings: Settings) -> dict[str, list[str]]:
     """What was applied, by store. Raises NotSetUp where a file was changed since, LogUnavailable, StoreUnavailable."""
-    required(settings, "postgres_url")
-    assert settings.postgres_url is not None
-    url = settings.postgres_url.get_secret_value()
+    url = PostgresSettings.of(settings).postgres
     applied = {"decisions": await migrate_decisions(url), "pointers": await Pointers(url).migrate()}
     pointers = await Pointers(url).read()
     search = pointers[SEARCHES].place if SEARCHES in pointers else Database(url).schema
@@ -38,8 +42,15 @@ async def migrate(settings: Settings) -> dict[str, list[str]]:
     return applied
 
 
+async def check_migrated(pool: Pool) -> None:
+    """Check that PostgreSQL has this software's tables of the decision state. Raises NotMigrated, LogUnavailable."""
+    waiting = await run(pool, pending)
+    if waiting:
+        raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
+
+
 async def check_read_models(postgres_url: str, places: Places, session: CassandraSession) -> None:
-    """Whether the read models' tables are those of this software. Raises NotMigrated, StoreUnavailable."""
+    """Check that the read models' tables are those of this software. Raises NotMigrated, StoreUnavailable."""
     keyspace, database = places.address.keyspace, places.database
     lacking = {
         "PostgreSQL": await Pointers(postgres_url).pending(),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import psycopg
@@ -18,13 +19,12 @@ from events.kafka import topics
 from events.kafka.looking import KafkaLook, KafkaMembers
 from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
 from events.postgres.connections import open_pool, run, select
-from runtime.distributed.consistency.position_sources import sources
-from runtime.distributed.consistency.read_positions import Source
+from runtime.distributed.consistency.position_sources import PositionSource, sources
 from runtime.distributed.models.catalogue import STORES, VERSIONS
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.notes import DECISIONS
-from runtime.distributed.roles.process import brokers, required
 from runtime.distributed.roles.readiness import STORE_AWAY, Reached, query_parts, reached_part
+from runtime.distributed.settings import DistributedSettings
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -58,8 +58,7 @@ AWAY = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error,
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
     """The status now. Raises BadSettings where an address is missing."""
-    required(settings, "kafka_url", "postgres_url", "cassandra_url", "redis_url")
-    looking = _Looking(settings, clock)
+    looking = _Looking(DistributedSettings.of(settings), clock)
     try:
         return await looking.status()
     finally:
@@ -96,21 +95,18 @@ def parts_of(
 class _Looking:
     """One look at everything. What does not answer is told as such, and the rest all the same."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        assert settings.kafka_url is not None
-        assert settings.redis_url is not None
-        assert settings.postgres_url is not None
+    def __init__(self, settings: DistributedSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._url = settings.postgres_url.get_secret_value()
+        self._url = settings.postgres
         self._places = Places.first(settings)
         self._pool = open_pool(self._url, most=2)
-        self._redis = connect(settings.redis_url.get_secret_value())
+        self._redis = connect(settings.redis)
         self._session: CassandraSession | None = None
         partitions = topics.partitions_of(partitions=settings.topic_partitions)
         places = [TopicPartition(topic, n) for topic, number in partitions.items() for n in range(number)]
-        self._kafka = KafkaLook(brokers(settings.kafka_url), places, prefix=settings.topic_prefix)
-        self._members = KafkaMembers(brokers(settings.kafka_url), VERSIONS, prefix=settings.topic_prefix)
+        self._kafka = KafkaLook(settings.brokers, places, prefix=settings.topic_prefix)
+        self._members = KafkaMembers(settings.brokers, VERSIONS, prefix=settings.topic_prefix)
         self._engines: dict[str, Engine] = {}
         self._rebuilds: list[Rebuild] = []
 
@@ -123,7 +119,7 @@ class _Looking:
             self._workers(),
             self._asked("cassandra", self._open_cassandra),
             self._asked("redis", self._ping),
-            self._asked("s3", self._ask_s3) if self._settings.media.s3 is not None else _nothing(),
+            self._ask_media(),
         )
         reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
         letters, running = await self._letters()
@@ -194,15 +190,13 @@ class _Looking:
         with answering():
             await self._redis.ping()
 
-    async def _ask_s3(self) -> None:
-        assert self._settings.media.s3 is not None
-        objects = S3Objects(Location.parse(self._settings.media.s3.get_secret_value()), timeout_s=REPLY_S)
-        try:
-            await objects.read("minitwitter-status", 1)
-        finally:
-            objects.close()
+    async def _ask_media(self) -> None:
+        """Ask the store of media, if it is an engine."""
+        s3 = self._settings.media.s3
+        if s3 is not None:
+            await self._asked("s3", partial(_ask_s3, s3.get_secret_value()))
 
-    def _sources(self) -> Mapping[str, Source]:
+    def _sources(self) -> Mapping[str, PositionSource]:
         database: Database = self._places.database
         return sources(
             self._session,
@@ -213,7 +207,7 @@ class _Looking:
             self._settings.topic_partitions,
         )
 
-    async def _reached(self, name: str, source: Source, ends: Positions | None) -> Reached:
+    async def _reached(self, name: str, source: PositionSource, ends: Positions | None) -> Reached:
         try:
             positions, lost = await asyncio.wait_for(source.positions(), REPLY_S)
         except UNMADE:
@@ -224,7 +218,9 @@ class _Looking:
             await source.close()
         return Reached(name, total(await self._behind(positions, source, ends or Positions())), lost=lost)
 
-    async def _behind(self, reached: Positions, source: Source, ends: Positions) -> dict[TopicPartition, Behind]:
+    async def _behind(
+        self, reached: Positions, source: PositionSource, ends: Positions
+    ) -> dict[TopicPartition, Behind]:
         missing = {p: end for p, end in ends.items() if p.topic in source.topics and reached.get(p, 0) < end}
         appended = {}
         with contextlib.suppress(LogUnavailable, NotSetUp):
@@ -257,5 +253,9 @@ class _Looking:
         await self._pool.close()
 
 
-async def _nothing() -> None:
-    pass
+async def _ask_s3(url: str) -> None:
+    objects = S3Objects(Location.parse(url), timeout_s=REPLY_S)
+    try:
+        await objects.read("minitwitter-status", 1)
+    finally:
+        objects.close()

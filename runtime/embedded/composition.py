@@ -16,7 +16,7 @@ from runtime import metrics
 from runtime.app import build_app
 from runtime.command_side import command_side
 from runtime.embedded.system import System
-from runtime.query_side import QueryService
+from runtime.query_side import QuerySide
 from runtime.readiness import Parts
 from runtime.routes import ROUTERS
 from stores.groups import SERVING
@@ -57,7 +57,7 @@ class Composition:
             token_key=system.token_key,
         )
         self.commands = command.commands
-        self.service = QueryService(
+        self.query_side = QuerySide(
             settings,
             readers=lambda: system.readers,
             logs=(system.log, system.derived_log),
@@ -68,7 +68,7 @@ class Composition:
             clock=clock,
             link=system.media.objects.link,
         )
-        system.applied.on_advance.append(lambda group, positions: self.service.advanced())
+        system.applied.on_advance.append(lambda group, positions: self.query_side.advanced())
         self.application: ASGIApp = build_app(
             settings,
             *ROUTERS,
@@ -84,7 +84,7 @@ class Composition:
             applied=system.applied,
             tokens=tokens,
             command=command,
-            query=self.service.side,
+            query=self.query_side,
             longer=system.media.longer,
             telemetry=telemetry,
         )
@@ -96,4 +96,4 @@ class Composition:
 
     def close(self) -> None:
         """End the open streams."""
-        self.service.close()
+        self.query_side.close()

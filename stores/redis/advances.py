@@ -61,7 +61,7 @@ class Advance:
         return group, cls(Positions.parse(start), Positions.parse(end), outdated)
 
 
-class Announcing:
+class Announcer:
     """Tells of advances, a message at a time; what comes meanwhile is told together."""
 
     def __init__(self, client: Client, channel: str) -> None:
@@ -92,29 +92,28 @@ class Announcing:
             await asyncio.wait([self._telling])
 
 
-class Listening:
-    """Hears of advances until it is cancelled. `heard` is called with a group and how it advanced."""
+class Listener:
+    """Hears the announcements of workers."""
 
-    def __init__(self, client: Client, channel: str, heard: Callable[[str, Advance], None]) -> None:
+    def __init__(self, client: Client, channel: str) -> None:
         self._client = client
         self._channel = channel
-        self._heard = heard
         self._outage = Outage(_RECONNECT, "announcements of new positions in Redis")
         self.hears = False
         """Whether there is a connection on which messages would come."""
 
-    async def run(self) -> None:
-        """Listen, again whenever the connection is lost."""
+    async def run(self, heard: Callable[[str, Advance], None]) -> None:
+        """Call `heard` with each group that advanced and how, until cancelled; reconnect after a loss."""
         while True:
             try:
                 with answering():
-                    await self._listen()
+                    await self._listen(heard)
             except StoreUnavailable as error:
                 await self._outage.wait(error)
             finally:
                 self.hears = False
 
-    async def _listen(self) -> None:
+    async def _listen(self, heard: Callable[[str, Advance], None]) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
             self._outage.end()
@@ -122,4 +121,4 @@ class Listening:
             while True:
                 message = await subscription.get_message(timeout=_LISTEN_S)
                 if message is not None:
-                    self._heard(*Advance.of(message["data"].decode()))
+                    heard(*Advance.of(message["data"].decode()))

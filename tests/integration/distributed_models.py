@@ -1,15 +1,15 @@
 """Everything that the distributed profile keeps, filled from a small community by the groups themselves, no workers."""
 
 import random
+from contextlib import AsyncExitStack
 
 from events.ids import Millis, wall_clock
-from events.kafka.log import KafkaLog
 from events.log import New
-from runtime.distributed.command_store import publisher
+from runtime.distributed.engines import Engines
+from runtime.distributed.kafka_clients import event_log, publisher
 from runtime.distributed.rebuild.batch_runner import build
 from runtime.distributed.rebuild.scratch_generation import buildings
-from runtime.distributed.roles.process import brokers
-from runtime.distributed.roles.workers import Stores
+from runtime.distributed.settings import DistributedSettings
 from runtime.settings import load
 from tests.community import Community
 from tests.histories import CHOICES
@@ -27,7 +27,7 @@ def community(steps=150, seed=5):
 
 
 class Live:
-    """The live read models of an installation: opened stores, and a log to append to."""
+    """The live read models of an installation: connected engines, and a log to append to."""
 
     def __init__(self, installation, monkeypatch):
         for name, value in installation.environment.items():
@@ -35,31 +35,26 @@ class Live:
                 monkeypatch.setenv(name, value)
         monkeypatch.chdir(installation.directory)
         self.settings = load().settings
-        self.stores = Stores(self.settings)
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self):
-        stores = self.stores
-        await stores.open()
-        self.publisher = publisher(self.settings)
-        self.places = stores.places
-        self.log = KafkaLog(
-            brokers(self.settings.kafka_url),
-            dict.fromkeys({place.topic for place in stores.reader.places}, self.settings.topic_partitions),
-            stores.codec,
-            stores.keys,
-            self.publisher,
-            prefix=self.settings.topic_prefix,
-        )
-        self.building = list(buildings(stores, self.places, self.publisher).values())
+        async with AsyncExitStack() as stack:
+            engines = self.engines = await stack.enter_async_context(
+                Engines.open(DistributedSettings.of(self.settings))
+            )
+            self.publisher = await stack.enter_async_context(publisher(engines.settings))
+            self.places = engines.places
+            opened = event_log(engines.settings, engines.codec, engines.keys, self.publisher)
+            self.log = await stack.enter_async_context(opened)
+            self.building = list(buildings(engines, self.places, self.publisher).values())
+            for building in self.building:
+                if building.close is not None:
+                    stack.push_async_callback(building.close)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *error):
-        for building in self.building:
-            if building.close is not None:
-                await building.close()
-        await self.log.close()
-        await self.publisher.close()
-        await self.stores.close()
+        await self._stack.aclose()
 
     async def append(self, records):
         """Have this happen."""
@@ -69,4 +64,4 @@ class Live:
         """Bring the groups to the end of the log; what the decision state keeps, too."""
         ends = await self.log.ends()
         chosen = [b for b in self.building if only is None or b.name in only]
-        return await build(self.stores.reader, chosen, {b.name: ends for b in chosen}, limit=limit)
+        return await build(self.engines.log, chosen, {b.name: ends for b in chosen}, limit=limit)

@@ -25,8 +25,9 @@ from events.postgres.connections import open_pool
 from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from events.topics import TOPICS
-from runtime.distributed.command_store import admin
+from runtime.distributed.kafka_clients import admin
 from runtime.distributed.migrations import migrate
+from runtime.distributed.settings import LogSettings
 from runtime.settings import PREFIX, Settings
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop
@@ -89,7 +90,7 @@ class Installation:
 
         async def prepare():
             await migrate(settings)
-            await topics.apply(admin(settings), partitions=PARTITIONS, prefix=self.prefix)
+            await topics.apply(admin(LogSettings.of(settings)), partitions=PARTITIONS, prefix=self.prefix)
 
         with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop already
             thread.submit(asyncio.run, prepare()).result()

@@ -6,7 +6,8 @@ import pytest
 
 from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
-from runtime.distributed.consistency.read_positions import BEHIND_S, Applied, Source
+from runtime.distributed.consistency.position_sources import PositionSource
+from runtime.distributed.consistency.read_positions import BEHIND_S, ReadPositions
 from stores.dead_letters import Counts
 from stores.redis.advances import MOST_OUTDATED, Advance
 from stores.sink import StoreUnavailable
@@ -29,19 +30,20 @@ class Stores:
         self.outdated = []
         self.letters = {}
         self.letters_away = False
-        self.applied = Applied(
+        self.positions = ReadPositions(
             {
-                "lists": Source(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
-                "counts": Source(frozenset({"tweets"}), lambda: self._ask("counts"), _nothing),
+                "lists": PositionSource(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
+                "counts": PositionSource(frozenset({"tweets"}), lambda: self._ask("counts"), _nothing),
             },
             groups_of=lambda reads: reads,
             locate=self._locate,
             ends=self._ends,
             hears=lambda: self.hears,
             letters=self._letters,
+            workers=_no_workers,
             timer=lambda: self.now,
         )
-        self.applied.on_outdated = lambda group, ids: self.outdated.append((group, ids))
+        self.positions.on_outdated = lambda group, ids: self.outdated.append((group, ids))
 
     async def _ask(self, group):
         if group in self.away:
@@ -66,6 +68,10 @@ async def _nothing():
     pass
 
 
+async def _no_workers():
+    return {}
+
+
 @pytest.fixture
 def stores():
     return Stores()
@@ -77,131 +83,131 @@ def told(start, end, *outdated):
 
 async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_topics_alone(stores):
     wanted = Positions({TWEETS: 3, TopicPartition("personal", 0): 9})
-    reading = asyncio.ensure_future(stores.applied.wait_for(ConsistencyToken(wanted), 5, ("lists",)))
+    reading = asyncio.ensure_future(stores.positions.wait_for(ConsistencyToken(wanted), 5, ("lists",)))
     await asyncio.sleep(0)
-    stores.applied.heard("counts", told(0, 3))
+    stores.positions.announced("counts", told(0, 3))
     await asyncio.sleep(0)
     assert not reading.done()
-    stores.applied.heard("lists", told(0, 3))
+    stores.positions.announced("lists", told(0, 3))
     assert await reading is True
-    assert await stores.applied.wait_for(ConsistencyToken(wanted), 0, ()) is True
-    assert await stores.applied.wait_for(ConsistencyToken(Positions({GRAPH: 1})), 0.001, ("lists",)) is False
+    assert await stores.positions.wait_for(ConsistencyToken(wanted), 0, ()) is True
+    assert await stores.positions.wait_for(ConsistencyToken(Positions({GRAPH: 1})), 0.001, ("lists",)) is False
 
 
 async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores):
     seen = []
-    reading = asyncio.ensure_future(stores.applied.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 5, ("lists",)))
+    reading = asyncio.ensure_future(stores.positions.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 5, ("lists",)))
     reading.add_done_callback(lambda _: seen.append(list(stores.outdated)))
     await asyncio.sleep(0)
-    stores.applied.heard("lists", told(0, 1, "an id"))
+    stores.positions.announced("lists", told(0, 1, "an id"))
     await reading
     await asyncio.sleep(0)
     assert seen == [[("lists", {"an id"})]]
 
 
 async def test_a_gap_between_messages_makes_everything_of_the_group_outdated(stores):
-    stores.applied.heard("lists", told(0, 5))
-    stores.applied.heard("lists", told(7, 9, "an id"))
+    stores.positions.announced("lists", told(0, 5))
+    stores.positions.announced("lists", told(7, 9, "an id"))
     assert stores.outdated == [("lists", set()), ("lists", None)]
 
 
 async def test_what_a_store_has_and_nobody_tells_of_is_taken_at_the_second_look(stores):
-    stores.applied.heard("lists", told(0, 5))
+    stores.positions.announced("lists", told(0, 5))
     stores.at["lists"] = Positions({TWEETS: 8})
-    await stores.applied.look()
-    assert stores.applied.positions["lists"] == Positions({TWEETS: 5})
+    await stores.positions.poll_stores()
+    assert stores.positions.applied("lists") == Positions({TWEETS: 5})
     assert ("lists", None) not in stores.outdated
-    await stores.applied.look()
-    assert stores.applied.positions["lists"] == Positions({TWEETS: 8})
+    await stores.positions.poll_stores()
+    assert stores.positions.applied("lists") == Positions({TWEETS: 8})
     assert stores.outdated[-1] == ("lists", None)
 
 
 async def test_a_message_between_two_looks_makes_nothing_else_outdated(stores):
     stores.at["lists"] = Positions({TWEETS: 8})
-    await stores.applied.look()
-    stores.applied.heard("lists", told(0, 8, "an id"))
-    await stores.applied.look()
+    await stores.positions.poll_stores()
+    stores.positions.announced("lists", told(0, 8, "an id"))
+    await stores.positions.poll_stores()
     assert [ids for group, ids in stores.outdated if group == "lists"] == [{"an id"}]
 
 
 async def test_without_messages_a_look_is_enough(stores):
     stores.hears = False
     stores.at["lists"] = Positions({TWEETS: 8})
-    await stores.applied.look()
-    assert stores.applied.positions["lists"] == Positions({TWEETS: 8})
+    await stores.positions.poll_stores()
+    assert stores.positions.applied("lists") == Positions({TWEETS: 8})
     assert stores.outdated == [("lists", None)]
 
 
 async def test_a_store_that_was_emptied_is_where_it_says(stores):
-    stores.applied.heard("counts", told(0, 8))
+    stores.positions.announced("counts", told(0, 8))
     stores.at["counts"] = Positions({TWEETS: 2})
-    await stores.applied.look()  # what was told before this look may be as old as what was lost
-    assert stores.applied.positions["counts"] == Positions({TWEETS: 2})
+    await stores.positions.poll_stores()  # what was told before this look may be as old as what was lost
+    assert stores.positions.applied("counts") == Positions({TWEETS: 2})
 
 
 async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(stores):
     stores.at["lists"] = Positions({TWEETS: 8})
-    await stores.applied.look()
-    await stores.applied.look()
+    await stores.positions.poll_stores()
+    await stores.positions.poll_stores()
     stores.outdated.clear()
     stores.at["lists"] = Positions({TWEETS: 2})
-    await stores.applied.look()
+    await stores.positions.poll_stores()
     assert stores.outdated == [("lists", None)]
-    await stores.applied.look()
+    await stores.positions.poll_stores()
     assert stores.outdated == [("lists", None)]
 
 
 async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_look(stores):
-    await stores.applied.look()
-    assert not stores.applied.behind(("lists",))
+    await stores.positions.poll_stores()
+    assert not stores.positions.behind(("lists",))
     stores.away.add("counts")
-    await stores.applied.look()
-    assert stores.applied.away("counts")
-    assert stores.applied.behind(("lists", "counts"))
-    assert not stores.applied.behind(("lists",))
+    await stores.positions.poll_stores()
+    assert stores.positions.away("counts")
+    assert stores.positions.behind(("lists", "counts"))
+    assert not stores.positions.behind(("lists",))
     stores.away.clear()
     stores.lost.add("counts")
-    await stores.applied.look()
-    assert stores.applied.behind(("lists", "counts"))
-    assert not stores.applied.away("counts")
+    await stores.positions.poll_stores()
+    assert stores.positions.behind(("lists", "counts"))
+    assert not stores.positions.away("counts")
     stores.lost.clear()
-    await stores.applied.look()
-    assert not stores.applied.behind(("lists", "counts"))
+    await stores.positions.poll_stores()
+    assert not stores.positions.behind(("lists", "counts"))
 
 
 async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores):
-    await stores.applied.look_at_the_log()
+    await stores.positions.poll_log()
     stores.ends = Positions({TWEETS: 4})
-    await stores.applied.look_at_the_log()
-    await stores.applied.look()
-    assert not stores.applied.behind(("lists", "counts"))
+    await stores.positions.poll_log()
+    await stores.positions.poll_stores()
+    assert not stores.positions.behind(("lists", "counts"))
     stores.now += BEHIND_S + 1
     stores.log_away = True  # what was noted stays
-    await stores.applied.look_at_the_log()
-    await stores.applied.look()
-    assert stores.applied.behind(("lists", "counts"))
+    await stores.positions.poll_log()
+    await stores.positions.poll_stores()
+    assert stores.positions.behind(("lists", "counts"))
     stores.hears = False
     stores.at = dict.fromkeys(stores.at, Positions({TWEETS: 4}))
-    await stores.applied.look()
-    assert not stores.applied.behind(("lists", "counts"))
+    await stores.positions.poll_stores()
+    assert not stores.positions.behind(("lists", "counts"))
 
 
 async def test_what_is_set_aside_is_known_and_stays_known_while_nobody_can_tell(stores):
-    assert stores.applied.group("lists").letters is None
+    assert stores.positions.group("lists").letters is None
     stores.letters = {"lists": Counts(1, 2), "counts": Counts(0, 0)}
-    await stores.applied.look_at_the_letters()
+    await stores.positions.poll_letters()
     stores.letters_away = True
-    await stores.applied.look_at_the_letters()
-    assert {group: stores.applied.group(group).letters for group in stores.letters} == stores.letters
+    await stores.positions.poll_letters()
+    assert {group: stores.positions.group(group).letters for group in stores.letters} == stores.letters
 
 
 async def test_the_log_says_where_it_ends_or_why_not(stores):
     stores.log_away = True
-    await stores.applied.look_at_the_log()
-    assert stores.applied.log_detail == "away"
+    await stores.positions.poll_log()
+    assert stores.positions.log_detail == "away"
     stores.log_away = False
-    await stores.applied.look_at_the_log()
-    assert stores.applied.log_detail == ""
+    await stores.positions.poll_log()
+    assert stores.positions.log_detail == ""
 
 
 def test_messages_say_what_they_were_made_of():

@@ -10,7 +10,7 @@ from installation import Installation
 from events.fitting import DoesNotFit, Mark
 from events.ids import first_id_at, to_bytes
 from runtime.distributed.consistency.decision_state import ids_before
-from runtime.distributed.consistency.log_identity import Fitting, check_fit, lacking_rows, marks_of, misfits
+from runtime.distributed.consistency.log_identity import LogIdentityWatch, check_fit, lacking_rows, marks_of, misfits
 from runtime.distributed.rebuild.rebuild import rebuild
 from stores.cassandra.address import Address
 from tests.stores.on_cassandra import drop
@@ -45,9 +45,9 @@ async def filled(opened):
 
 
 async def test_what_was_made_from_this_log_fits_it(filled):
-    assert await misfits(filled.stores) == {}
-    await check_fit(filled.stores)
-    marks = await marks_of(filled.stores)
+    assert await misfits(filled.engines) == {}
+    await check_fit(filled.engines)
+    marks = await marks_of(filled.engines)
     assert set(marks) == {"timelines", "streams", "counts", "search", "trends", "home"}
     home = marks.pop("home")
     assert {place: mark for place, mark in home.items() if mark.next} == {
@@ -59,10 +59,10 @@ async def test_what_was_made_from_this_log_fits_it(filled):
 
 
 async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
-    assert await lacking_rows(filled.stores) == ""
-    keyspace = filled.stores.address.keyspace
-    await filled.stores.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
-    watching = Fitting(filled.stores)
+    assert await lacking_rows(filled.engines) == ""
+    keyspace = filled.places.address.keyspace
+    await filled.engines.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
+    watching = LogIdentityWatch(filled.engines)
     assert watching.parts() == []
     await watching.look()
     [part] = watching.parts()
@@ -73,22 +73,22 @@ async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
 
 @pytest.mark.parametrize("group", ["timelines", "counts", "search"])
 async def test_what_another_log_was_read_into_is_refused_and_named(filled, group):
-    keyspace, keys, url = filled.stores.address.keyspace, filled.places.keys, filled.stores.postgres_url
-    [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.stores))[group].items() if m.last]
+    keyspace, keys, url = filled.places.address.keyspace, filled.places.keys, filled.engines.settings.postgres
+    [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.engines))[group].items() if m.last]
     if group == "timelines":
         other = OTHER if mark.last < OTHER else "f" + mark.last[1:]  # of one timestamp, the greater value wins
-        await filled.stores.cassandra.read(
+        await filled.engines.cassandra.read(
             f"INSERT INTO {keyspace}.positions (consumers, topic, partition, last)"
             " VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
             (group, place.topic, place.partition, to_bytes(other), mark.next),
         )
         end = (await filled.log.ends())[place] + 1
-        await filled.stores.cassandra.read(
+        await filled.engines.cassandra.read(
             f"INSERT INTO {keyspace}.home_progress (topic, partition, next) VALUES (?, ?, ?) USING TIMESTAMP ?",
             (place.topic, place.partition, end, end),
         )
     elif group == "counts":
-        await filled.stores.redis.hset(keys.partition(place), "last", to_bytes(OTHER))
+        await filled.engines.redis.hset(keys.partition(place), "last", to_bytes(OTHER))
     else:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await connection.execute(
@@ -96,12 +96,12 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
                 " WHERE consumers=%s AND topic=%s AND partition=%s",
                 (OTHER, group, place.topic, place.partition),
             )
-    found = await misfits(filled.stores)
+    found = await misfits(filled.engines)
     assert set(found) == {group, *(("home",) if group == "timelines" else ())}
     assert f"`minitwitter rebuild {group}`" in found[group]
     with pytest.raises(DoesNotFit, match=f"{place}@{mark.next - 1} is event {mark.last} in the log"):
-        await check_fit(filled.stores)
-    watching = Fitting(filled.stores)
+        await check_fit(filled.engines)
+    watching = LogIdentityWatch(filled.engines)
     await watching.look()
     assert watching.parts()[0].state == "down"
     store = {"timelines": "cassandra", "counts": "redis", "search": "postgres"}[group]
@@ -110,5 +110,5 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
 
 async def test_rebuilt_from_the_log_that_is_there_all_fit_again(opened):
     async with opened() as live:
-        assert await misfits(live.stores) == {}
-        assert await lacking_rows(live.stores) == ""
+        assert await misfits(live.engines) == {}
+        assert await lacking_rows(live.engines) == ""

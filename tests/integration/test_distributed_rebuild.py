@@ -53,7 +53,7 @@ async def rebuilt(live, store, **options):
 
 
 async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened):
-    redis, keys = filled.stores.redis, filled.places.keys
+    redis, keys = filled.engines.redis, filled.places.keys
     right = await digest(redis, keys)
     [key, *_] = [key async for key in redis.scan_iter(match=f"{keys.all}:t:*")]
     await redis.hincrby(key, "likes", 1)
@@ -81,7 +81,9 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
     assert set(seen) == {"redis"}
     assert await rebuilds(filled.settings) == []
 
-    async with noted(filled.stores.postgres_url, "redis", Noting(lambda total: None, lambda done: None)) as noting:
+    async with noted(
+        filled.engines.settings.postgres, "redis", Noting(lambda total: None, lambda done: None)
+    ) as noting:
         noting.begin(200)
         noting.advance(80)
         async with asyncio.timeout(30):
@@ -101,27 +103,27 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
 
 async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened):
     async with opened() as live:
-        await remove(live.stores.redis, live.places.keys)
+        await remove(live.engines.redis, live.places.keys)
         assert await rebuilt(live, "redis") == {"counts": None}
     async with opened() as now:
-        rows, _ = await digest(now.stores.redis, now.places.keys)
+        rows, _ = await digest(now.engines.redis, now.places.keys)
         assert rows > 10
 
 
 async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, opened):
-    with psycopg.connect(filled.stores.postgres_url, autocommit=True) as connection:
+    with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         assert connection.execute("DELETE FROM search.user_search_names").rowcount
     assert await rebuilt(filled, "postgres") == {
         "search": True, "user_search": False, "hashtag_search": True, "trends": True
     }  # fmt: skip
     async with opened() as now:
         assert now.places.database.schema == "search_g1"
-        with psycopg.connect(now.stores.postgres_url, autocommit=True) as connection:
+        with psycopg.connect(now.engines.settings.postgres, autocommit=True) as connection:
             assert connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchone() > (0,)
 
 
 async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened):
-    keyspace, cassandra = filled.places.address.keyspace, filled.stores.cassandra
+    keyspace, cassandra = filled.places.address.keyspace, filled.engines.cassandra
     [(account, name)] = await cassandra.read(f"SELECT account, username FROM {keyspace}.users LIMIT 1")
     damage = f"UPDATE {keyspace}.users USING TIMESTAMP {LATEST} SET username='someone' WHERE account=?"
     await cassandra.read(damage, (account,))
@@ -130,11 +132,11 @@ async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_othe
     async with opened() as now:
         assert now.places.address.keyspace != keyspace
         read = f"SELECT username FROM {now.places.address.keyspace}.users WHERE account=?"
-        assert await now.stores.cassandra.read(read, (account,)) == [(name,)]
+        assert await now.engines.cassandra.read(read, (account,)) == [(name,)]
 
 
 async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled):
-    with psycopg.connect(filled.stores.postgres_url, autocommit=True) as connection:
+    with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         connection.execute("DELETE FROM read_models.places")
     with pytest.raises(CannotRebuild, match="no generation before"):
         await rebuilt(filled, "redis", back=True)

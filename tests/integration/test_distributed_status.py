@@ -14,6 +14,7 @@ from runtime.dead_letter_policy import MOST
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.notes import rebuilds
 from runtime.distributed.rebuild.rebuild import rebuild_decisions
+from runtime.distributed.settings import DistributedSettings
 from runtime.distributed.status import status
 from stores.dead_letters import DeadLetter
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
@@ -68,7 +69,7 @@ async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_comman
     settings = installation.settings()
     pool = pool_of(installation.url)
     await pool.open()
-    letters = PostgresDeadLetters(pool, "timelines", Places.first(settings).of("timelines"))
+    letters = PostgresDeadLetters(pool, "timelines", Places.first(DistributedSettings.of(settings)).of("timelines"))
     await letters.put([unreadable(offset) for offset in range(MOST)])
     await pool.close()
     groups = {group.name: group for group in (await status(settings)).groups}
@@ -93,7 +94,7 @@ async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status
         return 50
 
     monkeypatch.setattr("runtime.distributed.rebuild.rebuild.fold_decisions", fold)
-    monkeypatch.setattr("runtime.distributed.rebuild.rebuild.have_keys", nothing)
+    monkeypatch.setattr("runtime.distributed.rebuild.rebuild.recover_keys", nothing)
     monkeypatch.setattr(PostgresKeys, "secret", nothing)
     await rebuild_decisions(settings, lambda total: None, lambda done: None)
     [command] = [part for part in found if part.name == "command"]

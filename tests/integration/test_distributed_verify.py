@@ -43,8 +43,8 @@ async def live(installation, monkeypatch):
         if not ends:
             await made.append(community().records)
             await made.project()
-            email_key = await made.stores.keys.secret("email")
-            await rebuild_decision_state(made.log, made.stores.pool, email_key, made.log.ends)
+            email_key = await made.engines.keys.secret("email")
+            await rebuild_decision_state(made.log, made.engines.decisions, email_key, made.log.ends)
         else:
             for building in made.building:
                 await building.resume()
@@ -100,13 +100,13 @@ async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_s
     assert said == b"minitwitter: stopped; there is no verdict, and nothing was changed\n"
     assert beside_in_postgres(installation.url) == ([], 0)
     keyspace = live.places.address.keyspace
-    found = await live.stores.cassandra.read("SELECT keyspace_name FROM system_schema.keyspaces")
+    found = await live.engines.cassandra.read("SELECT keyspace_name FROM system_schema.keyspaces")
     assert [name for (name,) in found if name.startswith(f"{keyspace}_")] == []
-    assert [key async for key in live.stores.redis.scan_iter(match=live.places.marked(COUNTERS, MARK).keys.all)] == []
+    assert [key async for key in live.engines.redis.scan_iter(match=live.places.marked(COUNTERS, MARK).keys.all)] == []
 
 
 async def one_of(live, table, column):
-    rows = await live.stores.cassandra.read(f"SELECT {column} FROM {live.places.address.keyspace}.{table} LIMIT 1")
+    rows = await live.engines.cassandra.read(f"SELECT {column} FROM {live.places.address.keyspace}.{table} LIMIT 1")
     return rows[0][0]
 
 
@@ -118,24 +118,24 @@ async def a_user_is_renamed(live):
     account = await one_of(live, "users", "account")
     table = f"{live.places.address.keyspace}.users"
     statement = f"UPDATE {table} USING TIMESTAMP {LATEST} SET display_name='someone' WHERE account=?"
-    await live.stores.cassandra.read(statement, (account,))
+    await live.engines.cassandra.read(statement, (account,))
 
 
 async def a_score_is_gone(live):
     tweet = await one_of(live, "scores", "tweet")
     statement = f"DELETE FROM {live.places.address.keyspace}.scores USING TIMESTAMP {LATEST} WHERE tweet=?"
-    await live.stores.cassandra.read(statement, (tweet,))
+    await live.engines.cassandra.read(statement, (tweet,))
 
 
 async def a_like_is_counted_twice(live):
-    redis = live.stores.redis
+    redis = live.engines.redis
     keys = [key async for key in redis.scan_iter(match=f"{live.places.keys.all}:t:*")]
     assert await redis.hincrby(keys[0], "likes", 1)
 
 
 def in_postgres(statement):
     async def damage(live):
-        with psycopg.connect(live.stores.postgres_url, autocommit=True) as connection:
+        with psycopg.connect(live.engines.settings.postgres, autocommit=True) as connection:
             assert connection.execute(statement).rowcount == 1
 
     return damage

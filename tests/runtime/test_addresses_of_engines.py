@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.distributed.roles.process import required
+from runtime.distributed.settings import check
 from runtime.settings import BadSettings, Settings
 
 
@@ -25,7 +25,7 @@ from runtime.settings import BadSettings, Settings
 )
 def test_what_is_no_address_is_refused_in_one_line(name: str, url: str) -> None:
     with pytest.raises(BadSettings, match=f"^{name}: it looks like ") as refused:
-        required(Settings.model_validate({name: url}), name)
+        check(Settings.model_validate({name: url}), name)
     assert "hidden" not in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -42,4 +42,4 @@ def test_what_is_no_address_is_refused_in_one_line(name: str, url: str) -> None:
     ],
 )
 def test_addresses_are_taken(name: str, url: str) -> None:
-    required(Settings.model_validate({name: url}), name)
+    check(Settings.model_validate({name: url}), name)

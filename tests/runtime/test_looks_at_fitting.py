@@ -9,7 +9,7 @@ from events.ids import first_id_at
 from events.log import Positions, TopicPartition
 from runtime.distributed.consistency import log_identity as fitting
 from runtime.distributed.consistency.decision_state import ids_before
-from runtime.distributed.consistency.log_identity import Fitting
+from runtime.distributed.consistency.log_identity import LogIdentityWatch
 
 READ, BUSY = TopicPartition("graph", 0), TopicPartition("graph", 1)
 
@@ -65,7 +65,7 @@ def told(monkeypatch):
 
 
 async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told):
-    watching = Fitting(None)
+    watching = LogIdentityWatch(None)
     told[:] = ["a tweet is missing", ""]
     await watching.look()
     assert watching.parts() == []
@@ -75,7 +75,7 @@ async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told):
 
 
 async def test_a_look_that_fails_is_followed_by_another(told):
-    watching = Fitting(None)
+    watching = LogIdentityWatch(None)
     told[:] = [KeyError("of a look"), "a tweet is missing"]
     looking = asyncio.create_task(watching.run(every_s=0))
     async with asyncio.timeout(5):

@@ -200,7 +200,7 @@ async def test_a_client_that_is_too_slow_loses_what_waits_and_is_told_so(
 
 
 async def test_a_stream_ends_within_seconds_of_its_session(ada: Person, bob: Person, service: Service) -> None:
-    service.composition.service.streams.heartbeat_s = 0.05
+    service.composition.query_side.streams.heartbeat_s = 0.05
     async with streaming(ada) as quiet, streaming(bob) as other:
         await ada.do("POST", "/auth/logout")
         assert await quiet.ended()
@@ -238,7 +238,7 @@ async def test_a_ticket_dies_with_its_session(ada: Person) -> None:
 
 async def test_what_cannot_be_streamed_is_refused_before_it_begins(ada: Person, service: Service) -> None:
     http = ada.http
-    service.composition.service.streams.most = 1
+    service.composition.query_side.streams.most = 1
     nobody = await http.get("/stream")
     assert (nobody.status_code, problem(nobody)) == (401, "not-signed-in")
     forged = await http.get("/stream", headers=ada.bearer | {"last-event-id": "Zm9yZ2Vk"})
@@ -253,8 +253,8 @@ async def test_what_cannot_be_streamed_is_refused_before_it_begins(ada: Person, 
 
 async def test_a_client_that_left_is_forgotten(ada: Person, service: Service) -> None:
     async with streaming(ada):
-        assert service.composition.service.hub.open == 1
-    while service.composition.service.hub.open:
+        assert service.composition.query_side.hub.open == 1
+    while service.composition.query_side.hub.open:
         await ada.read("/users/me")
 
 
@@ -300,12 +300,12 @@ async def test_a_web_socket_is_closed_with_a_reason(api: str, ada: Person) -> No
 
 
 async def test_a_web_socket_ends_with_its_session(api: str, ada: Person, bob: Person, service: Service) -> None:
-    service.composition.service.streams.heartbeat_s = 0.05
+    service.composition.query_side.streams.heartbeat_s = 0.05
     async with connect(api.replace("http", "ws") + "/ws", additional_headers=ada.bearer) as socket:
         await frame(socket)
         await ada.do("POST", "/auth/logout")
         assert [json.loads(one)["event"] async for one in socket if "counts" in one] == []
-    while service.composition.service.hub.open:
+    while service.composition.query_side.hub.open:
         await bob.read("/users/me")
 
 

@@ -41,7 +41,7 @@ async def open_stream(stack: AsyncExitStack, person: Person) -> None:
 async def none_open(service: Service) -> None:
     """Wait until the server has heard that its clients left."""
     async with asyncio.timeout(30):
-        while service.composition.service.hub.open:  # noqa: ASYNC110  the server is told by its sockets
+        while service.composition.query_side.hub.open:  # noqa: ASYNC110  the server is told by its sockets
             await asyncio.sleep(0.02)
 
 
@@ -70,7 +70,7 @@ async def test_an_account_has_its_share_of_streams_and_an_address_has_its_own(
         for _ in range(2):
             await open_stream(stack, bob)
         assert "5 streams of an address" in await refused(cyd)
-        assert service.composition.service.hub.open == 5
+        assert service.composition.query_side.hub.open == 5
     await none_open(service)
     async with AsyncExitStack() as stack:
         for _ in range(3):

@@ -11,13 +11,13 @@ A store may have its positions and lack rows (a table that was truncated): so ro
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from events.fitting import DoesNotFit, Marks, conflict
 from events.ids import to_bytes
 from events.log import LogUnavailable, Positions
 from events.tweets import TweetDeleted, TweetPosted
 from runtime.distributed.consistency.decision_state import ids_before
+from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.roles.hosted_fan_out import fanning_out
 from runtime.distributed.roles.readiness import fitting_parts
@@ -30,50 +30,43 @@ from stores.postgres.sink import PostgresSink
 from stores.redis.counts import RedisCounts
 from stores.sink import StoreRefused, StoreUnavailable
 
-if TYPE_CHECKING:
-    from runtime.distributed.roles.workers import Stores
-
 EVERY_S = 60.0
 _NEWEST = 20
 """Records of each partition of `tweets` whose rows are looked for."""
 
 
-async def marks_of(stores: Stores) -> dict[str, Marks]:
+async def marks_of(engines: Engines) -> dict[str, Marks]:
     """How far each group has come, with the event just before each position. Raises StoreUnavailable."""
-    assert stores.cassandra is not None
-    assert stores.redis is not None
-    assert stores.reader is not None
     found: dict[str, Marks] = {}
     for name in (TIMELINES, STREAMS):
-        found[name] = await CassandraSink(stores.cassandra, stores.address.keyspace, name).marks()
-    settings, ends = stores.settings, stores.reader.ends
+        found[name] = await CassandraSink(engines.cassandra, engines.places.address.keyspace, name).marks()
+    settings, ends = engines.settings, engines.log.ends
     counting = groups.counts(
-        stores.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=stores.places.keys
+        engines.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=engines.places.keys
     )
     found[COUNTS] = await counting.sink.marks()
     for name in (SEARCH, TRENDS):
-        sink = PostgresSink(stores.places.database, name, [])
+        sink = PostgresSink(engines.places.database, name, [])
         try:
             found[name] = await sink.marks()
         finally:
             await sink.close()
-    counts = RedisCounts(stores.redis, stores.places.keys)
-    home = fanning_out(stores.cassandra, stores.address.keyspace, counts, settings.topic_partitions)
+    counts = RedisCounts(engines.redis, engines.places.keys)
+    home = fanning_out(engines.cassandra, engines.places.address.keyspace, counts, settings.topic_partitions)
     found[HOME] = await home.sink.marks()
     return found
 
 
-async def misfits(stores: Stores) -> dict[str, str]:
+async def misfits(engines: Engines) -> dict[str, str]:
     """Groups whose read models are made from another log, or from more of it than there is, each with a sentence.
 
     Raises LogUnavailable, StoreUnavailable.
     """
-    assert stores.reader is not None
     found: dict[str, str] = {}
-    for name, marks in (await marks_of(stores)).items():
-        ends = await stores.reader.ends()
+    for name, marks in (await marks_of(engines)).items():
+        ends = await engines.log.ends()
         known = {place: mark.next for place, mark in marks.items() if mark.last and mark.next <= ends.get(place, 0)}
-        against = conflict(marks, ends, await ids_before(stores.reader, known))
+        against = conflict(marks, ends, await ids_before(engines.log, known))
         if against:
             found[name] = (
                 f"{name} does not fit the log: {against}. If Kafka was restored or exchanged,"
@@ -82,28 +75,26 @@ async def misfits(stores: Stores) -> dict[str, str]:
     return found
 
 
-async def check_fit(stores: Stores) -> None:
+async def check_fit(engines: Engines) -> None:
     """Raise DoesNotFit where the read models of a group are made from another log; LogUnavailable, StoreUnavailable."""
-    found = await misfits(stores)
+    found = await misfits(engines)
     if found:
         raise DoesNotFit("; ".join(found.values()))
 
 
-async def lacking_rows(stores: Stores) -> str:
+async def lacking_rows(engines: Engines) -> str:
     """What is missing of the newest tweets in the tables they are shown from; "" where nothing is. Some 50 reads."""
-    assert stores.reader is not None
-    assert stores.cassandra is not None
-    marks = (await marks_of(stores))[TIMELINES]
-    after = Positions(await stores.reader.ends())
+    marks = (await marks_of(engines))[TIMELINES]
+    after = Positions(await engines.log.ends())
     places = {place: mark.next for place, mark in marks.items() if place.topic == "tweets" and mark.next}
     after |= {place: max(0, next_ - _NEWEST) for place, next_ in places.items()}
     records = [
         record
-        for record in await stores.reader.read(after, _NEWEST * len(places), ("tweets",))
+        for record in await engines.log.read(after, _NEWEST * len(places), ("tweets",))
         if record.offset < places.get(record.place, 0)
     ]
     gone = {record.event.tweet for record in records if isinstance(record.event, TweetDeleted)}
-    keyspace = stores.address.keyspace
+    keyspace = engines.places.address.keyspace
     for record in records:
         event = record.event
         if not isinstance(event, TweetPosted) or event.tweet in gone:
@@ -114,7 +105,7 @@ async def lacking_rows(stores: Stores) -> str:
             ("tweets", "tweet=?", (tweet,)),
             ("user_timelines", "account=? AND bucket=? AND activity=?", (author, bucket, tweet)),
         ):
-            if not await stores.cassandra.read(f"SELECT * FROM {keyspace}.{table} WHERE {where} LIMIT 1", values):
+            if not await engines.cassandra.read(f"SELECT * FROM {keyspace}.{table} WHERE {where} LIMIT 1", values):
                 return (
                     f"{table} lacks tweet {event.tweet}, which {record.place}@{record.offset} is about;"
                     " `minitwitter verify` says what else is missing, `minitwitter rebuild timelines` makes it anew"
@@ -122,11 +113,11 @@ async def lacking_rows(stores: Stores) -> str:
     return ""
 
 
-class Fitting:
-    """Looks now and then whether the stores of a role fit the log and have their rows."""
+class LogIdentityWatch:
+    """Checks now and then whether the stores of a role fit the log and have their rows."""
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
         self._unfit = ""
         self._lacks = ""
 
@@ -140,14 +131,14 @@ class Fitting:
             try:
                 await self.look()
             except Exception as error:  # of the look alone: whoever serves goes on
-                logger("minitwitter.fitting").warning("whether all fits the log is not known", detail=repr(error))
+                logger("minitwitter.log_identity").warning("whether all fits the log is not known", detail=repr(error))
             await asyncio.sleep(every_s)
 
     async def look(self) -> None:
         """Look once; engines that are away tell nothing."""
         try:
-            self._unfit = "; ".join((await misfits(self._stores)).values())
+            self._unfit = "; ".join((await misfits(self._engines)).values())
             # The row of a tweet that was deleted just now is gone before its group's position says so.
-            self._lacks = await lacking_rows(self._stores) and await lacking_rows(self._stores)
+            self._lacks = await lacking_rows(self._engines) and await lacking_rows(self._engines)
         except (LogUnavailable, StoreUnavailable, StoreRefused):
             return

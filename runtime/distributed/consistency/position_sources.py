@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
+from typing import NamedTuple
 
 from events.log import Positions, TopicPartition
 from projectors.fan_out import FanOut
 from rest.exchange import Reads
-from runtime.distributed.consistency.read_positions import Source
 from runtime.distributed.models.catalogue import GROUPS_OF, TOPICS
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
@@ -28,36 +28,50 @@ def groups_of(reads: Reads) -> tuple[str, ...]:
     return tuple({group: None for port in reads for group in GROUPS_OF[port]})
 
 
+class PositionSource(NamedTuple):
+    """A group of processors: the topics that it reads, and how to ask its store how far it has come.
+
+    The answer also says whether the store knows that it has lost something. Raises StoreUnavailable. No read waits for
+    a group that is not `awaited`: its answers say as of when they are.
+    """
+
+    topics: frozenset[str]
+    positions: Callable[[], Awaitable[tuple[Positions, bool]]]
+    close: Callable[[], Awaitable[None]]
+    awaited: bool = True
+
+
 def sources(
     session: CassandraSession | None, keyspace: str, redis: Client, keys: Keys, database: Database, partitions: int
-) -> dict[str, Source]:
+) -> dict[str, PositionSource]:
     """The groups that routes read from. `partitions` is how many each topic has, `keys` are the counters'.
 
     Without a session the groups of Cassandra are away.
     """
 
-    def of(group: str, sink: Sink) -> Source:
-        return Source(TOPICS[group], _whole(sink.positions), sink.close)
+    def of(group: str, sink: Sink) -> PositionSource:
+        return PositionSource(TOPICS[group], _whole(sink.positions), sink.close)
 
-    async def home() -> Positions:
-        assert session is not None
-        places = [TopicPartition(topic, n) for topic in FanOut.topics() for n in range(partitions)]
-        reached = await CassandraHomeTimelineRows(session, keyspace).progress(places)
-        return Positions((place, progress.offset) for place, progress in reached.items())
-
-    def on_cassandra(group: str) -> Source:
+    def on_cassandra(group: str) -> PositionSource:
         if session is None:
-            return Source(TOPICS[group], _away, _nothing)
+            return PositionSource(TOPICS[group], _away, _nothing)
         return of(group, CassandraSink(session, keyspace, group))
 
+    home = _away if session is None else _whole(partial(_home_positions, session, keyspace, partitions))
     return {
         TIMELINES: on_cassandra(TIMELINES),
-        HOME: Source(FanOut.topics(), _away if session is None else _whole(home), _nothing),
+        HOME: PositionSource(FanOut.topics(), home, _nothing),
         STREAMS: on_cassandra(STREAMS),
-        COUNTS: Source(TOPICS[COUNTS], RedisCounts(redis, keys).positions, _nothing),
+        COUNTS: PositionSource(TOPICS[COUNTS], RedisCounts(redis, keys).positions, _nothing),
         SEARCH: of(SEARCH, PostgresSink(database, SEARCH, [])),
         TRENDS: of(TRENDS, PostgresSink(database, TRENDS, []))._replace(awaited=False),
     }
+
+
+async def _home_positions(session: CassandraSession, keyspace: str, partitions: int) -> Positions:
+    places = [TopicPartition(topic, n) for topic in FanOut.topics() for n in range(partitions)]
+    reached = await CassandraHomeTimelineRows(session, keyspace).progress(places)
+    return Positions((place, progress.offset) for place, progress in reached.items())
 
 
 async def _away() -> tuple[Positions, bool]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES, STORES
-from runtime.settings import Settings
+from runtime.distributed.settings import DistributedSettings
 from stores.cassandra.address import Address
 from stores.dead_letters import Counts
 from stores.postgres.database import Database
@@ -24,15 +24,9 @@ class Places(NamedTuple):
     database: Database
 
     @classmethod
-    def first(cls, settings: Settings) -> Places:
-        """Where read models are made first. The URLs are set."""
-        assert settings.cassandra_url is not None
-        assert settings.postgres_url is not None
-        return cls(
-            Address.parse(settings.cassandra_url.get_secret_value()),
-            groups.count_keys(settings.topic_prefix),
-            Database(settings.postgres_url.get_secret_value()),
-        )
+    def first(cls, settings: DistributedSettings) -> Places:
+        """Where read models are made first."""
+        return cls(settings.cassandra, groups.count_keys(settings.topic_prefix), Database(settings.postgres))
 
     def names(self) -> dict[str, str]:
         """What a pointer to each says."""

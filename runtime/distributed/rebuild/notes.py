@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
-from runtime.distributed.roles.process import required
+from runtime.distributed.settings import PostgresSettings
 from runtime.settings import Settings
 from stores.postgres.rebuilds import BEAT_S, Rebuild, Rebuilds
 from stores.sink import StoreUnavailable
@@ -25,9 +25,7 @@ class Noting(NamedTuple):
 
 async def rebuilds(settings: Settings) -> list[Rebuild]:
     """The rebuilds that run now. Raises BadSettings, StoreUnavailable."""
-    required(settings, "postgres_url")
-    assert settings.postgres_url is not None
-    return await Rebuilds(settings.postgres_url.get_secret_value()).running()
+    return await Rebuilds(PostgresSettings.of(settings).postgres).running()
 
 
 @contextlib.asynccontextmanager

@@ -17,8 +17,8 @@ def pause_name(prefix: str, group: str) -> str:
     return f"{prefix}{group}"
 
 
-class Pausing:
-    """What a worker hosts, with its batches within `landing`."""
+class PausableGroup:
+    """A group that a worker hosts, with its batches within `landing`."""
 
     def __init__(self, hosted: Hosted, landing: Landing) -> None:
         self._hosted = hosted

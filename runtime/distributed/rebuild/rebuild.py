@@ -19,10 +19,13 @@ from pathlib import Path
 
 import msgspec
 
+from events.codec import Codec
 from events.log import Positions
-from runtime.distributed.command_store import database, have_keys, log_reader
 from runtime.distributed.consistency.decision_state import fold_decisions
 from runtime.distributed.consistency.log_identity import misfits
+from runtime.distributed.decision_database import decision_database, recover_keys
+from runtime.distributed.engines import Engines
+from runtime.distributed.kafka_clients import log_reader
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on_cassandra, on_postgres
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
@@ -30,7 +33,7 @@ from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
 from runtime.distributed.rebuild.paused_batches import pause_name
 from runtime.distributed.rebuild.scratch_generation import alone, buildings, discard, make
-from runtime.distributed.roles.workers import Stores
+from runtime.distributed.settings import DecisionSettings, DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.settings import Settings
 from runtime.verdict import CannotVerify
@@ -88,22 +91,20 @@ async def rebuild(
 
     Raises CannotRebuild, CannotVerify where another process builds, LogUnavailable, StoreUnavailable.
     """
-    stores = Stores(settings)
-    try:
-        await stores.open()
-        await stores.read_discards()
+    async with (
+        Engines.open(DistributedSettings.of(settings)) as engines,
+        alone(engines.settings.postgres),
+    ):
+        await engines.read_discards()
         freeze_startup_objects()
-        async with alone(stores.postgres_url):
-            with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
-                await Pointers(stores.postgres_url).migrate()
-                rebuilding = _Rebuilding(stores, store, DerivedTopics(Path(directory) / "derived.db"), slices)
-                try:
-                    async with noted(stores.postgres_url, store, Noting(begin, advance)) as noting:
-                        return await rebuilding.rebuild(*noting, back)
-                finally:
-                    await rebuilding.close()
-    finally:
-        await stores.close()
+        with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
+            await Pointers(engines.settings.postgres).migrate()
+            rebuilding = _Rebuilding(engines, store, DerivedTopics(Path(directory) / "derived.db"), slices)
+            try:
+                async with noted(engines.settings.postgres, store, Noting(begin, advance)) as noting:
+                    return await rebuilding.rebuild(*noting, back)
+            finally:
+                await rebuilding.close()
 
 
 async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], advance: Advance) -> int:
@@ -111,30 +112,26 @@ async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], ad
 
     Raises LogUnavailable, NotSetUp, and what reading the log raises.
     """
-    async with database(settings) as (pool, keys):
-        await have_keys(settings, pool, keys)
-        reader = log_reader(settings, keys)
-        try:
-            assert settings.postgres_url is not None
-            async with noted(settings.postgres_url.get_secret_value(), DECISIONS, Noting(begin, advance)) as noting:
-                return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
-        finally:
-            await reader.close()
+    chosen = DecisionSettings.of(settings)
+    async with (
+        decision_database(chosen) as (pool, keys),
+        log_reader(chosen, Codec(keys.sealer), keys) as reader,
+        noted(chosen.postgres, DECISIONS, Noting(begin, advance)) as noting,
+    ):
+        await recover_keys(chosen, pool, keys)
+        return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
 
 
 class _Rebuilding:
-    def __init__(self, stores: Stores, store: str, nowhere: DerivedTopics, slices: int) -> None:
-        assert stores.reader is not None
-        assert stores.cassandra is not None
-        assert stores.redis is not None
-        self._stores = stores
+    def __init__(self, engines: Engines, store: str, nowhere: DerivedTopics, slices: int) -> None:
+        self._engines = engines
         self._store = store
         self._groups = STORES[store]
         self._nowhere = nowhere
         self._slices = slices
-        self._reader, self._cassandra, self._redis = stores.reader, stores.cassandra, stores.redis
-        self._pointers = Pointers(stores.postgres_url)
-        self._live = self._of(stores.places)
+        self._reader, self._cassandra, self._redis = engines.log, engines.cassandra, engines.redis
+        self._pointers = Pointers(engines.settings.postgres)
+        self._live = self._of(engines.places)
         self._new: list[Building] = []
         self._unfit = False
 
@@ -147,13 +144,13 @@ class _Rebuilding:
 
     def _of(self, places: Places) -> list[Building]:
         """The groups of the store. What they derive stands in its topics already."""
-        made = buildings(self._stores, places, self._nowhere)
+        made = buildings(self._engines, places, self._nowhere)
         return [made[name] for name in self._groups]
 
     async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
         """Build, catch up, compare, move."""
-        self._unfit = not set(self._groups).isdisjoint(await misfits(self._stores))
-        current = self._stores.places.names()[self._store]
+        self._unfit = not set(self._groups).isdisjoint(await misfits(self._engines))
+        current = self._engines.places.names()[self._store]
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
         places = await self._place(current, before, back)
         new = self._new = self._of(places)
@@ -165,10 +162,10 @@ class _Rebuilding:
             if attempt == 0:
                 begin(sum(sum(b.goal(goals[b.name]).values()) - sum(b.reached.values()) for b in new))
             await build(self._reader, new, goals, advance)
-        names = [pause_name(self._stores.settings.topic_prefix, group) for group in self._groups]
+        names = [pause_name(self._engines.settings.topic_prefix, group) for group in self._groups]
         deadline = time.monotonic() + SETTLES_S
         while True:
-            async with paused(self._stores.postgres_url, names):
+            async with paused(self._engines.settings.postgres, names):
                 if time.monotonic() > deadline or not await self._unsettled():
                     goals = await self._goals()
                     await build(self._reader, new, goals, advance)
@@ -179,22 +176,21 @@ class _Rebuilding:
             await asyncio.sleep(_LOOK_S)
         if before is not None and not back:
             await discard(places.at(self._store, before), self._store, self._redis)
-            assert self._stores.letters is not None
-            await forget(self._stores.letters, before)
+            await forget(self._engines.letters, before)
         return compared
 
     async def _place(self, current: str, before: str | None, back: bool) -> Places:
         """Where the new generation goes: empty, or the one that is kept."""
-        replicas = self._stores.settings.cassandra_replicas
+        replicas = self._engines.settings.cassandra_replicas
         if back:
             if before is None:
                 raise CannotRebuild(f"no generation before {current} is kept")
-            places = self._stores.places.at(self._store, before)
+            places = self._engines.places.at(self._store, before)
         else:
-            first = Places.first(self._stores.settings)
+            first = Places.first(self._engines.settings)
             number = 1 + max(_number(current), _number(before or ""))
             name = first.marked(self._store, f"g{number}").names()[self._store]
-            places = self._stores.places.at(self._store, name)
+            places = self._engines.places.at(self._store, name)
             await discard(places, self._store, self._redis)  # what one left that was killed
         await make(places, self._store, replicas)
         return places
@@ -210,7 +206,7 @@ class _Rebuilding:
         if self._unfit:
             return {name: Positions() for name in self._groups}
         if self._store == COUNTERS:  # their sink would empty what is not whole
-            epoch, counted, _ = await held(self._redis, self._stores.places.keys)
+            epoch, counted, _ = await held(self._redis, self._engines.places.keys)
             return {COUNTS: counted if epoch else Positions()}
         return {building.name: await building.hosted.positions() for building in self._live}
 
@@ -219,7 +215,7 @@ class _Rebuilding:
 
     async def _compared(self, places: Places, *, lost: bool) -> list[Compared]:
         now = await self._digests(places)
-        was = {} if lost else await self._digests(self._stores.places)
+        was = {} if lost else await self._digests(self._engines.places)
         place = places.names()[self._store]
         return [Compared(model, place, now[model][0], None if lost else was[model] == now[model]) for model in now]
 

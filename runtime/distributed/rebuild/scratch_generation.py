@@ -17,12 +17,12 @@ from command_api.postgres.migrating import migrate as migrate_decisions
 from events.ids import Clock, wall_clock
 from events.postgres.connections import Pool, available, open_pool
 from events.publishing import Publisher
+from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Building
 from runtime.distributed.roles.hosted_fan_out import fanning_out
-from runtime.distributed.roles.workers import Stores
 from runtime.verdict import CannotVerify
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
@@ -36,64 +36,62 @@ _LOCK = 0x766572696679
 """`verify` in ASCII: an advisory lock of one's own."""
 
 
-def buildings(stores: Stores, places: Places, publisher: Publisher, clock: Clock = wall_clock) -> dict[str, Building]:
+def buildings(engines: Engines, places: Places, publisher: Publisher, clock: Clock = wall_clock) -> dict[str, Building]:
     """All processors by name, writing to some places: what was discarded they skip, what they cannot apply ends them.
 
     Fan-out delivers what is recent by `clock`.
     """
-    cassandra, redis, reader = stores.cassandra, stores.redis, stores.reader
-    assert cassandra is not None
-    assert redis is not None
-    assert reader is not None
+    cassandra, redis, log = engines.cassandra, engines.redis, engines.log
     prefix, partitions, keyspace = (
-        stores.settings.topic_prefix,
-        stores.settings.topic_partitions,
+        engines.settings.topic_prefix,
+        engines.settings.topic_partitions,
         places.address.keyspace,
     )
     made = [
         groups.timelines(cassandra, keyspace),
-        groups.counts(redis, prefix, partitions, reader.ends, keys=places.keys),
+        groups.counts(redis, prefix, partitions, log.ends, keys=places.keys),
         groups.search(places.database),
-        groups.streams(cassandra, keyspace, publisher, stores.codec),
-        groups.trends(places.database, publisher, stores.codec),
+        groups.streams(cassandra, keyspace, publisher, engines.codec),
+        groups.trends(places.database, publisher, engines.codec),
     ]
     home = fanning_out(cassandra, keyspace, RedisCounts(redis, places.keys), partitions, clock=clock)
     for group in (*made, home):
-        group.set_aside(None, stores.discards.of(group.name))
+        group.set_aside(None, engines.discards.of(group.name))
     return {group.name: Building.of(group) for group in (*made, home)}
 
 
-class Beside(NamedTuple):
-    """A second set, empty at first. `decisions` are connections to the tables of a second decision state."""
+class ScratchGeneration(NamedTuple):
+    """A second generation of everything, empty at first.
+
+    `decisions` are connections to the tables of a second decision state.
+    """
 
     places: Places
     decisions: Pool
 
 
 @contextlib.asynccontextmanager
-async def beside(stores: Stores) -> AsyncIterator[Beside]:
+async def scratch_generation(engines: Engines) -> AsyncIterator[ScratchGeneration]:
     """Make it, and remove it afterwards. Raises CannotVerify, StoreUnavailable, LogUnavailable."""
-    assert stores.cassandra is not None
-    assert stores.redis is not None
-    first = Places.first(stores.settings)
+    first = Places.first(engines.settings)
     places = first
     for store in STORES:
         places = places.at(store, first.marked(store, MARK).names()[store])
     schema = f"decisions_{MARK}"
-    async with alone(stores.postgres_url) as connection:
-        await _remove(places, schema, stores.redis, connection)
-        pool = open_pool(stores.postgres_url, most=2, schema=schema)
+    async with alone(engines.settings.postgres) as connection:
+        await _remove(places, schema, engines.redis, connection)
+        pool = open_pool(engines.settings.postgres, most=2, schema=schema)
         try:
             for store in STORES:
-                await make(places, store, stores.settings.cassandra_replicas)
+                await make(places, store, engines.settings.cassandra_replicas)
             # Nobody needs it after a crash, so nothing is written twice.
-            await stores.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
-            await migrate_decisions(stores.postgres_url, schema=schema)
+            await engines.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+            await migrate_decisions(engines.settings.postgres, schema=schema)
             await pool.open()
-            yield Beside(places, pool)
+            yield ScratchGeneration(places, pool)
         finally:
             await pool.close()
-            await asyncio.shield(_remove(places, schema, stores.redis, connection))
+            await asyncio.shield(_remove(places, schema, engines.redis, connection))
 
 
 @contextlib.asynccontextmanager

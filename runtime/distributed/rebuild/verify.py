@@ -23,13 +23,14 @@ from events.log import Positions, lag
 from events.topics import DERIVED
 from runtime.dead_letters import Waiting
 from runtime.distributed.consistency.log_identity import check_fit
+from runtime.distributed.engines import Engines
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES, on_cassandra, on_postgres
 from runtime.distributed.models.generations import Places
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics, read_derived
 from runtime.distributed.rebuild.paused_batches import pause_name
-from runtime.distributed.rebuild.scratch_generation import Beside, beside, buildings
-from runtime.distributed.roles.workers import Stores
+from runtime.distributed.rebuild.scratch_generation import ScratchGeneration, buildings, scratch_generation
+from runtime.distributed.settings import DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.settings import Settings
 from runtime.verdict import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions
@@ -75,30 +76,26 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
     reading the log raises.
     """
     started = time.perf_counter()
-    stores = Stores(settings)
-    try:
-        await stores.open()
-        await check_fit(stores)
-        await stores.read_discards()
-        await _check_letters(stores)
+    async with Engines.open(DistributedSettings.of(settings)) as engines:
+        await check_fit(engines)
+        await engines.read_discards()
+        await _check_letters(engines)
         freeze_startup_objects()
         with tempfile.TemporaryDirectory(prefix="minitwitter-verify-") as directory:
-            async with beside(stores) as made:
-                verifying = _Verifying(stores, made, Path(directory), begin, advance, slices)
+            async with scratch_generation(engines) as scratch:
+                verifying = _Verifying(engines, scratch, Path(directory), begin, advance, slices)
                 try:
                     findings, positions, behind, events = await verifying.verify()
                 finally:
                     await verifying.close()
-    finally:
-        await stores.close()
     not_compared = verifying.left_out.names()
     return Verdict.of(findings, events, time.perf_counter() - started, positions, behind, not_compared=not_compared)
 
 
-async def _check_letters(stores: Stores) -> None:
+async def _check_letters(engines: Engines) -> None:
     """Read models that lack what was set aside are not what the log says. Raises CannotVerify, StoreUnavailable."""
     names = [group for groups in STORES.values() for group in groups]
-    found = {name: await stores.letters_of(name).counts() for name in names}
+    found = {name: await engines.letters_of(name).counts() for name in names}
     told = [Waiting(counts.failed, counts.all).sentence(name) for name, counts in found.items() if counts.all]
     if told:
         raise CannotVerify("; ".join(told) + ". Retry or discard them, and verify again")
@@ -148,31 +145,27 @@ def behind(groups: Iterable[Building], positions: Mapping[str, Positions], ends:
 class _Verifying:
     def __init__(
         self,
-        stores: Stores,
-        made: Beside,
+        engines: Engines,
+        scratch: ScratchGeneration,
         directory: Path,
         begin: Callable[[int], None],
         advance: Advance,
         slices: int,
     ) -> None:
-        assert stores.reader is not None
-        assert stores.pool is not None
-        assert stores.cassandra is not None
-        assert stores.redis is not None
-        self._cassandra, self._redis = stores.cassandra, stores.redis
-        self._stores = stores
-        self._reader = stores.reader
-        self._pool = stores.pool
-        self._made = made
+        self._cassandra, self._redis = engines.cassandra, engines.redis
+        self._engines = engines
+        self._reader = engines.log
+        self._pool = engines.decisions
+        self._scratch = scratch
         self._directory = directory
         self._begin = begin
         self._advance = advance
         self._slices = slices
-        self._live = stores.places
+        self._live = engines.places
         self._derived = DerivedTopics(directory / "derived.db")
         # To a fan-out of the far future everything is too old to be delivered, so feeds are what their definition says.
-        self._buildings = list(buildings(stores, made.places, self._derived, _far_future).values())
-        self._livings = buildings(stores, self._live, self._derived)
+        self._buildings = list(buildings(engines, scratch.places, self._derived, _far_future).values())
+        self._livings = buildings(engines, self._live, self._derived)
         self.left_out = NOTHING
         """The decision state is compared without this."""
 
@@ -215,11 +208,11 @@ class _Verifying:
 
     async def _look(self) -> Look:
         """The live ones, when no stream has anything left to say: until then topics are no function of the log."""
-        names = [pause_name(self._stores.settings.topic_prefix, group) for names in STORES.values() for group in names]
+        names = [pause_name(self._engines.settings.topic_prefix, group) for names in STORES.values() for group in names]
         deadline = time.monotonic() + LONGEST_UNSETTLED_S
         try:
             while True:
-                async with paused(self._stores.postgres_url, names):
+                async with paused(self._engines.settings.postgres, names):
                     if not await self._unsettled():
                         return await self._standing()
                 if time.monotonic() > deadline:
@@ -261,13 +254,13 @@ class _Verifying:
 
     async def _models(self, live: Look) -> list[Finding]:
         started = time.perf_counter()
-        rebuilt = await self._without_snapshots(self._made.places)
-        rebuilt |= await postgres_digests.digests(self._made.places.database, on_postgres())
+        rebuilt = await self._without_snapshots(self._scratch.places)
+        rebuilt |= await postgres_digests.digests(self._scratch.places.database, on_postgres())
         return list(_compared("read model", live.models, rebuilt, started))
 
     async def _feeds(self, live: Look) -> Finding:
         started = time.perf_counter()
-        keyspace = self._made.places.address.keyspace
+        keyspace = self._scratch.places.address.keyspace
         rebuilt = await served(self._cassandra, keyspace, live.accounts, _far_future)
         seconds = time.perf_counter() - started
         return Finding("feeds", "home timelines", live.feeds[0], rebuilt[0], live.feeds == rebuilt, seconds)
@@ -295,11 +288,11 @@ class _Verifying:
 
     async def _decisions(self, until: Positions, live: Digest) -> Iterable[Finding]:
         started = time.perf_counter()
-        email_key = await self._stores.keys.secret("email")
+        email_key = await self._engines.keys.secret("email")
         await derive_decision_state(
-            self._reader, self._made.decisions, email_key, until, self._advance, left_out=self.left_out
+            self._reader, self._scratch.decisions, email_key, until, self._advance, left_out=self.left_out
         )
-        async with self._made.decisions.connection() as connection:
+        async with self._scratch.decisions.connection() as connection:
             await connection.set_autocommit(True)
             rebuilt = await decision_digest(connection, self.left_out)
             await connection.close()

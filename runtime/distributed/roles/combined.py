@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp
 
 from runtime import metrics
-from runtime.distributed.roles.health_app import bare_application
-from runtime.distributed.roles.process import Role
+from runtime.distributed.roles.health_app import health_app
+from runtime.distributed.roles.process import OpenRole, Role
 from runtime.readiness import Part
 from runtime.settings import Settings
 
 
-class Together:
-    """Roles that serve no API, started one after the other. The first that ends takes the others with it."""
-
-    name = "all"
+class CombinedRole:
+    """Roles that serve no API, opened one after the other. The first that ends takes the others with it."""
 
     def __init__(self, settings: Settings, roles: Sequence[Role]) -> None:
         self._settings = settings
         self._roles = roles
-        self._started: list[Role] = []
 
-    async def start(self) -> None:
-        """Start those that have not started yet. Raises what they raise."""
-        for role in self._roles:
-            if role not in self._started:
-                await role.start()
-                self._started.append(role)
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, roles: Sequence[OpenRole]) -> AsyncIterator[CombinedRole]:
+        """Open all, and close all at the end. Raises what they raise."""
+        async with AsyncExitStack() as stack:
+            yield cls(settings, [await stack.enter_async_context(role()) for role in roles])
 
     def application(self) -> ASGIApp:
         """Health and metrics of all."""
-        return bare_application(self._settings, self.parts, *metrics.TOGETHER)
+        return health_app(self._settings, self.parts, *metrics.TOGETHER)
 
     def parts(self) -> Sequence[Part]:
         """The parts of all."""
@@ -51,10 +49,3 @@ class Together:
         for task in tasks:
             if not task.cancelled():
                 task.result()
-
-    async def stop(self) -> None:
-        """Stop all, whatever becomes of one."""
-        results = await asyncio.gather(*(role.stop() for role in self._roles), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result

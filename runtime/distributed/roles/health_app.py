@@ -34,7 +34,7 @@ def _nobody(authorization: bytes) -> Viewer:
     raise NotSignedIn
 
 
-def bare_application(settings: Settings, parts: Callable[[], Sequence[Part]], *roles: str) -> ASGIApp:
+def health_app(settings: Settings, parts: Callable[[], Sequence[Part]], *roles: str) -> ASGIApp:
     """Health, readiness, and the metrics of some roles."""
     limits = LocalRateLimits(wall_clock)
     return build_app(

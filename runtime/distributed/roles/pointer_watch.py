@@ -1,49 +1,63 @@
-"""A role that goes where the pointers to read models go: made anew in the same process when one has moved.
+"""A role that follows the pointers to read models: opened anew in the same process after one has moved.
 
-The new one is started beside the old one and takes over its requests; the old one is stopped then. So nobody who asks
-notices; workers leave their groups and join again.
+The new role is opened beside the old one and takes over its requests; then the old one is closed. So clients notice
+nothing; workers leave their groups and join again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runtime.distributed.roles.process import Role, patiently, required
+from runtime.distributed.roles.process import OpenRole, Role, opened
+from runtime.distributed.settings import PostgresSettings
 from runtime.readiness import Part
-from runtime.settings import Settings
 from runtime.telemetry import logger
 from stores.postgres.pointers import Pointer, Pointers
 
 
-class Following:
-    """The role that `make` makes, as the pointers are."""
+class PointerWatch:
+    """The role that `open_role` opens, as the pointers are. `seen` are the pointers that it was opened after."""
 
-    def __init__(self, settings: Settings, make: Callable[[Settings], Role]) -> None:
-        self._settings = settings
-        self._make = make
-        self._role = make(settings)  # which says all that is missing in the settings
-        required(settings, "postgres_url")
-        assert settings.postgres_url is not None
-        self.name = self._role.name
-        self._pointers = Pointers(settings.postgres_url.get_secret_value())
-        self._seen: Mapping[str, Pointer] = {}
-        self._application: ASGIApp | None = None
+    def __init__(
+        self,
+        name: str,
+        open_role: OpenRole,
+        pointers: Pointers,
+        seen: Mapping[str, Pointer],
+        role: Role,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._name = name
+        self._open_role = open_role
+        self._pointers = pointers
+        self._seen = seen
+        self._role = role
+        self._application = role.application()
+        self._stack = stack
 
-    async def start(self) -> None:
-        """Look, and start. Raises what that raises."""
-        self._seen = await self._pointers.read()  # before the role does: it may see a later one, never an earlier one
-        await self._role.start()
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: PostgresSettings, name: str, open_role: OpenRole) -> AsyncIterator[PointerWatch]:
+        """Read the pointers, and open the role; at the end close the role that is there. Raises what opening raises."""
+        pointers = Pointers(settings.postgres)
+        seen = await pointers.read()  # before the role does: it may see later pointers, never earlier ones
+        async with AsyncExitStack() as stack:
+            role = await stack.enter_async_context(open_role())
+            watch = cls(name, open_role, pointers, seen, role, stack.pop_all())
+            try:
+                yield watch
+            finally:
+                await watch._stack.aclose()
 
     def application(self) -> ASGIApp:
         """What the role serves now."""
-        self._application = self._role.application()
         return self._serve
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._application is not None
         await self._application(scope, receive, send)
 
     def parts(self) -> Sequence[Part]:
@@ -54,33 +68,26 @@ class Following:
         """Work until cancelled, or until the role ends by itself."""
         while True:
             working = asyncio.create_task(self._role.run())
-            looking = asyncio.create_task(self._pointers.moved_from(self._seen))
+            moving = asyncio.create_task(self._pointers.moved_from(self._seen))
             try:
-                await asyncio.wait((working, looking), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((working, moving), return_when=asyncio.FIRST_COMPLETED)
                 if working.done():
                     working.result()
                     return
-                self._seen = looking.result()
-                await self._make_anew(working)
+                self._seen = moving.result()
+                await self._open_anew(working)
             finally:
-                for task in (working, looking):
+                for task in (working, moving):
                     task.cancel()
-                await asyncio.gather(working, looking, return_exceptions=True)
+                await asyncio.gather(working, moving, return_exceptions=True)
 
-    async def _make_anew(self, working: asyncio.Task[None]) -> None:
-        logger("minitwitter.following").info("read models have moved", role=self.name)
-        new = self._make(self._settings)
-        try:
-            await patiently(self.name, new.start, lambda detail: None)
-            self._application = new.application()
-        except BaseException:
-            await new.stop()
-            raise
-        old, self._role = self._role, new
-        working.cancel()
-        await asyncio.wait((working,))  # not `await working`: who is cancelled meanwhile has to hear of it
-        await old.stop()
-
-    async def stop(self) -> None:
-        """Stop the role."""
-        await self._role.stop()
+    async def _open_anew(self, working: asyncio.Task[None]) -> None:
+        logger("minitwitter.pointer_watch").info("read models have moved", role=self._name)
+        async with AsyncExitStack() as stack:
+            role = await opened(self._name, self._open_role, stack, lambda detail: None)
+            self._application = role.application()
+            self._role = role
+            old, self._stack = self._stack, stack.pop_all()
+        async with old:
+            working.cancel()
+            await asyncio.wait((working,))  # not `await working`: a cancellation of this task has to be raised here

@@ -1,0 +1,71 @@
+"""The engines of the read side, all connected: Kafka, PostgreSQL, Cassandra and Redis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+from events.codec import Codec
+from events.ids import Randomness
+from events.kafka.log import KafkaLogReader
+from events.postgres.connections import Pool
+from events.postgres.keys import PostgresKeys
+from runtime.discards import Discards
+from runtime.distributed.decision_database import decision_database, recover_keys
+from runtime.distributed.kafka_clients import log_reader
+from runtime.distributed.migrations import check_read_models
+from runtime.distributed.models.generations import Places
+from runtime.distributed.settings import DistributedSettings
+from stores.cassandra.session import CassandraSession
+from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+from stores.postgres.pointers import Pointers
+from stores.redis.connection import Client, connect
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Connections to every engine, and the current generation of the read models in each store.
+
+    `decisions` are connections to the decision state, `letters` to the dead letters. `log` reads every topic.
+    """
+
+    settings: DistributedSettings
+    places: Places
+    keys: PostgresKeys
+    codec: Codec
+    decisions: Pool
+    letters: Pool
+    cassandra: CassandraSession
+    redis: Client
+    log: KafkaLogReader
+    discards: Discards = field(default_factory=Discards)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: DistributedSettings, randomness: Randomness = os.urandom) -> AsyncIterator[Engines]:
+        """Connect to all, and check that topics and tables are those of this software; at the end close all.
+
+        If one is away, those that are connected are closed. Raises LogUnavailable, StoreUnavailable, NotSetUp.
+        """
+        async with AsyncExitStack() as stack:
+            decisions, keys = await stack.enter_async_context(decision_database(settings, randomness=randomness))
+            await recover_keys(settings, decisions, keys)
+            places = Places.first(settings).pointed(await Pointers(settings.postgres).read())
+            letters = await stack.enter_async_context(pool_of(settings.postgres))
+            cassandra = await CassandraSession.connect(places.address)
+            stack.push_async_callback(cassandra.close)
+            await check_read_models(settings.postgres, places, cassandra)
+            redis = await stack.enter_async_context(aclosing(connect(settings.redis)))
+            codec = Codec(keys.sealer)
+            log = await stack.enter_async_context(log_reader(settings, codec, keys))
+            yield cls(settings, places, keys, codec, decisions, letters, cassandra, redis, log)
+
+    async def read_discards(self) -> None:
+        """Take in the discards since the last call. Raises LogUnavailable."""
+        await self.discards.read(self.log)
+
+    def letters_of(self, group: str) -> PostgresDeadLetters:
+        """The dead letters of a live group."""
+        return PostgresDeadLetters(self.letters, group, self.places.of(group))
