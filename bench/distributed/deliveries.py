@@ -34,8 +34,8 @@ async def _nobody_is_busy(accounts: Collection[AccountId]) -> Mapping[AccountId,
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
     """Rows a second into Cassandra, durable: its commit log is synced before a write is acknowledged (infra/local)."""
-    async with bench.installation() as installation, _session(installation.places.address) as session:
-        keyspace = installation.places.address.keyspace
+    async with bench.installation() as installation, _session(installation.generations.address) as session:
+        keyspace = installation.generations.address.keyspace
         rows = CassandraHomeTimelineRows(session, keyspace)
         fan_out = FanOut(CassandraFanOutFacts(session, keyspace, _nobody_is_busy), rows)
         made = MadeUp(AUTHORS + READERS)
@@ -49,7 +49,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
         await _fanned_out(fan_out, made, authors, bench.seconds / 3)  # the JVM is cold
         through = await _fanned_out(fan_out, made, authors, bench.seconds)
         delivered = await _delivered(rows, made, readers, bench.seconds)
-        singly, in_batches = await rows_a_second(installation.places.address, bench.seconds)
+        singly, in_batches = await rows_a_second(installation.generations.address, bench.seconds)
     name = f"the driver, {IN_A_BATCH} rows of a partition a batch"
     yield Figure("deliveries through fan-out", through, "rows/s", TARGET, limit=in_batches, limit_name=name)
     yield Figure("deliveries alone", delivered, "rows/s", TARGET, limit=in_batches, limit_name=name)

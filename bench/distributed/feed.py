@@ -78,7 +78,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 async def _raw(town: Town, seconds: float) -> Load:
     """The same statements and counters, all of a page at once, with nothing made of what they answer."""
     pages = await _needs(town)
-    session = await CassandraSession.connect(town.installation.places.address)
+    session = await CassandraSession.connect(town.installation.generations.address)
     redis = connect(town.installation.redis_url)
     fields = get_args(TweetCounter)
     took: list[float] = []
@@ -113,7 +113,7 @@ async def _raw(town: Town, seconds: float) -> Load:
 async def _needs(town: Town) -> list[Needs]:
     """What the pages of some readers are read with."""
     installation = town.installation
-    address, keys, searches = installation.places
+    address, keys, searches = installation.generations
     session = await Recording.connect(address)
     redis = connect(installation.redis_url)
     assert isinstance(session, Recording)

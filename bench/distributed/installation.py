@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from events.kafka import topics
 from events.sealing import MasterKeys
 from runtime.distributed.migrations import migrate
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import DistributedSettings, brokers
 from runtime.settings import PREFIX, Settings
 from stores.cassandra.migrating import drop
@@ -70,7 +70,7 @@ class Installation:
             "PYTHONPATH": str(ROOT),
         }
         self.servers = brokers(engines.kafka)
-        self.places = Places.first(DistributedSettings.of(self.settings))
+        self.generations = Generations.first(DistributedSettings.of(self.settings))
         self.redis_url = engines.redis
 
     async def set_up(self) -> Installation:
@@ -84,7 +84,7 @@ class Installation:
 
     async def remove(self) -> None:
         """Leave nothing on the engines but what Redis forgets by itself."""
-        await drop(self.places.address)
+        await drop(self.generations.address)
         await asyncio.to_thread(self._delete_topics)
         async with await psycopg.AsyncConnection.connect(self._postgres, autocommit=True) as connection:
             await connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)".encode())

@@ -88,7 +88,7 @@ async def _raw(installation: Installation, seconds: float) -> Load:
     admin = installation.admin()  # held until it has answered: its futures end with it
     [made] = admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
     await asyncio.wrap_future(made)
-    url = installation.places.database.url
+    url = installation.generations.database.url
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(_TABLES.encode())
     took: list[float] = []

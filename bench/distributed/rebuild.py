@@ -18,7 +18,7 @@ from events.log import Positions, Record, TopicPartition, positions_after
 from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import BATCH, Building, build
 from runtime.distributed.settings import DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
@@ -150,33 +150,33 @@ async def _read(reader: KafkaLogReader, ends: Positions) -> list[Record]:
 @asynccontextmanager
 async def _place(installation: Installation, engines: Engines, store: str) -> AsyncIterator[Group]:
     """The first group of a store in a fresh place, as a rebuild makes it."""
-    places = installation.places.marked(store, "bench")
+    generations = installation.generations.marked(store, "bench")
     try:
         if store == CASSANDRA:
-            await migrate_cassandra(places.address)
+            await migrate_cassandra(generations.address)
             # Nobody needs it after a crash: as a rebuild has it.
-            await engines.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+            await engines.cassandra.read(f"ALTER KEYSPACE {generations.address.keyspace} WITH durable_writes = false")
         if store == SEARCHES:
-            await places.database.migrate()
-        group = _group(installation, engines, places, store)
+            await generations.database.migrate()
+        group = _group(installation, engines, generations, store)
         yield group
         await group.sink.close()
     finally:
         if store == CASSANDRA:
-            await drop(places.address)
+            await drop(generations.address)
         if store == COUNTERS:
-            await remove(engines.redis, places.keys)
+            await remove(engines.redis, generations.keys)
         if store == SEARCHES:
-            await places.database.drop()
+            await generations.database.drop()
 
 
-def _group(installation: Installation, engines: Engines, places: Places, store: str) -> Group:
+def _group(installation: Installation, engines: Engines, generations: Generations, store: str) -> Group:
     if store == CASSANDRA:
-        return groups.timelines(engines.cassandra, places.address.keyspace)
+        return groups.timelines(engines.cassandra, generations.address.keyspace)
     if store == COUNTERS:
         prefix = installation.settings.topic_prefix
-        return groups.counts(engines.redis, prefix, PARTITIONS, engines.log.ends, keys=places.keys)
-    return groups.search(places.database)
+        return groups.counts(engines.redis, prefix, PARTITIONS, engines.log.ends, keys=generations.keys)
+    return groups.search(generations.database)
 
 
 def _of(group: Group, records: Sequence[Record]) -> list[Record]:

@@ -102,10 +102,9 @@ class Town:
 
     async def until_current(self) -> float:
         """Wait until every read model has what is in the log; how many seconds that took. Raises TimeoutError."""
-        address, keys, database = self.installation.places
         async with AsyncExitStack() as stack:
             engines = await stack.enter_async_context(Engines.open(DistributedSettings.of(self.installation.settings)))
-            groups = sources(engines.cassandra, address.keyspace, engines.redis, keys, database, PARTITIONS)
+            groups = sources(engines.cassandra, engines.redis, self.installation.generations, PARTITIONS)
             for source in groups.values():
                 stack.push_async_callback(source.close)
             started = time.perf_counter()

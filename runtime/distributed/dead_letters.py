@@ -23,7 +23,7 @@ from runtime.distributed.consistency.position_sources import sources
 from runtime.distributed.decision_database import master_keys
 from runtime.distributed.kafka_clients import ACK_S, publisher
 from runtime.distributed.models.catalogue import STORES
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import DistributedSettings
 from runtime.quantities import counted
 from runtime.settings import Settings
@@ -136,12 +136,12 @@ async def standings_of(settings: Settings, group: str = "") -> dict[str, Standin
     chosen = DistributedSettings.of(settings)
     async with letters_of(chosen) as desk:
         letters = await desk.list(Choice(group))
-    places = Places.first(chosen).pointed(await Pointers(chosen.postgres).read())
+    generations = Generations.first(chosen).pointed(await Pointers(chosen.postgres).read())
     async with AsyncExitStack() as stack:
-        session = await CassandraSession.connect(places.address)
+        session = await CassandraSession.connect(generations.address)
         stack.push_async_callback(session.close)
         redis = await stack.enter_async_context(aclosing(connect(chosen.redis)))
-        asked = sources(session, places.address.keyspace, redis, places.keys, places.database, chosen.topic_partitions)
+        asked = sources(session, redis, generations, chosen.topic_partitions)
         for source in asked.values():
             stack.push_async_callback(source.close)
         return {
@@ -155,7 +155,7 @@ async def standings_of(settings: Settings, group: str = "") -> dict[str, Standin
 async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
     """The dead letters of an installation. Raises BadSettings, StoreUnavailable, LogUnavailable."""
     chosen = DistributedSettings.of(settings)
-    places = Places.first(chosen).pointed(await Pointers(chosen.postgres).read())
+    generations = Generations.first(chosen).pointed(await Pointers(chosen.postgres).read())
     codec = Codec(Sealer(master_keys(chosen)))
     async with publisher(chosen, ack_s=ACK_S) as kafka, pool_of(chosen.postgres) as pool:
 
@@ -163,5 +163,5 @@ async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
             return await kafka.publish([outgoing(new, codec) for new in news])
 
         names = [group for groups in STORES.values() for group in groups]
-        groups = {name: PostgresDeadLetters(pool, name, places.of(name)) for name in names}
+        groups = {name: PostgresDeadLetters(pool, name, generations.of(name)) for name in names}
         yield LettersOfGroups(groups, publish, HybridClock())

@@ -16,7 +16,7 @@ from runtime.discards import Discards
 from runtime.distributed.decision_database import decision_database, recover_keys
 from runtime.distributed.kafka_clients import log_reader
 from runtime.distributed.migrations import check_read_models
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import DistributedSettings
 from stores.cassandra.session import CassandraSession
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
@@ -32,7 +32,7 @@ class Engines:
     """
 
     settings: DistributedSettings
-    places: Places
+    generations: Generations
     keys: PostgresKeys
     codec: Codec
     decisions: Pool
@@ -52,15 +52,15 @@ class Engines:
         async with AsyncExitStack() as stack:
             decisions, keys = await stack.enter_async_context(decision_database(settings, randomness=randomness))
             await recover_keys(settings, decisions, keys)
-            places = Places.first(settings).pointed(await Pointers(settings.postgres).read())
+            generations = Generations.first(settings).pointed(await Pointers(settings.postgres).read())
             letters = await stack.enter_async_context(pool_of(settings.postgres))
-            cassandra = await CassandraSession.connect(places.address)
+            cassandra = await CassandraSession.connect(generations.address)
             stack.push_async_callback(cassandra.close)
-            await check_read_models(settings.postgres, places, cassandra)
+            await check_read_models(settings.postgres, generations, cassandra)
             redis = await stack.enter_async_context(aclosing(connect(settings.redis)))
             codec = Codec(keys.sealer)
             log = await stack.enter_async_context(log_reader(settings, codec, keys))
-            yield cls(settings, places, keys, codec, decisions, letters, cassandra, redis, log)
+            yield cls(settings, generations, keys, codec, decisions, letters, cassandra, redis, log)
 
     async def read_discards(self) -> None:
         """Take in the discards since the last call. Raises LogUnavailable."""
@@ -68,4 +68,4 @@ class Engines:
 
     def letters_of(self, group: str) -> PostgresDeadLetters:
         """The dead letters of a live group."""
-        return PostgresDeadLetters(self.letters, group, self.places.of(group))
+        return PostgresDeadLetters(self.letters, group, self.generations.of(group))

@@ -12,7 +12,7 @@ from command_api.postgres.migrating import pending
 from events.log import NotSetUp
 from events.postgres.connections import Pool, run
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import PostgresSettings
 from runtime.settings import Settings
 from stores.cassandra import migrating as cassandra
@@ -31,11 +31,11 @@ async def migrate(settings: Settings) -> dict[str, list[str]]:
     url = PostgresSettings.of(settings).postgres
     applied = {"decisions": await migrate_decisions(url), "pointers": await Pointers(url).migrate()}
     pointers = await Pointers(url).read()
-    search = pointers[SEARCHES].place if SEARCHES in pointers else Database(url).schema
+    search = pointers[SEARCHES].generation if SEARCHES in pointers else Database(url).schema
     applied["search"] = await Database(url, search).migrate()
     if settings.cassandra_url is not None:
         address = Address.parse(settings.cassandra_url.get_secret_value())
-        keyspace = pointers[CASSANDRA].place if CASSANDRA in pointers else address.keyspace
+        keyspace = pointers[CASSANDRA].generation if CASSANDRA in pointers else address.keyspace
         applied["cassandra"] = await cassandra.migrate(
             dataclasses.replace(address, keyspace=keyspace), replicas=settings.cassandra_replicas
         )
@@ -49,9 +49,9 @@ async def check_migrated(pool: Pool) -> None:
         raise NotMigrated(f"PostgreSQL lacks {', '.join(waiting)}; run `minitwitter migrate`")
 
 
-async def check_read_models(postgres_url: str, places: Places, session: CassandraSession) -> None:
+async def check_read_models(postgres_url: str, generations: Generations, session: CassandraSession) -> None:
     """Check that the read models' tables are those of this software. Raises NotMigrated, StoreUnavailable."""
-    keyspace, database = places.address.keyspace, places.database
+    keyspace, database = generations.address.keyspace, generations.database
     lacking = {
         "PostgreSQL": await Pointers(postgres_url).pending(),
         f"PostgreSQL's schema {database.schema}": await database.pending(),

@@ -21,7 +21,7 @@ from events.log import LogUnavailable, NotSetUp, Positions, TopicPartition
 from events.postgres.connections import open_pool, run, select
 from runtime.distributed.consistency.position_sources import PositionSource, sources
 from runtime.distributed.models.catalogue import STORES, VERSIONS
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.notes import DECISIONS
 from runtime.distributed.roles.readiness import STORE_AWAY, Reached, query_parts, reached_part
 from runtime.distributed.settings import DistributedSettings
@@ -31,7 +31,6 @@ from runtime.settings import Settings
 from runtime.status import Engine, Group, Model, Outbox, Status, group_told, outbox_part, overall
 from stores.cassandra.session import CassandraSession
 from stores.dead_letters import Counts
-from stores.postgres.database import Database
 from stores.postgres.dead_letters import counted, pool_of
 from stores.postgres.pointers import Pointers
 from stores.postgres.rebuilds import Rebuild, Rebuilds
@@ -99,7 +98,7 @@ class _Looking:
         self._settings = settings
         self._clock = clock
         self._url = settings.postgres
-        self._places = Places.first(settings)
+        self._generations = Generations.first(settings)
         self._pool = open_pool(self._url, most=2)
         self._redis = connect(settings.redis)
         self._session: CassandraSession | None = None
@@ -152,7 +151,7 @@ class _Looking:
 
     async def _open_postgres(self) -> None:
         await self._pool.open()
-        self._places = self._places.pointed(await Pointers(self._url).read())
+        self._generations = self._generations.pointed(await Pointers(self._url).read())
         self._rebuilds = await Rebuilds(self._url).running()
         await run(self._pool, lambda connection: select(connection, "SELECT 1"))
 
@@ -170,7 +169,7 @@ class _Looking:
                 await pool.open()
                 running = await asyncio.wait_for(connected(pool), REPLY_S)
                 with contextlib.suppress(*UNMADE):
-                    letters = self._places.letters(await asyncio.wait_for(counted(pool), REPLY_S))
+                    letters = self._generations.letters(await asyncio.wait_for(counted(pool), REPLY_S))
                 return letters, running
             finally:
                 await pool.close()
@@ -183,7 +182,7 @@ class _Looking:
         return {}
 
     async def _open_cassandra(self) -> None:
-        self._session = await CassandraSession.connect(self._places.address)
+        self._session = await CassandraSession.connect(self._generations.address)
         await self._session.read("SELECT release_version FROM system.local")
 
     async def _ping(self) -> None:
@@ -197,15 +196,7 @@ class _Looking:
             await self._asked("s3", partial(_ask_s3, s3.get_secret_value()))
 
     def _sources(self) -> Mapping[str, PositionSource]:
-        database: Database = self._places.database
-        return sources(
-            self._session,
-            self._places.address.keyspace,
-            self._redis,
-            self._places.keys,
-            database,
-            self._settings.topic_partitions,
-        )
+        return sources(self._session, self._redis, self._generations, self._settings.topic_partitions)
 
     async def _reached(self, name: str, source: PositionSource, ends: Positions | None) -> Reached:
         try:
@@ -233,10 +224,10 @@ class _Looking:
 
     def _group(self, reached: Reached, *, known: bool) -> Group:
         store = next((store for store, groups in STORES.items() if reached.group in groups), "")
-        now, first = self._places.names().get(store, ""), Places.first(self._settings).names().get(store, "")
-        place = "" if now == first else now
+        now, first = self._generations.names().get(store, ""), Generations.first(self._settings).names().get(store, "")
+        generation = "" if now == first else now
         building = self._built(store)
-        models = [Model(name, version, place, building) for name, version in VERSIONS[reached.group].items()]
+        models = [Model(name, version, generation, building) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
         letters = None if reached.letters is None else reached.letters.all
         return group_told(reached_part(reached), behind, letters, models, reached.workers)

@@ -39,17 +39,17 @@ def pool_of(url: str) -> Pool:
 
 
 class PostgresDeadLetters:
-    """The DeadLetters port of one group, and what operators ask for. `place` is the generation of its read models."""
+    """The DeadLetters port of one group, and what operators ask for. `generation` is that of its read models."""
 
-    def __init__(self, pool: Pool, consumers: str, place: str) -> None:
+    def __init__(self, pool: Pool, consumers: str, generation: str) -> None:
         self._pool = pool
         self._consumers = consumers
-        self._place = place
+        self._generation = generation
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
         """Keep letters, at once. Raises StoreUnavailable."""
         if letters:
-            await self._run(_PUT, [(self._place, *_row(letter)) for letter in letters])
+            await self._run(_PUT, [(self._generation, *_row(letter)) for letter in letters])
 
     async def failed_again(self, letter: DeadLetter) -> None:
         """Change cause and attempts; what was asked for was done. Raises StoreUnavailable."""
@@ -70,7 +70,7 @@ class PostgresDeadLetters:
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
         """Those past a position. Raises StoreUnavailable."""
         place, offset = after or (TopicPartition("", 0), 0)
-        rows = await fetch(self._pool, _PAGE, (self._consumers, self._place, *place, offset, limit))
+        rows = await fetch(self._pool, _PAGE, (self._consumers, self._generation, *place, offset, limit))
         return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
@@ -78,7 +78,7 @@ class PostgresDeadLetters:
         [(failed, number)] = await fetch(
             self._pool,
             f"SELECT count(*) FILTER (WHERE cause <> ''), count(*) FROM dead_letters WHERE {_HERE}",
-            (self._consumers, self._place),
+            (self._consumers, self._generation),
         )
         return Counts(int(failed), int(number))
 
@@ -98,7 +98,7 @@ class PostgresDeadLetters:
 
     async def asked(self) -> list[tuple[Asked, DeadLetter]]:
         """What is wanted done, in order of the letters' positions. Raises StoreUnavailable."""
-        rows = await fetch(self._pool, _ASKED, (self._consumers, self._place))
+        rows = await fetch(self._pool, _ASKED, (self._consumers, self._generation))
         return [(asked, letter_of(row)) for asked, *row in rows]
 
     @asynccontextmanager
@@ -108,7 +108,7 @@ class PostgresDeadLetters:
         The connection is its own: as many groups as the pool has would each hold one, and wait for another for ever.
         Raises StoreUnavailable.
         """
-        name = "\0".join((self._consumers, self._place, *entity))
+        name = "\0".join((self._consumers, self._generation, *entity))
         number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
         url = self._pool.conninfo
         assert isinstance(url, str)
@@ -122,11 +122,11 @@ class PostgresDeadLetters:
             await connection.cursor().executemany(sql.encode(), values)
 
     def _of(self, letter: DeadLetter) -> tuple[Any, ...]:
-        return self._consumers, self._place, *letter.place, letter.offset
+        return self._consumers, self._generation, *letter.place, letter.offset
 
 
 async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
-    """How many letters each group has at each place; without those that have none. Raises StoreUnavailable.
+    """How many letters each group has in each generation; groups without letters are left out. Raises StoreUnavailable.
 
     A letter that an operator asked to retry or to discard is not counted as failed: a worker only has to do it.
     """
@@ -136,13 +136,13 @@ async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
         " GROUP BY consumers, place",
         (),
     )
-    return {(str(consumers), str(place)): Counts(int(failed), int(number)) for consumers, place, failed, number in rows}
+    return {(str(group), str(generation)): Counts(int(failed), int(n)) for group, generation, failed, n in rows}
 
 
-async def forget(pool: Pool, place: str) -> None:
+async def forget(pool: Pool, generation: str) -> None:
     """Drop the letters of a generation that is no more. Raises StoreUnavailable."""
     async with available(), pool.connection() as connection:
-        await connection.execute("DELETE FROM dead_letters WHERE place = %s", (place,))
+        await connection.execute("DELETE FROM dead_letters WHERE place = %s", (generation,))
 
 
 def _text(text: str) -> str:

@@ -27,7 +27,7 @@ MIGRATIONS = Path(__file__).parent / "pointing"
 class Pointer(NamedTuple):
     """The name of the current generation, and of the one before where it is kept."""
 
-    place: str
+    generation: str
     before: str | None
 
 
@@ -77,7 +77,7 @@ class Pointers:
             await connection.execute(
                 "INSERT INTO places (store, place, before) VALUES (%s, %s, %s)"
                 " ON CONFLICT (store) DO UPDATE SET place=excluded.place, before=excluded.before",
-                (store, to.place, to.before),
+                (store, to.generation, to.before),
             )
 
 
@@ -86,4 +86,4 @@ async def _read(connection: Connection) -> dict[str, Pointer]:
         cursor = await connection.execute("SELECT store, place, before FROM places")
     except errors.UndefinedTable:
         return {}
-    return {store: Pointer(place, before) for store, place, before in await cursor.fetchall()}
+    return {store: Pointer(generation, before) for store, generation, before in await cursor.fetchall()}

@@ -43,10 +43,10 @@ class Live:
                 Engines.open(DistributedSettings.of(self.settings))
             )
             self.publisher = await stack.enter_async_context(publisher(engines.settings))
-            self.places = engines.places
+            self.generations = engines.generations
             opened = event_log(engines.settings, engines.codec, engines.keys, self.publisher)
             self.log = await stack.enter_async_context(opened)
-            self.building = list(buildings(engines, self.places, self.publisher).values())
+            self.building = list(buildings(engines, self.generations, self.publisher).values())
             for building in self.building:
                 if building.close is not None:
                     stack.push_async_callback(building.close)

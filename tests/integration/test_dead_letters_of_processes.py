@@ -15,7 +15,7 @@ from projectors.fan_out import FanOut
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
 from runtime.distributed.models.catalogue import TOPICS
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import DistributedSettings
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
@@ -77,7 +77,7 @@ def write(installation, key):
 
 async def shown(installation, tweet):
     """Wait until a tweet can be read."""
-    address = Places.first(DistributedSettings.of(installation.settings())).address
+    address = Generations.first(DistributedSettings.of(installation.settings())).address
     session = await CassandraSession.connect(address)
     deadline = time.monotonic() + SOON
     while not await CassandraTweets(session, address.keyspace).by_ids([tweet]):

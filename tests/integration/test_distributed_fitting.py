@@ -60,7 +60,7 @@ async def test_what_was_made_from_this_log_fits_it(filled):
 
 async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
     assert await lacking_rows(filled.engines) == ""
-    keyspace = filled.places.address.keyspace
+    keyspace = filled.generations.address.keyspace
     await filled.engines.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
     watching = LogIdentityWatch(filled.engines)
     assert watching.parts() == []
@@ -73,7 +73,7 @@ async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
 
 @pytest.mark.parametrize("group", ["timelines", "counts", "search"])
 async def test_what_another_log_was_read_into_is_refused_and_named(filled, group):
-    keyspace, keys, url = filled.places.address.keyspace, filled.places.keys, filled.engines.settings.postgres
+    keyspace, keys, url = filled.generations.address.keyspace, filled.generations.keys, filled.engines.settings.postgres
     [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.engines))[group].items() if m.last]
     if group == "timelines":
         other = OTHER if mark.last < OTHER else "f" + mark.last[1:]  # of one timestamp, the greater value wins
@@ -92,7 +92,7 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
     else:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await connection.execute(
-                f"UPDATE {filled.places.database.schema}.positions SET last=%s"
+                f"UPDATE {filled.generations.database.schema}.positions SET last=%s"
                 " WHERE consumers=%s AND topic=%s AND partition=%s",
                 (OTHER, group, place.topic, place.partition),
             )

@@ -53,22 +53,22 @@ async def rebuilt(live, store, **options):
 
 
 async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened):
-    redis, keys = filled.engines.redis, filled.places.keys
+    redis, keys = filled.engines.redis, filled.generations.keys
     right = await digest(redis, keys)
     [key, *_] = [key async for key in redis.scan_iter(match=f"{keys.all}:t:*")]
     await redis.hincrby(key, "likes", 1)
     wrong = await digest(redis, keys)
     assert await rebuilt(filled, "redis") == {"counts": False}
     async with opened() as now:
-        assert now.places.keys.name != keys.name
-        assert (await digest(redis, now.places.keys))[0] == right[0]
+        assert now.generations.keys.name != keys.name
+        assert (await digest(redis, now.generations.keys))[0] == right[0]
         await now.append(community(40, seed=6).records)
         for building in now.building:
             await building.resume()
         await now.project(only=("counts",))
         assert await rebuilt(now, "redis", back=True) == {"counts": False}
     async with opened() as back:
-        assert back.places.keys.name == keys.name
+        assert back.generations.keys.name == keys.name
         assert await digest(redis, keys) != wrong, "it was brought up from where it stopped"
 
 
@@ -103,10 +103,10 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
 
 async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened):
     async with opened() as live:
-        await remove(live.engines.redis, live.places.keys)
+        await remove(live.engines.redis, live.generations.keys)
         assert await rebuilt(live, "redis") == {"counts": None}
     async with opened() as now:
-        rows, _ = await digest(now.engines.redis, now.places.keys)
+        rows, _ = await digest(now.engines.redis, now.generations.keys)
         assert rows > 10
 
 
@@ -117,21 +117,21 @@ async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, open
         "search": True, "user_search": False, "hashtag_search": True, "trends": True
     }  # fmt: skip
     async with opened() as now:
-        assert now.places.database.schema == "search_g1"
+        assert now.generations.database.schema == "search_g1"
         with psycopg.connect(now.engines.settings.postgres, autocommit=True) as connection:
             assert connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchone() > (0,)
 
 
 async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened):
-    keyspace, cassandra = filled.places.address.keyspace, filled.engines.cassandra
+    keyspace, cassandra = filled.generations.address.keyspace, filled.engines.cassandra
     [(account, name)] = await cassandra.read(f"SELECT account, username FROM {keyspace}.users LIMIT 1")
     damage = f"UPDATE {keyspace}.users USING TIMESTAMP {LATEST} SET username='someone' WHERE account=?"
     await cassandra.read(damage, (account,))
     found = await rebuilt(filled, "cassandra")
     assert [model for model, same in found.items() if not same] == ["users"]
     async with opened() as now:
-        assert now.places.address.keyspace != keyspace
-        read = f"SELECT username FROM {now.places.address.keyspace}.users WHERE account=?"
+        assert now.generations.address.keyspace != keyspace
+        read = f"SELECT username FROM {now.generations.address.keyspace}.users WHERE account=?"
         assert await now.engines.cassandra.read(read, (account,)) == [(name,)]
 
 

@@ -11,7 +11,7 @@ from events.ids import Millis
 from events.log import TopicPartition
 from events.postgres.keys import PostgresKeys
 from runtime.dead_letter_policy import MOST
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.notes import rebuilds
 from runtime.distributed.rebuild.rebuild import rebuild_decisions
 from runtime.distributed.settings import DistributedSettings
@@ -69,7 +69,9 @@ async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_comman
     settings = installation.settings()
     pool = pool_of(installation.url)
     await pool.open()
-    letters = PostgresDeadLetters(pool, "timelines", Places.first(DistributedSettings.of(settings)).of("timelines"))
+    letters = PostgresDeadLetters(
+        pool, "timelines", Generations.first(DistributedSettings.of(settings)).of("timelines")
+    )
     await letters.put([unreadable(offset) for offset in range(MOST)])
     await pool.close()
     groups = {group.name: group for group in (await status(settings)).groups}

@@ -99,14 +99,18 @@ async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_s
     assert verifying.returncode == 130
     assert said == b"minitwitter: stopped; there is no verdict, and nothing was changed\n"
     assert beside_in_postgres(installation.url) == ([], 0)
-    keyspace = live.places.address.keyspace
+    keyspace = live.generations.address.keyspace
     found = await live.engines.cassandra.read("SELECT keyspace_name FROM system_schema.keyspaces")
     assert [name for (name,) in found if name.startswith(f"{keyspace}_")] == []
-    assert [key async for key in live.engines.redis.scan_iter(match=live.places.marked(COUNTERS, MARK).keys.all)] == []
+    assert [
+        key async for key in live.engines.redis.scan_iter(match=live.generations.marked(COUNTERS, MARK).keys.all)
+    ] == []
 
 
 async def one_of(live, table, column):
-    rows = await live.engines.cassandra.read(f"SELECT {column} FROM {live.places.address.keyspace}.{table} LIMIT 1")
+    rows = await live.engines.cassandra.read(
+        f"SELECT {column} FROM {live.generations.address.keyspace}.{table} LIMIT 1"
+    )
     return rows[0][0]
 
 
@@ -116,20 +120,20 @@ LATEST = 9_000_000_000_000_000
 
 async def a_user_is_renamed(live):
     account = await one_of(live, "users", "account")
-    table = f"{live.places.address.keyspace}.users"
+    table = f"{live.generations.address.keyspace}.users"
     statement = f"UPDATE {table} USING TIMESTAMP {LATEST} SET display_name='someone' WHERE account=?"
     await live.engines.cassandra.read(statement, (account,))
 
 
 async def a_score_is_gone(live):
     tweet = await one_of(live, "scores", "tweet")
-    statement = f"DELETE FROM {live.places.address.keyspace}.scores USING TIMESTAMP {LATEST} WHERE tweet=?"
+    statement = f"DELETE FROM {live.generations.address.keyspace}.scores USING TIMESTAMP {LATEST} WHERE tweet=?"
     await live.engines.cassandra.read(statement, (tweet,))
 
 
 async def a_like_is_counted_twice(live):
     redis = live.engines.redis
-    keys = [key async for key in redis.scan_iter(match=f"{live.places.keys.all}:t:*")]
+    keys = [key async for key in redis.scan_iter(match=f"{live.generations.keys.all}:t:*")]
     assert await redis.hincrby(keys[0], "likes", 1)
 
 

@@ -39,20 +39,20 @@ async def marks_of(engines: Engines) -> dict[str, Marks]:
     """How far each group has come, with the event just before each position. Raises StoreUnavailable."""
     found: dict[str, Marks] = {}
     for name in (TIMELINES, STREAMS):
-        found[name] = await CassandraSink(engines.cassandra, engines.places.address.keyspace, name).marks()
+        found[name] = await CassandraSink(engines.cassandra, engines.generations.address.keyspace, name).marks()
     settings, ends = engines.settings, engines.log.ends
     counting = groups.counts(
-        engines.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=engines.places.keys
+        engines.redis, settings.topic_prefix, settings.topic_partitions, ends, keys=engines.generations.keys
     )
     found[COUNTS] = await counting.sink.marks()
     for name in (SEARCH, TRENDS):
-        sink = PostgresSink(engines.places.database, name, [])
+        sink = PostgresSink(engines.generations.database, name, [])
         try:
             found[name] = await sink.marks()
         finally:
             await sink.close()
-    counts = RedisCounts(engines.redis, engines.places.keys)
-    home = fanning_out(engines.cassandra, engines.places.address.keyspace, counts, settings.topic_partitions)
+    counts = RedisCounts(engines.redis, engines.generations.keys)
+    home = fanning_out(engines.cassandra, engines.generations.address.keyspace, counts, settings.topic_partitions)
     found[HOME] = await home.sink.marks()
     return found
 
@@ -94,7 +94,7 @@ async def lacking_rows(engines: Engines) -> str:
         if record.offset < places.get(record.place, 0)
     ]
     gone = {record.event.tweet for record in records if isinstance(record.event, TweetDeleted)}
-    keyspace = engines.places.address.keyspace
+    keyspace = engines.generations.address.keyspace
     for record in records:
         event = record.event
         if not isinstance(event, TweetPosted) or event.tweet in gone:

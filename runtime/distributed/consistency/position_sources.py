@@ -10,15 +10,14 @@ from events.log import Positions, TopicPartition
 from projectors.fan_out import FanOut
 from rest.exchange import Reads
 from runtime.distributed.models.catalogue import GROUPS_OF, TOPICS
+from runtime.distributed.models.generations import Generations
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.sink import CassandraSink
 from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
-from stores.postgres.database import Database
 from stores.postgres.sink import PostgresSink
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
-from stores.redis.sink import Keys
 from stores.sink import Sink, StoreUnavailable
 
 
@@ -42,12 +41,13 @@ class PositionSource(NamedTuple):
 
 
 def sources(
-    session: CassandraSession | None, keyspace: str, redis: Client, keys: Keys, database: Database, partitions: int
+    session: CassandraSession | None, redis: Client, generations: Generations, partitions: int
 ) -> dict[str, PositionSource]:
-    """The groups that routes read from. `partitions` is how many each topic has, `keys` are the counters'.
+    """The groups that routes read from. `partitions` is how many each topic has.
 
     Without a session the groups of Cassandra are away.
     """
+    keyspace, database = generations.address.keyspace, generations.database
 
     def of(group: str, sink: Sink) -> PositionSource:
         return PositionSource(TOPICS[group], _whole(sink.positions), sink.close)
@@ -62,7 +62,7 @@ def sources(
         TIMELINES: on_cassandra(TIMELINES),
         HOME: PositionSource(FanOut.topics(), home, _nothing),
         STREAMS: on_cassandra(STREAMS),
-        COUNTS: PositionSource(TOPICS[COUNTS], RedisCounts(redis, keys).positions, _nothing),
+        COUNTS: PositionSource(TOPICS[COUNTS], RedisCounts(redis, generations.keys).positions, _nothing),
         SEARCH: of(SEARCH, PostgresSink(database, SEARCH, [])),
         TRENDS: of(TRENDS, PostgresSink(database, TRENDS, []))._replace(awaited=False),
     }

@@ -1,4 +1,4 @@
-"""Where the read models of each store are: a keyspace, the name of keys, a schema."""
+"""The generation of each store, and where it is: a keyspace, the name of keys, a schema."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stores.postgres.pointers import Pointer
 from stores.redis.sink import Keys
 
 
-class Places(NamedTuple):
-    """One generation of everything."""
+class Generations(NamedTuple):
+    """A generation of each store."""
 
     address: Address
     keys: Keys
     database: Database
 
     @classmethod
-    def first(cls, settings: DistributedSettings) -> Places:
+    def first(cls, settings: DistributedSettings) -> Generations:
         """Where read models are made first."""
         return cls(settings.cassandra, groups.count_keys(settings.topic_prefix), Database(settings.postgres))
 
@@ -33,24 +33,24 @@ class Places(NamedTuple):
         return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
 
     def letters(self, counted: Mapping[tuple[str, str], Counts]) -> dict[str, Counts]:
-        """How many dead letters each group has here, of those `counted` by group and place."""
+        """How many dead letters each group has here, of those `counted` by group and generation."""
         none = Counts(0, 0)
         return {group: counted.get((group, self.of(group)), none) for those in STORES.values() for group in those}
 
     def of(self, group: str) -> str:
-        """The name of the place that a group's store is at."""
+        """The generation of a group's store."""
         [store] = [store for store, those in STORES.items() if group in those]
         return self.names()[store]
 
-    def pointed(self, pointers: Mapping[str, Pointer]) -> Places:
+    def pointed(self, pointers: Mapping[str, Pointer]) -> Generations:
         """Where they are now; counters of another version of their projector are left where they are."""
         found = self
         for store, pointer in pointers.items():
-            if store != COUNTERS or pointer.place.startswith(self.keys.name):
-                found = found.at(store, pointer.place)
+            if store != COUNTERS or pointer.generation.startswith(self.keys.name):
+                found = found.at(store, pointer.generation)
         return found
 
-    def at(self, store: str, name: str) -> Places:
+    def at(self, store: str, name: str) -> Generations:
         """The same, but for one store."""
         if store == CASSANDRA:
             return self._replace(address=dataclasses.replace(self.address, keyspace=name))
@@ -58,8 +58,8 @@ class Places(NamedTuple):
             return self._replace(keys=Keys(name, len(self.keys.slots)))
         return self._replace(database=dataclasses.replace(self.database, schema=name))
 
-    def marked(self, store: str, mark: str) -> Places:
-        """The same, but for one store: a place that `mark` is added to; these are the places made first."""
+    def marked(self, store: str, mark: str) -> Generations:
+        """The same, but for one store: the first generation, whose name gets `mark` added."""
         if store == CASSANDRA:
             return self.at(store, f"{self.address.keyspace[: 47 - len(mark)]}_{mark}")
         if store == COUNTERS:

@@ -27,7 +27,7 @@ from runtime.distributed.decision_database import decision_database, recover_key
 from runtime.distributed.engines import Engines
 from runtime.distributed.kafka_clients import log_reader
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on_cassandra, on_postgres
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
@@ -131,7 +131,7 @@ class _Rebuilding:
         self._slices = slices
         self._reader, self._cassandra, self._redis = engines.log, engines.cassandra, engines.redis
         self._pointers = Pointers(engines.settings.postgres)
-        self._live = self._of(engines.places)
+        self._live = self._of(engines.generations)
         self._new: list[Building] = []
         self._unfit = False
 
@@ -142,18 +142,18 @@ class _Rebuilding:
             if building.close is not None:
                 await building.close()
 
-    def _of(self, places: Places) -> list[Building]:
+    def _of(self, generations: Generations) -> list[Building]:
         """The groups of the store. What they derive stands in its topics already."""
-        made = buildings(self._engines, places, self._nowhere)
+        made = buildings(self._engines, generations, self._nowhere)
         return [made[name] for name in self._groups]
 
     async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
         """Build, catch up, compare, move."""
         self._unfit = not set(self._groups).isdisjoint(await misfits(self._engines))
-        current = self._engines.places.names()[self._store]
+        current = self._engines.generations.names()[self._store]
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
-        places = await self._place(current, before, back)
-        new = self._new = self._of(places)
+        generations = await self._generation(current, before, back)
+        new = self._new = self._of(generations)
         if back:
             for building in new:
                 await building.resume()
@@ -169,31 +169,31 @@ class _Rebuilding:
                 if time.monotonic() > deadline or not await self._unsettled():
                     goals = await self._goals()
                     await build(self._reader, new, goals, advance)
-                    compared = await self._compared(places, lost=not any((await self._standing()).values()))
-                    to = places.names()[self._store]
+                    compared = await self._compared(generations, lost=not any((await self._standing()).values()))
+                    to = generations.names()[self._store]
                     await self._pointers.move(self._store, Pointer(to, current))
                     break
             await asyncio.sleep(_LOOK_S)
         if before is not None and not back:
-            await discard(places.at(self._store, before), self._store, self._redis)
+            await discard(generations.at(self._store, before), self._store, self._redis)
             await forget(self._engines.letters, before)
         return compared
 
-    async def _place(self, current: str, before: str | None, back: bool) -> Places:
+    async def _generation(self, current: str, before: str | None, back: bool) -> Generations:
         """Where the new generation goes: empty, or the one that is kept."""
         replicas = self._engines.settings.cassandra_replicas
         if back:
             if before is None:
                 raise CannotRebuild(f"no generation before {current} is kept")
-            places = self._engines.places.at(self._store, before)
+            generations = self._engines.generations.at(self._store, before)
         else:
-            first = Places.first(self._engines.settings)
+            first = Generations.first(self._engines.settings)
             number = 1 + max(_number(current), _number(before or ""))
             name = first.marked(self._store, f"g{number}").names()[self._store]
-            places = self._engines.places.at(self._store, name)
-            await discard(places, self._store, self._redis)  # what one left that was killed
-        await make(places, self._store, replicas)
-        return places
+            generations = self._engines.generations.at(self._store, name)
+            await discard(generations, self._store, self._redis)  # what one left that was killed
+        await make(generations, self._store, replicas)
+        return generations
 
     async def _goals(self) -> Mapping[str, Positions]:
         """Where the live groups stand, so that both can be compared; of those that were lost, where the log ends."""
@@ -206,28 +206,28 @@ class _Rebuilding:
         if self._unfit:
             return {name: Positions() for name in self._groups}
         if self._store == COUNTERS:  # their sink would empty what is not whole
-            epoch, counted, _ = await held(self._redis, self._engines.places.keys)
+            epoch, counted, _ = await held(self._redis, self._engines.generations.keys)
             return {COUNTS: counted if epoch else Positions()}
         return {building.name: await building.hosted.positions() for building in self._live}
 
     async def _unsettled(self) -> bool:
         return any([b.unsettled is not None and await b.unsettled() for b in self._live])
 
-    async def _compared(self, places: Places, *, lost: bool) -> list[Compared]:
-        now = await self._digests(places)
-        was = {} if lost else await self._digests(self._engines.places)
-        place = places.names()[self._store]
+    async def _compared(self, generations: Generations, *, lost: bool) -> list[Compared]:
+        now = await self._digests(generations)
+        was = {} if lost else await self._digests(self._engines.generations)
+        place = generations.names()[self._store]
         return [Compared(model, place, now[model][0], None if lost else was[model] == now[model]) for model in now]
 
-    async def _digests(self, places: Places) -> dict[str, tuple[int, str]]:
+    async def _digests(self, generations: Generations) -> dict[str, tuple[int, str]]:
         if self._store == COUNTERS:
-            return {"counts": await redis_digest(self._redis, places.keys)}
+            return {"counts": await redis_digest(self._redis, generations.keys)}
         if self._store == CASSANDRA:
-            keyspace = places.address.keyspace
+            keyspace = generations.address.keyspace
             return await cassandra_digests(self._cassandra, keyspace, on_cassandra(), slices=self._slices)
-        return await postgres_digests.digests(places.database, on_postgres())
+        return await postgres_digests.digests(generations.database, on_postgres())
 
 
-def _number(place: str) -> int:
-    found = _GENERATION.fullmatch(place)
+def _number(generation: str) -> int:
+    found = _GENERATION.fullmatch(generation)
     return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""A second set of everything that is derived, beside the live one: other places, the same processors.
+"""A second generation of everything that is derived, beside the live one, made by the same processors.
 
 The names are always the same, so one comparison runs at a time, and what one left that was killed is removed by the
 next one.
@@ -20,7 +20,7 @@ from events.publishing import Publisher
 from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import Building
 from runtime.distributed.roles.hosted_fan_out import fanning_out
 from runtime.verdict import CannotVerify
@@ -36,8 +36,11 @@ _LOCK = 0x766572696679
 """`verify` in ASCII: an advisory lock of one's own."""
 
 
-def buildings(engines: Engines, places: Places, publisher: Publisher, clock: Clock = wall_clock) -> dict[str, Building]:
-    """All processors by name, writing to some places: what was discarded they skip, what they cannot apply ends them.
+def buildings(
+    engines: Engines, generations: Generations, publisher: Publisher, clock: Clock = wall_clock
+) -> dict[str, Building]:
+    """All processors by name, writing to these generations. Discarded records are skipped; one that cannot be applied
+    ends them.
 
     Fan-out delivers what is recent by `clock`.
     """
@@ -45,16 +48,16 @@ def buildings(engines: Engines, places: Places, publisher: Publisher, clock: Clo
     prefix, partitions, keyspace = (
         engines.settings.topic_prefix,
         engines.settings.topic_partitions,
-        places.address.keyspace,
+        generations.address.keyspace,
     )
     made = [
         groups.timelines(cassandra, keyspace),
-        groups.counts(redis, prefix, partitions, log.ends, keys=places.keys),
-        groups.search(places.database),
+        groups.counts(redis, prefix, partitions, log.ends, keys=generations.keys),
+        groups.search(generations.database),
         groups.streams(cassandra, keyspace, publisher, engines.codec),
-        groups.trends(places.database, publisher, engines.codec),
+        groups.trends(generations.database, publisher, engines.codec),
     ]
-    home = fanning_out(cassandra, keyspace, RedisCounts(redis, places.keys), partitions, clock=clock)
+    home = fanning_out(cassandra, keyspace, RedisCounts(redis, generations.keys), partitions, clock=clock)
     for group in (*made, home):
         group.set_aside(None, engines.discards.of(group.name))
     return {group.name: Building.of(group) for group in (*made, home)}
@@ -66,32 +69,32 @@ class ScratchGeneration(NamedTuple):
     `decisions` are connections to the tables of a second decision state.
     """
 
-    places: Places
+    generations: Generations
     decisions: Pool
 
 
 @contextlib.asynccontextmanager
 async def scratch_generation(engines: Engines) -> AsyncIterator[ScratchGeneration]:
     """Make it, and remove it afterwards. Raises CannotVerify, StoreUnavailable, LogUnavailable."""
-    first = Places.first(engines.settings)
-    places = first
+    first = Generations.first(engines.settings)
+    generations = first
     for store in STORES:
-        places = places.at(store, first.marked(store, MARK).names()[store])
+        generations = generations.at(store, first.marked(store, MARK).names()[store])
     schema = f"decisions_{MARK}"
     async with alone(engines.settings.postgres) as connection:
-        await _remove(places, schema, engines.redis, connection)
+        await _remove(generations, schema, engines.redis, connection)
         pool = open_pool(engines.settings.postgres, most=2, schema=schema)
         try:
             for store in STORES:
-                await make(places, store, engines.settings.cassandra_replicas)
+                await make(generations, store, engines.settings.cassandra_replicas)
             # Nobody needs it after a crash, so nothing is written twice.
-            await engines.cassandra.read(f"ALTER KEYSPACE {places.address.keyspace} WITH durable_writes = false")
+            await engines.cassandra.read(f"ALTER KEYSPACE {generations.address.keyspace} WITH durable_writes = false")
             await migrate_decisions(engines.settings.postgres, schema=schema)
             await pool.open()
-            yield ScratchGeneration(places, pool)
+            yield ScratchGeneration(generations, pool)
         finally:
             await pool.close()
-            await asyncio.shield(_remove(places, schema, engines.redis, connection))
+            await asyncio.shield(_remove(generations, schema, engines.redis, connection))
 
 
 @contextlib.asynccontextmanager
@@ -106,27 +109,27 @@ async def alone(url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[object,
         yield connection
 
 
-async def make(places: Places, store: str, replicas: int) -> None:
-    """Make the tables of a place, or bring them up to this software. Raises StoreUnavailable."""
+async def make(generations: Generations, store: str, replicas: int) -> None:
+    """Make the tables of a generation, or bring them up to this software. Raises StoreUnavailable."""
     if store == CASSANDRA:
-        await migrate_cassandra(places.address, replicas=replicas)
+        await migrate_cassandra(generations.address, replicas=replicas)
     elif store == SEARCHES:
-        await places.database.migrate()
+        await generations.database.migrate()
 
 
-async def discard(places: Places, store: str, redis: Client) -> None:
-    """Remove a place with all that is there. Raises StoreUnavailable."""
+async def discard(generations: Generations, store: str, redis: Client) -> None:
+    """Remove a generation with all that is there. Raises StoreUnavailable."""
     if store == CASSANDRA:
-        await drop(places.address)
+        await drop(generations.address)
     elif store == SEARCHES:
-        await places.database.drop()
+        await generations.database.drop()
     else:
-        await remove(redis, places.keys)
+        await remove(redis, generations.keys)
 
 
 async def _remove(
-    places: Places, schema: str, redis: Client, connection: psycopg.AsyncConnection[tuple[object, ...]]
+    generations: Generations, schema: str, redis: Client, connection: psycopg.AsyncConnection[tuple[object, ...]]
 ) -> None:
     for store in STORES:
-        await discard(places, store, redis)
+        await discard(generations, store, redis)
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())

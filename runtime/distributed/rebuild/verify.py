@@ -25,7 +25,7 @@ from runtime.dead_letters import Waiting
 from runtime.distributed.consistency.log_identity import check_fit
 from runtime.distributed.engines import Engines
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES, on_cassandra, on_postgres
-from runtime.distributed.models.generations import Places
+from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import Advance, Building, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics, read_derived
 from runtime.distributed.rebuild.paused_batches import pause_name
@@ -161,10 +161,10 @@ class _Verifying:
         self._begin = begin
         self._advance = advance
         self._slices = slices
-        self._live = engines.places
+        self._live = engines.generations
         self._derived = DerivedTopics(directory / "derived.db")
         # To a fan-out of the far future everything is too old to be delivered, so feeds are what their definition says.
-        self._buildings = list(buildings(engines, scratch.places, self._derived, _far_future).values())
+        self._buildings = list(buildings(engines, scratch.generations, self._derived, _far_future).values())
         self._livings = buildings(engines, self._live, self._derived)
         self.left_out = NOTHING
         """The decision state is compared without this."""
@@ -247,20 +247,20 @@ class _Verifying:
         of_cassandra = {name: await self._livings[name].hosted.positions() for name in STORES[CASSANDRA]}
         return of_cassandra | {COUNTS: counted}
 
-    async def _without_snapshots(self, places: Places) -> Digests:
-        keyspace = places.address.keyspace
+    async def _without_snapshots(self, generations: Generations) -> Digests:
+        keyspace = generations.address.keyspace
         found = await cassandra_digests(self._cassandra, keyspace, on_cassandra(), slices=self._slices)
-        return found | {"counts": await redis_digest(self._redis, places.keys)}
+        return found | {"counts": await redis_digest(self._redis, generations.keys)}
 
     async def _models(self, live: Look) -> list[Finding]:
         started = time.perf_counter()
-        rebuilt = await self._without_snapshots(self._scratch.places)
-        rebuilt |= await postgres_digests.digests(self._scratch.places.database, on_postgres())
+        rebuilt = await self._without_snapshots(self._scratch.generations)
+        rebuilt |= await postgres_digests.digests(self._scratch.generations.database, on_postgres())
         return list(_compared("read model", live.models, rebuilt, started))
 
     async def _feeds(self, live: Look) -> Finding:
         started = time.perf_counter()
-        keyspace = self._scratch.places.address.keyspace
+        keyspace = self._scratch.generations.address.keyspace
         rebuilt = await served(self._cassandra, keyspace, live.accounts, _far_future)
         seconds = time.perf_counter() - started
         return Finding("feeds", "home timelines", live.feeds[0], rebuilt[0], live.feeds == rebuilt, seconds)

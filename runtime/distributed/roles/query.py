@@ -106,14 +106,14 @@ class QueryRole:
                 Authentication.open(settings, engines.decisions, engines.keys, clock, randomness)
             )
             limits = await enter(aclosing(connect(settings.redis, timeout_s=LIMITS_TIMEOUT_S)))
-            search = await enter(engines.places.database.pool())
+            search = await enter(engines.generations.database.pool())
             published = await enter(publisher(settings))
             metrics.BREAKER.set_function(lambda: float(published.breaker.is_open))
             log = await enter(event_log(settings, engines.codec, engines.keys, published))
             listener = Listener(engines.redis, channel_of(settings.topic_prefix))
             positions = _positions(engines, log, listener)
             stack.push_async_callback(positions.close)
-            cache = Memory(CassandraHomeTimelines(engines.cassandra, engines.places.address.keyspace, clock))
+            cache = Memory(CassandraHomeTimelines(engines.cassandra, engines.generations.address.keyspace, clock))
             metrics.CACHES.update(cache.lookups())
             positions.on_outdated = cache.forget
             read_ports = _readers(engines, search, cache, positions, clock)
@@ -227,20 +227,13 @@ async def _report(usage: UsageReports) -> None:
 
 
 def _positions(engines: Engines, log: KafkaLog, listener: Listener) -> ReadPositions:
-    settings, places = engines.settings, engines.places
+    settings, generations = engines.settings, engines.generations
 
     async def letters() -> dict[str, Counts]:
-        return places.letters(await counted(engines.letters))
+        return generations.letters(await counted(engines.letters))
 
     positions = ReadPositions(
-        sources(
-            engines.cassandra,
-            places.address.keyspace,
-            engines.redis,
-            places.keys,
-            places.database,
-            settings.topic_partitions,
-        ),
+        sources(engines.cassandra, engines.redis, generations, settings.topic_partitions),
         groups_of=groups_of,
         locate=OutboxTokens(engines.decisions, log.ends).positions,
         ends=log.ends,
@@ -255,9 +248,9 @@ def _positions(engines: Engines, log: KafkaLog, listener: Listener) -> ReadPosit
 def _readers(engines: Engines, search: Pool, cache: Memory, positions: ReadPositions, clock: Clock) -> Readers:
     return readers(
         engines.cassandra,
-        engines.places.address.keyspace,
+        engines.generations.address.keyspace,
         engines.redis,
-        engines.places.keys,
+        engines.generations.keys,
         search,
         HybridHomeFeed(cache.timelines, clock),
         PostgresTrends(search),

@@ -202,12 +202,12 @@ def projectors(settings: DistributedSettings) -> AbstractAsyncContextManager[Wor
     """The role of the projectors, to be opened: what Cassandra, Redis and PostgreSQL keep of the source topics."""
 
     def make(engines: Engines, _: KafkaPublisher) -> list[Hosts]:
-        session, keyspace, redis = engines.cassandra, engines.places.address.keyspace, engines.redis
-        keys, prefix, partitions = engines.places.keys, settings.topic_prefix, settings.topic_partitions
+        session, keyspace, redis = engines.cassandra, engines.generations.address.keyspace, engines.redis
+        keys, prefix, partitions = engines.generations.keys, settings.topic_prefix, settings.topic_partitions
         return [
             hosted_group(engines, groups.timelines(session, keyspace)),
             hosted_group(engines, groups.counts(redis, prefix, partitions, engines.log.ends, keys=keys)),
-            hosted_group(engines, groups.search(engines.places.database)),
+            hosted_group(engines, groups.search(engines.generations.database)),
             hosted_group(engines, fanning_out(session, keyspace, RedisCounts(redis, keys), partitions)),
         ]
 
@@ -218,10 +218,10 @@ def streams(settings: DistributedSettings) -> AbstractAsyncContextManager[Worker
     """The role of the streams, to be opened: what is derived of the source topics."""
 
     def make(engines: Engines, published: KafkaPublisher) -> list[Hosts]:
-        session, keyspace = engines.cassandra, engines.places.address.keyspace
+        session, keyspace = engines.cassandra, engines.generations.address.keyspace
         return [
             hosted_group(engines, groups.streams(session, keyspace, published, engines.codec)),
-            hosted_group(engines, groups.trends(engines.places.database, published, engines.codec)),
+            hosted_group(engines, groups.trends(engines.generations.database, published, engines.codec)),
         ]
 
     return WorkersRole.open("streams", settings, make)
