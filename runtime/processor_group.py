@@ -134,24 +134,24 @@ class Group:
                     handler(processor, new.event, new.about)
             self._in_hand = None
 
-    async def unsettled(self) -> bool:
-        """Whether a stream has something to say that is no single event's doing, as of a window that ended."""
+    async def has_due(self) -> bool:
+        """Whether something is due in a stream: see Stream.has_due."""
         for stream in self.streams:
-            if await stream.unsettled():
+            if await stream.has_due():
                 return True
         return False
 
-    async def settle(self) -> bool:
-        """Land some of that, a few ms' worth, at the same positions; whether there was any. Raises StoreUnavailable.
+    async def emit_due(self) -> bool:
+        """Land a few ms' worth of what is due, at the same positions; whether there was any. Raises StoreUnavailable.
 
-        Derived topics are a function of the log where nothing is left to settle.
+        Derived topics are a function of the log where nothing is due.
         """
-        if not await self.unsettled():
+        if not await self.has_due():
             return False
         await self.sink.begin()
         try:
             for stream in self.streams:
-                await stream.settle()
+                await stream.emit_due()
             self._hand_on()
         except BaseException:
             await self.sink.abandon()
@@ -373,6 +373,6 @@ class Runner:
     async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:
         """Take turns until there is nothing left to do; how many records there were."""
         total = 0
-        while (turned := await self.turn(until)) or await self.group.settle():
+        while (turned := await self.turn(until)) or await self.group.emit_due():
             total += turned
         return total

@@ -43,9 +43,9 @@ class Stream(Handles):
     async def prepare(self, events: Sequence[Event]) -> None:
         """Fetch the rows that the handlers of these events will read: handlers cannot await."""
 
-    async def unsettled(self) -> bool:
+    async def has_due(self) -> bool:
         """Return whether there is work that no single event causes, for example a window that ended."""
         return False
 
-    async def settle(self) -> None:
+    async def emit_due(self) -> None:
         """Do a few ms of that work. Called in a transaction of its own, when there are no events to read."""

@@ -97,14 +97,14 @@ class Trends(Stream):
         self._stirred = True
         self._windows.touched(millis(tweet) // HOUR)
 
-    async def unsettled(self) -> bool:
+    async def has_due(self) -> bool:
         """Return whether a window has ended, or an ended window has changed."""
         if self._stirred or self._shared:
             reached = await self._windows.reached()
             self._stirred = reached is not None and await self._windows.waiting(reached.time)
         return self._stirred
 
-    async def settle(self) -> None:
+    async def emit_due(self) -> None:
         """Rank some of these windows, and emit the rankings that differ from the last."""
         reached = await self._windows.reached()
         if reached is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from command_api.domain.mentions import settled
+from command_api.domain.mentions import resolve_mentions
 from command_api.text.entities import extract
 from events.accounts import AccountClaimed, AccountRegistered, PasswordChanged, Profile, ProfileChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
@@ -219,7 +219,7 @@ class Community:
             self.tell(AccountUnmuted(owner=actor, muted=other), actor)
 
     def _entities(self, text: str) -> Entities:
-        return settled(extract(text), {f"user{n}": account for n, account in enumerate(self.accounts)})
+        return resolve_mentions(extract(text), {f"user{n}": account for n, account in enumerate(self.accounts)})
 
     def post(
         self, actor: AccountId, n: int, reply_to: TweetId | None = None, quote_of: TweetId | None = None

@@ -16,7 +16,7 @@ from ..decision_state import fingerprint
 from ..facts import Facts, IdsNamed, Question, Tweet, TweetFor
 from .acting import tweets_of_actor
 from .errors import EditWindowClosed, NotYours, TooManyEdits, VersionMismatch
-from .mentions import names, settled
+from .mentions import names, resolve_mentions
 from .visible import visible
 
 EDIT_WINDOW_MS = Millis(30 * 60 * 1000)
@@ -74,7 +74,7 @@ def decide(command: EditTweet, state: State) -> list[Event]:
             author=command.actor,
             version=tweet.version + 1,
             text=command.text,
-            entities=settled(command.entities, state.mentioned),
+            entities=resolve_mentions(command.entities, state.mentioned),
         )
     ]
 

@@ -18,7 +18,7 @@ from events.tweets import Place, TweetPosted
 from ..deciding import Decision
 from ..facts import AccountExists, Facts, IdsNamed, Question, TweetFor
 from .errors import AccountNotFound
-from .mentions import names, settled
+from .mentions import names, resolve_mentions
 
 
 class ImportTweet(msgspec.Struct, frozen=True, gc=False):
@@ -59,7 +59,7 @@ def decide(command: ImportTweet, state: State) -> list[Event]:
             tweet=command.tweet,
             author=command.author,
             text=command.text,
-            entities=settled(command.entities, state.mentioned),
+            entities=resolve_mentions(command.entities, state.mentioned),
             conversation=command.tweet,
             location=command.location,
             imported=True,

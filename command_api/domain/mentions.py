@@ -13,7 +13,7 @@ def names(entities: Entities) -> tuple[str, ...]:
     return tuple(mention.username.lower() for mention in entities.mentions)
 
 
-def settled(entities: Entities, ids: dict[str, AccountId]) -> Entities:
+def resolve_mentions(entities: Entities, ids: dict[str, AccountId]) -> Entities:
     """Return the entities with an account id in each mention that `ids`, keyed by lower-case name, has."""
     if not ids:
         return entities

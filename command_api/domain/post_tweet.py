@@ -15,7 +15,7 @@ from ..deciding import Decision
 from ..facts import Account, AccountOf, Facts, IdsNamed, Media, MediaOf, Question, Tweet, TweetFor
 from .acting import tweets_of_actor
 from .errors import AccountNotFound
-from .mentions import names, settled
+from .mentions import names, resolve_mentions
 from .usable_media import usable
 from .visible import visible
 
@@ -66,7 +66,7 @@ def decide(command: PostTweet, state: State) -> list[Event]:
             tweet=command.tweet,
             author=command.actor,
             text=command.text,
-            entities=settled(command.entities, state.mentioned),
+            entities=resolve_mentions(command.entities, state.mentioned),
             conversation=conversation,
             reply_to=reply_to,
             quote_of=quote_of,

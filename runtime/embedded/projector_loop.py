@@ -253,9 +253,9 @@ class Projecting:
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
-        """One batch, and, where that was the last for now, some of what streams have left to settle.
+        """One batch, and, where that was the last for now, some of what is due in streams.
 
-        Answers how many events there were, 1 for settling alone.
+        Answers how many events there were, 1 if it only emitted that.
         """
         runner = self._runners[group]
         runner.limit = limit
@@ -274,7 +274,7 @@ class Projecting:
         # Under steady writing there is always another event; windows that ended cannot wait for a pause.
         if not events or (events < limit and now - self._settled_at > _SETTLE_EVERY_S):
             self._settled_at = now
-            if await runner.group.settle():
+            if await runner.group.emit_due():
                 return max(1, events)
         return events
 
@@ -368,7 +368,7 @@ class Projecting:
         current = await rebuild.turn(live.positions, limit)
         pace.learn(limit, self._timer() - started)
         # What a stream has to say of a window has to be said before the switch: a rebuild's own words are not kept.
-        if not current or await live.group.settle():
+        if not current or await live.group.emit_due():
             self.on_progress(rebuild.progress("building"))
             return
         if self._started:

@@ -45,7 +45,7 @@ class Rebuild:
         self._total = sum(live.values())
         if await self._runner.turn(until=live):
             return False
-        return not await self._runner.group.settle() and self._runner.positions.covers(live)
+        return not await self._runner.group.emit_due() and self._runner.positions.covers(live)
 
     def switch(self, generations: Generations, live: str) -> None:
         """Make what was built current, in one transaction."""

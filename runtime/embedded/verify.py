@@ -158,7 +158,7 @@ async def _settled(live: Views) -> None:
     while True:
         names = live.names()
         making = [make for derivations in STREAMS.values() for make in streams(derivations, live.connection, names)]
-        if not any([await make(lambda new: None).unsettled() for make in making]):
+        if not any([await make(lambda new: None).has_due() for make in making]):
             return
         if time.monotonic() > deadline:
             raise CannotVerify(
@@ -226,7 +226,7 @@ async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, 
                 advance(len(part))
                 await asyncio.sleep(0)  # so that Ctrl-C is heard
     for group in groups.values():
-        while await group.settle():
+        while await group.emit_due():
             pass
 
 

@@ -169,7 +169,7 @@ async def test_windows_are_ranked_as_the_embedded_profile_ranks_them_and_again_a
         await until(lambda: all(len(worker.assigned) == 2 for worker in workers))
         await installed.append(tweeting)
         await analytics.apply(tweeting.records)
-        await analytics.settle()
+        await analytics.emit_due()
         first = newest_rankings(analytics.derived)
         assert len(first) > 5
         await until_it_says(installed, first)
@@ -179,7 +179,7 @@ async def test_windows_are_ranked_as_the_embedded_profile_ranks_them_and_again_a
         late = tweeting.records[-3:]
         await installed.append(tweeting)
         await analytics.apply(late)
-        await analytics.settle()
+        await analytics.emit_due()
         revised = newest_rankings(analytics.derived)
         assert revised["1h/2026-11-20T13:00:00.000Z"] != first["1h/2026-11-20T13:00:00.000Z"]
         await until_it_says(installed, revised)

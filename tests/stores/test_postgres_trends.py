@@ -75,13 +75,13 @@ class Worker:
         self.positions = positions_after(records, self.positions)
         await self.group.apply(records, self.positions)
 
-    async def settle(self) -> None:
-        while await self.group.settle():
+    async def emit_due(self) -> None:
+        while await self.group.emit_due():
             pass
 
     async def see(self, tweeting: Tweeting) -> None:
         await self.apply(tweeting.untold())
-        await self.settle()
+        await self.emit_due()
 
     @property
     def pid(self) -> int:
@@ -173,8 +173,8 @@ def test_answers_and_rankings_are_those_of_the_embedded_profile(
             for batch in batched(records, randomness):
                 await worker.apply(batch)
                 for _ in range(randomness.choice((0, 0, 1, 3))):
-                    await worker.group.settle()
-            await worker.settle()
+                    await worker.group.emit_due()
+            await worker.emit_due()
             assert await answers(trending.trends, tweeting.now) == await answers(analytics.trends, tweeting.now)
             assert trending.topic.newest() == newest_rankings(analytics.derived)
         analytics.close()
@@ -199,12 +199,12 @@ def test_workers_that_share_the_partitions_and_settle_at_once_come_to_the_same(
                 for batch in batched([record for place in own for record in place], randomness):
                     await worker.apply(batch)
                     if randomness.random() < 0.3:
-                        await worker.group.settle()
-                await worker.settle()
+                        await worker.group.emit_due()
+                await worker.emit_due()
 
             await asyncio.gather(*(work(trending.worker(), places[n::3]) for n in range(3)))
             for worker in trending.workers:
-                await worker.settle()
+                await worker.emit_due()
             assert trending.topic.newest() == newest_rankings(analytics.derived)
             assert await answers(trending.trends, tweeting.now) == await answers(analytics.trends, tweeting.now)
             together = (await digests(database))["trends"]
@@ -249,9 +249,9 @@ async def test_a_late_event_that_lands_while_its_hour_is_settled_is_ranked(trend
         await other.execute("LOCK TABLE newest IN SHARE MODE")
         landing = asyncio.ensure_future(second.apply([record for place in late for record in place]))
         await until_it_waits(trending, other)
-        await asyncio.wait_for(first.group.settle(), 5)
+        await asyncio.wait_for(first.group.emit_due(), 5)
     await landing
-    await first.settle()
+    await first.emit_due()
     [trend] = trending.topic.newest()[THE_HOUR]
     assert (trend.tag, trend.authors) == ("museum", 2)
 
@@ -269,10 +269,10 @@ async def test_an_hour_that_is_being_settled_can_be_touched_again(trending: Tren
         landing.append(asyncio.ensure_future(second.apply([record for place in late for record in place])))
 
     trending.topic.before = land  # published within the turn, before it lands
-    await first.group.settle()
+    await first.group.emit_due()
     trending.topic.before = lambda: None
     await asyncio.gather(*landing)
-    await first.settle()
+    await first.emit_due()
     [trend] = trending.topic.newest()[THE_HOUR]
     assert (trend.tag, trend.authors) == ("museum", 2)
 
@@ -305,12 +305,12 @@ async def test_a_ranking_that_was_published_and_undone_is_followed_by_a_newer_on
 
     trending.topic.after = die
     with pytest.raises(StoreUnavailable):
-        await first.group.settle()
+        await first.group.emit_due()
     trending.topic.after = lambda: None
     assert [trend.authors for trend in trending.topic.newest()[THE_HOUR]] == [1]
 
     await second.apply(late)
-    await second.settle()
+    await second.emit_due()
     assert [trend.authors for trend in trending.topic.newest()[THE_HOUR]] == [2]
 
 
@@ -323,10 +323,10 @@ async def test_what_was_to_be_settled_is_settled_later_where_the_topic_is_away(t
     trending.topic.before = away
     for _ in range(2):
         with pytest.raises(LogUnavailable):
-            await worker.group.settle()
+            await worker.group.emit_due()
     trending.topic.before = lambda: None
-    assert await worker.group.unsettled()
-    await worker.settle()
+    assert await worker.group.has_due()
+    await worker.emit_due()
     assert list(trending.topic.newest()) == [THE_HOUR]
     assert len(trending.topic.published) == 1
 
@@ -339,10 +339,10 @@ async def test_a_turn_whose_connection_dies_takes_nothing(trending: Trending) ->
     with psycopg.connect(trending.database.url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (worker.pid,))
     with pytest.raises(StoreUnavailable):
-        await stream.settle()
+        await stream.emit_due()
     await worker.group.sink.abandon()
     assert trending.topic.published == []
-    await worker.settle()
+    await worker.emit_due()
     assert list(trending.topic.newest()) == [THE_HOUR]
 
 
@@ -362,4 +362,4 @@ async def test_where_nothing_happened_there_is_nothing(trending: Trending) -> No
     assert await trending.trends.numbers(NOW, Millis(NOW + HOUR)) == WindowNumbers([], 0)
     assert await trending.trends.shown([], NOW, Millis(NOW + HOUR)) == {}
     worker = trending.worker()
-    assert not await worker.group.settle()
+    assert not await worker.group.emit_due()

@@ -175,15 +175,15 @@ class Analytics:
         self.positions = positions_after(records, self.positions)
         await self.group.apply(records, self.positions)
 
-    async def settle(self) -> None:
+    async def emit_due(self) -> None:
         """Make the streams emit the rankings that wait."""
-        while await self.group.settle():
+        while await self.group.emit_due():
             pass
 
     async def see(self, tweeting: Tweeting) -> None:
-        """Apply the events since the last call, and settle."""
+        """Apply the events since the last call, and emit what is due."""
         await self.apply(tweeting.untold())
-        await self.settle()
+        await self.emit_due()
 
     def of(self, kind: type[Event]) -> list[New]:
         """Return the derived events of a class."""

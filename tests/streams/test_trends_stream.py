@@ -160,7 +160,7 @@ async def test_what_changes_no_ranking_says_nothing(analytics: Analytics) -> Non
 
     assert said == 1
     assert len(analytics.of(TrendsRanked)) == said
-    assert not await analytics.group.unsettled()
+    assert not await analytics.group.has_due()
 
 
 async def test_what_was_left_by_the_process_before_is_settled_by_the_next(analytics: Analytics) -> None:
@@ -172,7 +172,7 @@ async def test_what_was_left_by_the_process_before_is_settled_by_the_next(analyt
     assert analytics.of(TrendsRanked) == []
 
     analytics.restart()
-    await analytics.settle()
+    await analytics.emit_due()
 
     assert rankings(analytics) == {"1h/2026-11-20T13:00:00.000Z": ["museum"]}
 
@@ -183,8 +183,8 @@ async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random)
     for batch in batches:
         await analytics.apply(batch)
         for _ in range(randomness.choice((0, 0, 1, 100))):
-            await analytics.group.settle()
-    await analytics.settle()
+            await analytics.group.emit_due()
+    await analytics.emit_due()
     return analytics
 
 
@@ -274,7 +274,7 @@ def test_a_window_closed_by_a_watermark_is_caught() -> None:
         analytics.replace(Trends, stream)
         for record in tweeting.records:
             await analytics.apply([record])
-            await analytics.settle()
+            await analytics.emit_due()
         analytics.close()
         return newest_rankings(analytics.derived)
 

@@ -32,15 +32,15 @@ class Building:
     """Processors that are being built, and how far they have come. The rest is a group's."""
 
     hosted: Hosted
-    settle: Callable[[], Awaitable[bool]] | None = None
-    unsettled: Callable[[], Awaitable[bool]] | None = None
+    emit_due: Callable[[], Awaitable[bool]] | None = None
+    has_due: Callable[[], Awaitable[bool]] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     reached: Positions = field(default_factory=Positions)
 
     @classmethod
     def of(cls, group: Group) -> Building:
         """Build a group."""
-        return cls(HostedGroup(group), group.settle, group.unsettled, group.sink.close)
+        return cls(HostedGroup(group), group.emit_due, group.has_due, group.sink.close)
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ async def build(
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
     for building in buildings:
-        while building.settle is not None and await building.settle():
+        while building.emit_due is not None and await building.emit_due():
             pass
     return landed
 

@@ -166,7 +166,7 @@ class _Rebuilding:
         deadline = time.monotonic() + SETTLES_S
         while True:
             async with paused(self._engines.settings.postgres, names):
-                if time.monotonic() > deadline or not await self._unsettled():
+                if time.monotonic() > deadline or not await self._has_due():
                     goals = await self._goals()
                     await build(self._reader, new, goals, advance)
                     compared = await self._compared(generations, lost=not any((await self._standing()).values()))
@@ -210,8 +210,8 @@ class _Rebuilding:
             return {COUNTS: counted if epoch else Positions()}
         return {building.name: await building.hosted.positions() for building in self._live}
 
-    async def _unsettled(self) -> bool:
-        return any([b.unsettled is not None and await b.unsettled() for b in self._live])
+    async def _has_due(self) -> bool:
+        return any([b.has_due is not None and await b.has_due() for b in self._live])
 
     async def _compared(self, generations: Generations, *, lost: bool) -> list[Compared]:
         now = await self._digests(generations)

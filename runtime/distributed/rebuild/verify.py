@@ -213,7 +213,7 @@ class _Verifying:
         try:
             while True:
                 async with paused(self._engines.settings.postgres, names):
-                    if not await self._unsettled():
+                    if not await self._has_due():
                         return await self._standing()
                 if time.monotonic() > deadline:
                     raise CannotVerify(
@@ -224,9 +224,9 @@ class _Verifying:
         except (StillLanding, PauseLost) as error:
             raise CannotVerify(f"{error}; verify again") from error
 
-    async def _unsettled(self) -> bool:
-        unsettled = self._livings[TRENDS].unsettled
-        return unsettled is not None and await unsettled()
+    async def _has_due(self) -> bool:
+        has_due = self._livings[TRENDS].has_due
+        return has_due is not None and await has_due()
 
     async def _standing(self) -> Look:
         positions = await self._positions()

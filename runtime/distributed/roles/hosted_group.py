@@ -95,7 +95,7 @@ class HostedGroup:
         """Look whether the sink is where it was left, and land some of what is no single record's doing; whether there
         was any. Raises SinkMoved."""
         await self._group.sink.check()
-        return await self._group.settle()
+        return await self._group.emit_due()
 
     async def mend(self, assigned: Collection[TopicPartition]) -> Sequence[Record]:
         """Retry and discard what operators ask for of these partitions, an entity after the other, each alone.
