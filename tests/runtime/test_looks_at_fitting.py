@@ -28,7 +28,7 @@ class Busy:
 
 def record(place, offset):
     about = SimpleNamespace(id=first_id_at(offset))
-    return SimpleNamespace(topic=place.topic, partition=place.partition, offset=offset, about=about)
+    return SimpleNamespace(place=place, offset=offset, about=about)
 
 
 async def test_the_event_before_a_position_is_found_while_others_write():
