@@ -19,7 +19,7 @@ from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES
 from runtime.distributed.models.generations import Generations
-from runtime.distributed.rebuild.batch_runner import BATCH, Building, build
+from runtime.distributed.rebuild.batch_runner import BATCH, GroupBuild, build
 from runtime.distributed.settings import DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.processor_group import Group
@@ -197,7 +197,7 @@ async def _landed(group: Group, records: Sequence[Record]) -> float:
 
 async def _built(group: Group, reader: KafkaLogReader, ends: Positions) -> float:
     """Records a second that the batch runner builds with."""
-    building = Building.of(group)
+    building = GroupBuild.of(group)
     await building.resume()
     began = time.perf_counter()
     number = await build(reader, [building], {group.name: ends})

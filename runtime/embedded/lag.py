@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from events.log import Positions, TopicPartition
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
 
 _LOOK_S = 0.25
@@ -17,7 +17,7 @@ _MOST_COMMITS = 10_000
 class Lag:
     """Follows the log's ends, and what each group has applied of them. `applied_after` hears of a group and seconds."""
 
-    def __init__(self, applied: Applied, ends: Callable[[], Positions], timer: Callable[[], float]) -> None:
+    def __init__(self, applied: ReadPositions, ends: Callable[[], Positions], timer: Callable[[], float]) -> None:
         self._applied = applied
         self._ends = ends
         self._timer = timer

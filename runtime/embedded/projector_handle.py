@@ -17,7 +17,7 @@ from events.log import Positions
 from runtime import metrics
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.projector_process import DISK, UNFIT, Command, Report
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.rebuild_progress import Progress
 from runtime.telemetry import logger
 from stores.sqlite.damage import ViewsDamaged
@@ -43,7 +43,7 @@ class ProjectingFailed(Exception):
 class ProjectingProcess:
     """Keeps one projecting process running between `start` and `stop`."""
 
-    def __init__(self, directory: Path, arguments: Collection[str], applied: Applied) -> None:
+    def __init__(self, directory: Path, arguments: Collection[str], applied: ReadPositions) -> None:
         self._arguments = ["--data", str(directory), *arguments]
         self._applied = applied
         self._log = logger("minitwitter.projecting")

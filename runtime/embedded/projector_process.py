@@ -135,7 +135,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("an adapter of the embedded profile waited")
 
 
-class Projector:
+class ProjectorProcess:
     """The loop of the process, which owns views.db. Raises ViewsDamaged, whenever that shows."""
 
     def __init__(self, directory: Path, *, serving_batch: int, turn_s: float, wal_mib: int, master_key: Path) -> None:
@@ -364,7 +364,7 @@ def main() -> None:
 def _project(given: argparse.Namespace) -> None:
     """Run, as the owner of views.db; where that is damaged or gone, put it aside, for the next process to make anew."""
     try:
-        Projector(
+        ProjectorProcess(
             given.data,
             serving_batch=given.serving_batch,
             turn_s=given.turn_ms / 1000,

@@ -12,7 +12,7 @@ from rest.exchange import Reads
 from stores.groups import ANALYTICS, SERVING
 
 
-class Applied:
+class ReadPositions:
     """Positions of each group. Those of `serving` are what Consistency-Tokens wait for."""
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ from rest.revocations import RecentRevocations
 from runtime.command_side import REVOCATION_SLACK_MS
 from runtime.embedded.log_identity import check_fit_beside
 from runtime.embedded.projector_loop import Projecting
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.settings import Settings
 from stores.readers import Readers
 from stores.sqlite.views import Views
@@ -77,7 +77,7 @@ class System:
         self.randomness = randomness
         self.timer = timer
         self.ids = HybridClock(clock, randomness)
-        self.applied = Applied()
+        self.applied = ReadPositions()
         self.log_db = LogDb(
             self.directory,
             ids=self.ids,

@@ -8,7 +8,7 @@ from events.log import CorruptLog, Positions, TopicPartition
 from events.publishing import Outgoing
 from events.retries import Backoff
 from runtime.distributed.rebuild import batch_runner
-from runtime.distributed.rebuild.batch_runner import Building, build
+from runtime.distributed.rebuild.batch_runner import GroupBuild, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from stores.sink import StoreUnavailable
 from tests.integration.distributed_models import community
@@ -44,7 +44,7 @@ def log():
 async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order(log):
     ends = await log.ends()
     until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
-    one, both = Building(Noted("graph", "graph")), Building(Noted("both", "tweets", "graph"))
+    one, both = GroupBuild(Noted("graph", "graph")), GroupBuild(Noted("both", "tweets", "graph"))
     landed = await build(log, [one, both], until, limit=7)
     for made in (one, both):
         wanted = made.goal(until[made.name])
@@ -58,7 +58,7 @@ async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order
 async def test_it_goes_on_from_where_each_of_them_stands(log):
     ends = await log.ends()
     half = Positions({place: end // 2 for place, end in ends.items()})
-    ahead, behind = Building(Noted("ahead", "tweets")), Building(Noted("behind", "tweets"))
+    ahead, behind = GroupBuild(Noted("ahead", "tweets")), GroupBuild(Noted("behind", "tweets"))
     await build(log, [ahead], {"ahead": half})
     await build(log, [ahead, behind], {"ahead": ends, "behind": ends})
     assert sorted(ahead.hosted.given) == sorted(behind.hosted.given)
@@ -67,13 +67,13 @@ async def test_it_goes_on_from_where_each_of_them_stands(log):
 
 async def test_a_log_that_ends_too_soon_is_said(log):
     with pytest.raises(CorruptLog, match="one should come further"):
-        await build(log, [Building(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
+        await build(log, [GroupBuild(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
 
 
 async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(log, monkeypatch):
     monkeypatch.setattr(batch_runner, "STORE_AWAY", Backoff((0.0, 0.0), repeats=False))
     ends = await log.ends()
-    short, long = Building(Noted("short", "tweets", away=2)), Building(Noted("long", "tweets", away=3))
+    short, long = GroupBuild(Noted("short", "tweets", away=2)), GroupBuild(Noted("long", "tweets", away=3))
     await build(log, [short], {"short": ends})
     assert short.reached == short.goal(ends)
     with pytest.raises(StoreUnavailable):

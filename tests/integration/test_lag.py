@@ -14,7 +14,7 @@ from events.log import Positions, Record, TopicPartition
 from runtime import metrics
 from runtime.distributed.roles.group_metrics import Watched
 from runtime.embedded.lag import Lag
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
 from stores.groups import ANALYTICS, SERVING
 
@@ -102,7 +102,7 @@ def test_a_group_is_said_to_be_behind_after_five_seconds() -> None:
 
 
 def test_who_starts_behind_the_log_says_so_at_once_and_not_when_all_is_applied(time: Time) -> None:
-    applied = Applied()
+    applied = ReadPositions()
     lag = Lag(applied, lambda: Positions({A: 24_000}), time)
     assert lag.behind(SERVING)
     assert lag.detail().startswith("serving is 24,000 events and 5 s behind the log; analytics is")
@@ -112,7 +112,7 @@ def test_who_starts_behind_the_log_says_so_at_once_and_not_when_all_is_applied(t
 
 
 def test_a_commit_is_fresh_when_a_group_has_applied_it(time: Time) -> None:
-    applied, position = Applied(), Positions()
+    applied, position = ReadPositions(), Positions()
     lag = Lag(applied, lambda: position, time)
     heard: list[tuple[str, float]] = []
     lag.applied_after = lambda group, seconds: heard.append((group, seconds))

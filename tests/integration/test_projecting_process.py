@@ -13,7 +13,7 @@ from runtime.dead_letters import Choice, Mended
 from runtime.embedded.control import AskStatus, CancelRebuilds, Failed, RebuildModels, RetryLetters, RotateMaster, Told
 from runtime.embedded.engine import Engine
 from runtime.embedded.projector_handle import ProjectingFailed, ProjectingProcess
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.settings import Settings
 
 LONGEST_S = 60
@@ -27,7 +27,7 @@ class Scripted(ProjectingProcess):
     """Its processes are shell scripts, one after the other; each but the first begins when `restart` is set."""
 
     def __init__(self, directory: Path, *lives: str) -> None:
-        super().__init__(directory, (), Applied())
+        super().__init__(directory, (), ReadPositions())
         self.lives = list(lives)
         self.restart = asyncio.Event()
 

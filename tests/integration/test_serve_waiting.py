@@ -25,7 +25,7 @@ from runtime.embedded.control import (
     socket_path,
 )
 from runtime.embedded.lag import Lag
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.lag import BEHIND_S
 from stores.groups import ANALYTICS, SERVING
 
@@ -34,7 +34,7 @@ GRAPH = TopicPartition("graph", 0)
 
 
 async def test_a_read_waits_until_the_serving_read_models_have_the_write():
-    applied = Applied()
+    applied = ReadPositions()
     wanted = Positions({TWEETS: 3, GRAPH: 1})
     waiting = asyncio.create_task(applied.wait_for(ConsistencyToken(wanted), 60))
     await asyncio.sleep(0)
@@ -48,13 +48,13 @@ async def test_a_read_waits_until_the_serving_read_models_have_the_write():
 
 
 async def test_a_read_that_waited_long_enough_is_told_so():
-    applied = Applied()
+    applied = ReadPositions()
     assert await applied.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 0.001) is False
     applied.advance(SERVING, Positions({TWEETS: 1}))
 
 
 async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
-    applied, now, ends = Applied(), 100.0, Positions()
+    applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     assert lag.of(SERVING) == (0, 0.0)
     for second in range(1, 4):
@@ -71,7 +71,7 @@ async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
 
 
 async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_age_too():
-    applied, now, ends = Applied(), 100.0, Positions()
+    applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     now, ends = 101.0, Positions({TWEETS: 1})
     lag.appended()
@@ -83,14 +83,14 @@ async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_a
 
 
 async def test_what_waited_when_the_process_started_is_older_than_the_process():
-    applied, now, ends = Applied(), 100.0, Positions({TWEETS: 5})
+    applied, now, ends = ReadPositions(), 100.0, Positions({TWEETS: 5})
     lag = Lag(applied, lambda: ends, lambda: now)
     now = 106.0
     assert lag.of(SERVING).seconds > BEHIND_S + 6.0
 
 
 async def test_read_models_that_are_seconds_behind_say_so():
-    applied, now, ends = Applied(), 100.0, Positions()
+    applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     applied.lags = lag.behind
     ends = Positions({TWEETS: 5})

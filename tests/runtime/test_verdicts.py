@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from events.log import Positions, TopicPartition
-from runtime.distributed.rebuild.batch_runner import Building
+from runtime.distributed.rebuild.batch_runner import GroupBuild
 from runtime.distributed.rebuild.verify import behind
 from runtime.verdict import Finding, Verdict
 
@@ -12,7 +12,7 @@ SAME = Finding("read model", "tweets", 1, 1, True, 0.0)
 
 
 def verdict(groups, ends):
-    buildings = [Building(SimpleNamespace(name=name, topics=topics)) for name, (topics, _) in groups.items()]
+    buildings = [GroupBuild(SimpleNamespace(name=name, topics=topics)) for name, (topics, _) in groups.items()]
     positions = {name: reached for name, (_, reached) in groups.items()}
     return Verdict.of([SAME], 9, 0.0, positions, behind(buildings, positions, ends))
 

@@ -26,7 +26,7 @@ from events.sqlite.group_commit import GroupCommit
 from events.sqlite.records import LogTable
 from runtime import dead_letter_policy as setting_aside
 from runtime import processor_group as processing
-from runtime.embedded.read_positions import Applied
+from runtime.embedded.read_positions import ReadPositions
 from runtime.embedded.rebuild import Rebuild
 from runtime.processor_group import At, Group
 from stores.dead_letters import DeadLetter
@@ -160,10 +160,10 @@ def derived_records_are_kept_after_their_effects() -> Iterator[Any]:
 def token_is_honoured_early() -> Iterator[Any]:
     """A read with a token goes ahead before the read models have come so far."""
 
-    async def wait_for(self: Applied, token: object, timeout: float, path: str) -> bool:
+    async def wait_for(self: ReadPositions, token: object, timeout: float, path: str) -> bool:
         return True
 
-    yield patch.object(Applied, "wait_for", wait_for)
+    yield patch.object(ReadPositions, "wait_for", wait_for)
 
 
 @mutation

@@ -28,7 +28,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass
-class Building:
+class GroupBuild:
     """Processors that are being built, and how far they have come. The rest is a group's."""
 
     hosted: Hosted
@@ -38,7 +38,7 @@ class Building:
     reached: Positions = field(default_factory=Positions)
 
     @classmethod
-    def of(cls, group: Group) -> Building:
+    def of(cls, group: Group) -> GroupBuild:
         """Build a group."""
         return cls(HostedGroup(group), group.emit_due, group.has_due, group.sink.close)
 
@@ -79,7 +79,7 @@ class Building:
 
 async def build(
     log: Source,
-    buildings: Sequence[Building],
+    buildings: Sequence[GroupBuild],
     until: Mapping[str, Positions],
     advance: Advance = lambda records: None,
     limit: int = BATCH,
@@ -120,7 +120,7 @@ async def build(
     return landed
 
 
-def _start(buildings: Iterable[Building], goals: Mapping[str, Positions]) -> Positions:
+def _start(buildings: Iterable[GroupBuild], goals: Mapping[str, Positions]) -> Positions:
     """Where reading has to begin, so that nobody who is not done misses anything."""
     at = Positions()
     for building in buildings:

@@ -28,7 +28,7 @@ from runtime.distributed.engines import Engines
 from runtime.distributed.kafka_clients import log_reader
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on_cassandra, on_postgres
 from runtime.distributed.models.generations import Generations
-from runtime.distributed.rebuild.batch_runner import Advance, Building, build
+from runtime.distributed.rebuild.batch_runner import Advance, GroupBuild, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
 from runtime.distributed.rebuild.paused_batches import pause_name
@@ -132,7 +132,7 @@ class _Rebuilding:
         self._reader, self._cassandra, self._redis = engines.log, engines.cassandra, engines.redis
         self._pointers = Pointers(engines.settings.postgres)
         self._live = self._of(engines.generations)
-        self._new: list[Building] = []
+        self._new: list[GroupBuild] = []
         self._unfit = False
 
     async def close(self) -> None:
@@ -142,7 +142,7 @@ class _Rebuilding:
             if building.close is not None:
                 await building.close()
 
-    def _of(self, generations: Generations) -> list[Building]:
+    def _of(self, generations: Generations) -> list[GroupBuild]:
         """The groups of the store. What they derive stands in its topics already."""
         made = buildings(self._engines, generations, self._nowhere)
         return [made[name] for name in self._groups]

@@ -21,7 +21,7 @@ from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
 from runtime.distributed.models.generations import Generations
-from runtime.distributed.rebuild.batch_runner import Building
+from runtime.distributed.rebuild.batch_runner import GroupBuild
 from runtime.distributed.roles.hosted_fan_out import fanning_out
 from runtime.verdict import CannotVerify
 from stores.cassandra.migrating import drop
@@ -38,7 +38,7 @@ _LOCK = 0x766572696679
 
 def buildings(
     engines: Engines, generations: Generations, publisher: Publisher, clock: Clock = wall_clock
-) -> dict[str, Building]:
+) -> dict[str, GroupBuild]:
     """All processors by name, writing to these generations. Discarded records are skipped; one that cannot be applied
     ends them.
 
@@ -60,7 +60,7 @@ def buildings(
     home = fanning_out(cassandra, keyspace, RedisCounts(redis, generations.keys), partitions, clock=clock)
     for group in (*made, home):
         group.set_aside(None, engines.discards.of(group.name))
-    return {group.name: Building.of(group) for group in (*made, home)}
+    return {group.name: GroupBuild.of(group) for group in (*made, home)}
 
 
 class ScratchGeneration(NamedTuple):

@@ -26,7 +26,7 @@ from runtime.distributed.consistency.log_identity import check_fit
 from runtime.distributed.engines import Engines
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES, on_cassandra, on_postgres
 from runtime.distributed.models.generations import Generations
-from runtime.distributed.rebuild.batch_runner import Advance, Building, build
+from runtime.distributed.rebuild.batch_runner import Advance, GroupBuild, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics, read_derived
 from runtime.distributed.rebuild.paused_batches import pause_name
 from runtime.distributed.rebuild.scratch_generation import ScratchGeneration, buildings, scratch_generation
@@ -137,7 +137,7 @@ async def served(
     return unordered_digest(rows)
 
 
-def behind(groups: Iterable[Building], positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
+def behind(groups: Iterable[GroupBuild], positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
     """How many events each group lags behind these ends of the log."""
     return {group.name: lag(group.goal(ends), positions[group.name]) for group in groups}
 
