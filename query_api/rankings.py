@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+from cachetools import TLRUCache
 
 from events.ids import Millis
 from rest import resources
@@ -16,8 +16,8 @@ from stores.readers import Readers
 from stores.sink import StoreRefused, StoreUnavailable
 from stores.trends import WINDOWS, rank
 
-KEPT = 64
-"""Cached answers; each has some 3 KB."""
+KEPT_BYTES = 256 * 1024
+"""Cached answers together; each has some 3 KB."""
 _SHARE = 20
 """An answer is cached 20 times as long as it took, so ranking takes a twentieth of the time at most."""
 _AWAY_S = 1.0
@@ -78,20 +78,19 @@ class LocalAnswers:
     """The KeptAnswers port in memory, for one process. `timer` returns seconds."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
-        self._timer = timer
-        self._kept: OrderedDict[tuple[str, Millis | None], tuple[float, bytes]] = OrderedDict()
+        self._kept: TLRUCache[tuple[str, Millis | None], tuple[float, bytes]] = TLRUCache(
+            KEPT_BYTES, lambda window, kept, now: now + kept[0], timer, lambda kept: len(kept[1])
+        )
 
     async def get(self, window: str, at: Millis | None) -> bytes | None:
         """Return the cached answer for a window; None if it expired."""
-        until, body = self._kept.get((window, at), (0.0, b""))
-        return body if self._timer() < until else None
+        kept = self._kept.get((window, at))
+        return None if kept is None else kept[1]
 
     async def put(self, window: str, at: Millis | None, body: bytes, seconds: float) -> None:
-        """Cache an answer and evict the oldest one above KEPT."""
-        self._kept[window, at] = (self._timer() + seconds, body)
-        self._kept.move_to_end((window, at))
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        """Cache an answer and evict the least recently used ones above KEPT_BYTES. A larger answer is not cached."""
+        if len(body) <= KEPT_BYTES:
+            self._kept[window, at] = (seconds, body)
 
 
 class Rankings:

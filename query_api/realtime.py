@@ -9,11 +9,11 @@ there, from the log itself: no event is lost, and only counts, which are a state
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from cachetools import LRUCache
 
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.graph import AccountFollowed, AccountUnfollowed
@@ -78,7 +78,8 @@ class Subscriber:
     ) -> None:
         self.viewer = viewer
         self.followees = {*followees, viewer}
-        self.watched: OrderedDict[TweetId, None] = OrderedDict.fromkeys(watched)
+        self.watched: LRUCache[TweetId, None] = LRUCache(WATCHED)
+        self.watched.update(dict.fromkeys(watched))
         self.began = self.at = began
         self.waiting: asyncio.Queue[Sent | None] = asyncio.Queue()
         self._closed = False
@@ -102,9 +103,6 @@ class Subscriber:
     def watch(self, tweet: TweetId) -> None:
         """Send the counts of a tweet from now on."""
         self.watched[tweet] = None
-        self.watched.move_to_end(tweet)
-        while len(self.watched) > WATCHED:
-            self.watched.popitem(last=False)
 
     def close(self) -> None:
         """End the stream after the queued events."""

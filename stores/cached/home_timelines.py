@@ -12,14 +12,16 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from cachetools import FIFOCache, LRUCache
+
 from events.ids import AccountId, ActivityId
 from stores.cached.remembered import Remembered
 from stores.home_timelines import NEWEST, Entry, HomeTimelines, Viewing
 
 FOLLOWEES = 1_000_000
 """Those of all viewers together, 10 bytes each."""
-HEADS = 20_000
-"""Viewers whose newest rows are kept, 400 bytes each."""
+HEADS = 400_000
+"""Newest rows of all viewers together, 20 bytes each: those of 20,000 viewers with 20 rows."""
 ENTRIES = 50_000
 """Activities in them, 400 bytes each however many viewers have them."""
 AUTHORS = 100_000
@@ -48,8 +50,8 @@ class RememberedHomeTimelines:
     def __init__(self, timelines: HomeTimelines) -> None:
         self._timelines = timelines
         self.viewers: Remembered[AccountId, Viewing] = Remembered(FOLLOWEES, _weight)
-        self._heads: OrderedDict[AccountId, _Head] = OrderedDict()
-        self._entries: OrderedDict[ActivityId, Entry] = OrderedDict()
+        self._heads: LRUCache[AccountId, _Head] = LRUCache(HEADS, lambda head: 1 + len(head.rows))
+        self._entries: FIFOCache[ActivityId, Entry] = FIFOCache(ENTRIES)
         self._present: Remembered[ActivityId, bool] = Remembered(ENTRIES)
         self._now = 0
         self._acted: OrderedDict[AccountId, int] = OrderedDict()
@@ -87,7 +89,6 @@ class RememberedHomeTimelines:
         since = rows[1]
         kept = self._heads.get(viewer)
         if kept is not None and await self._is_current(viewer, kept) and _answers(kept, row_limit, since):
-            self._heads.move_to_end(viewer)
             found = [entry for entry in kept.rows[:row_limit] if entry.activity >= since]
             pages = (await self._timelines.read(viewer, None, 0, before, limit))[1] if before else {}
             return found, pages
@@ -95,9 +96,6 @@ class RememberedHomeTimelines:
         asked_at = self._now
         found, pages = await self._timelines.read(viewer, rows, row_limit, before, limit)
         self._heads[viewer] = _Head([self._shared(entry) for entry in found], row_limit, since, asked_at)
-        self._heads.move_to_end(viewer)
-        if len(self._heads) > HEADS:
-            self._heads.popitem(last=False)
         return found, pages
 
     async def _is_current(self, viewer: AccountId, head: _Head) -> bool:
@@ -112,11 +110,7 @@ class RememberedHomeTimelines:
 
     def _shared(self, entry: Entry) -> Entry:
         """The same entry in every viewer's rows."""
-        entries = self._entries
-        shared = entries.setdefault(entry.activity, entry)
-        if len(entries) > ENTRIES:
-            entries.popitem(last=False)
-        return shared
+        return self._entries.setdefault(entry.activity, entry)
 
     async def present(self, entries: Collection[Entry]) -> frozenset[ActivityId]:
         """Those of the activities that are still there. Raises StoreUnavailable."""

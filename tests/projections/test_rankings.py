@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from events.ids import Millis
-from query_api.rankings import KEPT, Rankings
+from query_api import rankings as kept
+from query_api.rankings import Rankings
 from stores.readers import Readers
 from stores.trends import WindowNumbers
 from tests.streams.analytics import NOW, Analytics, Tweeting
@@ -60,17 +62,20 @@ async def test_an_answer_is_kept_twenty_times_as_long_as_it_took(analytics: Anal
     assert tags(await rankings.trends(analytics.readers, "1h", None, NOW)) == ["later", "museum"]
 
 
-async def test_windows_and_moments_are_kept_apart_and_the_oldest_are_let_go(analytics: Analytics) -> None:
+async def test_windows_and_moments_are_kept_apart_up_to_a_size_and_the_oldest_are_evicted(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 8
+    body = await Rankings(time.perf_counter).trends(analytics.readers, "1h", NOW, NOW)
+    monkeypatch.setattr(kept, "KEPT_BYTES", most * len(body))
     timer = Timer(analytics.readers)
     rankings = Rankings(timer)
-    for at in range(KEPT + 1):
-        timer.seconds = 0.0
+    for at in range(most + 1):
         await rankings.trends(analytics.readers, "1h", Millis(NOW + at), NOW)
-    assert timer.looks == KEPT + 1
+    assert timer.looks == most + 1
 
-    timer.seconds = 0.0
-    await rankings.trends(analytics.readers, "1h", Millis(NOW + KEPT), NOW)
-    assert timer.looks == KEPT + 1
-    await rankings.trends(analytics.readers, "6h", Millis(NOW + KEPT), NOW)
+    await rankings.trends(analytics.readers, "1h", Millis(NOW + most), NOW)
+    assert timer.looks == most + 1
+    await rankings.trends(analytics.readers, "6h", Millis(NOW + most), NOW)
     await rankings.trends(analytics.readers, "1h", NOW, NOW)
-    assert timer.looks == KEPT + 3
+    assert timer.looks == most + 3
