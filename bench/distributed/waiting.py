@@ -21,7 +21,7 @@ from events.kafka.producing import KafkaPublisher
 from events.log import Positions, Record, TopicPartition
 from projectors.counts import Counts
 from runtime.distributed.engines import Engines
-from runtime.distributed.roles.hosted_group import HostedGroup, Hosts
+from runtime.distributed.roles.hosted_group import HostedGroup, WorkerGroup
 from runtime.distributed.roles.process import Process
 from runtime.distributed.roles.workers import WorkersRole
 from runtime.distributed.settings import DistributedSettings
@@ -97,7 +97,7 @@ class Dropped:
 def waiting(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
     """The role, to be opened."""
 
-    def make(engines: Engines, _: KafkaPublisher) -> list[Hosts]:
+    def make(engines: Engines, _: KafkaPublisher) -> list[WorkerGroup]:
         sink = WaitingSink(engines.redis, key_of(settings.topic_prefix))
         return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
 

@@ -57,7 +57,7 @@ AWAY = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error,
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
     """The status now. Raises BadSettings where an address is missing."""
-    looking = _Looking(DistributedSettings.of(settings), clock)
+    looking = _StatusQuery(DistributedSettings.of(settings), clock)
     try:
         return await looking.status()
     finally:
@@ -91,7 +91,7 @@ def parts_of(
     ]
 
 
-class _Looking:
+class _StatusQuery:
     """One look at everything. What does not answer is told as such, and the rest all the same."""
 
     def __init__(self, settings: DistributedSettings, clock: Clock) -> None:

@@ -18,7 +18,7 @@ from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.discards import Discards
 from runtime.distributed.dead_letters import LettersOfGroups, WorkersSilent
 from runtime.distributed.models.catalogue import TOPICS
-from runtime.distributed.roles.hosted_group import Aside, HostedGroup, record_at
+from runtime.distributed.roles.hosted_group import HostedGroup, SetAside, record_at
 from runtime.processor_group import Group
 from stores.dead_letters import Counts
 from stores.postgres.dead_letters import PostgresDeadLetters, counted, pool_of
@@ -64,7 +64,7 @@ class Worker:
         self.fail = True
         self.projector.fails = lambda event, about: self.fail and getattr(event, "follower", "") == BOB
         group = Group("serving", [self.projector], [], sink, clock=lambda: NOW)
-        self.hosted = HostedGroup(group, Aside(letters, Discards(), log))
+        self.hosted = HostedGroup(group, SetAside(letters, Discards(), log))
 
     async def work(self) -> None:
         """Go on from where the sink stands, as after an assignment."""

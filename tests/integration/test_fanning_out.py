@@ -14,7 +14,7 @@ from events.log import Positions, Record, positions_after
 from projectors.fan_out import FanOut
 from runtime.distributed.models.catalogue import TOPICS
 from runtime.distributed.models.groups import count_keys
-from runtime.distributed.roles.hosted_fan_out import FanningOut, fanning_out, follower_counts
+from runtime.distributed.roles.hosted_fan_out import FanOutGroup, fan_out_group, follower_counts
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.home_timelines import SMALL, Kind
@@ -51,7 +51,7 @@ def crowd(followers: int) -> Community:
 
 def test_what_it_reads_is_what_fan_out_handles() -> None:
     nobody = cast(Any, object())
-    group = fanning_out(nobody, "keyspace", nobody, PARTITIONS)
+    group = fan_out_group(nobody, "keyspace", nobody, PARTITIONS)
     assert group.topics == FanOut.topics()
     assert {"accounts", "tweets", "engagement", "graph"} <= group.topics
     assert group.name not in TOPICS
@@ -68,8 +68,8 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
         client = connect(redis)
         counts = RedisCounts(client, count_keys(uuid.uuid4().hex))
 
-        def worker() -> FanningOut:
-            return fanning_out(
+        def worker() -> FanOutGroup:
+            return fan_out_group(
                 kept.session,
                 kept.address.keyspace,
                 counts,

@@ -12,7 +12,7 @@ from events.event import Envelope
 from events.ids import EventId, Millis, id_at
 from events.log import Positions, Record, TopicPartition
 from runtime import metrics
-from runtime.distributed.roles.group_metrics import Watched
+from runtime.distributed.roles.group_metrics import GroupMetrics
 from runtime.embedded.lag import Lag
 from runtime.embedded.read_positions import ReadPositions
 from runtime.lag import BEHIND_S, Behind, Ends, told, total
@@ -135,7 +135,7 @@ def sampled(registry: CollectorRegistry, name: str, **labels: str) -> float:
 def test_a_worker_tells_of_its_own_partitions_and_of_freshness(ends: Ends, time: Time) -> None:
     registry = metrics.registry(metrics.PROJECTORS)
     at = Millis(1_763_000_000_000)
-    watched = Watched("a group", ends, lambda: Millis(at + 300))
+    watched = GroupMetrics("a group", ends, lambda: Millis(at + 300))
     worker: Any = SimpleNamespace(assigned=frozenset({A}), reached=Positions({A: 2}), on_assigned=None)
     watched.follow(worker)
     worker.on_assigned()

@@ -19,7 +19,7 @@ from events.tweets import TweetDeleted, TweetPosted
 from runtime.distributed.consistency.decision_state import ids_before
 from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
-from runtime.distributed.roles.hosted_fan_out import fanning_out
+from runtime.distributed.roles.hosted_fan_out import fan_out_group
 from runtime.distributed.roles.readiness import fitting_parts
 from runtime.readiness import Part
 from runtime.telemetry import logger
@@ -52,7 +52,7 @@ async def marks_of(engines: Engines) -> dict[str, Marks]:
         finally:
             await sink.close()
     counts = RedisCounts(engines.redis, engines.generations.keys)
-    home = fanning_out(engines.cassandra, engines.generations.address.keyspace, counts, settings.topic_partitions)
+    home = fan_out_group(engines.cassandra, engines.generations.address.keyspace, counts, settings.topic_partitions)
     found[HOME] = await home.sink.marks()
     return found
 

@@ -30,7 +30,7 @@ from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import Advance, GroupBuild, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
-from runtime.distributed.rebuild.notes import DECISIONS, Noting, noted
+from runtime.distributed.rebuild.notes import DECISIONS, Progress, noted
 from runtime.distributed.rebuild.paused_batches import pause_name
 from runtime.distributed.rebuild.scratch_generation import alone, buildings, discard, make
 from runtime.distributed.settings import DecisionSettings, DistributedSettings
@@ -99,9 +99,9 @@ async def rebuild(
         freeze_startup_objects()
         with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
             await Pointers(engines.settings.postgres).migrate()
-            rebuilding = _Rebuilding(engines, store, DerivedTopics(Path(directory) / "derived.db"), slices)
+            rebuilding = _Rebuild(engines, store, DerivedTopics(Path(directory) / "derived.db"), slices)
             try:
-                async with noted(engines.settings.postgres, store, Noting(begin, advance)) as noting:
+                async with noted(engines.settings.postgres, store, Progress(begin, advance)) as noting:
                     return await rebuilding.rebuild(*noting, back)
             finally:
                 await rebuilding.close()
@@ -116,13 +116,13 @@ async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], ad
     async with (
         decision_database(chosen) as (pool, keys),
         log_reader(chosen, Codec(keys.sealer), keys) as reader,
-        noted(chosen.postgres, DECISIONS, Noting(begin, advance)) as noting,
+        noted(chosen.postgres, DECISIONS, Progress(begin, advance)) as noting,
     ):
         await recover_keys(chosen, pool, keys)
         return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
 
 
-class _Rebuilding:
+class _Rebuild:
     def __init__(self, engines: Engines, store: str, nowhere: DerivedTopics, slices: int) -> None:
         self._engines = engines
         self._store = store

@@ -22,7 +22,7 @@ from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, SEARCHES, STORES
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import GroupBuild
-from runtime.distributed.roles.hosted_fan_out import fanning_out
+from runtime.distributed.roles.hosted_fan_out import fan_out_group
 from runtime.verdict import CannotVerify
 from stores.cassandra.migrating import drop
 from stores.cassandra.migrating import migrate as migrate_cassandra
@@ -57,7 +57,7 @@ def buildings(
         groups.streams(cassandra, keyspace, publisher, engines.codec),
         groups.trends(generations.database, publisher, engines.codec),
     ]
-    home = fanning_out(cassandra, keyspace, RedisCounts(redis, generations.keys), partitions, clock=clock)
+    home = fan_out_group(cassandra, keyspace, RedisCounts(redis, generations.keys), partitions, clock=clock)
     for group in (*made, home):
         group.set_aside(None, engines.discards.of(group.name))
     return {group.name: GroupBuild.of(group) for group in (*made, home)}

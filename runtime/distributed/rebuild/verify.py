@@ -83,7 +83,7 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
         freeze_startup_objects()
         with tempfile.TemporaryDirectory(prefix="minitwitter-verify-") as directory:
             async with scratch_generation(engines) as scratch:
-                verifying = _Verifying(engines, scratch, Path(directory), begin, advance, slices)
+                verifying = _Verification(engines, scratch, Path(directory), begin, advance, slices)
                 try:
                     findings, positions, behind, events = await verifying.verify()
                 finally:
@@ -142,7 +142,7 @@ def behind(groups: Iterable[GroupBuild], positions: Mapping[str, Positions], end
     return {group.name: lag(group.goal(ends), positions[group.name]) for group in groups}
 
 
-class _Verifying:
+class _Verification:
     def __init__(
         self,
         engines: Engines,

@@ -30,8 +30,8 @@ async def keep_looking(ends: Ends, ask: Callable[[], Awaitable[Positions]]) -> N
         await asyncio.sleep(LOOK_S)
 
 
-class Watched:
-    """One group in this process. `ends` is where the log ends."""
+class GroupMetrics:
+    """The metrics of one group in this process. `ends` is where the log ends."""
 
     def __init__(self, group: str, ends: Ends, clock: Clock = wall_clock) -> None:
         self.group = group
@@ -88,7 +88,7 @@ def measuring(group: str, stage: str) -> Iterator[None]:
     metrics.BATCH_SECONDS.labels(group, stage).observe(time.perf_counter() - started)
 
 
-class Measured:
+class MeasuredSink:
     """A sink whose calls are measured; between `begin` and `commit` is what processors do."""
 
     def __init__(self, group: str, sink: Sink) -> None:
@@ -124,6 +124,6 @@ class Measured:
             await self._sink.commit(positions, newest, last)
 
 
-def measured(group: str, sink: Sink) -> Measured:
+def measured(group: str, sink: Sink) -> MeasuredSink:
     """A sink that measures, or the one that does already."""
-    return sink if isinstance(sink, Measured) else Measured(group, sink)
+    return sink if isinstance(sink, MeasuredSink) else MeasuredSink(group, sink)

@@ -77,7 +77,7 @@ class FanOutSink:
 
 
 @dataclass
-class FanningOut(Group):
+class FanOutGroup(Group):
     """Fan-out as a group: what has landed already is known event by event, so a batch leaves that out."""
 
     unlanded: Callable[[Iterable[Record]], list[Record]] = list
@@ -87,7 +87,7 @@ class FanningOut(Group):
         return await super().apply(self.unlanded(records), positions)
 
 
-def fanning_out(
+def fan_out_group(
     session: CassandraSession,
     keyspace: str,
     counts: RedisCounts,
@@ -96,13 +96,13 @@ def fanning_out(
     clock: Clock = wall_clock,
     limits: Limits | None = None,
     keeping: Keeping | None = None,
-) -> FanningOut:
+) -> FanOutGroup:
     """Fan-out into Cassandra, by the counters in Redis."""
     facts = CassandraFanOutFacts(session, keyspace, follower_counts(counts))
     rows = CassandraHomeTimelineRows(session, keyspace, keeping)
     fan_out = FanOut(facts, rows, clock, limits, keeping)
     processors: list[Any] = [fan_out]  # it has the handlers of a projector, and no read model of its own
-    return FanningOut(HOME, processors, [], FanOutSink(fan_out, partitions), unlanded=fan_out.unlanded)
+    return FanOutGroup(HOME, processors, [], FanOutSink(fan_out, partitions), unlanded=fan_out.unlanded)
 
 
 def follower_counts(counts: RedisCounts) -> FollowerCounts:

@@ -18,7 +18,7 @@ from stores.postgres.dead_letters import Asked, PostgresDeadLetters
 from streams.faust_worker import Hosted
 
 
-class Hosts(Hosted, Protocol):
+class WorkerGroup(Hosted, Protocol):
     """What a process hosts: processors that also do something between batches, and say whether there was any."""
 
     def measure(self) -> None:
@@ -51,7 +51,7 @@ class Log(Source, Protocol):
 
 
 @dataclass(frozen=True)
-class Aside:
+class SetAside:
     """What a live group needs for records that it sets aside: its letters, all groups' discards, and the log."""
 
     letters: PostgresDeadLetters
@@ -62,7 +62,7 @@ class Aside:
 class HostedGroup:
     """A group as a worker hosts it. `aside` is None where nothing may be set aside: in a rebuild."""
 
-    def __init__(self, group: Group, aside: Aside | None = None) -> None:
+    def __init__(self, group: Group, aside: SetAside | None = None) -> None:
         self._group = group
         self._aside = aside
         if aside is not None:
@@ -119,14 +119,14 @@ class HostedGroup:
         await self._count(aside)
         return read
 
-    async def _count(self, aside: Aside) -> None:
+    async def _count(self, aside: SetAside) -> None:
         self.counts = await aside.letters.counts()
         metrics.DEAD_LETTERS.labels(self.name).set(self.counts.failed)
         total = self._group.aside.total
         metrics.SET_ASIDE.labels(self.name).inc(total - self._counted)
         self._counted = total
 
-    async def _mend(self, wanted: Sequence[tuple[Asked, DeadLetter]], aside: Aside, read: list[Record]) -> None:
+    async def _mend(self, wanted: Sequence[tuple[Asked, DeadLetter]], aside: SetAside, read: list[Record]) -> None:
         async def at(place: TopicPartition, offset: int) -> Record | None:
             record = await record_at(aside.log, place, offset)
             if record is not None:

@@ -33,7 +33,7 @@ async def all_ended(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:
     return [error for task in tasks if (error := task.exception()) is not None]
 
 
-class Working(Protocol):
+class Worker(Protocol):
     """One worker of a group: made, run once, and replaced where it failed."""
 
     detail: str
@@ -62,7 +62,7 @@ class Supervisor:
     def __init__(
         self,
         name: str,
-        make: Callable[[], Working],
+        make: Callable[[], Worker],
         final: tuple[type[Exception], ...] = (),
         *,
         degraded: Callable[[], str] = lambda: "",
@@ -75,7 +75,7 @@ class Supervisor:
         self._degraded = degraded
         self._first_s = first_s
         self._random = random
-        self._worker: Working | None = None
+        self._worker: Worker | None = None
         self._failed = ""
         self._resting = False
         self._begun = 0.0

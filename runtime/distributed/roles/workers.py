@@ -24,10 +24,10 @@ from runtime.distributed.kafka_clients import publisher
 from runtime.distributed.models import groups
 from runtime.distributed.models.caches import outdated
 from runtime.distributed.rebuild.paused_batches import PausableGroup, pause_name
-from runtime.distributed.roles.group_metrics import LOOK_S, Watched, keep_looking
+from runtime.distributed.roles.group_metrics import LOOK_S, GroupMetrics, keep_looking
 from runtime.distributed.roles.health_app import health_app
-from runtime.distributed.roles.hosted_fan_out import fanning_out
-from runtime.distributed.roles.hosted_group import Aside, HostedGroup, Hosts
+from runtime.distributed.roles.hosted_fan_out import fan_out_group
+from runtime.distributed.roles.hosted_group import HostedGroup, SetAside, WorkerGroup
 from runtime.distributed.roles.process import AWAY
 from runtime.distributed.roles.readiness import worker_parts
 from runtime.distributed.roles.supervisor import Supervisor, all_ended
@@ -45,7 +45,7 @@ FINAL = (TooManyDeadLetters,)
 """What no restart of a group mends."""
 
 
-MakeGroups = Callable[[Engines, KafkaPublisher], list[Hosts]]
+MakeGroups = Callable[[Engines, KafkaPublisher], list[WorkerGroup]]
 """Makes the groups that a role hosts."""
 
 
@@ -58,7 +58,7 @@ class WorkersRole:
         engines: Engines,
         registration: ReaderRegistration,
         announcer: Announcer,
-        hosted: Sequence[Hosts],
+        hosted: Sequence[WorkerGroup],
         pauses: Mapping[str, PausableGroup],
     ) -> None:
         self._name = name
@@ -97,14 +97,14 @@ class WorkersRole:
                 stack.push_async_callback(pauses[group.name].close)
             yield cls(name, engines, registration, announcer, hosted, pauses)
 
-    def _supervisor(self, hosted: Hosts) -> Supervisor:
+    def _supervisor(self, hosted: WorkerGroup) -> Supervisor:
         return Supervisor(hosted.name, partial(self._worker, hosted), FINAL, degraded=lambda: hosted.degraded)
 
-    def _worker(self, hosted: Hosts) -> FaustWorker:
-        watched = Watched(hosted.name, self._ends)
+    def _worker(self, hosted: WorkerGroup) -> FaustWorker:
+        group_metrics = GroupMetrics(hosted.name, self._ends)
 
         def advanced(start: Positions, end: Positions, records: Sequence[Record]) -> None:
-            watched.applied(records)
+            group_metrics.applied(records)
             self._announcer.announce(hosted.name, start, end, outdated(hosted.name, records))
 
         pausable = self._pauses[hosted.name]
@@ -117,7 +117,7 @@ class WorkersRole:
 
         worker = FaustWorker(
             pausable,
-            partial(self._decode, watched),
+            partial(self._decode, group_metrics),
             brokers=self._settings.brokers,
             prefix=self._settings.topic_prefix,
             away=AWAY,
@@ -128,11 +128,11 @@ class WorkersRole:
             idle=partial(between, hosted.idle),
             mend=mend,
         )
-        watched.follow(worker)
+        group_metrics.follow(worker)
         return worker
 
-    async def _decode(self, watched: Watched, messages: Sequence[Message]) -> list[Record]:
-        with watched.stage("decode"):
+    async def _decode(self, group_metrics: GroupMetrics, messages: Sequence[Message]) -> list[Record]:
+        with group_metrics.stage("decode"):
             return await self._decoded(messages)
 
     async def _decoded(self, messages: Sequence[Message]) -> list[Record]:
@@ -189,7 +189,7 @@ class WorkersRole:
         return ends
 
 
-def _pausable(settings: DistributedSettings, hosted: Hosts) -> PausableGroup:
+def _pausable(settings: DistributedSettings, hosted: WorkerGroup) -> PausableGroup:
     return PausableGroup(hosted, Landing(settings.postgres, pause_name(settings.topic_prefix, hosted.name)))
 
 
@@ -201,14 +201,14 @@ def _headers(headers: Any) -> list[tuple[str, bytes | None]]:
 def projectors(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
     """The role of the projectors, to be opened: what Cassandra, Redis and PostgreSQL keep of the source topics."""
 
-    def make(engines: Engines, _: KafkaPublisher) -> list[Hosts]:
+    def make(engines: Engines, _: KafkaPublisher) -> list[WorkerGroup]:
         session, keyspace, redis = engines.cassandra, engines.generations.address.keyspace, engines.redis
         keys, prefix, partitions = engines.generations.keys, settings.topic_prefix, settings.topic_partitions
         return [
             hosted_group(engines, groups.timelines(session, keyspace)),
             hosted_group(engines, groups.counts(redis, prefix, partitions, engines.log.ends, keys=keys)),
             hosted_group(engines, groups.search(engines.generations.database)),
-            hosted_group(engines, fanning_out(session, keyspace, RedisCounts(redis, keys), partitions)),
+            hosted_group(engines, fan_out_group(session, keyspace, RedisCounts(redis, keys), partitions)),
         ]
 
     return WorkersRole.open("projectors", settings, make)
@@ -217,7 +217,7 @@ def projectors(settings: DistributedSettings) -> AbstractAsyncContextManager[Wor
 def streams(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
     """The role of the streams, to be opened: what is derived of the source topics."""
 
-    def make(engines: Engines, published: KafkaPublisher) -> list[Hosts]:
+    def make(engines: Engines, published: KafkaPublisher) -> list[WorkerGroup]:
         session, keyspace = engines.cassandra, engines.generations.address.keyspace
         return [
             hosted_group(engines, groups.streams(session, keyspace, published, engines.codec)),
@@ -229,4 +229,4 @@ def streams(settings: DistributedSettings) -> AbstractAsyncContextManager[Worker
 
 def hosted_group(engines: Engines, group: Group) -> HostedGroup:
     """A live group, which sets aside records that it cannot apply."""
-    return HostedGroup(group, Aside(engines.letters_of(group.name), engines.discards, engines.log))
+    return HostedGroup(group, SetAside(engines.letters_of(group.name), engines.discards, engines.log))
