@@ -114,12 +114,15 @@ class Groups:
         except Exception as error:
             _tell(future, error)
 
-    async def _attempt_alone(self, piece: Piece[Any, Any]) -> Result:
+    async def _attempt_alone(self, piece: Piece[Any, Any]) -> Made | Exception:
         """Execute one command alone. Raises _CommitLost, and the errors of RETRIED."""
         results = await self._attempt([piece], waits=True)
         if results is None:
             raise _CommitLost
-        return results[0]
+        [result] = results
+        if result is None:  # its locks were waited for
+            raise _CommitLost
+        return result
 
     async def _attempt(self, pieces: Sequence[Piece[Any, Any]], *, waits: bool) -> list[Result] | None:
         """Execute a group; return the results, or None if its commit was lost."""
@@ -154,11 +157,10 @@ class Groups:
         return results
 
 
-def _tell(future: asyncio.Future[Made], result: Result) -> None:
+def _tell(future: asyncio.Future[Made], result: Made | Exception) -> None:
     if future.done():
         return
     if isinstance(result, Made):
         future.set_result(result)
     else:
-        assert result is not None
         future.set_exception(result)

@@ -235,8 +235,8 @@ class Transactions:
 class _GroupWrite:
     """Collects the writes of a group, and undoes their preparation in memory after a rollback."""
 
-    def __init__(self, by: Transactions) -> None:
-        self._by = by
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._batch = Batch()
         self._begun: list[str] = []
         self._flights: list[tuple[Flight, Mapping[Entity, Flight | None]]] = []
@@ -245,43 +245,47 @@ class _GroupWrite:
 
     def add(self, draft: Draft) -> None:
         """Add all writes of a command, or none if there is an error."""
-        by, batch = self._by, self._batch
+        transactions, batch = self._transactions, self._batch
         events = draft.events
         begun = [subject for event in events if (subject := self._begins(event)) is not None]
         try:
-            keys = [by.keys.begin(subject) for subject in begun]
-            news = by.news(events, draft.states.values(), draft.piece.context)
-            records = [outgoing(new, by.codec) for new in news]
+            keys = [transactions.keys.begin(subject) for subject in begun]
+            news = transactions.news(events, draft.states.values(), draft.piece.context)
+            records = [outgoing(new, transactions.codec) for new in news]
             for record in records:
-                by.check(record)
+                transactions.check(record)
             rows = PostgresDecisionRows()
-            fold = DecisionState(rows, by.email_key)
+            fold = DecisionState(rows, transactions.email_key)
             for new in news:
                 fold.handle(new.event, new.about)
-            private = by.privately(draft.decided)
+            private = transactions.privately(draft.decided)
         except BaseException:
             for subject in begun:
-                by.keys.sealer.forget(subject)
+                transactions.keys.sealer.forget(subject)
             raise
         self._begun += begun
         flight = self._take_off(records, draft.states)
         noted = ConsistencyToken() if records else _noted(draft.states.values())
         place = slice(len(batch.records), len(batch.records) + len(records))
-        batch.private += [by.keys.storing(key) for key in keys] + private
+        batch.private += [transactions.keys.storing(key) for key in keys] + private
         batch.written += rows.written
-        batch.records += [(record, by.owner if flight is not None else None) for record in records]
+        batch.records += [(record, transactions.owner if flight is not None else None) for record in records]
         once = draft.piece.context.idempotency
         if once is not None:
             positions = "" if records else str(noted)
-            kept = seal(by.keys.sealer, once.account, by.ids.issue(), draft.answer)
-            batch.answers.append(remembering(once, kept, positions, by.ids.now(), place))
+            kept = seal(transactions.keys.sealer, once.account, transactions.ids.issue(), draft.answer)
+            batch.answers.append(remembering(once, kept, positions, transactions.ids.now(), place))
         made = Made(draft.answer, noted, (), records, flight, keys, _revoked(draft.decided))
         self._made.append((draft.place, place, made))
 
     def _begins(self, event: Event) -> str | None:
         """Return the subject for which this event makes a key; None for most events."""
-        subject = self._by.codec.subject(event)
-        if subject is None or not BY_CLASS[type(event)].opens_subject or not self._by.keys.sealer.missing([subject]):
+        subject = self._transactions.codec.subject(event)
+        if (
+            subject is None
+            or not BY_CLASS[type(event)].opens_subject
+            or not self._transactions.keys.sealer.missing([subject])
+        ):
             return None
         return subject
 
@@ -290,8 +294,8 @@ class _GroupWrite:
         if not entities:
             return None
         self._after += [states[entity].number if entity in states else 0 for entity in entities]
-        flights = self._by.flights
-        if not all(self._by.is_clear(entity, states.get(entity)) for entity in entities):
+        flights = self._transactions.flights
+        if not all(self._transactions.is_clear(entity, states.get(entity)) for entity in entities):
             return None
         before = {entity: flights.newest(entity) for entity in entities}
         flight = flights.begin(entities)
@@ -323,9 +327,9 @@ class _GroupWrite:
     def undo(self) -> None:
         """Undo the preparation in memory after a rollback."""
         for subject in self._begun:
-            self._by.keys.sealer.forget(subject)
+            self._transactions.keys.sealer.forget(subject)
         for flight, before in reversed(self._flights):
-            self._by.flights.undo(flight, before)
+            self._transactions.flights.undo(flight, before)
 
 
 def _revoked(decided: Decided) -> tuple[SessionId, ...]:

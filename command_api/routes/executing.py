@@ -170,26 +170,26 @@ class Executor:
     async def execute_limited(
         self,
         policies: tuple[Policy, ...],
+        account: AccountId,
         decision: Decision[C, S],
         command: C,
         context: Context,
         accepted: Callable[[S, Decided], Answer] = no_content,
     ) -> Outcome:
-        """Execute a command within the rate limits of its actor. Raises as `execute`, and TooMany.
+        """Execute a command within the rate limits of an account. Raises as `execute`, and TooMany.
 
         A repeated request with the same Idempotency-Key gets its stored answer, even if the limit is reached, and takes
         no token.
         """
-        assert context.actor is not None
         try:
-            await self._limit(policies, context.actor)
+            await self._limit(policies, account)
         except TooMany as error:
             if context.idempotency is None:
                 raise
             return await self.execute(_ANSWERED_BEFORE, error, context)
         outcome = await self.execute(decision, command, context, accepted)
         if outcome.replayed:
-            await self.commands.limits.give_back(policies, context.actor)
+            await self.commands.limits.give_back(policies, account)
         return outcome
 
     async def check_limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:

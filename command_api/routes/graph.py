@@ -43,7 +43,9 @@ async def follow_user(username: NameInPath, request: Request, viewer: SignedIn, 
     command = FollowAccount(viewer.account, Named(username))
     context = executing.context(viewer.account, await request.body())
     policies = executing.commands.policies.follows
-    return executing.response(await executing.execute_limited(policies, FOLLOW_ACCOUNT, command, context))
+    return executing.response(
+        await executing.execute_limited(policies, viewer.account, FOLLOW_ACCOUNT, command, context)
+    )
 
 
 @graph.delete("/users/{username}/follow", status_code=204)

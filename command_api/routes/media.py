@@ -199,7 +199,7 @@ async def _add(form: FileForm, account: AccountId, executing: Executor, uploads:
     command = AddMedia(account, media, stored, alt)
     context = executing.context(account, said)
     try:
-        outcome = await executing.execute_limited(uploads.policies, ADD_MEDIA, command, context, accepted)
+        outcome = await executing.execute_limited(uploads.policies, account, ADD_MEDIA, command, context, accepted)
     except Exception:  # a cancelled request keeps its file: its command may still take effect
         await _discard(uploads, stored)
         raise
@@ -228,7 +228,9 @@ async def start_upload(
 
     command = StartUpload(viewer.account, media, body.content_type, body.alt or "")
     context = executing.context(viewer.account, await request.body())
-    outcome = await executing.execute_limited(uploads.policies, START_UPLOAD, command, context, accepted)
+    outcome = await executing.execute_limited(
+        uploads.policies, viewer.account, START_UPLOAD, command, context, accepted
+    )
     return executing.response(outcome)
 
 

@@ -192,7 +192,9 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
     )
     executor = Executor(commands, exchange, "POST", POST_PATH)
     context = executor.context(viewer.account, raw)
-    outcome = await executor.execute_limited(commands.policies.tweets, POST_TWEET, command, context, posted)
+    outcome = await executor.execute_limited(
+        commands.policies.tweets, viewer.account, POST_TWEET, command, context, posted
+    )
     headers = [(name.encode(), value.encode()) for name, value in executor.headers(outcome)]
     return Reply(outcome.answer.status, outcome.answer.body, headers)
 

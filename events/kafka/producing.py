@@ -80,7 +80,6 @@ class KafkaPublisher:
         self._ack_s = ack_s
         self._buffered = buffered
         self._linger_ms = linger_ms
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._reports: deque[tuple[_Wave, TopicPartition, KafkaError | None, int]] = deque()
         self._woken = False
         self._closing = False
@@ -123,7 +122,6 @@ class KafkaPublisher:
             check_size(record)
         if not self.breaker.admits():
             raise LogUnavailable("Kafka does not answer; the next attempt follows shortly")
-        self._loop = asyncio.get_running_loop()
         started = time.perf_counter()
         try:
             positions = Positions()
@@ -198,8 +196,7 @@ class KafkaPublisher:
         self._reports.append((wave, place, error, -1 if offset is None else offset))
         if not self._woken:
             self._woken = True
-            assert self._loop is not None  # set by `publish`
-            self._loop.call_soon_threadsafe(self._take_reports)
+            wave.answer.get_loop().call_soon_threadsafe(self._take_reports)
 
     def _take_reports(self) -> None:
         """Apply the queued reports. Runs on the loop; a report that arrives from here on wakes the loop again."""
