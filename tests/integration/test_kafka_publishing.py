@@ -239,7 +239,7 @@ async def test_when_too_many_wait_already_the_next_is_refused_at_once(ids):
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=PATIENCE_S, buffered=5)
     waiting = [asyncio.ensure_future(publisher.publish([follow(ids, account(n))])) for n in range(5)]
     await asyncio.sleep(0)
-    with pytest.raises(LogUnavailable, match="5 records wait"):
+    with pytest.raises(LogUnavailable, match="5 records already wait"):
         await publisher.publish([follow(ids, account(6))])
     assert publisher.breaker.is_open
     for one in waiting:

@@ -304,9 +304,10 @@ def block_leaves_one_direction() -> Iterator[Any]:
     right = BLOCK_ACCOUNT.decide
 
     def decide(command: Any, state: Any) -> Any:
-        return right(
-            command, msgspec.structs.replace(state, relation=msgspec.structs.replace(state.relation, followed_by=False))
-        )
+        if state.other is not None:
+            relation = msgspec.structs.replace(state.other.relation, followed_by=False)
+            state = msgspec.structs.replace(state, other=msgspec.structs.replace(state.other, relation=relation))
+        return right(command, state)
 
     yield deciding(BLOCK_ACCOUNT, decide)
 
