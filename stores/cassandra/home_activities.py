@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from cachetools import FIFOCache
+
 from events.ids import AccountId, ActivityId, TweetId, from_bytes, millis, to_bytes
 
 from ..home_timelines import ActivityFact, Entry
@@ -40,7 +42,7 @@ class CassandraActivities:
             " WHERE account IN ? AND month=? AND activity<? AND activity>=? PER PARTITION LIMIT ?"
         )
         self._there = f"SELECT activity FROM {name}.fan_out_activities WHERE account IN ? AND month=? AND activity IN ?"
-        self._known: set[tuple[bytes, int]] = set()
+        self._known: FIFOCache[tuple[bytes, int], None] = FIFOCache(MOST_KNOWN)
 
     def writes(self, facts: Sequence[ActivityFact]) -> Iterator[tuple[str, Parameters]]:
         """The writes that these facts are."""
@@ -56,9 +58,8 @@ class CassandraActivities:
 
     def written(self, facts: Sequence[ActivityFact]) -> None:
         """They are durable: what always says the same need not be written again."""
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
-        self._known.update((to_bytes(f.entry.by), _month(f.entry.activity)) for f in facts if f.there)
+        known = {(to_bytes(f.entry.by), _month(f.entry.activity)) for f in facts if f.there}
+        self._known.update(dict.fromkeys(known))
 
     async def newest(self, before: Mapping[AccountId, str], limit: int, since: str) -> dict[AccountId, list[Entry]]:
         """Of each account its newest `limit` entries older than its `before`, down to and with `since`."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 
+from cachetools import FIFOCache
+
 from events.ids import AccountId, from_bytes, to_bytes
 
 from ..home_timelines import ActivityFact, Entry, FollowFact
@@ -57,7 +59,7 @@ class CassandraFanOutFacts:
         )
         self._part = f"SELECT follower FROM {name}.fan_out_followers WHERE followee=? AND part=? AND follower>? LIMIT ?"
         self._followees = f"SELECT follower, followee FROM {name}.fan_out_followees WHERE follower IN ?"
-        self._spread: set[bytes] = set()
+        self._spread: FIFOCache[bytes, None] = FIFOCache(_MOST_KNOWN)
         """Some of those that are spread. Of one that is missing new followers are in part 0, which is read as well."""
 
     async def write(self, follows: Sequence[FollowFact], activities: Sequence[ActivityFact]) -> None:
@@ -153,9 +155,7 @@ class CassandraFanOutFacts:
         if new:
             # The mark is there before anybody goes by it: who reads part 0 and no mark has read before all of them.
             await self._session.write([(self._mark, (key,)) for key in new])
-            if len(self._spread) > _MOST_KNOWN:
-                self._spread.clear()
-            self._spread.update(new)
+            self._spread.update(dict.fromkeys(new))
         return counts
 
 

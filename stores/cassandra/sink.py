@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any
 
+from cachetools import FIFOCache, LRUCache
+
 from events.event import Envelope
 from events.first_copies import Entity
 from events.fitting import Mark, Marks
@@ -54,8 +56,8 @@ class CassandraSink:
         self._put_newest = (
             f"INSERT INTO {name}.newest (consumers, topic, key, id) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
         )
-        self._cache: dict[Entity, str] = {}
-        self._known: set[Hashable] = set()
+        self._cache: LRUCache[Entity, str] = LRUCache(CACHED_NEWEST)
+        self._known: FIFOCache[Hashable, None] = FIFOCache(MOST_KNOWN)
         self._now_known: set[Hashable] = set()
         self._writes: list[tuple[str, Parameters]] = []
         self._steps: dict[Hashable, Step] = {}
@@ -185,12 +187,8 @@ class CassandraSink:
         ]
 
     def _remember(self, newest: Mapping[Entity, str]) -> None:
-        if len(self._cache) + len(newest) > CACHED_NEWEST:
-            self._cache.clear()
         self._cache.update(newest)
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
-        self._known |= self._now_known
+        self._known.update(dict.fromkeys(self._now_known))
 
     def _clear(self) -> None:
         self._writes.clear()
