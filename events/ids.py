@@ -134,7 +134,8 @@ def derived_id(source: str, *seed: str) -> str:
     sources.
     """
     digest = hashlib.blake2b("\0".join((source, *seed)).encode(), digest_size=8).digest()
-    return _format(timestamp(source), int.from_bytes(digest, "big") & _RANDOM_MASK)
+    tail = f"{1 << 63 | int.from_bytes(digest, 'big') & _RANDOM_MASK:016x}"
+    return f"{source[:14]}7{source[15:18]}-{tail[:4]}-{tail[4:]}"
 
 
 def timestamp(id_: str) -> int:
