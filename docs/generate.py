@@ -234,7 +234,7 @@ def _read_model(listed: catalogue.Listed, model: Model[Any, Any]) -> Iterator[st
     for name, columns in model.tables.tables.items():
         kind = "VIRTUAL TABLE" if columns.lstrip().startswith("USING") else "TABLE"
         yield from _statement(f"CREATE {kind} {name} {dedent(columns)}")
-    for index in model.tables.indexes:
+    for index in (*model.tables.indexes, *model.tables.write_indexes):
         yield from _statement(index)
     yield "```"
     yield ""

@@ -73,10 +73,10 @@ class Generations:
         self._building.discard(consumers)
         self._drop_unused_consumers()
 
-    def begin(self, models: Iterable[str]) -> tuple[dict[str, int], str]:
+    def begin(self, models: Iterable[str], *, indexed: bool = True) -> tuple[dict[str, int], str]:
         """Empty tables of a new generation of each model, and the name of the consumers that fill them.
 
-        What was kept before is dropped.
+        What was kept before is dropped. Where they are not `indexed`, whoever fills them makes the indexes.
         """
         fresh = {}
         for model in models:
@@ -86,7 +86,7 @@ class Generations:
             if kept is not None:
                 self.views.drop(model, kept.generation)
                 self._connection.execute("DELETE FROM kept_generations WHERE model=?", (model,))
-            self.views.create(model, fresh[model])
+            (self.views.create if indexed else self.views.create_tables)(model, fresh[model])
         self._drop_unused_consumers()
         return fresh, self._next_consumers()
 

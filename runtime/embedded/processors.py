@@ -92,6 +92,11 @@ class Processors:
         )
 
 
+def topics_of(processors: Processors, group: str, model: str) -> frozenset[str]:
+    """The topics that a read model is made of, by itself or by its streams."""
+    return processors.rebuilt(group, {model: processors.views.generation(model)}, "").topics
+
+
 def _only(models: tuple[ReadModel, ...], chosen: Collection[str]) -> list[ReadModel]:
     return [model for model in models if model.name in chosen]
 

@@ -7,19 +7,23 @@ in events follows from what the last ones took, so that a new tweet waits a few 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 
 from events.log import CorruptLog, Positions, Record, TopicPartition
+from events.sqlite.connection import UNAVAILABLE
 from runtime.dead_letter_policy import CannotApply, TooManyDeadLetters
 from runtime.dead_letters import Choice, Mended, Waiting
+from runtime.embedded.fill import WORTHWHILE, Fill, Filler, FillFailed, ToFill
 from runtime.embedded.generations import Generations
 from runtime.embedded.models import GROUPS
-from runtime.embedded.processors import Processors, group_of
-from runtime.embedded.rebuild import Rebuild
+from runtime.embedded.pace import Pace
+from runtime.embedded.processors import Processors, group_of, topics_of
+from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack, LettersLeft, Rebuild
 from runtime.processor_group import NEVER, Runner, Source
 from runtime.rebuild_progress import Compared, Progress
 from stores.dead_letters import DeadLetter, all_letters
 from stores.groups import ANALYTICS, SERVING
+from stores.sink import StoreUnavailable
 from stores.sqlite.views import Views
 
 Timer = Callable[[], float]
@@ -31,45 +35,6 @@ _RELAXED = 10
 _GATHERED = 3
 """While something is served, analytics that is current waits this many turns' time: a batch of 20 events costs twice
 as much an event as one of 100, because each commit writes every page that it touched."""
-
-
-class AlreadyRebuilding(Exception):
-    """A rebuild of the read model is under way."""
-
-    def __init__(self, model: str) -> None:
-        super().__init__(
-            f"{model} is being rebuilt already; `minitwitter rebuild --status` says how far, `--cancel` ends it"
-        )
-
-
-class CannotGoBack(Exception):
-    """No generation is kept that this software could go on with."""
-
-
-class LettersLeft(Exception):
-    """A group has dead letters, so none of its read models is rebuilt: it would have what the others lack."""
-
-    def __init__(self, letter: DeadLetter, number: int) -> None:
-        super().__init__(
-            f"{letter.position} ({letter.type}) is a dead letter of {letter.group}, one of {number:,}: {letter.cause};"
-            f" retry or discard them first: `minitwitter dead-letters list --group {letter.group}`"
-        )
-
-
-class Pace:
-    """How many events fit into a turn of a given length, learned from the turns so far."""
-
-    def __init__(self) -> None:
-        self._per_event = 0.0002
-
-    def limit(self, seconds: float) -> int:
-        """Events that take about `seconds`."""
-        return min(5000, max(8, int(seconds / self._per_event)))
-
-    def learn(self, events: int, seconds: float) -> None:
-        """A turn of so many events took so long."""
-        if events:
-            self._per_event = max(1e-6, 0.7 * self._per_event + 0.3 * seconds / events)
 
 
 class Projecting:
@@ -88,6 +53,7 @@ class Projecting:
         serving_batch: int = 1000,
         turn_s: float = 0.005,
         timer: Timer = time.perf_counter,
+        filler: Filler | None = None,
     ) -> None:
         self.views = views
         self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
@@ -103,6 +69,7 @@ class Projecting:
         self._serving_batch = serving_batch
         self._turn_s = turn_s
         self._timer = timer
+        self._filler = filler
         self._served_at = timer() - _QUIET_S
         self._analysed_at = timer() - _QUIET_S
         self._settled_at = timer()
@@ -126,6 +93,8 @@ class Projecting:
         """Open where the last process stopped, and rebuild first what an older version of the software made."""
         with self.views.connection:
             self._generations.drop_unfinished()
+        if self._filler is not None:
+            self._filler.remove_leftovers()
         await self._processors.discards.read(self._log)
         for group in GROUPS:
             self._runners[group] = await self._live(group)
@@ -206,6 +175,7 @@ class Projecting:
         ended = [rebuild for _, rebuild, _ in self._rebuilds]
         self._rebuilds.clear()
         for rebuild in ended:
+            rebuild.stop()
             with self.views.connection:
                 self._generations.give_up(rebuild.generations, rebuild.consumers)
             self.on_progress(rebuild.progress("cancelled"))
@@ -226,6 +196,7 @@ class Projecting:
             )
 
     async def _begin(self, group: str, models: list[str], back: bool, skip_letters: bool) -> None:
+        in_bulk = not back and self._filler is not None and sum(self.positions(group).values()) >= WORTHWHILE
         with self.views.connection:
             outdated = self.views.outdated()
             replaces = {m: self.views.generation(m) for m in models if m not in outdated}
@@ -233,16 +204,35 @@ class Projecting:
                 generation, consumers = self._generations.resume(models[0])
                 generations = {models[0]: generation}
             else:
-                generations, consumers = self._generations.begin(models)
-        skipped = self._processors.discards.of(group)
-        if skip_letters:
-            skipped = skipped.copy()
-            for letter in await all_letters(self._processors.letters(group)):
-                skipped.add(letter.position, letter.event_id)
+                generations, consumers = self._generations.begin(models, indexed=not in_bulk)
+        letters = await all_letters(self._processors.letters(group)) if skip_letters else []
+        skipped = self._processors.discards.of(group).copy()
+        for letter in letters:
+            skipped.add(letter.position, letter.event_id)
         rebuilt = self._processors.rebuilt(group, generations, consumers, skipped)
-        rebuild = Rebuild(self.views, self._log, rebuilt, generations, replaces)
+        fill = self._begin_fill(group, generations, consumers, letters) if in_bulk else None
+        rebuild = Rebuild(self.views, self._log, rebuilt, generations, replaces, fill)
         await rebuild.start()
         self._rebuilds.append((group, rebuild, Pace()))
+
+    def _begin_fill(
+        self, group: str, generations: Mapping[str, int], consumers: str, letters: Collection[DeadLetter]
+    ) -> Fill:
+        assert self._filler is not None
+        until = self._runners[group].positions
+        topics = {model: topics_of(self._processors, group, model) for model in generations}
+        to_fill = ToFill(group, generations, consumers, until, tuple((one.position, one.event_id) for one in letters))
+        try:
+            return self._filler.begin(self.views, to_fill, topics, patient=not self._started)
+        except StoreUnavailable:
+            with self.views.connection:
+                self._generations.give_up(generations, consumers)
+            raise
+
+    def close(self) -> None:
+        """End what is under way in other processes."""
+        for _, rebuild, _ in self._rebuilds:
+            rebuild.stop()
 
     async def _live(self, group: str) -> Runner:
         runner = Runner(self._processors.live(group), self._log)
@@ -347,15 +337,27 @@ class Projecting:
         """A turn of the rebuild that is under way. One that cannot go on ends, and nothing else does."""
         try:
             await self._rebuild_step(seconds)
-        except (CannotApply, CorruptLog, LettersLeft) as error:
+        except (CannotApply, CorruptLog, LettersLeft, FillFailed) as error:
             if not self._rebuilds:
                 raise
-            _, rebuild, _ = self._rebuilds.pop(0)
+            self._fail(error)
+        except (StoreUnavailable, *UNAVAILABLE) as error:
+            # A batch is tried again, but a fill has ended with its files.
+            if not (self._rebuilds and self._rebuilds[0][1].filling):
+                raise
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the rebuild that is under way. Raises the error where nothing is served before it succeeds."""
+        _, rebuild, _ = self._rebuilds.pop(0)
+        rebuild.stop()
+        try:
             with self.views.connection:
                 self._generations.give_up(rebuild.generations, rebuild.consumers)
+        finally:  # tables that a full disk keeps from being dropped are dropped at the next start
             self.on_progress(rebuild.progress("failed", detail=str(error)))
-            if not self._started:
-                raise
+        if not self._started:
+            raise error
 
     async def _rebuild_step(self, seconds: float) -> None:
         if self._comparing:
@@ -363,8 +365,12 @@ class Projecting:
             return
         group, rebuild, pace = self._rebuilds[0]
         started = self._timer()
-        limit = pace.limit(seconds)
         live = self._runners[group]
+        if rebuild.filling:
+            await rebuild.fill(seconds, live.positions, self._timer)
+            self.on_progress(rebuild.progress("building"))
+            return
+        limit = pace.limit(seconds)
         current = await rebuild.turn(live.positions, limit)
         pace.learn(limit, self._timer() - started)
         # What a stream has to say of a window has to be said before the switch: a rebuild's own words are not kept.

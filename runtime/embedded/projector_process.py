@@ -30,11 +30,14 @@ from events.sqlite.identity import identity
 from events.sqlite.log import SqliteLogReader
 from runtime.dead_letter_policy import CannotApply
 from runtime.dead_letters import Choice, Mended, Waiting
+from runtime.embedded.fill import Filler, FillFailed
+from runtime.embedded.fill_shares import cores
 from runtime.embedded.log_db import AlreadyOwned, LogMissing, Ownership, check_log_there, log_table
 from runtime.embedded.log_identity import DAMAGED, check_fit, set_aside
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.processors import Processors, UnknownModel
-from runtime.embedded.projector_loop import AlreadyRebuilding, CannotGoBack, LettersLeft, Projecting
+from runtime.embedded.projector_loop import Projecting
+from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack, LettersLeft
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.rebuild_progress import Progress
 from stores.sink import StoreUnavailable
@@ -59,6 +62,7 @@ FATAL = (
     CannotApply,
     CorruptLog,
     DoesNotFit,
+    FillFailed,
     IncompatibleData,
     KeyUnknown,
     LogMissing,
@@ -172,6 +176,7 @@ class ProjectorProcess:
             log,
             serving_batch=serving_batch,
             turn_s=turn_s,
+            filler=Filler(self.views.path.parent, self._master_key, cores()),
         )
         self._projecting.on_advance = self._advanced
         self._projecting.on_progress = self._progressed
@@ -195,6 +200,7 @@ class ProjectorProcess:
             while time.monotonic() < deadline and self._turn():
                 pass
         finally:
+            self._projecting.close()
             self._checkpoints.stop()
             self.views.connection.close()
 

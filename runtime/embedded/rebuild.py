@@ -2,26 +2,58 @@
 
 A rebuild runs in the process that advances the live group, in turns between its batches, and never past it. So the
 moment both stand at the same positions can be seized: the switch is one transaction, nothing is missed and nothing
-applied twice. Derived records are handed to the read models that are rebuilt, and not kept again.
+applied twice. Derived records are handed to the read models that are rebuilt, and not kept again. Where the log is
+long, most of it is applied by other processes before (fill.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from events.log import Positions
+from runtime.embedded.fill import Fill
 from runtime.embedded.generations import Generations
 from runtime.processor_group import Group, Runner, Source
 from runtime.rebuild_progress import Compared, Progress
+from stores.dead_letters import DeadLetter
 from stores.sqlite.views import Views
+
+
+class AlreadyRebuilding(Exception):
+    """A rebuild of the read model is under way."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} is being rebuilt already; `minitwitter rebuild --status` says how far, `--cancel` ends it"
+        )
+
+
+class CannotGoBack(Exception):
+    """No generation is kept that this software could go on with."""
+
+
+class LettersLeft(Exception):
+    """A group has dead letters, so none of its read models is rebuilt: it would have what the others lack."""
+
+    def __init__(self, letter: DeadLetter, number: int) -> None:
+        super().__init__(
+            f"{letter.position} ({letter.type}) is a dead letter of {letter.group}, one of {number:,}: {letter.cause};"
+            f" retry or discard them first: `minitwitter dead-letters list --group {letter.group}`"
+        )
 
 
 class Rebuild:
     """Builds generations of some read models of one group up to the live runner, and makes them current."""
 
     def __init__(
-        self, views: Views, log: Source, group: Group, generations: Mapping[str, int], replaces: Mapping[str, int]
+        self,
+        views: Views,
+        log: Source,
+        group: Group,
+        generations: Mapping[str, int],
+        replaces: Mapping[str, int],
+        fill: Fill | None = None,
     ) -> None:
         self.models = tuple(generations)
         self._views = views
@@ -29,6 +61,7 @@ class Rebuild:
         self.generations = generations
         self._replaces = replaces
         self._total = 0
+        self._fill = fill
 
     @property
     def consumers(self) -> str:
@@ -38,6 +71,26 @@ class Rebuild:
     async def start(self) -> None:
         """Go on from where its consumers stand: at zero, unless it goes back to a kept generation."""
         await self._runner.start()
+
+    @property
+    def filling(self) -> bool:
+        """Whether its first part is under way, in other processes."""
+        return self._fill is not None
+
+    async def fill(self, seconds: float, live: Positions, timer: Callable[[], float]) -> None:
+        """A turn of the first part. Raises FillFailed, StoreUnavailable."""
+        assert self._fill is not None
+        self._total = sum(live.values())
+        self._fill.turn(seconds, timer)
+        if self._fill.done:
+            self._fill = None
+            await self._runner.start()
+
+    def stop(self) -> None:
+        """End the first part where it is under way."""
+        if self._fill is not None:
+            self._fill.stop()
+            self._fill = None
 
     async def turn(self, live: Positions, limit: int) -> bool:
         """One batch; whether it stands where the live group stands, so that the switch can be made."""
@@ -75,4 +128,7 @@ class Rebuild:
 
     def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> Progress:
         """How far it is."""
-        return Progress(self.models, state, sum(self._runner.positions.values()), self._total, compared, detail)
+        done = sum(self._runner.positions.values())
+        if self._fill is not None:
+            done = int(self._fill.fraction * self._total)
+        return Progress(self.models, state, done, self._total, compared, detail)

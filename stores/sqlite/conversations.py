@@ -12,6 +12,7 @@ from events.ids import TweetId, from_bytes, to_bytes
 from ..conversations import ConversationRows, Conversations
 from ..pages import Page
 from .binding import FIRST_KEY, page_of_ids
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -27,12 +28,12 @@ class SqliteConversationRows:
     """The ConversationRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._insert = "INSERT OR REPLACE INTO {replies} VALUES (?, ?)".format(**names)
 
     def replied(self, tweet: TweetId, to: TweetId) -> None:
         """`tweet` is a reply to another."""
-        self._execute(self._insert, (to_bytes(to), to_bytes(tweet)))
+        self._write(self._insert, (to_bytes(to), to_bytes(tweet)))
 
 
 class SqliteConversations:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, get_args
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import apsw
 
@@ -11,6 +12,7 @@ from events.ids import AccountId, TweetId, to_bytes
 
 from ..counts import AccountCounter, AccountCounts, CountRows, Counts, TweetCounter, TweetCounts
 from .binding import blobs, number_of, numbers
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -30,28 +32,33 @@ COUNTS = Tables(
 )
 
 
+def _moved(table: str, key: str, counters: Sequence[str]) -> str:
+    """One statement for all counters of a row, so that many moves are one run of it."""
+    moves = ", ".join(f"{counter}={counter}+excluded.{counter}" for counter in counters)
+    places = ", ".join("?" * len(counters))
+    return f"INSERT INTO {table} ({key}, {', '.join(counters)}) VALUES (?, {places}) ON CONFLICT DO UPDATE SET {moves}"
+
+
+@cache
+def _only(change: int, counter: str, counters: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(change if counter == other else 0 for other in counters)
+
+
 class SqliteCountRows:
     """The CountRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
-        move = "INSERT INTO {table} ({key}, {n}) VALUES (?, ?) ON CONFLICT DO UPDATE SET {n}={n}+excluded.{n}"
-        self._tweet = {
-            counter: move.format(table=names["tweet_counts"], key="tweet", n=counter)
-            for counter in get_args(TweetCounter)
-        }
-        self._account = {
-            counter: move.format(table=names["account_counts"], key="account", n=counter)
-            for counter in get_args(AccountCounter)
-        }
+        self._write = writer(connection)
+        self._tweet = _moved(names["tweet_counts"], "tweet", TweetCounts.__struct_fields__)
+        self._account = _moved(names["account_counts"], "account", AccountCounts._fields)
 
     def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
         """A counter of a tweet moves."""
-        self._execute(self._tweet[counter], (to_bytes(tweet), change))
+        self._write(self._tweet, (to_bytes(tweet), *_only(change, counter, TweetCounts.__struct_fields__)))
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
         """A counter of an account moves."""
-        self._execute(self._account[counter], (number_of(account), change))
+        self._write(self._account, (number_of(account), *_only(change, counter, AccountCounts._fields)))
 
 
 class SqliteCounts:

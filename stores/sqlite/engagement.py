@@ -16,6 +16,7 @@ from events.ids import AccountId, ActivityId, TweetId, to_bytes
 from ..engagement import Engagement, EngagementRows, Marks
 from ..pages import Page
 from .binding import blobs, key_before, number_of, page_of, page_of_ids
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -41,7 +42,7 @@ class SqliteEngagementRows:
     """The EngagementRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._mark = "INSERT OR REPLACE INTO {marks} VALUES (?, ?, ?, ?)".format(**names)
         self._unmark = "DELETE FROM {marks} WHERE account=? AND tweet=? AND kind=?".format(**names)
         self._quote = "INSERT OR REPLACE INTO {quotes} VALUES (?, ?)".format(**names)
@@ -49,35 +50,35 @@ class SqliteEngagementRows:
 
     def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
         """A like is there."""
-        self._execute(self._mark, (number_of(actor), to_bytes(tweet), LIKE, to_bytes(at)))
+        self._write(self._mark, (number_of(actor), to_bytes(tweet), LIKE, to_bytes(at)))
 
     def unliked(self, actor: AccountId, tweet: TweetId) -> None:
         """A like is no longer."""
-        self._execute(self._unmark, (number_of(actor), to_bytes(tweet), LIKE))
+        self._write(self._unmark, (number_of(actor), to_bytes(tweet), LIKE))
 
     def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
         """A retweet is there."""
-        self._execute(self._mark, (number_of(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
+        self._write(self._mark, (number_of(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
 
     def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
         """A retweet is no longer."""
-        self._execute(self._unmark, (number_of(actor), to_bytes(tweet), RETWEET))
+        self._write(self._unmark, (number_of(actor), to_bytes(tweet), RETWEET))
 
     def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
         """A bookmark is there."""
-        self._execute(self._mark, (number_of(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
+        self._write(self._mark, (number_of(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
 
     def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
         """A bookmark is no longer."""
-        self._execute(self._unmark, (number_of(owner), to_bytes(tweet), BOOKMARK))
+        self._write(self._unmark, (number_of(owner), to_bytes(tweet), BOOKMARK))
 
     def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
         """`tweet` quotes another."""
-        self._execute(self._quote, (to_bytes(quoted), to_bytes(tweet)))
+        self._write(self._quote, (to_bytes(quoted), to_bytes(tweet)))
 
     def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
         """A tweet that quoted another is deleted."""
-        self._execute(self._unquote, (to_bytes(quoted), to_bytes(tweet)))
+        self._write(self._unquote, (to_bytes(quoted), to_bytes(tweet)))
 
 
 class SqliteEngagement:

@@ -17,6 +17,7 @@ from events.ids import AccountId, to_bytes
 from ..graph import NOBODY_UNSEEN, STRANGERS, Graph, GraphRows, Relation, Unseen
 from ..pages import Page
 from .binding import key_before, number_of, numbers, page_of
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -44,7 +45,7 @@ class SqliteGraphRows:
     """The GraphRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._follow = "INSERT OR REPLACE INTO {follows} VALUES (?, ?, ?)".format(**names)
         self._unfollow = "DELETE FROM {follows} WHERE follower=? AND followee=?".format(**names)
         self._raise = "INSERT OR REPLACE INTO {barriers} VALUES (?, ?, ?, ?)".format(**names)
@@ -52,31 +53,31 @@ class SqliteGraphRows:
 
     def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
         """A follow is there."""
-        self._execute(self._follow, (number_of(follower), number_of(followee), to_bytes(at)))
+        self._write(self._follow, (number_of(follower), number_of(followee), to_bytes(at)))
 
     def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
         """A follow is no longer."""
-        self._execute(self._unfollow, (number_of(follower), number_of(followee)))
+        self._write(self._unfollow, (number_of(follower), number_of(followee)))
 
     def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
         """A block is there."""
         a, b, key = number_of(blocker), number_of(blocked), to_bytes(at)
-        self._execute(self._raise, (a, b, BLOCKING, key))
-        self._execute(self._raise, (b, a, BLOCKED_BY, key))
+        self._write(self._raise, (a, b, BLOCKING, key))
+        self._write(self._raise, (b, a, BLOCKED_BY, key))
 
     def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
         """A block is no longer."""
         a, b = number_of(blocker), number_of(blocked)
-        self._execute(self._lower, (a, b, BLOCKING))
-        self._execute(self._lower, (b, a, BLOCKED_BY))
+        self._write(self._lower, (a, b, BLOCKING))
+        self._write(self._lower, (b, a, BLOCKED_BY))
 
     def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
         """A mute is there."""
-        self._execute(self._raise, (number_of(owner), number_of(muted), MUTING, to_bytes(at)))
+        self._write(self._raise, (number_of(owner), number_of(muted), MUTING, to_bytes(at)))
 
     def unmuted(self, owner: AccountId, muted: AccountId) -> None:
         """A mute is no longer."""
-        self._execute(self._lower, (number_of(owner), number_of(muted), MUTING))
+        self._write(self._lower, (number_of(owner), number_of(muted), MUTING))
 
 
 class SqliteGraph:

@@ -12,6 +12,7 @@ from events.ids import TweetId, to_bytes
 from ..hashtags import HashtagRows, Hashtags
 from ..pages import Page
 from .binding import key_before, page_of_ids
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -19,7 +20,7 @@ HASHTAGS = Tables(
     model="hashtags",
     version=1,
     tables={"hashtags": "(tag TEXT, tweet BLOB, PRIMARY KEY (tag, tweet DESC)) WITHOUT ROWID"},
-    indexes=("CREATE INDEX hashtags_by_tweet_{generation} ON {hashtags} (tweet)",),
+    write_indexes=("CREATE INDEX hashtags_by_tweet_{generation} ON {hashtags} (tweet)",),
 )
 
 
@@ -27,14 +28,14 @@ class SqliteHashtagRows:
     """The HashtagRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._insert = "INSERT OR REPLACE INTO {hashtags} VALUES (?, ?)".format(**names)
         self._delete = "DELETE FROM {hashtags} WHERE tweet=?".format(**names)
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
         """A tweet is there, with these tags."""
         for tag in tags:
-            self._execute(self._insert, (tag, to_bytes(tweet)))
+            self._write(self._insert, (tag, to_bytes(tweet)))
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
         """A tweet has these tags and no others from now on."""
@@ -43,7 +44,7 @@ class SqliteHashtagRows:
 
     def deleted(self, tweet: TweetId) -> None:
         """A tweet is gone."""
-        self._execute(self._delete, (to_bytes(tweet),))
+        self._write(self._delete, (to_bytes(tweet),))
 
 
 class SqliteHashtags:

@@ -15,7 +15,8 @@ from events.ids import AccountId, NotificationId, TweetId, account_number, from_
 
 from ..notifications import KINDS, Group, Member, Notification, NotificationRows, Notifications, Raised, ReadMarks
 from ..pages import Page
-from .binding import LAST_KEY, key_before
+from .binding import LAST_KEY, key_before, number_of
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -48,6 +49,7 @@ class SqliteRaisedNotifications:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
+        self._write = writer(connection)
         self._put = "INSERT OR REPLACE INTO {notifications_raised} VALUES (?, ?, ?, ?, ?)".format(**names)
         self._of = "SELECT kind, recipient, id FROM {notifications_raised} WHERE actor=? AND about=?".format(**names)
         self._remove = "DELETE FROM {notifications_raised} WHERE actor=? AND about=? AND kind=? AND recipient=?".format(
@@ -60,8 +62,8 @@ class SqliteRaisedNotifications:
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was raised."""
         kind, recipient, notification = raised
-        key = (account_number(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient))
-        self._execute(self._put, (*key, to_bytes(notification)))
+        key = (number_of(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient))
+        self._write(self._put, (*key, to_bytes(notification)))
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
         """What was raised and not withdrawn."""
@@ -74,14 +76,14 @@ class SqliteRaisedNotifications:
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
         """A notification was withdrawn."""
         key = (account_number(actor), to_bytes(about), _PLACES[raised.kind], to_bytes(raised.recipient))
-        self._execute(self._remove, key)
+        self._write(self._remove, key)
 
 
 class SqliteNotificationRows:
     """The NotificationRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._raise = "INSERT OR REPLACE INTO {notifications} VALUES (?, ?, ?, ?, ?)".format(**names)
         kinds = ", ".join(str(place) for place in _PLACES.values())
         self._withdraw = "DELETE FROM {notifications} WHERE recipient=? AND kind IN ({kinds}) AND id=?".format(
@@ -98,22 +100,22 @@ class SqliteNotificationRows:
     ) -> None:
         """A notification is there."""
         about = to_bytes(tweet) if tweet is not None else None
-        row = (account_number(recipient), _PLACES[kind], to_bytes(notification), account_number(actor), about)
-        self._execute(self._raise, row)
+        row = (number_of(recipient), _PLACES[kind], to_bytes(notification), number_of(actor), about)
+        self._write(self._raise, row)
 
     def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
         """A notification is gone."""
-        self._execute(self._withdraw, (account_number(recipient), to_bytes(notification)))
+        self._write(self._withdraw, (account_number(recipient), to_bytes(notification)))
 
     def read(self, owner: AccountId, notification: NotificationId) -> None:
         """One notification was read."""
-        self._execute(self._read, (account_number(owner), to_bytes(notification)))
+        self._write(self._read, (account_number(owner), to_bytes(notification)))
 
     def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
         """All up to and with one were read: single marks say nothing more of them."""
         row = (account_number(owner), to_bytes(notification))
-        self._execute(self._read_up_to, row)
-        self._execute(self._forget, row)
+        self._write(self._read_up_to, row)
+        self._write(self._forget, row)
 
 
 class SqliteNotifications:

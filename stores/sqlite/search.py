@@ -36,6 +36,7 @@ SEARCH = Tables(
         "search_terms": "USING fts5vocab('{search_index}', 'row')",
     },
     digests={"search_index": None},
+    indexed={"search_tweets": "INSERT INTO {search_index}(rowid, tokens) VALUES (?1, ?3)"},
 )
 _BITS = 20
 _MS = 1 << _BITS
@@ -50,19 +51,25 @@ def home_row(tweet: bytes) -> int:
 
 
 class SqliteSearchRows:
-    """The SearchRows port. It looks for the row of a tweet only where it is not where it should be."""
+    """The SearchRows port. It looks for the row of a tweet only where it is not where it should be.
+
+    Where `names` has no index, as in a file that a rebuild fills, there is none to keep.
+    """
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._add = "INSERT INTO {search_tweets} VALUES (?, ?, ?)".format(**names)
-        self._index = "INSERT INTO {search_index}(rowid, tokens) VALUES (?, ?)".format(**names)
+        index = {"search_index": "", **names}
+        self._index = "INSERT INTO {search_index}(rowid, tokens) VALUES (?, ?)".format(**index)
         self._at = "SELECT tweet, tokens FROM {search_tweets} WHERE row=?".format(**names)
         self._remove = "DELETE FROM {search_tweets} WHERE row=?".format(**names)
         self._unindex = "INSERT INTO {search_index}({search_index}, rowid, tokens) VALUES ('delete', ?, ?)".format(
-            **names
+            **index
         )
+        self._has_index = "search_index" in names
         # Otherwise the index keeps the tokens of a deleted tweet until the segments that hold them are merged.
-        if connection.execute("SELECT v FROM {search_index}_config WHERE k='secure-delete'".format(**names)).get != 1:
+        secure = "SELECT v FROM {search_index}_config WHERE k='secure-delete'"
+        if self._has_index and connection.execute(secure.format(**names)).get != 1:
             self._execute(
                 "INSERT INTO {search_index}({search_index}, rank) VALUES ('secure-delete', 1)".format(**names)
             )
@@ -98,7 +105,8 @@ class SqliteSearchRows:
 
     def _put(self, row: int, tweet: bytes, tokens: str) -> None:
         self._execute(self._add, (row, tweet, tokens))
-        self._execute(self._index, (row, tokens))
+        if self._has_index:
+            self._execute(self._index, (row, tokens))
 
     def _put_after(self, row: int, tweet: bytes, tokens: str) -> None:
         """Insert into a run of rows, which is in the order of the ids; those after it move on by one."""
@@ -111,7 +119,8 @@ class SqliteSearchRows:
         self._put(row, tweet, tokens)
 
     def _take(self, row: int, tokens: str) -> None:
-        self._execute(self._unindex, (row, tokens))
+        if self._has_index:
+            self._execute(self._unindex, (row, tokens))
         self._execute(self._remove, (row,))
 
     def _occupant(self, row: int) -> tuple[bytes, str] | None:

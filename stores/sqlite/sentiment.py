@@ -17,6 +17,7 @@ from events.sentiment import THRESHOLD, label_of
 from ..sentiment import Mood, Reading, Sentiment, SentimentRows, Subject
 from ..trends import TooMuch
 from .binding import blobs
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -29,7 +30,7 @@ SENTIMENT = Tables(
             subject,           -- '#tag', '@mention', or the author's number
             tweet BLOB, score INTEGER, PRIMARY KEY (subject, tweet)) WITHOUT ROWID""",
     },
-    indexes=("CREATE INDEX scores_by_subject_by_tweet_{generation} ON {scores_by_subject} (tweet)",),
+    write_indexes=("CREATE INDEX scores_by_subject_by_tweet_{generation} ON {scores_by_subject} (tweet)",),
 )
 
 UNITS = 10_000
@@ -52,7 +53,7 @@ class SqliteSentimentRows:
     """The SentimentRows port."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
-        self._execute = connection.execute
+        self._write = writer(connection)
         self._score = "INSERT INTO {scores} VALUES (?, ?)".format(**names)
         self._relate = "INSERT INTO {scores_by_subject} VALUES (?, ?, ?)".format(**names)
         self._withdraw = "DELETE FROM {scores} WHERE tweet=?".format(**names)
@@ -63,18 +64,18 @@ class SqliteSentimentRows:
     ) -> None:
         """A tweet reads like this."""
         key, units = to_bytes(tweet), round(score * UNITS)
-        self._execute(self._score, (key, units))
-        self._execute(self._relate, (account_number(author), key, units))
+        self._write(self._score, (key, units))
+        self._write(self._relate, (account_number(author), key, units))
         for tag in hashtags:
-            self._execute(self._relate, (f"#{tag}", key, units))
+            self._write(self._relate, (f"#{tag}", key, units))
         for name in mentions:
-            self._execute(self._relate, (f"@{name}", key, units))
+            self._write(self._relate, (f"@{name}", key, units))
 
     def withdrawn(self, tweet: TweetId) -> None:
         """It counts no more."""
         key = to_bytes(tweet)
-        self._execute(self._withdraw, (key,))
-        self._execute(self._unrelate, (key,))
+        self._write(self._withdraw, (key,))
+        self._write(self._unrelate, (key,))
 
 
 class SqliteSentiment:

@@ -33,7 +33,7 @@ TRENDS = Tables(
         "trend_due": "(ends INTEGER, length TEXT, PRIMARY KEY (ends, length)) WITHOUT ROWID",
         "trend_rankings": "(ends INTEGER, length TEXT, id BLOB, items BLOB, PRIMARY KEY (ends, length)) WITHOUT ROWID",
     },
-    indexes=(
+    write_indexes=(
         "CREATE INDEX tag_uses_by_tag_{generation} ON {tag_uses} (tag, hour, author)",
         "CREATE INDEX tag_hours_by_tag_{generation} ON {tag_hours} (tag, hour, authors)",
     ),

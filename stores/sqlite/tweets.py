@@ -18,6 +18,7 @@ from events.tweets import TweetPosted, TweetRef
 
 from ..tweets import Tweet, TweetRows, Tweets, Version
 from .binding import blobs, number_of
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -48,6 +49,7 @@ class SqliteTweetRows:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
+        self._write = writer(connection)
         self._insert = """
             INSERT INTO {tweets} VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, ?, ?, ?)""".format(**names)
         self._keep = """
@@ -62,7 +64,7 @@ class SqliteTweetRows:
     def posted(self, event: TweetPosted) -> None:
         """A tweet is there."""
         reply, quote = event.reply_to, event.quote_of
-        self._execute(
+        self._write(
             self._insert,
             (
                 to_bytes(event.tweet),

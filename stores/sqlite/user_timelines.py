@@ -15,6 +15,7 @@ from events.ids import AccountId, ActivityId, TweetId, from_bytes, to_bytes
 from ..pages import Page
 from ..user_timelines import Activity, UserTimelineRows, UserTimelines
 from .binding import key_before, number_of
+from .buffered import writer
 from .model import Model
 from .views import Tables
 
@@ -41,6 +42,7 @@ class SqliteUserTimelineRows:
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
         self._execute = connection.execute
+        self._write = writer(connection)
         self._insert = "INSERT OR REPLACE INTO {user_timelines} VALUES (?, ?, ?, ?)".format(**names)
         self._advance = """
             INSERT INTO {newest_activities} VALUES (?, ?)
@@ -70,8 +72,8 @@ class SqliteUserTimelineRows:
         self._remove(number_of(actor), to_bytes(retweet))
 
     def _put(self, account: int, activity: bytes, tweet: bytes | None, reply_to: int | None) -> None:
-        self._execute(self._insert, (account, activity, tweet, reply_to))
-        self._execute(self._advance, (account, activity))
+        self._write(self._insert, (account, activity, tweet, reply_to))
+        self._write(self._advance, (account, activity))
 
     def _remove(self, account: int, activity: bytes) -> None:
         self._execute(self._delete, (account, activity))

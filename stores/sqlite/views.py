@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -27,7 +27,9 @@ from events.sqlite.connection import UNAVAILABLE, claim, connect, is_begun, mark
 from events.topics import TOPICS
 
 from ..sink import UNKNOWN, StoreUnavailable
-from .damage import ViewsConnection, ViewsDamaged
+from .buffered import BufferedConnection
+from .damage import ViewsConnection as Connection
+from .damage import ViewsDamaged
 from .dead_letters import DDL as DEAD_LETTERS_DDL
 
 SCHEMA_VERSION = 2
@@ -46,11 +48,13 @@ CREATE TABLE IF NOT EXISTS newest (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL);  -- of the log that all this is made from
 """
-_ADVANCE = """
+ADVANCE = """
 INSERT INTO positions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET last = CASE WHEN excluded.next = next THEN coalesce(excluded.last, last) ELSE excluded.last END,
     next = excluded.next
 """
+_SCRATCH = """
+PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA secure_delete=OFF"""
 CACHED_NEWEST = 20_000
 MAPPED_MIB = 32
 """Of views.db, in a process that serves from it."""
@@ -65,17 +69,34 @@ class Tables:
 
     `digests` gives, for a table whose plain `SELECT *` is not what it means (a full-text index, a surrogate row id),
     the query that is; None leaves a table out, as one whose rows are all in another.
+
+    A rebuild makes `indexes` when the rows are there, and has `write_indexes`, which handlers use, from the start.
+    `indexed` gives for a table the statement that puts one of its rows into a full-text index.
     """
 
     model: str
     version: int
     tables: Mapping[str, str]
     indexes: tuple[str, ...] = ()
+    write_indexes: tuple[str, ...] = ()
     digests: Mapping[str, str | None] = field(default_factory=dict)
+    indexed: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, generation: int) -> dict[str, str]:
         """Plain names to the names of a generation."""
         return {table: f"{table}_{generation}" for table in self.tables}
+
+    def plain(self) -> tuple[str, ...]:
+        """The tables that are not virtual, which hold all that the others are made of."""
+        return tuple(table for table, columns in self.tables.items() if not _is_virtual(columns))
+
+    def to_fill(self) -> Tables:
+        """The same model as far as handlers need it that only write."""
+        return replace(self, tables={table: self.tables[table] for table in self.plain()}, indexes=())
+
+
+def _is_virtual(columns: str) -> bool:
+    return columns.lstrip().startswith("USING")
 
 
 class NoViews(Exception):
@@ -95,7 +116,9 @@ class Views:
     Its owner looks at it first, for a moment (`look`).
     """
 
-    def __init__(self, path: Path, models: Iterable[Tables], *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, models: Iterable[Tables], *, read_only: bool = False, kind: type[Connection] = Connection
+    ) -> None:
         self.path = path
         self.models = {tables.model: tables for tables in models}
         try:
@@ -105,7 +128,7 @@ class Views:
                 read_only=read_only,
                 cache_mib=32,
                 mmap_mib=MAPPED_MIB if read_only else 0,
-                kind=ViewsConnection,
+                kind=kind,
             )
         except CorruptLog as damage:
             raise ViewsDamaged(path, damage.why) from damage
@@ -119,6 +142,13 @@ class Views:
         except BaseException:
             self.connection.close()
             raise
+
+    @classmethod
+    def scratch(cls, path: Path, models: Iterable[Tables]) -> Views:
+        """Views that do not outlive this process: nothing is written twice or waited for, and rows are buffered."""
+        views = cls(path, models, kind=BufferedConnection)
+        views.connection.execute(_SCRATCH)
+        return views
 
     @classmethod
     def beside(cls, directory: Path, models: Iterable[Tables], *, look_s: float = LOOK_S) -> Views:
@@ -232,16 +262,26 @@ class Views:
         }
 
     def create(self, model: str, generation: int) -> None:
-        """Create the empty tables of a generation."""
+        """Create the empty tables of a generation, and their indexes."""
+        tables = self.models[model]
+        self.create_tables(model, generation)
+        for table in tables.tables:
+            self.create_indexes(model, generation, table)
+
+    def create_tables(self, model: str, generation: int) -> None:
+        """Create the empty tables of a generation, without indexes."""
         tables = self.models[model]
         names = tables.names(generation)
         for table, columns in tables.tables.items():
-            virtual = columns.lstrip().startswith("USING")
-            self.connection.execute(
-                f"CREATE {'VIRTUAL ' if virtual else ''}TABLE {names[table]} {columns.format(**names)}"
-            )
-        for index in tables.indexes:
-            self.connection.execute(index.format(**names, generation=generation))
+            virtual = "VIRTUAL " if _is_virtual(columns) else ""
+            self.connection.execute(f"CREATE {virtual}TABLE {names[table]} {columns.format(**names)}")
+
+    def create_indexes(self, model: str, generation: int, table: str) -> None:
+        """Create the indexes over a table of a generation: 1 to 2 us a row and index, in one statement."""
+        tables = self.models[model]
+        for index in (*tables.indexes, *tables.write_indexes):
+            if f"{{{table}}}" in index:
+                self.connection.execute(index.format(**tables.names(generation), generation=generation))
 
     def switch(self, model: str, generation: int) -> None:
         """Make a generation the current one."""
@@ -326,7 +366,7 @@ class SqliteSink:
         """Land the batch. Raises StoreUnavailable; then it is undone."""
         try:
             self._connection.executemany(
-                _ADVANCE,
+                ADVANCE,
                 [
                     (self.consumers, tp.topic, tp.partition, offset, to_bytes(last[tp]) if last.get(tp) else None)
                     for tp, offset in positions.items()

@@ -20,7 +20,7 @@ from runtime.dead_letter_policy import CannotApply
 from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.embedded.dead_letters import discard, letters_in
 from runtime.embedded.models import ALL_TABLES
-from runtime.embedded.projector_loop import CannotGoBack, LettersLeft
+from runtime.embedded.rebuild import CannotGoBack, LettersLeft
 from runtime.embedded.verify import verify
 from stores.groups import ANALYTICS, SERVING
 from tests.integration.in_process import NOW, opened, populate

@@ -14,7 +14,7 @@ from projectors.counts import Counts
 from projectors.users import Users
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.processors import UnknownModel
-from runtime.embedded.projector_loop import AlreadyRebuilding, CannotGoBack
+from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack
 from stores.sqlite.views import Views
 from tests.integration.in_process import opened, populate
 

@@ -26,7 +26,7 @@ from events.log import LogUnavailable, New
 from runtime.command_answers import WhetherNew
 from runtime.dead_letters import Choice
 from runtime.embedded.models import ALL_TABLES, GROUPS
-from runtime.embedded.projector_loop import AlreadyRebuilding
+from runtime.embedded.rebuild import AlreadyRebuilding
 from stores.groups import SERVING
 from stores.sink import StoreUnavailable
 

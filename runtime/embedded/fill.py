@@ -1,0 +1,331 @@
+"""Filling new generations in bulk: shares of the read models, each in a process and a file of its own, moved in whole.
+
+The first part of a rebuild of a long log. The files are filled up to where the live group stood when it began. Then
+their rows are moved into views.db, sorted as they are, in turns between the live batches, and the indexes are made.
+The rebuild goes on from there as if it had applied all these events itself.
+
+The files hold texts in the clear. They lie in a directory of the data directory, for its owner alone, and go when the
+rebuild ends; one that a killed process left is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+
+import runtime
+from events.log import Positions
+from events.sqlite.connection import connect
+from runtime.embedded.fill_process import CONSUMERS, Filled, Share
+from runtime.embedded.fill_shares import shares_of
+from stores.sink import StoreUnavailable
+from stores.sqlite.views import ADVANCE, Views
+
+WORTHWHILE = 50_000
+"""Events of the shortest log that processes are started for: they take half a second to start."""
+INDEXED_AFTERWARDS = 500_000
+"""A table with up to so many rows gets its indexes after its rows: the live read models wait up to a second. A longer
+one gets them before its rows, which takes longer and delays nobody."""
+_PREFIX = "rebuild-"
+_MOVING = 0.2
+"""Of the time that all takes."""
+_FEWEST, _MOST = 100, 20_000
+"""Rows that are moved in one transaction."""
+_ROOT = str(Path(runtime.__file__).parents[1])
+
+
+class FillFailed(Exception):
+    """A share could not be filled: its message says why."""
+
+
+class _ShareProcess:
+    """The process that fills one share, from when it is started."""
+
+    def __init__(self, share: Share) -> None:
+        self.share = share
+        self.filled = Filled()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said = b""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not been started."""
+        return self._process is None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it. Raises OSError."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "runtime.embedded.fill_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH", ""))))},
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(self.share) + b"\n")
+        self._process.stdin.flush()
+
+    def fileno(self) -> int:
+        """Where it says how far it is."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def listen(self) -> None:
+        """Take in what it said; there is something, or it has ended. Raises FillFailed, StoreUnavailable."""
+        said = os.read(self.fileno(), 65_536)
+        *lines, self._said = (self._said + said).split(b"\n")
+        if lines:
+            self.filled = msgspec.json.decode(lines[-1], type=Filled)
+        if self.filled.refused:
+            raise StoreUnavailable(self.filled.refused)
+        if self.filled.failed:
+            raise FillFailed(self.filled.failed)
+        if not said:
+            assert self._process is not None
+            code = self._process.wait()
+            if not self.filled.complete:
+                raise FillFailed(f"the process that filled {', '.join(self.share.models)} ended with {code}")
+
+    def stop(self) -> None:
+        """End it, whatever it is at."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+class ToFill(NamedTuple):
+    """New generations of read models of one group, the consumers whose positions they get, and up to where.
+
+    `skipped` are positions and ids of dead letters.
+    """
+
+    group: str
+    generations: Mapping[str, int]
+    consumers: str
+    until: Positions
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class Filler:
+    """Begins fills of one data directory, and runs their processes, a number of them at a time."""
+
+    def __init__(self, directory: Path, master_key: Path, processes: int) -> None:
+        self.directory = directory
+        self.master_key = master_key
+        self.processes = processes
+        self._shares: list[_ShareProcess] = []
+
+    def remove_leftovers(self) -> None:
+        """Remove what a process left that was killed; there is one owner of the directory's views at a time."""
+        for place in self.directory.glob(f"{_PREFIX}*"):
+            shutil.rmtree(place, ignore_errors=True)
+
+    def begin(self, views: Views, to_fill: ToFill, topics: Mapping[str, Collection[str]], *, patient: bool) -> Fill:
+        """Begin a fill; `topics` are those that each read model is made of. Raises StoreUnavailable."""
+        events: Counter[str] = Counter()
+        for place, end in to_fill.until.items():
+            events[place.topic] += end
+        try:
+            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.directory))
+        except OSError as error:
+            raise StoreUnavailable(f"{self.directory} cannot be written: {error.strerror}") from error
+        fill = Fill(self, views, to_fill, shares_of(topics, events, self.processes), directory, patient)
+        fill.start()
+        return fill
+
+    def run(self, shares: Iterable[_ShareProcess]) -> None:
+        """Have these processes run when it is their turn."""
+        self._shares.extend(shares)
+        self.start_some()
+
+    def start_some(self) -> None:
+        """Start processes in the place of those that ended. Raises StoreUnavailable."""
+        free = self.processes - sum(share.running for share in self._shares)
+        for share in [share for share in self._shares if share.waiting][: max(0, free)]:
+            try:
+                share.start()
+            except OSError as error:
+                raise StoreUnavailable(f"no process can be started: {error}") from error
+
+    def forget(self, shares: Iterable[_ShareProcess]) -> None:
+        """End these processes."""
+        for share in shares:
+            share.stop()
+            self._shares.remove(share)
+        self.start_some()
+
+
+class Fill:
+    """New generations that are being filled; `turn` after `turn` their rows are moved in.
+
+    `patient` says that nobody waits for the live read models meanwhile.
+    """
+
+    def __init__(
+        self,
+        filler: Filler,
+        views: Views,
+        to_fill: ToFill,
+        shares: Sequence[tuple[str, ...]],
+        place: Path,
+        patient: bool,
+    ) -> None:
+        self._filler = filler
+        self._views = views
+        self._to_fill = to_fill
+        self._place = place
+        self._patient = patient
+        self._events = sum(to_fill.until.values())
+        self._limit = 1000
+        self._moving: Generator[int, int, None] | None = None
+        self.done = False
+        self._left = self._shares = [
+            _ShareProcess(
+                Share(
+                    str(filler.directory),
+                    str(filler.master_key),
+                    str(place / f"{number}.db"),
+                    to_fill.group,
+                    models,
+                    str(to_fill.until),
+                    to_fill.skipped,
+                )
+            )
+            for number, models in enumerate(shares)
+        ]
+
+    def start(self) -> None:
+        """Begin, when there is a processor free. Raises StoreUnavailable; then it is stopped."""
+        try:
+            self._filler.run(self._shares)
+        except BaseException:
+            self.stop()
+            raise
+
+    def turn(self, seconds: float, timer: Callable[[], float]) -> None:
+        """Move rows for so long, or wait for some. Raises FillFailed, StoreUnavailable; then it is stopped."""
+        deadline = timer() + seconds
+        try:
+            self._listen(0 if self._moving else seconds)
+            while self._next() and (left := deadline - timer()) > 0:
+                self._move(left, timer)
+        except BaseException:
+            self.stop()
+            raise
+        if not self._left:
+            self.stop()
+            self.done = True
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is done."""
+        filled = sum(share.filled.events for share in self._shares) / (self._events * len(self._shares) or 1)
+        moved = 1 - len(self._left) / len(self._shares)
+        return (1 - _MOVING) * filled + _MOVING * moved
+
+    def stop(self) -> None:
+        """End it, and leave nothing behind but what was moved."""
+        if self._moving is not None:
+            self._moving.close()
+        self._filler.forget(self._shares)
+        self._shares = []
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _listen(self, seconds: float) -> None:
+        self._filler.start_some()
+        working = [share for share in self._left if not share.waiting and not share.filled.complete]
+        if working:
+            readable, _, _ = select.select(working, [], [], seconds)
+            for share in readable:
+                share.listen()
+
+    def _next(self) -> bool:
+        """Whether there is something to move."""
+        if self._moving is None:
+            complete = next((share for share in self._left if share.filled.complete), None)
+            if complete is None:
+                return False
+            self._moving = self._move_share(complete)
+            next(self._moving)
+        return True
+
+    def _move(self, seconds: float, timer: Callable[[], float]) -> None:
+        assert self._moving is not None
+        started = timer()
+        try:
+            moved = self._moving.send(self._limit)
+        except StopIteration:
+            self._moving = None
+            return
+        if moved >= _FEWEST:
+            self._limit = max(_FEWEST, min(_MOST, int(moved * seconds / max(timer() - started, 1e-6))))
+
+    def _move_share(self, process: _ShareProcess) -> Generator[int, int, None]:
+        """Move a file's rows, as many a step as it is sent; it answers how many there were."""
+        share = process.share
+        source = connect(Path(share.file), durable=False, read_only=True)
+        try:
+            limit = yield 0
+            for model in share.models:
+                for table in self._views.models[model].plain():
+                    limit = yield from self._move_table(source, model, table, limit)
+            connection = self._views.connection
+            newest = source.execute("SELECT topic, key, id FROM newest WHERE consumers=?", (CONSUMERS,))
+            insert = "INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?)"
+            while rows := [(self._to_fill.consumers, *row) for row in islice(newest, limit)]:
+                with connection:
+                    connection.executemany(insert, rows)
+                limit = yield len(rows)
+            positions = source.execute(
+                "SELECT topic, partition, next, last FROM positions WHERE consumers=?", (CONSUMERS,)
+            )
+            with connection:
+                connection.executemany(ADVANCE, [(self._to_fill.consumers, *row) for row in positions])
+        finally:
+            source.close()
+        process.stop()
+        Path(share.file).unlink()
+        self._left = [other for other in self._left if other is not process]
+
+    def _move_table(self, source: apsw.Connection, model: str, table: str, limit: int) -> Generator[int, int, int]:
+        views, tables, generation = self._views, self._views.models[model], self._to_fill.generations[model]
+        count: Any = source.execute(f"SELECT count(*) FROM {table}_1").get
+        afterwards = self._patient or count <= INDEXED_AFTERWARDS
+        if not afterwards:
+            with views.connection:
+                views.create_indexes(model, generation, table)
+        names = tables.names(generation)
+        rows = source.execute(f"SELECT * FROM {table}_1")
+        index = tables.indexed.get(table)
+        while some := list(islice(rows, limit)):
+            marks = ", ".join("?" * len(some[0]))
+            with views.connection:
+                views.connection.executemany(f"INSERT INTO {names[table]} VALUES ({marks})", some)
+                if index is not None:
+                    views.connection.executemany(index.format(**names), some)
+            limit = yield len(some)
+        if afterwards:
+            with views.connection:
+                views.create_indexes(model, generation, table)
+            limit = yield 0
+        return limit

@@ -1,0 +1,64 @@
+"""Dividing the read models of a rebuild among processes, so that they take about as long as each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
+
+_READ_US = {"tweets": 25.0}
+_READ_OTHERS_US = 14.0
+_HANDLE_US = {
+    "notifications": 14.0,
+    "engagement": 2.0,
+    "counts": 2.0,
+    "search": 18.0,
+    "sentiment": 45.0,
+    "tweets": 10.0,
+}
+_HANDLE_OTHERS_US = 5.0
+"""Microseconds to read an event of a topic, and to handle it for a read model. Only their ratios matter."""
+_SHORTER = 0.8
+
+
+def shares_of(topics: Mapping[str, Collection[str]], events: Mapping[str, int], most: int) -> list[tuple[str, ...]]:
+    """Read models in up to `most` shares that take about as long as each other.
+
+    `topics` are those that each read model is made of, `events` how many there are in each. Every share reads the
+    topics that it needs once more, so there are no more shares than shorten the longest well.
+    """
+    splits = [_split(topics, events, number) for number in range(1, most + 1)]
+    longest = [max(_cost(share, topics, events) for share in split) for split in splits]
+    return next(split for split, cost in zip(splits, longest, strict=True) if _SHORTER * cost <= min(longest))
+
+
+def _split(topics: Mapping[str, Collection[str]], events: Mapping[str, int], number: int) -> list[tuple[str, ...]]:
+    """Join two shares until there are no more than `number`: the two with little to do that read the same.
+
+    So read models of the same topics come together, and their events are read once.
+    """
+    shares: list[tuple[str, ...]] = [(model,) for model in topics]
+
+    def rank(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> float:
+        together = _cost([*pair[0], *pair[1]], topics, events)
+        saved = _cost(pair[0], topics, events) + _cost(pair[1], topics, events) - together
+        return together - saved
+
+    while len(shares) > number:
+        one, other = min(combinations(shares, 2), key=rank)
+        shares = [share for share in shares if share not in (one, other)] + [(*one, *other)]
+    return shares
+
+
+def _cost(share: Sequence[str], topics: Mapping[str, Collection[str]], events: Mapping[str, int]) -> float:
+    """Microseconds."""
+    handled = sum(
+        events.get(topic, 0) * _HANDLE_US.get(model, _HANDLE_OTHERS_US) for model in share for topic in topics[model]
+    )
+    read = {topic for model in share for topic in topics[model]}
+    return handled + sum(events.get(topic, 0) * _READ_US.get(topic, _READ_OTHERS_US) for topic in read)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
