@@ -84,8 +84,8 @@ def test_a_read_model_that_was_wrong_is_mended_and_said_to_have_been_different(t
     [
         (["tweats"], 1, "there is no read model tweats; there are users,"),
         (["users", "--back"], 1, "no older generation of users is kept"),
-        ([], 2, "name read models, or say --all"),
-        (["users", "--all"], 2, "name read models, or say --all"),
+        ([], 2, "name read models, or pass --all"),
+        (["users", "--all"], 2, "name read models, or pass --all"),
     ],
 )
 def test_what_cannot_be_rebuilt_is_said_in_a_line(tmp_path, arguments, code, said):
