@@ -16,7 +16,7 @@ from rest.bodies import read_body
 from rest.edge import Hot, Match
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
 from runtime.app import CommandSide, QuerySide
-from runtime.embedded.serve import serve
+from runtime.embedded.serve import Demo, serve
 from runtime.settings import load
 from runtime.telemetry import configure
 
@@ -33,7 +33,7 @@ def main() -> None:
     given = parser.parse_args()
     original = runtime.app.matcher
 
-    def matcher(command: CommandSide | None, query: QuerySide | None) -> Match:
+    def matcher(command: CommandSide | None, query_side: QuerySide | None) -> Match:
         match = original(command, query)
 
         def with_constants(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
@@ -59,7 +59,7 @@ def main() -> None:
     limits = {"reads_a_minute": _OFTEN, "writes_a_minute": _OFTEN}  # what the machine can do is asked, not what one may
     settings = load({"data": given.data, "port": given.port, "rate_limits": limits}).settings
     configure("warning", "bench")
-    uvloop.run(serve(settings, demo=False, say=lambda line: None))
+    uvloop.run(serve(settings, demo=Demo.NONE, say=lambda line: None))
 
 
 if __name__ == "__main__":
