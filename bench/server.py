@@ -15,8 +15,9 @@ import runtime.app
 from rest.bodies import read_body
 from rest.edge import Hot, Match
 from rest.exchange import JSON, Exchange, Receive, Reply, Scope
-from runtime.app import CommandSide, QuerySide
+from runtime.app import CommandSide
 from runtime.embedded.serve import Demo, serve
+from runtime.query_side import QuerySide
 from runtime.settings import load
 from runtime.telemetry import configure
 
@@ -34,7 +35,7 @@ def main() -> None:
     original = runtime.app.matcher
 
     def matcher(command: CommandSide | None, query_side: QuerySide | None) -> Match:
-        match = original(command, query)
+        match = original(command, query_side)
 
         def with_constants(method: str, path: str, query: bytes) -> tuple[str, Hot] | None:
             if path.startswith(CONSTANT):
