@@ -28,7 +28,5 @@ def listen(listener: Listener) -> None:
 
 
 def called(engine: Engine, started: float, *, answered: bool) -> None:
-    """Report a call that began at `started` (`time.perf_counter`). If the engine reports a mistake of the caller, it
-    answered.
-    """
+    """Report a call that began at `started` (`time.perf_counter`). A refusal of the request counts as answered."""
     _listener(engine, time.perf_counter() - started, answered)

@@ -1,4 +1,4 @@
-"""Law 4: the first copy of each event is applied and no other, in whatever batches copies are redelivered."""
+"""Law 4: only the first copy of each event is applied, for any batches and any redelivery."""
 
 from hypothesis import given
 from hypothesis import strategies as st

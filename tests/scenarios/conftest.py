@@ -21,7 +21,7 @@ from tests.distributed_profile import Ground
 
 @pytest.fixture(scope="session", autouse=True)
 def _keys_read_once() -> Iterator[None]:
-    """Reading a signing key takes 70 ms, since it is checked to be a good one; every service here has the same."""
+    """Read the signing key once for all services: reading takes 70 ms, because the key is checked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serialization, "load_pem_private_key", cache(serialization.load_pem_private_key))
         yield
@@ -29,7 +29,7 @@ def _keys_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def one_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a signing key in it: making one takes a tenth of a second."""
+    """Return a directory with a signing key; generating a key takes a tenth of a second."""
     directory = tmp_path_factory.mktemp("keys")
     SigningKeys(directory, HybridClock(StandingClock()), KEEP_MS)
     return directory
@@ -37,7 +37,7 @@ def one_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """In memory where Linux has room for that: how long a disk takes is not what is tested here."""
+    """Return a temporary directory, in memory on Linux if there is room: the disk's speed is not tested here."""
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
         yield tmp_path
@@ -53,13 +53,13 @@ def clock() -> StandingClock:
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """What is set otherwise than usual: parametrize it."""
+    """Settings that differ from the defaults; tests parametrize it."""
     return {}
 
 
 @pytest.fixture
 def profile() -> str:
-    """Which profile answers: `both_profiles` (profiles.py) has a test's file run on both."""
+    """Return the profile of the service: `both_profiles` (profiles.py) runs a test file on both."""
     return "embedded"
 
 
@@ -86,7 +86,7 @@ async def service(
         async with on_engines(request.getfixturevalue("ground"), tmp_path, clock, **settings) as distributed:
             yield distributed
         return
-    log = LogDb(tmp_path, ids=HybridClock(clock))  # keys without a log are those of one that was lost
+    log = LogDb(tmp_path, ids=HybridClock(clock))  # keys without a log would belong to a lost log
     await log.close()
     shutil.copytree(one_key, tmp_path / "signing-keys")
     async with opened(tmp_path, clock, **settings) as service:

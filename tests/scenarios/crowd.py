@@ -1,4 +1,4 @@
-"""Several people at once, known by their names; every read sees what was written before it."""
+"""Several accounts, known by their names; every read includes all earlier writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service import MINUTE, Service, StandingClock
 
 
 class Crowd:
-    """Accounts that post, follow and look for each other. A minute passes before each write."""
+    """Accounts that post, follow and read. A minute passes before each write."""
 
     def __init__(self, http: httpx.AsyncClient, service: Service, clock: StandingClock) -> None:
         self.http = http
@@ -35,7 +35,7 @@ class Crowd:
         return await self.http.get(path, params=parameters, headers=self.members[by].bearer if by else {})
 
     async def all(self, path: str, by: str | None = None, **parameters: Any) -> list[Json]:
-        """Every item of a list, read page by page."""
+        """Return all items of a list, read page by page."""
         items: list[Json] = []
         cursor: str | None = None
         while True:

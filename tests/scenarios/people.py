@@ -1,4 +1,4 @@
-"""People who use the service over HTTP. Nothing here knows which profile answers."""
+"""Clients that use the service over HTTP. This code does not depend on the profile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Person:
-    """Somebody signed in. Their reads wait for what they wrote, and for what those wrote whom they come `after`."""
+    """A signed-in client. Its reads wait for its own writes, and for those of the clients that it comes `after`."""
 
     def __init__(self, http: httpx.AsyncClient, registered: Json) -> None:
         self.http = http
@@ -28,11 +28,11 @@ class Person:
 
     @property
     def token(self) -> str:
-        """A Consistency-Token for everything that they wrote."""
+        """A Consistency-Token for all of the client's writes."""
         return ",".join(self.written)
 
     async def sign_in(self) -> None:
-        """Sign in anew: the access token of before has expired, or its session has ended."""
+        """Sign in again, after the access token has expired or the session has ended."""
         answer = await self.http.post("/auth/login", json={"login": self.name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         self.tokens = answer.json()
@@ -55,13 +55,13 @@ class Person:
         return await self.request("GET", path, **({"params": params} if params else {}))
 
     async def read(self, path: str, **params: Any) -> Json:
-        """The body of a GET that has to succeed."""
+        """Return the body of a GET that must succeed."""
         answer = await self.get(path, **params)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def items(self, path: str, **params: Any) -> list[Json]:
-        """All items of a list, read page by page."""
+        """Return all items of a list, read page by page."""
         items: list[Json] = []
         page = await self.read(path, **params)
         while True:
@@ -71,13 +71,13 @@ class Person:
             page = await self.read(path, cursor=page["next_cursor"], **params)
 
     async def do(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
-        """A write that has to succeed."""
+        """Send a write that must succeed."""
         answer = await self.request(method, path, json=json, headers=headers)
         assert answer.is_success, answer.text
         return answer
 
     async def post(self, text: str, **more: Any) -> Json:
-        """Post a tweet; as it was answered."""
+        """Post a tweet and return the response."""
         return (await self.do("POST", "/tweets", {"text": text, **more})).json()
 
     async def follow(self, *others: Person) -> None:
@@ -96,7 +96,7 @@ async def join(http: httpx.AsyncClient, name: str, email: str | None = None) -> 
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Let others have their turns of the event loop until something holds."""
+    """Let other tasks run until a condition holds."""
     for _ in range(100_000):
         if holds():
             return
@@ -105,5 +105,5 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 def texts(items: list[Json]) -> list[str]:
-    """The texts of tweets, or of the tweets in items of a feed."""
+    """Return the texts of tweets, or of the tweets in items of a feed."""
     return [item.get("tweet", item)["text"] for item in items]

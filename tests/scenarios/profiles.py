@@ -1,4 +1,4 @@
-"""Running a file of scenarios on both profiles: the embedded one, and the distributed one on the real engines."""
+"""Run a file of scenarios on both profiles: the embedded one, and the distributed one on the real engines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.unhurried import UNHURRIED
 both_profiles = pytest.mark.parametrize(
     "profile", ["embedded", pytest.param("distributed", marks=[pytest.mark.engines, pytest.mark.slow])]
 )
-"""For a file whose tests speak HTTP and nothing else."""
+"""A mark for files whose tests use only HTTP."""
 
 
 class DistributedService:
-    """The distributed profile as scenarios see it: the part of `Service` that does not know which profile answers."""
+    """The distributed profile, with the part of `Service` that does not depend on the profile."""
 
     def __init__(self, profile: DistributedProfile) -> None:
         self.profile = profile
@@ -41,11 +41,11 @@ class DistributedService:
             await self.project()
 
     async def project(self) -> None:
-        """Have the read models apply what stands in the log."""
+        """Make the read models apply the log."""
         await self.profile.project()
 
     async def events(self) -> list[Any]:
-        """All events of the log, in the order of their ids."""
+        """Return all events of the log, in the order of their ids."""
         return list(await self.profile.events())
 
 
@@ -53,7 +53,7 @@ class DistributedService:
 async def on_engines(
     ground: Ground, directory: Path, clock: StandingClock, *, randomness: Randomness = os.urandom, **settings: Any
 ) -> AsyncIterator[DistributedService]:
-    """The distributed profile with an empty community, closed again at the end."""
+    """Start the distributed profile with an empty community; it is closed at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
     chosen["rate_limits"] = UNHURRIED | settings.get("rate_limits", {})
     async with opened(ground, clock, randomness, data=directory, **chosen) as profile:

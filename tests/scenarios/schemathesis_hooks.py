@@ -1,7 +1,7 @@
-"""What schemathesis has to know beyond the document: how to sign in, and what only the server can make.
+"""Additional facts for schemathesis: how to sign in, and values that only the server can make.
 
-Cursors, tokens and tags are signed or counted by the server: made-up ones are refused, which tests of their own hold.
-So those that schemathesis makes up are left out of requests that are meant to be good, or replaced by real ones.
+Cursors, tokens and tags are signed or counted by the server. It refuses invented ones; other tests cover that. So
+invented ones are left out of requests that should succeed, or replaced by real ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPAQUE = {"query": ("cursor", "ticket"), "headers": ("Last-Event-ID", "If-Match"
 session = requests.Session()
 keys = (f"key {os.getpid()}-{n}" for n in itertools.count())
 given: set[str] = set()
-"""Cursors, tokens and tags that the server gave."""
+"""Cursors, tokens and tags that the server returned."""
 
 schemathesis.openapi.format(
     "tweet-text",
@@ -36,7 +36,7 @@ def bearer() -> str:
 
 @schemathesis.auth()
 class SignedIn:
-    """Who is to be signed in gets a session of its own right ahead of the call: other calls end sessions."""
+    """Give each call that needs one a session of its own just before it, because other calls end sessions."""
 
     def get(self, case: Any, context: Any) -> str:
         return "Bearer of a session to come"
@@ -47,7 +47,7 @@ class SignedIn:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """See the module's docstring."""
+    """Replace invented values (see the module's docstring)."""
     if (case.headers or {}).get("Authorization") == "Bearer of a session to come":
         case.headers["Authorization"] = bearer()
     if case.meta is None or not case.meta.generation.mode.is_positive:
@@ -64,7 +64,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Remember what the server gave."""
+    """Note the values that the server returned."""
     for name in ("consistency-token", "etag"):
         given.update(response.headers.get(name, ()))
     if response.headers.get("content-type") == ["application/json"]:

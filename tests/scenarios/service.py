@@ -1,7 +1,7 @@
-"""The whole application of a test: the real composition on a temporary directory, spoken to over ASGI.
+"""The whole application of a test: the real composition on a temporary directory, called over ASGI.
 
-Time stands still until the test moves it, the views follow when a read asks for it by a Consistency-Token, and bcrypt
-has its least cost.
+The clock stands still until the test moves it. The read models apply the log when a read asks for it with a
+Consistency-Token. bcrypt has its lowest cost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ISSUER = "minitwitter-tests"
 
 
 class StandingClock:
-    """A clock that goes when it is told to."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = START
@@ -48,7 +48,7 @@ class StandingClock:
 
 
 class Faults:
-    """A Telemetry that fails the test that meets a fault."""
+    """A Telemetry that makes a test with an unexpected error fail."""
 
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
         pass
@@ -75,7 +75,7 @@ async def answering(client: httpx.AsyncClient) -> None:
 
 
 class Service:
-    """The application and what it stands on; `client` talks to it."""
+    """The application and its parts; `client` sends requests to it."""
 
     def __init__(self, system: System, views: InProcess) -> None:
         self.system = system
@@ -98,12 +98,12 @@ class Service:
             await self.project()
 
     async def project(self) -> None:
-        """Have the read models apply what stands in the log."""
+        """Make the read models apply the log."""
         await self.views.project()
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[str]:
-        """The same application behind the real server, its views always following; the address of its API."""
+        """Serve the application with the real server and current read models; return the address of its API."""
         commits = self.system.log_db.commits
         appended = asyncio.Event()
 
@@ -129,7 +129,7 @@ class Service:
             await server.stop(5)
 
     async def events(self) -> list[Any]:
-        """All events of the log."""
+        """Return all events of the log."""
         return [record.event for record in await self.system.log.read(Positions(), 10_000)]
 
 
@@ -137,7 +137,7 @@ class Service:
 async def opened(
     directory: Path, clock: StandingClock, *, randomness: Randomness = os.urandom, **settings: Any
 ) -> AsyncIterator[Service]:
-    """A service on a data directory, closed again at the end."""
+    """Open a service on a data directory; it is closed at the end."""
     chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
     chosen["rate_limits"] = UNHURRIED | settings.get("rate_limits", {})
     system = System(
@@ -153,7 +153,7 @@ async def opened(
         await system.close()
 
 
-# What the tests say over HTTP
+# Requests and responses
 
 PASSWORD = "correct horse battery"
 OTHER = "staple of another kind"
@@ -195,13 +195,13 @@ async def is_signed_in(http: httpx.AsyncClient, tokens: Json) -> bool:
 
 
 async def fresh(http: httpx.AsyncClient, tokens: Json) -> dict[str, str]:
-    """Headers of a read that waits for the views."""
+    """Return the headers of a read that waits for the read models."""
     answer = await refresh(http, tokens)
     return {"consistency-token": answer.headers["consistency-token"], **bearer(answer.json())}
 
 
 def problem(answer: httpx.Response) -> str:
-    """The slug of the problem that an answer is."""
+    """Return the slug of a problem response."""
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert body["status"] == answer.status_code

@@ -1,4 +1,4 @@
-"""An open stream of a person, as a client of server-sent events reads it."""
+"""A client of server-sent events for an open stream."""
 
 from __future__ import annotations
 

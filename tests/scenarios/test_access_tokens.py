@@ -1,4 +1,4 @@
-"""Access tokens: what is in them, which are refused, the keys they are signed with, and tickets for streams."""
+"""Access tokens: their claims, refused tokens, signing keys, and tickets for streams."""
 
 import base64
 import stat
@@ -76,7 +76,7 @@ def forged(service, key=..., algorithm="RS256", headers=None, **claims):
 
 @pytest.fixture(scope="module")
 def verifying(one_key):
-    """Keys, and what verifies with them; nothing else."""
+    """Return signing keys and an authenticator, without a service."""
     clock = StandingClock()
     keys = SigningKeys(one_key, HybridClock(clock), KEEP_MS)
     authenticator = Authenticator(keys, RecentRevocations(KEEP_MS), clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS)

@@ -141,7 +141,7 @@ async def test_an_id_whose_number_is_taken_is_replaced_by_another(http, service,
 
     def issuing():
         id_ = issue()
-        # The session's id comes first, then the account's: that one gets the number of the account that is there.
+        # The session's id is issued first, then the account's, which gets the number of the existing account.
         issued.append(id_[:19] + taken[19:] if len(issued) == 1 else id_)
         return issued[-1]
 
@@ -230,7 +230,7 @@ async def test_sign_ins_that_succeed_are_not_limited(http):
 
 
 async def test_many_sign_ins_at_once_keep_nobody_else_from_signing_in(http):
-    """Of one login ten wait and of one address twenty; all others are told to come back, and others have their turn."""
+    """Ten sign-ins of one name wait, and twenty of one address; others must retry, so other clients get a turn."""
     await registered(http)
     await registered(http, **BOB)
     mine = [asyncio.ensure_future(sign_in(http)) for _ in range(115)]

@@ -1,4 +1,4 @@
-"""What browsers and caches are told with every answer (OWASP ASVS 5.0, 3.4 and 14.3)."""
+"""Headers for browsers and caches in every response (OWASP ASVS 5.0, 3.4 and 14.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that are not whole, sent to the real server over a socket: nothing is done, and nothing is our fault."""
+"""Incomplete requests, sent to the real server over a socket: they have no effect and cause no internal error."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
 
 async def answer(address: tuple[str, int], sent: bytes, *, closes: bool) -> str:
-    """What comes back to a client that sends this, and then says that it sends no more or leaves."""
+    """Return the response to these bytes, after which the client stops sending or disconnects."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(sent)
     await writer.drain()
     if closes:
-        await asyncio.sleep(0.05)  # so that the request is begun: what is asserted holds either way
+        await asyncio.sleep(0.05)  # so that the request has probably begun; the assertions hold in both cases
         writer.transport.abort()
         return ""
     if writer.can_write_eof():

@@ -1,4 +1,4 @@
-"""Every request counts against a budget of its account or address, before any work is done for it."""
+"""Every request counts against a budget of its account or address, before anything is done for it."""
 
 from __future__ import annotations
 

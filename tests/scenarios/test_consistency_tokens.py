@@ -1,4 +1,4 @@
-"""Consistency-Token: a read that sends the token of a write sees it."""
+"""Consistency-Token: a read with the token of a write includes the write."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_refused_write_has_none(ada: Person) -> None:
 
 @pytest.fixture
 def unprojected(http: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client whose reads are answered before the views have followed."""
+    """A client whose reads are answered before the read models have applied the log."""
     http.event_hooks = {}
     return http
 

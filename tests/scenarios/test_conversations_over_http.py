@@ -1,4 +1,4 @@
-"""Conversations over HTTP: what was answered, the replies nested, and what is shown beneath a gap."""
+"""Conversations over HTTP: ancestors, nested replies, and the replies below a gap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.usefixtures("passing"), both_profiles]
 
 @pytest.fixture
 def passing(http: httpx.AsyncClient, clock: StandingClock) -> None:
-    """Time passes before each write, so that no rate limit is met and newer things are newer."""
+    """Let time pass before each write, so that no rate limit is reached and later items have later times."""
 
     async def pass_on(request: httpx.Request) -> None:
         if request.method != "GET":
@@ -25,7 +25,7 @@ def passing(http: httpx.AsyncClient, clock: StandingClock) -> None:
 
 
 def tree(replies: list[Json]) -> list[Any]:
-    """The texts of nested replies: each with what hangs beneath it."""
+    """Return the texts of nested replies, each with the replies below it."""
     return [[reply["tweet"]["text"] if reply["tweet"] else None, *tree(reply["replies"])] for reply in replies]
 
 

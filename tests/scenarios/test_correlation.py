@@ -1,4 +1,4 @@
-"""X-Request-Id and traceparent: taken or made, returned, and carried in every event's headers."""
+"""X-Request-Id and traceparent: accepted or generated, returned, and stored in every event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home feed, as its definition has it (law 5), and the other feeds."""
+"""The home feed by its definition (law 5), and the other feeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three routes below FastAPI answer as the documented ones do, byte for byte, for good and bad input alike."""
+"""The hot routes answer as the documented ones do, byte for byte, for valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 async def documented(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """The same application, where nothing goes below FastAPI."""
+    """Return the same application without hot routes."""
     edge = service.composition.application
     match = edge._match
 
@@ -46,7 +46,7 @@ async def hot(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class Both:
-    """Sends a request to both, from one state and one source of ids, and holds the answers equal."""
+    """Sends a request to both applications, with the same state and ids, and compares the responses."""
 
     def __init__(self, service: Service, hot: httpx.AsyncClient, documented: httpx.AsyncClient) -> None:
         self._service = service

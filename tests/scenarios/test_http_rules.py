@@ -1,4 +1,4 @@
-"""What holds for every endpoint: methods, HEAD, CORS, the shape of ids and times, who serves what."""
+"""Rules of every endpoint: methods, HEAD, CORS, formats of ids and times."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ async def posted(service: Service) -> list[TweetPosted]:
 
 
 def answered(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
-    """What has to be alike: everything but what is of this exchange alone."""
+    """Return the parts of a response that must be equal: all but the parts that belong to one exchange."""
     own = {"x-request-id", "traceparent", "ratelimit", "idempotency-replayed"}
     return answer.status_code, answer.content, {k: v for k, v in answer.headers.items() if k not in own}
 

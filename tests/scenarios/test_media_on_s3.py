@@ -1,4 +1,4 @@
-"""Media over HTTP where an S3 store keeps them: what the folder does, and what happens when the store is away."""
+"""Media over HTTP with an S3 store: it behaves as the folder does, and an outage has the right problem."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def clock() -> StandingClock:
-    """A store goes by the time that it is."""
+    """The real time, which the store checks."""
     standing = StandingClock()
     standing.now = wall_clock()
     return standing

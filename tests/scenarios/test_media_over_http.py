@@ -1,4 +1,4 @@
-"""Pictures and videos over HTTP: added, uploaded, shown, fetched, deleted, and what is refused."""
+"""Pictures and videos over HTTP: adding, uploading, showing, fetching, deleting, and refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODYS = "019a7b2e-0000-7000-8000-000000000000"
 
 
 async def added(person: Person, content: bytes | None = None, name: str = "a.jpg", **fields: str) -> Json:
-    """Add a picture; as it was answered."""
+    """Add a picture and return the response."""
     answer = await sent(person, content if content is not None else pictures.jpeg(), name, **fields)
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -32,20 +32,20 @@ async def sent(person: Person, content: bytes, name: str = "a.jpg", key: str | N
 
 
 async def started(person: Person, content_type: str = "image/jpeg", **more: str) -> Json:
-    """Leave to upload."""
+    """Start an upload."""
     answer = await person.do("POST", "/media/uploads", {"content_type": content_type, **more})
     assert answer.status_code == 201
     return answer.json()
 
 
 async def uploaded(http: httpx.AsyncClient, form: Json, content: bytes, **changed: str) -> httpx.Response:
-    """Post a file to the store as a form has it."""
+    """Upload a file to the store with its form."""
     url = urljoin("http://test/", form["url"])
     return await http.post(url, data=form["fields"] | changed, files={"file": ("x", content)})
 
 
 async def fetched(http: httpx.AsyncClient, url: str, **headers: str) -> httpx.Response:
-    """What is at a medium's address, by way of the store."""
+    """Fetch the file at a medium's address through the store."""
     redirect = await http.get(urljoin("http://test/", url))
     assert redirect.status_code == 302, redirect.text
     return await http.get(urljoin("http://test/", redirect.headers["location"]), headers=headers)
@@ -156,11 +156,11 @@ async def test_the_same_file_with_the_same_key_is_one_medium(service: Service, a
 
 
 def files(service: Service) -> list[str]:
-    """What the store has."""
+    """Return the files in the store."""
     return [path.parent.name for path in (service.system.directory / "media").rglob("*") if path.is_file()]
 
 
-# By way of the store
+# Through the store
 
 
 async def test_an_upload_is_completed_and_can_then_be_shown(

@@ -28,12 +28,12 @@ def series() -> set[Series]:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have requests counted as a server counts them."""
+    """Count requests as a server does."""
     monkeypatch.setattr(Faults, "request", RequestTelemetry().request)
 
 
 async def send(http: httpx.AsyncClient, ada: Person, n: int) -> None:
-    """Something of everything that could become a label, another each time."""
+    """Send requests with a new value for everything that could become a label."""
     junk = f"junk{n}" * 50
     methods = [*METHODS - {"CONNECT"}, f"M{'A' * 2000}{n}", f"get{n}", "BREW"]
     paths = ["/public", "/tweets", f"/tweets/{junk}", f"/{junk}", f"http://test/{junk}", f"http://test/problems/{junk}"]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, its examples valid, and kept by a live server, as schemathesis finds."""
+"""The OpenAPI document is complete, its examples are valid, and schemathesis finds that the server follows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations, at the root: alive, ready, metrics, the documentation."""
+"""Operations at the root: health, readiness, metrics, documentation."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_metrics_are_in_the_format_of_prometheus(http: httpx.AsyncClient, 
 
 
 class Links(HTMLParser):
-    """The addresses that a page loads or leads to."""
+    """The addresses that a page loads or links to."""
 
     def __init__(self) -> None:
         super().__init__()

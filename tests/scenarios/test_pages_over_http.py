@@ -1,4 +1,4 @@
-"""Pages: bounds of `limit`, cursors, and that nothing is repeated or skipped while items arrive."""
+"""Pages: bounds of `limit`, cursors, and no repeated or skipped items while items arrive."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 async def tweets(ada: Person, bob: Person, clock: StandingClock) -> list[str]:
-    """Seven tweets of Ada, whom Bob follows; newest first."""
+    """Return seven tweets of Ada, whom Bob follows; newest first."""
     await bob.follow(ada)
     posted = []
     for n in range(7):
@@ -90,7 +90,7 @@ async def test_a_list_read_page_by_page_is_the_list(bob: Person, tweets: list[st
 
 
 def following(answer: httpx.Response) -> str:
-    """The address of the next page, as `Link` has it."""
+    """Return the address of the next page in `Link`."""
     link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers["link"])
     assert link
     assert link[1].startswith("/api/v1/")  # relative: the host of an absolute one would be the client's own text
@@ -104,7 +104,7 @@ def following(answer: httpx.Response) -> str:
 
 @pytest.mark.parametrize("tag", ["Zürich", "日本", "été_2015", "ওয়েব"])
 async def test_the_link_of_a_list_in_any_script_can_be_followed(ada: Person, tag: str) -> None:
-    """A header has no room for other characters than ASCII's: the address in it is encoded."""
+    """A header can hold only ASCII, so the address in it is encoded."""
     for n in range(2):
         await ada.post(f"{n} #{tag}")
     answer = await ada.get(f"/hashtags/{tag}/tweets?limit=1")

@@ -1,4 +1,4 @@
-"""Profiles and the graph over HTTP: following, blocking, muting, and what they show and hide."""
+"""Profiles and the graph over HTTP: following, blocking, muting, and their effects on lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is served a picture that a deleted tweet showed."""
+"""Access to a picture after the tweets that showed it were deleted."""
 
 from __future__ import annotations
 

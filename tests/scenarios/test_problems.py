@@ -1,4 +1,4 @@
-"""Errors: every one is a problem (RFC 9457) whose type explains itself, and nothing that a client sends is a 500."""
+"""Errors: every one is a problem (RFC 9457) with an explanation, and no request of a client causes a 500."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOBODYS = "019a7b27-d780-7000-8738-334455667788"
 
 
 async def refused(answer: httpx.Response) -> tuple[int, str]:
-    """The status and the slug, of a problem that is whole."""
+    """Return status and slug of a complete problem."""
     slug, body = problem(answer), answer.json()
     assert set(body) - {"errors"} == {"type", "title", "status", "detail", "instance"}
     assert body["instance"] == answer.headers["x-request-id"]

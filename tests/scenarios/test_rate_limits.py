@@ -1,4 +1,4 @@
-"""Rate limits: token buckets per user and per address, told in headers (failed sign-ins: test_accounts.py)."""
+"""Rate limits: token buckets per user and per address, shown in headers (failed sign-ins: test_accounts.py)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEFT = re.compile(r'"([a-z-]+)";r=(\d+);t=(\d+)')
 
 
 def limited(answer: httpx.Response) -> int:
-    """Seconds to wait, as a 429 tells them."""
+    """Return the seconds to wait, as a 429 states them."""
     assert (answer.status_code, problem(answer)) == (429, "too-many")
     left = LEFT.match(answer.headers["ratelimit"])
     assert left

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.usefixtures("passing"), both_profiles]
 
 @pytest.fixture
 def passing(http: httpx.AsyncClient, clock: StandingClock) -> None:
-    """Time passes before each write, so that no rate limit is met and newer things are newer."""
+    """Let time pass before each write, so that no rate limit is reached and later items have later times."""
 
     async def pass_on(request: httpx.Request) -> None:
         if request.method != "GET":

@@ -1,4 +1,4 @@
-"""GET /stream and /ws, over the real server: what is told, to whom, and how a client comes back."""
+"""GET /stream and /ws over the real server: their events, their recipients, and reconnecting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /stream, over the real server: edits, deletions, and notifications as the list has them."""
+"""GET /stream over the real server: edits, deletions, and notifications as in the list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refresh token shown again over HTTP: for 10 seconds its successor is the answer, later its session ends."""
+"""A reused refresh token over HTTP: within 10 seconds it returns its successor, later it ends its session."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The Faust worker on a real Kafka: records are handed over from the sink's positions on, whatever fails."""
+"""The Faust worker on a real Kafka: it hands over records from the sink's positions on, after any failure."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""All fetched records of a partition are decoded, whatever bytes they have, and each once."""
+"""All fetched records of a partition are decoded once, with any bytes in their headers."""
 
 import pytest
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
