@@ -53,7 +53,7 @@ def counted(installation, tweet, likes, *, after=None):
 
     async def place():
         pointer = (await Pointers(installation.url).read()).get(COUNTERS)
-        return count_keys(installation.prefix).name if pointer is None else pointer.place
+        return count_keys(installation.prefix).name if pointer is None else pointer.generation
 
     deadline = time.monotonic() + SOON
     while True:
