@@ -1,4 +1,4 @@
-"""The port of conversations: which tweet answers which."""
+"""The port of conversations: the replies to a tweet, and the tweets that a reply answers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .pages import Page
 
 
 class ConversationRows(Protocol):
-    """What the projector writes. A deleted reply stays in its place, so that what hangs beneath keeps hanging."""
+    """Rows that the projector writes. A deleted reply keeps its place, so that the replies to it stay in the tree."""
 
     def replied(self, tweet: TweetId, to: TweetId) -> None:
-        """`tweet` is a reply to another, be that known already or not."""
+        """Record that `tweet` is a reply to `to`. The row of `to` need not exist yet."""
         ...
 
 
 class Conversations(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:
-        """What a tweet replies to, what that replies to and so on, nearest first, `limit` at most."""
+        """Return the chain of tweets that `tweet` replies to, nearest first, at most `limit`."""
         ...
 
     async def replies(self, tweet: TweetId, after: str | None, limit: int) -> Page[TweetId]:
-        """The direct replies to a tweet, oldest first: a page goes on after the key it is given."""
+        """Return a page of the direct replies to a tweet, oldest first, from the cursor `after` on."""
         ...
 
     async def first_replies(self, tweets: Collection[TweetId], limit: int) -> dict[TweetId, list[TweetId]]:
-        """The first `limit` direct replies to each of the tweets, oldest first; those without any are left out."""
+        """Return the first `limit` direct replies to each tweet, oldest first. Tweets without replies are left out."""
         ...

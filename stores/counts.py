@@ -1,4 +1,4 @@
-"""The port of counters: how often something was done with a tweet, and how much there is of an account."""
+"""The port of counters: replies, retweets and likes of a tweet, followers of an account, and so on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AccountCounter = Literal["followers", "following", "tweets"]
 
 
 class TweetCounts(msgspec.Struct, frozen=True, gc=False):
-    """What others did with a tweet. Replies and quotes that were deleted count no more."""
+    """The counters of one tweet. Deleted replies and quotes are not counted."""
 
     replies: int = 0
     retweets: int = 0
@@ -24,7 +24,7 @@ class TweetCounts(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountCounts(NamedTuple):
-    """How much there is of an account. `tweets` are those posted and not deleted, replies among them."""
+    """The counters of one account. `tweets` counts its tweets that are not deleted, replies included."""
 
     followers: int = 0
     following: int = 0
@@ -36,24 +36,24 @@ NO_ACCOUNT_COUNTS = AccountCounts()
 
 
 class CountRows(Protocol):
-    """What the projector writes. Changes commute: a counter is the sum of them, whatever their order."""
+    """Changes that the projector writes. They commute: a counter is the sum of its changes, in any order."""
 
     def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
-        """A counter of a tweet moves, be the tweet known already or not."""
+        """Add `change` to a counter of a tweet. The tweet need not be known yet."""
         ...
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
-        """A counter of an account moves, be the account known already or not."""
+        """Add `change` to a counter of an account. The account need not be known yet."""
         ...
 
 
 class Counts(Protocol):
-    """What the query API reads. Where nothing was ever counted, the answer leaves it out: it is zero."""
+    """Reads for the query API. An id whose counters are all zero may be left out of the answer."""
 
     async def of_tweets(self, tweets: Collection[TweetId]) -> dict[TweetId, TweetCounts]:
-        """The counters of tweets."""
+        """Return the counters of each tweet."""
         ...
 
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
-        """The counters of accounts."""
+        """Return the counters of each account."""
         ...

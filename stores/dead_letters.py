@@ -1,7 +1,7 @@
-"""Dead letters: the records that a group of processors could not apply and set aside, so that all others go on.
+"""Dead letters: records that a group of processors could not apply. They are set aside, so that the others go on.
 
-A dead letter is a pointer into the log, never a copy of what stands there: the log keeps source topics for ever, and a
-retry reads the record again at its position. Later records of the same entity are held back behind it, in order.
+A dead letter has the record's position in the log, never a copy of the record: the log keeps source topics for ever,
+and a retry reads the record again. Later records of the same entity are held back behind a dead letter, in order.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from events.log import TopicPartition
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that was set aside: where it stands, and why.
+    """A record that was set aside: its position, and the cause.
 
-    `event_id` is empty where the record cannot be read, and `key` where not even that can be: then it stands alone, and
-    nothing is held back for it. `cause` is one line; it is empty where the record is only held back behind an earlier
-    one of its entity. `at` is when it was set aside, `attempts` how often it was applied in vain.
+    `event_id` is empty if the record cannot be read. `key` is empty if even the key cannot be read; then no other
+    record is held back behind this one. `cause` is one line, and empty if the record is only held back behind an
+    earlier one of its entity. `at` is the time when the record was set aside, `attempts` the number of failed attempts
+    to apply it.
     """
 
     group: str
@@ -38,26 +39,26 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def position(self) -> str:
-        """Where the record stands: `tweets-3@42`."""
+        """The record's position in the log: `tweets-3@42`."""
         return f"{self.place}@{self.offset}"
 
     @property
     def entity(self) -> Entity:
-        """The topic and key of what the record belongs to. One without a key is an entity by itself."""
+        """The record's entity: its topic and key. A record without a key is an entity by itself."""
         return self.place.topic, self.key or f"@{self.position}"
 
 
 COLUMNS = tuple(f'"{name}"' for name in ("consumers", "topic", "partition", *DeadLetter.__struct_fields__[2:]))
-"""The columns of a letter in a table, in the order of its row, quoted for SQL."""
+"""The columns of a dead letter in a table, in the order of `row_of`, quoted for SQL."""
 
 
 def row_of(letter: DeadLetter) -> tuple[Any, ...]:
-    """The values of a letter's columns."""
+    """Return the values of the columns of a dead letter."""
     return letter.group, *letter.place, *msgspec.structs.astuple(letter)[2:]
 
 
 def letter_of(row: Sequence[Any]) -> DeadLetter:
-    """The letter that a row has."""
+    """Return the dead letter of a row."""
     group, topic, partition, *rest = row
     values = zip(DeadLetter.__struct_fields__, (group, TopicPartition(topic, partition), *rest), strict=True)
     return DeadLetter(**dict(values))
@@ -65,45 +66,46 @@ def letter_of(row: Sequence[Any]) -> DeadLetter:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many letters a group has: those that failed, and all with those that are held back behind them."""
+    """The number of dead letters of a group: `failed` ones, and `all` including the records held back behind them."""
 
     failed: int
     all: int
 
 
 class DeadLetters(Protocol):
-    """The dead letters of one group. tests/contracts/test_dead_letters.py is what every adapter must pass.
+    """The dead letters of one group. Every adapter must pass tests/contracts/test_dead_letters.py.
 
-    All raise StoreUnavailable.
+    All functions raise StoreUnavailable.
     """
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep letters, before the positions that pass them land; one that is there already stays as it is.
+        """Store dead letters. A record that is stored already stays unchanged.
 
-        Called within a batch of the group's sink, between its `begin` and `commit`. Durable when that commit is, at the
-        latest; kept although the batch comes to nothing, they do no harm.
+        Call this between `begin` and `commit` of the group's sink, so that no dead letter is lost once a position has
+        passed it. The rows are durable when `commit` returns, at the latest. If the batch is abandoned, rows that
+        remain do no harm.
         """
         ...
 
     async def failed_again(self, letter: DeadLetter) -> None:
-        """Change cause and attempts of a letter that is there."""
+        """Change the cause and the attempts of a stored dead letter."""
         ...
 
     async def remove(self, letters: Collection[DeadLetter]) -> None:
-        """Drop letters; those that are not there are none."""
+        """Remove dead letters. Letters that are not stored are ignored."""
         ...
 
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """Up to `limit` letters past a position, in order of topic, partition and offset."""
+        """Return up to `limit` dead letters after a position, in the order of topic, partition and offset."""
         ...
 
     async def counts(self) -> Counts:
-        """How many there are."""
+        """Count the dead letters of the group."""
         ...
 
 
 async def all_letters(letters: DeadLetters) -> list[DeadLetter]:
-    """All letters of a group, in order."""
+    """Return all dead letters of a group, in order, page by page."""
     found: list[DeadLetter] = []
     while page := await letters.page((found[-1].place, found[-1].offset) if found else None):
         found += page
@@ -111,31 +113,31 @@ async def all_letters(letters: DeadLetters) -> list[DeadLetter]:
 
 
 class DeadLettersInMemory:
-    """Letters that end with the process: for tests, and for groups that are not kept."""
+    """Dead letters that are lost when the process ends: for tests, and for groups whose results are not kept."""
 
     def __init__(self) -> None:
         self._letters: dict[tuple[TopicPartition, int], DeadLetter] = {}
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them."""
+        """Store dead letters; those stored already stay unchanged."""
         for letter in letters:
             self._letters.setdefault((letter.place, letter.offset), letter)
 
     async def failed_again(self, letter: DeadLetter) -> None:
-        """Change one that is there."""
+        """Change a stored dead letter."""
         if (letter.place, letter.offset) in self._letters:
             self._letters[letter.place, letter.offset] = letter
 
     async def remove(self, letters: Collection[DeadLetter]) -> None:
-        """Drop them."""
+        """Remove dead letters."""
         for letter in letters:
             self._letters.pop((letter.place, letter.offset), None)
 
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """Those past a position."""
+        """Return up to `limit` dead letters after a position."""
         places = sorted(place for place in self._letters if after is None or place > after)
         return [self._letters[place] for place in places[:limit]]
 
     async def counts(self) -> Counts:
-        """How many there are."""
+        """Count the dead letters."""
         return Counts(sum(bool(letter.cause) for letter in self._letters.values()), len(self._letters))

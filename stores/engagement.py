@@ -1,4 +1,4 @@
-"""The port of engagement: what accounts did with tweets. Likes, retweets, bookmarks, and quotes."""
+"""The port of engagement: likes, retweets, bookmarks and quotes of tweets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pages import Page
 
 
 class Marks(msgspec.Struct, frozen=True, gc=False):
-    """What one account did with a tweet."""
+    """What one account did with a tweet: whether it liked, retweeted and bookmarked it."""
 
     liked: bool = False
     retweeted: bool = False
@@ -24,64 +24,64 @@ NO_MARKS = Marks()
 
 
 class EngagementRows(Protocol):
-    """What the projector writes. `at` is the event's id at the time when it happened; lists are ordered by it."""
+    """Rows that the projector writes. Lists are ordered by `at`: the event's id, moved to the time when it happened."""
 
     def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
-        """A like is there."""
+        """Add a like."""
         ...
 
     def unliked(self, actor: AccountId, tweet: TweetId) -> None:
-        """A like is no longer."""
+        """Remove a like."""
         ...
 
     def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
-        """A retweet is there."""
+        """Add a retweet."""
         ...
 
     def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
-        """A retweet is no longer."""
+        """Remove a retweet."""
         ...
 
     def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
-        """A bookmark is there."""
+        """Add a bookmark."""
         ...
 
     def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
-        """A bookmark is no longer."""
+        """Remove a bookmark."""
         ...
 
     def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """`tweet` quotes another."""
+        """Record that `tweet` quotes `quoted`."""
         ...
 
     def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """A tweet that quoted another is deleted."""
+        """Remove the quote: `tweet`, which quoted `quoted`, was deleted."""
         ...
 
 
 class Engagement(Protocol):
-    """What the query API reads. Lists are newest first: by when it was done, quotes by when they were posted."""
+    """Reads for the query API. Lists are newest first, by the time of the like, retweet, bookmark or quote."""
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets; those it did nothing with are left out."""
+        """Return the account's marks on each tweet. Tweets without any are left out."""
         ...
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who likes a tweet."""
+        """Return a page of the accounts that like a tweet."""
         ...
 
     async def retweeters(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who passed a tweet on."""
+        """Return a page of the accounts that retweeted a tweet."""
         ...
 
     async def quotes(self, tweet: TweetId, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that quote a tweet."""
+        """Return a page of the tweets that quote a tweet."""
         ...
 
     async def likes(self, account: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account likes."""
+        """Return a page of the tweets that an account likes."""
         ...
 
     async def bookmarks(self, owner: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account keeps for later."""
+        """Return a page of the tweets that an account has bookmarked."""
         ...

@@ -1,4 +1,4 @@
-"""The port of the graph: who follows, blocks and mutes whom."""
+"""The port of the graph: the follows, blocks and mutes between accounts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .pages import Page
 
 
 class Relation(NamedTuple):
-    """How an account stands to another."""
+    """The relation of one account to another, in both directions."""
 
     following: bool = False
     followed_by: bool = False
@@ -24,7 +24,7 @@ STRANGERS = Relation()
 
 
 class Unseen(NamedTuple):
-    """Of some accounts those that a viewer does not see: behind a block, whoever made it, or muted by the viewer."""
+    """The accounts hidden from a viewer: by a block in either direction, or by the viewer's mute."""
 
     blocked: frozenset[AccountId] = frozenset()
     muted: frozenset[AccountId] = frozenset()
@@ -34,7 +34,7 @@ NOBODY_UNSEEN = Unseen()
 
 
 class Barriers(NamedTuple):
-    """Whom an account blocks and mutes."""
+    """The accounts that an account blocks, and those that it mutes."""
 
     blocked: frozenset[AccountId] = frozenset()
     muted: frozenset[AccountId] = frozenset()
@@ -44,60 +44,60 @@ NO_BARRIERS = Barriers()
 
 
 class GraphRows(Protocol):
-    """What the projector writes. `at` is the event's id at the time when it happened; lists are ordered by it."""
+    """Rows that the projector writes. Lists are ordered by `at`: the event's id, moved to the time when it happened."""
 
     def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
-        """A follow is there."""
+        """Add a follow."""
         ...
 
     def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
-        """A follow is no longer."""
+        """Remove a follow."""
         ...
 
     def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
-        """A block is there."""
+        """Add a block."""
         ...
 
     def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
-        """A block is no longer."""
+        """Remove a block."""
         ...
 
     def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
-        """A mute is there."""
+        """Add a mute."""
         ...
 
     def unmuted(self, owner: AccountId, muted: AccountId) -> None:
-        """A mute is no longer."""
+        """Remove a mute."""
         ...
 
 
 class Graph(Protocol):
-    """What the query API reads. Lists are newest first."""
+    """Reads for the query API. Lists are newest first."""
 
     async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
-        """How `viewer` stands to each of the others; strangers are left out."""
+        """Return the relation of `viewer` to each of the others. Accounts without any relation are left out."""
         ...
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see."""
+        """Return the accounts among `others` that are hidden from `viewer`."""
         ...
 
     async def followees(self, account: AccountId) -> list[AccountId]:
-        """Everyone that an account follows."""
+        """Return all accounts that an account follows."""
         ...
 
     async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who follows an account."""
+        """Return a page of the accounts that follow an account."""
         ...
 
     async def following(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account follows."""
+        """Return a page of the accounts that an account follows."""
         ...
 
     async def blocks(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account blocks."""
+        """Return a page of the accounts that an account blocks."""
         ...
 
     async def mutes(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account mutes."""
+        """Return a page of the accounts that an account mutes."""
         ...

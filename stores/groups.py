@@ -1,12 +1,12 @@
 """The names of the groups of processors. Every store keeps the positions of a group under its name.
 
-| profile | group | what it keeps |
+| profile | group | contents |
 |---|---|---|
 | embedded | `serving` | read models whose reads honour Consistency-Tokens |
-| embedded | `analytics` | read models whose answers say `as_of` |
-| distributed | `timelines` | read models on Cassandra that follow from the source topics |
-| distributed | `streams` | read models on Cassandra that follow from derived topics as well |
-| distributed | `home` | home timelines, which are no read model but a cache, on Cassandra |
+| embedded | `analytics` | read models whose answers have `as_of` |
+| distributed | `timelines` | read models on Cassandra that are built from source topics |
+| distributed | `streams` | read models on Cassandra that are built from derived topics as well |
+| distributed | `home` | home timelines on Cassandra: a cache, not a read model |
 | distributed | `counts` | counters, on Redis |
 | distributed | `search` | searches, on PostgreSQL |
 | distributed | `trends` | windows of trends, on PostgreSQL |

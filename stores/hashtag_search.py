@@ -1,7 +1,7 @@
-"""The port of the hashtag search: by prefix, then by similarity (stores/text/trigrams.py), with how often each is used.
+"""The port of the hashtag search: by prefix, then by similarity (stores/text/trigrams.py), with the uses of each tag.
 
-First come the tags that begin with what is looked for, the most used first; then the others that are similar enough,
-the most similar first. Differences of case and accents are none. A tag that no tweet has any longer is not found.
+Tags that begin with the searched text come first, the most used first. Then come similar tags, the most similar first.
+Case and accents are ignored. A tag that no tweet carries any more is not found.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from events.ids import TweetId
 from .pages import Page
 
 MOST_WITH_PREFIX = 5000
-"""Tags, in alphabetical order, of which the most used are sought: 1 ms."""
+"""How many tags with the prefix are read, in alphabetical order, to find the most used among them. It takes 1 ms."""
 
 
 class TagUse(NamedTuple):
-    """A hashtag, folded (events.entities.fold_tag), and how many tweets carry it."""
+    """A hashtag, folded (events.entities.fold_tag), and the number of tweets that carry it."""
 
     tag: str
     uses: int
 
 
 class HashtagSearchRows(Protocol):
-    """What the projector writes. Tags are folded, each once."""
+    """Rows that the projector writes. Tags are folded and distinct."""
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         ...
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         ...
 
 
 class HashtagSearch(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def find(self, tag: str, before: str | None, limit: int) -> Page[TagUse]:
-        """The tags that `tag` may mean, best first; a leading # means nothing."""
+        """Return a page of the tags that match `tag`, best first. A leading # is ignored."""
         ...

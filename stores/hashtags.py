@@ -1,4 +1,4 @@
-"""The port of hashtags: which tweets carry a tag. Tags are folded (events.entities.fold_tag)."""
+"""The port of hashtags: the tweets that carry a tag. Tags are folded (events.entities.fold_tag)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .pages import Page
 
 
 class HashtagRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         ...
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         ...
 
 
 class Hashtags(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that carry a tag, newest first."""
+        """Return a page of the tweets that carry a tag, newest first."""
         ...

@@ -1,11 +1,12 @@
-"""The port of the home feed, and its definition (law 5).
+"""The port of the home feed, and the feed's definition (law 5).
 
-Newest first by activity: what the viewer and the accounts it follows now have posted or retweeted. A reply only if it
-is the viewer's own, or the viewer also follows the one replied to; everyone counts as following themselves, so replies
-to the viewer by those it follows are there, and threads. One item an activity.
+The feed has the activities of the viewer and of the accounts that the viewer follows now, newest first: tweets and
+retweets, each activity as one item. A reply is included only if it is the viewer's own, or if the viewer also follows
+the author of the tweet replied to. For this rule every account follows itself; so threads are included, and so are
+replies to the viewer by followed accounts.
 
-What is deleted, or behind a block or a mute, is left out by the reader (query_api/tweets.py), which has the tweets at
-hand; a store may leave it out already.
+Items that are deleted, or behind a block or a mute, are left out by the reader (query_api/tweets.py), which has the
+tweets at hand. A store may leave them out already.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from .user_timelines import Activity
 
 
 class HomeFeed(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The newest activities of the viewer's feed older than `before`."""
+        """Return a page of the viewer's feed: the newest activities older than `before`."""
         ...

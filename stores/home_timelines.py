@@ -1,19 +1,21 @@
-"""The ports of pushed home timelines: a cache of the home feed's definition, and what it is filled from and read with.
+"""The ports of pushed home timelines: a cache of home feeds, the facts that fill it, and its reads.
 
-Where a network lies between, a feed is cheaper to collect before it is asked for: a tweet is *pushed* into the
-timelines of its author's followers. An author with very many is *pulled* instead, when somebody reads. Which it is says
-the author's tier; down to where a timeline can be trusted says its floor. Below the floor, and where there is none,
-every followee is pulled, so that losing rows costs time and never an answer (docs/explanation/fan-out.md).
+Over a network, a feed is cheaper to collect before it is requested: a tweet is *pushed* into the timelines of its
+author's followers. The tweets of an author with very many followers are *pulled* instead, when a feed is read. The
+author's tier says which of the two happens. A timeline's floor says down to which entry it is complete. Below the
+floor, or without one, all followees are pulled; so lost rows cost time, never a correct answer
+(docs/explanation/fan-out.md).
 
-What every adapter keeps to:
-- A cell holds the value with the highest `written`, the millisecond and counter of the event that it is of
-  (events.ids.timestamp); a removal wins over a value that is as new. So a write made again changes nothing.
-- A write has happened when the call returns, and is seen by every call that begins later. One that fails may have
-  happened in part. All raise StoreUnavailable.
-- Timelines are kept for a time (TTL) and never deleted from: an expired row cannot be written again.
+Rules for every adapter:
 
-On Cassandra many timelines share a partition, (shard of the viewer, bucket of the activity's time), and deliveries
-go there by shard in unlogged batches: ten times as many rows a second as one by one.
+* A cell holds the value with the highest `written`, the millisecond and counter of its event (events.ids.timestamp). A
+  removal wins over a value with the same `written`. So a repeated write changes nothing.
+* When a write returns, every read that begins later sees it. A write that fails may have been made in part. All
+  functions raise StoreUnavailable.
+* Timelines are kept for a limited time (TTL) and no row is deleted. An expired row must not be written again.
+
+On Cassandra many timelines share a partition (shard of the viewer, bucket of the activity's time), and deliveries are
+written by shard in unlogged batches: ten times as many rows a second as one by one.
 """
 
 from __future__ import annotations
@@ -28,38 +30,38 @@ from events.log import TopicPartition
 from .pages import Page
 
 NEWEST = "ffffffff-ffff-7fff-bfff-ffffffffffff"
-"""The greatest id: what is before it is all there is."""
+"""The greatest id. With it as `before`, a read covers all entries."""
 
 STALE_MS = 5_000
-"""How old a reader's set of pulled authors may be."""
+"""The maximum age of a reader's set of pulled authors, in milliseconds."""
 
 
 class Entry(NamedTuple):
-    """One activity: a tweet, and by whom it was posted or passed on."""
+    """One activity: a tweet, and the account `by` that posted or retweeted it."""
 
     activity: ActivityId
     tweet: TweetId
     by: AccountId
     reply_to: AccountId | None
-    """The account replied to, where it was posted as a reply."""
+    """The author of the tweet replied to, if the activity is a reply."""
     written: int
-    """`events.ids.timestamp` of its event."""
+    """`events.ids.timestamp` of the activity's event."""
 
     @property
     def retweet(self) -> bool:
-        """Whether it was passed on: what was posted has its tweet's id."""
+        """Whether the activity is a retweet. A posted tweet has its own id as `activity`."""
         return str(self.activity) != self.tweet
 
 
 class Delivery(NamedTuple):
-    """An entry for one viewer's timeline."""
+    """An entry for the timeline of one viewer."""
 
     viewer: AccountId
     entry: Entry
 
 
 class FollowFact(NamedTuple):
-    """A follow that is there since an event, or no longer."""
+    """A follow that an event added (`there`) or removed."""
 
     follower: AccountId
     followee: AccountId
@@ -68,7 +70,10 @@ class FollowFact(NamedTuple):
 
 
 class ActivityFact(NamedTuple):
-    """An activity that is there since an event, or no longer (then only `activity` and `by` of the entry matter)."""
+    """An activity that an event added (`there`) or removed.
+
+    Of a removed one, only `activity` and `by` of the entry count.
+    """
 
     entry: Entry
     there: bool
@@ -76,18 +81,18 @@ class ActivityFact(NamedTuple):
 
 
 class Kind(StrEnum):
-    """How an author's activities reach the feeds."""
+    """The ways in which an author's activities reach feeds."""
 
     PUSHED = "pushed"
     LEAVING = "leaving"
-    """Pushed, on the way to being pulled: readers pull already, or will before pushing ends."""
+    """Pushed, on the way to PULLED: all readers start to pull before pushing ends."""
     PULLED = "pulled"
     JOINING = "joining"
-    """Pulled, on the way to being pushed: pushing has begun, and what it missed still has to sink below every floor."""
+    """Pulled, on the way to PUSHED: readers pull until every floor is above the activities that were not pushed."""
 
 
 class Tier(NamedTuple):
-    """An author's tier, since when, and how many changes led to it. An author without one is PUSHED."""
+    """An author's tier, the time of its last change, and the number of its changes. The default is PUSHED."""
 
     kind: Kind = Kind.PUSHED
     since: Millis = Millis(0)
@@ -95,7 +100,7 @@ class Tier(NamedTuple):
 
     @property
     def pushes(self) -> bool:
-        """Whether activities are delivered; all but PULLED."""
+        """Whether activities of the author are pushed. True for all kinds but PULLED."""
         return self.kind is not Kind.PULLED
 
 
@@ -103,9 +108,9 @@ SMALL = Tier()
 
 
 class Progress(NamedTuple):
-    """How far a partition has landed: everything before `offset`, and of the event there the followers up to `after`.
+    """The progress of fan-out in a partition: all events before `offset` are done, and the one there up to `after`.
 
-    `after` is the cursor of a fan-out that is too large for one go.
+    `after` is the cursor in the author's followers, for a fan-out that is too large for one step.
     """
 
     offset: int = 0
@@ -113,126 +118,133 @@ class Progress(NamedTuple):
 
 
 class Keeping(NamedTuple):
-    """How long rows are kept, and the part of that for which nobody relies on them any more.
+    """How long rows are kept, and the safety margin before their expiry in which no reader relies on them.
 
-    `margin_ms` covers what clocks differ by (of whoever issued the id, wrote the row, expires it, reads it) and the
-    time that a read takes.
+    `margin_ms` covers the differences between the clocks of the processes (which issue the id, write the row, expire
+    it, read it) and the duration of a read.
     """
 
     kept_ms: int = 30 * 24 * 3_600_000
     margin_ms: int = 3_600_000
 
     def oldest_written(self, now: Millis) -> str:
-        """Below it nothing is delivered, since nobody would look at it."""
+        """Return the oldest id that is delivered. Older entries are below every floor, so no reader looks at them."""
         return first_id_at(Millis(now - self.kept_ms))
 
     def oldest_trusted(self, now: Millis) -> str:
-        """Every timeline's floor is at least this: what is older may be gone."""
+        """Return the lowest floor that a timeline may have. Older rows may have expired."""
         return first_id_at(Millis(now - self.kept_ms + self.margin_ms))
 
 
 class Timelines(Protocol):
-    """What each account posted and passed on (user_timelines), many accounts at a time."""
+    """The activities of each account (user_timelines), for many accounts at a time."""
 
     async def newest(
         self, before: Mapping[AccountId, str], limit: int, since: str = ""
     ) -> dict[AccountId, list[Entry]]:
-        """Of each account its newest `limit` entries older than its `before`, down to and with `since`."""
+        """Return the newest `limit` entries of each account, older than its `before`, down to `since` included."""
         ...
 
 
 class Facts(Timelines, Protocol):
-    """What fan-out knows: follows and activities, each written here by the event that it is of."""
+    """The follows and activities that fan-out reads. Its own group writes them, so they are as new as its timelines."""
 
     async def write(self, follows: Sequence[FollowFact], activities: Sequence[ActivityFact]) -> None:
-        """Write them. When this returns whoever asks is told of them: the other side of a race among them."""
+        """Write facts. Every read that begins after this returns sees them, also the reads of a concurrent fan-out."""
         ...
 
     async def followers(self, after: Mapping[AccountId, str | None], limit: int) -> dict[AccountId, Page[AccountId]]:
-        """Of each account up to `limit` followers behind a cursor.
+        """Return up to `limit` followers of each account after a cursor.
 
-        In an order that stays as followers come and go: going on from a cursor misses nobody who was there before.
+        The order does not change as followers come and go, so a scan by cursor misses no account that followed all the
+        time.
         """
         ...
 
     async def followees(self, accounts: Collection[AccountId]) -> dict[AccountId, list[AccountId]]:
-        """Whom each account follows."""
+        """Return the accounts that each account follows."""
         ...
 
     async def follower_counts(self, accounts: Collection[AccountId]) -> dict[AccountId, int]:
-        """About how many followers each has; a counter's value, which may be behind.
+        """Return the approximate number of followers of each account, from a counter that may lag.
 
-        Leaves out those of which that cannot be told now: what was counted may be lost, and nobody's tier is to change
-        for that.
+        Accounts whose counter cannot be relied on are left out: counts may have been lost, and no tier must change
+        because of that.
         """
         ...
 
 
 class HomeTimelineRows(Protocol):
-    """What fan-out writes and keeps: timelines, floors, tiers and its own progress, which are lost together or not."""
+    """Rows that fan-out writes and reads: timelines, floors, tiers and its progress.
+
+    They are lost together or not at all.
+    """
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Put entries into timelines, in any order."""
         ...
 
     async def raise_floors(self, floors: Mapping[AccountId, str]) -> None:
-        """From now on trust nothing older in these timelines. A floor that is higher stays.
+        """Raise the floors of timelines. A floor that is higher already stays.
 
-        (On Cassandra: the floor's own time as the timestamp of its cell; of two as new the greater one wins.)
+        (On Cassandra the time in the floor's id is the timestamp of its cell; of two equal timestamps the greater floor
+        wins.)
         """
         ...
 
     async def trust(self, floors: Mapping[AccountId, str]) -> None:
-        """The same; and these timelines are whole from their floor upwards."""
+        """Raise the floors of timelines, and mark the timelines as complete from the floor upwards."""
         ...
 
     async def trusted(self, accounts: Collection[AccountId]) -> frozenset[AccountId]:
-        """Those of the accounts whose timelines are."""
+        """Return the accounts whose timelines are marked as complete."""
         ...
 
     async def tiers(self, accounts: Collection[AccountId]) -> dict[AccountId, Tier]:
-        """The tiers now of those that have one other than SMALL."""
+        """Return the current tiers of the accounts. Accounts whose tier is SMALL are left out."""
         ...
 
     async def move(self, account: AccountId, seen: Tier, to: Kind) -> bool:
-        """Change a tier, if it is still the one that was seen (a lightweight transaction); whether it was.
+        """Change a tier if it is still `seen` (a lightweight transaction). Return whether it was changed.
 
-        `since` is when this took effect, by the store's clock: whoever decided it may have been held up since.
+        `since` becomes the time of the change by the store's clock, since the caller may have been delayed after its
+        decision.
         """
         ...
 
     async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """How far those of the partitions have landed that have at all."""
+        """Return the progress of each partition. Partitions without any progress are left out."""
         ...
 
     async def note(self, progress: Mapping[TopicPartition, Progress]) -> None:
-        """They have landed so far; what is further already stays: a worker may not know that it was replaced.
+        """Write progress. Progress that is further already stays, since a replaced worker may still write.
 
-        (On Cassandra: the offset as the timestamp; of two as new the greater `after` wins.)
+        (On Cassandra the offset is the timestamp; of two equal offsets the greater `after` wins.)
         """
         ...
 
 
 class Viewing(NamedTuple):
-    """What a viewer's feed depends on besides entries."""
+    """The inputs of a viewer's feed besides the entries."""
 
     followees: Collection[AccountId]
     muted: frozenset[AccountId]
     floor: str | None
-    """None: the timeline cannot be trusted at all."""
+    """The floor of the viewer's timeline; None if no part of the timeline can be relied on."""
 
 
 class HomeTimelines(Protocol):
-    """What a feed is read from."""
+    """Reads for home feeds."""
 
     async def pulled(self) -> frozenset[AccountId]:
-        """All authors whose tier is not PUSHED, as it was STALE_MS ago at most: one set a process, kept in memory."""
+        """Return all authors whose tier is not PUSHED, at most STALE_MS old. A process keeps one such set in memory."""
         ...
 
     async def viewing(self, viewer: AccountId) -> Viewing:
-        """Whom the viewer follows and mutes, and the floor of its timeline.
+        """Return the viewer's followees and mutes, and the floor of the viewer's timeline.
 
-        Read after this was asked; or before, if nothing that the viewer did has landed since: only that changes them.
+        The answer is at least as new as the viewer's last applied change. It may be from a cache, since only the
+        viewer's own changes alter it.
         """
         ...
 
@@ -244,12 +256,17 @@ class HomeTimelines(Protocol):
         before: Mapping[AccountId, str],
         limit: int,
     ) -> tuple[list[Entry], dict[AccountId, list[Entry]]]:
-        """Of the viewer's timeline the newest `row_limit` rows of a range; of each account its newest before.
+        """Return the newest rows of a range of the viewer's timeline, and the newest entries of other accounts.
 
-        The range is (below, down to and with). Both at once: one round trip.
+        The range `rows` is (upper bound, excluded; lower bound, included); its newest `row_limit` rows are returned. Of
+        each account in `before`, the newest `limit` entries older than the given id are returned. Both reads run at
+        once, in one round trip.
         """
         ...
 
     async def present(self, entries: Collection[Entry]) -> frozenset[ActivityId]:
-        """Those of the activities that are still there: a row stays when its retweet is undone."""
+        """Return the activities that still exist.
+
+        The row of a retweet stays in timelines after the retweet was undone.
+        """
         ...

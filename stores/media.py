@@ -1,4 +1,4 @@
-"""The port of media: what each is, and where the store has it."""
+"""The port of media: the properties of pictures and videos, and their keys in the object store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from events.media import MediaFinished, UploadStarted
 from events.tweets import TweetPosted
 
 MOST_USES = 100
-"""As many of the tweets that show a medium are looked at."""
+"""The number of tweets with a medium that are returned at most."""
 
 
 class Medium(NamedTuple):
-    """A picture or a video. `object` is its key in the store and `size` its bytes, None until it is finished."""
+    """A picture or a video.
+
+    `object` is its key in the object store, `size` is in bytes; both are None until it is finished.
+    """
 
     id: MediaId
     owner: AccountId
@@ -27,32 +30,32 @@ class Medium(NamedTuple):
 
 
 class MediaRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def started(self, event: UploadStarted) -> None:
-        """A medium is awaited."""
+        """Add a medium whose upload was started."""
         ...
 
     def finished(self, event: MediaFinished) -> None:
-        """A medium is there, awaited or not."""
+        """Add or complete a medium whose processing finished. Its start need not be known."""
         ...
 
     def deleted(self, media: MediaId) -> None:
-        """A medium is gone, its alt text with it; that it was there is remembered."""
+        """Mark a medium as deleted and remove its alt text. The row stays."""
         ...
 
     def used(self, event: TweetPosted) -> None:
-        """A tweet shows its media; that it did is remembered when it is deleted."""
+        """Record that a tweet shows its media. The rows stay when the tweet is deleted."""
         ...
 
 
 class Media(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def by_id(self, media: MediaId) -> Medium | None:
-        """The medium with an id, if there is or was one."""
+        """Return a medium, deleted or not; None if the id is unknown."""
         ...
 
     async def used_in(self, media: MediaId) -> list[TweetId]:
-        """The newest `MOST_USES` tweets that show the medium, or did until they were deleted."""
+        """Return the newest `MOST_USES` tweets that show the medium, deleted ones included."""
         ...

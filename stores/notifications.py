@@ -1,4 +1,4 @@
-"""The ports of notifications: what the stream remembers of those it raised, and the read model."""
+"""The ports of notifications: the stream's memory of the notifications that it raised, and the read model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .pages import Page
 Kind = Literal["reply", "quote", "mention", "follow", "like", "retweet"]
 KINDS: tuple[Kind, ...] = ("reply", "quote", "mention", "follow", "like", "retweet")
 GROUPED: frozenset[str] = frozenset({"like", "retweet"})
-"""Kinds of which all notifications about one tweet are shown as one."""
+"""The kinds of notifications that are shown as one if they are about the same tweet."""
 
 
 class Raised(NamedTuple):
@@ -24,48 +24,48 @@ class Raised(NamedTuple):
 
 
 class RaisedNotifications(Protocol):
-    """The stream's own rows: what it raised for something that an actor did, as long as that stands.
+    """The stream's own rows: the notifications raised for an action, until they are withdrawn.
 
-    All of one actor's rows come from events of one entity, since an actor's likes, follows and tweets each are one.
+    All rows of an actor come from events of one entity, since an actor's likes, follows and tweets each are one entity.
     `about` is the tweet, or the account that was followed.
     """
 
     async def fetch(self, wanted: Collection[tuple[AccountId, str]]) -> None:
-        """Have at hand what `of` will be asked for within this batch. Raises StoreUnavailable."""
+        """Load the rows that `of` will need within this batch, by (actor, about). Raises StoreUnavailable."""
         ...
 
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was raised."""
+        """Record a raised notification."""
         ...
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
-        """What was raised for it and not withdrawn since, earlier in this batch or before it."""
+        """Return the raised notifications that are not withdrawn, those of this batch included."""
         ...
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was withdrawn."""
+        """Remove a notification that was withdrawn."""
         ...
 
 
 class NotificationRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def raised(
         self, recipient: AccountId, notification: NotificationId, kind: str, actor: AccountId, tweet: TweetId | None
     ) -> None:
-        """A notification is there."""
+        """Add a notification."""
         ...
 
     def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
-        """A notification is gone."""
+        """Remove a notification."""
         ...
 
     def read(self, owner: AccountId, notification: NotificationId) -> None:
-        """One notification was read, be it there already or not."""
+        """Mark one notification as read. It need not be known yet."""
         ...
 
     def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
-        """All up to and with one were read."""
+        """Mark all notifications up to and including one as read."""
         ...
 
 
@@ -86,35 +86,35 @@ class Member(NamedTuple):
 
 
 Group = tuple[str, TweetId]
-"""A kind and a tweet."""
+"""The kind and the tweet of notifications that are shown as one."""
 
 
 class ReadMarks(NamedTuple):
-    """What an account has read: everything up to `up_to` ("" for nothing), and `single` ones of those asked for."""
+    """The notifications that an account has read: all up to `up_to` ("" for none), and the `single` ones."""
 
     up_to: str
     single: frozenset[NotificationId]
 
     def covers(self, notification: str) -> bool:
-        """Whether a notification was read."""
+        """Return whether a notification was read."""
         return notification <= self.up_to or notification in self.single
 
 
 class Notifications(Protocol):
-    """What the query API reads. What is hidden or deleted is left out by the reader (query_api/notifications.py)."""
+    """Reads for the query API. The reader (query_api/notifications.py) leaves out hidden and deleted items."""
 
     async def newest(
         self, recipient: AccountId, kinds: Collection[str], before: str | None, limit: int
     ) -> Page[Notification]:
-        """Notifications of some kinds, each by itself, newest first."""
+        """Return a page of the notifications of some kinds, one by one, newest first."""
         ...
 
     async def members(
         self, recipient: AccountId, groups: Collection[Group], up_to: str | None, limit: int
     ) -> dict[Group, list[Member]]:
-        """The notifications of each group, up to and with one, newest first, `limit` of each group at most."""
+        """Return the newest `limit` notifications of each group that are not newer than `up_to`, newest first."""
         ...
 
     async def marks(self, recipient: AccountId, notifications: Collection[NotificationId]) -> ReadMarks:
-        """What of these an account has read."""
+        """Return the account's read marks, with the `single` ones among `notifications`."""
         ...

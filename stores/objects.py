@@ -1,6 +1,6 @@
-"""The port of the object store: whole files by key, and signed addresses by which clients reach them directly.
+"""The port of the object store: whole files by key, and signed addresses for direct access by clients.
 
-What clients upload comes under a key below `incoming/`; what is finished lies elsewhere, and is never changed.
+Clients upload under keys that begin with `incoming/`. Finished objects have other keys and are never changed.
 """
 
 from __future__ import annotations
@@ -14,47 +14,50 @@ HOUR_MS = 3_600_000
 
 
 class Upload(NamedTuple):
-    """A form to be posted as multipart/form-data to `url`: these fields first, then the file as `file`."""
+    """A form to be posted as multipart/form-data to `url`: the `fields` first, then the file as `file`."""
 
     url: str
     fields: Mapping[str, str]
 
 
 class Objects(Protocol):
-    """Keeps objects. tests/contracts/test_objects.py is what every adapter must pass."""
+    """The object store. Every adapter must pass tests/contracts/test_objects.py."""
 
     def upload(self, key: str, content_type: str, most_bytes: int, until: Millis) -> Upload:
-        """A form that puts one object of this key and type, not empty and no longer than this, until then.
+        """Return a form that puts one object of this key and type, of 1 to `most_bytes` bytes, until the time `until`.
 
-        The store itself refuses everything else. Sent twice, the second content replaces the first.
+        The store refuses any other upload. If the form is sent twice, the second content replaces the first.
         """
         ...
 
     def link(self, key: str, now: Millis) -> str:
-        """An address at which whoever has it can read an object for one to two hours; the same for an hour."""
+        """Return an address at which anyone can read an object for one to two hours. It stays the same for an hour."""
         ...
 
     async def write(self, key: str, content_type: str, content: bytes) -> None:
-        """Put an object; durable when this returns. Raises StoreUnavailable."""
+        """Write an object. It is durable when this returns. Raises StoreUnavailable."""
         ...
 
     async def read(self, key: str, most_bytes: int) -> bytes | None:
-        """An object whole; None where there is none, or one that is longer. Raises StoreUnavailable."""
+        """Return the bytes of an object; None if it does not exist or is longer than `most_bytes`.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove an object, if it is there. Raises StoreUnavailable."""
+        """Remove an object, if it exists. Raises StoreUnavailable."""
         ...
 
     async def prepare(self) -> None:
-        """Make what there has to be before anything is written. Raises StoreUnavailable."""
+        """Create the bucket or directory that writes need. Raises StoreUnavailable."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release connections and other resources."""
         ...
 
 
 def hour_of(now: Millis) -> Millis:
-    """When the hour began: links are made as of then, so that they can be cached."""
+    """Return the start of the hour. Links are made as of then, so that clients can cache them."""
     return Millis(now // HOUR_MS * HOUR_MS)

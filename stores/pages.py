@@ -1,4 +1,4 @@
-"""A page of anything: what every read port answers that lists without an end."""
+"""A page of a list: the answer of every read that may have more items than one response."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class Page(NamedTuple, Generic[T]):
-    """Some items in order, and where the next page begins.
+    """Some items in order, and the cursor of the next page.
 
-    `next` is the sort key of the last row that was looked at: handed back as `before`, the list goes on past it,
-    whatever came in meanwhile. None means that there is nothing further. A page may have fewer items than asked for,
-    even none, while `next` is set: a store looks at a bounded number of rows, and leaves out what does not fit.
+    `next` is the sort key of the last row that was read. As `before` of the next call it continues the list after that
+    row, whatever was added meanwhile. None means that the list ends here. A page may have fewer items than requested,
+    even none, though `next` is set: a store reads a bounded number of rows and filters them.
     """
 
     items: list[T]

@@ -1,7 +1,7 @@
-"""The port of the public timeline: what everyone posted, newest first.
+"""The port of the public timeline: the tweets of all accounts, newest first.
 
-As on Mastodon's public timelines, it has neither retweets nor replies to others; what an account replies to itself
-(a thread) is there. It is filled by no projector of its own: every engine has it as an order of its tweets.
+As on Mastodon's public timelines, retweets and replies to other accounts are left out; replies to oneself (threads) are
+included. No projector fills it: every engine reads it from the rows of tweets.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .pages import Page
 
 
 class PublicTimeline(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def latest(self, before: str | None, limit: int) -> Page[TweetId]:
-        """Everyone's posts that are not deleted, by tweet id."""
+        """Return a page of all tweets that are not deleted, newest id first."""
         ...

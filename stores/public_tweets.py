@@ -1,4 +1,4 @@
-"""The ports of what the public firehose has to know of a tweet when it is edited."""
+"""The ports of the tweet properties that the public firehose repeats when a tweet is edited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from events.tweets import TweetRef
 
 
 class Context(NamedTuple):
-    """What an edit does not change and does not repeat."""
+    """The properties of a tweet that an edit does not change and its event does not repeat."""
 
     reply_to: TweetRef | None = None
     quote_of: TweetRef | None = None
@@ -18,28 +18,28 @@ class Context(NamedTuple):
 
 
 PLAIN = Context()
-"""A tweet that stands for itself: most do, and nothing is kept of them."""
+"""The context of a tweet that replies to and quotes nothing. Most tweets are such, and no row is stored for them."""
 
 
 class PublicTweetRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def posted(self, tweet: TweetId, context: Context) -> None:
-        """A tweet is there that replies, quotes or is sensitive."""
+        """Store the context of a tweet that is a reply, a quote or sensitive."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         ...
 
 
 class PublicTweets(Protocol):
-    """What the stream reads, in the same transaction."""
+    """Reads of the stream, in the transaction of its batch."""
 
     async def fetch(self, tweets: Collection[TweetId]) -> None:
-        """Have at hand what `context` will be asked for within this batch. Raises StoreUnavailable."""
+        """Load the rows that `context` will need within this batch. Raises StoreUnavailable."""
         ...
 
     def context(self, tweet: TweetId) -> Context:
-        """What was said when the tweet was posted."""
+        """Return the context with which the tweet was posted."""
         ...

@@ -1,4 +1,4 @@
-"""All read ports that the query API serves from, as one bundle: a consistent choice of read model generations."""
+"""The bundle of all read ports of the query API: one consistent choice of generations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .users import Users
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """A field for each read port; runtime/ builds it and swaps it whole when a read model's generation changes."""
+    """The adapter of each read port. runtime/ builds the bundle, and replaces it whole when a generation changes."""
 
     snapshot: Snapshots
     users: Users
@@ -56,7 +56,7 @@ class Readers:
 
 
 READ_PORTS = frozenset(field.name for field in fields(Readers)) - {"snapshot"}
-"""The names that a route declares what it reads by."""
+"""The names of read ports that a route may declare."""
 _COMPOSED: Mapping[str, tuple[str, ...]] = {
     "home_feed": ("graph", "user_timelines"),
     "public_timeline": ("tweets",),
@@ -66,5 +66,5 @@ _COMPOSED: Mapping[str, tuple[str, ...]] = {
 
 
 def models_of(port: str) -> tuple[str, ...]:
-    """The read models that a port answers from: the one of its own name, or several where it has none."""
+    """Return the read models that a port reads: the one of the same name, or several for a composed port."""
     return _COMPOSED.get(port, (port,))

@@ -1,15 +1,16 @@
-"""The port of recommendations: whom to follow.
+"""The port of recommendations: accounts that an account may want to follow.
 
 Friends of friends come first. An account c scores
 
-    score(c) = (how many of those you follow follow c) / log2(2 + followers of c)
+    score(c) = (number of your followees that follow c) / log2(2 + followers of c)
 
-so that three of yours who follow a potter with 20 followers say more than four who follow a star: the number of common
-neighbours, damped by the logarithm of the degree as in L. Adamic and E. Adar, Friends and neighbors on the web, Social
-Networks 25(3), 2003. Behind them come the most followed accounts, which is all there is for who follows nobody.
+so that three followees who follow a potter with 20 followers count more than four who follow a star. It is the number
+of common neighbours, damped by the logarithm of the degree as in L. Adamic and E. Adar, Friends and neighbors on the
+web, Social Networks 25(3), 2003. The most followed accounts come after them; an account that follows nobody gets only
+these.
 
-Never yourself, nor whom you follow already, block or mute, nor who blocks you. The work is bounded: the newest 50
-of those you follow count, and the newest 50 that each of them follows.
+The account itself is left out, and so are accounts that it follows, blocks or mutes, or that block it. The work is
+bounded: the newest 50 followees count, and the newest 50 followees of each.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from .pages import Page
 MOST_FRIENDS = 50
 MOST_OF_EACH = 50
 MOST_CANDIDATES = 150
-"""How many friends of friends, those with the most followers in common first, and how many others are looked at."""
+"""How many friends of friends (those with the most common followers first) and how many other accounts are scored."""
 
 
 class Recommendations(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def for_account(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account may want to follow, best first."""
+        """Return a page of accounts to follow, best first."""
         ...
 
 
 class Candidate(NamedTuple):
-    """An account that may be recommended. `common` is how many of those you follow follow it, 0 for the others."""
+    """An account that may be recommended. `common` is the number of your followees that follow it, 0 for the others."""
 
     account: AccountId
     common: int
@@ -45,7 +46,7 @@ class Candidate(NamedTuple):
 
 
 class _Ranked(NamedTuple):
-    """An account where it stands: `place` 0 for friends of friends, 1 for the others; sorted as it is."""
+    """The sort key of a candidate. `place` is 0 for friends of friends, 1 for others; `below` is the negative score."""
 
     place: int
     below: float
@@ -53,7 +54,7 @@ class _Ranked(NamedTuple):
 
 
 def best_of(candidates: Iterable[Candidate], before: str | None, limit: int) -> Page[AccountId]:
-    """A page of the candidates, best first. A position is the place, score and number of the last account."""
+    """Return a page of the candidates, best first. The cursor has place, score and number of the last account."""
     ids: dict[int, AccountId] = {}
     ranked = []
     for account, common, followers in candidates:

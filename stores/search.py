@@ -1,7 +1,7 @@
-"""The port of the search of tweets: an index of the tokens that stores/text/tokeniser.py makes of them.
+"""The port of the search of tweets: an index of the tokens from stores/text/tokeniser.py.
 
-Every engine answers alike, since it is given the same tokens and asked only whether they are there. Newest first is
-the order of the index, so a page costs what its own length costs, however common a word is.
+All engines give the same answers: they store the same tokens and only test for their presence. The index is ordered
+newest first, so the cost of a page depends on its length, not on how common a word is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from events.ids import Millis, TweetId
 from .pages import Page
 
 Phrase = tuple[str, ...]
-"""Tokens that stand one after the other: for most words one."""
+"""Tokens that stand one after the other. Most words are a single token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: tweets that have every one of `every` and not one of `none`, made from `since` to before
-    `until`. `every` has at least one phrase."""
+    """A search: tweets that have all phrases of `every` and none of `none`, posted from `since` to before `until`.
+
+    `every` has at least one phrase.
+    """
 
     every: tuple[Phrase, ...]
     none: tuple[Phrase, ...] = ()
@@ -29,31 +31,31 @@ class Query:
 
 
 class Match(NamedTuple):
-    """A tweet that was found, and what is indexed of it, with spaces between: for those who rank."""
+    """A tweet that was found, and its indexed tokens with spaces between, for ranking."""
 
     tweet: TweetId
     tokens: str
 
 
 class SearchRows(Protocol):
-    """What the projector writes. `tokens` have spaces between them."""
+    """Rows that the projector writes. `tokens` are separated by spaces."""
 
     def posted(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet is there."""
+        """Add a tweet with its tokens."""
         ...
 
     def edited(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet has other tokens from now on."""
+        """Replace the tokens of a tweet."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         ...
 
 
 class Search(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def newest(self, query: Query, before: str | None, limit: int) -> Page[Match]:
-        """The newest tweets that match, older than `before`, newest first."""
+        """Return a page of the newest matches older than `before`, newest first."""
         ...

@@ -1,4 +1,4 @@
-"""The port of sentiment: how tweets read, one by one and over time by what they are about."""
+"""The port of sentiment: the score of each tweet, and series of scores by subject."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import NamedTuple, Protocol
 from events.ids import AccountId, Millis, TweetId
 
 Subject = str | AccountId
-"""What a series is about: `#tag` (folded), `@mention` (lower case), or an author's id."""
+"""The subject of a series: `#tag` (folded), `@mention` (lower case), or an author's id."""
 
 
 def about_tag(tag: str) -> Subject:
-    """Tweets that carry a tag, given folded."""
+    """Return the subject of tweets that carry a tag. The tag is folded."""
     return f"#{tag}"
 
 
 def about_mention(name: str) -> Subject:
-    """Tweets that mention a name, given in lower case, whether or not an account has it."""
+    """Return the subject of tweets that mention a name. The name is in lower case; no account need have it."""
     return f"@{name}"
 
 
 class Reading(NamedTuple):
-    """How a tweet reads."""
+    """The sentiment of a tweet: its label and its score from -1 to 1."""
 
     label: str
     score: float
 
 
 class Mood(NamedTuple):
-    """How the tweets of a step of time read that begins at `start`. `mean` is None where there are none."""
+    """The sentiment of the tweets in a time step that begins at `start`. `mean` is None if there are none."""
 
     start: Millis
     tweets: int
@@ -40,26 +40,26 @@ class Mood(NamedTuple):
 
 
 class SentimentRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def scored(
         self, tweet: TweetId, author: AccountId, score: float, hashtags: Collection[str], mentions: Collection[str]
     ) -> None:
-        """A tweet reads like this."""
+        """Store the score of a tweet."""
         ...
 
     def withdrawn(self, tweet: TweetId) -> None:
-        """It counts no more."""
+        """Remove the score of a tweet."""
         ...
 
 
 class Sentiment(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def scores(self, tweets: Collection[TweetId]) -> dict[TweetId, Reading]:
-        """How those of the tweets read that have been scored."""
+        """Return the sentiment of each tweet. Tweets without a score are left out."""
         ...
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
-        """Tweets about a subject by steps of `step` milliseconds. Raises stores.trends.TooMuch."""
+        """Return the sentiment of a subject in steps of `step` milliseconds. Raises stores.trends.TooMuch."""
         ...

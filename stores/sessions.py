@@ -1,4 +1,4 @@
-"""The port of sessions: where each account is signed in."""
+"""The port of sessions: the open sessions of each account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .pages import Page
 
 
 class SignedInAt(NamedTuple):
-    """A session that has not ended, and where it began: the client's name for itself, and its address."""
+    """A session that has not ended, with the client's `User-Agent` and IP address at its start."""
 
     session: SessionId
     started_at: Millis
@@ -19,20 +19,20 @@ class SignedInAt(NamedTuple):
 
 
 class SessionRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def started(self, owner: AccountId, session: SignedInAt) -> None:
-        """A session began."""
+        """Add a session."""
         ...
 
     def ended(self, owner: AccountId, session: SessionId) -> None:
-        """A session ended."""
+        """Remove a session that ended."""
         ...
 
 
 class Sessions(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def of(self, account: AccountId, before: str | None, limit: int) -> Page[SignedInAt]:
-        """The sessions of an account, newest first."""
+        """Return a page of the account's open sessions, newest first."""
         ...

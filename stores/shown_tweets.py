@@ -1,7 +1,7 @@
-"""The port of tweets as someone sees them: everything that is sent of a tweet, from all read models, in one question.
+"""The port of tweets as a viewer sees them: the properties of a tweet from all read models, in one call.
 
-Which stores that takes is the adapter's affair: one statement where they are tables side by side, a batch a store,
-all at once, where a network lies between.
+An adapter reads them in one statement if the tables are in one database, or else in one batch for each store, all at
+once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ShownTweet(NamedTuple):
 
     author: Card
     muted: bool
-    """By the viewer is the author; whether that hides the tweet is for the list that it is in."""
+    """Whether the viewer mutes the author. The list that shows the tweet decides whether this hides it."""
     text: str
     entities: bytes
     conversation: TweetId
@@ -37,15 +37,15 @@ class ShownTweet(NamedTuple):
     edited_at: Millis | None
     counts: TweetCounts
     sentiment: Reading | None
-    """None until it is scored."""
+    """None until the tweet has a score."""
     marks: Marks
-    """What the viewer did with it."""
+    """Whether the viewer liked, retweeted and bookmarked it."""
     media: tuple[Attachment, ...] = ()
 
 
 class ShownTweets(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
-        """Those of the tweets that `viewer` may see: neither deleted nor behind a block, whoever made it."""
+        """Return the tweets that `viewer` may see: not deleted, and without a block between viewer and author."""
         ...

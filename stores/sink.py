@@ -1,4 +1,4 @@
-"""Where a group of processors lands its effects: rows, newest ids and positions, together or not at all."""
+"""The port of a group's effects: rows, newest ids and positions, stored together or not at all."""
 
 from __future__ import annotations
 
@@ -14,63 +14,68 @@ UNKNOWN: Mapping[TopicPartition, str] = {}
 
 
 class Sink(Protocol):
-    """One group's transaction. tests/contracts/test_sink.py is what every adapter must pass."""
+    """The transaction of one group. Every adapter must pass tests/contracts/test_sink.py."""
 
     async def positions(self) -> Positions:
-        """How far the effects that are durable reach."""
+        """Return the positions up to which effects are durable."""
         ...
 
     async def marks(self) -> Marks:
-        """The same positions, each with the id of the event just before it, which tells the log that was read."""
+        """Return the same positions as marks: each with the id of the event before it, which identifies the log."""
         ...
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest id folded of each entity that has one."""
+        """Return the newest applied id of each entity. Entities without one are left out."""
         ...
 
     async def begin(self) -> None:
-        """Start a batch: what is written through the ports from now on belongs to it."""
+        """Start a batch. All writes through the ports belong to it until `commit` or `abandon`."""
         ...
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """What is written from now on is the doing of this event; `at` is its record, None where it was derived."""
+        """Name the event that causes the next writes. `at` is its record, None if the event was derived."""
         ...
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable.
+        """Store the batch, the positions it reaches and the newest ids that changed. Raises StoreUnavailable.
 
-        `last` is the id of the event just before each position; a position that was passed over has none.
+        `last` has the id of the event just before each position. It has none where the record before was skipped.
         """
         ...
 
     async def abandon(self) -> None:
-        """Undo what was written since `begin`."""
+        """Discard all writes since `begin`."""
         ...
 
     async def check(self) -> None:
-        """Raise SinkMoved where the store is behind what this sink left there; for quiet times. Or StoreUnavailable."""
+        """Raise SinkMoved if the store is behind this sink's last commit. Called between batches.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def close(self) -> None:
-        """Let go of what is its own, a connection say."""
+        """Release the sink's own resources, such as a connection."""
         ...
 
 
 class StoreUnavailable(Exception):
-    """A store cannot be reached or written now; the call took no effect and can be made again."""
+    """A store cannot be reached or written now. The call took no effect and can be made again."""
 
 
 class StoreRefused(Exception):
-    """A store answers a command with an error about the command, and would again: the fault is in the software or in
-    what the store holds there. It is no outage."""
+    """A store answers a command with an error that a retry would get again.
+
+    The fault is in the software, or in the data under the key. It is not an outage.
+    """
 
 
 class SinkMoved(Exception):
-    """The store is not where this sink left it: lost, restored, or taken further by another.
+    """The store is not as this sink left it: it was lost, restored, or taken further by another worker.
 
-    Nothing is wrong with it: take it up again from `positions`. `store` is its name, for people.
+    The store itself works: continue from its `positions`. `store` is its name, for messages.
     """
 
     def __init__(self, store: str) -> None:

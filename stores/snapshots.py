@@ -1,4 +1,4 @@
-"""The port of snapshots: several reads of one request that see one state."""
+"""The port of snapshots: several reads of one request that see the same state."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Protocol
 
 
 class Snapshots(Protocol):
-    """Makes reads see one state of the read models, where the engine can; elsewhere it does nothing."""
+    """Makes reads see one state of the read models, if the engine can. On other engines it does nothing."""
 
     def __call__(self) -> AbstractContextManager[None]:
-        """A block whose reads belong together. Nothing but reads may be awaited in it."""
+        """Return a context manager. The reads inside see one state. Nothing but reads may be awaited inside."""
         ...

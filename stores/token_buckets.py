@@ -9,7 +9,7 @@ from events.ids import Millis
 
 
 class Limit(NamedTuple):
-    """A limit: the tokens that its bucket holds, and the tokens that come back in a millisecond."""
+    """A limit: `burst` is the capacity of its bucket in tokens, `per_ms` the tokens added in a millisecond."""
 
     name: str
     burst: int
@@ -17,13 +17,13 @@ class Limit(NamedTuple):
 
 
 class TokenBuckets(Protocol):
-    """Buckets that processes share."""
+    """Token buckets that processes share."""
 
     async def take(self, key: str, limits: Sequence[Limit], cost: int = 1) -> tuple[int | None, list[float], Millis]:
-        """Take `cost` from each bucket of `key`; if one of them has less than a token, take nothing.
+        """Take `cost` tokens from each bucket of `key`. If a bucket has less than one token, take none from any.
 
-        Return the index of the limit that refuses, or None; the tokens left in each bucket; and the time. Raises
-        StoreUnavailable.
+        Return the index of the limit that refuses, or None; the tokens left in each bucket; and the store's time.
+        Raises StoreUnavailable.
         """
         ...
 

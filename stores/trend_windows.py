@@ -1,4 +1,4 @@
-"""The port of the `trends` stream: which windows have to be ranked, from what, and how they were ranked last."""
+"""The port of the `trends` stream: the windows that are due, the numbers to rank them by, and their last rankings."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from .trends import WindowNumbers
 
 
 class Window(NamedTuple):
-    """A window by its `length`, as in 24h, and when it ends."""
+    """A window: its `length`, such as 24h, and its end."""
 
     length: str
     end: Millis
 
 
 class Reached(NamedTuple):
-    """The newest moment that something happened, and the newest that something was appended."""
+    """The newest time of an event, and the newest time at which an event was appended."""
 
     time: Millis
     recorded: Millis
 
 
 class Ranking(NamedTuple):
-    """What was emitted for a window last, under which id."""
+    """The last emitted ranking of a window, and the id of its event."""
 
     id: str
     items: tuple[Trend, ...]
 
 
 class TrendWindows(Protocol):
-    """The stream's own rows, and the trends' that it ranks by, in the same transaction."""
+    """The stream's own rows, and the trends rows that it ranks by, in the same transaction."""
 
     def touched(self, hour: int) -> None:
-        """What happened in an hour (counted from 1970) is not what it was."""
+        """Record that the uses in an hour (counted from 1970) have changed."""
         ...
 
     async def reached(self) -> Reached | None:
-        """How far in time the events have come."""
+        """Return the newest times among the applied events; None before the first."""
         ...
 
     async def take_touched(self, before: Millis, limit: int) -> list[int]:
-        """Hours that were touched and have ended by `before`; they are forgotten."""
+        """Return up to `limit` changed hours that ended by `before`, and remove them."""
         ...
 
     def put_due(self, windows: Iterable[Window]) -> None:
-        """These windows have to be ranked once they have ended."""
+        """Record that these windows are due once they have ended."""
         ...
 
     async def take_due(self, before: Millis) -> Window | None:
-        """The first ended of the windows to be ranked that have ended by `before`; it is forgotten."""
+        """Return the earliest due window that ended by `before`, and remove it. None if there is none."""
         ...
 
     async def waiting(self, before: Millis) -> bool:
-        """Whether there is anything to take."""
+        """Return whether `take_touched` or `take_due` would return anything."""
         ...
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted."""
+        """Return the numbers of the tags in a window."""
         ...
 
     async def ranking(self, window: Window) -> Ranking | None:
-        """How a window was ranked last."""
+        """Return the last ranking of a window."""
         ...
 
     def put_ranking(self, window: Window, ranking: Ranking) -> None:
-        """It is ranked like this from now on."""
+        """Store the ranking of a window."""
         ...

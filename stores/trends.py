@@ -1,7 +1,7 @@
-"""The port of trends: which tags are used by more people than is usual for them (docs/adr/0006).
+"""The port of trends: the tags that more people use than usual (docs/adr/0006).
 
-Rows say who used which tag in which tweet; a tweet's own time places it. All numbers of a window are computed from rows
-when they are asked for, so an event that comes late, or is imported, changes one row and with it every answer.
+A row is the use of a tag by an author in a tweet, at the tweet's own time. All numbers of a window are computed from
+the rows when they are read, so a late or imported event changes one row, and every answer with it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ DAY = 24 * HOUR
 WINDOWS: dict[str, int] = {"1h": HOUR, "6h": 6 * HOUR, "24h": DAY}
 """The lengths of windows, in milliseconds."""
 DAYS_BEFORE = 7
-"""A tag's usual strength is what it had in the same hours of this many days before the window: a week has one cycle."""
+"""The usual strength of a tag is measured in the same hours of this many days before: a week is one cycle."""
 CANDIDATES = 200
-"""So many tags, those with most authors by the hour, are looked at closely and can be trends."""
+"""Only this many tags, those with the most author-hours, are counted exactly and can become trends."""
 LISTED = 20
-"""How many trends a window has at most."""
+"""The maximum number of trends of a window."""
 DISPERSION = 25.0
-"""How steady tags are: what one has from day to day varies by a fifth, 1 / sqrt(25), beyond what chance makes of it."""
+"""How steady tags are. From day to day the uses of a tag vary by a fifth, 1 / sqrt(25), in addition to chance."""
 PRIOR = 1.0
-"""What is expected of a tag that was never used: one author. It keeps small numbers from being big surprises."""
+"""The expected strength of a tag that was never used: one author. So small numbers are no large surprises."""
 
 
 class TagNumbers(NamedTuple):
-    """A tag in a window, counted.
+    """The numbers of a tag in a window.
 
-    `repeaters` are those of its `authors` who used it in more than one tweet. `author_hours` counts each author once
-    for each hour; `before` counts them likewise in the same hours of the days before, added up.
+    `repeaters` is the number of `authors` who used the tag in more than one tweet. `author_hours` counts each author
+    once for each hour; `before` is the same count for the same hours of the days before, added up.
     """
 
     tag: str
@@ -44,14 +44,14 @@ class TagNumbers(NamedTuple):
 
 
 class WindowNumbers(NamedTuple):
-    """A window, counted. `days` is on how many of the days before any tag was used in these hours."""
+    """The numbers of all tags in a window. `days` is the number of days before with any use of tags in these hours."""
 
     tags: Sequence[TagNumbers]
     days: int
 
 
 class Ranked(NamedTuple):
-    """A tag of a ranking."""
+    """A tag in a ranking."""
 
     tag: str
     uses: int
@@ -61,14 +61,14 @@ class Ranked(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """How a tag is mostly written lately, and a recent tweet that carries it."""
+    """The most frequent recent spelling of a tag, and a recent tweet that carries it."""
 
     written: str
     sample: TweetId
 
 
 class Uses(NamedTuple):
-    """How often a tag was used in a step of time that begins at `start`, and by how many."""
+    """The uses of a tag, and the number of its authors, in a time step that begins at `start`."""
 
     start: Millis
     uses: int
@@ -76,36 +76,37 @@ class Uses(NamedTuple):
 
 
 class TooMuch(Exception):
-    """So many tweets are in the range that adding them up would keep everyone else waiting."""
+    """The range has so many tweets that adding them up would delay all other requests."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"more than {most:,} tweets are in that range; ask for a shorter one")
 
 
 def surprise(observed: float, expected: float) -> float:
-    """How much likelier it is, in nats, to see `observed` at its own rate than at the expected one.
+    """Return how much likelier `observed` is at its own rate than at the expected rate, in nats.
 
-    The log-likelihood ratio of a negative binomial model: for small counts it is Poisson's, and where counts are large
-    a few per cent more are no surprise, as they would be to Poisson.
+    It is the log-likelihood ratio of a negative binomial model. For small counts this equals Poisson's; for large
+    counts a few per cent more are no surprise, which they would be with Poisson.
     """
     k = DISPERSION
     return observed * log(observed / expected) - (observed + k) * log((observed + k) / (expected + k))
 
 
 def rank(numbers: WindowNumbers) -> list[Ranked]:
-    """The trends of a window, the most surprising first.
+    """Return the trends of a window, the most surprising first.
 
-    A tag's strength is its authors and half again those who repeat it. Expected of it is what it had on the days
-    before. Tags that are not as strong as expected are left out.
+    A tag's strength is the number of its authors plus half the number of its repeaters. The expected strength is that
+    of the days before. Tags weaker than expected are left out.
 
-    The rate that is expected comes from the topic's own past: Hendrickson, Kolb, Lehman, Montague, Trend Detection in
-    Social Data, 2015. A likelihood ratio, since it holds for small counts as well: Dunning, Accurate Methods for the
+    The expected rate comes from the topic's own past: Hendrickson, Kolb, Lehman, Montague, Trend Detection in Social
+    Data, 2015. A likelihood ratio is used since it holds for small counts as well: Dunning, Accurate Methods for the
     Statistics of Surprise and Coincidence, 1993.
     """
     ranked = []
     for tag, uses, authors, repeaters, author_hours, before in numbers.tags:
         strength = authors + repeaters / 2
-        # Author-hours add up over days, distinct authors do not: one is turned into the other as in the window itself.
+        # Author-hours can be added over days, distinct authors cannot. The ratio in the window itself converts one to
+        # the other.
         expected = PRIOR + strength / author_hours * before / max(1, numbers.days)
         if strength >= expected:
             ranked.append(Ranked(tag, uses, authors, round(expected, 3), round(surprise(strength, expected), 3)))
@@ -114,40 +115,40 @@ def rank(numbers: WindowNumbers) -> list[Ranked]:
 
 
 class TrendRows(Protocol):
-    """What the projector writes. Tags are folded; `tags` maps them to what was written."""
+    """Rows that the projector writes. Tags are folded; `tags` maps each to its original spelling."""
 
     def posted(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         ...
 
     def edited(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet has these tags and no others from now on; they count at the tweet's own time."""
+        """Replace the tags of a tweet. They count at the tweet's own time."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone, and its uses with it."""
+        """Remove a tweet and its uses of tags."""
         ...
 
     def reached(self, time: Millis, recorded: Millis) -> None:
-        """Something happened at `time` and was appended at `recorded`."""
+        """Record the time of an applied event, and the time at which it was appended."""
         ...
 
 
 class Trends(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, `end` not included, counted."""
+        """Return the numbers of the tags in a window, `end` excluded."""
         ...
 
     async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
-        """How to show tags of a window."""
+        """Return the spelling and the sample tweet for each tag in a window."""
         ...
 
     async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
-        """A tag's uses by steps of whole hours. Raises TooMuch."""
+        """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         ...
 
     async def as_of(self) -> Millis | None:
-        """When the newest tweet, edit or deletion that is counted was appended; None where there is none."""
+        """Return the time at which the newest counted tweet, edit or deletion was appended; None before the first."""
         ...

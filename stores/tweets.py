@@ -1,4 +1,4 @@
-"""The port of tweets: each by its id, with every text that it had."""
+"""The port of tweets: each by its id, with all its versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events.tweets import TweetPosted, TweetRef
 
 
 class Tweet(msgspec.Struct, frozen=True, gc=False):
-    """A tweet. `entities` and `location` are JSON as it is sent. Of a deleted one only the references are left."""
+    """A tweet. `entities` and `location` are JSON as it is sent. Of a deleted tweet only the references remain."""
 
     id: TweetId
     author: AccountId
@@ -33,7 +33,7 @@ class Tweet(msgspec.Struct, frozen=True, gc=False):
 
 
 class Version(NamedTuple):
-    """One text that a tweet had; `version` 1 is the one it was posted with."""
+    """One version of a tweet's text. Version 1 is the text as posted."""
 
     version: int
     text: str
@@ -42,28 +42,28 @@ class Version(NamedTuple):
 
 
 class TweetRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def posted(self, event: TweetPosted) -> None:
-        """A tweet is there."""
+        """Add a tweet."""
         ...
 
     def edited(self, tweet: TweetId, version: int, text: str, entities: Entities, at: Millis) -> None:
-        """A tweet has another text; the one before is kept."""
+        """Replace the text of a tweet and keep the previous version."""
         ...
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone, its texts with it; that it was there is remembered."""
+        """Mark a tweet as deleted and remove its texts."""
         ...
 
 
 class Tweets(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def by_ids(self, tweets: Collection[TweetId]) -> dict[TweetId, Tweet]:
-        """Those of the tweets that there are or were."""
+        """Return the tweets, deleted ones included. Unknown ids are left out."""
         ...
 
     async def history(self, tweet: TweetId) -> list[Version]:
-        """Every text that a tweet had, oldest first; none where it is deleted or unknown."""
+        """Return all versions of a tweet, oldest first; none if it is deleted or unknown."""
         ...

@@ -1,8 +1,8 @@
 """The port of the search of users: by prefix of name or display name, then by similarity (stores/text/trigrams.py).
 
-First come the accounts of which a name begins with what is looked for: the user name, the display name, or a word of
-it; in the order of these names, so that an exact one is the first. Then come the others of which a name is similar
-enough, the most similar first. Blocks are left to the reader.
+Accounts come first whose user name, display name or a word of the display name begins with the searched text, ordered
+by that name, so that an exact match is the first. Then come accounts with a similar name, the most similar first. The
+reader leaves out accounts behind a block.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from .pages import Page
 
 
 class UserSearchRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def named(self, account: AccountId, username: str) -> None:
-        """An account has this user name."""
+        """Store the user name of an account."""
         ...
 
     def displayed(self, account: AccountId, display_name: str) -> None:
-        """An account has this display name from now on, and no other."""
+        """Replace the display name of an account."""
         ...
 
 
 class UserSearch(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def find(self, name: str, before: str | None, limit: int) -> Page[AccountId]:
-        """The accounts that `name` may mean, best first; a leading @ means nothing."""
+        """Return a page of the accounts that match `name`, best first. A leading @ is ignored."""
         ...

@@ -1,4 +1,4 @@
-"""The port of user timelines: what each account posted and passed on."""
+"""The port of user timelines: the tweets and retweets of each account."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .pages import Page
 
 
 class Activity(msgspec.Struct, frozen=True, gc=False):
-    """One item of a timeline: a tweet, and by whom it was posted (`by` is its author) or retweeted.
+    """One item of a timeline: a tweet, and the account `by` that posted or retweeted it.
 
-    `id` is what timelines are ordered by, newest first.
+    Timelines are ordered by `id`, newest first.
     """
 
     id: ActivityId
@@ -24,32 +24,32 @@ class Activity(msgspec.Struct, frozen=True, gc=False):
 
 
 class UserTimelineRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def posted(self, author: AccountId, tweet: TweetId, reply_to_author: AccountId | None) -> None:
-        """The account posted a tweet; it is a reply where the one replied to is given."""
+        """Add a posted tweet. If `reply_to_author` is given, the tweet is a reply."""
         ...
 
     def deleted(self, author: AccountId, tweet: TweetId) -> None:
-        """The account deleted it."""
+        """Remove a deleted tweet."""
         ...
 
     def retweeted(self, actor: AccountId, retweet: ActivityId, tweet: TweetId) -> None:
-        """The account passed a tweet on."""
+        """Add a retweet."""
         ...
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
-        """The account took the retweet back."""
+        """Remove a retweet that was undone."""
         ...
 
 
 class UserTimelines(Protocol):
-    """What the query API reads, newest first."""
+    """Reads for the query API, newest first."""
 
     async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """Everything that an account posted and passed on."""
+        """Return a page of the account's tweets and retweets."""
         ...
 
     async def without_replies(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The same less its replies to others; what it replies to itself (a thread) is there."""
+        """Return the same without replies to other accounts. Replies to itself (threads) are included."""
         ...

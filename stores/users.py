@@ -1,4 +1,4 @@
-"""The port of users: who there is, and what they say about themselves."""
+"""The port of users: the accounts and their profiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events.ids import AccountId, MediaId, Millis
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
-    """An account in few words, as it stands beside a tweet."""
+    """The short form of an account, as shown beside a tweet."""
 
     id: AccountId
     username: str
@@ -21,7 +21,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
 
 class User(NamedTuple):
-    """An account whole. `version` counts its profiles, from 1."""
+    """An account with its profile. `version` counts the versions of the profile, from 1."""
 
     id: AccountId
     username: str
@@ -38,37 +38,38 @@ class User(NamedTuple):
 
 
 class UserRows(Protocol):
-    """What the projector writes."""
+    """Rows that the projector writes."""
 
     def registered(
         self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
     ) -> None:
-        """An account began."""
+        """Add an account."""
         ...
 
     def began_by(self, account: AccountId, at: Millis) -> None:
-        """An imported account began at this time or earlier; the earliest of all times counts.
+        """Move the start of an imported account to this time, if it is earlier than the stored one.
 
-        These times come in any order, also before `registered`. They do not count for accounts that are not imported.
+        The calls may come in any order, also before `registered`. They have no effect on accounts that are not
+        imported.
         """
         ...
 
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
-        """The profile is another from now on; its version is one more."""
+        """Replace the profile and increase its version by one."""
         ...
 
 
 class Users(Protocol):
-    """What the query API reads."""
+    """Reads for the query API."""
 
     async def named(self, username: str) -> User | None:
-        """The account with a name, whatever the case."""
+        """Return the account with a user name, ignoring case; None if there is none."""
         ...
 
     async def by_ids(self, accounts: Collection[AccountId]) -> dict[AccountId, User]:
-        """Those of the accounts that there are."""
+        """Return the accounts. Unknown ids are left out."""
         ...
 
     async def cards(self, accounts: Collection[AccountId]) -> dict[AccountId, Card]:
-        """Those of the accounts that there are, in few words."""
+        """Return the short form of the accounts. Unknown ids are left out."""
         ...

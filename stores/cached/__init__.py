@@ -1,1 +1,1 @@
-"""Caches in front of read ports: rows stay in this process until an event invalidates them."""
+"""Caches in front of read ports. Rows stay in this process until an event invalidates them."""

@@ -1,8 +1,8 @@
-"""Home timelines as a query process remembers them: a viewer's newest rows, until somebody followed does something.
+"""A cache of home timelines in a query process: a viewer's newest rows, until an account that the viewer follows acts.
 
-Nobody tells a process of the rows that are delivered, ten thousand a second. It is told who has posted: rows of a
-viewer are what they were as long as none of those whom the viewer follows has since. That is a look into a dictionary
-for each of them, a tenth of what asking the store for rows takes.
+Deliveries are not announced, since there are ten thousand a second. The process learns which accounts posted or
+retweeted, and a viewer's rows are current if no followee has since. To check that is one look into a dictionary for
+each followee: a tenth of the cost of a read from the store.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from stores.cached.remembered import Remembered
 from stores.home_timelines import NEWEST, Entry, HomeTimelines, Viewing
 
 FOLLOWEES = 1_000_000
-"""Those of all viewers together, 10 bytes each."""
+"""Capacity for followees, of all viewers together; 10 bytes each."""
 HEADS = 400_000
-"""Newest rows of all viewers together, 20 bytes each: those of 20,000 viewers with 20 rows."""
+"""Capacity for newest rows, of all viewers together; 20 bytes each. It fits 20,000 viewers with 20 rows."""
 ENTRIES = 50_000
-"""Activities in them, 400 bytes each however many viewers have them."""
+"""Capacity for the activities of these rows; 400 bytes each. Viewers share them."""
 AUTHORS = 100_000
-"""Authors of whom it is known when they did something last."""
+"""The number of authors whose last activity is known."""
 
 
 class _Head(NamedTuple):
-    """The newest rows of a viewer that there were at a time, `most` at most."""
+    """The newest rows of a viewer at the time `asked_at`, at most `most`, down to the id `since`."""
 
     rows: list[Entry]
     most: int
@@ -42,9 +42,9 @@ def _weight(viewing: Viewing) -> int:
 
 
 class RememberedHomeTimelines:
-    """The HomeTimelines port over another one.
+    """A cache over the HomeTimelines port.
 
-    Time is counted in what was told: what was asked for at a time has all that was told before.
+    Time is counted in invalidations. A read that began at a time includes all changes announced before it.
     """
 
     def __init__(self, timelines: HomeTimelines) -> None:
@@ -56,22 +56,22 @@ class RememberedHomeTimelines:
         self._now = 0
         self._acted: OrderedDict[AccountId, int] = OrderedDict()
         self._unknown_until = 0
-        """Before this somebody may have acted who is no longer in `_acted`."""
+        """An account that acted before this time may have been dropped from `_acted`."""
         self.asked = 0
         self.missed = 0
 
     async def pulled(self) -> frozenset[AccountId]:
-        """All authors whose tier is not PUSHED. Raises StoreUnavailable."""
+        """Return all authors whose tier is not PUSHED. Raises StoreUnavailable."""
         return await self._timelines.pulled()
 
     async def viewing(self, viewer: AccountId) -> Viewing:
-        """Whom the viewer follows and mutes, and the floor of its timeline. Raises StoreUnavailable."""
+        """Return the viewer's followees and mutes, and the floor of its timeline. Raises StoreUnavailable."""
         return (await self.viewers.of((viewer,), self._ask_viewing))[viewer]
 
     async def _ask_viewing(self, viewers: list[AccountId]) -> dict[AccountId, Viewing]:
         (viewer,) = viewers
         followees, muted, floor = await self._timelines.viewing(viewer)
-        # Accounts that many follow are one text in all of their sets.
+        # Interned, so that the id of an account with many followers is one string in all of their sets.
         return {viewer: Viewing([AccountId(sys.intern(account)) for account in followees], muted, floor)}
 
     async def read(
@@ -82,7 +82,10 @@ class RememberedHomeTimelines:
         before: Mapping[AccountId, str],
         limit: int,
     ) -> tuple[list[Entry], dict[AccountId, list[Entry]]]:
-        """Of the viewer's timeline the newest rows of a range, of each account its newest. Raises StoreUnavailable."""
+        """Return the newest rows of a range of the timeline, and the newest entries of accounts.
+
+        Raises StoreUnavailable.
+        """
         if rows is None or rows[0] != NEWEST:
             return await self._timelines.read(viewer, rows, row_limit, before, limit)
         self.asked += 1
@@ -99,7 +102,7 @@ class RememberedHomeTimelines:
         return found, pages
 
     async def _is_current(self, viewer: AccountId, head: _Head) -> bool:
-        """Whether nobody did anything since that could have come into the rows."""
+        """Return whether neither the viewer nor a followee has acted since the rows were read."""
         if head.asked_at == self._now:
             return True
         if head.asked_at < self._unknown_until:
@@ -109,11 +112,11 @@ class RememberedHomeTimelines:
         return acted.get(viewer, 0) <= asked_at and not any(acted.get(account, 0) > asked_at for account in followees)
 
     def _shared(self, entry: Entry) -> Entry:
-        """The same entry in every viewer's rows."""
+        """Return the cached entry of the same activity, so that viewers share it."""
         return self._entries.setdefault(entry.activity, entry)
 
     async def present(self, entries: Collection[Entry]) -> frozenset[ActivityId]:
-        """Those of the activities that are still there. Raises StoreUnavailable."""
+        """Return the activities that still exist. Raises StoreUnavailable."""
         by_id = {entry.activity: entry for entry in entries}
 
         async def ask(missing: list[ActivityId]) -> dict[ActivityId, bool]:
@@ -123,10 +126,10 @@ class RememberedHomeTimelines:
         found = await self._present.of(by_id, ask)
         return frozenset(id_ for id_, there in found.items() if there)
 
-    # What it is told
+    # Invalidation
 
     def acted(self, accounts: Iterable[AccountId]) -> None:
-        """These have posted something, or passed it on: rows of those who follow them are outdated."""
+        """Invalidate the rows of the followers of these accounts, which posted or retweeted."""
         self._now += 1
         for account in accounts:
             self._acted[account] = self._now
@@ -135,17 +138,17 @@ class RememberedHomeTimelines:
             self._unknown_until = max(self._unknown_until, self._acted.popitem(last=False)[1])
 
     def changed(self, viewers: Iterable[AccountId]) -> None:
-        """These follow or mute others than before, or have another floor: more rows may belong to theirs, or fewer."""
+        """Invalidate viewers whose followees, mutes or floor changed, and with them their rows."""
         viewers = list(viewers)
         self.viewers.forget(viewers)
         self.acted(viewers)
 
     def undone(self, activities: Iterable[ActivityId]) -> None:
-        """These are no longer there."""
+        """Invalidate retweets that were undone."""
         self._present.forget(activities)
 
     def clear(self) -> None:
-        """Anything may be outdated."""
+        """Invalidate everything."""
         self._now += 1
         self._unknown_until = self._now
         self.viewers.clear()
@@ -154,5 +157,5 @@ class RememberedHomeTimelines:
 
 
 def _answers(head: _Head, row_limit: int, since: str) -> bool:
-    """Whether the rows hold what is asked for: as many, or all that there are, down to where it is asked."""
+    """Return whether the cached rows are enough: `row_limit` of them, or all that exist, down to `since`."""
     return head.since <= since and (row_limit <= head.most or len(head.rows) < head.most)

@@ -1,8 +1,8 @@
-"""Rows that hardly ever change, kept by the process that reads them: what one sees, others see too.
+"""A cache of rows that rarely change. The requests of all viewers share it.
 
-A row is kept until somebody says that it is outdated, or that something was missed and any of them may be. Rows that
-are not there are asked for each time. Whoever says so has to be faster than those who tell readers that a change can
-be read (runtime/distributed/consistency/read_positions.py).
+A row is cached until its id is invalidated, or until the whole cache is cleared because an invalidation may have been
+missed. Missing rows are not cached. Invalidation must reach this cache before the position that makes the change
+visible is announced (runtime/distributed/consistency/read_positions.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _one(_: object) -> int:
 
 
 class Remembered(Generic[K, V]):
-    """Rows by id, of `most` weight together, 1 each unless `weight` says other; those used longest ago are let go."""
+    """An LRU cache of rows by id. The weight of all rows is at most `most`; a row weighs 1 unless `weight` is given."""
 
     def __init__(self, most: int, weight: Callable[[V], int] = _one) -> None:
         self._most = most
@@ -32,10 +32,10 @@ class Remembered(Generic[K, V]):
         self.missed = 0
 
     async def of(self, ids: Collection[K], ask: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> dict[K, V]:
-        """The rows of those ids that have one; `ask` gives those that are not at hand. Raises what it raises."""
+        """Return the rows by id. `ask` reads the rows that are not cached; its exceptions are passed on."""
         rows = self._rows
         found: dict[K, V] = {}
-        missing: dict[K, None] = {}  # once each: a feed may have a tweet and somebody's retweet of it
+        missing: dict[K, None] = {}  # each id once: a feed may have a tweet and a retweet of it
         for id_ in ids:
             row = rows.get(id_)
             if row is None:
@@ -55,7 +55,7 @@ class Remembered(Generic[K, V]):
         try:
             found = await ask(ids)
         finally:
-            # Where it is another's now, or nobody's, the row may be from before a change.
+            # If the id was invalidated, or is being read again, the row may be older than the change.
             current = [id_ for id_ in ids if asking.get(id_) is mine]
             for id_ in current:
                 del asking[id_]
@@ -77,13 +77,13 @@ class Remembered(Generic[K, V]):
             self._weighs -= self._weight(row)
 
     def forget(self, ids: Iterable[K]) -> None:
-        """These are outdated, and so is what was asked for and has not come yet."""
+        """Invalidate rows. Rows that are being read now will not be cached either."""
         for id_ in ids:
             self._asking.pop(id_, None)
             self._let_go(id_)
 
     def clear(self) -> None:
-        """Any of them may be."""
+        """Invalidate all rows."""
         self._asking.clear()
         self._rows.clear()
         self._weighs = 0

@@ -1,7 +1,7 @@
-"""What a page shows of its viewer's own, remembered: who is behind a block or muted, and what the viewer did.
+"""Caches of a viewer's own rows: blocks, mutes, and marks on tweets.
 
-Whom an account blocks is kept by that account, so a page of twenty authors is looked up in twenty sets that other
-viewers' pages share, where the store would look into twenty partitions.
+Blocks are cached by the account that made them, so a page with twenty authors is looked up in twenty sets that the
+pages of other viewers share. The store would read twenty partitions.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from stores.graph import NOBODY_UNSEEN, Barriers, Unseen
 
 
 def weight_of_barriers(barriers: Barriers) -> int:
-    """In accounts."""
+    """Return the weight of barriers in a cache: the number of accounts, plus one."""
     return 1 + len(barriers.blocked) + len(barriers.muted)
 
 
 class AskedBarriers(Protocol):
-    """What barriers are asked of (part of a graph)."""
+    """The part of Graph from which barriers are read."""
 
     async def barriers(self, accounts: Collection[AccountId]) -> dict[AccountId, Barriers]:
-        """Those of each account, but for accounts that have too many to be kept. Raises StoreUnavailable."""
+        """Return the blocks and mutes of each account, without accounts that have too many. Raises StoreUnavailable."""
         ...
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see. Raises StoreUnavailable."""
+        """Return the accounts among `others` that are hidden from `viewer`. Raises StoreUnavailable."""
         ...
 
 
 class AskedMarks(Protocol):
-    """What marks are asked of (part of engagement)."""
+    """The part of Engagement from which marks are read."""
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets, none of those that it did nothing with."""
+        """Return the account's marks on each tweet. Tweets without any are left out."""
         ...
 
 
 class RememberedBarriers:
-    """Who is not seen by whom, from `rows` that are remembered and a graph."""
+    """Tells which accounts are hidden from a viewer, from cached `rows`; from the graph if those are not enough."""
 
     def __init__(self, rows: Remembered[AccountId, Barriers], graph: AskedBarriers) -> None:
         self._rows = rows
         self._graph = graph
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see. Raises StoreUnavailable."""
+        """Return the accounts among `others` that are hidden from `viewer`. Raises StoreUnavailable."""
         wanted = {viewer, *others}
         known = await self._rows.of(wanted, self._graph.barriers)
         if len(known) < len(wanted):
@@ -60,19 +60,19 @@ class RememberedBarriers:
 
 
 def mark_of(account: AccountId, tweet: TweetId) -> str:
-    """The key of what an account did with a tweet."""
+    """Return the cache key of an account's marks on a tweet."""
     return f"{account}{tweet}"
 
 
 class RememberedMarks:
-    """What accounts did with tweets, from `rows` that are remembered, by `mark_of`, and engagement."""
+    """A cache of marks: `rows` by `mark_of`, filled from engagement."""
 
     def __init__(self, rows: Remembered[str, Marks], engagement: AskedMarks) -> None:
         self._rows = rows
         self._engagement = engagement
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets. Raises StoreUnavailable."""
+        """Return the account's marks on each tweet. Raises StoreUnavailable."""
         keys = {mark_of(account, tweet): tweet for tweet in tweets}
 
         async def ask(missing: list[str]) -> Mapping[str, Marks]:

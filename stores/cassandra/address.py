@@ -1,4 +1,4 @@
-"""Where a Cassandra cluster is: cassandra://[user:password@]host[:port],host[:port]/[keyspace][?datacenter=name]."""
+"""The address of a cluster: cassandra://[user:password@]host[:port],host[:port]/[keyspace][?datacenter=name]."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_KEYSPACE = "minitwitter"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A cluster by some of its nodes, the datacenter we are in, and the keyspace that is ours."""
+    """A cluster: some of its nodes, our datacenter, and our keyspace."""
 
     hosts: tuple[tuple[str, int], ...]
     keyspace: str = DEFAULT_KEYSPACE
@@ -32,7 +32,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Read a URL. Raises ValueError, which does not repeat the password."""
+        """Parse a URL. Raises ValueError, whose message does not have the password."""
         found = _URL.fullmatch(url)
         hosts = [_HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else [None]
         options = dict(parse_qsl(found["options"] or "")) if found else {}
@@ -52,7 +52,7 @@ class Address:
 
 
 def checked(keyspace: str) -> str:
-    """The name of a keyspace as it may stand in a statement. Raises ValueError."""
+    """Return the name of a keyspace if it is valid in a statement. Raises ValueError otherwise."""
     if not _KEYSPACE.fullmatch(keyspace):
         raise ValueError(f"not the name of a keyspace: {keyspace!r}; lower-case letters, digits and _, 48 at most")
     return keyspace

@@ -1,9 +1,9 @@
-"""Lists that have no end, in partitions that have one: by owner and bucket of time, and an index of the buckets in use.
+"""Unbounded lists in bounded partitions: by owner and bucket of time, with an index of the buckets in use.
 
-The bucket is the time in the key of a row (an id) in steps of the list's width. An owner's buckets are rows of the
-table `buckets`, so that reading a quiet owner's list probes no empty partitions: one round trip for the index, then as
-many buckets at once as it takes, 2, 4 and 8 at a time. A row that is not to be shown any more may stay: who reads
-leaves it out (`shown`), and looks at SCANNED rows at most for one page.
+The bucket of a row is the time in its key (an id), in steps of the list's width. The buckets of an owner are rows of
+the table `buckets`, so a read of a short list does not probe empty partitions: one round trip for the index, then 2, 4
+and 8 buckets at once, until there are enough rows. A row may stay in a list after it became invalid: the reader filters
+it out (`shown`), and reads about SCANNED rows at most for one page.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MONTH_MS = 30 * DAY_MS
 SCANNED = 1000
-"""Rows that are looked at for one page, so that rows which are left out keep nobody waiting."""
+"""Rows read for one page, after which it is returned as it is, so that filtered rows do not delay it."""
 _FIRST_KEY, _LAST_KEY = b"\x00" * 16, b"\xff" * 16
 _INDEX_PAGE = 100
 _MOST_AT_ONCE = 8
 _MOST_A_CHUNK = 250
 
 Shown = Callable[[Sequence[Row]], Awaitable[Sequence[bool]]]
-"""Which of some rows are to be shown."""
+"""Returns for each row whether it is to be shown."""
 Owner = tuple[Any, ...]
 """The values of a list's owner columns: bytes, texts, small numbers."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A table ((owner..., bucket), key) with other columns; `newest_first` is how its keys are clustered."""
+    """A table ((owner..., bucket), key) with other columns; `newest_first` is the clustering order of its keys."""
 
     table: str
     owner: tuple[str, ...]
@@ -48,11 +48,11 @@ class Listing:
     newest_first: bool = True
 
     def bucket(self, id_: str) -> int:
-        """The bucket of a row by its key."""
+        """Return the bucket of a row, by its key."""
         return millis(id_) // self.width_ms
 
     def index_owner(self, owner: Owner) -> bytes:
-        """The owner's values as one, each with its length, so that no two owners have the same."""
+        """Return the owner's values as one key, each with its length, so that no two owners have the same key."""
         parts = [value if isinstance(value, bytes) else str(value).encode() for value in owner]
         return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
@@ -72,13 +72,13 @@ class ListedRows:
         self._index = f"INSERT INTO {name}.buckets (list, owner, bucket) VALUES (?, ?, ?) USING TIMESTAMP ?"
 
     def put(self, owner: Owner, key: str, *values: Any) -> None:
-        """A row is in the list."""
+        """Add a row to the list, and its bucket to the index."""
         bucket, stamp = self._listing.bucket(key), self._sink.stamp
         self._sink.write(self._insert, *owner, bucket, to_bytes(key), *values, stamp)
         self._sink.write_once(self._index, self._listing.table, self._listing.index_owner(owner), bucket, stamp)
 
     def remove(self, owner: Owner, key: str) -> None:
-        """A row is no longer in the list. The bucket stays in the index: other rows may be in it."""
+        """Remove a row from the list. The bucket stays in the index, since other rows may be in it."""
         self._sink.write(self._delete, self._sink.stamp, *owner, self._listing.bucket(key), to_bytes(key))
 
 
@@ -103,7 +103,7 @@ class Listed:
     async def page(
         self, owner: Owner, position: str | None, limit: int, shown: Shown | None = None
     ) -> tuple[list[Row], str | None]:
-        """Up to `limit` rows past `position` that are to be shown, and where the next page begins (stores/pages.py)."""
+        """Return up to `limit` shown rows after the key `position`, and the key of the next page (stores/pages.py)."""
         found: list[Row] = []
         scanned = 0
         key = b""
@@ -122,12 +122,12 @@ class Listed:
         return found, None
 
     async def buckets(self, owner: Owner, first: int) -> list[int]:
-        """Buckets in use from one on, in the order of the list, 100 at most."""
+        """Return the buckets in use from `first` on, in the order of the list, at most 100."""
         rows = await self._session.read(self._index, (self._listing.table, self._listing.index_owner(owner), first))
         return [bucket for (bucket,) in rows]
 
     async def _chunks(self, owner: Owner, position: str | None, wanted: int) -> AsyncGenerator[list[Row], None]:
-        """All rows past a position, some at a time; the more have been left out, the more at once."""
+        """Yield all rows after a position, in chunks. The chunks grow as rows are filtered out."""
         step = -1 if self._listing.newest_first else 1
         start = self._listing.bucket(position if position is not None else from_bytes(self._start))
         bounds = {} if position is None else {start: to_bytes(position)}

@@ -1,6 +1,6 @@
-"""Conversations on Cassandra: one row a reply by what it replies to, one the other way. Two writes a reply.
+"""Conversations on Cassandra: one row for each reply by its parent, and one by the reply. Two writes for each reply.
 
-Going up is a read a step, each waiting for the one before; going down is as any list.
+The ancestors of a tweet take one read for each step, one after the other; replies are read like any list.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CassandraConversationRows:
         self._insert = f"INSERT INTO {checked(keyspace)}.parents (tweet, parent) VALUES (?, ?) USING TIMESTAMP ?"
 
     def replied(self, tweet: TweetId, to: TweetId) -> None:
-        """`tweet` is a reply to another."""
+        """Record that `tweet` is a reply to `to`."""
         self._replies.put((to_bytes(to),), tweet)
         self._sink.write(self._insert, to_bytes(tweet), to_bytes(to), self._sink.stamp)
 
@@ -44,7 +44,7 @@ class CassandraConversations:
         self._parent = f"SELECT parent FROM {checked(keyspace)}.parents WHERE tweet=?"
 
     async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:
-        """What a tweet replies to, nearest first."""
+        """Return the chain of tweets that `tweet` replies to, nearest first, at most `limit`."""
         found: list[TweetId] = []
         key = to_bytes(tweet)
         while len(found) < limit and (rows := await self._session.read(self._parent, (key,))):
@@ -53,12 +53,12 @@ class CassandraConversations:
         return found
 
     async def replies(self, tweet: TweetId, after: str | None, limit: int) -> Page[TweetId]:
-        """The direct replies to a tweet, oldest first."""
+        """Return a page of the direct replies to a tweet, oldest first, from the cursor `after` on."""
         rows, next_ = await self._replies.page((to_bytes(tweet),), after, limit)
         return Page([TweetId(from_bytes(key)) for (key,) in rows], next_)
 
     async def first_replies(self, tweets: Collection[TweetId], limit: int) -> dict[TweetId, list[TweetId]]:
-        """The first direct replies to each of the tweets."""
+        """Return the first `limit` direct replies to each tweet, oldest first. Tweets without replies are left out."""
         pages = await asyncio.gather(*(self.replies(tweet, None, limit) for tweet in tweets))
         return {tweet: page.items for tweet, page in zip(tweets, pages, strict=True) if page.items}
 

@@ -1,7 +1,7 @@
 """Digests over the tables of each read model, to compare two generations.
 
-The rows are read by slices of the token ring, a slice's rows at a time in memory, in no order: each node reads its own
-part once. 1 us a row here besides the reading.
+The rows are read by slices of the token ring, in no order, with one slice's rows in memory at a time. Each node reads
+only its own part. The digest itself takes 1 us a row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .model import Model
 from .session import CassandraSession
 
 BUCKETS = "buckets"
-"""The table that says which parts of a list have rows, of all lists (buckets.py). It is compared as a read model."""
+"""The table with the buckets in use of all lists (buckets.py). It is compared like a read model."""
 OF_FAN_OUT = (
     "fan_out_activities",
     "fan_out_months",
@@ -31,18 +31,18 @@ OF_FAN_OUT = (
     "home_tiers",
     "home_progress",
 )
-"""These are not compared: what is in a timeline depends on when it was made. What feeds say does not."""
+"""Tables that are not compared: the rows of a timeline depend on the time of its backfill, while the feeds do not."""
 _RING = 1 << 64
 _AT_ONCE = 8
-"""Slices read at the same time: most of the time of a small one is spent waiting."""
+"""Slices read at the same time: a small one spends most of its time waiting."""
 
 
 async def digests(
     session: CassandraSession, keyspace: str, models: Mapping[str, Model[Any, Any]], *, slices: int = 256
 ) -> dict[str, tuple[int, str]]:
-    """Rows and digest of each read model, and of `buckets`. Two digests are equal where the rows are, in any order.
+    """Return the number of rows and the digest of each read model, and of `buckets`.
 
-    Raises StoreUnavailable.
+    Two digests are equal if the rows are, in any order. Raises StoreUnavailable.
     """
     keys = await _partition_keys(session, keyspace)
     starts = [_RING * n // slices - _RING // 2 for n in range(slices + 1)]
@@ -71,7 +71,7 @@ async def digests(
 
 
 async def _partition_keys(session: CassandraSession, keyspace: str) -> dict[str, list[str]]:
-    """The columns of each table's partition key, in order."""
+    """Return the columns of each table's partition key, in order."""
     rows = await session.read(
         "SELECT table_name, column_name, kind, position FROM system_schema.columns WHERE keyspace_name=?", (keyspace,)
     )

@@ -1,7 +1,8 @@
-"""Engagement on Cassandra: marks by account, and lists by account and by tweet, checked against the marks when read.
+"""Engagement on Cassandra: marks by account, and lists by account and by tweet, which are checked against the marks.
 
-A like is three writes, taking it back one: it does not know when the like was, so the lists keep its rows. Marks are
-by the 30 days in which the tweet was posted, so those of a page of tweets are one read or two.
+A like takes three writes, its removal one: the event does not say when the like was, so the lists keep its rows and
+readers filter them. Marks are partitioned by the 30 days in which the tweet was posted, so the marks of a page of
+tweets take one read or two.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _month(tweet: str) -> int:
 
 
 class CassandraEngagementRows:
-    """The EngagementRows port. Retweets are not listed by account: that is its timeline; nor bookmarks by tweet."""
+    """The EngagementRows port. Retweets have no list by account, since timelines have them; bookmarks none by tweet."""
 
     def __init__(self, sink: CassandraSink, keyspace: str) -> None:
         self._sink = sink
@@ -44,39 +45,39 @@ class CassandraEngagementRows:
         self._unmark = f"DELETE FROM {name}.marks USING TIMESTAMP ? WHERE account=? AND month=? AND tweet=? AND kind=?"
 
     def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
-        """A like is there."""
+        """Add a like."""
         self._put(actor, tweet, LIKE, at)
         self._by_account.put((to_bytes(actor), LIKE), at, to_bytes(tweet))
         self._by_tweet.put((to_bytes(tweet), LIKE), at, to_bytes(actor))
 
     def unliked(self, actor: AccountId, tweet: TweetId) -> None:
-        """A like is no longer."""
+        """Remove a like."""
         self._remove(actor, tweet, LIKE)
 
     def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
-        """A retweet is there."""
+        """Add a retweet."""
         self._put(actor, tweet, RETWEET, retweet)
         self._by_tweet.put((to_bytes(tweet), RETWEET), retweet, to_bytes(actor))
 
     def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
-        """A retweet is no longer."""
+        """Remove a retweet."""
         self._remove(actor, tweet, RETWEET)
 
     def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
-        """A bookmark is there."""
+        """Add a bookmark."""
         self._put(owner, tweet, BOOKMARK, at)
         self._by_account.put((to_bytes(owner), BOOKMARK), at, to_bytes(tweet))
 
     def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
-        """A bookmark is no longer."""
+        """Remove a bookmark."""
         self._remove(owner, tweet, BOOKMARK)
 
     def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """`tweet` quotes another."""
+        """Record that `tweet` quotes `quoted`."""
         self._quotes.put((to_bytes(quoted),), tweet)
 
     def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """A tweet that quoted another is deleted."""
+        """Remove the quote: `tweet`, which quoted `quoted`, was deleted."""
         self._quotes.remove((to_bytes(quoted),), tweet)
 
     def _put(self, account: AccountId, tweet: TweetId, kind: int, at: str) -> None:
@@ -100,7 +101,7 @@ class CassandraEngagement:
         self._marks_of = f"SELECT account, at FROM {name}.marks WHERE account IN ? AND month=? AND tweet=? AND kind=?"
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets."""
+        """Return the account's marks on each tweet. Tweets without any are left out."""
         done: dict[bytes, set[int]] = {}
         for tweet, kind, _ in await self._of(to_bytes(account), tweets):
             done.setdefault(tweet, set()).add(kind)
@@ -111,24 +112,24 @@ class CassandraEngagement:
         }
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who likes a tweet."""
+        """Return a page of the accounts that like a tweet."""
         return await self._accounts(tweet, LIKE, before, limit)
 
     async def retweeters(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who passed a tweet on."""
+        """Return a page of the accounts that retweeted a tweet."""
         return await self._accounts(tweet, RETWEET, before, limit)
 
     async def quotes(self, tweet: TweetId, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that quote a tweet."""
+        """Return a page of the tweets that quote a tweet."""
         rows, next_ = await self._quotes.page((to_bytes(tweet),), before, limit)
         return Page([TweetId(from_bytes(key)) for (key,) in rows], next_)
 
     async def likes(self, account: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account likes."""
+        """Return a page of the tweets that an account likes."""
         return await self._tweets(account, LIKE, before, limit)
 
     async def bookmarks(self, owner: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account keeps for later."""
+        """Return a page of the tweets that an account has bookmarked."""
         return await self._tweets(owner, BOOKMARK, before, limit)
 
     async def _of(self, account: bytes, tweets: Iterable[str]) -> list[Row]:

@@ -1,8 +1,9 @@
-"""The graph on Cassandra: facts by who made them, and lists by when that was, checked against the facts when read.
+"""The graph on Cassandra: facts by the acting account, and lists by time, which are checked against the facts.
 
-A follow is three writes, an unfollow one: it does not know when the follow began, so the lists keep its rows. Who
-blocks a viewer is asked of the others' own rows, since a row for each in one partition of the viewer's would have no
-bound. The facts of one account are one partition: what it follows, blocks and mutes is done by hand, one at a time.
+A follow takes three writes, an unfollow one: the event does not say when the follow began, so the lists keep its rows
+and readers filter them. Blocks against a viewer are read from the rows of the blocking accounts, since a partition with
+all accounts that block one viewer would be unbounded. The facts of one account are one partition: a person makes them
+one by one, so it stays small.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FOLLOWERS = Listing("followers", ("account",), "at", ("other",), DAY_MS)
 BARRIERS = Listing("barriers_by_time", ("account", "kind"), "at", ("other",), MONTH_MS)
 BLOCKING, MUTING = 1, 3
 MOST_BARRIERS = 1_000
-"""Of whoever has more, one is asked about at a time."""
+"""Accounts with more barriers are not cached; their barriers are read one by one."""
 
 
 class CassandraGraphRows:
@@ -43,30 +44,30 @@ class CassandraGraphRows:
         self._lower = f"DELETE FROM {name}.barriers USING TIMESTAMP ? WHERE account=? AND other=? AND kind=?"
 
     def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
-        """A follow is there."""
+        """Add a follow."""
         a, b = to_bytes(follower), to_bytes(followee)
         self._sink.write(self._follow, a, b, to_bytes(at), self._sink.stamp)
         self._following.put((a,), at, b)
         self._followers.put((b,), at, a)
 
     def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
-        """A follow is no longer."""
+        """Remove a follow."""
         self._sink.write(self._unfollow, self._sink.stamp, to_bytes(follower), to_bytes(followee))
 
     def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
-        """A block is there."""
+        """Add a block."""
         self._up(blocker, blocked, BLOCKING, at)
 
     def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
-        """A block is no longer."""
+        """Remove a block."""
         self._down(blocker, blocked, BLOCKING)
 
     def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
-        """A mute is there."""
+        """Add a mute."""
         self._up(owner, muted, MUTING, at)
 
     def unmuted(self, owner: AccountId, muted: AccountId) -> None:
-        """A mute is no longer."""
+        """Remove a mute."""
         self._down(owner, muted, MUTING)
 
     def _up(self, account: AccountId, other: AccountId, kind: int, at: str) -> None:
@@ -98,7 +99,7 @@ class CassandraGraph:
         )
 
     async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
-        """How `viewer` stands to each of the others."""
+        """Return the relation of `viewer` to each of the others. Accounts without any relation are left out."""
         key, keys = to_bytes(viewer), [to_bytes(other) for other in others]
         read = self._session.read_by_keys
         followed, followed_by, behind, blocked_by = await asyncio.gather(
@@ -119,7 +120,7 @@ class CassandraGraph:
         return {other: relation for other, relation in relations.items() if relation != STRANGERS}
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see."""
+        """Return the accounts among `others` that are hidden from `viewer`."""
         key, keys = to_bytes(viewer), [to_bytes(other) for other in others]
         behind, blocked_by = await asyncio.gather(
             self._session.read_by_keys(self._behind, keys, key),
@@ -132,7 +133,7 @@ class CassandraGraph:
         return Unseen(frozenset(map(_account, blocked)), frozenset(map(_account, muted)))
 
     async def barriers(self, accounts: Collection[AccountId]) -> dict[AccountId, Barriers]:
-        """Whom each of the accounts blocks and mutes, but for accounts with more than MOST_BARRIERS."""
+        """Return the blocks and mutes of each account, without accounts that have more than MOST_BARRIERS."""
         found: dict[bytes, list[Row]] = {to_bytes(account): [] for account in accounts}
         for row in await self._session.read_by_keys(self._barriers_of, found):
             found[row[0]].append(row)
@@ -148,11 +149,11 @@ class CassandraGraph:
         }
 
     async def followees(self, account: AccountId) -> list[AccountId]:
-        """Everyone that an account follows."""
+        """Return all accounts that an account follows."""
         return [_account(key) for (key,) in await self._session.read(self._followees, (to_bytes(account),))]
 
     async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who follows an account."""
+        """Return a page of the accounts that follow an account."""
         key = to_bytes(account)
 
         async def shown(rows: Sequence[Row]) -> list[bool]:
@@ -162,7 +163,7 @@ class CassandraGraph:
         return await self._page(self._followers, (key,), before, limit, shown)
 
     async def following(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account follows."""
+        """Return a page of the accounts that an account follows."""
         key = to_bytes(account)
 
         async def shown(rows: Sequence[Row]) -> list[bool]:
@@ -171,11 +172,11 @@ class CassandraGraph:
         return await self._page(self._following, (key,), before, limit, shown)
 
     async def blocks(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account blocks."""
+        """Return a page of the accounts that an account blocks."""
         return await self._barriers_page(account, BLOCKING, before, limit)
 
     async def mutes(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account mutes."""
+        """Return a page of the accounts that an account mutes."""
         return await self._barriers_page(account, MUTING, before, limit)
 
     async def _barriers_page(self, account: AccountId, kind: int, before: str | None, limit: int) -> Page[AccountId]:
@@ -195,7 +196,7 @@ class CassandraGraph:
 
 
 def _standing(rows: Sequence[Row], facts: Sequence[Row]) -> list[bool]:
-    """Which rows of a list (when, whom) are of facts (whom, when, ...) that still stand."""
+    """Return for each row of a list (time, account) whether a fact (account, time, ...) confirms it."""
     since = {fact[0]: fact[1] for fact in facts}
     return [since.get(other) == at for at, other in rows]
 

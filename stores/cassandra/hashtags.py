@@ -1,6 +1,6 @@
-"""Hashtags on Cassandra: the tags of each tweet, whole, and lists by tag that are checked against them when read.
+"""Hashtags on Cassandra: one row with all tags of a tweet, and lists by tag, which are checked against that row.
 
-So an edit needs not know which tags there were. A write a tag of a tweet and one for all of them.
+So an edit need not know the earlier tags. It takes one write for each tag, and one for the row with all of them.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class CassandraHashtagRows:
         self._delete = f"DELETE FROM {name}.tweet_tags USING TIMESTAMP ? WHERE tweet=?"
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         if tags:
             self.edited(tweet, tags)
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         self._sink.write(self._insert, to_bytes(tweet), set(tags), self._sink.stamp)
         for tag in tags:
             self._rows.put((tag,), tweet)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self._sink.write(self._delete, self._sink.stamp, to_bytes(tweet))
 
 
@@ -55,7 +55,7 @@ class CassandraHashtags:
         self._tags = f"SELECT tweet, tags FROM {checked(keyspace)}.tweet_tags WHERE tweet IN ?"
 
     async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that carry a tag, newest first."""
+        """Return a page of the tweets that carry a tag, newest first."""
 
         async def shown(rows: Sequence[Row]) -> list[bool]:
             found = await self._session.read_by_keys(self._tags, [tweet for (tweet,) in rows])

@@ -1,6 +1,6 @@
-"""The activities that fan-out knows, by account and 30 days, many accounts at a time.
+"""The activities that fan-out reads, by account and 30 days, for many accounts at a time.
 
-Reading the newest of 50 accounts is two requests, and one more for each 30 days further back that some of them need.
+To read the newest of 50 accounts takes two requests, and one more for each earlier period of 30 days that is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .buckets import MONTH_MS
 from .session import CassandraSession, Parameters, Row
 
 MOST_KNOWN = 100_000
-"""Accounts whose month need not be written again, some 150 bytes each."""
+"""Accounts whose month is known to be in the index; some 150 bytes each."""
 _FIRST = b"\x00" * 16
 
 
@@ -45,7 +45,7 @@ class CassandraActivities:
         self._known: FIFOCache[tuple[bytes, int], None] = FIFOCache(MOST_KNOWN)
 
     def writes(self, facts: Sequence[ActivityFact]) -> Iterator[tuple[str, Parameters]]:
-        """The writes that these facts are."""
+        """Yield the writes for these facts."""
         for entry, there, written in facts:
             account, month, activity = to_bytes(entry.by), _month(entry.activity), to_bytes(entry.activity)
             if not there:
@@ -57,12 +57,12 @@ class CassandraActivities:
                 yield self._index, (account, month, written)
 
     def written(self, facts: Sequence[ActivityFact]) -> None:
-        """They are durable: what always says the same need not be written again."""
+        """Note that these facts are durable, so that their months are not written to the index again."""
         known = {(to_bytes(f.entry.by), _month(f.entry.activity)) for f in facts if f.there}
         self._known.update(dict.fromkeys(known))
 
     async def newest(self, before: Mapping[AccountId, str], limit: int, since: str) -> dict[AccountId, list[Entry]]:
-        """Of each account its newest `limit` entries older than its `before`, down to and with `since`."""
+        """Return the newest `limit` entries of each account, older than its `before`, down to `since` included."""
         found: dict[bytes, list[Entry]] = {to_bytes(account): [] for account in before}
         below = {to_bytes(account): cut for account, cut in before.items()}
         left = await self._months_of(below, _month(since) if since else 0)
@@ -89,7 +89,10 @@ class CassandraActivities:
         return {account: found[to_bytes(account)][:limit] for account in before}
 
     async def present(self, entries: Collection[Entry]) -> frozenset[ActivityId]:
-        """Those of the activities that are there: a request for all of a month, which looks for each at each author."""
+        """Return the activities that exist.
+
+        One request for all activities of a month reads the partitions of their authors.
+        """
         months: dict[int, list[Entry]] = {}
         for entry in entries:
             months.setdefault(_month(entry.activity), []).append(entry)
@@ -106,7 +109,7 @@ class CassandraActivities:
         return frozenset(ActivityId(from_bytes(activity)) for rows in found for (activity,) in rows)
 
     async def _months_of(self, below: Mapping[bytes, str], oldest: int) -> dict[bytes, list[int]]:
-        """The months of each account in which it may have something, the newest first."""
+        """Return the months in which each account has activities, newest first, between the bounds."""
         months: dict[bytes, list[int]] = {}
         for account, month in await self._session.read_by_keys(self._months, below):
             if oldest <= month <= _month(below[account]):

@@ -1,8 +1,8 @@
-"""What fan-out knows, on Cassandra: tables of its own, since whoever writes a fact has to see it land.
+"""The facts of fan-out on Cassandra, in tables of their own, since fan-out has to read its own writes.
 
-Follows are two rows, by either side. An account's followers are one partition, which is one read for whoever delivers
-to them, until there are very many; those who come then are spread over more partitions. Nothing is moved: both places
-are read, and an unfollow is written to both.
+A follow is two rows, one by each side. The followers of an account are in one partition, which a delivery reads at
+once. Beyond SPREAD_FROM followers, new ones are spread over more partitions. No row is moved: both places are read, and
+an unfollow is written to both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .home_activities import CassandraActivities
 from .session import CassandraSession, Parameters
 
 SPREAD_FROM = 20_000
-"""Followers in one partition: above twice the number from which an author is pulled, and its followers are not read."""
+"""Followers in one partition. It is twice the number from which an author is pulled and followers are not read."""
 PARTS = 128
 """A row takes some 40 bytes, so 300 million followers are 128 partitions of 94 MB."""
 _AT_ONCE = 16
@@ -29,7 +29,7 @@ _MOST_KNOWN = 100_000
 _BEFORE_ALL = b""
 
 FollowerCounts = Callable[[Collection[AccountId]], Awaitable[Mapping[AccountId, int]]]
-"""Numbers of followers. Leaves out accounts of which it cannot tell now; raises nothing."""
+"""Returns numbers of followers. Accounts whose number is unknown now are left out; raises nothing."""
 
 
 class CassandraFanOutFacts:
@@ -60,7 +60,10 @@ class CassandraFanOutFacts:
         self._part = f"SELECT follower FROM {name}.fan_out_followers WHERE followee=? AND part=? AND follower>? LIMIT ?"
         self._followees = f"SELECT follower, followee FROM {name}.fan_out_followees WHERE follower IN ?"
         self._spread: FIFOCache[bytes, None] = FIFOCache(_MOST_KNOWN)
-        """Some of those that are spread. Of one that is missing new followers are in part 0, which is read as well."""
+        """A cache of accounts whose followers are spread.
+
+        If one is missing, new followers go to part 0, which is read as well.
+        """
 
     async def write(self, follows: Sequence[FollowFact], activities: Sequence[ActivityFact]) -> None:
         """Write facts. Raises StoreUnavailable."""
@@ -83,11 +86,11 @@ class CassandraFanOutFacts:
     async def newest(
         self, before: Mapping[AccountId, str], limit: int, since: str = ""
     ) -> dict[AccountId, list[Entry]]:
-        """Of each account its newest entries older than its `before`."""
+        """Return the newest entries of each account, older than its `before`."""
         return await self._activities.newest(before, limit, since)
 
     async def followers(self, after: Mapping[AccountId, str | None], limit: int) -> dict[AccountId, Page[AccountId]]:
-        """Of each account up to `limit` followers behind a cursor (in hexadecimal: a part, a follower)."""
+        """Return up to `limit` followers of each account after a cursor (in hexadecimal: a part, a follower)."""
         begun = {account: cursor for account, cursor in after.items() if cursor is not None}
         keys = {to_bytes(account): account for account in after}
         marked, firsts = await asyncio.gather(
@@ -123,7 +126,7 @@ class CassandraFanOutFacts:
     async def _from(
         self, followee: bytes, part: int, behind: bytes, last: int, found: list[tuple[int, bytes]], limit: int
     ) -> Page[AccountId]:
-        """Go on through the parts until there are enough: the one that a cursor is in, then some at once."""
+        """Continue through the parts until there are enough followers: the cursor's part, then several at once."""
         at_once = 1 if behind else _AT_ONCE
         while part <= last or behind:
             parts = range(part, max(part, min(part + at_once - 1, last)) + 1)
@@ -140,7 +143,7 @@ class CassandraFanOutFacts:
         return _page(found, limit)
 
     async def followees(self, accounts: Collection[AccountId]) -> dict[AccountId, list[AccountId]]:
-        """Whom each account follows."""
+        """Return the accounts that each account follows."""
         found: dict[AccountId, list[AccountId]] = {}
         rows = await self._session.read_by_keys(self._followees, [to_bytes(account) for account in accounts])
         for follower, followee in rows:
@@ -148,12 +151,13 @@ class CassandraFanOutFacts:
         return found
 
     async def follower_counts(self, accounts: Collection[AccountId]) -> dict[AccountId, int]:
-        """About how many followers each has; those of which that cannot be told now are left out."""
+        """Return the approximate number of followers of each account. Accounts whose number is unknown are left out."""
         counts = dict(await self._counts(accounts))
         many = [to_bytes(account) for account, count in counts.items() if count >= self._spread_from]
         new = [key for key in many if key not in self._spread]
         if new:
-            # The mark is there before anybody goes by it: who reads part 0 and no mark has read before all of them.
+            # Write the mark before any follower is spread: a reader that finds no mark then has read part 0 before all
+            # of them.
             await self._session.write([(self._mark, (key,)) for key in new])
             self._spread.update(dict.fromkeys(new))
         return counts
@@ -164,7 +168,7 @@ def _part_of(follower: bytes) -> int:
 
 
 def _page(found: Sequence[tuple[int, bytes]], limit: int) -> Page[AccountId]:
-    """The first of what was found, and the cursor of its last where there is more."""
+    """Return the first `limit` followers, and the cursor of the last one if there are more."""
     items = [AccountId(from_bytes(follower)) for _, follower in found[:limit]]
     if len(found) <= limit:
         return Page(items, None)

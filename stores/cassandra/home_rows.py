@@ -1,10 +1,10 @@
-"""Home timelines on Cassandra: deliveries, floors, tiers, and how far fan-out has come.
+"""Home timelines on Cassandra: deliveries, floors, tiers, and the progress of fan-out.
 
-Many timelines share a partition, (shard of the viewer, bucket of the activity's time), so that deliveries go there a
-hundred in a batch of one partition: one request, one mutation. A viewer's part of it is a range. At 15,000 deliveries
-a second all day long a partition has 3.4 million rows of some 50 bytes; at 1,000, what a million users come to, 11 MB.
-
-Deliveries are packed here and not by the driver, which takes longer to bind a row than the node to write it.
+Many timelines share a partition (shard of the viewer, bucket of the activity's time), so that deliveries are written in
+batches of a hundred rows of one partition: one request, one mutation. The rows of a viewer are a range in it. At 15,000
+deliveries a second all day long a partition has 3.4 million rows of some 50 bytes; at 1,000, the rate of a million
+users, it has 11 MB. Deliveries are packed here and not by the driver, which takes longer to bind a row than the node to
+write it.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from .address import checked
 from .session import CassandraSession
 
 SHARDS = 64
-"""Fewer make fuller batches, more make smaller partitions. Timelines of another number of shards are not found."""
+"""Fewer shards give fuller batches, more give smaller partitions. A change makes all existing timelines unreadable."""
 BUCKET_MS = 4 * 3_600_000
 TIER_SHARDS = 16
 REMEMBERED = 50_000
-"""Viewers whose key is at hand, some 10 MB."""
+"""Viewers whose binary key is cached, some 10 MB."""
 _IN_A_BATCH = 100
 _LITTLE, _PARTITIONS = 32, 10
-"""Rows and partitions in a batch of several: with more of either the node complains of it."""
+"""Rows and partitions in a batch of several partitions. With more of either the node logs a warning."""
 _short, _int, _long = struct.Struct(">b").pack, struct.Struct(">i").pack, struct.Struct(">q").pack
 
 _ALL = slice(None)
 
 Packed = tuple[object, ...]
-"""The values that an activity's rows share, as they travel, in the order of the statement."""
+"""The values that an activity's rows share, serialized, in the order of the statement."""
 
 
 class Partition(NamedTuple):
-    """What is delivered into one partition: to each of the viewers the activity that stands where it does."""
+    """The deliveries into one partition: `viewers` and `activities` are parallel lists."""
 
     shard: bytes
     bucket: bytes
@@ -51,12 +51,12 @@ class Partition(NamedTuple):
 
 
 def shard_of(viewer: bytes) -> int:
-    """The shard of a timeline; ids end in random bits."""
+    """Return the shard of a timeline; ids end in random bits."""
     return viewer[-1] % SHARDS
 
 
 def bucket_of(activity: str) -> int:
-    """The bucket of an activity."""
+    """Return the bucket of an activity."""
     return millis(activity) // BUCKET_MS
 
 
@@ -97,24 +97,24 @@ class CassandraHomeTimelineRows:
         await self._session.request(_batches(statement, _grouped(deliveries)))
 
     async def raise_floors(self, floors: Mapping[AccountId, str]) -> None:
-        """Trust nothing older. Raises StoreUnavailable."""
+        """Raise the floors of timelines. Raises StoreUnavailable."""
         await self._session.write(
             (self._raise, (to_bytes(account), to_bytes(floor), timestamp(floor))) for account, floor in floors.items()
         )
 
     async def trust(self, floors: Mapping[AccountId, str]) -> None:
-        """The same; and these timelines are whole from there upwards. Raises StoreUnavailable."""
+        """Raise the floors of timelines, and mark them as complete from there upwards. Raises StoreUnavailable."""
         await self._session.write(
             (self._trust, (to_bytes(account), to_bytes(floor), timestamp(floor))) for account, floor in floors.items()
         )
 
     async def trusted(self, accounts: Collection[AccountId]) -> frozenset[AccountId]:
-        """Those of the accounts whose timelines are."""
+        """Return the accounts whose timelines are marked as complete."""
         rows = await self._session.read_by_keys(self._trusted, [to_bytes(account) for account in accounts])
         return frozenset(AccountId(from_bytes(viewer)) for viewer, whole in rows if whole)
 
     async def tiers(self, accounts: Collection[AccountId]) -> dict[AccountId, Tier]:
-        """The tiers now of those that have one other than SMALL."""
+        """Return the current tiers of the accounts. Accounts whose tier is SMALL are left out."""
         shards: dict[int, list[bytes]] = {}
         for account in accounts:
             key = to_bytes(account)
@@ -129,7 +129,7 @@ class CassandraHomeTimelineRows:
         }
 
     async def move(self, account: AccountId, seen: Tier, to: Kind) -> bool:
-        """Change a tier, if it is still the one that was seen. Raises StoreUnavailable; then it may have changed."""
+        """Change a tier if it is still `seen`. Raises StoreUnavailable; the tier may have changed nevertheless."""
         key = to_bytes(account)
         shard = _tier_shard(key)
         if seen == SMALL:
@@ -139,7 +139,7 @@ class CassandraHomeTimelineRows:
         )
 
     async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """How far those of the partitions have landed that have at all."""
+        """Return the progress of each partition. Partitions without any progress are left out."""
         wanted: dict[str, list[int]] = {}
         for place in places:
             wanted.setdefault(place.topic, []).append(place.partition)
@@ -150,8 +150,8 @@ class CassandraHomeTimelineRows:
         return found
 
     async def note(self, progress: Mapping[TopicPartition, Progress]) -> None:
-        """They have landed so far. Raises StoreUnavailable."""
-        # No `after` is the least text: a null would be a deletion, and win over any.
+        """Write progress. Raises StoreUnavailable."""
+        # A missing `after` is written as the least text: a null would be a deletion, and win over any value.
         await self._session.write(
             (self._note, (place.topic, place.partition, reached.offset, reached.after or "", reached.offset))
             for place, reached in progress.items()
@@ -163,11 +163,14 @@ def _tier_shard(account: bytes) -> int:
 
 
 def _grouped(deliveries: Sequence[Delivery]) -> list[Partition]:
-    """The deliveries by partition. Nothing is made for each but where it goes: the collector would look at it all."""
+    """Group deliveries by partition.
+
+    No object is made for each delivery, since the garbage collector would traverse it.
+    """
     partitions: dict[int, Partition] = {}
     last: Entry | None = None
     for viewer, entry in deliveries:
-        if entry is not last:  # they come an entry at a time
+        if entry is not last:  # deliveries come grouped by entry
             last, (bucket, activity) = entry, _packed(entry)
         key, shard = _timeline(viewer)
         place = bucket * SHARDS + shard
@@ -196,7 +199,7 @@ def _packed(entry: Entry) -> tuple[int, Packed]:
 
 
 def _batches(statement: PreparedStatement, partitions: Iterable[Partition]) -> Iterator[BatchStatement]:
-    """Batches, made as they are asked for: of one partition each where there is much for it, of some where little."""
+    """Yield batches lazily: of one partition if it has many rows, of several partitions with few rows."""
     little: list[Partition] = []
     rows = 0
     for partition in partitions:
@@ -217,7 +220,7 @@ def _batches(statement: PreparedStatement, partitions: Iterable[Partition]) -> I
 def _batch(statement: PreparedStatement, partitions: Iterable[Partition], part: slice = _ALL) -> BatchStatement:
     batch = BatchStatement(BatchType.UNLOGGED)
     batch.is_idempotent = True
-    bound = BoundStatement(statement)  # one for all: the batch takes what its values are, and the first one's route
+    bound = BoundStatement(statement)  # one for all: the batch copies the values, and routes by the first
     for shard, bucket, viewers, activities in partitions:
         for viewer, activity in zip(viewers[part], activities[part], strict=True):
             bound.values = [shard, bucket, viewer, *activity]

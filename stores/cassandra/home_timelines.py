@@ -1,7 +1,7 @@
-"""Reading home timelines on Cassandra. Three round trips a page of somebody who follows busy accounts.
+"""Reads of home timelines on Cassandra. A page takes three round trips if the viewer follows busy accounts.
 
-Whom a viewer follows is read from fan-out's own facts, so that a page reflects one state of one group of processors.
-Whom it mutes is the graph's: fan-out has no use for that, and a mute that is a moment late hides a moment later.
+The followees are read from fan-out's own facts, so that a page reflects one state of one group of processors. The mutes
+are read from the graph: fan-out does not need them, and a mute that is applied later takes effect later.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .home_rows import TIER_SHARDS, bucket_of, shard_of
 from .session import CassandraSession, Row
 
 _AHEAD_MS = 600_000
-"""Activities may be of the future by what clocks differ."""
+"""Activities may lie in the future by the difference of clocks."""
 _WAVES = (2, 12, 84)
-"""Buckets read at once, as long as there are too few rows: 8 hours, two days, two weeks, and the rest of 30 days."""
+"""Buckets read at once, while there are too few rows: 8 hours, two days, two weeks, and the rest of 30 days."""
 
 
 class CassandraHomeTimelines:
-    """The HomeTimelines port. `clock` is the wall clock, `timer` gives seconds that only ever rise."""
+    """The HomeTimelines port. `clock` is the wall clock, `timer` a monotonic clock in seconds."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class CassandraHomeTimelines:
         self._looking = asyncio.Lock()
 
     async def pulled(self) -> frozenset[AccountId]:
-        """All authors whose tier is not PUSHED. Raises StoreUnavailable."""
+        """Return all authors whose tier is not PUSHED. Raises StoreUnavailable."""
         if self._old():
             async with self._looking:
                 if self._old():
@@ -67,7 +67,7 @@ class CassandraHomeTimelines:
         return self._timer() - self._pulled_at >= STALE_MS / 1000
 
     async def viewing(self, viewer: AccountId) -> Viewing:
-        """Whom the viewer follows and mutes, and the floor of its timeline. Raises StoreUnavailable."""
+        """Return the viewer's followees and mutes, and the floor of its timeline. Raises StoreUnavailable."""
         key = (to_bytes(viewer),)
         read = self._session.read
         followees, barriers, floors = await asyncio.gather(
@@ -88,7 +88,10 @@ class CassandraHomeTimelines:
         before: Mapping[AccountId, str],
         limit: int,
     ) -> tuple[list[Entry], dict[AccountId, list[Entry]]]:
-        """Of the viewer's timeline the newest rows of a range, of each account its newest. Raises StoreUnavailable."""
+        """Return the newest rows of a range of the timeline, and the newest entries of accounts.
+
+        Raises StoreUnavailable.
+        """
         found, pages = await asyncio.gather(
             self._range(to_bytes(viewer), rows, row_limit), self._activities.newest(before, limit, "")
         )
@@ -112,7 +115,7 @@ class CassandraHomeTimelines:
         return [_entry(row) for row in found[:limit]]
 
     async def present(self, entries: Collection[Entry]) -> frozenset[ActivityId]:
-        """Those of the activities that are still there. Raises StoreUnavailable."""
+        """Return the activities that still exist. Raises StoreUnavailable."""
         return await self._activities.present(entries)
 
 

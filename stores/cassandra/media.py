@@ -1,4 +1,4 @@
-"""Media on Cassandra: one row a medium, and one for each tweet that shows it. A write a row, one read."""
+"""Media on Cassandra: one row for each medium, and one for each tweet that shows it. One write a row, one read."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class CassandraMediaRows:
             f"INSERT INTO {name}.media (media, owner, content_type, alt, object, size, width, height)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
         )
-        # Nulls delete what is there by then and whatever comes late; an event that comes again deletes it again.
+        # A null deletes the cell, also from an older write that arrives later. A repeated event deletes it again.
         self._delete = (
             f"UPDATE {name}.media USING TIMESTAMP ? SET alt=null, object=null, size=null, deleted=true WHERE media=?"
         )
         self._use = f"INSERT INTO {name}.media_uses (media, tweet) VALUES (?, ?) USING TIMESTAMP ?"
 
     def started(self, event: UploadStarted) -> None:
-        """A medium is awaited."""
+        """Add a medium whose upload was started."""
         e = event
         about = (to_bytes(e.owner), e.content_type, e.alt, None, None, None, None)
         self._sink.write(self._put, to_bytes(e.media), *about, self._sink.stamp)
 
     def finished(self, event: MediaFinished) -> None:
-        """A medium is there, awaited or not."""
+        """Add or complete a medium whose processing finished. Its start need not be known."""
         e = event
         about = (to_bytes(e.owner), e.content_type, e.alt, e.object, e.size, e.width, e.height)
         self._sink.write(self._put, to_bytes(e.media), *about, self._sink.stamp)
 
     def deleted(self, media: MediaId) -> None:
-        """A medium is gone, its alt text with it."""
+        """Mark a medium as deleted and remove its alt text. The row stays."""
         self._sink.write(self._delete, self._sink.stamp, to_bytes(media))
 
     def used(self, event: TweetPosted) -> None:
-        """A tweet shows its media."""
+        """Record that a tweet shows its media. The rows stay when the tweet is deleted."""
         for attachment in event.media:
             self._sink.write(self._use, to_bytes(attachment.media), to_bytes(event.tweet), self._sink.stamp)
 
@@ -63,7 +63,7 @@ class CassandraMedia:
         self._uses = f"SELECT tweet FROM {checked(keyspace)}.media_uses WHERE media=? LIMIT {MOST_USES}"
 
     async def by_id(self, media: MediaId) -> Medium | None:
-        """The medium with an id, if there is or was one."""
+        """Return a medium, deleted or not; None if the id is unknown."""
         for owner, content_type, alt, object_, size, width, height, deleted in await self._session.read(
             self._by_id, (to_bytes(media),)
         ):
@@ -73,7 +73,7 @@ class CassandraMedia:
         return None
 
     async def used_in(self, media: MediaId) -> list[TweetId]:
-        """The newest tweets that show the medium."""
+        """Return the newest `MOST_USES` tweets that show the medium, deleted ones included."""
         return [TweetId(from_bytes(tweet)) for (tweet,) in await self._session.read(self._uses, (to_bytes(media),))]
 
 

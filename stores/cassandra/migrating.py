@@ -1,8 +1,8 @@
-"""The tables of a keyspace, made by numbered migrations that go forward only.
+"""The tables of a keyspace, created by numbered migrations that only go forward.
 
-What was applied is noted with a checksum: a migration that was changed afterwards is refused. One host migrates at a
-time, by a lease that is taken by a compare-and-set and runs out should its holder die; the others wait. A statement
-that breaks off is made again: tables are made if they are not there.
+An applied migration is stored with its checksum; if its file is changed afterwards, it is refused. One host migrates at
+a time, under a lease taken by compare-and-set, which expires if its holder dies; the others wait. A statement that was
+interrupted is executed again: tables and columns are created only if they do not exist.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Migration(NamedTuple):
 
 
 def migrations(directory: Path = DIRECTORY) -> list[Migration]:
-    """The migrations in a directory, NNN_name.cql, in order. Raises MigrationRefused where a number is missing."""
+    """Return the migrations in a directory, NNN_name.cql, in order. Raises MigrationRefused if a number is missing."""
     found = []
     for number, name, text, checksum in migration_files(directory, ".cql"):
         statements = tuple(part.strip() for part in _COMMENT.sub("", text).split(";") if part.strip())
@@ -55,10 +55,10 @@ def migrations(directory: Path = DIRECTORY) -> list[Migration]:
 async def migrate(
     address: Address, *, replicas: int = 1, steps: Iterable[Migration] | None = None, patience_s: float = 120.0
 ) -> list[str]:
-    """Bring the keyspace of an address up to date; the names of what was applied now.
+    """Apply the missing migrations to the keyspace of an address, and return their names.
 
-    A new keyspace is kept `replicas` times in the address's datacenter. Raises StoreUnavailable, also where another
-    host holds the lease for longer than `patience_s`, and MigrationRefused.
+    A new keyspace has `replicas` replicas in the address's datacenter. Raises StoreUnavailable, also if another host
+    holds the lease for longer than `patience_s`, and MigrationRefused.
     """
     wanted = list(steps) if steps is not None else migrations()
     try:
@@ -68,7 +68,7 @@ async def migrate(
 
 
 async def pending(session: CassandraSession, keyspace: str, steps: Iterable[Migration] | None = None) -> list[str]:
-    """The names of the migrations that are not applied to a keyspace. Raises MigrationRefused, StoreUnavailable."""
+    """Return the names of migrations that are not applied yet. Raises MigrationRefused, StoreUnavailable."""
     wanted = list(steps) if steps is not None else migrations()
     there = "SELECT table_name FROM system_schema.tables WHERE keyspace_name=? AND table_name='migrations'"
     applied: dict[int, str] = {}
@@ -79,7 +79,7 @@ async def pending(session: CassandraSession, keyspace: str, steps: Iterable[Migr
 
 
 async def drop(address: Address) -> None:
-    """Drop the keyspace of an address, if it is there; that takes seconds. Raises StoreUnavailable."""
+    """Drop the keyspace of an address, if it exists. This takes seconds. Raises StoreUnavailable."""
     try:
         await asyncio.to_thread(_drop, address)
     except AWAY as error:
@@ -112,7 +112,10 @@ def _migrate(address: Address, replicas: int, wanted: list[Migration], patience_
 
 
 def _make_own_tables(session: Session, keyspace: str) -> None:
-    """Two hosts may make these at once, before any lease: each table has one id whoever makes it, so they agree."""
+    """Create the tables of migrations and leases.
+
+    Two hosts may do so at once, before any lease: fixed ids keep them equal.
+    """
     tables = {
         "migrations": "(number int PRIMARY KEY, name text, checksum text)",
         "migrating": "(what text PRIMARY KEY, holder uuid)",
@@ -137,7 +140,7 @@ def _apply(session: Session, keyspace: str, wanted: list[Migration], renew: Call
 
 
 def _lacking(keyspace: str, wanted: Sequence[Migration], applied: Mapping[int, str]) -> list[Migration]:
-    """The migrations that are not applied. Raises MigrationRefused."""
+    """Return the migrations that are not applied. Raises MigrationRefused."""
     known = {migration.number: migration for migration in wanted}
     for number, checksum in sorted(applied.items()):
         if number not in known:
@@ -157,7 +160,7 @@ def _name(migration: Migration) -> str:
 
 
 def _again(statement: str, keyspace: str) -> str:
-    """The statement for a keyspace, so that making it a second time does nothing."""
+    """Return the statement for a keyspace, so that a second execution changes nothing."""
     made = _CREATE.sub(f"CREATE TABLE IF NOT EXISTS {keyspace}.", statement)
     return _ADD.sub(rf"ALTER TABLE {keyspace}.\1 ADD IF NOT EXISTS ", made)
 
@@ -166,7 +169,7 @@ _UNDECIDED: tuple[Any, ...] = (False,)
 
 
 class _Lease:
-    """The right to migrate a keyspace, for LEASE_S since it was last renewed."""
+    """The right to migrate a keyspace, for LEASE_S after its last renewal."""
 
     def __init__(self, session: Session, keyspace: str, patience_s: float) -> None:
         self._session = session
@@ -175,7 +178,7 @@ class _Lease:
         self._patience_s = patience_s
 
     def take(self) -> None:
-        """Wait for it. Raises StoreUnavailable."""
+        """Wait for the lease. Raises StoreUnavailable after `patience_s`."""
         insert = f"INSERT INTO {self._table} (what, holder) VALUES ('tables', %s) IF NOT EXISTS USING TTL {LEASE_S}"
         deadline = time.monotonic() + self._patience_s
         while (answer := self._decided(insert, (self._holder,))) and not (answer[0] or self._holder in answer[1:]):
@@ -184,7 +187,7 @@ class _Lease:
             time.sleep(_POLL_S)
 
     def renew(self) -> None:
-        """Keep it. Raises StoreUnavailable where it ran out."""
+        """Renew the lease. Raises StoreUnavailable if it expired."""
         update = f"UPDATE {self._table} USING TTL {LEASE_S} SET holder=%s WHERE what='tables' IF holder=%s"
         deadline = time.monotonic() + LEASE_S / 2
         while (answer := self._decided(update, (self._holder, self._holder))) == _UNDECIDED:
@@ -195,13 +198,14 @@ class _Lease:
             raise StoreUnavailable("the lease to migrate ran out; another host may have taken it")
 
     def give_back(self) -> None:
-        """Let others have it."""
+        """Release the lease."""
         self._decided(f"DELETE FROM {self._table} WHERE what='tables' IF holder=%s", (self._holder,))
 
     def _decided(self, statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What became of a condition; _UNDECIDED where hosts that contend made it time out: it may hold, or come to.
+        """Return the answer of a conditional statement; _UNDECIDED if it timed out among contending hosts.
 
-        Each of these statements can be made again: it knows its own holder.
+        It may have been applied then, or be applied later. All these statements can be repeated, since they name their
+        holder.
         """
         try:
             return _run(self._session, statement, parameters)[0]
@@ -212,6 +216,6 @@ class _Lease:
 def _run(
     session: Session, statement: str, parameters: tuple[Any, ...] = (), timeout_s: float = 60
 ) -> list[tuple[Any, ...]]:
-    """Execute a statement, conditional ones too: it is not retried, since nobody knows what its first try did."""
+    """Execute a statement without a retry: for conditional ones the outcome of a failed try is unknown."""
     rows: list[tuple[Any, ...]] = session.execute(statement, parameters, timeout=timeout_s).all()
     return rows

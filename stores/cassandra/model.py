@@ -15,10 +15,10 @@ Reader = TypeVar("Reader")
 
 @dataclass(frozen=True)
 class Model(Generic[Rows, Reader]):
-    """The tables of a read model, and the two sides of its port on them: `Rows` are written to, `Reader` is read.
+    """The tables of a read model, and the two sides of its port: `Rows` for writes, `Reader` for reads.
 
-    Both are made with the keyspace; the tables themselves are made by migrations/. Reader is None where the query API
-    reads nothing of the model. A digest leaves out rows of `expiring` tables whose last column is set: they expire.
+    Both are constructed with the keyspace; migrations/ create the tables. `reader` is None if the query API does not
+    read the model. In `expiring` tables, rows whose last column is set will expire, so a digest leaves them out.
     """
 
     tables: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""Notifications on Cassandra: by recipient and day, within it by kind; likes and retweets also by what they are of.
+"""Notifications on Cassandra: by recipient and day, then by kind; likes and retweets also by their tweet.
 
-A notification is one write, or two; a withdrawal one, for it does not say of which kind it was nor of what. A page of
-all kinds merges a page of each.
+A notification takes one write or two, a withdrawal one, since its event names neither kind nor tweet. A page of all
+kinds merges a page of each kind.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
 
-# The kind is not of the partition, but is given like what is.
+# The kind is not part of the partition key, but is passed like an owner column.
 BY_KIND = Listing("notifications", ("recipient", "kind"), "id", ("actor", "tweet"), DAY_MS)
 BY_TWEET = Listing("notifications_by_tweet", ("recipient", "kind", "tweet"), "id", ("actor",), DAY_MS)
 KEPT_S = 10 * 86_400
-"""How long a notification that was withdrawn is remembered: as long as Cassandra remembers a deletion."""
+"""How long a withdrawn notification is remembered, in seconds: as long as Cassandra remembers a deletion."""
 _PLACES: dict[str, int] = {kind: place for place, kind in enumerate(KINDS)}
 
 
@@ -56,24 +56,27 @@ class CassandraNotificationRows:
     def raised(
         self, recipient: AccountId, notification: NotificationId, kind: str, actor: AccountId, tweet: TweetId | None
     ) -> None:
-        """A notification is there."""
+        """Add a notification."""
         owner, place, about = to_bytes(recipient), _PLACES[kind], to_bytes(tweet) if tweet is not None else None
         self._by_kind.put((owner, place), notification, to_bytes(actor), about)
         if about is not None and kind in GROUPED:
             self._by_tweet.put((owner, place, about), notification, to_bytes(actor))
 
     def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
-        """A notification is gone."""
+        """Remove a notification."""
         bucket = BY_KIND.bucket(notification)
         self._sink.write(self._withdraw, self._sink.stamp, to_bytes(recipient), bucket, to_bytes(notification))
 
     def read(self, owner: AccountId, notification: NotificationId) -> None:
-        """One notification was read."""
+        """Mark one notification as read. It need not be known yet."""
         key = to_bytes(notification)
         self._sink.write(self._read, to_bytes(owner), millis(notification) // MONTH_MS, key, self._sink.stamp)
 
     def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
-        """All up to and with one were read. The timestamp is that one's own, so that the newest of them stays."""
+        """Mark all up to and including one as read.
+
+        Its own timestamp is used, so that the newest of several calls wins.
+        """
         key = to_bytes(notification)
         self._sink.write(self._read_up_to, to_bytes(owner), key, timestamp(notification))
 
@@ -93,7 +96,7 @@ class CassandraNotifications:
     async def newest(
         self, recipient: AccountId, kinds: Collection[str], before: str | None, limit: int
     ) -> Page[Notification]:
-        """Notifications of some kinds, each by itself."""
+        """Return a page of the notifications of some kinds, one by one, newest first."""
         owner, wanted = to_bytes(recipient), sorted(set(kinds))
         pages = await asyncio.gather(
             *(self._by_kind.page((owner, _PLACES[kind]), before, limit + 1) for kind in wanted)
@@ -109,7 +112,7 @@ class CassandraNotifications:
     async def members(
         self, recipient: AccountId, groups: Collection[Group], up_to: str | None, limit: int
     ) -> dict[Group, list[Member]]:
-        """The notifications of each group."""
+        """Return the newest `limit` notifications of each group that are not newer than `up_to`, newest first."""
         before = None if up_to is None else _next(up_to)
         found = await asyncio.gather(*(self._group(to_bytes(recipient), group, before, limit) for group in groups))
         return dict(zip(groups, found, strict=True))
@@ -129,7 +132,7 @@ class CassandraNotifications:
         return [Member(NotificationId(from_bytes(id_)), AccountId(from_bytes(actor))) for id_, actor in rows]
 
     async def marks(self, recipient: AccountId, notifications: Collection[NotificationId]) -> ReadMarks:
-        """What of these an account has read."""
+        """Return the account's read marks, with the `single` ones among `notifications`."""
         owner = to_bytes(recipient)
         months = _by_step(notifications, MONTH_MS)
         rows, *singles = await asyncio.gather(
@@ -144,9 +147,10 @@ class CassandraNotifications:
 class CassandraRaisedNotifications:
     """The RaisedNotifications port, in the batches of a sink.
 
-    Nothing is deleted at once, but noted when it was withdrawn, and `of` answers as of the event that is applied. So an
-    event that comes again finds what it found the first time, and says the same. After KEPT_S it would find less, and
-    say less of what was published long before. Liking and unliking a tweet for years leaves rows for no longer.
+    A withdrawal deletes nothing at once. It stores its timestamp, and `of` answers as of the event that is applied. So
+    a redelivered event finds the same rows as the first time, and gives the same result. After KEPT_S it would find
+    fewer, and derive fewer events than were published long ago. The rows expire then, so years of likes and unlikes of
+    a tweet leave no rows behind.
     """
 
     def __init__(self, session: CassandraSession, sink: CassandraSink, keyspace: str) -> None:
@@ -158,7 +162,7 @@ class CassandraRaisedNotifications:
             f"INSERT INTO {table} (actor, about, id, kind, recipient, raised) VALUES (?, ?, ?, ?, ?, ?)"
             " USING TIMESTAMP ?"
         )
-        # The whole row anew: all of it goes when its time is over.
+        # The whole row is written again, so that all of it expires.
         self._remove = (
             f"INSERT INTO {table} (actor, about, id, kind, recipient, raised, withdrawn) VALUES (?, ?, ?, ?, ?, ?, ?)"
             f" USING TIMESTAMP ? AND TTL {KEPT_S}"
@@ -166,7 +170,7 @@ class CassandraRaisedNotifications:
         self._fetched: dict[tuple[AccountId, str], dict[Raised, tuple[int, int | None]]] = {}
 
     async def fetch(self, wanted: Collection[tuple[AccountId, str]]) -> None:
-        """Have at hand what was raised for these. Raises StoreUnavailable."""
+        """Load the notifications raised for these. Raises StoreUnavailable."""
         asked = list(set(wanted))
         found = await asyncio.gather(
             *(self._session.read(self._of, (to_bytes(actor), to_bytes(about))) for actor, about in asked)
@@ -177,14 +181,14 @@ class CassandraRaisedNotifications:
         }
 
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was raised."""
+        """Record a raised notification."""
         stamp = self._sink.stamp
         self._sink.write(self._put, *_key(actor, about, raised), stamp, stamp)
         if (actor, about) in self._fetched:
             self._fetched[actor, about].setdefault(raised, (stamp, None))
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
-        """What was raised before this event and not withdrawn before it, in one order, be it of this batch or not."""
+        """Return the notifications raised before this event and not withdrawn before it, sorted, of any batch."""
         now = self._sink.stamp
         return sorted(
             raised
@@ -193,7 +197,7 @@ class CassandraRaisedNotifications:
         )
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was withdrawn."""
+        """Remove a notification that was withdrawn."""
         stamp = self._sink.stamp
         since, until = self._fetched[actor, about][raised]
         self._sink.write(self._remove, *_key(actor, about, raised), since, stamp, stamp)
@@ -218,7 +222,7 @@ def _by_step(ids: Iterable[str], width_ms: int) -> dict[int, list[bytes]]:
 
 
 def _next(id_: str) -> str:
-    """The id just past one: a list of what is up to and with that one is of what is before it."""
+    """Return the next id: a list up to and including an id is a list before the next one."""
     return from_bytes((int.from_bytes(to_bytes(id_), "big") + 1).to_bytes(16, "big"))
 
 

@@ -1,6 +1,6 @@
-"""The public timeline on Cassandra: everyone's posts by hour and shard, since one partition would take all writes.
+"""The public timeline on Cassandra: all tweets by hour and shard, since one partition would take all writes.
 
-Filled with the tweets (tweets.py). A page merges one page of each shard.
+tweets.py fills it. A page merges one page of each shard.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from .session import CassandraSession
 
 PUBLIC = Listing("public_timeline", ("shard",), "tweet", (), HOUR_MS)
 SHARDS = 8
-"""At 1,000 posts a second a partition has 450,000 rows of some 30 bytes. Changing it takes another generation."""
+"""At 1,000 posts a second a partition has 450,000 rows of some 30 bytes.
+
+A change of this number needs a new generation.
+"""
 
 
 def shard_of(tweet: TweetId) -> int:
-    """The shard of a tweet, by its random bits."""
+    """Return the shard of a tweet, by its random bits."""
     return int(tweet[-1], 16) % SHARDS
 
 
@@ -31,7 +34,7 @@ class CassandraPublicTimeline:
         self._rows = Listed(session, keyspace, PUBLIC)
 
     async def latest(self, before: str | None, limit: int) -> Page[TweetId]:
-        """Everyone's posts that are not deleted."""
+        """Return a page of all tweets that are not deleted, newest id first."""
         pages = await asyncio.gather(*(self._rows.page((shard,), before, limit + 1) for shard in range(SHARDS)))
         keys = [key for rows, _ in pages for (key,) in rows]
         newest = heapq.nlargest(limit + 1, keys)

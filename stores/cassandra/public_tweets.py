@@ -1,6 +1,6 @@
-"""What the public firehose knows of tweets, on Cassandra: one row a tweet that replies, quotes or is sensitive.
+"""The contexts of tweets for the public firehose, on Cassandra: one row for each reply, quote or sensitive tweet.
 
-A deletion leaves the row, 100 bytes of references: an edit that comes again after it has to find what it found before.
+A deletion keeps the row, 100 bytes of references: an earlier edit that is redelivered has to find it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class CassandraPublicTweetRows:
         )
 
     def posted(self, tweet: TweetId, context: Context) -> None:
-        """A tweet is there that replies, quotes or is sensitive."""
+        """Store the context of a tweet that is a reply, a quote or sensitive."""
         refs = (*_ids(context.reply_to), *_ids(context.quote_of))
         self._sink.write(self._insert, to_bytes(tweet), *refs, context.sensitive, self._sink.stamp)
         self._sink.within[self._table, tweet] = context
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone; what it replied to may be asked for again."""
+        """Do nothing: an edit that is redelivered needs the row again."""
 
 
 class CassandraPublicTweets:
@@ -52,7 +52,7 @@ class CassandraPublicTweets:
         self._fetched: dict[TweetId, Context] = {}
 
     async def fetch(self, tweets: Collection[TweetId]) -> None:
-        """Have the contexts of these at hand. Raises StoreUnavailable."""
+        """Load the contexts of these tweets. Raises StoreUnavailable."""
         self._fetched = dict.fromkeys(tweets, PLAIN)
         for row in await self._session.read_by_keys(self._contexts, {to_bytes(tweet) for tweet in tweets}):
             tweet, reply_to, reply_author, quote_of, quote_author, sensitive = row
@@ -60,7 +60,7 @@ class CassandraPublicTweets:
             self._fetched[TweetId(from_bytes(tweet))] = context
 
     def context(self, tweet: TweetId) -> Context:
-        """What was said when the tweet was posted, in this batch or before it."""
+        """Return the context with which the tweet was posted, in this batch or before it."""
         within: Context | None = self._sink.within.get((self._table, tweet))
         return self._fetched[tweet] if within is None else within
 

@@ -1,9 +1,9 @@
-"""Sentiment on Cassandra: a row a tweet, for showing it, and a row a tweet and subject, added up by the server.
+"""Sentiment on Cassandra: a row for each tweet, to show it, and a row for each tweet and subject, summed by the server.
 
-A row by subject cannot be checked when it is read, for a sum has no rows. So a score that is withdrawn takes them
-along: which they are stands beside the score, and is looked up when the batch has landed, since it takes both what
-earlier batches wrote and what this one did. It is a set that is only added to until they are gone, so that a deletion
-that broke off finds them again; and all deletions are of what was there before their event (`replacing`).
+The rows by subject cannot be filtered when they are read, since the server sums them. So the withdrawal of a score
+deletes them. Their subjects are stored beside the score. They are read after the batch is written, since they come both
+from earlier batches and from this one. The set of subjects only grows until the rows are deleted, so an interrupted
+deletion finds them again. All deletions apply to writes before their event (`replacing`).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .sink import CassandraSink
 
 BY_SUBJECT = Listing("scores_by_subject", ("subject",), "tweet", ("score", "positive", "negative"), DAY_MS)
 UNITS = 10_000
-"""Scores have four decimals and are kept as whole numbers, so that sums are exact in any order."""
+"""Scores have four decimals and are stored as integers, so that sums are exact in any order."""
 _THRESHOLD = round(THRESHOLD * UNITS)
 MOST_ADDED_UP = 1_000_000
-"""Tweets that one series may add up."""
+"""The maximum number of tweets in one series."""
 _AT_ONCE = 16
 
 
 @lru_cache(maxsize=2 * UNITS + 1)
 def reading_of(units: int) -> Reading:
-    """A score as it is kept, as it is read."""
+    """Return the sentiment for a stored score."""
     return Reading(label_of(units / UNITS), units / UNITS)
 
 
@@ -45,7 +45,7 @@ class CassandraSentimentRows:
         self._sink = sink
         self._by_subject = ListedRows(sink, keyspace, BY_SUBJECT)
         name = checked(keyspace)
-        # An update, so that a row whose cells are gone is gone.
+        # An UPDATE, so that the row disappears with its last cell.
         self._score = f"UPDATE {name}.scores USING TIMESTAMP ? SET score=?, subjects=subjects+? WHERE tweet=?"
         self._withdraw = f"DELETE score FROM {name}.scores USING TIMESTAMP ? WHERE tweet=?"
         self._subjects = f"SELECT subjects FROM {name}.scores WHERE tweet=?"
@@ -57,7 +57,7 @@ class CassandraSentimentRows:
     def scored(
         self, tweet: TweetId, author: AccountId, score: float, hashtags: Collection[str], mentions: Collection[str]
     ) -> None:
-        """A tweet reads like this."""
+        """Store the score of a tweet."""
         units = round(score * UNITS)
         subjects = {str(author), *(f"#{tag}" for tag in hashtags), *(f"@{name}" for name in mentions)}
         self._sink.write(self._score, self._sink.stamp, units, subjects, to_bytes(tweet))
@@ -65,13 +65,13 @@ class CassandraSentimentRows:
             self._by_subject.put((subject,), tweet, units, int(units >= _THRESHOLD), int(units <= -_THRESHOLD))
 
     def withdrawn(self, tweet: TweetId) -> None:
-        """What was said of it before counts no more."""
+        """Remove the score that earlier events stored for a tweet."""
         before = self._sink.replacing
         self._sink.write(self._withdraw, before, to_bytes(tweet))
         self._sink.afterwards((self._subjects, tweet), partial(self._take_along, tweet, before))
 
     async def _take_along(self, tweet: TweetId, before: int) -> None:
-        """Delete the rows by subject, then the note of which they were: never the note alone."""
+        """Delete the rows by subject, then the stored subjects: never the subjects alone."""
         key, session = to_bytes(tweet), self._sink.session
         for (subjects,) in await session.read(self._subjects, (key,)):
             bucket = BY_SUBJECT.bucket(tweet)
@@ -95,12 +95,12 @@ class CassandraSentiment:
         )
 
     async def scores(self, tweets: Collection[TweetId]) -> dict[TweetId, Reading]:
-        """How those of the tweets read that have been scored."""
+        """Return the sentiment of each tweet. Tweets without a score are left out."""
         rows = await self._session.read_by_keys(self._scores, map(to_bytes, tweets))
         return {TweetId(from_bytes(tweet)): reading_of(units) for tweet, units in rows if units is not None}
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
-        """Tweets about a subject by steps of `step` milliseconds. Raises TooMuch."""
+        """Return the sentiment of a subject in steps of `step` milliseconds. Raises TooMuch."""
         sums = {at: [0, 0, 0, 0] for at in range(start, end, step)}
         used = await self._used(subject, start, max(sums, default=start) + step)
         parts = [part for at in sums for part in _parts(at, step) if part[1] in used]
@@ -116,7 +116,7 @@ class CassandraSentiment:
         return [_mood(at, *numbers) for at, numbers in sums.items()]
 
     async def _used(self, subject: Subject, start: int, end: int) -> set[int]:
-        """The days in which there are any, so that none is asked for in vain."""
+        """Return the days that have rows, so that no empty partition is read."""
         rows = await self._session.read(
             self._buckets, (BY_SUBJECT.index_owner((str(subject),)), start // DAY_MS, end // DAY_MS)
         )
@@ -129,7 +129,7 @@ class CassandraSentiment:
 
 
 def _parts(at: int, step: int) -> Iterator[tuple[int, int, int, int]]:
-    """A step by the days it lies in: the step, the day, from when to when."""
+    """Split a step by days. Yield the step's start, the day, and the start and end of each part."""
     start, end = at, at + step
     while start < end:
         bucket = start // DAY_MS

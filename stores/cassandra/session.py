@@ -1,8 +1,8 @@
-"""Cassandra on asyncio: the driver's thread collects answers and wakes the event loop once for all of them.
+"""Cassandra on asyncio: the driver's thread collects answers and wakes the event loop once for many of them.
 
-Every statement is prepared, goes to a replica of its partition, and is idempotent (writes carry their event's
-timestamp), so that it can be retried; reads that take long are asked of a second replica as well. One wake-up a burst
-of answers takes 24,000-27,000 statements a second, a thread pool 10,000-13,000.
+Every statement is prepared and goes to a replica of its partition. It is idempotent (writes have their event's
+timestamp), so it can be retried; slow reads are sent to a second replica as well. One wake-up for a burst of answers
+gives 24,000-27,000 statements a second, a thread pool 10,000-13,000.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ AWAY: tuple[type[Exception], ...] = (
     OperationTimedOut,
     RequestExecutionException,  # too few replicas, or too slow ones
     ConnectionException,
-    ServerTrouble,  # overloaded, starting
+    ServerTrouble,  # overloaded, or starting
     UnresolvableContactPoints,
 )
 MOST_IN_FLIGHT = 512
-"""Statements under way at once; more wait here, since a node that is asked for more only queues them itself."""
+"""Statements in flight at once. More wait here, since a node would only queue them itself."""
 MOST_KEYS = 50
-"""Partitions that one read asks for: a page of tweets is one request, and no coordinator gathers hundreds."""
+"""Partitions in one read: a page of tweets is one request, and no coordinator gathers hundreds of partitions."""
 _RECONNECT_S = 0.25
-"""A session comes back 7 s after a node was killed, with the driver's default 17 s."""
+"""With this delay a session reconnects 7 s after a node was killed; with the driver's default, 17 s."""
 _READ_TIMEOUT_S, _WRITE_TIMEOUT_S = 5.0, 10.0
 _SPECULATE_S = 0.1
 _READ, _WRITE = "read", EXEC_PROFILE_DEFAULT
 _MOST_IN_A_BATCH = 100
 _PARTITIONS, _LITTLE_BYTES, _ROW_BYTES = 10, 4_000, 60
-"""Partitions and bytes of a batch of several: with more than 10, or 5 KiB, the node warns of it in its log."""
+"""Partitions and bytes in a batch of several partitions. Above 10, or 5 KiB, the node logs a warning."""
 _AT_A_TIME = 16
-"""Requests sent between two turns of others: of 100 rows each, 5 ms."""
+"""Requests sent before other tasks get a turn: with 100 rows each, 5 ms."""
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
@@ -70,14 +70,14 @@ _Done = Callable[[list[Row] | None, Exception | None], None]
 
 
 class _Retries(RetryPolicy):  # type: ignore[misc]  # the driver has no types
-    """Once or twice more, what is idempotent."""
+    """Retries idempotent statements once or twice."""
 
     def on_write_timeout(self, query: Any, *_: Any, retry_num: int = 0, **__: Any) -> tuple[int, Any]:
-        """Some replicas have it, or none: again."""
+        """Retry: some of the replicas may have the write, or none."""
         return (self.RETRY if query.is_idempotent and retry_num == 0 else self.RETHROW), None
 
     def on_request_error(self, query: Any, consistency: Any, error: Any, retry_num: int) -> tuple[int, Any]:
-        """A node went away, or has trouble: another one."""
+        """Retry on another node: this one is down or in trouble."""
         return (self.RETRY_NEXT_HOST if query.is_idempotent and retry_num < 2 else self.RETHROW), None
 
 
@@ -104,11 +104,11 @@ class CassandraSession:
             raise StoreUnavailable(f"Cassandra: {error}") from error
 
     async def close(self) -> None:
-        """Let go of the cluster. What is under way is not waited for."""
+        """Close the connections without waiting for statements in flight."""
         await asyncio.to_thread(self._cluster.shutdown)
 
     async def read(self, cql: str, parameters: Parameters = ()) -> list[Row]:
-        """The rows of a query, all of them. Raises StoreUnavailable."""
+        """Return all rows of a query. Raises StoreUnavailable."""
         statement = (await self.prepared(cql)).bind(parameters)
         answer: asyncio.Future[list[Row]] = self._loop.create_future()
         started = time.perf_counter()
@@ -126,21 +126,24 @@ class CassandraSession:
         return await answer
 
     async def read_by_keys(self, cql: str, keys: Iterable[Any], *before: Any, after: Parameters = ()) -> list[Row]:
-        """The rows of a query with `IN ?`, asked for some keys at a time, all at once; the keys' order is not kept."""
+        """Return the rows of a query with `IN ?`, in no order.
+
+        The keys are split over several requests, all at once.
+        """
         wanted = list(keys)
         parts = [wanted[start : start + MOST_KEYS] for start in range(0, len(wanted), MOST_KEYS)]
         found = await asyncio.gather(*(self.read(cql, (*before, part, *after)) for part in parts))
         return found[0] if len(found) == 1 else [row for rows in found for row in rows]
 
     async def write(self, writes: Iterable[tuple[str, Parameters]]) -> None:
-        """Make writes, all under way at once, in batches where they are small. Raises StoreUnavailable.
+        """Make writes, all in flight at once, batched if they are small. Raises StoreUnavailable.
 
-        When it raises, some of them may have been made and others may still be.
+        When it raises, some writes may have been made, and others may still be made later.
         """
         await self.send(await self.bound(writes))
 
     async def bound(self, writes: Iterable[tuple[str, Parameters]]) -> list[BoundStatement]:
-        """The writes as they will be sent. None in an INSERT leaves a column out: a null would be a tombstone.
+        """Bind writes for `send`. None in an INSERT leaves a column out, since a null would be a tombstone.
 
         Raises StoreUnavailable.
         """
@@ -153,9 +156,12 @@ class CassandraSession:
         return statements
 
     async def write_if(self, cql: str, parameters: Parameters) -> bool:
-        """Make a conditional write once; whether its condition held. Raises StoreUnavailable; it may have been made."""
+        """Make a conditional write once; return whether its condition held.
+
+        Raises StoreUnavailable; it may have been made.
+        """
         statement = (await self.prepared(cql)).bind(parameters)
-        statement.is_idempotent = False  # made again, it would be refused for what it did itself
+        statement.is_idempotent = False  # a second try would be refused because of the first
         answer: asyncio.Future[bool] = self._loop.create_future()
 
         def done(rows: list[Row] | None, error: Exception | None) -> None:
@@ -174,9 +180,9 @@ class CassandraSession:
         await self.request(grouped(statements, self._node_of))
 
     async def request(self, requests: Iterable[Any]) -> None:
-        """Send statements and batches of writes that can be made again, all under way at once. Raises StoreUnavailable.
+        """Send repeatable statements and batches of writes, all in flight at once. Raises StoreUnavailable.
 
-        They may be made as they are asked for: it is done a few at a time, and others get their turn in between.
+        `requests` may be lazy: it is consumed a few at a time, and other tasks get their turn in between.
         """
         finished: asyncio.Future[None] = self._loop.create_future()
         left = 1
@@ -187,7 +193,7 @@ class CassandraSession:
             nonlocal left, failure
             left -= 1
             failure = failure or error
-            # All are waited for: none may come late and unnoticed, after the caller made up its mind.
+            # Wait for all answers: no write may be made unnoticed after the caller reacted to the failure.
             if left == 0:
                 called("cassandra", started, answered=failure is None)
             if left == 0 and not finished.done():
@@ -205,7 +211,7 @@ class CassandraSession:
         await finished
 
     async def prepared(self, cql: str) -> PreparedStatement:
-        """A statement prepared on all nodes, once. Raises StoreUnavailable."""
+        """Return a statement that is prepared on all nodes, once. Raises StoreUnavailable."""
         if cql not in self._prepared:
             async with self._preparing:
                 if cql not in self._prepared:
@@ -218,7 +224,7 @@ class CassandraSession:
         return self._prepared[cql]
 
     def _node_of(self, statement: BoundStatement) -> Hashable:
-        """The first replica of a statement's partition; None where all go to the same node anyway."""
+        """Return the first replica of a statement's partition; None in a cluster of a single node."""
         metadata = self._cluster.metadata
         if len(metadata.all_hosts()) < 2:
             return None
@@ -247,14 +253,17 @@ class CassandraSession:
         future.add_callbacks(answered, lambda error: self._arrived(done, None, error))
 
     def _arrived(self, done: _Done, rows: list[Row] | None, error: Exception | None) -> None:
-        """In the driver's thread, mostly. A wake-up too many costs little; one too few cannot be: see `_wake`."""
+        """Take in an answer, usually in the driver's thread.
+
+        A needless wake-up is cheap, a missing one impossible (`_wake`).
+        """
         self._answers.append((done, rows, error))
         if not self._woken and not self._loop.is_closed():
             self._woken = True
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        self._woken = False  # before looking: whoever adds from here on wakes again
+        self._woken = False  # before the queue is read: an answer added from here on wakes the loop again
         while self._answers:
             done, rows, error = self._answers.popleft()
             self._in_flight -= 1
@@ -264,7 +273,7 @@ class CassandraSession:
 
 
 def connected(address: Address) -> tuple[Cluster, Session]:
-    """A cluster and a session of the driver's; it waits."""
+    """Connect and return the driver's cluster and session. This blocks."""
     nodes = TokenAwarePolicy(DCAwareRoundRobinPolicy(address.datacenter))
     shared = {
         "load_balancing_policy": nodes,
@@ -283,11 +292,11 @@ def connected(address: Address) -> tuple[Cluster, Session]:
                 **shared, request_timeout=_READ_TIMEOUT_S, speculative_execution_policy=speculative
             ),
         },
-        # A node that is busy takes longer than the driver's 2 s for the schema of an installation with many tables.
+        # A busy node needs more than the driver's 2 s to send the schema of an installation with many tables.
         control_connection_timeout=_WRITE_TIMEOUT_S,
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_S, max_attempts=None),
         protocol_version=5,
-        # Else a request that follows one at once waits for the acknowledgement of that, up to 40 ms.
+        # Without this a request right after another waits for its acknowledgement, up to 40 ms.
         sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         application_name="minitwitter",
     )
@@ -301,10 +310,10 @@ def connected(address: Address) -> tuple[Cluster, Session]:
 def grouped(
     statements: Sequence[BoundStatement], node_of: Callable[[BoundStatement], Hashable] = lambda statement: None
 ) -> list[Any]:
-    """The statements as unlogged batches: those of a partition together, and partitions of a node with little for each.
+    """Group statements into unlogged batches: by partition, and small partitions of one node together.
 
-    A request costs a node as much as writing some rows does: 20,000 rows of 20,000 partitions are written in a third of
-    the time. `node_of` is where a statement goes, so that what goes together goes straight there.
+    A request costs a node as much as some rows: 20,000 rows of 20,000 partitions are written in a third of the time.
+    `node_of` returns the node of a statement, so that each batch is sent to a node that stores its rows.
     """
     if len(statements) == 1:
         return [statements[0]]
@@ -332,7 +341,7 @@ def grouped(
 
 @dataclass(slots=True)
 class _Little:
-    """Partitions that will share a batch."""
+    """Small partitions that will share a batch."""
 
     statements: list[BoundStatement]
     partitions: int = 0
@@ -340,7 +349,7 @@ class _Little:
 
 
 def _size(statement: BoundStatement) -> int:
-    """About how many bytes a write is."""
+    """Return the approximate size of a write in bytes."""
     return _ROW_BYTES + sum(len(value) for value in statement.values if isinstance(value, bytes))
 
 
@@ -354,7 +363,7 @@ def _together(statements: Sequence[BoundStatement]) -> Any:
 
 
 def _explained(error: Exception) -> Exception:
-    """The port's error where the cluster is away or in trouble; a mistake of ours is left as it is."""
+    """Convert an error of the cluster to StoreUnavailable. Any other error is returned unchanged."""
     if not isinstance(error, AWAY):
         return error
     away = StoreUnavailable(f"Cassandra: {error}")

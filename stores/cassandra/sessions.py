@@ -1,4 +1,4 @@
-"""Sessions on Cassandra: one row each, by account and 30 days; a session that ends takes its row with it."""
+"""Sessions on Cassandra: one row for each session, by account and 30 days. The row is removed when the session ends."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class CassandraSessionRows:
         self._rows = ListedRows(sink, keyspace, SESSIONS)
 
     def started(self, owner: AccountId, session: SignedInAt) -> None:
-        """A session began."""
+        """Add a session."""
         id_, *values = session
         self._rows.put((to_bytes(owner),), id_, *values)
 
     def ended(self, owner: AccountId, session: SessionId) -> None:
-        """A session ended."""
+        """Remove a session that ended."""
         self._rows.remove((to_bytes(owner),), session)
 
 
@@ -37,7 +37,7 @@ class CassandraSessions:
         self._rows = Listed(session, keyspace, SESSIONS)
 
     async def of(self, account: AccountId, before: str | None, limit: int) -> Page[SignedInAt]:
-        """The sessions of an account."""
+        """Return a page of the account's open sessions, newest first."""
         rows, next_ = await self._rows.page((to_bytes(account),), before, limit)
         found = [SignedInAt(SessionId(from_bytes(id_)), Millis(at), agent, ip) for id_, at, agent, ip in rows]
         return Page(found, next_)

@@ -1,11 +1,10 @@
-"""Landing batches on Cassandra, which has no transactions: effects first, then the positions that they reach.
+"""Batches on Cassandra, which has no transactions: effects are written first, then the positions that they reach.
 
-What breaks off in between leaves effects whose positions are not noted. The records come again, perhaps in batches of
-other sizes, and change nothing: a write carries the timestamp of its event (milliseconds << 12 | counter of its id),
-so the same write is the same cell, and an older one loses to what a newer event of its entity wrote before. (Where
-the least value counts, the timestamp comes from the value: users.py.) That
-holds for as long as each cell is written by the events of one entity, and nothing is both written and deleted by one
-event: at equal timestamps the deletion wins (see `replacing`).
+An interruption in between leaves effects without their positions. The records are redelivered, perhaps in other
+batches, and change nothing: a write has the timestamp of its event (milliseconds << 12 | counter of its id), so the
+repeated write is the same cell, and an older write loses to that of a newer event of its entity. (If the least value
+has to win, the timestamp is computed from the value: users.py.) For this, each cell must be written by the events of
+one entity only, and no event may both write and delete a cell: at equal timestamps the deletion wins (see `replacing`).
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from .session import CassandraSession, Parameters
 
 CACHED_NEWEST = 20_000
 MOST_KNOWN = 100_000
-"""Writes that need not be made again and are remembered, some 200 bytes each."""
+"""Writes that are known to be stored and need not be repeated; some 200 bytes each."""
 
 Step = Callable[[], Awaitable[None]]
 
 
 class CassandraSink:
-    """The Sink port of one consumer group, and what its rows write through."""
+    """The Sink port of one consumer group, through which its rows are written."""
 
     def __init__(self, session: CassandraSession, keyspace: str, consumers: str) -> None:
         self.session = session
@@ -43,11 +42,11 @@ class CassandraSink:
         name = checked(keyspace)
         self._positions = f"SELECT topic, partition, next FROM {name}.positions WHERE consumers=?"
         self._marks = f"SELECT topic, partition, next, last, WRITETIME(last) FROM {name}.positions WHERE consumers=?"
-        # The highest offset wins, whoever is late with a lower one.
+        # The highest offset wins, even if a slow worker writes a lower one later.
         self._put_position = (
             f"INSERT INTO {name}.positions (consumers, topic, partition, next) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
         )
-        # Of the same timestamp as its position, which tells that it belongs to it.
+        # The mark has the same timestamp as its position, which shows that they belong together.
         self._put_mark = (
             f"INSERT INTO {name}.positions (consumers, topic, partition, next, last)"
             " VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
@@ -62,19 +61,19 @@ class CassandraSink:
         self._writes: list[tuple[str, Parameters]] = []
         self._steps: dict[Hashable, Step] = {}
         self.within: dict[Hashable, Any] = {}
-        """What rows of this batch say, for those who read in the same batch."""
+        """Values written in this batch, for reads in the same batch."""
         self._stamp: int | None = None
         self._left = Positions()
 
     async def positions(self) -> Positions:
-        """How far the group's effects reach. Raises StoreUnavailable."""
+        """Return the positions up to which the group's effects are stored. Raises StoreUnavailable."""
         self._forget()
         self._left = Positions()
         rows = await self.session.read(self._positions, (self.consumers,))
         return Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
 
     async def marks(self) -> Marks:
-        """The same, each with the event just before it. Raises StoreUnavailable."""
+        """Return the same positions as marks. Raises StoreUnavailable."""
         rows = await self.session.read(self._marks, (self.consumers,))
         return {
             TopicPartition(topic, partition): Mark(next_, from_bytes(last) if written == next_ else "")
@@ -82,7 +81,7 @@ class CassandraSink:
         }
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest ids, from memory where they were seen lately. Raises StoreUnavailable."""
+        """Return the newest applied id of each entity, from a cache if possible. Raises StoreUnavailable."""
         found: dict[Entity, str] = {}
         missing: dict[str, list[str]] = {}
         for entity in entities:
@@ -106,7 +105,7 @@ class CassandraSink:
         self._clear()
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """What is written from now on is of this event."""
+        """Set the event that causes the next writes, and so their timestamp."""
         self._stamp = timestamp(about.id)
 
     @property
@@ -117,24 +116,25 @@ class CassandraSink:
 
     @property
     def replacing(self) -> int:
-        """The timestamp for a deletion of all that earlier events wrote, where the same event writes anew."""
+        """The timestamp for deleting all that earlier events wrote, if the same event also writes."""
         return self.stamp - 1
 
     def write(self, cql: str, *parameters: Any) -> None:
-        """Make a write when the batch lands; its timestamp is among the parameters."""
+        """Add a write to the batch. Its timestamp is among the parameters."""
         self._writes.append((cql, parameters))
 
     def write_once(self, cql: str, *parameters: Any) -> None:
-        """The same for a row that always says the same and is never deleted: it is not written again and again."""
-        key = (cql, parameters[:-1])  # less the timestamp
+        """Add a write of a row that never changes and is never deleted. A known row is not written again."""
+        key = (cql, parameters[:-1])  # without the timestamp
         if key not in self._known and key not in self._now_known:
             self._now_known.add(key)
             self.write(cql, *parameters)
 
     def afterwards(self, key: Hashable, step: Step) -> None:
-        """Do this when the batch's writes are durable, before its positions are; a later step of a key replaces it.
+        """Run a step after the batch's writes are durable and before its positions are.
 
-        For deletions that have to look first at what there is; they have to come out right when they are made again.
+        A later step with the same key replaces an earlier one. Steps are for deletions that have to read first. They
+        must be idempotent.
         """
         self._steps.pop(key, None)
         self._steps[key] = step
@@ -142,7 +142,7 @@ class CassandraSink:
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable; then effects of it may be there, and its positions are not."""
+        """Store the batch. Raises StoreUnavailable; some effects may be stored then, but no positions."""
         try:
             marks = await self.session.bound([*self._of_positions(positions, last), *self._of_newest(newest)])
             await self.session.write(self._writes)
@@ -156,18 +156,18 @@ class CassandraSink:
         self._clear()
 
     async def abandon(self) -> None:
-        """Forget the batch: nothing of it was sent."""
+        """Discard the batch. None of it was sent."""
         self._forget()
 
     async def check(self) -> None:
-        """Raise SinkMoved where the group's positions are behind what this sink left. Also StoreUnavailable."""
+        """Raise SinkMoved if the group's positions are behind this sink's last commit. Raises StoreUnavailable."""
         rows = await self.session.read(self._positions, (self.consumers,))
         found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         if not found.covers(self._left):
             raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
-        """The session is others' as well."""
+        """Do nothing: the session is shared."""
 
     def _of_positions(
         self, positions: Positions, last: Mapping[TopicPartition, str]
@@ -198,27 +198,28 @@ class CassandraSink:
         self._stamp = None
 
     def _forget(self) -> None:
-        """Clear, and trust nothing that was remembered: somebody else may have landed or lost something meanwhile."""
+        """Discard the batch and all caches: another worker may have written, or the store may have lost data."""
         self._clear()
         self._cache.clear()
         self._known.clear()
 
 
 class LastWriteSink(CassandraSink):
-    """A sink that notes no newest ids, for rows that the timestamps of their events keep right by themselves.
+    """A sink without newest ids, for rows that stay correct by the timestamps of their events alone.
 
     A newest id is a row and a request for every entity of a batch, a quarter of all rows and a third of all requests of
-    the `timelines` group. It would only spare the writes of a copy: these change nothing. That holds for a copy by
-    itself as long as a deletion is remembered, 10 days (gc_grace_seconds); what comes again with all that followed it
-    ends right at any age. Where a stream says something of each event, or an effect is no write, CassandraSink.
+    the `timelines` group. It would only save the writes of copies, which change nothing. For a single copy that holds
+    as long as a deletion is remembered, 10 days (gc_grace_seconds). A copy that is followed by all later events ends
+    correctly at any age. Where a stream derives an event from each event, or an effect is not a write, use
+    CassandraSink.
     """
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """None of them."""
+        """Return none: newest ids are not stored."""
         return {}
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch and its positions. Raises StoreUnavailable."""
+        """Store the batch and its positions. Raises StoreUnavailable."""
         await super().commit(positions, {}, last)

@@ -1,6 +1,6 @@
-"""Tweets on Cassandra: a partition a tweet, with a row for each text it had, so that an edit keeps the one before.
+"""Tweets on Cassandra: a partition for each tweet, with a row for each version, so that an edit keeps earlier ones.
 
-A write an event (two where a post belongs on the public timeline); 20 tweets are one read.
+An event takes one write, a post on the public timeline two; 20 tweets are one read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class CassandraTweetRows:
         self._forget = f"DELETE FROM {name}.tweets USING TIMESTAMP ? WHERE tweet=? AND version>0"
 
     def posted(self, event: TweetPosted) -> None:
-        """A tweet is there."""
+        """Add a tweet."""
         reply, quote = event.reply_to, event.quote_of
         self._sink.write(
             self._insert,
@@ -72,11 +72,11 @@ class CassandraTweetRows:
             self._public.put((shard_of(event.tweet),), event.tweet)
 
     def edited(self, tweet: TweetId, version: int, text: str, entities: Entities, at: Millis) -> None:
-        """A tweet has another text."""
+        """Replace the text of a tweet and keep the previous version."""
         self._sink.write(self._edit, to_bytes(tweet), version, text, _encode(entities), at, self._sink.stamp)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Mark a tweet as deleted and remove its texts."""
         key, stamp = to_bytes(tweet), self._sink.stamp
         self._sink.write(self._delete, stamp, key)
         self._sink.write(self._forget, stamp, key)
@@ -97,13 +97,13 @@ class CassandraTweets:
         self._history = f"SELECT version, text, entities, edited_at, deleted FROM {name}.tweets WHERE tweet=?"
 
     async def by_ids(self, tweets: Collection[TweetId]) -> dict[TweetId, Tweet]:
-        """Those of the tweets that there are or were."""
+        """Return the tweets, deleted ones included. Unknown ids are left out."""
         rows = await self._session.read_by_keys(self._by_ids, map(to_bytes, tweets))
         found = {row[0]: row for row in rows if row[1] is not None}
         return {id_: _tweet(id_, found[key]) for id_ in tweets if (key := to_bytes(id_)) in found}
 
     async def history(self, tweet: TweetId) -> list[Version]:
-        """Every text that a tweet had."""
+        """Return all versions of a tweet, oldest first."""
         rows = await self._session.read(self._history, (to_bytes(tweet),))
         posted = millis(tweet)
         return [

@@ -1,4 +1,7 @@
-"""User timelines on Cassandra: one row an activity, by account and 30 days. A write an event, two reads a page."""
+"""User timelines on Cassandra: one row for each activity, by account and 30 days.
+
+One write an event, two reads a page.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,19 @@ class CassandraUserTimelineRows:
         self._rows = ListedRows(sink, keyspace, TIMELINES)
 
     def posted(self, author: AccountId, tweet: TweetId, reply_to_author: AccountId | None) -> None:
-        """The account posted a tweet."""
+        """Add a posted tweet."""
         self._rows.put((to_bytes(author),), tweet, None, to_bytes(reply_to_author) if reply_to_author else None)
 
     def deleted(self, author: AccountId, tweet: TweetId) -> None:
-        """The account deleted it."""
+        """Remove a deleted tweet."""
         self._rows.remove((to_bytes(author),), tweet)
 
     def retweeted(self, actor: AccountId, retweet: ActivityId, tweet: TweetId) -> None:
-        """The account passed a tweet on."""
+        """Add a retweet."""
         self._rows.put((to_bytes(actor),), retweet, to_bytes(tweet), None)
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
-        """The account took the retweet back."""
+        """Remove a retweet that was undone."""
         self._rows.remove((to_bytes(actor),), retweet)
 
 
@@ -46,11 +49,11 @@ class CassandraUserTimelines:
         self._rows = Listed(session, keyspace, TIMELINES)
 
     async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """Everything that an account posted and passed on."""
+        """Return a page of the account's tweets and retweets."""
         return await self._page(account, before, limit, None)
 
     async def without_replies(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The same less its replies to others."""
+        """Return a page of the account's tweets and retweets without replies to other accounts."""
         own = to_bytes(account)
 
         async def shown(rows: Sequence[Row]) -> list[bool]:

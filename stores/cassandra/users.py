@@ -1,8 +1,8 @@
-"""Users on Cassandra: one row an account, and one row a name. One write an event, two where an account begins.
+"""Users on Cassandra: one row for each account, and one for each name. A registration takes two writes, a change one.
 
-An imported account began at the earliest of the times of its registration and of its imported tweets. Cassandra keeps
-the value with the highest timestamp: so the timestamp of `began` is LATEST less its value, and the earliest value
-stays, in whatever order the tweets come, without a read before the write.
+An imported account began at the earliest time of its registration and its imported tweets. Cassandra keeps the value
+with the highest timestamp. The timestamp of `began` is therefore LATEST minus its value: so the earliest value wins, in
+any order of writes, without a read before the write.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class CassandraUserRows:
     def registered(
         self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
     ) -> None:
-        """An account began."""
+        """Add an account."""
         p, key, stamp = Profile(display_name=display_name), to_bytes(account), self._sink.stamp
         fields = (p.display_name, p.bio, p.location, p.website, p.feed)
         self._sink.write(self._insert, key, username, *fields, created_at, imported, stamp)
         self._sink.write(self._name, username.lower(), key, stamp)
 
     def began_by(self, account: AccountId, at: Millis) -> None:
-        """An imported account began at this time or earlier."""
+        """Move the start of an imported account to this time, if it is earlier than the stored one."""
         self._sink.write(self._began, LATEST - at, at, to_bytes(account))
 
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
-        """The profile is another."""
+        """Replace the profile and increase its version by one."""
         p, stamp = profile, self._sink.stamp
         fields = (p.display_name, p.bio, p.location, p.website, p.feed, p.avatar, p.header)
         self._sink.write(self._update, stamp, *fields, {stamp}, to_bytes(account))
@@ -70,9 +70,9 @@ class CassandraUsers:
         self._cards = f"SELECT account, username, display_name, avatar FROM {name}.users WHERE account IN ?"
 
     async def named(self, username: str) -> User | None:
-        """The account with a name, whatever the case."""
+        """Return the account with a user name, ignoring case."""
         if not username.isascii():
-            return None  # some letters of other scripts have an ASCII one for their lower case
+            return None  # some letters of other scripts have an ASCII letter as lower case
         rows = await self._session.read(self._named, (username.lower(),))
         if not rows:
             return None
@@ -80,13 +80,13 @@ class CassandraUsers:
         return (await self.by_ids([account])).get(account)
 
     async def by_ids(self, accounts: Collection[AccountId]) -> dict[AccountId, User]:
-        """Those of the accounts that there are."""
+        """Return the accounts. Unknown ids are left out."""
         rows = await self._session.read_by_keys(self._by_ids, map(to_bytes, accounts))
         users = [_user(row) for row in rows if row[1] is not None]
         return {user.id: user for user in users}
 
     async def cards(self, accounts: Collection[AccountId]) -> dict[AccountId, Card]:
-        """Those of the accounts that there are, in few words."""
+        """Return the short form of the accounts. Unknown ids are left out."""
         rows = await self._session.read_by_keys(self._cards, map(to_bytes, accounts))
         cards = [
             Card(AccountId(from_bytes(account)), username, display_name, avatar)

@@ -1,1 +1,1 @@
-"""Read ports answered from several stores: each composes the answers of other ports, whichever engine has them."""
+"""Read ports that are composed of other ports, on any engine."""

@@ -1,4 +1,4 @@
-"""Counters that may be away: a tweet without its numbers is better than none."""
+"""Counters that may be unavailable: tweets are served without their counts while Redis is away."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from stores.counts import AccountCounts, Counts, TweetCounts
 
 
 class AvailableCounts:
-    """The Counts port. While it is known that the store is away, `is_away`, nothing is asked and all counts are zero.
+    """The Counts port. While `is_away` says that the store is known to be away, it is not read and all counts are zero.
 
-    Whoever reads is told then (`Consistency: stale`). Until it is known, which takes a moment, StoreUnavailable is
-    raised: an answer with zeros must not look like any other.
+    The response is then marked as stale (`Consistency: stale`). In the moment before the outage is known, reads raise
+    StoreUnavailable: zero counts must not be sent without the mark.
     """
 
     def __init__(self, counts: Counts, is_away: Callable[[], bool]) -> None:
@@ -21,21 +21,21 @@ class AvailableCounts:
         self._is_away = is_away
 
     async def of_tweets(self, tweets: Collection[TweetId]) -> dict[TweetId, TweetCounts]:
-        """The counters of tweets."""
+        """Return the counters of each tweet; none while the store is away."""
         return {} if self._is_away() else await self._counts.of_tweets(tweets)
 
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
-        """The counters of accounts."""
+        """Return the counters of each account; none while the store is away."""
         return {} if self._is_away() else await self._counts.of_accounts(accounts)
 
 
 class AvailableMostFollowed:
-    """The MostFollowed port: nobody, while it is known that the store is away."""
+    """The MostFollowed port. It returns no account while the store is known to be away."""
 
     def __init__(self, most_followed: MostFollowed, is_away: Callable[[], bool]) -> None:
         self._most_followed = most_followed
         self._is_away = is_away
 
     async def most_followed(self, limit: int) -> list[AccountId]:
-        """The accounts with the most followers."""
+        """Return the accounts with the most followers; none while the store is away."""
         return [] if self._is_away() else await self._most_followed.most_followed(limit)

@@ -1,11 +1,11 @@
 """The home feed from pushed timelines: the same pages and cursors as its definition, mostly from one range of rows.
 
-Above the floor the viewer's own rows are merged with the newest of those followees that are pulled; from the floor on
-down, every followee is pulled. Where the one ends and the other begins is inside a merge, so no page shows it.
-Whatever is in a row is looked at again: whether its author is followed now, the rule for replies, a retweet undone.
+Above the floor, the viewer's own rows are merged with the newest entries of pulled followees; below it, all followees
+are pulled. The change from one to the other happens inside a merge, so no page shows it. Each row is checked again:
+whether the viewer follows its author now, the rule for replies, and whether a retweet was undone.
 
-Costs three round trips: whom the viewer follows; rows and pulled authors; which retweets are still there. What is
-followed but not seen (replies to strangers, accounts no longer followed) may cost further rounds.
+Costs three round trips: the followees; the rows and the entries of pulled authors; the retweets that still exist. If
+many rows are filtered out (replies to strangers, accounts no longer followed), further round trips follow.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from stores.pages import Page
 from stores.user_timelines import Activity
 
 MOST_ROUNDS = 8
-"""For one page; after that it stays short, and its cursor goes on."""
+"""The maximum number of rounds for one page. A page that is not full then is returned with a cursor."""
 
 
 class HybridHomeFeed:
     """The HomeFeed port over HomeTimelines.
 
-    What is asked for comes in this order, and not all at once: the pulled authors, then the floor, then rows. A tier
-    that lets a followee be pushed was set after the floors that this needed; rows are there before a floor says so.
+    The order of the reads matters: pulled authors first, then the floor, then rows. A tier changes to PUSHED only after
+    the floors it needs are written, and a floor is written only after its rows.
     """
 
     def __init__(self, timelines: HomeTimelines, clock: Clock = wall_clock, keeping: Keeping | None = None) -> None:
@@ -33,16 +33,16 @@ class HybridHomeFeed:
         self._keeping = keeping or Keeping()
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The newest activities of the viewer's feed older than `before`."""
+        """Return a page of the viewer's feed: the newest activities older than `before`."""
         pulled = await self._timelines.pulled()
         viewing = await self._timelines.viewing(viewer)
         followed = dict.fromkeys((viewer, *viewing.followees))
         heard = {account: None for account in followed if account not in viewing.muted}
         floor, cut = self._floor(viewing), before or NEWEST
-        merge = Merge(limit + 1)  # one more says whether there is a next page
+        merge = Merge(limit + 1)  # one more than the page: it tells whether a next page exists
         by_rows = floor < cut
         merge.begin((account for account in heard if not by_rows or account in pulled), cut)
-        row_limit = limit + limit // 4 + 5  # some are not shown
+        row_limit = limit + limit // 4 + 5  # a reserve, since some rows are filtered out
         for _ in range(MOST_ROUNDS):
             reading_rows = by_rows and cut > merge.reach
             wanting = merge.wanting()
@@ -58,7 +58,7 @@ class HybridHomeFeed:
                 merge.add(await self._there([row for row in rows if row.by in heard and _shown(row, viewer, followed)]))
                 if len(rows) == row_limit:
                     cut = rows[-1].activity
-                else:  # the rest is pulled
+                else:  # below the rows, all followees are pulled
                     by_rows = False
                     merge.begin((account for account in heard if account not in pulled), floor)
         entries, end = merge.certain(cut if by_rows else None)

@@ -1,8 +1,8 @@
-"""Merging many timelines newest first, reading of each only what the first so many entries depend on.
+"""A merge of many timelines, newest first, that reads only the rows on which the first entries depend.
 
-Every timeline is read down to its tail. An entry is certain once no timeline that goes on has its tail above it. So a
-round reads on in those timelines only whose tails are above the last entry wanted: a few rows of each account for a
-page, whatever the length of the timelines.
+Every timeline is read down to its tail. An entry is certain if it is not below the tail of any unfinished timeline. So
+each round continues only timelines whose tails are above the last wanted entry: a few rows of each account for a page,
+whatever the length of the timelines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stores.home_timelines import Entry
 
 
 class Merge:
-    """What has been found so far, and where each timeline goes on. An activity that is found twice counts once."""
+    """The entries found so far, and the tail of each unfinished timeline. An activity found twice counts once."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -22,15 +22,15 @@ class Merge:
         self._tails: dict[AccountId, str] = {}
 
     def begin(self, accounts: Iterable[AccountId], before: str) -> None:
-        """These timelines belong to it as well, from `before` on."""
+        """Add timelines to the merge, to be read from `before` downwards."""
         self._tails.update(dict.fromkeys(accounts, before))
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Entries that were found."""
+        """Add entries that were found."""
         self._found.update((entry.activity, entry) for entry in entries)
 
     def advance(self, pages: Mapping[AccountId, list[Entry]], limit: int) -> None:
-        """What a round has read of timelines, `limit` entries of each at most."""
+        """Take in one round of reads: up to `limit` entries of each timeline. A shorter page ends its timeline."""
         for account, page in pages.items():
             if len(page) < limit:
                 del self._tails[account]
@@ -39,20 +39,20 @@ class Merge:
 
     @property
     def reach(self) -> str:
-        """The last entry wanted, as far as is known: what is below does not matter."""
+        """The id of the last wanted entry among those found. Entries below it do not matter."""
         if len(self._found) < self._most:
             return ""
         return sorted(self._found, reverse=True)[self._most - 1]
 
     def wanting(self) -> dict[AccountId, str]:
-        """The timelines that have to be read on, and from where."""
+        """Return the timelines to read on, each with the id from which to continue."""
         reach = self.reach
         return {account: tail for account, tail in self._tails.items() if tail > reach}
 
     def certain(self, cut: str | None = None) -> tuple[list[Entry], str | None]:
-        """The first entries in order, and where the certain part ends; None: with the last entry of all.
+        """Return the certain entries in order, and the id at which they end; None if the list is complete.
 
-        `cut` is the tail of something else that is being read beside the timelines.
+        `cut` is the tail of another list that is read beside the timelines.
         """
         end = max(self._tails.values(), default=None)
         if cut is not None:

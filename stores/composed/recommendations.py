@@ -1,8 +1,9 @@
-"""Recommendations gathered from the other ports: for stores that a network lies between.
+"""Recommendations composed of other ports, for stores that are reached over a network.
 
-Three steps, each a batch a store: whom the viewer follows and who is followed most; whom the newest of those follow;
-then who of the candidates there is, is seen, and has how many followers. On Cassandra and Redis that is some 220 small
-reads, 200 of them for the 50 lists of the second step, however large the graph is; more where lists go back for years.
+Three steps, each one batch for each store: the viewer's followees and the most followed accounts; the newest followees
+of the viewer's newest followees; then, for each candidate, whether it exists, whether it is hidden, and its followers.
+On Cassandra and Redis that takes about 220 small reads, 200 of them for the 50 lists of the second step, whatever the
+size of the graph. Lists that go back for years take more.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ from stores.recommendations import MOST_CANDIDATES, MOST_FRIENDS, MOST_OF_EACH, 
 from stores.users import Users
 
 _MOST_PAGES = 4
-"""Of a list that is read for its newest: where most of it has ended since, fewer are found, and nobody waits longer."""
+"""Pages read of one list.
+
+If most of its follows have ended, fewer accounts are found and the read still stays short.
+"""
 
 
 class MostFollowed(Protocol):
-    """Accounts by how many follow them."""
+    """The accounts with the most followers."""
 
     async def most_followed(self, limit: int) -> list[AccountId]:
-        """The accounts with the most followers, and with one at least; of as many, the lowest number first."""
+        """Return the accounts with the most followers, at least one.
+
+        Of equal counts the lowest account number is first.
+        """
         ...
 
 
@@ -40,7 +47,7 @@ class GatheredRecommendations:
         self._most_followed = most_followed
 
     async def for_account(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account may want to follow, best first."""
+        """Return a page of accounts to follow, best first."""
         friends, followees, followed = await asyncio.gather(
             self._newest(account, MOST_FRIENDS),
             self._graph.followees(account),
@@ -66,7 +73,7 @@ class GatheredRecommendations:
         return best_of(candidates, before, limit)
 
     async def _newest(self, account: AccountId, most: int) -> list[AccountId]:
-        """Those whom an account followed last."""
+        """Return the accounts that an account followed last."""
         found: list[AccountId] = []
         position = None
         for _ in range(_MOST_PAGES):

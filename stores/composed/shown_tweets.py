@@ -1,7 +1,7 @@
-"""Tweets as someone sees them, gathered from the other ports: for stores that a network lies between.
+"""Tweets as a viewer sees them, composed of other ports, for stores that are reached over a network.
 
-A tweet names its author, so tweets come first; then the rest at once, a batch a store. Two round trips, whatever the
-number of tweets. It is also what the one statement of SQLite is held to (tests/projections).
+The tweets are read first, since they name their authors. The rest follows at once, one batch for each store. That is
+two round trips for any number of tweets. Tests compare SQLite's one statement with this (tests/projections).
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from stores.users import Card
 K = TypeVar("K")
 V = TypeVar("V")
 Rows = Callable[[Collection[K]], Awaitable[dict[K, V]]]
-"""Those rows of the ids that there are."""
+"""Reads rows by id. Unknown ids are left out."""
 
 
 class Sight(Protocol):
-    """Of a graph, who sees whom."""
+    """The part of Graph that tells which accounts are hidden from a viewer."""
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see."""
+        """Return the accounts among `others` that are hidden from `viewer`."""
         ...
 
 
 class Marked(Protocol):
-    """Of engagement, what somebody did."""
+    """The part of Engagement that returns an account's marks."""
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets."""
+        """Return the account's marks on each tweet."""
         ...
 
 
 class GatheredTweets:
-    """The ShownTweets port over those of the read models; of some it needs no more than rows by id."""
+    """The ShownTweets port over the read models' ports. For some of them, reads by id are enough."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class GatheredTweets:
         self._marked = marked
 
     async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
-        """Those of the tweets that `viewer` may see."""
+        """Return the tweets that `viewer` may see."""
         rows = {id_: row for id_, row in (await self._tweets(tweets)).items() if not row.deleted}
         if not rows:
             return {}

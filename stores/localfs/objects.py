@@ -1,7 +1,7 @@
-"""The object store in a folder, behind signed addresses of our own server.
+"""The object store in a folder, with signed addresses on our own server.
 
-A file is written under another name, made durable, and renamed: nobody ever reads half of one. What S3's policy says
-in a presigned form, the signed form here says as well: key, type, length, and until when.
+A file is written under a temporary name, made durable, and renamed, so nobody reads half a file. The signed form has
+the same conditions as a presigned policy of S3: key, type, length, and expiry.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATH = "/media-store"
-"""Where the server serves it."""
+"""The path under which the server serves objects."""
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]*(?:/[a-z0-9][a-z0-9.-]*)*")
 
 
 class FormRefused(Exception):
-    """The form does not permit this upload; the message says why."""
+    """The form does not permit this upload. The message has the reason."""
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What a signed form permits. `until` in milliseconds."""
+    """The conditions of a signed form. `until` is in milliseconds."""
 
     key: str
     content_type: str
@@ -47,44 +47,44 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Found(NamedTuple):
-    """A file to be sent."""
+    """A file to be sent, and its type."""
 
     path: Path
     content_type: str
 
 
 class LocalObjects:
-    """The Objects port. `secret` signs; the folder is made when it is first written to."""
+    """The Objects port. `secret` signs forms and links. The first write creates the folder."""
 
     def __init__(self, folder: Path, secret: bytes, clock: Clock, randomness: Randomness) -> None:
         self._folder = folder
-        with suppress(OSError):  # there is none yet
+        with suppress(OSError):  # the folder may not exist
             folder.chmod(0o700)
         self._secret = hashlib.blake2b(b"media-store", key=secret[:64]).digest()
         self._clock = clock
         self._randomness = randomness
 
-    # What the port says
+    # Functions of the port
 
     def upload(self, key: str, content_type: str, most_bytes: int, until: Millis) -> Upload:
-        """A form for one object."""
+        """Return a form that puts one object."""
         policy = base64.b64encode(msgspec.json.encode(Policy(key, content_type, most_bytes, until))).decode()
         fields = {"key": key, "Content-Type": content_type, "policy": policy, "signature": self._sign(policy)}
         return Upload(PATH, fields)
 
     def link(self, key: str, now: Millis) -> str:
-        """An address for one to two hours."""
+        """Return an address that is valid for one to two hours."""
         expires = hour_of(now) + 2 * HOUR_MS
         return f"{PATH}/{key}?expires={expires}&signature={self._sign(f'{key} {expires}')}"
 
     async def write(self, key: str, content_type: str, content: bytes) -> None:
-        """Put an object; the key's ending tells its type."""
+        """Write an object. The type follows from the suffix of the key."""
         path = self._path(key)
         fresh = path.with_name(f"{self._randomness(8).hex()}.new")
         await _off_loop(_put, fresh, path, content)
 
     async def read(self, key: str, most_bytes: int) -> bytes | None:
-        """An object whole."""
+        """Return the bytes of an object; None if it does not exist or is too long."""
         return await _off_loop(_get, self._path(key), most_bytes)
 
     async def delete(self, key: str) -> None:
@@ -92,17 +92,17 @@ class LocalObjects:
         await _off_loop(_remove, self._path(key))
 
     async def prepare(self) -> None:
-        """The folders that files are put into."""
+        """Create the folders for uploads and for finished objects."""
         for folder in ("incoming", "finished"):
             await _off_loop(self._path(folder).mkdir, 0o700, True, True)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
-    # What the server asks, whose addresses these are
+    # Functions for the server behind the signed addresses
 
     def permitted(self, fields: Mapping[str, str], length: int) -> str:
-        """The key that a form lets a file of this many bytes be put under. Raises FormRefused."""
+        """Return the key that a form permits for a file of `length` bytes. Raises FormRefused."""
         signed = fields.get("policy", "")
         if not hmac.compare_digest(self._sign(signed).encode(), fields.get("signature", "").encode()):
             raise FormRefused("the signature does not hold")
@@ -121,9 +121,9 @@ class LocalObjects:
         return policy.key
 
     def found(self, key: str, expires: str, signature: str, types: Mapping[str, str]) -> Found | None:
-        """The file that a link leads to; None where it does not hold, or no longer, or there is no such object.
+        """Return the file of a link; None if the link is forged or expired, or the object does not exist.
 
-        `types` is the type for each ending of a name.
+        `types` has the content type for each suffix.
         """
         if not hmac.compare_digest(self._sign(f"{key} {expires}").encode(), signature.encode()):
             return None
@@ -159,7 +159,7 @@ def _put(fresh: Path, path: Path, content: bytes) -> None:
         fresh.rename(path)
     finally:
         fresh.unlink(missing_ok=True)
-    for folder in list(path.parents)[:3]:  # or the name may be lost with the power, and new folders' names as well
+    for folder in list(path.parents)[:3]:  # otherwise a power cut may lose the names of the file and of new folders
         directory = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -1,4 +1,5 @@
-"""The read models of search and trends on PostgreSQL: a file a port, named as in stores/sqlite; tables in migrations/.
+"""The read models of search and trends on PostgreSQL: a file for each port, and the tables in migrations/.
 
-All tables of one generation are in one schema, with the positions they reflect: a rebuild fills another schema.
+The files are named as in stores/sqlite. All tables of one generation are in one schema, with the positions they
+reflect; a rebuild fills another schema.
 """

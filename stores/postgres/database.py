@@ -1,4 +1,4 @@
-"""Where the read models are on PostgreSQL, connections to there, and what their errors mean to the ports."""
+"""The schemas of the read models on PostgreSQL, connections to them, and the conversion of errors for the ports."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ..sink import StoreUnavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _INDEXED = {
-    # Statements here are short; both cost more than they bring, and workers would not keep the order of the rows.
+    # Statements here are short: both settings cost more than they save, and parallel workers lose the order of the
+    # rows.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
-    # All of them go through an index, in its order. The planner thinks so too, unless it takes the names that begin
-    # with a few letters for fewer than they are: then it collects and sorts them, for 100 ms.
+    # All statements use an index, in its order. The planner would choose that too, unless it underestimates the names
+    # with a short prefix: then it collects and sorts them, for 100 ms.
     "enable_bitmapscan": "off",
 }
 
@@ -42,32 +43,32 @@ class Database:
             raise ValueError(f"not a name for a schema: {self.schema!r}; small letters, digits and _")
 
     async def connect(self) -> Connection:
-        """A connection of one's own. Raises one of AWAY."""
+        """Return a new connection. Raises one of AWAY."""
         return await connections.connect(self.url, _INDEXED, self.schema)
 
     def pool(self, most: int = 8) -> Pool:
-        """A pool for the readers, not opened yet."""
+        """Return a pool for readers, not opened yet."""
         return connections.open_pool(
             self.url, most=most, least=1, schema=self.schema, settings=_INDEXED, autocommit=True
         )
 
     async def migrate(self) -> list[str]:
-        """Make the schema and its tables what this version of the software wants; the files that were applied.
+        """Apply the missing migrations to the schema, and return their files.
 
         Raises MigrationRefused, StoreUnavailable.
         """
         async with available(), await self.connect() as connection:
-            # One host waits for the other; a file may take its time.
+            # One host waits for the other, and a file may take long.
             await connection.execute("SET statement_timeout = 0")
             return await migrating.apply(connection, MIGRATIONS, [f"CREATE SCHEMA IF NOT EXISTS {self.schema}"])
 
     async def pending(self) -> list[str]:
-        """The files that are not applied to the schema. Raises MigrationRefused, StoreUnavailable."""
+        """Return the migration files that are not applied yet. Raises MigrationRefused, StoreUnavailable."""
         async with available(), await self.connect() as connection:
             return await migrating.pending(connection, MIGRATIONS)
 
     async def drop(self) -> None:
-        """Delete the generation. Raises StoreUnavailable."""
+        """Drop the schema with all its tables. Raises StoreUnavailable."""
         async with available(), await self.connect() as connection:
             await connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE".encode())
 

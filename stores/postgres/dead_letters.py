@@ -1,7 +1,7 @@
-"""The dead letters of the groups of the distributed profile in PostgreSQL, whatever store the groups keep.
+"""The dead letters of all groups of the distributed profile, in PostgreSQL, whatever stores the groups use.
 
-A letter is durable before the positions that pass it land. Where these never do, the record is delivered again, and put
-again: the same row. What operators ask for is written into the rows; the worker that has the partition does it.
+A dead letter is durable before a position passes it. If the position is never stored, the record is redelivered and put
+again, into the same row. Requests of operators are written into the rows; the worker that has the partition does them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SELECT asked, {_COLUMNS} FROM dead_letters WHERE {_HERE} AND asked <> '' ORDER B
 
 
 def pool_of(url: str) -> Pool:
-    """Connections for the letters of a process, not opened yet."""
+    """Return a pool of connections for the dead letters of a process, not opened yet."""
     return Database(url, SCHEMA).pool(2)
 
 
 class PostgresDeadLetters:
-    """The DeadLetters port of one group, and what operators ask for. `generation` is that of its read models."""
+    """The DeadLetters port of one group and generation, and the requests of operators."""
 
     def __init__(self, pool: Pool, consumers: str, generation: str) -> None:
         self._pool = pool
@@ -47,12 +47,15 @@ class PostgresDeadLetters:
         self._generation = generation
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep letters, at once. Raises StoreUnavailable."""
+        """Store dead letters, at once. Raises StoreUnavailable."""
         if letters:
             await self._run(_PUT, [(self._generation, *_row(letter)) for letter in letters])
 
     async def failed_again(self, letter: DeadLetter) -> None:
-        """Change cause and attempts; what was asked for was done. Raises StoreUnavailable."""
+        """Change the cause and the attempts of a dead letter, and remove the request for it.
+
+        Raises StoreUnavailable.
+        """
         await self._run(
             f"UPDATE dead_letters SET cause = %s, attempts = %s, asked = '' WHERE {_HERE} AND topic = %s AND"
             ' partition = %s AND "offset" = %s',
@@ -60,7 +63,7 @@ class PostgresDeadLetters:
         )
 
     async def remove(self, letters: Collection[DeadLetter]) -> None:
-        """Drop letters. Raises StoreUnavailable."""
+        """Remove dead letters. Raises StoreUnavailable."""
         if letters:
             await self._run(
                 f'DELETE FROM dead_letters WHERE {_HERE} AND topic = %s AND partition = %s AND "offset" = %s',
@@ -68,13 +71,13 @@ class PostgresDeadLetters:
             )
 
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """Those past a position. Raises StoreUnavailable."""
+        """Return up to `limit` dead letters after a position, in order. Raises StoreUnavailable."""
         place, offset = after or (TopicPartition("", 0), 0)
         rows = await fetch(self._pool, _PAGE, (self._consumers, self._generation, *place, offset, limit))
         return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
-        """How many there are. Raises StoreUnavailable."""
+        """Count the dead letters of the group. Raises StoreUnavailable."""
         [(failed, number)] = await fetch(
             self._pool,
             f"SELECT count(*) FILTER (WHERE cause <> ''), count(*) FROM dead_letters WHERE {_HERE}",
@@ -83,7 +86,7 @@ class PostgresDeadLetters:
         return Counts(int(failed), int(number))
 
     async def ask(self, what: Asked, letters: Iterable[DeadLetter]) -> None:
-        """Note what is wanted done with letters. Raises StoreUnavailable."""
+        """Request a retry or a discard of dead letters. Raises StoreUnavailable."""
         await self._ask(what, letters)
 
     async def _ask(self, what: str, letters: Iterable[DeadLetter]) -> None:
@@ -93,20 +96,20 @@ class PostgresDeadLetters:
         )
 
     async def done(self, letters: Iterable[DeadLetter]) -> None:
-        """What was wanted done with letters was tried; those that are left stay. Raises StoreUnavailable."""
+        """Remove the requests for dead letters, which were tried. The letters stay. Raises StoreUnavailable."""
         await self._ask("", letters)
 
     async def asked(self) -> list[tuple[Asked, DeadLetter]]:
-        """What is wanted done, in order of the letters' positions. Raises StoreUnavailable."""
+        """Return the requests, in the order of the letters' positions. Raises StoreUnavailable."""
         rows = await fetch(self._pool, _ASKED, (self._consumers, self._generation))
         return [(asked, letter_of(row)) for asked, *row in rows]
 
     @asynccontextmanager
     async def alone_with(self, entity: Entity) -> AsyncIterator[bool]:
-        """Whether nobody else retries letters of the entity meanwhile: two workers may believe that it is theirs.
+        """Lock an entity against other retries; yield whether it was free.
 
-        The connection is its own: as many groups as the pool has would each hold one, and wait for another for ever.
-        Raises StoreUnavailable.
+        Two workers may both believe that they have the entity's partition. The lock takes a connection of its own: with
+        the pool's, as many groups as it has would each hold one and wait for another for ever. Raises StoreUnavailable.
         """
         name = "\0".join((self._consumers, self._generation, *entity))
         number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
@@ -117,7 +120,7 @@ class PostgresDeadLetters:
             yield await cursor.fetchone() == (True,)
 
     async def _run(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
-        """Run a statement that may be run again, once more where the connection was dead."""
+        """Run a statement that is idempotent, once more if the connection was dead."""
         async with available(), self._pool.connection() as connection:
             await connection.cursor().executemany(sql.encode(), values)
 
@@ -126,9 +129,9 @@ class PostgresDeadLetters:
 
 
 async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
-    """How many letters each group has in each generation; groups without letters are left out. Raises StoreUnavailable.
+    """Count the dead letters of each group and generation; groups without any are left out. Raises StoreUnavailable.
 
-    A letter that an operator asked to retry or to discard is not counted as failed: a worker only has to do it.
+    A letter that an operator asked to retry or discard does not count as failed, since a worker will do it.
     """
     rows = await fetch(
         pool,
@@ -140,13 +143,13 @@ async def counted(pool: Pool) -> dict[tuple[str, str], Counts]:
 
 
 async def forget(pool: Pool, generation: str) -> None:
-    """Drop the letters of a generation that is no more. Raises StoreUnavailable."""
+    """Remove the dead letters of a dropped generation. Raises StoreUnavailable."""
     async with available(), pool.connection() as connection:
         await connection.execute("DELETE FROM dead_letters WHERE place = %s", (generation,))
 
 
 def _text(text: str) -> str:
-    """Text that PostgreSQL takes."""
+    """Return the text without characters that PostgreSQL refuses."""
     return text.replace("\0", "").encode(errors="replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""What the tables of a read model hold, in few words: equal for equal rows, whatever the order they were written in."""
+"""Digests over the tables of a read model: equal for equal rows, in whatever order they were written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events.postgres.connections import Connection
 from .database import Database, available
 from .model import Model
 
-# Two hashes of 64 bits a row, summed: 1 us a row, and no row leaves the server.
+# Two 64-bit hashes of each row, summed: 1 us a row, and no row leaves the server.
 _DIGEST = """
 SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text,
     coalesce(sum(hashtextextended(t::text, 1)::numeric), 0)::text FROM {table} AS t"""
@@ -23,14 +23,17 @@ Models = Mapping[str, Model[Any, Any]]
 
 
 async def digests(database: Database, models: Models) -> dict[str, tuple[int, str]]:
-    """Rows and digest of each read model, in one snapshot. Raises StoreUnavailable."""
+    """Return the number of rows and the digest of each read model, in one snapshot. Raises StoreUnavailable."""
     return (await snapshot(database, models, ()))[1]
 
 
 async def snapshot(
     database: Database, models: Models, groups: Iterable[str]
 ) -> tuple[dict[str, Positions], dict[str, tuple[int, str]]]:
-    """The positions of these groups, and the digests of the models at these positions. Raises StoreUnavailable."""
+    """Return the positions of these groups, and the digests of the models at these positions.
+
+    Raises StoreUnavailable.
+    """
     found = {}
     async with available(), await database.connect() as connection:
         await connection.execute("SET statement_timeout = 0")

@@ -1,10 +1,10 @@
-"""Which versions of events may be written: those that every process that reads the log can read.
+"""The versions of events that may be written: those that every process that reads the log can read.
 
-Readers say what they can read, and that they still run. A process that decides asks before its first write: while a
-reader lacks a version that it would write, it waits, and older ones go on deciding. Once it has been let, the version
-may stand in the log for ever, so that a reader which lacks it is refused at its start.
+Readers register the versions that they can read, and renew this while they run. A process that decides asks before its
+first write. While a registered reader lacks a version that it would write, it waits, and older processes go on
+deciding. Once it is allowed, the version may be in the log for ever, so a reader that lacks it is refused at its start.
 
-Both ask under one lock: no reader is let in between the answer and the first write.
+Both run under one lock: no reader registers between the answer and the first write.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .database import Database, available
 from .pointers import SCHEMA
 
 BEAT_S = 5.0
-"""How often a reader says that it runs."""
+"""Seconds between the renewals of a reader."""
 GONE_S = 30.0
-"""A reader that has said nothing for this long is gone: killed, or cut off."""
+"""A reader that was not renewed for this long is gone: killed, or cut off."""
 
 Versions = Mapping[str, int]
 """The newest version of each type of event."""
 
 _LOCK = 0x76657273696F6E73
-"""`versions` in ASCII: an advisory lock that nothing else here takes."""
+"""`versions` in ASCII: the number of an advisory lock that has no other use here."""
 _TOLD = 3
 
 
@@ -40,7 +40,7 @@ class NewerLog(NotSetUp):
 
 
 class ReadersBehind(LogUnavailable):
-    """Processes that run cannot read what this one would write; it waits for them to be replaced."""
+    """Running processes cannot read events that this one would write. It waits until they are replaced."""
 
 
 class EventVersions:
@@ -51,7 +51,7 @@ class EventVersions:
         self._gone_s = gone_s
 
     async def register(self, process: str, role: str, reads: Versions) -> None:
-        """Let a reader in, or hear again that it runs. Raises NewerLog, StoreUnavailable."""
+        """Register a reader, or renew its registration. Raises NewerLog, StoreUnavailable."""
         async with self._alone() as connection:
             cursor = await connection.execute("SELECT type, version FROM written ORDER BY type")
             unknown = [(type_, version) for type_, version in await cursor.fetchall() if version > reads.get(type_, 0)]
@@ -67,12 +67,15 @@ class EventVersions:
             )
 
     async def leave(self, process: str) -> None:
-        """A reader has stopped. Raises StoreUnavailable."""
+        """Remove a reader that has stopped. Raises StoreUnavailable."""
         async with self._alone() as connection:
             await connection.execute("DELETE FROM readers WHERE process = %s", (process,))
 
     async def allow(self, writes: Versions) -> None:
-        """Note that these versions may stand in the log. Raises ReadersBehind, NewerLog, StoreUnavailable."""
+        """Record that these versions may be in the log from now on.
+
+        Raises ReadersBehind, NewerLog, StoreUnavailable.
+        """
         async with self._alone() as connection:
             await connection.execute(
                 "DELETE FROM readers WHERE seen < now() - make_interval(secs => %s)", (self._gone_s,)
@@ -99,7 +102,7 @@ class EventVersions:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[Connection]:
-        """A transaction that no other of these runs beside. Raises StoreUnavailable, NotSetUp."""
+        """Run a transaction under the registry's lock. Raises StoreUnavailable, NotSetUp."""
         try:
             async with available(), await self._database.connect() as connection, connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

@@ -1,8 +1,7 @@
-"""Hashtag search on PostgreSQL: how often each tag is used, by its name, and the trigrams of the names.
+"""Hashtag search on PostgreSQL: the uses of each tag, by its name, and the trigrams of the names.
 
-Two workers count the same tag, each for the authors of its partitions. So a batch counts by how many uses a tag has
-more or fewer, and in the order of the tags, in one statement: whoever comes second waits for the first, and nobody
-for each other.
+Two workers count the same tag, each for the authors of its partitions. So a batch adds the change of each tag's uses,
+in the order of the tags, in one statement: a concurrent batch waits for it, and no deadlock is possible.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from .trigrams import candidates, wanted
 
 _LAST = "\U0010ffff"
 
-# A tag's row and trigrams come with its first use: then its uses are those of this batch. It answers with the tags
-# that have no use left.
+# A tag's row and trigrams are inserted with its first use, when its total equals this batch's change. The statement
+# returns the tags that have no use left.
 _COUNT = """
 WITH wanted AS (SELECT * FROM unnest(%(of)s::uuid[], %(tags)s::text[], %(names)s::text[]) AS w(tweet, tag, name)),
 gone AS (
@@ -47,7 +46,7 @@ new AS (
     INSERT INTO hashtag_search_trigrams SELECT t.trigram, t.size, changed.name, tag
     FROM changed JOIN change USING (tag), name_trigrams(changed.name) AS t WHERE changed.uses = change.uses)
 SELECT tag FROM changed WHERE uses = 0"""
-# OFFSET 0 has each row looked up by its key; the planner might rather read the whole table.
+# OFFSET 0 makes the planner look up each row by its key; otherwise it may read the whole table.
 _REMOVE = """
 WITH unused AS (DELETE FROM hashtag_search_tags WHERE tag = ANY(%s::text[]) RETURNING name, tag)
 DELETE FROM hashtag_search_trigrams WHERE ctid = ANY(ARRAY(
@@ -68,27 +67,27 @@ SELECT best.name, best.tag, uses FROM best JOIN hashtag_search_tags AS t ON t.ta
 
 
 class PostgresHashtagSearchRows:
-    """The HashtagSearchRows port, and what of it waits for the batch to land: of each tweet the tags at the end."""
+    """The HashtagSearchRows port. It keeps the final tags of each tweet until the batch is committed."""
 
     def __init__(self) -> None:
         self._tags: dict[TweetId, frozenset[str]] = {}
         self._taken = False
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         self._tags[tweet] = frozenset(tags)
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         self._tags[tweet] = frozenset(tags)
         self._taken = True
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self.edited(tweet, ())
 
     async def land(self, connection: Connection) -> None:
-        """Write them."""
+        """Write the buffered rows."""
         if not self._tags:
             return
         rows = [(tweet, tag) for tweet, tags in self._tags.items() for tag in tags]
@@ -105,19 +104,19 @@ class PostgresHashtagSearchRows:
                 await connection.execute(_REMOVE, (unused,))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Discard the buffered rows."""
         self._tags.clear()
         self._taken = False
 
 
 class PostgresHashtagSearch:
-    """The HashtagSearch port. Positions are `p`, uses and tag, or `s`, similarity and tag. Raises StoreUnavailable."""
+    """The HashtagSearch port. Cursors are `p`, uses and tag, or `s`, similarity and tag. Raises StoreUnavailable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def find(self, tag: str, before: str | None, limit: int) -> Page[TagUse]:
-        """The tags that `tag` may mean, best first."""
+        """Return a page of the tags that match `tag`, best first. A leading # is ignored."""
         key = name_key(tag.strip().lstrip("#＃"))
         if not key:
             return Page([], None)
@@ -137,7 +136,7 @@ class PostgresHashtagSearch:
         return [(TagUse(tag, uses), f"p:{uses}:{tag}") for uses, tag in rows]
 
     async def _similar(self, key: str, after: str) -> list[tuple[TagUse, str]]:
-        """Those that are similar and do not have the prefix, after a position."""
+        """Return the similar tags without the prefix, after a cursor."""
         ranked = []
         for name, tag, uses in await fetch(self._pool, _SIMILAR, wanted(key)):
             alike = resemblance(key, name)

@@ -16,7 +16,7 @@ Reader = TypeVar("Reader")
 
 @dataclass(frozen=True)
 class Model(Generic[Rows, Reader]):
-    """The tables of a read model, and the two sides of its port on them: `Rows` are written to, `Reader` is read."""
+    """The tables of a read model, and the two sides of its port: `Rows` for writes, `Reader` for reads."""
 
     tables: tuple[str, ...]
     rows: Callable[[], Rows]

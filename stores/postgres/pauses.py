@@ -1,16 +1,17 @@
-"""Processors that stand still between two batches for as long as somebody looks at what they keep.
+"""Pauses: groups of processors wait between two batches while their tables are compared.
 
-For stores without snapshots: whoever lands a batch shares an advisory lock while it lands, whoever compares takes it
-alone. So when it is had, nothing is on its way, and the next batch waits. PostgreSQL gives the lock back when either
-of them dies, and when the one who compares says nothing for `lease_s`: a comparison that hangs holds up nobody for
-longer.
+For stores without snapshots. A worker holds an advisory lock in shared mode while it stores a batch; a comparison takes
+it in exclusive mode. When the comparison has it, no batch is in progress, and the next one waits. PostgreSQL releases
+the lock when its holder dies, and when the comparison sends nothing for `lease_s`: so a comparison that hangs delays
+nothing for longer.
 
-Batches that begin within `HOLD_S` share one taking of the lock: two round trips, 0.3 ms, for all of them. So a pause
-waits up to that long for each group, and then for the batch in hand.
+Batches that begin within `HOLD_S` share one acquisition of the lock: two round trips, 0.3 ms, for all of them. So a
+pause waits up to that long for each group, and then for the batch in progress.
 
-Where PostgreSQL is away nobody can compare, so batches land without. One that begins just then is noticed by whoever
-compares: the positions afterwards are not those from before. The same goes for one that begins within `HOLD_S` on a
-connection that died with nobody saying so, as when a host lost its power; one that PostgreSQL ended is made again.
+While PostgreSQL is away no comparison is possible, so batches are stored without the lock. A comparison notices a batch
+that begins just then, because the positions before and after it differ. The same is true of a batch that begins within
+`HOLD_S` on a connection that died unnoticed, as when a host lost its power. A connection that PostgreSQL closed is
+replaced.
 """
 
 from __future__ import annotations
@@ -31,28 +32,31 @@ from ..sink import StoreUnavailable
 from .database import available
 
 HOLD_S = 0.25
-"""How long batches that follow each other use the lock as it is. Workers land up to 20 a second, and taking the lock
-for each is 40 round trips: so it is 4 to 8. A pause waits up to this long for each of its groups."""
+"""How long the lock is held for batches that follow each other, in seconds.
+
+Workers store up to 20 batches a second. To take the lock for each of them is 40 round trips; this makes it 4 to 8. A
+pause waits up to this long for each of its groups.
+"""
 LEASE_S = 5.0
-"""How long it stays paused when whoever paused it says nothing any more."""
+"""How long a pause lasts when its holder sends nothing any more, in seconds."""
 LONGEST_LANDING_S = 30.0
-"""How long a pause waits for batches in hand."""
+"""How long a pause waits for batches in progress, in seconds."""
 LONGEST_PAUSE_S = 120.0
-"""How long a batch waits for a pause to end before it says so, and waits again."""
+"""How long a batch waits for the end of a pause before it raises StoreUnavailable and is tried again, in seconds."""
 
 
 _TAKE = "SELECT pg_advisory_lock_shared(%(number)s)"
 _GIVE_BACK = "SELECT pg_advisory_unlock_shared(%(number)s)"
-# From left to right. Whoever waits for the lock alone has it in between: a request that shares it queues behind.
+# Evaluated from left to right. A waiting exclusive lock is granted in between: a shared request queues behind it.
 _TAKE_AGAIN = "SELECT pg_advisory_unlock_shared(%(number)s), pg_advisory_lock_shared(%(number)s)"
 
 
 class StillLanding(Exception):
-    """A batch took too long to wait for; the pause was given up."""
+    """A batch took too long; the pause was given up."""
 
 
 class PauseLost(Exception):
-    """PostgreSQL gave the lock back meanwhile: what was seen may be of several moments."""
+    """PostgreSQL released the lock during the pause, so the reads may be of several moments."""
 
 
 def _number(name: str) -> int:
@@ -64,26 +68,29 @@ def _server_side(**settings: float) -> str:
 
 
 def _says_something(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> bool:
-    """Whether there is something to read that nobody asked for, such as its end."""
+    """Return whether the connection has unexpected input to read, such as its end."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
 
 
 class Landing:
-    """What a worker's group lands its batches within, one at a time. `name` is the group's, unique in the database."""
+    """Takes the shared lock for the batches of a group, one at a time.
+
+    `name` is the group's, unique in the database.
+    """
 
     def __init__(self, url: str, name: str) -> None:
         self._url = url
         self._values = {"number": _number(name)}
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
-        self._turn = asyncio.Lock()  # of a batch, or of giving the lock back
-        self._taken: float | None = None  # when; None while it is not held
+        self._turn = asyncio.Lock()  # held by a batch, or by the release of the lock
+        self._taken: float | None = None  # the time of the acquisition; None while it is not held
         self._giving_back: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
-        """Wait for a pause to end. Raises StoreUnavailable where that takes too long: try again."""
+        """Wait for the end of a pause. Raises StoreUnavailable if that takes too long; the batch can be tried again."""
         async with self._turn:
             if self._giving_back is not None:
                 self._giving_back.cancel()
@@ -95,7 +102,7 @@ class Landing:
                     self._giving_back = asyncio.create_task(self._give_back(self._taken + HOLD_S))
 
     async def close(self) -> None:
-        """Let go of the connection, and the lock with it."""
+        """Close the connection, which releases the lock."""
         giving_back, self._giving_back = self._giving_back, None
         if giving_back is not None:
             giving_back.cancel()
@@ -124,11 +131,11 @@ class Landing:
         except AWAY:
             await self._forget()
         except asyncio.CancelledError:
-            await self._forget()  # the lock may have been had
+            await self._forget()  # the lock may have been granted
             raise
 
     async def _give_back(self, at: float) -> None:
-        """Give the lock back then, unless a batch begins before."""
+        """Release the lock at a time, unless a batch begins before."""
         await asyncio.sleep(at - time.monotonic())
         async with self._turn:
             self._taken = None
@@ -147,7 +154,7 @@ class Landing:
 
 @contextlib.asynccontextmanager
 async def paused(url: str, names: Iterable[str], lease_s: float = LEASE_S) -> AsyncIterator[None]:
-    """Have groups stand still within. Raises StillLanding, PauseLost at the end, StoreUnavailable."""
+    """Pause groups inside the context. Raises StillLanding, StoreUnavailable, and at the end PauseLost."""
     options = _server_side(lock_timeout=LONGEST_LANDING_S, idle_session_timeout=lease_s)
     async with available():
         connection = await psycopg.AsyncConnection.connect(

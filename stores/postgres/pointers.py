@@ -1,6 +1,6 @@
-"""Pointers to the current generation of the read models in each store: whoever opens a store asks here where to look.
+"""Pointers to the current generation of the read models in each store. A process reads them before it opens a store.
 
-In PostgreSQL, which every process needs anyway, in a schema of their own.
+They are in PostgreSQL, which every process needs anyway, in a schema of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from events.retries import ENGINE, Outage
 from .database import Database, available
 
 LOOK_S = 5.0
-"""Seconds between polls while no notification comes: a connection that is dead shows itself by then."""
+"""Seconds between polls without a notification. A dead connection is noticed by the next poll."""
 SCHEMA = "read_models"
 _MOVED = "read_models_moved"
 MIGRATIONS = Path(__file__).parent / "pointing"
 
 
 class Pointer(NamedTuple):
-    """The name of the current generation, and of the one before where it is kept."""
+    """The name of the current generation, and of the previous one if it is kept."""
 
     generation: str
     before: str | None
@@ -38,24 +38,27 @@ class Pointers:
         self._database = Database(url, SCHEMA)
 
     async def migrate(self) -> list[str]:
-        """Make the table; the files that were applied. Raises MigrationRefused, StoreUnavailable."""
+        """Create the table and return the applied files. Raises MigrationRefused, StoreUnavailable."""
         async with available(), await self._database.connect() as connection:
             return await migrating.apply(connection, MIGRATIONS, [f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"])
 
     async def pending(self) -> list[str]:
-        """The files that are not applied yet. Raises MigrationRefused, StoreUnavailable."""
+        """Return the migration files that are not applied yet. Raises MigrationRefused, StoreUnavailable."""
         async with available(), await self._database.connect() as connection:
             return await migrating.pending(connection, MIGRATIONS)
 
     async def read(self) -> dict[str, Pointer]:
-        """Those that were ever moved, by store: none where there is no table for them. Raises StoreUnavailable."""
+        """Return the pointers that were ever moved, by store; none if the table does not exist.
+
+        Raises StoreUnavailable.
+        """
         async with available(), await self._database.connect() as connection:
             return await _read(connection)
 
     async def moved_from(self, seen: Mapping[str, Pointer]) -> dict[str, Pointer]:
-        """Wait until the pointers differ from `seen`, and read them.
+        """Wait until the pointers differ from `seen`, and return them.
 
-        Listens on one connection, and polls on it as well. While PostgreSQL is away it tries to connect again.
+        It listens for notifications and polls, on one connection. While PostgreSQL is away it tries to connect again.
         """
         outage = Outage(ENGINE, "pointers to read models")
         while True:

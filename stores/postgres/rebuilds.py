@@ -1,6 +1,6 @@
-"""How far rebuilds are: the command that rebuilds notes it here while it runs, and `minitwitter status` reads it.
+"""The progress of rebuilds: the command that rebuilds writes it while it runs, and `minitwitter status` reads it.
 
-A note that nobody renews is of a command that died: it is never read as a rebuild that runs.
+Progress that is not renewed belongs to a command that died, and is not returned as a running rebuild.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from .database import Database, available
 from .pointers import SCHEMA
 
 BEAT_S = 1.0
-"""How often a command notes how far it is."""
+"""Seconds between two writes of the progress."""
 GONE_S = 10.0
-"""A command whose note is older is gone: killed, or cut off."""
+"""A command whose progress is older is gone: killed, or cut off."""
 
 
 class Rebuild(NamedTuple):
-    """A rebuild that runs: how many events of how many are applied. `total` is 0 before they are counted."""
+    """A running rebuild: `done` of `total` events are applied. `total` is 0 before they are counted."""
 
     store: str
     done: int
@@ -27,19 +27,19 @@ class Rebuild(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The share of the events that is applied."""
+        """The applied share of the events, from 0 to 1."""
         return self.done / self.total if self.total else 0.0
 
 
 class Rebuilds:
-    """The notes in the database at `url`. `gone_s` as GONE_S."""
+    """The progress of rebuilds in the database at `url`. `gone_s` as GONE_S."""
 
     def __init__(self, url: str, *, gone_s: float = GONE_S) -> None:
         self._database = Database(url, SCHEMA)
         self._gone_s = gone_s
 
     async def note(self, rebuild: Rebuild) -> None:
-        """Say how far it is. Nothing is noted where there is no table yet. Raises StoreUnavailable."""
+        """Write the progress of a rebuild; nothing before the migration that makes the table. Raises StoreUnavailable."""
         await self._run(
             "INSERT INTO rebuilds (store, done, total) VALUES (%s, %s, %s)"
             " ON CONFLICT (store) DO UPDATE SET done=excluded.done, total=excluded.total, told=now()",
@@ -47,11 +47,11 @@ class Rebuilds:
         )
 
     async def end(self, store: str) -> None:
-        """Remove the note. Raises StoreUnavailable."""
+        """Remove the progress of a rebuild. Raises StoreUnavailable."""
         await self._run("DELETE FROM rebuilds WHERE store = %s", (store,))
 
     async def running(self) -> list[Rebuild]:
-        """Those whose command still runs: none where there is no table for them. Raises StoreUnavailable."""
+        """Return the rebuilds whose command still runs; none if the table does not exist. Raises StoreUnavailable."""
         async with available(), await self._database.connect() as connection:
             try:
                 cursor = await connection.execute(

@@ -1,4 +1,4 @@
-"""The roles of the processes that are connected to PostgreSQL: each says its own in `application_name`."""
+"""The roles of the processes that are connected to PostgreSQL, which `application_name` tells."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _PREFIX = "minitwitter "
 
 
 def named(url: str, role: str) -> str:
-    """The address that processes of a role connect to. Raises psycopg.ProgrammingError where `url` is none."""
+    """Return the address to which processes of a role connect. Raises psycopg.ProgrammingError if `url` is invalid."""
     return make_conninfo(url, application_name=_PREFIX + role)
 
 
 async def connected(pool: Pool) -> frozenset[str]:
-    """The roles that have a connection to this database. Raises StoreUnavailable."""
+    """Return the roles that have a connection to this database. Raises StoreUnavailable."""
     rows = await fetch(
         pool,
         "SELECT DISTINCT application_name FROM pg_stat_activity"

@@ -1,10 +1,10 @@
-"""Search on PostgreSQL: an inverted index of our own, rows of (word, tweet) whose primary key sorts as the tweets do.
+"""Search on PostgreSQL: our own inverted index, rows of (word, tweet) whose primary key has the order of the tweets.
 
-A query walks through the tweets of one word, newest first, and looks at the tokens of each for the rest of what is
-asked. The word is the one that is rarest where the walk begins: of each, the tweet is sought that is `PACE` further
-down, and the word with the oldest such tweet takes the longest steps. A page of one word takes 0.5 ms however common
-it is, and 20,000 steps, after which a page stays short, 20 to 40 ms; nothing depends on how many tweets there are.
-docs/explanation/search-on-postgresql.md compares this with a GIN index, which cannot order.
+A query reads the tweets of one word, newest first, and checks the tokens of each for the rest of the query. It chooses
+the word that is rarest near the start of the page: for each word it looks up the tweet `PACE` rows further on, and
+takes the word whose such tweet is the oldest. A page of one word takes 0.5 ms, however common it is. 20,000 steps take
+20 to 40 ms; after them a page is returned though it is not full. Nothing depends on the number of tweets.
+docs/explanation/search-on-postgresql.md compares this with a GIN index, which has no order.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .database import fetch
 from .model import Model
 
 MOST_STEPS = 20_000
-"""Tweets that are looked at for one page."""
+"""The maximum number of tweets read for one page."""
 PACE = 200
 
 _LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-# OFFSET 0 has each row looked up by its key; the planner, who knows no tokens, might rather read the whole table.
+# OFFSET 0 makes the planner look up each row by its key; it has no statistics of tokens, and may read the whole table.
 _UNINDEX = """
 DELETE FROM search_postings WHERE ctid = ANY(ARRAY(
     SELECT row.ctid FROM search_tweets AS t, unnest(string_to_array(t.tokens, ' ')) AS token,
@@ -44,9 +44,9 @@ WITH posted AS (
 INSERT INTO search_postings
 SELECT DISTINCT search_word(token), tweet FROM posted, unnest(string_to_array(tokens, ' ')) AS token"""
 
-# OFFSET 0 keeps the join a loop over the steps: their order is that of the answer, and it ends with the page. The
-# last row, without tokens, is where the walk stopped; what comes second in a UNION ALL is made when the first is used
-# up, so it costs nothing where the page is full.
+# OFFSET 0 keeps the join a loop over the steps: it has the order of the answer, and ends with the page. The last row,
+# without tokens, is where the walk stopped. The second part of a UNION ALL is executed after the first is used up, so
+# it costs nothing if the page is full.
 _NEWEST = f"""
 WITH rarest AS MATERIALIZED (
     SELECT word FROM (SELECT DISTINCT search_word(token) AS word FROM unnest(%(tokens)s::text[]) AS token) AS asked
@@ -70,7 +70,7 @@ LIMIT %(limit)s"""
 
 
 class PostgresSearchRows:
-    """The SearchRows port, and what of it waits for the batch to land: of each tweet what it is at the end."""
+    """The SearchRows port. It keeps the final state of each tweet until the batch is committed."""
 
     def __init__(self) -> None:
         self._posted: dict[TweetId, str] = {}
@@ -78,24 +78,24 @@ class PostgresSearchRows:
         self._deleted: set[TweetId] = set()
 
     def posted(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet is there."""
+        """Add a tweet with its tokens."""
         self._posted[tweet] = tokens
 
     def edited(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet has other tokens from now on."""
+        """Replace the tokens of a tweet."""
         if tweet in self._posted:
             self._posted[tweet] = tokens
         elif tweet not in self._deleted:
             self._edited[tweet] = tokens
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self._edited.pop(tweet, None)
         if self._posted.pop(tweet, None) is None:
             self._deleted.add(tweet)
 
     async def land(self, connection: Connection) -> None:
-        """Write them."""
+        """Write the buffered rows."""
         if self._edited or self._deleted:
             await connection.execute(_UNINDEX, ([*self._edited, *self._deleted],))
         if self._deleted:
@@ -105,7 +105,7 @@ class PostgresSearchRows:
                 await connection.execute(sql, (list(tweets), list(tweets.values())))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Discard the buffered rows."""
         self._posted.clear()
         self._edited.clear()
         self._deleted.clear()
@@ -118,7 +118,7 @@ class PostgresSearch:
         self._pool = pool
 
     async def newest(self, query: Query, before: str | None, limit: int) -> Page[Match]:
-        """The newest tweets that match."""
+        """Return a page of the newest matches older than `before`, newest first."""
         if set(query.every) & set(query.none):
             return Page([], None)
         values = {
@@ -137,7 +137,10 @@ class PostgresSearch:
 
 
 def _pattern(phrase: Phrase) -> str:
-    """A phrase for LIKE, among tokens with spaces around. Of its signs, tokens have only the underscore."""
+    """Return the LIKE pattern of a phrase in tokens with spaces around.
+
+    Of LIKE's signs, tokens have only the underscore.
+    """
     return f"% {' '.join(phrase)} %".replace("_", r"\_")
 
 

@@ -1,12 +1,12 @@
-"""The Sink port of one consumer group on PostgreSQL: what a batch wrote is sent when it lands, in one transaction.
+"""The Sink port of one consumer group on PostgreSQL: the rows of a batch are buffered, and sent in one transaction.
 
-Rows are written without waiting, so they are kept (`Pending`) until the commit, which sends them through a pipeline:
-three round trips a batch, however much is in it. An event costs no statement of its own, and of what a batch wrote
-twice only the last is sent.
+Handlers write rows without waiting, so rows are buffered (`Pending`) until the commit, which sends them through a
+pipeline: three round trips a batch, however large it is. No event costs a statement of its own, and of rows that a
+batch wrote twice only the last is sent.
 
-Two workers may believe for a moment that a partition is theirs. Each lands a batch only where the partition still
-stands where that worker left it: the row of the position is locked and compared first. Who comes second has folded
-what was folded before, so its batch is undone; made again, it finds the newest ids and drops the copies.
+Two workers may believe for a moment that they have the same partition. Each stores a batch only if the partition is
+still where that worker left it: the row of the position is locked and compared first. The second worker has applied the
+same events, so its batch is rolled back. When it is tried again, it finds the newest ids and drops the copies.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ ON CONFLICT (consumers, topic, key) DO UPDATE SET id = excluded.id"""
 
 
 class Pending(Protocol):
-    """Rows that were written in a batch."""
+    """The buffered rows of a batch."""
 
     async def land(self, connection: Connection) -> None:
-        """Write them, in the transaction that there is."""
+        """Write the rows, in the open transaction."""
         ...
 
     def clear(self) -> None:
-        """Forget them: they have landed, or never will."""
+        """Discard the rows: they were committed, or never will be."""
         ...
 
 
 class PostgresSink:
-    """The Sink port. `pending` are the rows that the group's processors write to, in the order they land in."""
+    """The Sink port. `pending` are the buffers that the group's processors write to, in the order of the commit."""
 
     def __init__(self, database: Database, consumers: str, pending: Sequence[Pending]) -> None:
         self._database = database
@@ -66,30 +66,30 @@ class PostgresSink:
         self._pending = list(pending)
         self._connection: Connection | None = None
         self.begun = False
-        """Whether a batch has begun and has neither landed nor been undone."""
+        """Whether a batch has begun and is neither committed nor rolled back."""
         self._known: Positions | None = None
-        """Where the group's partitions stood when this sink looked last; None when it does not know."""
+        """The group's positions when this sink read or wrote them last; None if they are unknown."""
 
     def add(self, rows: Pending) -> None:
-        """These rows land too, after the others."""
+        """Add a buffer to commit, after the others."""
         self._pending.append(rows)
 
     async def positions(self) -> Positions:
-        """How far the group's effects reach. Raises StoreUnavailable."""
+        """Return the positions up to which the group's effects are stored. Raises StoreUnavailable."""
         rows = await self._ask(_POSITIONS, (self.consumers,))
         self._known = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         return Positions(self._known)
 
     async def marks(self) -> Marks:
-        """The same, each with the event just before it. Raises StoreUnavailable."""
+        """Return the same positions as marks. Raises StoreUnavailable."""
         rows = await self._ask(_MARKS, (self.consumers,))
         return {TopicPartition(topic, partition): Mark(next_, last or "") for topic, partition, next_, last in rows}
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest ids. Raises StoreUnavailable."""
+        """Return the newest applied id of each entity. Raises StoreUnavailable."""
         asked = list(entities)
         if self._known is None:
-            await self.positions()  # before the ids: a position that has not moved at the commit says that they hold
+            await self.positions()  # before the ids: they are valid if this has not moved at the commit
         if not asked:
             return {}
         topics = [TOPICS[topic].number for topic, _ in asked]
@@ -105,12 +105,12 @@ class PostgresSink:
         self.begun = True
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """Nothing to do: a transaction lands whole."""
+        """Do nothing: a transaction is stored whole, so the cause of a write does not matter."""
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable; then it is undone."""
+        """Store the batch. Raises StoreUnavailable after a rollback."""
         connection, known = self._connection, self._known
         assert connection is not None
         assert known is not None
@@ -134,7 +134,7 @@ class PostgresSink:
         self._known = known.merged(moved)
 
     async def abandon(self) -> None:
-        """Undo the batch."""
+        """Roll the batch back."""
         self._clear()
         self.begun = False
         connection = self._connection
@@ -144,17 +144,17 @@ class PostgresSink:
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 await connection.execute("ROLLBACK")
         except psycopg.Error:
-            await self.close()  # the server undoes what nobody commits
+            await self.close()  # the server rolls the transaction back
 
     async def check(self) -> None:
-        """Raise SinkMoved where the group's positions are behind what this sink left. Also StoreUnavailable."""
+        """Raise SinkMoved if the group's positions are behind this sink's last commit. Raises StoreUnavailable."""
         rows = await self._ask(_POSITIONS, (self.consumers,))
         found = Positions((TopicPartition(topic, partition), next_) for topic, partition, next_ in rows)
         if self._known is not None and not found.covers(self._known):
             raise SinkMoved("PostgreSQL")
 
     async def close(self) -> None:
-        """Let go of the connection; the next call makes another one."""
+        """Close the connection. The next call opens another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -166,7 +166,10 @@ class PostgresSink:
         moved: Mapping[TopicPartition, int],
         last: Mapping[TopicPartition, str],
     ) -> list[psycopg.AsyncCursor[tuple[Any, ...]]]:
-        """Move the positions of partitions that stand where they were left; as many rows as there are such."""
+        """Advance the positions that are still where this sink left them.
+
+        The cursors tell how many rows were changed.
+        """
         places = sorted(moved)
         old = [place for place in places if place in known]
         new = [place for place in places if place not in known]
@@ -188,14 +191,14 @@ class PostgresSink:
             await connection.execute(_FOLDED, (self.consumers, numbers, keys, ids))
 
     async def ask(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
-        """Run a statement for the processors, within the batch where one has begun. Raises StoreUnavailable."""
+        """Run a statement for the processors, inside the batch if one has begun. Raises StoreUnavailable."""
         if not self.begun:
             return await self._ask(sql, values)
         async with available():
             return await self._run(sql, values)
 
     async def _ask(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
-        """Run a statement that begins something or changes nothing; once more where the connection was dead."""
+        """Run a statement that begins a transaction or changes nothing; once more if the connection was dead."""
         async with available():
             try:
                 return await self._run(sql, values)

@@ -1,13 +1,13 @@
-"""The `trends` stream's rows on PostgreSQL; the tables are beside the trends' own, so that both are built together.
+"""The rows of the `trends` stream on PostgreSQL, in tables that are built together with those of trends.
 
-Workers land late events while one of them settles windows, and none may be missed. Whoever changes an hour locks its
-mark until the batch is there for all to read (an upsert that changes nothing); an hour whose mark is locked is left
-for later, and one whose mark is being taken is marked anew when that has landed. What is ranked is read after the
-marks were taken, so it has all that they stand for.
+Workers apply late events while one of them ranks windows, and no change may be missed. A worker that changes an hour
+locks the hour's mark until its batch is committed (an upsert that changes nothing). A locked mark is skipped and taken
+later; a mark that is being taken is inserted again after that transaction. The numbers are read after the marks were
+taken, so they include the changes of these marks.
 
-Turns take turns: an advisory lock is held for as long as one's transaction lasts. And each has a moment of its own,
-later than those before it even if they were undone: rankings are published before they land, and what is published
-afterwards of the same window has to be newer.
+Only one worker ranks at a time: it holds an advisory lock during its transaction. Each such transaction has its own
+moment, later than all before it, even if those were rolled back: rankings are published before the commit, and a later
+ranking of the same window has to be newer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .trends import NUMBERS, counted, window
 _decode = msgspec.json.Decoder(tuple[Trend, ...]).decode
 
 _TURNS = 0x7472656E
-"""`tren` in ASCII, of the pair that nobody else locks; the other is the generation's."""
+"""`tren` in ASCII: the first number of the advisory lock's pair. The second stands for the generation."""
 _TAKE_TURN = f"SELECT pg_advisory_xact_lock({_TURNS}, hashtext(current_schema()))"
 _MOMENT = """
 UPDATE trend_moment SET last = greatest(last + 1, recorded) FROM trend_clock RETURNING last"""
@@ -56,9 +56,9 @@ ON CONFLICT (ends, length) DO UPDATE SET id = excluded.id, items = excluded.item
 
 
 class PostgresTrendWindows:
-    """The TrendWindows port, and what of it waits for the batch to land. Raises StoreUnavailable.
+    """The TrendWindows port. It buffers writes until the batch is committed. Raises StoreUnavailable.
 
-    `sink` is the group's. What is taken is taken within its batch, and is there again when that is undone.
+    `sink` is the group's. Marks are taken inside its batch, and are there again after a rollback.
     """
 
     def __init__(self, database: Database, sink: PostgresSink) -> None:
@@ -70,11 +70,11 @@ class PostgresTrendWindows:
         self._rankings: dict[Window, Ranking] = {}
 
     def touched(self, hour: int) -> None:
-        """What happened in an hour is not what it was."""
+        """Record that the uses in an hour have changed."""
         self._touched.add(hour)
 
     async def reached(self) -> Reached | None:
-        """How far in time the events have come. In a batch, with the moment of its own that it has from then on."""
+        """Return the newest times among the applied events. In a batch, `recorded` is the batch's own moment."""
         if self._sink.begun:
             await self._sink.ask(_TAKE_TURN, ())
         rows = await self._sink.ask(_REACHED, ())
@@ -84,22 +84,22 @@ class PostgresTrendWindows:
         return Reached(Millis(time), await self._moment() if self._sink.begun else Millis(recorded))
 
     async def _moment(self) -> Millis:
-        """A moment that nobody had; taken for good, by another connection, before anything is said as of it."""
+        """Reserve a new moment. Another connection commits it, before anything is published as of it."""
         async with available(), await self._database.connect() as connection:
             cursor = await connection.execute(_MOMENT)
             [(moment,)] = await cursor.fetchall()
             return Millis(moment)
 
     async def take_touched(self, before: Millis, limit: int) -> list[int]:
-        """Hours that were touched and have ended by `before`."""
+        """Return up to `limit` changed hours that ended by `before`, and remove them."""
         return sorted(hour for (hour,) in await self._sink.ask(_TAKE_TOUCHED, (before // HOUR, limit)))
 
     def put_due(self, windows: Iterable[Window]) -> None:
-        """These windows have to be ranked once they have ended."""
+        """Record that these windows are due once they have ended."""
         self._due.update(windows)
 
     async def take_due(self, before: Millis) -> Window | None:
-        """The first ended of the windows to be ranked that have ended by `before`."""
+        """Return the earliest due window that ended by `before`, and remove it."""
         if self._due:
             await self._sink.ask(_PUT_DUE, ([w.end for w in self._due], [w.length for w in self._due]))
             self._due.clear()
@@ -107,25 +107,25 @@ class PostgresTrendWindows:
         return Window(*rows[0]) if rows else None
 
     async def waiting(self, before: Millis) -> bool:
-        """Whether there is anything to take."""
+        """Return whether `take_touched` or `take_due` would return anything."""
         [(waiting,)] = await self._sink.ask(_WAITING, (before // HOUR, before))
         return bool(waiting)
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted."""
+        """Return the numbers of the tags in a window."""
         return counted(await self._sink.ask(NUMBERS, window(start, end)))
 
     async def ranking(self, window: Window) -> Ranking | None:
-        """How a window was ranked last."""
+        """Return the last ranking of a window."""
         rows = await self._sink.ask(_RANKING, (window.end, window.length))
         return Ranking(EventId(rows[0][0]), _decode(rows[0][1])) if rows else None
 
     def put_ranking(self, window: Window, ranking: Ranking) -> None:
-        """It is ranked like this from now on."""
+        """Store the ranking of a window."""
         self._rankings[window] = ranking
 
     async def land(self, connection: Connection) -> None:
-        """Write them, marks in the order of the hours: no worker waits for one that waits for it."""
+        """Write the buffered rows; marks in the order of the hours, so that no deadlock is possible."""
         if self._touched:
             await connection.execute(_TOUCH, (list(self._touched),))
         if self._due:
@@ -135,7 +135,7 @@ class PostgresTrendWindows:
             await connection.execute(_PUT_RANKINGS, [list(column) for column in zip(*rows, strict=True)])
 
     def clear(self) -> None:
-        """Forget them."""
+        """Discard the buffered rows."""
         self._touched.clear()
         self._due.clear()
         self._rankings.clear()

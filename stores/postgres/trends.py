@@ -1,11 +1,11 @@
-"""Trends on PostgreSQL: one row a tag of a tweet, and one a tag and hour with its number of authors.
+"""Trends on PostgreSQL: one row for each tag of a tweet, and one for each tag and hour with its number of authors.
 
 Two workers count the same tag, each for the authors of its partitions: an author's tweets are all in one. So a batch
-changes the number of a tag and hour by how many authors came or went, in the order of hours and tags, in one
-statement, and whoever comes second waits for the first.
+adds the change in the number of authors of each hour and tag, in their order, in one statement, and a concurrent batch
+waits for it.
 
-A window is counted in one statement that looks closely at the 200 tags with most authors by the hour: 24 hours with
-200,000 uses of 110,000 tags take 220 ms, an hour of it 28 (docs/adr/0016). So processes share their answers.
+A window is counted in one statement, which counts the 200 tags with the most author-hours exactly: 24 hours with
+200,000 uses of 110,000 tags take 220 ms, one of these hours 28 ms (docs/adr/0016). So processes share their answers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .database import fetch
 from .model import Model
 
 MOST_ADDED_UP = 300_000
-"""Uses that one history may add up."""
+"""The maximum number of uses in one history."""
 _LATEST = 100
-"""Uses that are looked at for how a tag is written."""
+"""The number of latest uses from which a tag's spelling is chosen."""
 
-# All parts of the statement see the rows as they were before it. An author counts in an hour where any use is left.
+# All parts of the statement see the rows from before it. An author counts in an hour while any use is left.
 _COUNT = """
 WITH wanted AS (
     SELECT * FROM unnest(%(of)s::uuid[], %(tags)s::text[], %(hours)s::integer[], %(authors)s::bigint[],
@@ -89,7 +89,7 @@ past AS (
         SELECT FROM tag_hours WHERE hour >= %(earliest)s + 24 * day AND hour < %(earliest)s + 24 * day + %(hours)s))
 SELECT days, tag, uses, authors, repeaters, author_hours, before FROM past LEFT JOIN observed ON true
 ORDER BY strength DESC, tag"""
-"""A window, counted; the number of days in every row, and in one of its own where there is no tag."""
+"""Counts a window. Each row has the number of days; without any tag, one row has only that."""
 _SHOWN = f"""
 SELECT tag, tweet::text, written FROM unnest(%(tags)s::text[]) AS asked(tag) CROSS JOIN LATERAL (
     SELECT tweet, coalesce(written, u.tag) AS written FROM tag_uses AS u
@@ -105,7 +105,7 @@ _AS_OF = "SELECT recorded FROM trend_clock"
 
 
 class PostgresTrendRows:
-    """The TrendRows port, and what of it waits for the batch to land: of each tweet the tags at the end."""
+    """The TrendRows port. It keeps the final tags of each tweet until the batch is committed."""
 
     def __init__(self) -> None:
         self._tweets: dict[TweetId, tuple[int, Mapping[str, str]]] = {}
@@ -113,26 +113,26 @@ class PostgresTrendRows:
         self._reached: tuple[int, int] | None = None
 
     def posted(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         self._tweets[tweet] = (account_number(author), tags)
 
     def edited(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         self._taken.add(tweet)
         self.posted(tweet, author, tags)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone, and its uses with it."""
+        """Remove a tweet and its uses of tags."""
         self._taken.add(tweet)
         self._tweets.pop(tweet, None)
 
     def reached(self, time: Millis, recorded: Millis) -> None:
-        """Something happened at `time` and was appended at `recorded`."""
+        """Record the time of an applied event, and the time at which it was appended."""
         before = self._reached or (time, recorded)
         self._reached = max(before[0], time), max(before[1], recorded)
 
     async def land(self, connection: Connection) -> None:
-        """Write them. The clock comes last: all workers move the one row."""
+        """Write the buffered rows. The clock is last, since all workers update its one row."""
         rows = [
             (tweet, tag, millis(tweet) // HOUR, author, None if written == tag else written)
             for tweet, (author, tags) in self._tweets.items()
@@ -150,7 +150,7 @@ class PostgresTrendRows:
             await connection.execute(_REACH, self._reached)
 
     def clear(self) -> None:
-        """Forget them."""
+        """Discard the buffered rows."""
         self._tweets.clear()
         self._taken.clear()
         self._reached = None
@@ -163,11 +163,11 @@ class PostgresTrends:
         self._pool = pool
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted."""
+        """Return the numbers of the tags in a window."""
         return counted(await fetch(self._pool, NUMBERS, window(start, end)))
 
     async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
-        """How to show tags of a window, by their latest uses in it."""
+        """Return the spelling and the sample for each tag in a window, by its latest uses there."""
         uses: dict[str, list[tuple[str, str]]] = {}
         for tag, tweet, written in await fetch(self._pool, _SHOWN, {"tags": list(tags), **window(start, end)}):
             uses.setdefault(tag, []).append((tweet, written))
@@ -179,7 +179,7 @@ class PostgresTrends:
         return shown
 
     async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
-        """A tag's uses by steps of whole hours. Raises TooMuch."""
+        """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         starts = range(start, end, step)
         first, hours = start // HOUR, step // HOUR
         values = {
@@ -195,13 +195,13 @@ class PostgresTrends:
         return [Uses(Millis(at), *found.get(n, (0, 0))) for n, at in enumerate(starts)]
 
     async def as_of(self) -> Millis | None:
-        """When the newest of what is counted was appended."""
+        """Return the time at which the newest counted tweet, edit or deletion was appended; None before the first."""
         rows = await fetch(self._pool, _AS_OF, ())
         return Millis(rows[0][0]) if rows else None
 
 
 def window(start: Millis, end: Millis) -> dict[str, Any]:
-    """What NUMBERS is asked with. The days before are counted by whole hours, those nearest to the window's."""
+    """Return the parameters of NUMBERS. The days before are counted by whole hours, nearest to the window's."""
     hours = (end - start) // HOUR
     earliest = (start + HOUR // 2) // HOUR - 24 * DAYS_BEFORE
     return {
@@ -216,7 +216,7 @@ def window(start: Millis, end: Millis) -> dict[str, Any]:
 
 
 def counted(rows: Sequence[tuple[Any, ...]]) -> WindowNumbers:
-    """What NUMBERS answers."""
+    """Convert the rows of NUMBERS."""
     tags = [TagNumbers(str(tag), *map(int, numbers)) for _, tag, *numbers in rows if tag is not None]
     return WindowNumbers(tags, rows[0][0])
 
@@ -225,7 +225,8 @@ def _id(time: int) -> str:
     return first_id_at(Millis(time))
 
 
-# Not the tables of windows: the turns of the workers decide which are ranked, and when. Rankings follow from these.
+# The tables of windows are left out: the workers' turns decide which windows are ranked, and when. Rankings follow from
+# the tables below.
 MODEL: Model[PostgresTrendRows, Trends] = Model(
     ("tag_uses", "tag_hours", "trend_clock"), PostgresTrendRows, PostgresTrends
 )

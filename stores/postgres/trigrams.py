@@ -1,6 +1,6 @@
-"""Candidates by shared trigrams, on PostgreSQL: what search of users and of hashtags have in common.
+"""Candidates by shared trigrams, on PostgreSQL, for the searches of users and of hashtags.
 
-The bounds are those of the SQLite adapters, and so are the rows that they leave: both profiles answer alike.
+The bounds are those of the SQLite adapters, and the same rows remain, so both profiles give the same answers.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from stores.text.trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD, trigrams
 
 
 def candidates(table: str, columns: str) -> str:
-    """SQL for what shares the most trigrams with those wanted, most similar first: `columns` of `table`.
+    """Return SQL for the rows that share the most trigrams with the wanted name, most similar first.
 
-    The table has rows (trigram, size, `columns`), size being the number of trigrams of the name. The values that it
-    takes are those of `wanted`.
+    It selects `columns` of `table`, which has rows (trigram, size, `columns`); `size` is the number of trigrams of the
+    name. Its parameters come from `wanted`.
     """
     return f"""
         SELECT {columns} FROM unnest(%(trigrams)s::text[]) AS wanted(trigram) CROSS JOIN LATERAL (
@@ -24,7 +24,7 @@ def candidates(table: str, columns: str) -> str:
 
 
 def wanted(key: str) -> dict[str, object]:
-    """The values for a name that is looked for."""
+    """Return the parameters of `candidates` for the name that is searched for."""
     found = trigrams(key)
     size = len(found)
     return {"trigrams": sorted(found), "size": size, "smallest": size - SPREAD, "largest": size + SPREAD}

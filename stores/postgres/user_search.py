@@ -14,8 +14,8 @@ from .trigrams import candidates, wanted
 
 _LAST = "\U0010ffff"
 
-# Here as below, OFFSET 0 has each row looked up by its key: the planner takes a few thousand rows for millions, and
-# would rather read the whole table (6 s for 500 accounts out of 100,000).
+# Here and below, OFFSET 0 makes the planner look up each row by its key. It takes a few thousand rows for millions, and
+# would otherwise read the whole table (6 s for 500 accounts out of 100,000).
 _UNINDEX = """
 DELETE FROM user_search_trigrams WHERE ctid = ANY(ARRAY(
     SELECT row.ctid FROM user_search_names AS n, name_trigrams(compared_name(n.slot, n.name)) AS old,
@@ -28,7 +28,7 @@ _REMOVE = "DELETE FROM user_search_names WHERE account = ANY(%s::bigint[]) AND s
 _NAMED = """
 INSERT INTO user_search_names SELECT account, 0, name, id
 FROM unnest(%s::bigint[], %s::text[], %s::uuid[]) AS new(account, name, id)"""
-# What is the user name as well is not said twice.
+# A part that equals the user name gets no row of its own.
 _DISPLAYED = """
 INSERT INTO user_search_names SELECT new.account, new.slot, new.name, username.id
 FROM unnest(%s::bigint[], %s::integer[], %s::text[]) AS new(account, slot, name)
@@ -39,8 +39,8 @@ INSERT INTO user_search_trigrams SELECT new.trigram, new.size, n.account, n.slot
 FROM user_search_names AS n, name_trigrams(compared_name(n.slot, n.name)) AS new
 WHERE n.account = ANY(%s::bigint[]) AND n.slot BETWEEN %s AND %s"""
 
-# Each account once: under the first of its names that fit. OFFSET 0 has these looked up by the account, for each row
-# of the page, and not among all that begin so.
+# Each account is returned once: for the first of its names that match. OFFSET 0 makes the planner look these up by the
+# account, for each row of the page, and not among all names with the prefix.
 _BY_PREFIX = """
 SELECT name, slot, account, id::text FROM user_search_names AS n
 WHERE name >= %(after)s AND name < %(end)s
@@ -55,27 +55,27 @@ SELECT account, slot, name, id::text FROM user_search_names WHERE account = ANY(
 
 
 def _compared(slot: int, name: str) -> str:
-    """What of a row's name is compared: the whole, or the word that it begins with."""
+    """Return the part of a row's name that is compared: the whole, or its first word."""
     return name if slot < 2 else name.partition(" ")[0]
 
 
 class PostgresUserSearchRows:
-    """The UserSearchRows port, and what of it waits for the batch to land: of each account the names at the end."""
+    """The UserSearchRows port. It keeps the final names of each account until the batch is committed."""
 
     def __init__(self) -> None:
         self._named: dict[AccountId, str] = {}
         self._displayed: dict[AccountId, str] = {}
 
     def named(self, account: AccountId, username: str) -> None:
-        """An account has this user name."""
+        """Store the user name of an account."""
         self._named[account] = name_key(username)
 
     def displayed(self, account: AccountId, display_name: str) -> None:
-        """An account has this display name from now on."""
+        """Replace the display name of an account."""
         self._displayed[account] = name_key(display_name)
 
     async def land(self, connection: Connection) -> None:
-        """Write them."""
+        """Write the buffered rows."""
         if self._named:
             named = list(map(account_number, self._named))
             await connection.execute(_NAMED, (named, list(self._named.values()), list(self._named)))
@@ -93,19 +93,19 @@ class PostgresUserSearchRows:
             await connection.execute(_INDEX, (displayed, 1, 1 << 30))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Discard the buffered rows."""
         self._named.clear()
         self._displayed.clear()
 
 
 def _names(key: str) -> list[str]:
-    """A display name, and, where it has several words, what begins at each of them."""
+    """Return a display name and, if it has several words, its endings from each word on."""
     words = key.split(" ")
     return [key, *(" ".join(words[i:]) for i in range(len(words)))] if len(words) > 1 else [key]
 
 
 class PostgresUserSearch:
-    """The UserSearch port. A position is `p` and a row of the index by name, or `s`, similarity, slot and account.
+    """The UserSearch port. A cursor is `p` and a row of the index by name, or `s`, similarity, slot and account.
 
     Raises StoreUnavailable.
     """
@@ -114,7 +114,7 @@ class PostgresUserSearch:
         self._pool = pool
 
     async def find(self, name: str, before: str | None, limit: int) -> Page[AccountId]:
-        """The accounts that `name` may mean, best first."""
+        """Return a page of the accounts that match `name`, best first. A leading @ is ignored."""
         key = name_key(name.strip().lstrip("@＠"))
         if not key:
             return Page([], None)
@@ -141,7 +141,7 @@ class PostgresUserSearch:
         return [(AccountId(id_), f"p:{slot}:{account}:{name}") for name, slot, account, id_ in rows]
 
     async def _similar(self, key: str, after: str) -> list[tuple[AccountId, str]]:
-        """Those that are similar and have no name with the prefix, after a position."""
+        """Return the similar accounts that have no name with the prefix, after a cursor."""
         names: dict[tuple[int, AccountId], list[tuple[int, str]]] = {}
         for account, slot, name, id_ in await fetch(self._pool, _NAMES_OF_SIMILAR, wanted(key)):
             names.setdefault((account, AccountId(id_)), []).append((slot, name))

@@ -1,5 +1,5 @@
-"""Read models on Redis: counters. And what is Redis's alone: token buckets.
+"""Counters and rankings on Redis, and the data that only Redis has: token buckets.
 
-Everything in it can be lost: counters are folded from the log again, buckets refill. docs/reference/redis-keys.md lists
+All of it may be lost: counters are built again from the log, and buckets refill. docs/reference/redis-keys.md lists
 every key with its owner and bound.
 """

@@ -1,8 +1,8 @@
-"""How far groups have come and what of their rows is outdated, told to whoever reads: Redis pub/sub.
+"""Announcements of applied positions and of invalidated cache keys, over Redis pub/sub.
 
-A worker tells after each batch that has landed, a query process listens. Nothing rests on a message: each says where
-its batches began, so that a gap is noticed; and what comes after the last one is found by looking into the stores, a
-few times a second. What it saves is looking there a hundred times.
+A worker announces each batch after it is stored; query processes listen. Messages may be lost: each has the positions
+where its batches began, so that a gap is noticed, and query processes also poll the stores a few times a second.
+Without announcements they would have to poll a hundred times as often.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ _RECONNECT = Backoff((0.25,))
 
 
 def channel_of(prefix: str) -> str:
-    """The channel of an installation; `prefix` is that of its topics."""
+    """Return the channel of an installation; `prefix` is the prefix of its topics."""
     return f"{prefix}advances"
 
 
 MOST_OUTDATED = 1_000
-"""Names in a message; of more it is said that anything may be outdated."""
+"""The maximum number of cache keys in a message. If there are more, the message invalidates everything."""
 _ANYTHING = "*"
 
 
 @dataclass(slots=True)
 class Advance:
-    """Batches that landed: where their partitions stood before, and stand now.
+    """Applied batches: the positions of their partitions before, and after.
 
-    `outdated` are the cache keys that they invalidate (runtime/distributed/models/caches.py), None where any may be.
+    `outdated` are the cache keys that they invalidate (runtime/distributed/models/caches.py), None if any may be
+    invalid.
     """
 
     start: Positions
@@ -43,26 +44,26 @@ class Advance:
     outdated: set[str] | None = field(default_factory=set)
 
     def followed_by(self, later: Advance) -> Advance:
-        """Both as one."""
+        """Return this advance and the later one as one."""
         some = None if self.outdated is None or later.outdated is None else self.outdated | later.outdated
         return Advance(Positions({**later.start, **self.start}), self.end.merged(later.end), some)
 
     def message(self, group: str) -> str:
-        """As it is told."""
+        """Return the message for a group."""
         some = self.outdated
         told = [_ANYTHING] if some is None or len(some) > MOST_OUTDATED else sorted(some)
         return " ".join([group, str(self.start), str(self.end), *told])
 
     @classmethod
     def of(cls, message: str) -> tuple[str, Advance]:
-        """The group that a message is about, and how it advanced."""
+        """Parse a message: return its group and the advance."""
         group, start, end, *told = message.split(" ")
         outdated = None if told == [_ANYTHING] else set(told)
         return group, cls(Positions.parse(start), Positions.parse(end), outdated)
 
 
 class Announcer:
-    """Tells of advances, a message at a time; what comes meanwhile is told together."""
+    """Announces advances, one message at a time. Advances that arrive meanwhile are merged into one message."""
 
     def __init__(self, client: Client, channel: str) -> None:
         self._client = client
@@ -71,7 +72,7 @@ class Announcer:
         self._telling: asyncio.Task[None] | None = None
 
     def announce(self, group: str, start: Positions, end: Positions, outdated: Iterable[str]) -> None:
-        """A batch of a group has landed; these rows of it are not what they were."""
+        """Announce an applied batch of a group, and the cache keys that it invalidates."""
         advance, before = Advance(start, end, set(outdated)), self._waiting.get(group)
         self._waiting[group] = advance if before is None else before.followed_by(advance)
         if self._telling is None or self._telling.done():
@@ -84,26 +85,26 @@ class Announcer:
                 with answering():
                     await self._client.publish(self._channel, advance.message(group))
             except StoreUnavailable:
-                pass  # who listens finds a gap, or looks into the stores
+                pass  # listeners notice the gap, or poll the stores
 
     async def close(self) -> None:
-        """Tell what waits."""
+        """Wait until all advances are announced."""
         if self._telling is not None:
             await asyncio.wait([self._telling])
 
 
 class Listener:
-    """Hears the announcements of workers."""
+    """Listens to the announcements of workers."""
 
     def __init__(self, client: Client, channel: str) -> None:
         self._client = client
         self._channel = channel
         self._outage = Outage(_RECONNECT, "announcements of new positions in Redis")
         self.hears = False
-        """Whether there is a connection on which messages would come."""
+        """Whether the connection is up, so that messages arrive."""
 
     async def run(self, heard: Callable[[str, Advance], None]) -> None:
-        """Call `heard` with each group that advanced and how, until cancelled; reconnect after a loss."""
+        """Call `heard` with the group and the advance of each message, until cancelled. Reconnect after a loss."""
         while True:
             try:
                 with answering():

@@ -1,4 +1,4 @@
-"""Redis on asyncio: a connection whose troubles are ours, and scripts that survive a server that forgot them."""
+"""Redis on asyncio: a connection that raises the ports' errors, and scripts that are loaded again when necessary."""
 
 from __future__ import annotations
 
@@ -46,25 +46,26 @@ _OF_THE_SERVER = (
     ReadOnlyError,
     TryAgainError,
 )
-"""Answers that say how the server is, whatever the command: full, read-only, not allowed, or no owner of the key."""
+"""Errors about the server's state, whatever the command: full, read-only, not permitted, or without the key's slot."""
 _CODE_OF_THE_SERVER = re.compile(
     r"(?:^|: -|of pipeline caused error: \(['\"])(BUSY|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|UNBLOCKED) "
 )
-"""The same where the client has no class for it, and where Redis 6 wraps it as the error of a script."""
+"""The same as error codes: for those without a class in the client, and as Redis 6 wraps them in errors of scripts."""
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Client:
-    """A pool of connections to `redis://HOST:PORT/DATABASE`; nothing is asked yet.
+    """Return a pool of connections to `redis://HOST:PORT/DATABASE`. No command is sent yet.
 
-    An answer that takes longer than `timeout_s` is an error, and nothing is tried twice here: whoever asks knows
-    whether that is safe, and how long they have.
+    An answer that takes longer than `timeout_s` is an error. Nothing is retried here, since only the caller knows
+    whether a retry is safe and how long it may take.
     """
     client: Client = Redis.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=min(CONNECT_S, timeout_s),
         retry=Retry(NoBackoff(), 0),
-        # With these, as they come, the pool hands out connections that a server closed as it went, each an error more.
+        # Otherwise, when these notifications arrive, the pool returns connections that the server has closed, each an
+        # error.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return client
@@ -72,7 +73,7 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Client:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raises StoreUnavailable or StoreRefused instead of the client's errors."""
+    """Convert the client's errors to StoreUnavailable or StoreRefused."""
     started = time.perf_counter()
     try:
         yield
@@ -86,9 +87,10 @@ def answering() -> Iterator[None]:
 
 
 def refuses(error: Exception) -> bool:
-    """Whether an error is about the command: a wrong type, a script that fails. Asked again, it comes again.
+    """Return whether an error is about the command, such as a wrong type or a failing script.
 
-    All other errors pass: no connection, no answer in time, a server that loads, is full, or has become a replica.
+    A retry would fail as well. All other errors are temporary: no connection, a timeout, a server that loads, is full,
+    or became a replica.
     """
     if isinstance(error, DataError):
         return True
@@ -98,16 +100,17 @@ def refuses(error: Exception) -> bool:
 
 
 class Script:
-    """A Lua script. It runs whole or not at all, and all its keys share a hash tag."""
+    """A Lua script. It runs as a whole, and all its keys share a hash tag."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, client: Client, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
-        """Run it for each pair of keys and arguments, all in one round trip. Raises StoreUnavailable, StoreRefused.
+        """Run the script for each pair of keys and arguments, in one round trip. Raises StoreUnavailable, StoreRefused.
 
-        Where the server has forgotten the script (it was restarted), all are run again: scripts must bear that.
+        If the server does not know the script any more (it was restarted), all are run again. So scripts must be
+        idempotent.
         """
         with answering():
             found = await self._pipeline(client, calls)

@@ -1,7 +1,7 @@
-"""Counters on Redis: a hash a tweet and a hash an account, with a field for each counter that is not zero.
+"""Counters on Redis: a hash for each tweet and each account, with a field for each counter that is not zero.
 
-Accounts are ranked by their followers besides (most_followed.py). A hash takes about 180 bytes. Reading a page of
-tweets is one round trip, whatever slots they are in.
+Accounts are also ranked by their followers (most_followed.py). A hash takes about 180 bytes. A page of tweets is read
+in one round trip, whatever slots the hashes are in.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .model import Model
 from .sink import Keys, RedisSink, held
 
 NAME = "counts@1"
-"""The read model with its version: another version counts under keys of its own."""
+"""The read model with its version. Another version has keys of its own."""
 FOLLOWERS: AccountCounter = "followers"
-"""The counter that accounts are ranked by."""
+"""The counter by which accounts are ranked."""
 _TWEET, _ACCOUNT = "t", "a"
 
 
@@ -31,11 +31,11 @@ class RedisCountRows:
         self._change = sink.change
 
     def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
-        """A counter of a tweet moves."""
+        """Add `change` to a counter of a tweet."""
         self._change(_TWEET, tweet, counter, change)
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
-        """A counter of an account moves."""
+        """Add `change` to a counter of an account."""
         self._change(_ACCOUNT, account, counter, change, ranked=counter == FOLLOWERS)
 
 
@@ -48,11 +48,11 @@ class RedisCounts:
         self._seen = Positions()
 
     async def of_tweets(self, tweets: Collection[TweetId]) -> dict[TweetId, TweetCounts]:
-        """The counters of tweets."""
+        """Return the counters of each tweet."""
         return {t: TweetCounts(*c) for t, c in await self._read(_TWEET, tweets, get_args(TweetCounter))}
 
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
-        """The counters of accounts."""
+        """Return the counters of each account."""
         return {a: AccountCounts(*c) for a, c in await self._read(_ACCOUNT, accounts, get_args(AccountCounter))}
 
     async def _read(self, kind: str, ids: Collection[Any], fields: Sequence[str]) -> list[tuple[Any, list[int]]]:
@@ -66,9 +66,10 @@ class RedisCounts:
         return [(id_, [int(n or 0) for n in row]) for id_, row in zip(ids, found, strict=True) if any(row)]
 
     async def positions(self) -> tuple[Positions, bool]:
-        """How far the counters reach, and whether they are stale: lost, being counted anew, or further back than seen.
+        """Return the positions of the counters, and whether they are stale.
 
-        For whoever waits for a write to be counted, and to say `Consistency: stale`. Costs two round trips.
+        They are stale if they are lost, being rebuilt, or behind earlier reads. Reads that wait for a write use this,
+        and responses with `Consistency: stale`. Costs two round trips.
         """
         epoch, positions, until = await held(self._client, self._keys)
         if not epoch:

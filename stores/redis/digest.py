@@ -1,7 +1,7 @@
-"""What a sink's counters hold, in few words: equal for equal counters, in whatever order they were counted.
+"""A digest over a sink's counters: equal for equal counters, in whatever order they were counted.
 
-Redis has no snapshots, so it is for a sink that stands still: see stores/postgres/pauses.py. 4 us a counter, and
-Redis looks at each of its keys once, in steps, whoever they belong to.
+Redis has no snapshots, so the sink must be paused: see stores/postgres/pauses.py. It takes 4 us a counter, and Redis
+scans all its keys once, in steps, those of other owners included.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _RANKING = b"by-"
 
 
 async def digest(client: Client, keys: Keys) -> tuple[int, str]:
-    """How many hashes and rankings there are, and a digest over them. Raises StoreUnavailable."""
+    """Return the number of hashes and rankings, and a digest over them. Raises StoreUnavailable."""
     rows = total = 0
     start = len(keys.all) - 1
     cursor, begun = 0, False
     with answering():
-        # A key may be found twice where Redis makes its table larger, which it does for writes only.
+        # SCAN may return a key twice while Redis enlarges its table, which only writes cause.
         while cursor or not begun:
             cursor, found = await client.scan(cursor, match=keys.all, count=_SCANNED)
             begun = True
@@ -49,7 +49,7 @@ async def _contents(client: Client, keys: list[bytes]) -> list[list[tuple[Any, A
 
 
 def _bytes(key: bytes | str) -> bytes:
-    """A key as the client gives it where it was not told to decode; its types say that it may have been."""
+    """Return a key as bytes. The client does not decode; only its types allow a str."""
     return key if isinstance(key, bytes) else key.encode()
 
 
@@ -58,7 +58,7 @@ def _kind(key: bytes) -> bytes:
 
 
 async def remove(client: Client, keys: Keys) -> None:
-    """Remove all that a sink keeps, counters and state. Raises StoreUnavailable."""
+    """Remove all keys of a sink, counters and state. Raises StoreUnavailable."""
     cursor, begun = 0, False
     with answering():
         while cursor or not begun:

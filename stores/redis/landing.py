@@ -1,4 +1,4 @@
-"""Scripts that land a batch of counts: one for each slot, one for each partition."""
+"""Scripts that store a batch of counts: one call for each slot, then one for each partition."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ end
 return 'ok'
 """
 )
-"""KEYS: what the slot holds, then its counters and rankings. ARGV: the epoch; for each partition its name, where the
-batch begins and ends, and its changes: offset, number of the key, field, change, number of the ranking or 0."""
+"""KEYS: the slot's state, then its counters and rankings.
+
+ARGV: the epoch; for each partition its name, the batch's start and end, and its changes: offset, number of the key,
+field, change, number of the ranking or 0.
+"""
 
 NOTE = Script("""
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -47,6 +50,9 @@ end
 redis.call('HSET', KEYS[1], 'next', ARGV[3], 'last', ARGV[6])
 return 'ok'
 """)
-"""KEYS: what the partition holds, the newest ids of its entities. ARGV: the epoch, where the batch begins and
-ends, keys, and their ids of 16 bytes one behind the other: an argument each would cost more than all the rest; and the
-id of the event just before the batch's end, empty where it is not known."""
+"""KEYS: the partition's state, and the newest ids of its entities.
+
+ARGV: the epoch, the batch's start and end; the keys of entities, and their ids of 16 bytes, concatenated, since an
+argument for each would cost more than all the rest; and the id of the event just before the batch's end, empty if
+unknown.
+"""

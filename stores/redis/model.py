@@ -15,7 +15,7 @@ Reader = TypeVar("Reader")
 
 @dataclass(frozen=True)
 class Model(Generic[Rows, Reader]):
-    """The two sides of the port of counters: `Rows` are written to, `Reader` is read. Their keys are the group's."""
+    """The two sides of the port of counters: `Rows` for writes, `Reader` for reads. Their keys belong to the group."""
 
     rows: Callable[[RedisSink], Rows]
     reader: Callable[[Client, Keys], Reader]

@@ -1,6 +1,6 @@
-"""The most followed accounts on Redis: a ranking in each slot, kept by the script that counts followers (sink.py).
+"""The most followed accounts on Redis: a ranking in each slot, updated by the script that counts followers (sink.py).
 
-A slot is asked for twice its share of the answer, and once more where that was not enough: two round trips at most.
+Each slot is asked for twice its share of the answer, and once more if that was not enough: at most two round trips.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .counts import FOLLOWERS
 from .sink import Keys, ranked_id
 
 _Entry = tuple[float, bytes]
-"""The followers, negative, and the member of the ranking: sorted, the best come first."""
+"""The negative number of followers, and the member of the ranking: in sorted order the best come first."""
 
 
 class RedisMostFollowed:
@@ -25,11 +25,11 @@ class RedisMostFollowed:
         self._rankings = keys.rankings(FOLLOWERS)
 
     async def most_followed(self, limit: int) -> list[AccountId]:
-        """The accounts with the most followers; of as many, the lowest number first."""
+        """Return the accounts with the most followers. Of equal counts the lowest account number is first."""
         share = min(limit, 1 + 2 * limit // len(self._rankings))
         found = await self._read(self._rankings, share)
         best = heapq.nsmallest(limit, (entry for entries in found.values() for entry in entries))
-        # What a slot has beyond its share is behind all that it gave.
+        # The further entries of a slot come after all that it returned.
         short = [
             ranking
             for ranking, entries in found.items()

@@ -1,7 +1,7 @@
 """Token buckets on Redis, shared by all processes: the TokenBuckets port.
 
-A hash a bucket, gone when it would be full again: a full bucket is the same as none. All buckets of one user or address
-share a hash slot and are asked in one script, about 0.2 ms with its round trip.
+A bucket is a hash that expires when it would be full again: a full bucket is the same as none. All buckets of one user
+or address share a hash slot and are read by one script, in about 0.2 ms with its round trip.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ end
 for i = 1, #left do left[i] = string.format('%.17g', left[i]) end
 return {refused, unpack(left)}
 """)
-"""ARGV: now, what it costs, and of each bucket how much it holds and how much comes back in a millisecond.
+"""ARGV: the time, the cost, and for each bucket its capacity and the tokens added in a millisecond.
 
 `at` never goes back: processes whose clocks differ must not refill a bucket twice.
 """
@@ -56,7 +56,7 @@ end
 
 
 class RedisTokenBuckets:
-    """Buckets of everyone. `clock` is this process's; `pepper` keeps what somebody signs in with out of the keys."""
+    """Buckets of all clients. `clock` is this process's; `pepper` keys the hash that hides clients' keys in Redis."""
 
     def __init__(self, client: Client, clock: Callable[[], Millis], pepper: bytes) -> None:
         self._client = client
@@ -64,9 +64,10 @@ class RedisTokenBuckets:
         self._pepper = pepper
 
     async def take(self, key: str, limits: Sequence[Limit], cost: int = 1) -> tuple[int | None, list[float], Millis]:
-        """Take `cost` from each bucket of `key`, or from none where one has less than a token.
+        """Take `cost` tokens from each bucket of `key`. If a bucket has less than one token, take none from any.
 
-        Answers which limit refuses, or None; what is left in each; and the moment. Raises StoreUnavailable.
+        Return the index of the limit that refuses, or None; the tokens left in each bucket; and the time. Raises
+        StoreUnavailable.
         """
         now = self._clock()
         arguments = [now, cost, *(argument for _, burst, per_ms in limits for argument in (burst, per_ms))]
@@ -78,7 +79,7 @@ class RedisTokenBuckets:
         await self._run(_GIVE_BACK, self._keys(key, limits), [burst for _, burst, _ in limits])
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
-        """Run a script. A limit that Redis refuses to keep is kept by each process, as while Redis is away."""
+        """Run a script. If Redis refuses the command, raise StoreUnavailable: then each process has its own limits."""
         try:
             return await script.run(self._client, [(keys, arguments)])
         except StoreRefused as error:

@@ -1,10 +1,9 @@
-"""Scripts that count a record which was set aside, once its partition's position has passed it.
+"""Scripts that count a dead letter after its partition's position has passed it.
 
-The position tells whether any other record was counted; of this one each slot remembers by itself that it was, so that
-a retry that broke off is made again and counts nothing twice.
+The position tells whether any other record was counted. Of a dead letter, each slot stores by itself that it was
+counted, so that an interrupted retry can be repeated and counts nothing twice.
 
-Redis does not undo the beginning of a script that fails. So the scripts undo it themselves: a slot changes whole or not
-at all.
+Redis does not roll back a script that fails. So the scripts do it themselves: a slot changes whole or not at all.
 """
 
 from __future__ import annotations
@@ -41,8 +40,10 @@ local function changed(changes, i)
     return failed
 end
 """
-"""Functions that the scripts share, in Lua. `changed` moves a counter, and its ranking with it; where it cannot, it
-undoes what it moved before, and answers the error."""
+"""Functions that the scripts share, in Lua.
+
+`changed` changes a counter, and its ranking with it. If it fails, it reverts its earlier changes and returns the error.
+"""
 
 AGAIN = Script(
     CHANGE
@@ -72,8 +73,10 @@ end
 return 'ok'
 """
 )
-"""KEYS and ARGV as in LAND of landing.py, for records that were set aside and that the position has passed. The slot
-remembers each of them, so a second time changes nothing."""
+"""KEYS and ARGV as in LAND of landing.py, for dead letters that the position has passed.
+
+The slot stores a mark for each of them, so a second time changes nothing.
+"""
 
 COUNTED = Script("""
 for _, part in ipairs(cmsgpack.unpack(ARGV[1])) do
@@ -84,8 +87,11 @@ for _, part in ipairs(cmsgpack.unpack(ARGV[1])) do
 end
 return 'ok'
 """)
-"""KEYS: what a slot holds. ARGV: for each partition its name and offsets. Where a slot refuses a batch that others
-have counted, those remember the batch's records: if one of them is set aside, its retry counts it in no slot twice."""
+"""KEYS: a slot's state. ARGV: for each partition its name and offsets.
+
+If a slot refuses a batch that other slots have counted, those store the batch's records as counted. If one of them
+becomes a dead letter, its retry counts it in no slot twice.
+"""
 
 RENEW = Script("""
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
@@ -97,4 +103,4 @@ for i = 1, 16 do
 end
 return 'ok'
 """)
-"""KEYS as in NOTE of landing.py. ARGV: the epoch, a key and its entity's newest id, unless a newer one is there."""
+"""KEYS as in NOTE of landing.py. ARGV: the epoch, a key, and its entity's newest id. A newer stored id stays."""

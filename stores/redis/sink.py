@@ -1,14 +1,14 @@
-"""The Sink port on Redis: increments of hashes, each applied once, whatever is delivered again and however it is cut.
+"""The Sink port on Redis: increments of hashes, each applied once, also after redelivery in batches of other sizes.
 
-A script changes only keys of one hash slot, so a batch is not landed whole. Instead every slot holds, beside its
-counters and changed in the same script, how far it has been taken along each partition, and skips event by event what
-lies before that: a second delivery has other batch limits. When all slots are there, each partition's position is noted
-together with the newest ids of its entities; which records are first copies is thus decided the same way again after a
-crash between the two.
+A script changes only keys of one hash slot, so a batch is not stored atomically. Instead every slot stores its own
+position in each partition beside its counters, changed by the same script, and skips events before that position. The
+events are compared one by one, since a redelivered batch may have other limits. After all slots, each partition's
+position is stored together with the newest ids of its entities. So after a crash in between, the same records are found
+to be first copies.
 
-A wiped or restored Redis is noticed: an epoch, written everywhere when counting begins, is gone; or a slot or partition
-does not stand where this sink left it. Cost of a batch: two round trips, a script for each slot and each partition that
-moved.
+A wiped or restored Redis is noticed: an epoch, which is written to all keys of state when counting begins, is gone, or
+a slot or partition is not where this sink left it. A batch costs two round trips, with a script for each slot and for
+each partition that moved.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .landing import LAND, NOTE
 from .retrying import AGAIN, COUNTED, RENEW
 
 SLOTS = 16
-"""A cluster can spread the counters over as many primaries. More cost a script each in every batch."""
+"""A cluster can spread the counters over this many primaries. More slots cost one script each in every batch."""
 _EMPTYING_S = 60
 _SCANNED = 1000
 _REMEMBERED = 50_000
-"""Newest ids at hand, 15 MB at most: asking for one costs as much as a change."""
+"""Cached newest ids, 15 MB at most: a read costs as much as a change."""
 _EPOCH, _NEXT, _LAST, _UNTIL, _AT = "epoch", "next", "last", "until", b"at:"
 
 
 class Keys:
-    """The names of a sink's keys. `name` is the read model's with its version: counts@1.
+    """The names of a sink's keys. `name` is the read model with its version: counts@1.
 
-    What stands in braces is what Redis Cluster hashes (the hash tag).
+    Redis Cluster hashes the part in braces (the hash tag).
     """
 
     def __init__(self, name: str, slots: int = SLOTS) -> None:
@@ -54,39 +54,45 @@ class Keys:
         self.slots = [f"{slot}:held" for slot in self._slots]
 
     def of(self, kind: str, id_: str) -> tuple[int, str]:
-        """The slot that something counted belongs to, and its key."""
+        """Return the slot and the key of a counted tweet or account."""
         slot = crc32(id_.encode()) % len(self._slots)
         return slot, f"{self._slots[slot]}:{kind}:{id_}"
 
     def ranking(self, slot: int, field: str) -> str:
-        """What a slot counts by the number in one field, the highest first: a sorted set."""
+        """Return the key of a slot's ranking by one field, highest first: a sorted set."""
         return f"{self._slots[slot]}:by-{field}"
 
     def rankings(self, field: str) -> list[str]:
-        """Those of all slots."""
+        """Return the keys of the rankings of all slots."""
         return [self.ranking(slot, field) for slot in range(len(self._slots))]
 
     def partition(self, place: TopicPartition | str) -> str:
-        """What a partition holds."""
+        """Return the key of a partition's state."""
         return f"{{{self.name}.{place}}}:held"
 
     def newest(self, place: TopicPartition, epoch: str) -> str:
-        """The newest ids of a partition's entities: of an epoch, since those of another would make events copies."""
+        """Return the key of a partition's newest ids.
+
+        The epoch is part of it: ids of another would make new events copies.
+        """
         return f"{{{self.name}.{place}}}:newest:{epoch}"
 
 
 def ranked_id(member: bytes) -> str:
-    """The id that a member of a ranking stands for. Its random bits come first there: at equal numbers they decide."""
+    """Return the id of a ranking's member.
+
+    The member begins with the random bits, which decide between equal counts.
+    """
     text = member.decode()
     return f"{text[17:]}-{text[:17]}"
 
 
 async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
-    """The epoch, "" where it is not the same everywhere; how far the partitions are; how far they are to come.
+    """Return the epoch, "" if it is not the same everywhere; the partitions' positions; and the positions to reach.
 
-    Raises StoreUnavailable. A partition that is gone is at 0: its newest ids are gone with it, and the slots know
-    better. A slot that is gone, or behind a partition, has lost what nobody else has. A batch lands in the slots first
-    and is noted by its partition then; so here the partitions are asked before the slots, or one that lands meanwhile
+    Raises StoreUnavailable. A missing partition is at 0: its newest ids are lost with it, and the slots skip what they
+    have counted. A missing slot, or one behind a partition, has lost counts that exist nowhere else. A batch is stored
+    in the slots before its partition. So partitions are read before slots here; otherwise a batch stored in between
     would look like a loss.
     """
     with answering():
@@ -112,10 +118,10 @@ async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
 
 
 class RedisSink:
-    """The Sink port. `ends` tells where all partitions that are counted end, `new_epoch` makes a name that is new.
+    """The Sink port. `ends` returns the end of all counted partitions, `new_epoch` a unique name.
 
-    `place_of` is the partition that an entity's events are in. One task uses a sink at a time. Workers that share the
-    partitions each have a sink on the same keys, and take it up again (`positions`) when theirs change.
+    `place_of` returns the partition of an entity's events. One task uses a sink at a time. Workers that share the
+    partitions each have a sink on the same keys, and read its `positions` again when their partitions change.
     """
 
     def __init__(
@@ -136,13 +142,13 @@ class RedisSink:
         self._at = Positions()
         self._record: Record | None = None
         self._newest: dict[Entity, str] = {}
-        """As it is in the store as long as that stands where it was left."""
+        """The newest ids as stored, valid while the store is where this sink left it."""
         self._changes: dict[int, dict[TopicPartition, list[tuple[int, str, str, int, str]]]] = {}
 
     async def positions(self) -> Positions:
-        """How far the effects reach; what is not whole is emptied first, to be counted anew. Raises StoreUnavailable.
+        """Return the applied positions. If the counters are incomplete, empty them first. Raises StoreUnavailable.
 
-        From now on the counters are said to be whole only when they are where the log ends now.
+        From now on the counters count as complete only when they reach the present end of the log.
         """
         ends = await self._ends()
         epoch, positions, _ = await held(self._client, self.keys)
@@ -155,9 +161,9 @@ class RedisSink:
         return Positions(positions)
 
     async def marks(self) -> Marks:
-        """How far the effects reach, each position with the event just before it. Raises StoreUnavailable.
+        """Return the applied positions as marks. Raises StoreUnavailable.
 
-        It changes nothing: what is not whole is at nothing.
+        It changes nothing: for incomplete counters it returns none.
         """
         epoch, positions, _ = await held(self._client, self.keys)
         if not epoch:
@@ -173,9 +179,10 @@ class RedisSink:
         }
 
     async def check(self) -> None:
-        """Raise SinkMoved where the store is behind what this sink left: for quiet times, as `commit` asks by itself.
+        """Raise SinkMoved if the store is behind this sink's last commit. Raises StoreUnavailable.
 
-        Other workers may have taken their partitions further.
+        Called between batches, since `commit` checks by itself. It is no error if other workers have taken their
+        partitions further.
         """
         if not self._epoch:
             return
@@ -184,7 +191,7 @@ class RedisSink:
             raise SinkMoved("Redis")
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest ids of those entities that have any. Raises StoreUnavailable."""
+        """Return the newest applied id of each entity. Raises StoreUnavailable."""
         await self._take_up()
         found: dict[Entity, str] = {}
         wanted: dict[TopicPartition, list[Entity]] = {}
@@ -215,11 +222,11 @@ class RedisSink:
             await self.positions()
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """What changes from now on is the doing of this record."""
+        """Set the record that causes the next changes."""
         self._record = at
 
     def change(self, kind: str, id_: str, field: str, change: int, *, ranked: bool = False) -> None:
-        """A field of what is counted moves, at most by the one record that is being applied.
+        """Add `change` to a counter, once for the record that is being applied.
 
         A field is ranked always or never.
         """
@@ -233,8 +240,10 @@ class RedisSink:
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable, after which it may be landed again, SinkMoved, and StoreRefused,
-        after which parts of it may."""
+        """Store the batch. Raises StoreUnavailable, SinkMoved, StoreRefused.
+
+        After StoreUnavailable it may be stored again; after StoreRefused, parts of it may.
+        """
         moved = {place: (self._at.get(place, 0), to) for place, to in positions.items() if to != self._at.get(place, 0)}
         if not moved:
             await self._again(newest)
@@ -258,7 +267,7 @@ class RedisSink:
         self._newest.update(newest)
 
     async def _remember_counted(self) -> None:
-        """Note in each slot which records of this batch it has counted: another slot refuses some."""
+        """Store in each slot which records of this batch it has counted, since another slot refuses some."""
         calls = []
         for slot, changes in self._changes.items():
             offsets = [(str(place), sorted({change[0] for change in those})) for place, those in changes.items()]
@@ -267,7 +276,7 @@ class RedisSink:
             await COUNTED.run(self._client, calls)
 
     async def _again(self, newest: Mapping[Entity, str]) -> None:
-        """Land records that the positions have passed: they were set aside, and are retried."""
+        """Store dead letters that the positions have passed and that are retried."""
         offsets: dict[TopicPartition, list[int]] = {}
         for changes in self._changes.values():
             for place, those in changes.items():
@@ -329,16 +338,18 @@ class RedisSink:
                 raise SinkMoved("Redis")
 
     async def abandon(self) -> None:
-        """Undo the batch: nothing of it has left this process."""
+        """Discard the batch: none of it was sent."""
         self._changes.clear()
         self._record = None
 
     async def close(self) -> None:
-        """The client is others' as well."""
+        """Do nothing: the client is shared."""
 
     async def _emptied(self, ends: Positions) -> tuple[str, Positions]:
-        """Remove everything and begin a new epoch; its name, and how far it is. One process at a time, others find the
-        store away; and whoever comes after one that did it finds it done."""
+        """Remove all keys and begin a new epoch; return its name, and its positions.
+
+        One process does this at a time. For others the store is unavailable meanwhile; afterwards they find it done.
+        """
         lock = self.keys.emptying
         with answering():
             if not await self._client.set(lock, 1, nx=True, ex=_EMPTYING_S):
@@ -348,7 +359,7 @@ class RedisSink:
                 await self._client.delete(lock)
                 return epoch, positions
             epoch = self._new_epoch()
-            # These first: from here on no batch of whoever has not noticed yet changes a counter.
+            # The state goes first: from here on, batches of workers that have not noticed change no counter.
             async with self._client.pipeline(transaction=False) as pipeline:
                 for known in (self.keys.state, *self.keys.slots):
                     pipeline.delete(known)

@@ -1,6 +1,6 @@
-"""The object store on any S3 server, through the `minio` client, whose calls block: they run in threads.
+"""The object store on any S3 server, through the `minio` client. Its calls block, so they run in threads.
 
-Signing needs no call: the region is told, so that the client need not ask for it.
+Signing needs no call: the client is given the region, so it need not ask for it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class BadAddress(ValueError):
-    """The address of a store cannot be understood."""
+    """The address of an S3 store is invalid."""
 
 
 class Location(NamedTuple):
-    """Where a store is: s3://KEY:SECRET@HOST:PORT/BUCKET?region=..., or s3s:// for TLS."""
+    """The address of an S3 store: s3://KEY:SECRET@HOST:PORT/BUCKET?region=..., or s3s:// for TLS."""
 
     endpoint: str
     secure: bool
@@ -51,7 +51,7 @@ class Location(NamedTuple):
 
     @classmethod
     def parse(cls, address: str) -> Location:
-        """Read an address; what is quoted in it is unquoted. Raises BadAddress, which tells no secret."""
+        """Parse an address and decode its percent escapes. Raises BadAddress, whose message has no secret."""
         parts = urlsplit(address)
         bucket = parts.path.strip("/")
         if parts.scheme not in ("s3", "s3s") or not (parts.hostname and parts.username and parts.password and bucket):
@@ -62,7 +62,7 @@ class Location(NamedTuple):
 
 
 class S3Objects:
-    """The Objects port. `public` is the endpoint that clients reach it by, if it is another than ours."""
+    """The Objects port. `public` is the endpoint for clients, if it differs from the server's."""
 
     def __init__(self, location: Location, *, timeout_s: float = 10.0, public: str | None = None) -> None:
         self._bucket = location.bucket
@@ -74,7 +74,7 @@ class S3Objects:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
 
     def upload(self, key: str, content_type: str, most_bytes: int, until: Millis) -> Upload:
-        """A form for one object, with S3's own POST policy."""
+        """Return a form that puts one object, with S3's own POST policy."""
         policy = PostPolicy(self._bucket, datetime.fromtimestamp(until / 1000, UTC))
         policy.add_equals_condition("key", key)
         policy.add_equals_condition("Content-Type", content_type)
@@ -83,7 +83,7 @@ class S3Objects:
         return Upload(self._form, {"key": key, "Content-Type": content_type, **signed})
 
     def link(self, key: str, now: Millis) -> str:
-        """An address for one to two hours."""
+        """Return an address that is valid for one to two hours."""
         return self._signing.presigned_get_object(
             self._bucket,
             key,
@@ -92,7 +92,7 @@ class S3Objects:
         )
 
     async def write(self, key: str, content_type: str, content: bytes) -> None:
-        """Put an object."""
+        """Write an object."""
 
         def work() -> None:
             self._client.put_object(
@@ -102,7 +102,7 @@ class S3Objects:
         await self._run(work)
 
     async def read(self, key: str, most_bytes: int) -> bytes | None:
-        """An object whole."""
+        """Return the bytes of an object; None if it does not exist or is too long."""
 
         def work() -> bytes | None:
             try:
@@ -121,11 +121,11 @@ class S3Objects:
         return await self._run(work)
 
     async def delete(self, key: str) -> None:
-        """Remove an object; S3 says the same of one that is not there."""
+        """Remove an object. S3 gives the same answer if it does not exist."""
         await self._run(lambda: self._client.remove_object(self._bucket, key))
 
     async def prepare(self) -> None:
-        """Make the bucket, unless it is there. Raises StoreUnavailable."""
+        """Create the bucket, unless it exists. Raises StoreUnavailable."""
 
         def work() -> None:
             if not self._client.bucket_exists(self._bucket):
@@ -144,7 +144,7 @@ class S3Objects:
         return result
 
     def _told(self, error: Exception) -> str:
-        """What is wrong, without the ids of a request that nobody can look up."""
+        """Return the reason of an error, without the request's ids, which nobody can look up."""
         if not isinstance(error, S3Error):
             return str(error)
         if error.code in _NO_BUCKET:
@@ -152,12 +152,12 @@ class S3Objects:
         return f"{error.code}: {error.message}"
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _client(location: Location, timeout_s: float) -> Minio:
-    # Two tries: one that met a connection which the server had closed, and one more.
+    # One retry, for a pooled connection that the server has closed.
     http = PoolManager(
         maxsize=THREADS, timeout=Timeout(connect=2.0, read=timeout_s), retries=Retry(total=1, backoff_factor=0.1)
     )

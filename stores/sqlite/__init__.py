@@ -1,1 +1,1 @@
-"""The read models' adapters for the embedded profile: tables of views.db. Each mirrors its port name for name."""
+"""The adapters of the read models for the embedded profile: tables of views.db. Each adapter mirrors its port."""

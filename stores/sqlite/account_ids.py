@@ -1,4 +1,4 @@
-"""From the numbers that stand for accounts in tables to their ids."""
+"""Looks up the ids of accounts by their numbers, which stand for accounts in tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import apsw
 from events.ids import AccountId
 
 MOST_REMEMBERED = 20_000
-"""About 200 bytes each."""
+"""The number of cached ids, about 200 bytes each."""
 
 
 class AccountIds:
-    """Ids by number. An account keeps both for ever, so what was looked up once is remembered."""
+    """A cache of ids by number. An account's id and number never change, so nothing is invalidated."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
@@ -23,7 +23,10 @@ class AccountIds:
         self._seen: dict[int, AccountId] = {}
 
     def of(self, numbers: set[int]) -> Mapping[int, AccountId]:
-        """A mapping that has the ids of these accounts, less those that have not come out of the log yet."""
+        """Return a mapping with the ids of these accounts.
+
+        Accounts whose registration is not applied yet are missing.
+        """
         seen = self._seen
         missing = {number for number in numbers if number not in seen}
         if missing:

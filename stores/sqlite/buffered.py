@@ -1,8 +1,8 @@
-"""Writing many rows at once: rows wait in memory, by statement, and go in sorted, before anything reads their table.
+"""A connection that buffers rows in memory and writes them sorted, before their table is read.
 
-A row that goes in alone costs 3 to 5 us, most of it the call; in a run of a few thousand it costs 1, and B-trees take
-sorted rows without loading a page for each. So a rebuild writes into a file of its own in this way. The live read
-models do not: their batches are small, and a handler that fails has to be known at once.
+A row written by itself costs 3 to 5 us, most of it for the call. In a run of a few thousand it costs 1 us, and sorted
+rows need fewer pages of a B-tree. Rebuilds write into a file of their own in this way. The live read models do not:
+their batches are small, and a failed handler must be known at once.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ Values = tuple[Any, ...]
 Write = Callable[[str, Values], object]
 
 MOST_WAITING = 20_000
-"""Rows of one table that wait, a few hundred bytes each."""
+"""The maximum number of buffered rows of one table; a few hundred bytes each."""
 _TABLE = re.compile(r"\s*(?:INSERT(?: OR \w+)? INTO|DELETE FROM|UPDATE)\s+(\w+)")
 _first_column = itemgetter(0)
 
 
 def writer(connection: apsw.Connection) -> Write:
-    """What executes a statement that changes rows of one table and answers nothing: at once, or when it has to be."""
+    """Return the function that executes a statement which changes rows of one table and returns nothing."""
     return connection.later if isinstance(connection, BufferedConnection) else connection.execute
 
 
 class BufferedConnection(ViewsConnection):
-    """A connection whose `later` keeps rows back until their table is used, many wait, or the transaction ends.
+    """A connection whose `later` buffers rows until their table is used, the buffer is full, or the transaction ends.
 
-    A statement that fails does so then, and not where its record is in hand; so who has to know the record applies
-    the batch again with `at_once`. Statements given to `later` are INSERT ... VALUES whose first column leads the
-    table's key, or change what one key names: so rows of one statement may be sorted by it.
+    A statement that fails does so at that time, when its record is no longer known. To find the record, apply the batch
+    again with `at_once`. Statements given to `later` are INSERT ... VALUES whose first column leads the table's key, or
+    they change the row of one key. So the rows of one statement may be sorted by that column.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -46,7 +46,7 @@ class BufferedConnection(ViewsConnection):
         self.at_once = False
 
     def later(self, sql: str, values: Values) -> None:
-        """Execute a statement before anything else uses its table; statements of one table keep their order."""
+        """Execute a statement before its table is used otherwise. Statements of one table keep their order."""
         if self.at_once:
             super().execute(sql, values)
             return
@@ -60,12 +60,12 @@ class BufferedConnection(ViewsConnection):
             self._flush(table)
 
     def execute(self, statements: str, *arguments: Any, **named: Any) -> apsw.Cursor:
-        """Execute, after all that waits for the tables that are named."""
+        """Execute statements, after the buffered rows of the tables that they name."""
         self._before(statements)
         return super().execute(statements, *arguments, **named)
 
     def executemany(self, statements: str, *arguments: Any, **named: Any) -> apsw.Cursor:
-        """The same for many."""
+        """Execute statements for many rows, after the buffered rows of the tables that they name."""
         self._before(statements)
         return super().executemany(statements, *arguments, **named)
 
@@ -88,10 +88,10 @@ class BufferedConnection(ViewsConnection):
 
 
 def _sorted(rows: list[Values]) -> Iterable[Values]:
-    """By the first column, those that agree in it in their order."""
+    """Sort rows by their first column. Rows with equal values keep their order."""
     try:
         return sorted(rows, key=_first_column)
-    except TypeError:  # texts beside numbers
+    except TypeError:  # texts and numbers in one column
         return rows
 
 

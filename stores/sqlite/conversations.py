@@ -1,4 +1,4 @@
-"""Conversations on SQLite: one row a reply, clustered by what it replies to, and an index the other way."""
+"""Conversations on SQLite: one row for each reply, clustered by its parent, and an index by reply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SqliteConversationRows:
         self._insert = "INSERT OR REPLACE INTO {replies} VALUES (?, ?)".format(**names)
 
     def replied(self, tweet: TweetId, to: TweetId) -> None:
-        """`tweet` is a reply to another."""
+        """Record that `tweet` is a reply to `to`."""
         self._write(self._insert, (to_bytes(to), to_bytes(tweet)))
 
 
@@ -50,21 +50,21 @@ class SqliteConversations:
             SELECT tweet, tweet FROM {replies} WHERE parent=? AND tweet>? ORDER BY tweet LIMIT ?""".format(**names)
 
     async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:
-        """What a tweet replies to, nearest first."""
+        """Return the chain of tweets that `tweet` replies to, nearest first, at most `limit`."""
         rows: Any = self._execute(self._ancestors, (to_bytes(tweet), limit)).fetchall()
         return [TweetId(from_bytes(row[0])) for row in rows]
 
     async def replies(self, tweet: TweetId, after: str | None, limit: int) -> Page[TweetId]:
-        """The direct replies to a tweet, oldest first."""
+        """Return a page of the direct replies to a tweet, oldest first, from the cursor `after` on."""
         key = FIRST_KEY if after is None else to_bytes(after)
         rows: Any = self._execute(self._replies, (to_bytes(tweet), key, limit + 1)).fetchall()
         return page_of_ids(rows, limit)
 
     async def first_replies(self, tweets: Collection[TweetId], limit: int) -> dict[TweetId, list[TweetId]]:
-        """The first direct replies to each of the tweets."""
+        """Return the first `limit` direct replies to each tweet, oldest first. Tweets without replies are left out."""
         found = {}
         for tweet in tweets:
-            # A statement each: SQLite has no LIMIT per group that stops at the limit.
+            # One statement for each tweet: SQLite has no LIMIT for each group that stops at the limit.
             rows: Any = self._execute(self._replies, (to_bytes(tweet), FIRST_KEY, limit)).fetchall()
             if rows:
                 found[tweet] = [TweetId(from_bytes(row[0])) for row in rows]

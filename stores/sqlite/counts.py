@@ -1,4 +1,4 @@
-"""Counters on SQLite: a row a tweet and a row an account, made by whatever is counted first."""
+"""Counters on SQLite: a row for each tweet and each account, inserted with its first change."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ COUNTS = Tables(
             account INTEGER PRIMARY KEY, followers INTEGER NOT NULL DEFAULT 0, following INTEGER NOT NULL DEFAULT 0,
             tweets INTEGER NOT NULL DEFAULT 0)""",
     },
-    indexes=("CREATE INDEX most_followed_{generation} ON {account_counts} (followers DESC)",),  # recommendations.py
+    indexes=("CREATE INDEX most_followed_{generation} ON {account_counts} (followers DESC)",),  # for recommendations.py
 )
 
 
 def _moved(table: str, key: str, counters: Sequence[str]) -> str:
-    """One statement for all counters of a row, so that many moves are one run of it."""
+    """Return one statement for all counters of a row, so that many changes are one run of it."""
     moves = ", ".join(f"{counter}={counter}+excluded.{counter}" for counter in counters)
     places = ", ".join("?" * len(counters))
     return f"INSERT INTO {table} ({key}, {', '.join(counters)}) VALUES (?, {places}) ON CONFLICT DO UPDATE SET {moves}"
@@ -53,11 +53,11 @@ class SqliteCountRows:
         self._account = _moved(names["account_counts"], "account", AccountCounts._fields)
 
     def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
-        """A counter of a tweet moves."""
+        """Add `change` to a counter of a tweet."""
         self._write(self._tweet, (to_bytes(tweet), *_only(change, counter, TweetCounts.__struct_fields__)))
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
-        """A counter of an account moves."""
+        """Add `change` to a counter of an account."""
         self._write(self._account, (number_of(account), *_only(change, counter, AccountCounts._fields)))
 
 
@@ -74,14 +74,14 @@ class SqliteCounts:
             FROM carray(?) CROSS JOIN {account_counts} ON account=value""".format(**names)
 
     async def of_tweets(self, tweets: Collection[TweetId]) -> dict[TweetId, TweetCounts]:
-        """The counters of tweets."""
+        """Return the counters of each tweet."""
         if not tweets:
             return {}
         rows: Any = self._execute(self._of_tweets, (blobs(tweets),)).fetchall()
         return {tweet: TweetCounts(*row) for tweet, row in zip(tweets, rows, strict=True) if row[0] is not None}
 
     async def of_accounts(self, accounts: Collection[AccountId]) -> dict[AccountId, AccountCounts]:
-        """The counters of accounts."""
+        """Return the counters of each account."""
         if not accounts:
             return {}
         by_number = {number_of(account): account for account in accounts}

@@ -1,4 +1,4 @@
-"""Damage of views.db: what SQLite raises where it meets some, told as one error to whoever uses the connection."""
+"""Damage of views.db: the errors that SQLite raises for it, converted to one exception."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ViewsDamaged(Exception):
-    """views.db cannot be read. Nothing is lost by that: it is made from the log."""
+    """views.db cannot be read. No data is lost: it can be built again from the log."""
 
     def __init__(self, path: Path, why: object) -> None:
         super().__init__(f"{path} is damaged ({why}); the next `minitwitter serve` makes it anew from the log")
@@ -21,19 +21,19 @@ class ViewsDamaged(Exception):
 
 
 _SUSPECT = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError)
-"""What a damaged file raises; all texts in it were UTF-8 when they were written."""
+"""The exceptions that a damaged file causes. All texts in it were UTF-8 when they were written."""
 _OF_SCHEMA = ("malformed database schema", "vtable constructor failed")
-"""How an SQLError begins or goes on that is no fault of the statement."""
+"""Parts of SQLError messages that mean damage and no fault of the statement."""
 
 
 def _check(connection: apsw.Connection, error: Exception) -> None:
-    """Raise ViewsDamaged where an error says that the file is damaged."""
+    """Raise ViewsDamaged if an error means that the file is damaged."""
     if not isinstance(error, apsw.SQLError) or any(words in str(error) for words in _OF_SCHEMA):
         raise ViewsDamaged(Path(connection.filename), error) from error
 
 
 def _telling(method: Callable[..., T]) -> Callable[..., T]:
-    """A method of a connection or a cursor that raises ViewsDamaged where the file is damaged. Costs 1 us a call."""
+    """Wrap a method of a connection or cursor so that it raises ViewsDamaged for damage. Costs 1 us a call."""
 
     @wraps(method)
     def telling(of: Any, *arguments: Any, **named: Any) -> T:
@@ -47,7 +47,7 @@ def _telling(method: Callable[..., T]) -> Callable[..., T]:
 
 
 class _Cursor(apsw.Cursor):
-    """Whatever reads or writes views.db hears of damage as ViewsDamaged."""
+    """A cursor that raises ViewsDamaged if the file is damaged."""
 
     execute = _telling(apsw.Cursor.execute)
     executemany = _telling(apsw.Cursor.executemany)
@@ -58,7 +58,7 @@ class _Cursor(apsw.Cursor):
 
 
 class ViewsConnection(apsw.Connection):
-    """Of views.db: its cursors, and the commits of its `with`, raise ViewsDamaged where the file is damaged."""
+    """A connection to views.db whose cursors and transactions raise ViewsDamaged if the file is damaged."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)

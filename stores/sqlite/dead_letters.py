@@ -1,4 +1,4 @@
-"""The dead letters of a group in views.db, written in the transaction of the batch that sets them aside."""
+"""The dead letters of a group in views.db, written in the transaction of their batch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _COLUMNS = ", ".join(COLUMNS)
 
 
 class SqliteDeadLetters:
-    """The DeadLetters port on the connection that the group's sink writes with."""
+    """The DeadLetters port, on the connection of the group's sink."""
 
     def __init__(self, connection: apsw.Connection, consumers: str) -> None:
         self._connection = connection
         self._consumers = consumers
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them, in the open transaction where there is one."""
+        """Store dead letters, in the open transaction if there is one."""
         with _available():
             self._connection.executemany(
                 f"INSERT OR IGNORE INTO dead_letters ({_COLUMNS}) VALUES (?{', ?' * (len(COLUMNS) - 1)})",
@@ -40,7 +40,7 @@ class SqliteDeadLetters:
             )
 
     async def failed_again(self, letter: DeadLetter) -> None:
-        """Change one that is there."""
+        """Change the cause and the attempts of a stored dead letter."""
         with _available():
             self._connection.execute(
                 "UPDATE dead_letters SET cause=?, attempts=? WHERE consumers=? AND topic=? AND partition=?"
@@ -49,7 +49,7 @@ class SqliteDeadLetters:
             )
 
     async def remove(self, letters: Collection[DeadLetter]) -> None:
-        """Drop them."""
+        """Remove dead letters."""
         with _available():
             self._connection.executemany(
                 'DELETE FROM dead_letters WHERE consumers=? AND topic=? AND partition=? AND "offset"=?',
@@ -57,7 +57,7 @@ class SqliteDeadLetters:
             )
 
     async def page(self, after: tuple[TopicPartition, int] | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """Those past a position."""
+        """Return up to `limit` dead letters after a position, in order."""
         place, offset = after or (TopicPartition("", 0), 0)
         with _available():
             rows = self._connection.execute(
@@ -68,7 +68,7 @@ class SqliteDeadLetters:
         return [letter_of(row) for row in rows]
 
     async def counts(self) -> Counts:
-        """How many there are."""
+        """Count the dead letters of the group."""
         with _available():
             [row] = self._connection.execute(
                 "SELECT coalesce(sum(cause <> ''), 0), count(*) FROM dead_letters WHERE consumers=?", (self._consumers,)

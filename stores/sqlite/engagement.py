@@ -1,7 +1,7 @@
 """Engagement on SQLite: likes, retweets and bookmarks as marks of an account on a tweet, in one table.
 
-Clustered by account and tweet, all that a viewer did with a tweet is one look-up; two indexes give who did it, and
-what an account did, newest first.
+The table is clustered by account and tweet, so all marks of a viewer on a tweet are one look-up. Two indexes list the
+accounts of a tweet and the tweets of an account, newest first.
 """
 
 from __future__ import annotations
@@ -49,35 +49,35 @@ class SqliteEngagementRows:
         self._unquote = "DELETE FROM {quotes} WHERE quoted=? AND tweet=?".format(**names)
 
     def liked(self, actor: AccountId, tweet: TweetId, at: str) -> None:
-        """A like is there."""
+        """Add a like."""
         self._write(self._mark, (number_of(actor), to_bytes(tweet), LIKE, to_bytes(at)))
 
     def unliked(self, actor: AccountId, tweet: TweetId) -> None:
-        """A like is no longer."""
+        """Remove a like."""
         self._write(self._unmark, (number_of(actor), to_bytes(tweet), LIKE))
 
     def retweeted(self, actor: AccountId, tweet: TweetId, retweet: ActivityId) -> None:
-        """A retweet is there."""
+        """Add a retweet."""
         self._write(self._mark, (number_of(actor), to_bytes(tweet), RETWEET, to_bytes(retweet)))
 
     def retweet_undone(self, actor: AccountId, tweet: TweetId) -> None:
-        """A retweet is no longer."""
+        """Remove a retweet."""
         self._write(self._unmark, (number_of(actor), to_bytes(tweet), RETWEET))
 
     def bookmarked(self, owner: AccountId, tweet: TweetId, at: str) -> None:
-        """A bookmark is there."""
+        """Add a bookmark."""
         self._write(self._mark, (number_of(owner), to_bytes(tweet), BOOKMARK, to_bytes(at)))
 
     def bookmark_removed(self, owner: AccountId, tweet: TweetId) -> None:
-        """A bookmark is no longer."""
+        """Remove a bookmark."""
         self._write(self._unmark, (number_of(owner), to_bytes(tweet), BOOKMARK))
 
     def quoted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """`tweet` quotes another."""
+        """Record that `tweet` quotes `quoted`."""
         self._write(self._quote, (to_bytes(quoted), to_bytes(tweet)))
 
     def quote_deleted(self, quoted: TweetId, tweet: TweetId) -> None:
-        """A tweet that quoted another is deleted."""
+        """Remove the quote: `tweet`, which quoted `quoted`, was deleted."""
         self._write(self._unquote, (to_bytes(quoted), to_bytes(tweet)))
 
 
@@ -98,31 +98,31 @@ class SqliteEngagement:
             SELECT tweet, tweet FROM {quotes} WHERE quoted=? AND tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
 
     async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
-        """What an account did with each of the tweets."""
+        """Return the account's marks on each tweet. Tweets without any are left out."""
         if not tweets:
             return {}
         rows: Any = self._execute(self._marks, (number_of(account), blobs(tweets))).fetchall()
         return {tweet: MARKS_OF_BITS[done] for tweet, (done,) in zip(tweets, rows, strict=True) if done is not None}
 
     async def likers(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who likes a tweet."""
+        """Return a page of the accounts that like a tweet."""
         return self._accounts(tweet, LIKE, before, limit)
 
     async def retweeters(self, tweet: TweetId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who passed a tweet on."""
+        """Return a page of the accounts that retweeted a tweet."""
         return self._accounts(tweet, RETWEET, before, limit)
 
     async def quotes(self, tweet: TweetId, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that quote a tweet."""
+        """Return a page of the tweets that quote a tweet."""
         rows: Any = self._execute(self._quotes, (to_bytes(tweet), key_before(before), limit + 1)).fetchall()
         return page_of_ids(rows, limit)
 
     async def likes(self, account: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account likes."""
+        """Return a page of the tweets that an account likes."""
         return self._tweets(account, LIKE, before, limit)
 
     async def bookmarks(self, owner: AccountId, before: str | None, limit: int) -> Page[TweetId]:
-        """What an account keeps for later."""
+        """Return a page of the tweets that an account has bookmarked."""
         return self._tweets(owner, BOOKMARK, before, limit)
 
     def _accounts(self, tweet: TweetId, kind: int, before: str | None, limit: int) -> Page[AccountId]:

@@ -1,8 +1,8 @@
 """The graph on SQLite.
 
-Follows are clustered by follower, which is what the home feed joins with; two indexes give the lists, newest first.
-Blocks and mutes share one table, in which a block has a row for each of the two: what stands between a viewer and
-anybody is then one look-up.
+Follows are clustered by follower, which is the order of the home feed's join; two indexes give the lists, newest first.
+Blocks and mutes share one table, in which a block has a row for each of the two accounts. So all barriers between a
+viewer and another account are one look-up.
 """
 
 from __future__ import annotations
@@ -52,31 +52,31 @@ class SqliteGraphRows:
         self._lower = "DELETE FROM {barriers} WHERE account=? AND other=? AND kind=?".format(**names)
 
     def followed(self, follower: AccountId, followee: AccountId, at: str) -> None:
-        """A follow is there."""
+        """Add a follow."""
         self._write(self._follow, (number_of(follower), number_of(followee), to_bytes(at)))
 
     def unfollowed(self, follower: AccountId, followee: AccountId) -> None:
-        """A follow is no longer."""
+        """Remove a follow."""
         self._write(self._unfollow, (number_of(follower), number_of(followee)))
 
     def blocked(self, blocker: AccountId, blocked: AccountId, at: str) -> None:
-        """A block is there."""
+        """Add a block."""
         a, b, key = number_of(blocker), number_of(blocked), to_bytes(at)
         self._write(self._raise, (a, b, BLOCKING, key))
         self._write(self._raise, (b, a, BLOCKED_BY, key))
 
     def unblocked(self, blocker: AccountId, blocked: AccountId) -> None:
-        """A block is no longer."""
+        """Remove a block."""
         a, b = number_of(blocker), number_of(blocked)
         self._write(self._lower, (a, b, BLOCKING))
         self._write(self._lower, (b, a, BLOCKED_BY))
 
     def muted(self, owner: AccountId, muted: AccountId, at: str) -> None:
-        """A mute is there."""
+        """Add a mute."""
         self._write(self._raise, (number_of(owner), number_of(muted), MUTING, to_bytes(at)))
 
     def unmuted(self, owner: AccountId, muted: AccountId) -> None:
-        """A mute is no longer."""
+        """Remove a mute."""
         self._write(self._lower, (number_of(owner), number_of(muted), MUTING))
 
 
@@ -96,7 +96,7 @@ class SqliteGraph:
         self._unseen = """
             SELECT (SELECT id FROM {users} WHERE number=other), kind
             FROM carray(?2) CROSS JOIN {barriers} ON account=?1 AND other=value
-            WHERE EXISTS (SELECT 1 FROM {barriers} WHERE account=?1)""".format(**names)  # mostly there is none at all
+            WHERE EXISTS (SELECT 1 FROM {barriers} WHERE account=?1)""".format(**names)  # mostly none
         self._followees = """
             SELECT id FROM {follows} CROSS JOIN {users} ON number=followee WHERE follower=?""".format(**names)
         page = "SELECT (SELECT id FROM {{users}} WHERE number={}), at FROM {} AND at<? ORDER BY at DESC LIMIT ?"
@@ -105,7 +105,7 @@ class SqliteGraph:
         self._barriers = page.format("other", "{barriers} WHERE account=? AND kind=?").format(**names)
 
     async def relations(self, viewer: AccountId, others: Collection[AccountId]) -> dict[AccountId, Relation]:
-        """How `viewer` stands to each of the others."""
+        """Return the relation of `viewer` to each of the others. Accounts without any relation are left out."""
         if not others:
             return {}
         rows: Any = self._execute(self._relations, (number_of(viewer), numbers(others)))
@@ -113,7 +113,7 @@ class SqliteGraph:
         return {id_: relation for id_, relation in relations if relation != STRANGERS and id_ is not None}
 
     async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
-        """Those of the others that `viewer` does not see."""
+        """Return the accounts among `others` that are hidden from `viewer`."""
         if not others:
             return NOBODY_UNSEEN
         rows: Any = self._execute(self._unseen, (number_of(viewer), numbers(others))).fetchall()
@@ -125,23 +125,23 @@ class SqliteGraph:
         )
 
     async def followees(self, account: AccountId) -> list[AccountId]:
-        """Everyone that an account follows."""
+        """Return all accounts that an account follows."""
         return [AccountId(str(row[0])) for row in self._execute(self._followees, (number_of(account),))]
 
     async def followers(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Who follows an account."""
+        """Return a page of the accounts that follow an account."""
         return self._page(self._followers, account, before, limit)
 
     async def following(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account follows."""
+        """Return a page of the accounts that an account follows."""
         return self._page(self._following, account, before, limit)
 
     async def blocks(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account blocks."""
+        """Return a page of the accounts that an account blocks."""
         return self._barriers_page(account, BLOCKING, before, limit)
 
     async def mutes(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account mutes."""
+        """Return a page of the accounts that an account mutes."""
         return self._barriers_page(account, MUTING, before, limit)
 
     def _page(self, sql: str, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:

@@ -1,4 +1,4 @@
-"""Hashtag search on SQLite: how often each tag is used, by its name, and the trigrams of the names."""
+"""Hashtag search on SQLite: the uses of each tag, by its name, and the trigrams of the names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HASHTAG_SEARCH = Tables(
     version=1,
     tables={
         "hashtag_search_uses": "(tweet BLOB, tag TEXT, PRIMARY KEY (tweet, tag)) WITHOUT ROWID",
-        # Two tags may have one name: #são and #sao.
+        # Two tags may have the same name: #são and #sao.
         "hashtag_search_tags": """(
             name TEXT, tag TEXT, uses INTEGER NOT NULL, PRIMARY KEY (name, tag)) WITHOUT ROWID""",
         "hashtag_search_trigrams": """(
@@ -32,7 +32,7 @@ _LAST = "\U0010ffff"
 
 
 class SqliteHashtagSearchRows:
-    """The HashtagSearchRows port. A tag's row comes with its first use and goes with its last."""
+    """The HashtagSearchRows port. A tag's row is added with its first use and removed with its last."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
@@ -52,13 +52,13 @@ class SqliteHashtagSearchRows:
         )
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         raw = to_bytes(tweet)
         for tag in tags:
             self._add(raw, tag)
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         raw = to_bytes(tweet)
         before = {str(tag) for (tag,) in self._execute(self._tags, (raw,))}
         for tag in before.difference(tags):
@@ -67,7 +67,7 @@ class SqliteHashtagSearchRows:
             self._add(raw, tag)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self.edited(tweet, ())
 
     def _add(self, tweet: bytes, tag: str) -> None:
@@ -90,7 +90,7 @@ def _trigram_rows(name: str, tag: str) -> list[tuple[str, int, str, str]]:
 
 
 class SqliteHashtagSearch:
-    """The HashtagSearch port. Positions are `p`, uses and tag, or `s`, similarity and tag."""
+    """The HashtagSearch port. Cursors are `p`, uses and tag, or `s`, similarity and tag."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
@@ -104,7 +104,7 @@ class SqliteHashtagSearch:
         self._uses = "SELECT uses FROM {hashtag_search_tags} WHERE name=? AND tag=?".format(**names)
 
     async def find(self, tag: str, before: str | None, limit: int) -> Page[TagUse]:
-        """The tags that `tag` may mean, best first."""
+        """Return a page of the tags that match `tag`, best first. A leading # is ignored."""
         key = name_key(tag.strip().lstrip("#＃"))
         if not key:
             return Page([], None)
@@ -125,7 +125,7 @@ class SqliteHashtagSearch:
         return [(TagUse(tag, uses), f"p:{uses}:{tag}") for uses, tag in rows]
 
     def _similar(self, key: str, after: str) -> list[tuple[TagUse, str]]:
-        """Those that are similar and do not have the prefix, after a position."""
+        """Return the similar tags without the prefix, after a cursor."""
         ranked = []
         for name, tag in candidates(self._connection, self._by_trigram, trigrams(key)):
             alike = resemblance(key, name)

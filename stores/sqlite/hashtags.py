@@ -1,4 +1,4 @@
-"""Hashtags on SQLite: one row a tag of a tweet, clustered by tag, and an index by tweet for edits and deletions."""
+"""Hashtags on SQLite: one row for each tag of a tweet, clustered by tag, and an index by tweet for its changes."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class SqliteHashtagRows:
         self._delete = "DELETE FROM {hashtags} WHERE tweet=?".format(**names)
 
     def posted(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         for tag in tags:
             self._write(self._insert, (tag, to_bytes(tweet)))
 
     def edited(self, tweet: TweetId, tags: Collection[str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         self.deleted(tweet)
         self.posted(tweet, tags)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self._write(self._delete, (to_bytes(tweet),))
 
 
@@ -56,7 +56,7 @@ class SqliteHashtags:
             SELECT tweet, tweet FROM {hashtags} WHERE tag=? AND tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
 
     async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:
-        """The tweets that carry a tag, newest first."""
+        """Return a page of the tweets that carry a tag, newest first."""
         rows: Any = self._execute(self._tweets, (tag, key_before(before), limit + 1)).fetchall()
         return page_of_ids(rows, limit)
 

@@ -1,16 +1,16 @@
 """The home feed on SQLite: its definition as one merge on read, over follows and user timelines.
 
-`ORDER BY activity DESC LIMIT n` over a join of the accounts followed with a table clustered by (account, activity
-DESC): once n rows are at hand, SQLite leaves an account's range at its first row that is older than all of them. So
-the cost is about one seek an account, not the length of the timelines, wherever the page stands: 0.2 ms for 300
-followees. CROSS JOIN keeps the planner from turning the join round (docs/adr: home feed).
+The query is `ORDER BY activity DESC LIMIT n` over a join of the followed accounts with a table clustered by (account,
+activity DESC). Once n rows are found, SQLite leaves an account's range at its first row that is older than all of them.
+So the cost is about one seek for each account, whatever the length of the timelines and the page: 0.2 ms for 300
+followees. CROSS JOIN keeps the planner from changing the order of the join (docs/adr: home feed).
 
-Most asked for is the first page. Its n newest activities are of the n accounts whose newest activity is newest, and
-none of them is older than the oldest of those n. They are found in a table of one short row an account, which stays in
-the processor's caches where the timelines do not: with other requests in between it takes half the time.
+The first page is requested most. Its n newest activities belong to the n accounts with the newest activities, and none
+is older than the oldest of these n. They are read from a table with one short row for each account. It stays in the
+processor's caches, which the timelines do not: with other requests in between this takes half the time.
 
-The rule for replies is applied outside, to the rows merged, so that a followee who only replies costs no more than
-another. Muted followees are left out here already, so that one who posts a lot does not empty the pages.
+The rule for replies is applied to the merged rows, so that a followee who only replies costs no more than another.
+Muted followees are left out in the query, so that one who posts a lot does not empty the pages.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .binding import key_before, number_of
 from .user_timelines import activity_of
 
 MOST_MERGES = 4
-"""For one page; after that it stays short, and its cursor goes on."""
+"""The maximum number of merges for one page. A page that is not full then is returned with a cursor."""
 
-# ?1 is the viewer, ?2 the key to go on below, ?3 how many rows.
-# NOT IN alone would build its set for everyone, and most mute nobody. NOT INDEXED goes by account, as what is joined.
+# ?1 is the viewer, ?2 the key below which to continue, ?3 the number of rows. NOT IN alone would build its set for
+# every viewer, though most mute nobody. NOT INDEXED keeps the order by account, like the joined table.
 _HEARD = """
     follower=?1 AND CASE WHEN EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND kind=3)
         THEN followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3) ELSE 1 END"""
@@ -72,7 +72,7 @@ class SqliteHomeFeed:
         self._further = FURTHER.format(**names)
 
     async def page(self, viewer: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The newest activities of the viewer's feed older than `before`."""
+        """Return a page of the viewer's feed: the newest activities older than `before`."""
         number = number_of(viewer)
         found: list[tuple[int, bytes, bytes | None]] = []
         key, end = key_before(before), False
@@ -89,9 +89,9 @@ class SqliteHomeFeed:
     def _merge(
         self, sql: str, viewer: int, key: bytes, limit: int, found: list[tuple[int, bytes, bytes | None]]
     ) -> tuple[bytes, bool]:
-        """Add to what was found, up to `limit`; the key it came to, and whether that is the end."""
+        """Append rows to `found`, up to `limit`. Return the last key, and whether the feed ends there."""
         missing = limit - len(found)
-        wanted = missing + missing // 4 + 5  # some are replies that the viewer does not see
+        wanted = missing + missing // 4 + 5  # a reserve, since some are replies that the viewer does not see
         merged = 0
         cursor = self._connection.cursor()
         try:

@@ -1,4 +1,4 @@
-"""Media on SQLite: one row a medium, clustered by id, and one for each tweet that shows it."""
+"""Media on SQLite: one row for each medium, clustered by id, and one for each tweet that shows it."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class SqliteMediaRows:
         self._use = "INSERT OR IGNORE INTO {media_uses} VALUES (?, ?)".format(**names)
 
     def started(self, event: UploadStarted) -> None:
-        """A medium is awaited."""
+        """Add a medium whose upload was started."""
         self._execute(
             self._put, (to_bytes(event.media), event.owner, event.content_type, event.alt, None, None, None, None)
         )
 
     def finished(self, event: MediaFinished) -> None:
-        """A medium is there."""
+        """Add or complete a medium whose processing finished. Its start need not be known."""
         e = event
         self._execute(
             self._put, (to_bytes(e.media), e.owner, e.content_type, e.alt, e.object, e.size, e.width, e.height)
         )
 
     def deleted(self, media: MediaId) -> None:
-        """A medium is gone."""
+        """Mark a medium as deleted and remove its alt text. The row stays."""
         self._execute(self._delete, (to_bytes(media),))
 
     def used(self, event: TweetPosted) -> None:
-        """A tweet shows its media."""
+        """Record that a tweet shows its media. The rows stay when the tweet is deleted."""
         for attachment in event.media:
             self._execute(self._use, (to_bytes(attachment.media), to_bytes(event.tweet)))
 
@@ -71,7 +71,7 @@ class SqliteMedia:
         self._uses = "SELECT tweet FROM {media_uses} WHERE media=? ORDER BY tweet DESC LIMIT ?".format(**names)
 
     async def by_id(self, media: MediaId) -> Medium | None:
-        """The medium with an id."""
+        """Return a medium, deleted or not; None if the id is unknown."""
         row: Any = self._execute(self._by_id, (to_bytes(media),)).fetchone()
         if row is None:
             return None
@@ -79,7 +79,7 @@ class SqliteMedia:
         return Medium(media, AccountId(owner), content_type, alt, object_, size, width, height, deleted == 1)
 
     async def used_in(self, media: MediaId) -> list[TweetId]:
-        """The newest tweets that show the medium."""
+        """Return the newest `MOST_USES` tweets that show the medium, deleted ones included."""
         rows = self._execute(self._uses, (to_bytes(media), MOST_USES))
         return [TweetId(from_bytes(tweet)) for (tweet,) in rows]
 

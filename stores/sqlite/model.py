@@ -16,10 +16,10 @@ Reader = TypeVar("Reader")
 
 @dataclass(frozen=True)
 class Model(Generic[Rows, Reader]):
-    """The tables of a read model, and the two sides of its port on them: `Rows` are written to, `Reader` is read.
+    """The tables of a read model, and the two sides of its port: `Rows` for writes, `Reader` for reads.
 
-    Both are made from a connection and from the names of a generation's tables. Reader is None where the query API
-    reads nothing of the model.
+    Both are constructed with a connection and the table names of a generation. `reader` is None if the query API does
+    not read the model.
     """
 
     tables: Tables

@@ -1,7 +1,7 @@
 """Notifications on SQLite: clustered by recipient and kind, newest first.
 
-A page of all kinds merges one range of each; so no number of likes stands between two replies. An index over likes and
-retweets has those of one tweet together.
+A page of all kinds merges one range of each kind, so many likes between two replies cost nothing. An index over likes
+and retweets keeps those of one tweet together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOTIFICATIONS = Tables(
             PRIMARY KEY (recipient, kind, id DESC)) WITHOUT ROWID""",
         "notifications_read": "(owner INTEGER, id BLOB, PRIMARY KEY (owner, id)) WITHOUT ROWID",
         "notifications_read_up_to": "(owner INTEGER PRIMARY KEY, id BLOB NOT NULL)",
-        # What the stream remembers of those it raised; `about` is a tweet or an account.
+        # The stream's memory of raised notifications. `about` is a tweet or an account.
         "notifications_raised": """(
             actor INTEGER, about BLOB, kind INTEGER, recipient BLOB, id BLOB NOT NULL,
             PRIMARY KEY (actor, about, kind, recipient)) WITHOUT ROWID""",
@@ -57,16 +57,16 @@ class SqliteRaisedNotifications:
         )
 
     async def fetch(self, wanted: Collection[tuple[AccountId, str]]) -> None:
-        """Nothing: a look-up costs no more later."""
+        """Do nothing: a look-up costs the same later."""
 
     def put(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was raised."""
+        """Record a raised notification."""
         kind, recipient, notification = raised
         key = (number_of(actor), to_bytes(about), _PLACES[kind], to_bytes(recipient))
         self._write(self._put, (*key, to_bytes(notification)))
 
     def of(self, actor: AccountId, about: str) -> list[Raised]:
-        """What was raised and not withdrawn."""
+        """Return the raised notifications that are not withdrawn."""
         rows: Any = self._execute(self._of, (account_number(actor), to_bytes(about)))
         return [
             Raised(KINDS[kind], AccountId(from_bytes(recipient)), NotificationId(from_bytes(id_)))
@@ -74,7 +74,7 @@ class SqliteRaisedNotifications:
         ]
 
     def remove(self, actor: AccountId, about: str, raised: Raised) -> None:
-        """A notification was withdrawn."""
+        """Remove a notification that was withdrawn."""
         key = (account_number(actor), to_bytes(about), _PLACES[raised.kind], to_bytes(raised.recipient))
         self._write(self._remove, key)
 
@@ -98,21 +98,21 @@ class SqliteNotificationRows:
     def raised(
         self, recipient: AccountId, notification: NotificationId, kind: str, actor: AccountId, tweet: TweetId | None
     ) -> None:
-        """A notification is there."""
+        """Add a notification."""
         about = to_bytes(tweet) if tweet is not None else None
         row = (number_of(recipient), _PLACES[kind], to_bytes(notification), number_of(actor), about)
         self._write(self._raise, row)
 
     def withdrawn(self, recipient: AccountId, notification: NotificationId) -> None:
-        """A notification is gone."""
+        """Remove a notification."""
         self._write(self._withdraw, (account_number(recipient), to_bytes(notification)))
 
     def read(self, owner: AccountId, notification: NotificationId) -> None:
-        """One notification was read."""
+        """Mark one notification as read. It need not be known yet."""
         self._write(self._read, (account_number(owner), to_bytes(notification)))
 
     def read_up_to(self, owner: AccountId, notification: NotificationId) -> None:
-        """All up to and with one were read: single marks say nothing more of them."""
+        """Mark all notifications up to and including one as read, and remove the single marks that this replaces."""
         row = (account_number(owner), to_bytes(notification))
         self._write(self._read_up_to, row)
         self._write(self._forget, row)
@@ -139,20 +139,20 @@ class SqliteNotifications:
     async def newest(
         self, recipient: AccountId, kinds: Collection[str], before: str | None, limit: int
     ) -> Page[Notification]:
-        """Notifications of some kinds, each by itself."""
+        """Return a page of the notifications of some kinds, one by one, newest first."""
         sql = self._merged.format(ranges=" UNION ALL ".join(self._ranges[kind] for kind in sorted(set(kinds))))
         rows: Any = self._execute(sql, (account_number(recipient), key_before(before), limit + 1)).fetchall()
         found = [
             Notification(NotificationId(from_bytes(id_)), KINDS[kind], actor, _tweet(tweet))
             for id_, kind, actor, tweet in rows[:limit]
-            if actor is not None  # else the account has not come out of the log yet
+            if actor is not None  # otherwise the account's registration is not applied yet
         ]
         return Page(found, from_bytes(rows[limit - 1][0]) if len(rows) > limit else None)
 
     async def members(
         self, recipient: AccountId, groups: Collection[Group], up_to: str | None, limit: int
     ) -> dict[Group, list[Member]]:
-        """The notifications of each group."""
+        """Return the newest `limit` notifications of each group that are not newer than `up_to`, newest first."""
         owner, last = account_number(recipient), LAST_KEY if up_to is None else to_bytes(up_to)
         found = {}
         for kind, tweet in groups:
@@ -163,7 +163,7 @@ class SqliteNotifications:
         return found
 
     async def marks(self, recipient: AccountId, notifications: Collection[NotificationId]) -> ReadMarks:
-        """What of these an account has read."""
+        """Return the account's read marks, with the `single` ones among `notifications`."""
         owner = account_number(recipient)
         raw: Any = self._execute(self._up_to, (owner,)).get
         up_to = "" if raw is None else from_bytes(raw)

@@ -1,4 +1,4 @@
-"""The public timeline on SQLite: the tweets themselves, which are clustered by id, read backwards."""
+"""The public timeline on SQLite: the rows of tweets, which are clustered by id, read backwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..pages import Page
 from .binding import key_before
 
 SCANNED = 1000
-"""Tweets that are looked at for one page, so that a flood of replies keeps nobody waiting."""
+"""The maximum number of rows read for one page, so that many replies do not delay it."""
 
 
 class SqlitePublicTimeline:
@@ -26,7 +26,7 @@ class SqlitePublicTimeline:
             WHERE tweet<? ORDER BY tweet DESC LIMIT ?""".format(**names)
 
     async def latest(self, before: str | None, limit: int) -> Page[TweetId]:
-        """Everyone's posts that are not deleted."""
+        """Return a page of all tweets that are not deleted, newest id first."""
         found: list[TweetId] = []
         scanned = 0
         key = b""

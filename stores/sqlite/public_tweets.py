@@ -1,4 +1,4 @@
-"""What the public firehose knows of tweets, on SQLite: one row a tweet that replies, quotes or is sensitive."""
+"""The contexts of tweets for the public firehose, on SQLite: one row for each reply, quote or sensitive tweet."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class SqlitePublicTweetRows:
         self._delete = "DELETE FROM {public_tweets} WHERE tweet=?".format(**names)
 
     def posted(self, tweet: TweetId, context: Context) -> None:
-        """A tweet is there that replies, quotes or is sensitive."""
+        """Store the context of a tweet that is a reply, a quote or sensitive."""
         refs = (*_ids(context.reply_to), *_ids(context.quote_of))
         self._execute(self._insert, (to_bytes(tweet), *refs, int(context.sensitive)))
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Remove a tweet."""
         self._execute(self._delete, (to_bytes(tweet),))
 
 
@@ -63,10 +63,10 @@ class SqlitePublicTweets:
             FROM {public_tweets} WHERE tweet=?""".format(**names)
 
     async def fetch(self, tweets: Collection[TweetId]) -> None:
-        """Nothing: a look-up costs no more later."""
+        """Do nothing: a look-up costs the same later."""
 
     def context(self, tweet: TweetId) -> Context:
-        """What was said when the tweet was posted."""
+        """Return the context with which the tweet was posted."""
         row: Any = self._execute(self._context, (to_bytes(tweet),)).fetchone()
         return PLAIN if row is None else Context(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))
 

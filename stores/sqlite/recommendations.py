@@ -1,4 +1,4 @@
-"""Recommendations on SQLite: computed when asked for, from the rows of the graph and of the counters; 3 to 5 ms."""
+"""Recommendations on SQLite: computed for each request from the rows of the graph and the counters; 3 to 5 ms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SqliteRecommendations:
                 AND NOT EXISTS (SELECT 1 FROM {barriers} AS b WHERE b.account=?1 AND other=value)""".format(**names)
 
     async def for_account(self, account: AccountId, before: str | None, limit: int) -> Page[AccountId]:
-        """Whom an account may want to follow, best first."""
+        """Return a page of accounts to follow, best first."""
         viewer = account_number(account)
         bounds = (viewer, MOST_FRIENDS, MOST_OF_EACH, MOST_CANDIDATES)
         rows: Any = self._execute(self._friends_of_friends, bounds).fetchall()

@@ -1,12 +1,12 @@
-"""Search on SQLite: an FTS5 index over a table of tokens, whose row ids sort as the tweets do.
+"""Search on SQLite: an FTS5 index over a table of tokens, whose row ids have the order of the tweets.
 
-`ORDER BY rowid DESC LIMIT n` comes straight from the index then: 60 us for a word that is in every third of 500,000
-tweets, where ranking them all by bm25() takes 640 ms.
+So `ORDER BY rowid DESC LIMIT n` needs only the index: 60 us for a word that is in every third of 500,000 tweets.
+Ranking all of them by bm25() takes 640 ms.
 
-A row id is the front of the tweet's id: 43 bits of milliseconds, 12 that count within one, 8 random ones. Where two
-tweets agree in all of them (only imported ones do, whose times are whole seconds), they take consecutive row ids in
-the order of their whole ids. The table is an ordered hash table (Amble and Knuth, Ordered hash tables, The Computer
-Journal 17(2), 1974): its layout depends on the tweets that are in it and not on the order in which they came (law 3).
+A row id is made from the front of the tweet's id: 43 bits of milliseconds, 12 bits that count within one, 8 random
+bits. Imported tweets may agree in all of these, since their times are whole seconds. Such tweets take consecutive row
+ids in the order of their whole ids. The table is an ordered hash table (Amble and Knuth, Ordered hash tables, The
+Computer Journal 17(2), 1974): its layout depends on the tweets in it, not on their order of insertion (law 3).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SEARCH = Tables(
     version=1,
     tables={
         "search_tweets": "(row INTEGER PRIMARY KEY, tweet BLOB NOT NULL, tokens TEXT NOT NULL)",
-        # Non-ASCII characters all belong to tokens here, so it splits at spaces and nothing else. No column sizes:
-        # only bm25() needs them.
+        # All non-ASCII characters belong to tokens here, so it splits at spaces only. No column sizes: only bm25()
+        # needs them.
         "search_index": """USING fts5(tokens, content='{search_tweets}', content_rowid='row', columnsize=0,
             tokenize="ascii tokenchars '_'")""",
-        # What the index itself holds: for each token in how many tweets it is, and how often.
+        # The index's own view: for each token the number of tweets and of occurrences.
         "search_terms": "USING fts5vocab('{search_index}', 'row')",
     },
     digests={"search_index": None},
@@ -45,15 +45,15 @@ _LAST_MS = _LAST >> _BITS  # in the year 2248
 
 
 def home_row(tweet: bytes) -> int:
-    """The row id that a tweet has unless another one with the same front of the id is before it."""
+    """Return the row id of a tweet, before it is moved past other tweets with the same front of the id."""
     front = int.from_bytes(tweet[:10], "big")  # 48 bits of ms, 4 of version, 12 of counter, 2 of variant, 14 random
     return min(front >> 32, _LAST_MS) << _BITS | (front >> 16 & 0xFFF) << 8 | (front >> 6 & 0xFF)
 
 
 class SqliteSearchRows:
-    """The SearchRows port. It looks for the row of a tweet only where it is not where it should be.
+    """The SearchRows port. The row of a tweet is searched for from its home row on.
 
-    Where `names` has no index, as in a file that a rebuild fills, there is none to keep.
+    If `names` has no index, as in a file that a rebuild fills, no index is kept.
     """
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
@@ -67,7 +67,7 @@ class SqliteSearchRows:
             **index
         )
         self._has_index = "search_index" in names
-        # Otherwise the index keeps the tokens of a deleted tweet until the segments that hold them are merged.
+        # Without this the index keeps the tokens of a deleted tweet until its segments are merged.
         secure = "SELECT v FROM {search_index}_config WHERE k='secure-delete'"
         if self._has_index and connection.execute(secure.format(**names)).get != 1:
             self._execute(
@@ -75,7 +75,7 @@ class SqliteSearchRows:
             )
 
     def posted(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet is there."""
+        """Add a tweet with its tokens."""
         raw = to_bytes(tweet)
         row = home_row(raw)
         try:
@@ -84,7 +84,7 @@ class SqliteSearchRows:
             self._put_after(row, raw, tokens)
 
     def edited(self, tweet: TweetId, tokens: str) -> None:
-        """A tweet has other tokens from now on."""
+        """Replace the tokens of a tweet."""
         raw = to_bytes(tweet)
         found = self._find(raw)
         if found is not None:
@@ -92,7 +92,7 @@ class SqliteSearchRows:
             self._put(found[0], raw, tokens)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone; those that it had pushed from their own rows move back."""
+        """Remove a tweet, and move the tweets that it had displaced back towards their home rows."""
         found = self._find(to_bytes(tweet))
         if found is None:
             return
@@ -109,7 +109,7 @@ class SqliteSearchRows:
             self._execute(self._index, (row, tokens))
 
     def _put_after(self, row: int, tweet: bytes, tokens: str) -> None:
-        """Insert into a run of rows, which is in the order of the ids; those after it move on by one."""
+        """Insert into a run of rows, which is in the order of the ids. The rows after it move on by one."""
         while (occupant := self._occupant(row)) is not None:
             if occupant[0] > tweet:
                 self._take(row, occupant[1])
@@ -136,7 +136,7 @@ class SqliteSearchRows:
 
 
 def expression(query: Query) -> str:
-    """The query in FTS5's language. Tokens have no character that means something there."""
+    """Return the query in FTS5's language. Tokens have no character with a meaning there."""
     found = " AND ".join(map(_phrase, query.every))
     return f"({found}) NOT ({' OR '.join(map(_phrase, query.none))})" if query.none else found
 
@@ -154,16 +154,16 @@ class SqliteSearch:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        # The ids bound the result, the rows what is looked at: rows of one ms may reach into the next.
+        # The ids bound the result, the rows bound the scan: rows of one ms may reach into the next.
         self._newest = """
             SELECT tweet, t.tokens FROM {search_index} JOIN {search_tweets} t ON t.row = {search_index}.rowid
             WHERE {search_index} MATCH ? AND {search_index}.rowid BETWEEN ? AND ? AND tweet >= ? AND tweet < ?
             ORDER BY {search_index}.rowid DESC LIMIT ?""".format(**names)
 
     async def newest(self, query: Query, before: str | None, limit: int) -> Page[Match]:
-        """The newest tweets that match."""
+        """Return a page of the newest matches older than `before`, newest first."""
         if set(query.every) & set(query.none):
-            return Page([], None)  # else FTS5 walks through everything that has the word, to leave it out
+            return Page([], None)  # otherwise FTS5 reads all tweets with the word only to leave them out
         first = _bound(query.since) if query.since is not None else bytes(16)
         last = b"\xff" * 16
         if query.until is not None:

@@ -1,6 +1,6 @@
-"""Sentiment on SQLite: a row a tweet, for showing it, and a row a tweet and subject, clustered for series.
+"""Sentiment on SQLite: a row for each tweet, to show it, and a row for each tweet and subject, clustered for series.
 
-Adding up takes 10 ms for 100,000 tweets; that is less than it would cost to keep sums that edits and deletions mend.
+To add up 100,000 tweets takes 10 ms. Maintained sums would cost more, since edits and deletions have to correct them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SENTIMENT = Tables(
 )
 
 UNITS = 10_000
-"""Scores have four decimals and are kept as whole numbers, so that sums are exact in any order."""
+"""Scores have four decimals and are stored as integers, so that sums are exact in any order."""
 MOST_ADDED_UP = 1_000_000
-"""Tweets that one series may add up: 100 ms."""
+"""The maximum number of tweets in one series: 100 ms."""
 
 
 def _key(subject: Subject) -> str | int:
@@ -45,7 +45,7 @@ def _key(subject: Subject) -> str | int:
 
 @lru_cache(maxsize=2 * UNITS + 1)
 def reading_of(units: int) -> Reading:
-    """A score as it is kept, as it is read."""
+    """Return the sentiment for a stored score."""
     return Reading(label_of(units / UNITS), units / UNITS)
 
 
@@ -62,7 +62,7 @@ class SqliteSentimentRows:
     def scored(
         self, tweet: TweetId, author: AccountId, score: float, hashtags: Collection[str], mentions: Collection[str]
     ) -> None:
-        """A tweet reads like this."""
+        """Store the score of a tweet."""
         key, units = to_bytes(tweet), round(score * UNITS)
         self._write(self._score, (key, units))
         self._write(self._relate, (account_number(author), key, units))
@@ -72,7 +72,7 @@ class SqliteSentimentRows:
             self._write(self._relate, (f"@{name}", key, units))
 
     def withdrawn(self, tweet: TweetId) -> None:
-        """It counts no more."""
+        """Remove the score of a tweet."""
         key = to_bytes(tweet)
         self._write(self._withdraw, (key,))
         self._write(self._unrelate, (key,))
@@ -90,14 +90,14 @@ class SqliteSentiment:
             FROM {{scores_by_subject}} WHERE subject=? AND tweet >= ? AND tweet < ?""".format(**names)
 
     async def scores(self, tweets: Collection[TweetId]) -> dict[TweetId, Reading]:
-        """How those of the tweets read that have been scored."""
+        """Return the sentiment of each tweet. Tweets without a score are left out."""
         if not tweets:
             return {}
         rows: Any = self._execute(self._scores, (blobs(tweets),))
         return {tweet: reading_of(units) for tweet, (units,) in zip(tweets, rows, strict=True) if units is not None}
 
     async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
-        """Tweets about a subject by steps of `step` milliseconds. Raises TooMuch."""
+        """Return the sentiment of a subject in steps of `step` milliseconds. Raises TooMuch."""
         key = _key(subject)
         series = []
         left = MOST_ADDED_UP

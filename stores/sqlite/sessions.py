@@ -1,4 +1,4 @@
-"""Sessions on SQLite: one table, clustered by account and session; a session that ends takes its row with it."""
+"""Sessions on SQLite: one table, clustered by account and session. The row of a session is removed when it ends."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class SqliteSessionRows:
         self._delete = "DELETE FROM {sessions} WHERE account=? AND session=?".format(**names)
 
     def started(self, owner: AccountId, session: SignedInAt) -> None:
-        """A session began."""
+        """Add a session."""
         self._execute(
             self._insert,
             (account_number(owner), to_bytes(session.session), session.started_at, session.user_agent, session.ip),
         )
 
     def ended(self, owner: AccountId, session: SessionId) -> None:
-        """A session ended."""
+        """Remove a session that ended."""
         self._execute(self._delete, (account_number(owner), to_bytes(session)))
 
 
@@ -55,7 +55,7 @@ class SqliteSessions:
         self._further = f"{select} AND session<? ORDER BY session DESC LIMIT ?"
 
     async def of(self, account: AccountId, before: str | None, limit: int) -> Page[SignedInAt]:
-        """The sessions of an account."""
+        """Return a page of the account's open sessions, newest first."""
         number = account_number(account)
         rows: Any = (
             self._execute(self._first, (number, limit + 1))

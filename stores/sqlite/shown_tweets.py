@@ -1,7 +1,7 @@
-"""Tweets as someone sees them, on SQLite: all read models are tables of one file, so it is one statement.
+"""Tweets as a viewer sees them, on SQLite: the read models are tables of one file, so one statement is enough.
 
-Six statements, one a read model, took three times as long. Each lets go of the interpreter twice or more, too, and in
-a server its other threads take it in between; and a single statement is its own snapshot, with no transaction around.
+Six statements, one for each read model, took three times as long. Each releases the interpreter's lock at least twice,
+and other threads of the server take it in between. A single statement is also its own snapshot, without a transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .graph import MUTING
 from .sentiment import reading_of
 from .tweets import media_of
 
-# ?1 is the viewer's number or NULL. A block of either side has a lower kind than a mute.
+# ?1 is the viewer's number or NULL. A block in either direction has a lower kind than a mute.
 _SHOWN = """
     SELECT t.tweet, u.id, u.username, u.display_name, u.avatar,
         (SELECT min(kind) FROM {barriers} WHERE account=?1 AND other=t.author_number),
@@ -47,7 +47,7 @@ class SqliteShownTweets:
         self._many = _MANY.format(**names)
 
     async def of(self, viewer: AccountId | None, tweets: Collection[TweetId]) -> dict[TweetId, ShownTweet]:
-        """Those of the tweets that `viewer` may see."""
+        """Return the tweets that `viewer` may see: not deleted, and without a block between viewer and author."""
         keys = {to_bytes(tweet): tweet for tweet in tweets}
         if not keys:
             return {}

@@ -1,7 +1,7 @@
 """Snapshots on SQLite: a read transaction around the statements of a request.
 
-Besides the one state it saves time: a statement outside any transaction takes and gives back the file's locks, which
-costs 2.4 us, twice as much as most look-ups.
+It also saves time: a statement outside a transaction acquires and releases the file's locks, which takes 2.4 us, twice
+as much as most look-ups.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import apsw
 
 
 class SqliteSnapshots:
-    """The Snapshots port, and the block it makes.
+    """The Snapshots port, and the context manager that it returns.
 
-    The reads of the embedded profile never leave the event loop's turn, so blocks of two requests do not overlap; if
-    something were awaited in one after all, the other would see its state.
+    Reads of the embedded profile never yield to the event loop, so the blocks of two requests do not overlap. If
+    something were awaited inside a block, another request's block would see the same state.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -24,7 +24,7 @@ class SqliteSnapshots:
         self._depth = 0
 
     def __call__(self) -> SqliteSnapshots:
-        """A block whose reads belong together."""
+        """Return a context manager. The reads inside see one state."""
         return self
 
     def __enter__(self) -> None:
@@ -36,6 +36,6 @@ class SqliteSnapshots:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
-        # A read that failed because of the disk has ended the transaction; its error is the one to tell of.
+        # A read that failed because of the disk has ended the transaction. That error is the one to report.
         if self._depth == 0 and (error is None or self._connection.in_transaction):
             self._execute("COMMIT")

@@ -1,4 +1,4 @@
-"""The `trends` stream's rows on SQLite; the tables are the trends' own (trends.py), so that both are built together."""
+"""The rows of the `trends` stream on SQLite. The tables belong to trends.py, so that both are built together."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ class SqliteTrendWindows:
         self._put_ranking = "INSERT OR REPLACE INTO {trend_rankings} VALUES (?, ?, ?, ?)".format(**names)
 
     def touched(self, hour: int) -> None:
-        """What happened in an hour is not what it was."""
+        """Record that the uses in an hour have changed."""
         self._execute(self._touch, (hour,))
 
     async def reached(self) -> Reached | None:
-        """How far in time the events have come."""
+        """Return the newest times among the applied events; None before the first."""
         row: Any = self._execute(self._reached).fetchone()
         return None if row is None else Reached(*row)
 
     async def take_touched(self, before: Millis, limit: int) -> list[int]:
-        """Hours that were touched and have ended by `before`."""
+        """Return up to `limit` changed hours that ended by `before`, and remove them."""
         hours = [int(hour) for (hour,) in self._execute(self._touched, (before // HOUR, limit))]
         self._executemany(self._forget_touched, [(hour,) for hour in hours])
         return hours
 
     def put_due(self, windows: Iterable[Window]) -> None:
-        """These windows have to be ranked once they have ended."""
+        """Record that these windows are due once they have ended."""
         self._executemany(self._put_due, [(window.end, window.length) for window in windows])
 
     async def take_due(self, before: Millis) -> Window | None:
-        """The first ended of the windows to be ranked that have ended by `before`."""
+        """Return the earliest due window that ended by `before`, and remove it."""
         row: Any = self._execute(self._due, (before,)).fetchone()
         if row is None:
             return None
@@ -65,21 +65,21 @@ class SqliteTrendWindows:
         return Window(*row)
 
     async def waiting(self, before: Millis) -> bool:
-        """Whether there is anything to take."""
+        """Return whether `take_touched` or `take_due` would return anything."""
         hour: Any = self._execute(self._first_touched).get
         end: Any = self._execute(self._first_due).get
         return (hour is not None and hour < before // HOUR) or (end is not None and end <= before)
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted."""
+        """Return the numbers of the tags in a window."""
         return self._counts.numbers(start, end)
 
     async def ranking(self, window: Window) -> Ranking | None:
-        """How a window was ranked last."""
+        """Return the last ranking of a window."""
         row: Any = self._execute(self._ranking, (window.end, window.length)).fetchone()
         return None if row is None else Ranking(from_bytes(row[0]), _decode(row[1]))
 
     def put_ranking(self, window: Window, ranking: Ranking) -> None:
-        """It is ranked like this from now on."""
+        """Store the ranking of a window."""
         items = msgspec.json.encode(ranking.items)
         self._execute(self._put_ranking, (window.end, window.length, to_bytes(ranking.id), items))

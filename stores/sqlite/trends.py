@@ -1,9 +1,9 @@
-"""Trends on SQLite: one row a tag of a tweet, and one a tag and hour with its number of authors.
+"""Trends on SQLite: one row for each tag of a tweet, and one for each tag and hour with its number of authors.
 
-`tag_uses` is clustered by tweet, so that an edit or a deletion finds its rows, and indexed by tag, hour and author, so
-that an author is counted once without sorting. `tag_hours` follows from it; with it, finding a window's candidates
-and what is usual for them is a scan over tags and not over tweets: 24 hours with 200,000 uses of 90,000 tags are
-ranked in 90 ms on two shared cores, and those of a small community in one or two.
+`tag_uses` is clustered by tweet, so that an edit or a deletion finds its rows. Its index by tag, hour and author counts
+each author once without sorting. `tag_hours` is derived from it: with it, the candidates of a window and their usual
+strength need a scan over tags and not over tweets. 24 hours with 200,000 uses of 90,000 tags are ranked in 90 ms on two
+shared cores, those of a small community in 1 to 2 ms.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ TRENDS = Tables(
         "CREATE INDEX tag_hours_by_tag_{generation} ON {tag_hours} (tag, hour, authors)",
     ),
     digests={
-        # How often a window was ranked goes by the batches, and so does whether one was ranked that is empty since.
+        # The number of rankings of a window depends on the batches, and so does the row of a ranking that is empty now.
         "trend_rankings": "SELECT ends, length, items FROM {trend_rankings} WHERE items <> CAST('[]' AS BLOB)",
     },
 )
 
 MOST_ADDED_UP = 300_000
-"""Uses that one history may add up: counting their authors takes 0.3 us each."""
+"""The maximum number of uses in one history: counting their authors takes 0.3 us each."""
 _LATEST = 100
-"""Uses that are looked at for how a tag is written."""
+"""The number of latest uses from which a tag's spelling is chosen."""
 
 
 def _id(time: int) -> bytes:
@@ -73,26 +73,26 @@ class SqliteTrendRows:
             SET time=max(time, excluded.time), recorded=max(recorded, excluded.recorded)""".format(**names)
 
     def posted(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet is there, with these tags."""
+        """Add a tweet with its tags."""
         hour, number, key = millis(tweet) // HOUR, account_number(author), to_bytes(tweet)
         for tag, written in tags.items():
             self._execute(self._count, (hour, tag, number))
             self._execute(self._use, (key, tag, hour, number, None if written == tag else written))
 
     def edited(self, tweet: TweetId, author: AccountId, tags: Mapping[str, str]) -> None:
-        """A tweet has these tags and no others from now on."""
+        """Replace the tags of a tweet."""
         self.deleted(tweet)
         self.posted(tweet, author, tags)
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone, and its uses with it."""
+        """Remove a tweet and its uses of tags."""
         withdrawn: Any = self._execute(self._withdraw, (to_bytes(tweet),)).fetchall()
         for hour, tag, author in withdrawn:
             self._execute(self._uncount, (hour, tag, author))
             self._execute(self._sweep, (hour, tag))
 
     def reached(self, time: Millis, recorded: Millis) -> None:
-        """Something happened at `time` and was appended at `recorded`."""
+        """Record the time of an applied event, and the time at which it was appended."""
         self._execute(self._reach, (time, recorded))
 
 
@@ -116,7 +116,10 @@ class WindowCounts:
         self._any = "SELECT EXISTS (SELECT 1 FROM {tag_hours} WHERE hour >= ? AND hour < ?)".format(**names)
 
     def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted. The days before are counted by whole hours, those nearest to the window's."""
+        """Return the numbers of the tags in a window.
+
+        The days before are counted by whole hours, nearest to the window's.
+        """
         first, last = start // HOUR, (end - 1) // HOUR
         hours = (end - start) // HOUR
         earliest = (start + HOUR // 2) // HOUR - 24 * DAYS_BEFORE
@@ -148,11 +151,11 @@ class SqliteTrends:
         self._as_of = "SELECT recorded FROM {trend_clock}".format(**names)
 
     async def numbers(self, start: Millis, end: Millis) -> WindowNumbers:
-        """The tags of a window, counted."""
+        """Return the numbers of the tags in a window."""
         return self._counts.numbers(start, end)
 
     async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
-        """How to show tags of a window, by their latest uses in it."""
+        """Return the spelling and the sample for each tag in a window, by its latest uses there."""
         shown = {}
         for tag in tags:
             bounds = (tag, start // HOUR, (end - 1) // HOUR, _id(start), _id(end), _LATEST)
@@ -164,7 +167,7 @@ class SqliteTrends:
         return shown
 
     async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
-        """A tag's uses by steps of whole hours. Raises TooMuch."""
+        """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         history = []
         total = 0
         for at in range(start, end, step):
@@ -176,7 +179,7 @@ class SqliteTrends:
         return history
 
     async def as_of(self) -> Millis | None:
-        """When the newest of what is counted was appended."""
+        """Return the time at which the newest counted tweet, edit or deletion was appended; None before the first."""
         recorded: Any = self._execute(self._as_of).get
         return None if recorded is None else Millis(recorded)
 

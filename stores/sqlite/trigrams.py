@@ -1,7 +1,7 @@
-"""Candidates by shared trigrams, on SQLite: what search of users and of hashtags have in common.
+"""Candidates by shared trigrams, on SQLite, for the searches of users and of hashtags.
 
-The table has rows (trigram, size, ...), size being the number of trigrams of the name. The rarest trigram finds what
-is meant; of common ones a bounded part is read, so a search costs 3 ms at most, however many names there are.
+The table has rows (trigram, size, ...); `size` is the number of trigrams of the name. Rare trigrams find the name; of
+common ones a bounded number of rows is read. So a search takes 3 ms at most, whatever the number of names.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from stores.text.trigrams import MOST_CANDIDATES, MOST_ROWS, SPREAD
 
 
 def candidates(connection: apsw.Connection, query: str, wanted: frozenset[str]) -> list[tuple[Any, ...]]:
-    """What shares the most trigrams with those `wanted`, most similar first: the columns after (trigram, size).
+    """Return the rows that share the most trigrams with `wanted`, most similar first, without trigram and size.
 
-    `query` selects size and those columns for a trigram and a range of sizes, up to a limit, in a fixed order.
+    `query` selects size and the other columns for a trigram and a range of sizes, up to a limit, in a fixed order.
     """
     size = len(wanted)
     shared: Counter[tuple[Any, ...]] = Counter()

@@ -1,6 +1,6 @@
-"""Tweets on SQLite: one row a tweet, clustered by id and so by time; texts that were replaced in a table beside it.
+"""Tweets on SQLite: one row for each tweet, clustered by id and so by time; earlier versions in a table beside it.
 
-Whoever looks whether a tweet is to be shown reads the front of the row, so the text stands at its end.
+The text is the last column: to decide whether a tweet is shown, only the front of the row is read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TWEETS = Tables(
 
 _encode = msgspec.json.Encoder().encode
 media_of = msgspec.json.Decoder(tuple[Attachment, ...]).decode
-"""The media of a row that has any."""
+"""Decodes the media of a row that has any."""
 
 
 class SqliteTweetRows:
@@ -62,7 +62,7 @@ class SqliteTweetRows:
         self._forget = "DELETE FROM {tweet_versions} WHERE tweet=?".format(**names)
 
     def posted(self, event: TweetPosted) -> None:
-        """A tweet is there."""
+        """Add a tweet."""
         reply, quote = event.reply_to, event.quote_of
         self._write(
             self._insert,
@@ -85,13 +85,13 @@ class SqliteTweetRows:
         )
 
     def edited(self, tweet: TweetId, version: int, text: str, entities: Entities, at: Millis) -> None:
-        """A tweet has another text."""
+        """Replace the text of a tweet and keep the previous version."""
         key = to_bytes(tweet)
         self._execute(self._keep, (key,))
         self._execute(self._edit, (version, at, _encode(entities), text, key))
 
     def deleted(self, tweet: TweetId) -> None:
-        """A tweet is gone."""
+        """Mark a tweet as deleted and remove its texts."""
         key = to_bytes(tweet)
         self._execute(self._delete, (key,))
         self._execute(self._forget, (key,))
@@ -112,7 +112,7 @@ class SqliteTweets:
             ORDER BY version""".format(**names)
 
     async def by_ids(self, tweets: Collection[TweetId]) -> dict[TweetId, Tweet]:
-        """Those of the tweets that there are or were."""
+        """Return the tweets, deleted ones included. Unknown ids are left out."""
         if not tweets:
             return {}
         found = {}
@@ -142,7 +142,7 @@ class SqliteTweets:
         return found
 
     async def history(self, tweet: TweetId) -> list[Version]:
-        """Every text that a tweet had."""
+        """Return all versions of a tweet, oldest first."""
         rows: Any = self._execute(self._history, (to_bytes(tweet),)).fetchall()
         posted = millis(tweet)
         return [Version(version, text, entities, posted if at is None else at) for version, text, entities, at in rows]

@@ -35,12 +35,12 @@ _LAST = "\U0010ffff"
 
 
 def _compared(slot: int, name: str) -> str:
-    """What of a row's name is compared: the whole, or the word that it begins with."""
+    """Return the part of a row's name that is compared: the whole, or its first word."""
     return name if slot < 2 else name.partition(" ")[0]
 
 
 class SqliteUserSearchRows:
-    """The UserSearchRows port. A change of the display name reads the old one, to know what to remove."""
+    """The UserSearchRows port. A change of the display name reads the old one to find the rows to remove."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
@@ -54,11 +54,11 @@ class SqliteUserSearchRows:
         self._add_trigram = "INSERT INTO {user_search_trigrams} VALUES (?, ?, ?, ?)".format(**names)
 
     def named(self, account: AccountId, username: str) -> None:
-        """An account has this user name."""
+        """Store the user name of an account."""
         self._add(account, 0, name_key(username))
 
     def displayed(self, account: AccountId, display_name: str) -> None:
-        """An account has this display name from now on. What is the user name as well is not said twice."""
+        """Replace the display name of an account. A part that equals the user name gets no row of its own."""
         number = account_number(account)
         rows: list[Any] = self._execute(self._names, (number,)).fetchall()
         (_, username), *old = rows
@@ -84,12 +84,12 @@ def _trigram_rows(account: int, slot: int, name: str) -> list[tuple[str, int, in
 
 
 class SqliteUserSearch:
-    """The UserSearch port. A position is `p` and a row of the index by name, or `s`, similarity, slot and account."""
+    """The UserSearch port. A cursor is `p` and a row of the index by name, or `s`, similarity, slot and account."""
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
         self._execute = connection.execute
-        # Each account once: under the first of its names that fit.
+        # Each account is returned once: for the first of its names that match.
         self._by_prefix = """
             SELECT name, slot, account FROM {user_search_names} AS n
             WHERE name >= ?3 AND name < ?2 AND (name, slot, account) > (?3, ?4, ?5) AND NOT EXISTS (
@@ -103,7 +103,7 @@ class SqliteUserSearch:
         self._id = "SELECT id FROM {users} WHERE number=?".format(**names)
 
     async def find(self, name: str, before: str | None, limit: int) -> Page[AccountId]:
-        """The accounts that `name` may mean, best first."""
+        """Return a page of the accounts that match `name`, best first. A leading @ is ignored."""
         key = name_key(name.strip().lstrip("@＠"))
         if not key:
             return Page([], None)
@@ -124,7 +124,7 @@ class SqliteUserSearch:
         return [(account, f"p:{slot}:{account}:{name}") for name, slot, account in rows]
 
     def _similar(self, key: str, after: str) -> list[tuple[int, str]]:
-        """Those that are similar and have no name with the prefix, after a position."""
+        """Return the similar accounts that have no name with the prefix, after a cursor."""
         ranked = []
         for number in {row[0] for row in candidates(self._connection, self._by_trigram, trigrams(key))}:
             rows: Any = self._execute(self._of, (number,)).fetchall()

@@ -33,11 +33,14 @@ USER_TIMELINES = Tables(
 )
 
 SCANNED = 1000
-"""Rows that are looked at for one page, so that an account that only replies keeps nobody waiting."""
+"""The maximum number of rows read for one page, so that an account that only replies does not delay it."""
 
 
 class SqliteUserTimelineRows:
-    """The UserTimelineRows port. Beside each timeline its newest activity is kept, for the home feed to begin with."""
+    """The UserTimelineRows port.
+
+    The newest activity of each timeline is stored as well, for the home feed's first page.
+    """
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._connection = connection
@@ -55,20 +58,20 @@ class SqliteUserTimelineRows:
             """.format(**names)
 
     def posted(self, author: AccountId, tweet: TweetId, reply_to_author: AccountId | None) -> None:
-        """The account posted a tweet."""
+        """Add a posted tweet."""
         replied = number_of(reply_to_author) if reply_to_author is not None else None
         self._put(number_of(author), to_bytes(tweet), None, replied)
 
     def deleted(self, author: AccountId, tweet: TweetId) -> None:
-        """The account deleted it."""
+        """Remove a deleted tweet."""
         self._remove(number_of(author), to_bytes(tweet))
 
     def retweeted(self, actor: AccountId, retweet: ActivityId, tweet: TweetId) -> None:
-        """The account passed a tweet on."""
+        """Add a retweet."""
         self._put(number_of(actor), to_bytes(retweet), to_bytes(tweet), None)
 
     def undone(self, actor: AccountId, retweet: ActivityId) -> None:
-        """The account took the retweet back."""
+        """Remove a retweet that was undone."""
         self._remove(number_of(actor), to_bytes(retweet))
 
     def _put(self, account: int, activity: bytes, tweet: bytes | None, reply_to: int | None) -> None:
@@ -95,11 +98,11 @@ class SqliteUserTimelines:
             WHERE account=? AND activity<? ORDER BY activity DESC LIMIT ?""".format(**names)
 
     async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """Everything that an account posted and passed on."""
+        """Return a page of the account's tweets and retweets."""
         return self._page(self._all, account, before, limit)
 
     async def without_replies(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
-        """The same less its replies to others."""
+        """Return a page of the account's tweets and retweets without replies to other accounts."""
         return self._page(self._without_replies, account, before, limit)
 
     def _page(self, sql: str, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
@@ -122,7 +125,7 @@ class SqliteUserTimelines:
 
 
 def activity_of(activity: bytes, tweet: bytes | None, by: AccountId) -> Activity:
-    """The item in a row."""
+    """Return the timeline item of a row."""
     id_ = from_bytes(activity)
     if tweet is None:
         return Activity(ActivityId(id_), TweetId(id_), by, False)

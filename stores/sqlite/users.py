@@ -1,6 +1,6 @@
-"""Users on SQLite: one row an account, by its number and by its folded name.
+"""Users on SQLite: one row for each account, by its number and by its folded name.
 
-Imported tweets may come before the registration of their account: the beginning that they tell has a table of its own.
+Imported tweets may be applied before the registration of their account, so the start that they imply has its own table.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SqliteUserRows:
     def registered(
         self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
     ) -> None:
-        """An account began."""
+        """Add an account."""
         new = Profile(display_name=display_name)
         self._execute(
             self._insert,
@@ -72,11 +72,11 @@ class SqliteUserRows:
         )
 
     def began_by(self, account: AccountId, at: Millis) -> None:
-        """An imported account began at this time or earlier."""
+        """Move the start of an imported account to this time, if it is earlier than the stored one."""
         self._execute(self._began, (account_number(account), at))
 
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
-        """The profile is another."""
+        """Replace the profile and increase its version by one."""
         p = profile
         self._execute(
             self._update,
@@ -101,21 +101,21 @@ class SqliteUsers:
         ).format(**names)
 
     async def named(self, username: str) -> User | None:
-        """The account with a name, whatever the case."""
+        """Return the account with a user name, ignoring case."""
         if not username.isascii():
-            return None  # some letters of other scripts have an ASCII one for their lower case
+            return None  # some letters of other scripts have an ASCII letter as lower case
         row = self._execute(self._named, (username.lower(),)).fetchone()
         return None if row is None else _user(row)
 
     async def by_ids(self, accounts: Collection[AccountId]) -> dict[AccountId, User]:
-        """Those of the accounts that there are."""
+        """Return the accounts. Unknown ids are left out."""
         if not accounts:
             return {}
         users = [_user(row) for row in self._execute(self._by_ids, (numbers(accounts),)).fetchall()]
         return {user.id: user for user in users}
 
     async def cards(self, accounts: Collection[AccountId]) -> dict[AccountId, Card]:
-        """Those of the accounts that there are, in few words."""
+        """Return the short form of the accounts. Unknown ids are left out."""
         if not accounts:
             return {}
         rows: Any = self._execute(self._cards, (numbers(accounts),)).fetchall()

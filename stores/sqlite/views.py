@@ -1,8 +1,8 @@
 """views.db: the tables of the read models, each in generations, and the positions they reflect.
 
-A read model's tables carry the number of its generation (`tweets_3`). A rebuild fills the tables of the next
-generation beside the current ones; becoming current is one changed number, so nobody ever reads a half-built model.
-SQL is written with the plain names in braces and formatted with the `names` of a generation.
+The names of a read model's tables end with the number of its generation (`tweets_3`). A rebuild fills the tables of the
+next generation beside the current ones. One changed number makes it current, so no reader sees a half-built model. SQL
+is written with plain names in braces and formatted with the `names` of a generation.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _SCRATCH = """
 PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA secure_delete=OFF"""
 CACHED_NEWEST = 20_000
 MAPPED_MIB = 32
-"""Of views.db, in a process that serves from it."""
+"""The memory-mapped part of views.db in a process that only reads it."""
 LOOK_S = 1.0
 _LOOK_AT_START_S = 0.25
 _STEPS = 1000
@@ -67,11 +67,11 @@ _STEPS = 1000
 class Tables:
     """The tables of one read model: for each its columns and constraints, and indexes over them.
 
-    `digests` gives, for a table whose plain `SELECT *` is not what it means (a full-text index, a surrogate row id),
-    the query that is; None leaves a table out, as one whose rows are all in another.
+    `digests` has the query to compare a table by, if `SELECT *` does not give its meaning (a full-text index, a
+    surrogate row id). None leaves the table out, since all its rows are in another.
 
-    A rebuild makes `indexes` when the rows are there, and has `write_indexes`, which handlers use, from the start.
-    `indexed` gives for a table the statement that puts one of its rows into a full-text index.
+    A rebuild creates `indexes` after the rows are written. It creates `write_indexes`, which handlers use, before.
+    `indexed` has the statement that puts a row of a table into a full-text index.
     """
 
     model: str
@@ -83,15 +83,15 @@ class Tables:
     indexed: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, generation: int) -> dict[str, str]:
-        """Plain names to the names of a generation."""
+        """Return the table names of a generation, by plain names."""
         return {table: f"{table}_{generation}" for table in self.tables}
 
     def plain(self) -> tuple[str, ...]:
-        """The tables that are not virtual, which hold all that the others are made of."""
+        """Return the tables that are not virtual. They have all rows from which the virtual ones are built."""
         return tuple(table for table, columns in self.tables.items() if not _is_virtual(columns))
 
     def to_fill(self) -> Tables:
-        """The same model as far as handlers need it that only write."""
+        """Return the part of the model that handlers need for writing."""
         return replace(self, tables={table: self.tables[table] for table in self.plain()}, indexes=())
 
 
@@ -100,7 +100,7 @@ def _is_virtual(columns: str) -> bool:
 
 
 class NoViews(Exception):
-    """A data directory has no views.db, or one that somebody began to make: there is nothing to be told of."""
+    """A data directory has no views.db, or an unfinished one, so there are no read models to report on."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(
@@ -111,9 +111,9 @@ class NoViews(Exception):
 
 
 class Views:
-    """views.db, opened; `models` are those the software knows. Raises ViewsDamaged, as all that uses `connection`.
+    """views.db, opened with the `models` that this software knows. Every use of `connection` may raise ViewsDamaged.
 
-    Its owner looks at it first, for a moment (`look`).
+    The process that writes to it first looks for damage, for a moment (`look`).
     """
 
     def __init__(
@@ -145,14 +145,14 @@ class Views:
 
     @classmethod
     def scratch(cls, path: Path, models: Iterable[Tables]) -> Views:
-        """Views that do not outlive this process: nothing is written twice or waited for, and rows are buffered."""
+        """Open views for this process only: without a journal on disk or syncs, and with buffered rows."""
         views = cls(path, models, kind=BufferedConnection)
         views.connection.execute(_SCRATCH)
         return views
 
     @classmethod
     def beside(cls, directory: Path, models: Iterable[Tables], *, look_s: float = LOOK_S) -> Views:
-        """The views of a data directory, read beside whoever owns them, and looked at. Raises NoViews, ViewsDamaged."""
+        """Open a data directory's views for reading, after `look_s` seconds of `look`. Raises NoViews, ViewsDamaged."""
         path = directory / "views.db"
         if not is_begun(path):
             raise NoViews(directory)
@@ -165,7 +165,7 @@ class Views:
         return views
 
     def look(self, seconds: float) -> None:
-        """Look for damage, 1 to 2 ms a MiB; what so many seconds do not reach shows when it is used.
+        """Look for damage for up to `seconds`; 1 to 2 ms a MiB. Later damage is found when it is read.
 
         Raises ViewsDamaged.
         """
@@ -199,10 +199,10 @@ class Views:
             if self._row(model.model) is None:
                 self.create(model.model, 1)
                 self.switch(model.model, 1)
-                if advanced:  # it is new to this software, not to the log: as good as outdated
+                if advanced:  # the model is new to this software, but the log has events already, so it is outdated
                     self._forget(model.model)
         for (model_name,) in self.connection.execute("SELECT model FROM models").fetchall():
-            if model_name not in self.models:  # a newer software's, which misses from now on what this one applies
+            if model_name not in self.models:  # a newer software's model, which lacks the events applied from now on
                 self._forget(str(model_name))
 
     def _forget(self, model: str) -> None:
@@ -214,24 +214,24 @@ class Views:
 
     @property
     def _notes_logs(self) -> bool:
-        """Whether it notes its log as this software does; a reader may meet another version's."""
+        """Whether the file has this software's schema. A reader may open one of another version."""
         return bool(self.connection.pragma("user_version") == SCHEMA_VERSION)
 
     def log_identity(self) -> str:
-        """The identity of the log that all this is made from; "" where that is not noted yet."""
+        """Return the identity of the log from which the views are built; "" if it is not stored yet."""
         if not self._notes_logs:
             return ""
         return str(self.connection.execute("SELECT identity FROM log").get or "")
 
     def note_log(self, identity: str) -> None:
-        """Remember the log that all this is made from."""
+        """Store the identity of the log from which the views are built."""
         if self.log_identity() != identity:
             with self.connection:
                 self.connection.execute("DELETE FROM log")
                 self.connection.execute("INSERT INTO log VALUES (?)", (identity,))
 
     def marks(self) -> dict[str, Marks]:
-        """How far each consumer has come, with the event just before each position."""
+        """Return the marks of each consumer group."""
         found: dict[str, Marks] = {}
         if not self._notes_logs:
             return found
@@ -241,21 +241,21 @@ class Views:
         return found
 
     def outdated(self) -> list[str]:
-        """Read models whose rows were made by an older version of their projector: they have to be rebuilt."""
+        """Return the read models whose rows an older version of their projector wrote. They have to be rebuilt."""
         return [m.model for m in self.models.values() if (row := self._row(m.model)) and row[1] != m.version]
 
     def generation(self, model: str) -> int:
-        """The current generation of a read model."""
+        """Return the current generation of a read model."""
         row = self._row(model)
         assert row is not None
         return row[0]
 
     def generations(self) -> dict[str, int]:
-        """The current generation of each."""
+        """Return the current generation of each read model."""
         return {model: self.generation(model) for model in self.models}
 
     def names(self, generations: Mapping[str, int] | None = None) -> dict[str, str]:
-        """The table names of all models, current ones unless another generation is given."""
+        """Return the table names of all models: of the current generations, or of those in `generations`."""
         chosen = self.generations() | dict(generations or {})
         return {
             plain: real for model, tables in self.models.items() for plain, real in tables.names(chosen[model]).items()
@@ -277,7 +277,7 @@ class Views:
             self.connection.execute(f"CREATE {virtual}TABLE {names[table]} {columns.format(**names)}")
 
     def create_indexes(self, model: str, generation: int, table: str) -> None:
-        """Create the indexes over a table of a generation: 1 to 2 us a row and index, in one statement."""
+        """Create the indexes over a table of a generation: 1 to 2 us for each row and index, in one statement."""
         tables = self.models[model]
         for index in (*tables.indexes, *tables.write_indexes):
             if f"{{{table}}}" in index:
@@ -290,16 +290,16 @@ class Views:
         )
 
     def drop(self, model: str, generation: int) -> None:
-        """Delete the tables of a generation."""
+        """Drop the tables of a generation."""
         for name in self.models[model].names(generation).values():
             self.connection.execute(f"DROP TABLE IF EXISTS {name}")
 
     def digest(self, model: str, generation: int | None = None) -> tuple[int, str]:
-        """How many rows a read model has, and a digest over them, whatever the order they were written in."""
+        """Return the number of rows of a read model, and a digest of them that does not depend on their order."""
         return finished(self.digest_steps(model, generation or self.generation(model)))
 
     def digest_steps(self, model: str, generation: int) -> Generator[None, None, tuple[int, str]]:
-        """The same, a few ms at a time, for a process that has something else to do as well."""
+        """Compute the same in steps of a few ms, for a process that has other work as well."""
         tables = self.models[model]
         names = tables.names(generation)
         rows = 0
@@ -324,18 +324,18 @@ class SqliteSink:
         self._cache: dict[Entity, str] = {}
 
     async def positions(self) -> Positions:
-        """How far the group's effects reach."""
+        """Return the positions up to which the group's effects are stored."""
         rows = self._connection.execute(
             "SELECT topic, partition, next FROM positions WHERE consumers=?", (self.consumers,)
         )
         return Positions((TopicPartition(str(t), int(p)), int(n)) for t, p, n in rows)
 
     async def marks(self) -> Marks:
-        """The same, each with the event just before it."""
+        """Return the same positions as marks."""
         return self.views.marks().get(self.consumers, {})
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest ids, from memory where they were seen lately."""
+        """Return the newest applied id of each entity, from a cache if possible."""
         found = {}
         for entity in entities:
             id_ = self._cache.get(entity)
@@ -358,12 +358,12 @@ class SqliteSink:
             raise StoreUnavailable(str(error)) from error
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """Nothing to do: a transaction lands whole."""
+        """Do nothing: a transaction is stored whole, so the cause of a write does not matter."""
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable; then it is undone."""
+        """Store the batch. Raises StoreUnavailable after a rollback."""
         try:
             self._connection.executemany(
                 ADVANCE,
@@ -387,13 +387,13 @@ class SqliteSink:
         self._cache.update(newest)
 
     async def abandon(self) -> None:
-        """Undo the batch."""
+        """Roll the batch back."""
         self._cache.clear()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
     async def check(self) -> None:
-        """Whoever owns the file is the only one who writes to it."""
+        """Do nothing: only the owner of the file writes to it."""
 
     async def close(self) -> None:
-        """The connection is others' as well."""
+        """Do nothing: the connection is shared."""

@@ -1,1 +1,1 @@
-"""The text of searches: words and trigrams, cut the same way in every engine."""
+"""The text of searches: words and trigrams, split the same way for every engine."""

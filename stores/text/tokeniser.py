@@ -1,16 +1,16 @@
-"""Text to tokens, for every search index alike: FTS5 of SQLite and `simple` of PostgreSQL.
+"""Splits text into tokens, the same for every search index: FTS5 of SQLite and `simple` of PostgreSQL.
 
-An index is given tokens that are made here, with spaces between, and queries are made of the same tokens, so what is
-found does not depend on an engine's own idea of words. A token has no ASCII character besides `a-z`, `0-9` and `_`,
-and a word never has `_`: so a hashtag (`h_`), a mention (`m_`) or an author (`a_`) is never taken for a word.
+Indexes get these tokens with spaces between, and queries are made of the same tokens. So no result depends on an
+engine's own rules for words. A token has no ASCII character besides `a-z`, `0-9` and `_`, and a word never has `_`; so
+no hashtag (`h_`), mention (`m_`) or author (`a_`) can be confused with a word.
 
-- Two texts that differ in case, width, composition or accents have the same words: NFKC, case folding, and no
-  accents (strokes and ligatures of Latin letters included), Hebrew points or Arabic vowel signs.
-- A word is a run of letters, digits and the marks of other scripts. Scripts written without spaces (Chinese,
-  Japanese, Korean, Thai, Lao, Khmer, Burmese) have each character for a word, and so has each emoji: what is written
-  together is searched as a phrase, so that any part of such a text is found, down to one character.
+* Texts that differ only in case, width, composition or accents have the same words: NFKC, case folding, and removal of
+  accents (strokes and ligatures of Latin letters included), Hebrew points and Arabic vowel signs.
+* A word is a run of letters, digits and the marks of other scripts. In scripts without spaces (Chinese, Japanese,
+  Korean, Thai, Lao, Khmer, Burmese) each character is a word, and so is each emoji. A search for several such
+  characters is a phrase; so any part of such a text is found, down to one character.
 
-An ASCII text of 100 characters costs 3 us, another one 15 us.
+An ASCII text of 100 characters costs 3 us, any other 15 us.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _WORD = regex.compile(
     rf"|[[{_SINGLE}]&&[\p{{L}}\p{{N}}\p{{M}}]]|[\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]",
     regex.VERSION1,
 )
-# Combining accents and enclosing marks, Hebrew points, Arabic vowel signs and tatweel, variation selectors, and the
-# hyphen that is only seen where a line ends in it. The voiced sounds of Japanese (U+3099) are other sounds: they stay.
+# Removed: combining accents and enclosing marks, Hebrew points, Arabic vowel signs and tatweel, variation selectors,
+# and the soft hyphen. The voiced sound mark of Japanese (U+3099) stays, since it makes another sound.
 _DROPPED = re.compile(
     "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
     "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\ufe00-\ufe0f\u00ad]+"
 )
-# Letters that Unicode does not take apart.
+# Letters that Unicode does not decompose.
 _LATIN = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
 _SCHEME = re.compile(r"\bhttps?://", re.IGNORECASE)
-# What is not safe in a token goes to the private use area, where no hashtag has anything.
+# ASCII characters that are not safe in a token move to the private use area, which no hashtag uses.
 _UNSAFE = {code: 0xE000 + code for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
 
 
 def fold(text: str) -> str:
-    """The text without differences of case, width, composition and accents; folding it again changes nothing."""
+    """Remove differences of case, width, composition and accents. Folding twice is the same as once."""
     if text.isascii():
         return text.lower()
     folded = normalize("NFKC", normalize("NFKC", text).casefold())
@@ -57,31 +57,31 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in its order. Of a link, host and path are words, `https` is none."""
+    """Return the words of a text, in order. A link gives its host and path, without `https`."""
     folded = fold(_SCHEME.sub(" ", text) if "://" in text else text)
     return _ASCII_WORD.findall(folded) if folded.isascii() else _WORD.findall(folded)
 
 
 def hashtag(tag: str) -> str:
-    """The token of a hashtag, given without its sign."""
+    """Return the token of a hashtag, given without its sign."""
     folded = fold_tag(tag)
     return "h_" + (folded if folded.isalnum() else folded.translate(_UNSAFE))
 
 
 def mention(username: str) -> str:
-    """The token of a name that is mentioned."""
+    """Return the token of a mentioned user name."""
     return "m_" + username.lower()
 
 
 def author(account: AccountId) -> str:
-    """The token of an author: `from:` is one more term of the index, so it costs what a word costs."""
+    """Return the token of an author. `from:` is a term of the index like any other, so it costs as much as a word."""
     return f"a_{account_number(account):x}"
 
 
 def document(text: str, entities: Entities, by: AccountId) -> str:
-    """What is indexed of a tweet: the words, then the hashtags, mentions and author that it has besides.
+    """Return the tokens to index for a tweet: its words, then its hashtags, mentions and author.
 
-    They stand after the words, so that a phrase goes on over a `#` or `@` as over any other sign.
+    The latter stand after the words, so that a phrase matches across a `#` or `@` as across any other sign.
     """
     tokens = words(text)
     if entities.hashtags:
