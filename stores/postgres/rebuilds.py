@@ -39,7 +39,7 @@ class Rebuilds:
         self._gone_s = gone_s
 
     async def note(self, rebuild: Rebuild) -> None:
-        """Write the progress of a rebuild; nothing before the migration that makes the table. Raises StoreUnavailable."""
+        """Write the progress of a rebuild; nothing before the table is migrated. Raises StoreUnavailable."""
         await self._run(
             "INSERT INTO rebuilds (store, done, total) VALUES (%s, %s, %s)"
             " ON CONFLICT (store) DO UPDATE SET done=excluded.done, total=excluded.total, told=now()",
