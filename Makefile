@@ -49,7 +49,7 @@ check: setup-dev ## Style, types, layers, schemas, documentation
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m docs.generate --check
 
-test-fast: setup-dev ## The tests for every edit, a minute on two cores: no engines, no processes, no simulation, no real data
+test-fast: setup-dev ## The tests for every edit, less than a minute on two cores: no engines, no processes, no simulation, no real data
 	$(BIN)/pytest -q -m "not slow and not engines and not real_data" \
 		--hypothesis-profile fast --ignore tests/integration --ignore tests/simulation -n auto
 

@@ -41,6 +41,7 @@ def test_every_package_is_linted_and_typed_and_installed() -> None:
     assert project["setuptools"]["package-data"]["*"] == ["py.typed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [

@@ -15,6 +15,9 @@ MACHINE_PATHS = re.compile(
     rf"(?<![\w.<])/(?:{'wo' + 'rk'}|{'fa' + 'rm'}|{'ro' + 'ot'})(?![\w.-])|(?<!\w)\.{'lib' + 'rary'}\b"
 )
 
+OPENING = re.compile(r'(?:#.*\n|\s)*r?"""[^\s"]')
+"""A docstring before any statement. Parsing all modules to find it takes two seconds."""
+
 ASKS_THE_WORLD = {
     "time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "date.today", "os.urandom",
     "uuid.uuid1", "uuid.uuid4", "uuid.uuid7", "uuid4", "uuid7", "time_ns", "urandom",
@@ -54,7 +57,7 @@ def test_every_module_says_what_it_is() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in files(".py")
-        if path.name != "conftest.py" and not ast.get_docstring(ast.parse(path.read_text()))
+        if path.name != "conftest.py" and not OPENING.match(path.read_text())
     ]
     assert silent == []
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import apsw
 from given_when_then import ALICE, BOB, CAROL, NOW
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from command_api.deciding import Refused
@@ -42,6 +42,7 @@ from events.event import BY_CLASS, Envelope
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, TweetId, id_at
 from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
+from tests.examples import at_most
 
 ACCOUNTS = {ALICE: "alice", BOB: "bob", CAROL: "carol"}
 TWEETS = [TweetId(id_at(NOW, "tweet", name)) for name in ACCOUNTS.values()]
@@ -222,7 +223,7 @@ def test_counting_events_counts_what_there_is(history):
         assert set(counts.values()) <= {0, 1}
 
 
-@settings(max_examples=50)
+@at_most(50)
 @given(histories, st.randoms(use_true_random=False))
 def test_the_order_across_entities_does_not_matter(history, chance: random.Random):
     world = lived(history)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.log import Positions, positions_after
@@ -16,6 +16,7 @@ from events.sealing import MasterKeys, Sealer
 from runtime.embedded.models import ALL_TABLES, GROUPS
 from runtime.embedded.processors import Processors
 from stores.sqlite.views import Tables, Views
+from tests.examples import at_most
 from tests.histories import Community, batched, histories, interleaved
 from tests.projections.projected import projected
 
@@ -53,7 +54,7 @@ def rows(views: Views, tables: Tables) -> dict[str, list[str]]:
     }
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(histories(), SEEDS)
 def test_a_file_that_is_filled_has_the_rows_of_the_live_read_models(community: Community, randomness) -> None:
     live, filled = projected([community.records]), Filled()

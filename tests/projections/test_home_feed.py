@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.ids import AccountId, ActivityId, TweetId, account_number, from_bytes
@@ -18,6 +18,7 @@ from rest.resources import FeedItem
 from runtime.embedded.models import ALL_TABLES, readers
 from stores.readers import Readers
 from stores.sqlite.views import Views
+from tests.examples import at_most
 from tests.histories import CHOICES, Community, histories
 from tests.projections.projected import Projected, projected
 
@@ -64,7 +65,7 @@ async def walk(
         await between() if asyncio.iscoroutinefunction(between) else between()
 
 
-@settings(max_examples=120)
+@at_most(120)
 @given(histories(most=80), st.integers(1, 8))
 def test_the_feed_is_what_its_definition_says(community: Community, limit: int) -> None:
     models = projected([community.records])
@@ -75,7 +76,7 @@ def test_the_feed_is_what_its_definition_says(community: Community, limit: int) 
     models.close()
 
 
-@settings(max_examples=80)
+@at_most(80)
 @given(
     histories(most=60),
     st.integers(1, 4),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import at_most
 from tests.histories import Community, batched, histories, interleaved, redelivered
 from tests.projections.projected import digests
 
 SEEDS = st.integers(0, 2**32).map(random.Random)
 
 
-@settings(max_examples=80)
+@at_most(80)
 @given(histories(), SEEDS)
 def test_any_interleaving_that_keeps_each_entitys_order_ends_in_the_same_rows(
     community: Community, randomness: random.Random
@@ -23,7 +24,7 @@ def test_any_interleaving_that_keeps_each_entitys_order_ends_in_the_same_rows(
     assert digests(batched(interleaved(community.records, randomness), randomness)) == in_order
 
 
-@settings(max_examples=80)
+@at_most(80)
 @given(histories(), SEEDS)
 def test_events_delivered_again_at_once_late_or_at_another_offset_change_nothing(
     community: Community, randomness: random.Random

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.accounts import AccountRegistered, Profile, ProfileChanged
@@ -13,6 +13,7 @@ from events.ids import AccountId, id_at
 from events.tweets import TweetDeleted
 from stores.hashtag_search import TagUse
 from stores.text.trigrams import ENOUGH, resemblance, similarity, trigrams
+from tests.examples import at_most
 from tests.projections.searched import PEOPLE, START, Index, edited, posted, tweet_id
 
 
@@ -140,7 +141,7 @@ def _begins(names: list[str], key: str) -> bool:
     return any(name.startswith(key) for name in names)
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(st.lists(NAMES, min_size=1, max_size=4), NAMES)
 def test_what_is_kept_of_an_account_depends_on_its_present_names_only(before: list[str], now: str) -> None:
     changed, direct = Index(), Index()

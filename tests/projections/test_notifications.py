@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.graph import AccountFollowed, AccountUnfollowed
@@ -18,12 +18,13 @@ from projectors.notifications import Notifications as NotificationsModel
 from query_api.notifications import MOST_COUNTED, shown, unread_count
 from stores.notifications import KINDS
 from streams.notifications import HISTORY_MS
+from tests.examples import at_most
 from tests.histories import Community, batched, histories, interleaved
 from tests.projections.notified import Model, Told, as_seen, pages
 from tests.projections.projected import Projected, projected
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(histories(most=100), st.integers(1, 4), st.sampled_from(KINDS), st.randoms(use_true_random=False))
 def test_what_is_shown_and_counted_is_what_a_model_says_in_any_interleaving(
     community: Community, limit: int, kind: str, chance: random.Random

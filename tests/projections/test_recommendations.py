@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from math import log2
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis
 from stores.recommendations import MOST_FRIENDS, MOST_OF_EACH
+from tests.examples import at_most
 from tests.histories import Community, histories
 from tests.projections.projected import Projected, projected
 
@@ -93,7 +94,7 @@ def test_only_the_newest_followees_of_only_the_newest_friends_count() -> None:
     assert accounts[new] in found[:-1]
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(histories(accounts=4, most=80))
 def test_recommendations_are_what_the_definition_says(community: Community) -> None:
     models = projected([community.records])

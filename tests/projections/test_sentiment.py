@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.entities import fold_tag
@@ -19,6 +19,7 @@ from stores.sentiment import Mood, Subject, about_mention, about_tag
 from stores.sqlite import sentiment as sqlite_sentiment
 from stores.trends import TooMuch
 from streams.scoring import Scorer
+from tests.examples import at_most
 from tests.histories import Community, batched, histories, interleaved
 from tests.streams.analytics import (
     DAY,
@@ -124,7 +125,7 @@ async def test_a_series_over_too_many_tweets_is_refused(analytics: Analytics, mo
 SCORER = Scorer()
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(histories(most=80), st.integers(0, 2**32).map(random.Random))
 def test_series_and_scores_are_those_of_the_tweets_that_there_are(
     community: Community, randomness: random.Random

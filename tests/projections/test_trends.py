@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.entities import fold_tag
 from events.ids import Millis, millis
 from stores.sqlite import trends as sqlite_trends
 from stores.trends import DAYS_BEFORE, HOUR, Ranked, TagNumbers, TooMuch, WindowNumbers, rank, surprise
+from tests.examples import at_most
 from tests.histories import batched, interleaved
 from tests.streams.analytics import (
     DAY,
@@ -254,7 +255,7 @@ def counted(tweeting: Tweeting, start: int, end: int) -> WindowNumbers:
     return WindowNumbers(sorted(numbers), len({past[time // HOUR] for _, _, time in uses if time // HOUR in past}))
 
 
-@settings(max_examples=100)
+@at_most(100)
 @given(HISTORIES, st.integers(-2, 30), st.sampled_from((1, 6, 24)), st.integers(0, 2**32).map(random.Random))
 def test_numbers_are_those_of_the_tweets_that_there_are(
     tweeting: Tweeting, ago: int, hours: int, randomness: random.Random

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.accounts import AccountRegistered
@@ -23,6 +23,7 @@ from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers
 from tests.community import HOUR, Community, Moment, Written
+from tests.examples import at_most
 from tests.histories import histories
 from tests.projections.projected import projected
 
@@ -35,7 +36,7 @@ Check = Callable[[Community, Readers, int], Awaitable[None]]
 def holds(check: Check) -> Callable[[Community, int], None]:
     """Check the read models of a community, with pages of some size."""
 
-    @settings(max_examples=30)
+    @at_most(30)
     @given(histories(most=80), st.integers(1, 5))
     def test(community: Community, limit: int) -> None:
         models = projected([community.records])

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from events.accounts import AccountRegistered, Profile, ProfileChanged
@@ -28,6 +28,7 @@ from stores.postgres.database import Database
 from stores.search import Match, Query
 from stores.text import tokeniser
 from stores.text.trigrams import name_key, trigrams
+from tests.examples import at_most
 from tests.histories import batched, interleaved, redelivered
 from tests.projections.searched import PEOPLE, START, edited, posted, tweet_id
 from tests.stores.on_postgres import (
@@ -135,7 +136,7 @@ async def answers(searches: Searches, wanted: Query, limit: int) -> list[object]
     return found
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(
     STEPS,
     st.lists(TERMS, min_size=1, max_size=3),
@@ -168,7 +169,7 @@ def test_the_same_history_gives_the_same_answers_on_both_engines(
     asyncio.run(both())
 
 
-@settings(max_examples=15)
+@at_most(15)
 @given(STEPS, SEEDS)
 def test_redelivery_interleaving_and_the_limits_of_batches_change_no_row(
     database: Database, steps: list[tuple[str, int, str, str]], randomness: random.Random
@@ -251,7 +252,7 @@ async def found(index: OnPostgres, wanted: Query) -> list[TweetId]:
     return [match.tweet for match in (await index.tweets.newest(wanted, None, 10)).items]
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(st.lists(st.text("ab_é東 ß😀", max_size=12) | st.text(max_size=12).filter(lambda s: "\0" not in s), max_size=20))
 def test_trigrams_in_sql_are_those_of_the_other_engine(database: Database, names: list[str]) -> None:
     keys = [name_key(name.encode(errors="ignore").decode()) for name in names]

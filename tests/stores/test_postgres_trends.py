@@ -11,7 +11,7 @@ from itertools import pairwise
 import msgspec
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.codec import Codec
@@ -29,6 +29,7 @@ from stores.postgres.trends import MODEL, PostgresTrends
 from stores.sink import StoreUnavailable
 from stores.trends import TooMuch, Trends, WindowNumbers
 from streams.trends import newest_rankings
+from tests.examples import at_most
 from tests.histories import batched, interleaved, redelivered
 from tests.stores.on_postgres import a_schema, digests
 from tests.streams.analytics import DAY, HISTORIES, HOUR, NOW, Analytics, Tweeting
@@ -159,7 +160,7 @@ async def answers(trends: Trends, now: int) -> list[object]:
     return found
 
 
-@settings(max_examples=20)
+@at_most(20)
 @given(HISTORIES, SEEDS)
 def test_answers_and_rankings_are_those_of_the_embedded_profile(
     database: Database, tweeting: Tweeting, randomness: random.Random
@@ -182,7 +183,7 @@ def test_answers_and_rankings_are_those_of_the_embedded_profile(
     asyncio.run(run())
 
 
-@settings(max_examples=20)
+@at_most(20)
 @given(HISTORIES, SEEDS)
 def test_workers_that_share_the_partitions_and_settle_at_once_come_to_the_same(
     database: Database, tweeting: Tweeting, randomness: random.Random

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from events.event import Event
@@ -17,6 +17,7 @@ from events.log import Record
 from events.trends import Trend, TrendsRanked
 from stores.trends import HOUR, WINDOWS, rank
 from streams.trends import Trends, name_of, newest_rankings, windows_around, windows_compared
+from tests.examples import at_most
 from tests.histories import batched, interleaved
 from tests.streams.analytics import DAY, HISTORIES, NOW, Analytics, Tweeting
 
@@ -188,7 +189,7 @@ async def derive(batches: Sequence[Sequence[Record]], randomness: random.Random)
     return analytics
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
     tweeting: Tweeting, randomness: random.Random
@@ -208,7 +209,7 @@ def test_the_topic_is_derived_again_the_same_whatever_the_order_and_the_batches(
     asyncio.run(runs())
 
 
-@settings(max_examples=60)
+@at_most(60)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
     tweeting: Tweeting, randomness: random.Random
@@ -235,7 +236,7 @@ def test_in_the_end_the_topic_says_what_a_ranking_of_each_ended_window_says(
     asyncio.run(run())
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(HISTORIES, st.integers(0, 2**32).map(random.Random))
 def test_rankings_of_a_window_have_ascending_ids(tweeting: Tweeting, randomness: random.Random) -> None:
     records = interleaved(tweeting.records, randomness)

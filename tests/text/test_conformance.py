@@ -7,6 +7,7 @@ and ranges). Indices count code points; no case tells them from UTF-16 units.
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ EXTRACT: dict[str, tuple[Callable[[dict[str, Any]], Any], Callable[[str], Any]]]
 }
 
 
+@cache
 def _load(file: str) -> dict[str, list[dict[str, Any]]]:
     tests: dict[str, list[dict[str, Any]]] = yaml.safe_load((ROOT / DATA / file).read_text("utf-8"))["tests"]
     return tests

@@ -373,6 +373,7 @@ WORDS_REPEATED = (
 REPEATED = [*WORDS_REPEATED.split(), "a.com ", "@abc ", "#a ", "a" + "\u0301" * 15 + "\u0316" * 15]
 
 
+@pytest.mark.slow
 class TestTime:
     @pytest.mark.parametrize("function", [weigh, extract, read_tweet])
     @pytest.mark.parametrize("piece", REPEATED)
