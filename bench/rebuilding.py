@@ -17,7 +17,7 @@ from runtime.embedded.models import ALL_TABLES, GROUPS
 from runtime.embedded.processors import Processors
 from runtime.embedded.projector_loop import Projecting
 from runtime.gc_tuning import freeze_startup_objects
-from runtime.rebuild_progress import Progress
+from runtime.rebuild_progress import RebuildProgress
 from stores.sqlite.views import SqliteSink, Views
 from streams.scoring import Scorer
 
@@ -92,7 +92,7 @@ async def _rebuild(data: Path, path: Path, models: Sequence[str]) -> float:
     freeze_startup_objects()
     left = set(models)
 
-    def note(progress: Progress) -> None:
+    def note(progress: RebuildProgress) -> None:
         assert progress.state != "failed", progress.detail
         if progress.state == "comparing":
             left.difference_update(progress.models)

@@ -14,7 +14,7 @@ import uvloop
 import runtime.app
 from rest.bodies import read_body
 from rest.edge import Hot, Match
-from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from rest.exchange import JSON, Exchange, PlainResponse, Receive, Scope
 from runtime.app import CommandSide
 from runtime.embedded.serve import Demo, serve
 from runtime.query_side import QuerySide
@@ -46,7 +46,7 @@ def main() -> None:
 
     cache: dict[str, bytes] = {}
 
-    async def constant(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+    async def constant(exchange: Exchange, scope: Scope, receive: Receive) -> PlainResponse:
         exchange.signed_in()
         if scope["method"] == "POST":
             await read_body(receive, 65_536)
@@ -54,7 +54,7 @@ def main() -> None:
         body = cache.get(name)
         if body is None:
             body = cache[name] = (given.constants / name).read_bytes()
-        return Reply(200, body, [JSON])
+        return PlainResponse(200, body, [JSON])
 
     runtime.app.matcher = matcher
     limits = {"reads_a_minute": _OFTEN, "writes_a_minute": _OFTEN}  # what the machine can do is asked, not what one may

@@ -78,18 +78,18 @@ class MuteRow(Pair):
     """A mute."""
 
 
-class OnTweet(NamedTuple):
+class TweetRelationRow(NamedTuple):
     """A relation from account `a` to a tweet."""
 
     a: int
     tweet: bytes
 
 
-class LikeRow(OnTweet):
+class LikeRow(TweetRelationRow):
     """A like."""
 
 
-class BookmarkRow(OnTweet):
+class BookmarkRow(TweetRelationRow):
     """A bookmark."""
 
 

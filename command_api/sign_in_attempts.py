@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rest.rate_limits import Policy, RateLimits
+from rest.rate_limits import RateLimits, RatePolicy
 from rest.shares import Shares
 
 from .deciding import Refused
@@ -29,7 +29,7 @@ class SignInAttempts:
     OF_LOGIN = 10
     """How many attempts of one address, and of one login, may run or wait at once."""
 
-    def __init__(self, limits: RateLimits, policies: tuple[Policy, ...], most: int = 200) -> None:
+    def __init__(self, limits: RateLimits, policies: tuple[RatePolicy, ...], most: int = 200) -> None:
         self._limits = limits
         self._policies = policies
         self._most = most

@@ -52,7 +52,7 @@ class Issued(NamedTuple):
     kept: RefreshToken
 
 
-class Shown(NamedTuple):
+class PresentedToken(NamedTuple):
     """A refresh token that a client sent: its two parts, and their digests."""
 
     family: bytes
@@ -79,7 +79,7 @@ class RefreshTokens:
         """Return a random token for a new session."""
         return self._issued(self._randomness(_FAMILY_BYTES), self._randomness(_SECRET_BYTES))
 
-    def successor(self, shown: Shown) -> Issued:
+    def successor(self, shown: PresentedToken) -> Issued:
         """Return the successor of a token, the same each time."""
         return self._issued(shown.family, hmac.digest(self._key, shown.family + shown.secret, "sha256"))
 
@@ -87,13 +87,13 @@ class RefreshTokens:
         kept = RefreshToken(_digest(family), _digest(secret), Millis(self._clock() + self._idle_ms))
         return Issued(base64.urlsafe_b64encode(family + secret).decode(), kept)
 
-    def read(self, text: str) -> Shown | None:
+    def read(self, text: str) -> PresentedToken | None:
         """Split a token into its parts; None if it is malformed."""
         if not _SHAPE.fullmatch(text):
             return None
         raw = base64.urlsafe_b64decode(text)
         family, secret = raw[:_FAMILY_BYTES], raw[_FAMILY_BYTES:]
-        return Shown(family, secret, _digest(family), _digest(secret))
+        return PresentedToken(family, secret, _digest(family), _digest(secret))
 
 
 def _digest(part: bytes) -> bytes:

@@ -213,7 +213,7 @@ def read_models() -> Iterator[str]:
         yield from _read_model(listed, tables[listed.projector.model])
 
 
-def _read_model(listed: catalogue.Listed, model: Model[Any, Any]) -> Iterator[str]:
+def _read_model(listed: catalogue.ProjectorEntry, model: Model[Any, Any]) -> Iterator[str]:
     projector = listed.projector
     yield f"## {projector.model}"
     yield ""

@@ -36,7 +36,7 @@ class UnreadableEvent(Exception):
     """The bytes cannot be decoded as an event of the stated type and version."""
 
 
-class Parsed(NamedTuple):
+class ParsedEvent(NamedTuple):
     """A half-decoded event. `subject` is the account whose key opens the sealed fields; None if nothing is sealed.
 
     `whole` is the finished event if it needs neither a key nor an upcaster; else `fields` has its JSON fields.
@@ -85,7 +85,7 @@ class Codec:
         fields["sealed"] = self.sealer.seal(fields[kind.subject_field], kind.name, id_, secret)
         return _encoder.encode(fields)
 
-    def parse(self, name: str, version: int, value: bytes, id_: str) -> Parsed:
+    def parse(self, name: str, version: int, value: bytes, id_: str) -> ParsedEvent:
         """Decode the part of an event that needs no key. Raises UnknownEvent, UnreadableEvent."""
         kind = BY_NAME.get(name)
         if kind is not None and version < 1:
@@ -94,14 +94,14 @@ class Codec:
             raise UnknownEvent(f"{name} version {version} is not known here; it takes a newer version of minitwitter")
         try:
             if not kind.sealed and version == kind.version:
-                return Parsed(kind, id_, version, _decoders[name].decode(value), {}, None)
+                return ParsedEvent(kind, id_, version, _decoders[name].decode(value), {}, None)
             fields = _plain.decode(value)
         except _UNREADABLE as error:
             raise UnreadableEvent(f"{name} {id_}: {error}") from error
         subject = str(fields.get(kind.subject_field or "")) if "sealed" in fields else None
-        return Parsed(kind, id_, version, None, fields, subject)
+        return ParsedEvent(kind, id_, version, None, fields, subject)
 
-    def finish(self, parsed: Parsed) -> Event | None:
+    def finish(self, parsed: ParsedEvent) -> Event | None:
         """Return the event; None if its subject's key is destroyed. Raises UnreadableEvent, KeyUnknown, SealBroken."""
         if parsed.whole is not None:
             return parsed.whole

@@ -6,7 +6,7 @@ so one bad record does not keep the others from being read.
 
 from __future__ import annotations
 
-from .codec import Codec, Parsed, UnknownEvent, UnreadableEvent
+from .codec import Codec, ParsedEvent, UnknownEvent, UnreadableEvent
 from .event import Envelope, Event
 from .ids import is_id
 from .sealing import KeyUnknown, SealBroken
@@ -18,7 +18,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
 
 
-def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tuple[Parsed | None, str]:
+def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tuple[ParsedEvent | None, str]:
     """Return the part of an event that needs no key, or None and the fault."""
     try:
         parsed = codec.parse(type_, version, value, id_)
@@ -29,7 +29,7 @@ def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tup
     return parsed, ""
 
 
-def finish(codec: Codec, parsed: Parsed, topic: str, key: str, about: Envelope) -> tuple[Event | None, str]:
+def finish(codec: Codec, parsed: ParsedEvent, topic: str, key: str, about: Envelope) -> tuple[Event | None, str]:
     """Return the event and an empty fault. The event is None if its subject is erased, or if the fault is not empty."""
     try:
         event = codec.finish(parsed)

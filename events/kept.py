@@ -61,7 +61,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, tag="tick"):
 Kept = KeptKey | KeptPassword | Tick
 
 
-class Batch(NamedTuple):
+class KeptBatch(NamedTuple):
     """Records of the topic in order, and the positions just past them."""
 
     kept: Sequence[Kept]
@@ -75,7 +75,7 @@ class KeptReader(Protocol):
         """Return the ends of the topic's partitions. Raises LogUnavailable."""
         ...
 
-    def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
+    def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[KeptBatch]:
         """Yield the records from `positions` up to the ends at the time of the call, in batches.
 
         Raises LogUnavailable.

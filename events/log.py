@@ -132,8 +132,8 @@ class NotSetUp(Exception):
     """
 
 
-class LogReader(Protocol):
-    """Reads from topics."""
+class RecordReader(Protocol):
+    """Reads the records that there are."""
 
     async def read(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
@@ -148,6 +148,10 @@ class LogReader(Protocol):
     async def ends(self) -> Positions:
         """Return the end of each partition: the offset of the next record to be appended."""
         ...
+
+
+class LogReader(RecordReader, Protocol):
+    """Reads records, and waits for new ones."""
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait until there is a record past `after`; return False if there is none after `timeout` seconds."""

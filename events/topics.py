@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class Kind(Enum):
+class TopicKind(Enum):
     """The origin of a topic's events."""
 
     SOURCE = "source"
@@ -24,31 +24,31 @@ class Topic(NamedTuple):
 
     name: str
     number: int
-    kind: Kind
+    kind: TopicKind
 
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic("accounts", 1, Kind.SOURCE),
-        Topic("graph", 2, Kind.SOURCE),
-        Topic("tweets", 3, Kind.SOURCE),
-        Topic("engagement", 4, Kind.SOURCE),
-        Topic("personal", 5, Kind.SOURCE),
-        Topic("operations", 6, Kind.SOURCE),
-        Topic("usage", 7, Kind.REPORTED),
-        Topic("media", 8, Kind.SOURCE),
-        Topic("public-tweets", 32, Kind.DERIVED),
-        Topic("sentiment", 33, Kind.DERIVED),
-        Topic("trends", 34, Kind.DERIVED),
-        Topic("notifications", 35, Kind.DERIVED),
+        Topic("accounts", 1, TopicKind.SOURCE),
+        Topic("graph", 2, TopicKind.SOURCE),
+        Topic("tweets", 3, TopicKind.SOURCE),
+        Topic("engagement", 4, TopicKind.SOURCE),
+        Topic("personal", 5, TopicKind.SOURCE),
+        Topic("operations", 6, TopicKind.SOURCE),
+        Topic("usage", 7, TopicKind.REPORTED),
+        Topic("media", 8, TopicKind.SOURCE),
+        Topic("public-tweets", 32, TopicKind.DERIVED),
+        Topic("sentiment", 33, TopicKind.DERIVED),
+        Topic("trends", 34, TopicKind.DERIVED),
+        Topic("notifications", 35, TopicKind.DERIVED),
     )
 }
 
-KEYS = Topic("keys", 64, Kind.KEPT)
+KEYS = Topic("keys", 64, TopicKind.KEPT)
 """Wrapped keys and sealed passwords, stored here so that they survive their database (events/kept.py)."""
 ON_KAFKA: dict[str, Topic] = {**TOPICS, KEYS.name: KEYS}
 
 BY_NUMBER: dict[int, Topic] = {topic.number: topic for topic in TOPICS.values()}
-LOGGED: tuple[str, ...] = tuple(t.name for t in TOPICS.values() if t.kind is not Kind.DERIVED)
-DERIVED: tuple[str, ...] = tuple(t.name for t in TOPICS.values() if t.kind is Kind.DERIVED)
+LOGGED: tuple[str, ...] = tuple(t.name for t in TOPICS.values() if t.kind is not TopicKind.DERIVED)
+DERIVED: tuple[str, ...] = tuple(t.name for t in TOPICS.values() if t.kind is TopicKind.DERIVED)

@@ -30,7 +30,7 @@ from .user_timelines import UserTimelines
 from .users import Users
 
 
-class Listed(NamedTuple):
+class ProjectorEntry(NamedTuple):
     """A projector, and the group (stores/groups.py) that runs it in the embedded and in the distributed profile."""
 
     projector: type[Projector]
@@ -38,24 +38,24 @@ class Listed(NamedTuple):
     distributed: str
 
 
-READ_MODELS: tuple[Listed, ...] = (
-    Listed(Users, SERVING, TIMELINES),
-    Listed(Graph, SERVING, TIMELINES),
-    Listed(Tweets, SERVING, TIMELINES),
-    Listed(Counts, SERVING, COUNTS),
-    Listed(Engagement, SERVING, TIMELINES),
-    Listed(UserTimelines, SERVING, TIMELINES),
-    Listed(Conversations, SERVING, TIMELINES),
-    Listed(Hashtags, SERVING, TIMELINES),
-    Listed(Sessions, SERVING, TIMELINES),
-    Listed(Search, SERVING, SEARCH),
-    Listed(UserSearch, SERVING, SEARCH),
-    Listed(HashtagSearch, SERVING, SEARCH),
-    Listed(Notifications, SERVING, STREAMS),
-    Listed(Media, SERVING, TIMELINES),
-    Listed(Sentiment, ANALYTICS, STREAMS),
-    Listed(PublicTweets, ANALYTICS, STREAMS),
-    Listed(Trends, ANALYTICS, TRENDS),
+READ_MODELS: tuple[ProjectorEntry, ...] = (
+    ProjectorEntry(Users, SERVING, TIMELINES),
+    ProjectorEntry(Graph, SERVING, TIMELINES),
+    ProjectorEntry(Tweets, SERVING, TIMELINES),
+    ProjectorEntry(Counts, SERVING, COUNTS),
+    ProjectorEntry(Engagement, SERVING, TIMELINES),
+    ProjectorEntry(UserTimelines, SERVING, TIMELINES),
+    ProjectorEntry(Conversations, SERVING, TIMELINES),
+    ProjectorEntry(Hashtags, SERVING, TIMELINES),
+    ProjectorEntry(Sessions, SERVING, TIMELINES),
+    ProjectorEntry(Search, SERVING, SEARCH),
+    ProjectorEntry(UserSearch, SERVING, SEARCH),
+    ProjectorEntry(HashtagSearch, SERVING, SEARCH),
+    ProjectorEntry(Notifications, SERVING, STREAMS),
+    ProjectorEntry(Media, SERVING, TIMELINES),
+    ProjectorEntry(Sentiment, ANALYTICS, STREAMS),
+    ProjectorEntry(PublicTweets, ANALYTICS, STREAMS),
+    ProjectorEntry(Trends, ANALYTICS, TRENDS),
 )
 
 ALL: tuple[type[Projector], ...] = tuple(listed.projector for listed in READ_MODELS)

@@ -36,22 +36,22 @@ from stores.home_timelines import (
     ActivityFact,
     Delivery,
     Entry,
-    Facts,
+    FanOutFacts,
+    FanOutProgress,
+    FanOutTier,
     FollowFact,
     HomeTimelineRows,
     Keeping,
-    Kind,
-    Progress,
     Tier,
 )
 
-from .tiers import Limits, next_kind
+from .tiers import FanOutLimits, next_kind
 
-_START = Progress()
+_START = FanOutProgress()
 
 
 @dataclass(slots=True)
-class Batch:
+class FanOutWork:
     """The work that the events of a batch require."""
 
     follows: list[FollowFact] = field(default_factory=list)
@@ -75,19 +75,19 @@ class FanOut(Handles):
 
     def __init__(
         self,
-        facts: Facts,
+        facts: FanOutFacts,
         rows: HomeTimelineRows,
         clock: Clock = wall_clock,
-        limits: Limits | None = None,
+        limits: FanOutLimits | None = None,
         keeping: Keeping | None = None,
     ) -> None:
         self.facts = facts
         self.rows = rows
         self.clock = clock
-        self.limits = limits or Limits()
+        self.limits = limits or FanOutLimits()
         self.keeping = keeping or Keeping()
-        self.landed: dict[TopicPartition, Progress] = {}
-        self._batch = Batch()
+        self.landed: dict[TopicPartition, FanOutProgress] = {}
+        self._batch = FanOutWork()
         self._record: Record | None = None
         self._noting = True
 
@@ -174,7 +174,7 @@ class FanOut(Handles):
 
     def begin(self) -> None:
         """Begin an empty batch."""
-        self._batch, self._record = Batch(), None
+        self._batch, self._record = FanOutWork(), None
 
     def applying(self, record: Record) -> None:
         """Name the record whose event is handled next."""
@@ -193,24 +193,28 @@ class FanOut(Handles):
         await self._welcome(batch)
         await self._push([push for push in batch.pushes if tiers.get(push[1].by, SMALL).pushes])
         news = ((place, end) for place, end in reached.items() if end > self.landed.get(place, _START).offset)
-        await self._note({place: Progress(end) for place, end in news})
+        await self._note({place: FanOutProgress(end) for place, end in news})
 
-    async def _write_facts(self, batch: Batch) -> None:
+    async def _write_facts(self, batch: FanOutWork) -> None:
         if batch.follows or batch.activities:
             await self.facts.write(batch.follows, batch.activities)
 
-    async def _note(self, reached: dict[TopicPartition, Progress]) -> None:
+    async def _note(self, reached: dict[TopicPartition, FanOutProgress]) -> None:
         if reached and self._noting:
             await self.rows.note(reached)
             self.landed.update(reached)
 
-    async def _tiers(self, batch: Batch) -> dict[AccountId, Tier]:
+    async def _tiers(self, batch: FanOutWork) -> dict[AccountId, Tier]:
         """Return the tiers of the batch's authors before the batch, and change the tiers that have to change."""
         authors = dict.fromkeys(entry.by for _, entry in batch.pushes) | batch.counted
         if not authors:
             return {}
         seen = await self.rows.tiers(authors)
-        moving = [a for a in authors if a in batch.counted or seen.get(a, SMALL).kind in (Kind.LEAVING, Kind.JOINING)]
+        moving = [
+            a
+            for a in authors
+            if a in batch.counted or seen.get(a, SMALL).kind in (FanOutTier.LEAVING, FanOutTier.JOINING)
+        ]
         if moving:
             counts = await self.facts.follower_counts(moving)
             now = self.clock()
@@ -238,7 +242,7 @@ class FanOut(Handles):
             await self.rows.raise_floors(floors)
         await self._deliver(deliveries)
 
-    async def _welcome(self, batch: Batch) -> None:
+    async def _welcome(self, batch: FanOutWork) -> None:
         if batch.returned:
             trusted = await self.rows.trusted(batch.returned)
             batch.begun.update((account, None) for account in batch.returned if account not in trusted)
@@ -293,7 +297,7 @@ class FanOut(Handles):
                     await self._deliver(waiting)
                     waiting = []
                     if page.next is not None:
-                        await self._note({record.place: Progress(record.offset, page.next)})
+                        await self._note({record.place: FanOutProgress(record.offset, page.next)})
                 if page.next is None:
                     break
                 page = (await self.facts.followers({entry.by: page.next}, limits.page))[entry.by]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from events.event import Envelope, on
 from events.tweets import TweetDeleted, TweetPosted
-from stores.public_tweets import PLAIN, Context, PublicTweetRows
+from stores.public_tweets import PLAIN, PublicTweetRows, TweetContext
 
 from .projector import Projector
 
@@ -24,7 +24,7 @@ class PublicTweets(Projector):
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
         """Store the fields that an edit does not repeat."""
-        context = Context(event.reply_to, event.quote_of, event.sensitive)
+        context = TweetContext(event.reply_to, event.quote_of, event.sensitive)
         if context != PLAIN:
             self.rows.posted(event.tweet, context)
 

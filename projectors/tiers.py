@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from events.ids import Millis
-from stores.home_timelines import STALE_MS, Keeping, Kind, Tier
+from stores.home_timelines import STALE_MS, FanOutTier, Keeping, Tier
 
 
-class Limits(NamedTuple):
+class FanOutLimits(NamedTuple):
     """Numbers of followers that change a tier, and sizes of reads and writes."""
 
     up: int = 10_000
@@ -36,19 +36,19 @@ class Limits(NamedTuple):
     """Deliveries per write."""
 
 
-def next_kind(tier: Tier, followers: int, now: Millis, limits: Limits, keeping: Keeping) -> Kind:
+def next_kind(tier: Tier, followers: int, now: Millis, limits: FanOutLimits, keeping: Keeping) -> FanOutTier:
     """Return the tier that the author must have now; the present one if nothing changes."""
     kind, age = tier.kind, now - tier.since
-    if kind is Kind.PUSHED and followers >= limits.up:
-        return Kind.LEAVING
-    if kind is Kind.LEAVING:
+    if kind is FanOutTier.PUSHED and followers >= limits.up:
+        return FanOutTier.LEAVING
+    if kind is FanOutTier.LEAVING:
         if followers <= limits.down:
-            return Kind.PUSHED  # no gap: the author was pushed all the time
-        return Kind.PULLED if age >= limits.leave_ms else kind
-    if kind is Kind.PULLED and followers <= limits.down:
-        return Kind.JOINING
-    if kind is Kind.JOINING:
+            return FanOutTier.PUSHED  # no gap: the author was pushed all the time
+        return FanOutTier.PULLED if age >= limits.leave_ms else kind
+    if kind is FanOutTier.PULLED and followers <= limits.down:
+        return FanOutTier.JOINING
+    if kind is FanOutTier.JOINING:
         if followers >= limits.up:
-            return Kind.PULLED  # no gap: readers have pulled all the time
-        return Kind.PUSHED if age >= keeping.kept_ms else kind
+            return FanOutTier.PULLED  # no gap: readers have pulled all the time
+        return FanOutTier.PUSHED if age >= keeping.kept_ms else kind
     return kind

@@ -55,7 +55,7 @@ class Sent(NamedTuple):
     positions: Positions
 
 
-class Views(NamedTuple):
+class HubQueries(NamedTuple):
     """The queries of the hub. Each answers for a whole batch."""
 
     followees: Callable[[AccountId], Awaitable[Iterable[AccountId]]]
@@ -111,7 +111,7 @@ class Subscriber:
             self.waiting.put_nowait(None)
 
 
-class Batch:
+class IndexedBatch:
     """Records, indexed once for all subscribers."""
 
     def __init__(self, records: Sequence[Record], start: Positions) -> None:
@@ -168,7 +168,7 @@ class Hub:
     `applied` returns the positions of the read models in the source topics. Later records are not sent yet.
     """
 
-    def __init__(self, logs: Sequence[LogReader], views: Views, applied: Callable[[], Positions]) -> None:
+    def __init__(self, logs: Sequence[LogReader], views: HubQueries, applied: Callable[[], Positions]) -> None:
         self._sources, self._derived = logs
         self._views = views
         self._applied = applied
@@ -209,7 +209,7 @@ class Hub:
         """Deliver the records that the read models have applied since the last call."""
         async with self._turn:
             while self._subscribers and (records := await self._read(self.positions, self._applied())):
-                batch = Batch(records, self.positions)
+                batch = IndexedBatch(records, self.positions)
                 for subscriber in tuple(self._subscribers):
                     if await self._deliver(batch, subscriber):
                         await asyncio.sleep(0)  # so that a tweet to a thousand streams does not block the event loop
@@ -228,12 +228,12 @@ class Hub:
             return
         at = Positions((place, min(since.get(place, 0), end)) for place, end in now.items())
         while records := [record for record in await self._read(at, now) if record.offset < now.get(record.place, 0)]:
-            batch = Batch(records, at)
+            batch = IndexedBatch(records, at)
             await self._deliver(batch, subscriber)
             at = batch.end
         subscriber.at = now
 
-    async def _deliver(self, batch: Batch, subscriber: Subscriber) -> bool:
+    async def _deliver(self, batch: IndexedBatch, subscriber: Subscriber) -> bool:
         """Send a batch's events to a subscriber. Return whether there were any.
 
         Counts go first, with the positions at the start of the batch: a client that disconnects in between gets them
@@ -252,7 +252,7 @@ class Hub:
         subscriber.at = batch.end
         return bool(sent)
 
-    async def _tweets(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+    async def _tweets(self, batch: IndexedBatch, subscriber: Subscriber) -> list[Told]:
         acting = batch.acting & subscriber.followees
         wanted = [n for actor in acting for n in batch.activities[actor]]
         wanted = sorted(n for n in wanted if _is_for(batch.records[n].event, subscriber))
@@ -266,7 +266,7 @@ class Hub:
                 told.append((n, "tweet", msgspec.json.encode(item)))
         return told
 
-    async def _notifications(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+    async def _notifications(self, batch: IndexedBatch, subscriber: Subscriber) -> list[Told]:
         raised = batch.raised.get(subscriber.viewer)
         if not raised:
             return []
@@ -277,7 +277,7 @@ class Hub:
             if item is not None
         ]
 
-    async def _edits(self, batch: Batch, subscriber: Subscriber) -> list[Told]:
+    async def _edits(self, batch: IndexedBatch, subscriber: Subscriber) -> list[Told]:
         wanted = [
             tweet
             for tweet, (_, event) in batch.edited.items()
@@ -320,7 +320,7 @@ def _is_for(event: object, subscriber: Subscriber) -> bool:
     return not isinstance(event, TweetPosted) or subscriber.gets(event.author, _replied(event))
 
 
-def _deletions(batch: Batch, subscriber: Subscriber) -> list[Told]:
+def _deletions(batch: IndexedBatch, subscriber: Subscriber) -> list[Told]:
     told = []
     for n, event in batch.deleted:
         watched = event.tweet in subscriber.watched

@@ -42,7 +42,7 @@ class QueryRefused(Exception):
     """The query finds nothing in particular. The message tells its author why."""
 
 
-class Parsed(NamedTuple):
+class ParsedQuery(NamedTuple):
     """The phrases that a found tweet must have (`every`) and must not have (`none`), and authors' names as written."""
 
     every: list[Phrase]
@@ -51,9 +51,9 @@ class Parsed(NamedTuple):
     not_by: list[str]
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> ParsedQuery:
     """Parse a query. Raises QueryRefused if it has too many words or a `from:` without a name."""
-    parsed = Parsed([], [], [], [])
+    parsed = ParsedQuery([], [], [], [])
     for term in _TERM.finditer(text.translate(_QUOTES)):
         phrases, names = (parsed.none, parsed.not_by) if term["sign"] else (parsed.every, parsed.by)
         if term["plain"] is None:
@@ -68,7 +68,7 @@ def parse(text: str) -> Parsed:
     return parsed
 
 
-def _check_bounds(parsed: Parsed) -> None:
+def _check_bounds(parsed: ParsedQuery) -> None:
     often = Counter(token for phrase in parsed.every + parsed.none for token in phrase)
     often.update(f"from:{name.lower()}" for name in parsed.by + parsed.not_by)
     if often.total() > MOST_WORDS or max(often.values(), default=0) > MOST_REPEATED:

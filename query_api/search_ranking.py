@@ -27,7 +27,7 @@ DAY_MS = 24 * 3600 * 1000
 _K1, _B, _LENGTH = 1.2, 0.75, 16
 
 
-class Ranked(NamedTuple):
+class RankedTweet(NamedTuple):
     """A tweet and its score."""
 
     score: float
@@ -36,11 +36,11 @@ class Ranked(NamedTuple):
 
 def rank(
     matches: Sequence[Match], phrases: Sequence[Phrase], counts: Mapping[TweetId, TweetCounts], newest: TweetId
-) -> list[Ranked]:
+) -> list[RankedTweet]:
     """Return the matches, best first; of equal scores the newest first. Ages count from `newest`."""
     now = millis(newest)
     ranked = [
-        Ranked(
+        RankedTweet(
             relevance(match.tokens, phrases)
             * popularity(counts.get(match.tweet, NO_TWEET_COUNTS))
             / sqrt(1 + max(0, now - millis(match.tweet)) / DAY_MS),

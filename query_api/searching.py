@@ -12,18 +12,20 @@ from stores.search import Phrase, Query
 from stores.text import tokeniser
 
 from .feeds import ListTweets, chosen, offered
-from .search_query import Parsed, QueryRefused
+from .search_query import ParsedQuery, QueryRefused
 from .search_ranking import MOST_RANKED, rank
 
 
-class Wanted(NamedTuple):
+class SearchPlan(NamedTuple):
     """A query for the store. If it names an author (`by_name`), muted authors are shown."""
 
     query: Query
     by_name: bool
 
 
-async def wanted(readers: Readers, parsed: Parsed, since: Millis | None, until: Millis | None) -> Wanted | None:
+async def wanted(
+    readers: Readers, parsed: ParsedQuery, since: Millis | None, until: Millis | None
+) -> SearchPlan | None:
     """Look up the authors and return the query for the store; None if a required author does not exist.
 
     Raises QueryRefused if the query only excludes, or is empty.
@@ -38,7 +40,7 @@ async def wanted(readers: Readers, parsed: Parsed, since: Millis | None, until: 
         return None
     every = (*parsed.every, *(phrase for phrase in by if phrase is not None))
     none = (*parsed.none, *(phrase for phrase in not_by if phrase is not None))
-    return Wanted(Query(every, none, since, until), bool(by))
+    return SearchPlan(Query(every, none, since, until), bool(by))
 
 
 async def _author(readers: Readers, name: str) -> Phrase | None:
@@ -47,7 +49,7 @@ async def _author(readers: Readers, name: str) -> Phrase | None:
 
 
 async def newest(
-    readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
+    readers: Readers, viewer: AccountId | None, wanted: SearchPlan, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
     """Return a page of results, newest first."""
 
@@ -59,7 +61,7 @@ async def newest(
 
 
 async def best(
-    readers: Readers, viewer: AccountId | None, wanted: Wanted, before: str | None, limit: int
+    readers: Readers, viewer: AccountId | None, wanted: SearchPlan, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
     """Return a page of results, best first (search_ranking.py).
 
@@ -94,7 +96,7 @@ def _past(tweet: str) -> str:
 
 
 async def _shown(
-    readers: Readers, viewer: AccountId | None, wanted: Wanted, page: ListTweets, before: str | None, limit: int
+    readers: Readers, viewer: AccountId | None, wanted: SearchPlan, page: ListTweets, before: str | None, limit: int
 ) -> Page[resources.Tweet]:
     show = chosen if wanted.by_name else offered
     return await show(readers, viewer, page, before, limit)

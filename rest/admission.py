@@ -12,7 +12,7 @@ from .addresses import Networks, is_in
 from .authentication import NotSignedIn, Viewer
 from .exchange import Exchange
 from .problems import ProblemError
-from .rate_limits import Policy, RateLimits
+from .rate_limits import RateLimits, RatePolicy
 
 API = "/api/v1"
 METRICS = "/metrics"
@@ -28,11 +28,11 @@ _REFUSED_SCRAPERS = frozenset(("not-allowed",))
 class Budgets:
     """The budgets of an account or an address, by kind of request."""
 
-    anonymous_reads: Policy
-    anonymous_writes: Policy
-    reads: Policy
-    writes: Policy
-    files: Policy
+    anonymous_reads: RatePolicy
+    anonymous_writes: RatePolicy
+    reads: RatePolicy
+    writes: RatePolicy
+    files: RatePolicy
 
 
 def refusals(method: str, path: str) -> frozenset[str]:

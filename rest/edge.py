@@ -17,13 +17,13 @@ from events.consistency_token import ConsistencyToken
 from .admission import API, Admission
 from .authentication import NotSignedIn, Viewer
 from .bodies import Bodies
-from .exchange import Exchange, Message, Reads, Receive, Reply, Scope, Send
+from .exchange import Exchange, Message, PlainResponse, Reads, Receive, Scope, Send
 from .problems import MEDIA_TYPE, ProblemError, as_problem, body_of
 from .rate_limits import TooMany
 from .signing import ConsistencyTokens
 
 Header = tuple[bytes, bytes]
-Hot = Callable[[Exchange, Scope, Receive], Awaitable[Reply]]
+Hot = Callable[[Exchange, Scope, Receive], Awaitable[PlainResponse]]
 Match = Callable[[str, str, bytes], tuple[str, Hot] | None]
 """From method, path and query string to the route's name and handler; None for requests that FastAPI handles."""
 
@@ -59,7 +59,7 @@ class Telemetry(Protocol):
         ...
 
 
-class Applied(Protocol):
+class AppliedPositions(Protocol):
     """The positions that the read models have applied."""
 
     async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
@@ -85,7 +85,7 @@ class Edge:
         match: Match,
         new_id: Callable[[], str],
         authenticate: Callable[[bytes], Viewer],
-        applied: Applied,
+        applied: AppliedPositions,
         tokens: ConsistencyTokens,
         admission: Admission,
         bodies: Bodies,
@@ -211,7 +211,7 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     return headers
 
 
-def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) -> Reply:
+def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) -> PlainResponse:
     """Return the response for a problem."""
     headers = [(b"content-type", MEDIA_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers]
@@ -221,7 +221,7 @@ def reply_of(problem: ProblemError, error: BaseException, exchange: Exchange) ->
         headers.append((b"ratelimit", error.bucket.header().encode()))
     if isinstance(error, NotSignedIn):
         headers.append((b"www-authenticate", error.challenge.encode()))
-    return Reply(problem.problem.status, body_of(problem, exchange.request_id), headers)
+    return PlainResponse(problem.problem.status, body_of(problem, exchange.request_id), headers)
 
 
 def _completed(headers: Iterable[Header], exchange: Exchange, path: str) -> list[Header]:
@@ -238,7 +238,7 @@ def _completed(headers: Iterable[Header], exchange: Exchange, path: str) -> list
     return completed
 
 
-async def _send_reply(send: Send, reply: Reply, headers: list[Header], *, is_head: bool = False) -> None:
+async def _send_reply(send: Send, reply: PlainResponse, headers: list[Header], *, is_head: bool = False) -> None:
     if reply.status != 204 and reply.status != 304:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -27,7 +27,7 @@ Reads = tuple[str, ...]
 """The names of the read ports that a route uses."""
 
 
-class Reply(NamedTuple):
+class PlainResponse(NamedTuple):
     """A response, for the routes outside FastAPI."""
 
     status: int

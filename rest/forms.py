@@ -15,14 +15,14 @@ MOST_FIELDS = 20
 LONGEST_FIELD = 16_384
 
 
-class Form(NamedTuple):
+class SubmittedForm(NamedTuple):
     """The text fields of a form, and the content of the file in its field `file`."""
 
     fields: Mapping[str, str]
     file: bytes
 
 
-async def form_of(request: Request) -> Form:
+async def form_of(request: Request) -> SubmittedForm:
     """Read a form. Raises a 415 for any other body, a 400 for a broken one, a 422 without exactly one `file`."""
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() != "multipart/form-data":
@@ -47,4 +47,4 @@ async def form_of(request: Request) -> Form:
         raise ProblemError("bad-request", f"the form cannot be read: {error.detail}") from None
     if file is None:
         raise invalid("file", "missing", "the form needs a file in the field `file`")
-    return Form(fields, file)
+    return SubmittedForm(fields, file)

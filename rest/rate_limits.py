@@ -18,7 +18,7 @@ from events.ids import Millis
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RatePolicy:
     """A limit: at most `burst` uses at once, and `quota` uses per `window_s` seconds in the long run."""
 
     name: str
@@ -50,7 +50,7 @@ class TooMany(Exception):
 class Bucket:
     """The state of one limit of one account or address. `at` is in milliseconds."""
 
-    policy: Policy
+    policy: RatePolicy
     tokens: float
     at: int
 
@@ -76,15 +76,15 @@ def too_many(bucket: Bucket) -> TooMany:
 class RateLimits(Protocol):
     """The buckets of all accounts and addresses."""
 
-    async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
+    async def take(self, policies: tuple[RatePolicy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         ...
 
-    async def check(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def check(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Raise TooMany if a token could not be taken now. Takes none."""
         ...
 
-    async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def give_back(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Return the token of a use that did not happen."""
         ...
 
@@ -98,7 +98,7 @@ class LocalRateLimits:
         self.on_refused: Callable[[str], None] = lambda name: None
         """Called with the policy's name at each refusal."""
 
-    async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
+    async def take(self, policies: tuple[RatePolicy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         now = self._clock()
         buckets = tuple(self._bucket(policy, key, now) for policy in policies)
@@ -110,19 +110,19 @@ class LocalRateLimits:
             bucket.tokens -= 1
         return buckets
 
-    async def check(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def check(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Raise TooMany if a token could not be taken now. Takes none."""
         await self.take(policies, key)
         await self.give_back(policies, key)
 
-    async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def give_back(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Return the token of a use that did not happen."""
         for policy in policies:
             bucket = self._buckets.get((policy.name, key))
             if bucket is not None:
                 bucket.tokens = min(policy.burst, bucket.tokens + 1)
 
-    def _bucket(self, policy: Policy, key: str, now: int) -> Bucket:
+    def _bucket(self, policy: RatePolicy, key: str, now: int) -> Bucket:
         bucket = self._buckets.get((policy.name, key))
         if bucket is None:
             bucket = self._buckets[policy.name, key] = Bucket(policy, policy.burst, now)

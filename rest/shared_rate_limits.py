@@ -11,7 +11,7 @@ from events.ids import Millis
 from stores.sink import StoreUnavailable
 from stores.token_buckets import Limit, TokenBuckets
 
-from .rate_limits import Bucket, LocalRateLimits, Policy, too_many
+from .rate_limits import Bucket, LocalRateLimits, RatePolicy, too_many
 
 AWAY_MS = 1000
 """After a failure the store is not used for this long, so only one request a second waits for it in vain."""
@@ -29,7 +29,7 @@ class SharedRateLimits:
         """Called with the policy's name at each refusal."""
         local.on_refused = lambda name: self.on_refused(name)
 
-    async def take(self, policies: tuple[Policy, ...], key: str) -> tuple[Bucket, ...]:
+    async def take(self, policies: tuple[RatePolicy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
         if not self._away():
             try:
@@ -38,7 +38,7 @@ class SharedRateLimits:
                 self._leave()
         return await self._local.take(policies, key)
 
-    async def check(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def check(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Raise TooMany if a token could not be taken now. Takes none."""
         if not self._away():
             try:
@@ -48,7 +48,7 @@ class SharedRateLimits:
                 self._leave()
         await self._local.check(policies, key)
 
-    async def give_back(self, policies: tuple[Policy, ...], key: str) -> None:
+    async def give_back(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Return the token of a use that did not happen."""
         if not self._away():
             try:
@@ -58,7 +58,7 @@ class SharedRateLimits:
                 self._leave()
         await self._local.give_back(policies, key)
 
-    async def _ask(self, policies: tuple[Policy, ...], key: str, cost: int) -> tuple[Bucket, ...]:
+    async def _ask(self, policies: tuple[RatePolicy, ...], key: str, cost: int) -> tuple[Bucket, ...]:
         refused, left, now = await self._buckets.take(key, _limits(policies), cost)
         buckets = tuple(Bucket(policy, tokens, now) for policy, tokens in zip(policies, left, strict=True))
         if refused is not None:
@@ -73,5 +73,5 @@ class SharedRateLimits:
         self._away_until = self._clock() + AWAY_MS
 
 
-def _limits(policies: Sequence[Policy]) -> list[Limit]:
+def _limits(policies: Sequence[RatePolicy]) -> list[Limit]:
     return [Limit(policy.name, policy.burst, policy.per_ms) for policy in policies]

@@ -22,7 +22,7 @@ from events.ids import Clock, HybridClock, Randomness
 from query_api.routes.hot import FEED_PATH, PLAIN_FEED, TWEET_PATH, hot_feed, hot_tweet
 from rest.addresses import address_reader
 from rest.authentication import Viewer
-from rest.edge import Applied, Edge, Hot, Match, Telemetry, reply_of
+from rest.edge import AppliedPositions, Edge, Hot, Match, Telemetry, reply_of
 from rest.exchange import exchange_of
 from rest.openapi import document, routed
 from rest.problems import ProblemError
@@ -79,7 +79,7 @@ def build_app(
     authenticate: Callable[[bytes], Viewer],
     shared_limits: RateLimits,
     own_limits: RateLimits,
-    applied: Applied,
+    applied: AppliedPositions,
     tokens: ConsistencyTokens,
     command: CommandSide | None = None,
     query: QuerySide | None = None,

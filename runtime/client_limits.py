@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rest.addresses import networks_of
 from rest.admission import Admission, Budgets
 from rest.bodies import Bodies
-from rest.rate_limits import Policy, RateLimits
+from rest.rate_limits import RateLimits, RatePolicy
 from runtime.settings import Settings
 
 _SMALL = 32 << 20
@@ -18,8 +18,8 @@ def budgets(settings: Settings) -> Budgets:
     """The budgets of requests."""
     limits = settings.rate_limits
 
-    def a_minute(name: str, quota: int) -> Policy:
-        return Policy(name, quota, 60, quota)
+    def a_minute(name: str, quota: int) -> RatePolicy:
+        return RatePolicy(name, quota, 60, quota)
 
     return Budgets(
         anonymous_reads=a_minute("anonymous-reads", limits.anonymous_reads_a_minute),

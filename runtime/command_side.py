@@ -7,13 +7,13 @@ import hashlib
 from command_api.deciding import CommandStore
 from command_api.passwords import Passwords
 from command_api.routes.auth import Accounts
-from command_api.routes.executing import Commands, InHand, Limits
+from command_api.routes.executing import Commands, InHand, WriteLimits
 from command_api.routes.media import Uploads
 from command_api.sign_in_attempts import SignInAttempts
 from command_api.signing_keys import KeyRing
 from command_api.tokens import AccessTokens, RefreshTokens
 from events.ids import Clock, HybridClock, Millis, Randomness
-from rest.rate_limits import Policy, RateLimits
+from rest.rate_limits import RateLimits, RatePolicy
 from rest.shares import Shares
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
@@ -28,19 +28,19 @@ REGISTRATIONS_AT_ONCE = 2
 _DAY_S = 24 * 3600
 
 
-def policies(settings: Settings) -> Limits:
+def policies(settings: Settings) -> WriteLimits:
     """The rate limits of the writing routes."""
     limits = settings.rate_limits
-    return Limits(
+    return WriteLimits(
         tweets=(
-            Policy("tweets", limits.tweets_a_day, _DAY_S, limits.tweets_a_day),
-            Policy("tweets-burst", max(1, round(limits.tweets_a_second * 60)), 60, limits.tweets_burst),
+            RatePolicy("tweets", limits.tweets_a_day, _DAY_S, limits.tweets_a_day),
+            RatePolicy("tweets-burst", max(1, round(limits.tweets_a_second * 60)), 60, limits.tweets_burst),
         ),
-        follows=(Policy("follows", limits.follows_a_day, _DAY_S, limits.follows_a_day),),
+        follows=(RatePolicy("follows", limits.follows_a_day, _DAY_S, limits.follows_a_day),),
         failed_sign_ins=(
-            Policy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
+            RatePolicy("failed-sign-ins", limits.failed_sign_ins_an_hour, 3600, limits.failed_sign_ins_an_hour),
         ),
-        registrations=(Policy("registrations", limits.registrations_an_hour, 3600, limits.registrations_an_hour),),
+        registrations=(RatePolicy("registrations", limits.registrations_an_hour, 3600, limits.registrations_an_hour),),
     )
 
 

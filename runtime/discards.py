@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
-
-from events.log import Positions, Record, TopicPartition, parse_place
+from events.log import Positions, Record, RecordReader, TopicPartition, parse_place
 from events.operations import DeadLetterDiscarded
 
 TOPIC = "operations"
@@ -51,16 +48,6 @@ class Discarded:
         return not record.fault and (record.topic, record.about.id) in self._events
 
 
-class Source(Protocol):
-    """The part of the LogReader port that this needs."""
-
-    async def read(
-        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
-    ) -> list[Record]:
-        """Up to `limit` records from `after` on."""
-        ...
-
-
 class Discards:
     """What each group skips, as the log says."""
 
@@ -80,7 +67,7 @@ class Discards:
         """Take in a discard."""
         self.of(event.group).add(event.position, event.event)
 
-    async def read(self, log: Source) -> None:
+    async def read(self, log: RecordReader) -> None:
         """Take in what was discarded since the last time. Raises what reading the log raises."""
         while records := await log.read(self._positions, _BATCH, (TOPIC,)):
             for record in records:

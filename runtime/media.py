@@ -11,7 +11,7 @@ from command_api.routes.executing import InHand
 from command_api.routes.media import MEDIA_PATH, Uploads
 from events.ids import Clock, Randomness
 from query_api.routes.media import media_files
-from rest.rate_limits import Policy
+from rest.rate_limits import RatePolicy
 from rest.shares import Shares
 from stores.localfs.objects import PATH, LocalObjects
 from stores.objects import Objects
@@ -48,7 +48,7 @@ class MediaSide:
         self.uploads = Uploads(
             objects=self.objects,
             checking=self.checking,
-            policies=(Policy("uploads", a_day, _DAY_S, a_day),),
+            policies=(RatePolicy("uploads", a_day, _DAY_S, a_day),),
             in_hand=InHand(chosen.uploads_at_once),
             of_account=Shares("uploads of an account", chosen.uploads_of_account),
             most_bytes=chosen.max_bytes,

@@ -10,9 +10,9 @@ found by halving the batch. A store that is away is no reason to set anything as
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -21,7 +21,17 @@ from events.faults import one_line
 from events.first_copies import entities, first_copies
 from events.fitting import last_ids
 from events.ids import Clock, wall_clock
-from events.log import CorruptLog, LogUnavailable, New, NotSetUp, Positions, Record, TopicPartition, positions_after
+from events.log import (
+    CorruptLog,
+    LogUnavailable,
+    New,
+    NotSetUp,
+    Positions,
+    Record,
+    RecordReader,
+    TopicPartition,
+    positions_after,
+)
 from events.topics import DERIVED
 from projectors.projector import Projector
 from runtime.dead_letter_policy import CannotApply, Place, SettingAside, TooManyDeadLetters
@@ -50,20 +60,6 @@ _AT_ONCE = 200
 """Held-back records that are applied together."""
 NEVER = 1 << 39
 """Past every offset that a partition will ever have."""
-
-
-class Source(Protocol):
-    """The part of the LogReader port that processors need: reading, by whoever may not append."""
-
-    async def read(
-        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
-    ) -> list[Record]:
-        """Up to `limit` records from `after` on."""
-        ...
-
-    async def ends(self) -> Positions:
-        """Where each partition ends now."""
-        ...
 
 
 class Retried(NamedTuple):
@@ -329,7 +325,7 @@ class Group:
 class Runner:
     """Advances one group along a log, a batch a turn."""
 
-    def __init__(self, group: Group, log: Source, limit: int = 1000) -> None:
+    def __init__(self, group: Group, log: RecordReader, limit: int = 1000) -> None:
         self.group = group
         self.log = log
         self.limit = limit

@@ -14,7 +14,7 @@ from query_api.feeds import feed_item_of_each
 from query_api.hydration import counts_of, hydrate
 from query_api.notifications import as_raised
 from query_api.rankings import KeptAnswers, Rankings
-from query_api.realtime import WATCHED, Hub, Views
+from query_api.realtime import WATCHED, Hub, HubQueries
 from query_api.routes.stream import Streams
 from query_api.serving import Queries
 from rest import resources
@@ -95,7 +95,7 @@ class QuerySide:
         self.hub.close()
 
 
-def views(readers: Callable[[], Readers]) -> Views:
+def views(readers: Callable[[], Readers]) -> HubQueries:
     """What streams are told, out of the read models as they are at each call."""
 
     async def followees(viewer: AccountId) -> list[AccountId]:
@@ -124,7 +124,7 @@ def views(readers: Callable[[], Readers]) -> Views:
     ) -> Sequence[resources.Notification | None]:
         return await as_raised(readers(), viewer, raised)
 
-    return Views(followees, shown, items, counts, tweets, notifications)
+    return HubQueries(followees, shown, items, counts, tweets, notifications)
 
 
 def _activity(record: Record) -> Activity:

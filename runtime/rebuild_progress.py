@@ -16,7 +16,7 @@ class Compared(msgspec.Struct, frozen=True):
     same: bool | None
 
 
-class Progress(msgspec.Struct, frozen=True):
+class RebuildProgress(msgspec.Struct, frozen=True):
     """How far a rebuild is. `state` is building, comparing, done, failed or cancelled."""
 
     models: tuple[str, ...]

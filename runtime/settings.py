@@ -39,7 +39,7 @@ class BadSettings(Exception):
     """A setting is unknown or out of bounds; the message names it and where it came from."""
 
 
-class RateLimits(BaseModel):
+class RateLimitSettings(BaseModel):
     """Token buckets, for each account and address."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +60,7 @@ class RateLimits(BaseModel):
     files_a_minute: int = Field(3000, ge=1, description="pictures and videos fetched by an address, for each process")
 
 
-class Media(BaseModel):
+class MediaSettings(BaseModel):
     """Pictures and videos, and where they are kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(65_536, ge=1024, description="longest request body; longer ones are 413")
 
-    rate_limits: RateLimits = Field(default_factory=RateLimits)
-    media: Media = Field(default_factory=Media)
+    rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
 
     bcrypt_cost: int = Field(12, ge=4, le=16, description="work factor of password hashes; 12 takes about 200 ms")
     password_threads: int = Field(2, ge=1, le=64, description="threads that hash passwords, off the event loop")
@@ -205,14 +205,14 @@ class Origin(NamedTuple):
     description: str
 
 
-class Loaded(NamedTuple):
+class LoadedSettings(NamedTuple):
     """The settings, and where each came from."""
 
     settings: Settings
     origins: list[Origin]
 
 
-def load(options: Mapping[str, Any] | None = None, config: Path | None = None) -> Loaded:
+def load(options: Mapping[str, Any] | None = None, config: Path | None = None) -> LoadedSettings:
     """Read the settings. `options` are those of the command line, None where not given. Raises BadSettings."""
     given = {name: value for name, value in (options or {}).items() if value is not None}
     env = _environment()
@@ -226,7 +226,7 @@ def load(options: Mapping[str, Any] | None = None, config: Path | None = None) -
         settings = Settings(**merged)
     except ValidationError as error:
         raise BadSettings(_explain(error, sources)) from None
-    return Loaded(settings, list(_origins(Settings, settings, sources)))
+    return LoadedSettings(settings, list(_origins(Settings, settings, sources)))
 
 
 def _environment() -> dict[str, Any]:

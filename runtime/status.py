@@ -15,7 +15,7 @@ OUTBOX_S = 30.0
 """A row of the outbox that waits longer has nobody who publishes it."""
 
 
-class Model(msgspec.Struct, frozen=True):
+class ModelStatus(msgspec.Struct, frozen=True):
     """A read model. `building` is the share of the log that a rebuild of it has applied; None where none runs."""
 
     name: str
@@ -24,7 +24,7 @@ class Model(msgspec.Struct, frozen=True):
     building: float | None = None
 
 
-class Group(msgspec.Struct, frozen=True):
+class GroupStatus(msgspec.Struct, frozen=True):
     """A group of processors. `lag` and `workers` are None where nobody can tell, as a data directory has no workers."""
 
     name: str
@@ -33,11 +33,11 @@ class Group(msgspec.Struct, frozen=True):
     lag_events: int | None
     lag_seconds: float | None
     dead_letters: int | None
-    models: Sequence[Model] = ()
+    models: Sequence[ModelStatus] = ()
     workers: int | None = None
 
 
-class Engine(msgspec.Struct, frozen=True):
+class EngineStatus(msgspec.Struct, frozen=True):
     """An engine, and how long it took to answer a question; None where it did not."""
 
     name: str
@@ -66,8 +66,8 @@ class Status(msgspec.Struct, frozen=True):
     profile: str
     state: State
     parts: Sequence[Part]
-    groups: Sequence[Group]
-    engines: Sequence[Engine] = ()
+    groups: Sequence[GroupStatus]
+    engines: Sequence[EngineStatus] = ()
     outbox: Outbox | None = None
     disk: Disk | None = None
     server: str = ""
@@ -82,12 +82,12 @@ def group_told(
     part: Part,
     behind: Behind | None,
     dead_letters: int | None = None,
-    models: Sequence[Model] = (),
+    models: Sequence[ModelStatus] = (),
     workers: int | None = None,
-) -> Group:
+) -> GroupStatus:
     """A group, with the part of /readyz that is its own."""
     events, seconds = (None, None) if behind is None else (behind.events, round(behind.seconds, 3))
-    return Group(part.name, part.state, part.detail, events, seconds, dead_letters, models, workers)
+    return GroupStatus(part.name, part.state, part.detail, events, seconds, dead_letters, models, workers)
 
 
 def letters_told(number: int | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from events.log import Positions, Record, TopicPartition, lag, positions_after
+from events.log import Positions, Record, RecordReader, TopicPartition, lag, positions_after
 from events.operations import DeadLetterDiscarded
 from runtime.dead_letter_policy import Place
 from runtime.discards import Discards
@@ -19,18 +19,8 @@ from stores.dead_letters import DeadLetter
 _BATCH = 5_000
 
 
-class Log(Protocol):
-    """The part of the Looking port that this needs."""
-
-    async def read(
-        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
-    ) -> list[Record]:
-        """Up to `limit` records from `after` on."""
-        ...
-
-    async def ends(self) -> Positions:
-        """Where each partition ends now."""
-        ...
+class SearchableLog(RecordReader, Protocol):
+    """Reads a record at a position, too."""
 
     async def at(self, place: TopicPartition, offset: int) -> Record | None:
         """The record at a position."""
@@ -45,7 +35,7 @@ class Standing(NamedTuple):
     letters: Collection[DeadLetter]
 
 
-class Kind(NamedTuple):
+class UnreadableRecords(NamedTuple):
     """Records of a topic that cannot be read for the same sort of reason: how many, the first one, and its fault."""
 
     topic: str
@@ -75,12 +65,12 @@ class Unreadable:
         names = sorted(set().union(*self._groups.values()))
         return {name: sum(name in groups for groups in self._groups.values()) for name in names}
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[UnreadableRecords]:
         """What they are: by topic, and by what stands before the colon in the fault."""
         found: dict[tuple[str, str], list[Record]] = {}
         for _, record in sorted(self._records.items()):
             found.setdefault((record.topic, record.fault.partition(":")[0]), []).append(record)
-        return [Kind(topic, len(of), of[0].position, of[0].fault) for (topic, _), of in found.items()]
+        return [UnreadableRecords(topic, len(of), of[0].position, of[0].fault) for (topic, _), of in found.items()]
 
     def discards(self) -> Iterator[DeadLetterDiscarded]:
         """What gives them up: an event for each record and group."""
@@ -90,7 +80,7 @@ class Unreadable:
 
 
 async def find_unreadable(
-    log: Log, groups: Mapping[str, Standing], on_read: Callable[[int, int], None] = lambda read, of: None
+    log: SearchableLog, groups: Mapping[str, Standing], on_read: Callable[[int, int], None] = lambda read, of: None
 ) -> Unreadable:
     """Find the records that these groups cannot read: their dead letters, and all past them up to the log's end now.
 

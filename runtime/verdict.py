@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from command_api.left_out import LeftOut
-from events.log import Positions
+from events.log import Positions, RecordReader
 from runtime.discards import Discards
-from runtime.processor_group import NEVER, Source
+from runtime.processor_group import NEVER
 from stores.dead_letters import DeadLetter
 
 LONGEST_BEHIND_S = 60.0
@@ -73,7 +73,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return cls(same, events, round(seconds, 3), until, late, found, dead_letters, failed, not_compared, damaged)
 
 
-async def left_out_of_decisions(log: Source, letters: Iterable[DeadLetter] = ()) -> LeftOut:
+async def left_out_of_decisions(log: RecordReader, letters: Iterable[DeadLetter] = ()) -> LeftOut:
     """Entities with a record that cannot be read, and was discarded or is a dead letter: nobody can decide on it again.
 
     Reads one record for each discard and letter. Raises what reading the log raises.

@@ -13,7 +13,7 @@ import yaml
 
 from events.event import BY_CLASS
 from events.kafka.topics import settings
-from events.topics import TOPICS, Kind, Topic
+from events.topics import TOPICS, Topic, TopicKind
 
 from .wiring import handlers, producers
 
@@ -23,9 +23,9 @@ PARTITIONS = {"embedded": 1, "tests": 4, "distributed": 16}
 # behind its records that are there already.
 _BY_ID = "records with one id are copies of each other; the last of them is in the right order"
 COPIES = {
-    Kind.SOURCE: "the ids of a key ascend; a record whose id is not above the newest one is a copy",
-    Kind.REPORTED: _BY_ID,
-    Kind.DERIVED: _BY_ID,
+    TopicKind.SOURCE: "the ids of a key ascend; a record whose id is not above the newest one is a copy",
+    TopicKind.REPORTED: _BY_ID,
+    TopicKind.DERIVED: _BY_ID,
 }
 """How a consumer recognises copies."""
 

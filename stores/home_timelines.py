@@ -80,7 +80,7 @@ class ActivityFact(NamedTuple):
     written: int
 
 
-class Kind(StrEnum):
+class FanOutTier(StrEnum):
     """The ways in which an author's activities reach feeds."""
 
     PUSHED = "pushed"
@@ -94,20 +94,20 @@ class Kind(StrEnum):
 class Tier(NamedTuple):
     """An author's tier, the time of its last change, and the number of its changes. The default is PUSHED."""
 
-    kind: Kind = Kind.PUSHED
+    kind: FanOutTier = FanOutTier.PUSHED
     since: Millis = Millis(0)
     change: int = 0
 
     @property
     def pushes(self) -> bool:
         """Whether activities of the author are pushed. True for all kinds but PULLED."""
-        return self.kind is not Kind.PULLED
+        return self.kind is not FanOutTier.PULLED
 
 
 SMALL = Tier()
 
 
-class Progress(NamedTuple):
+class FanOutProgress(NamedTuple):
     """The progress of fan-out in a partition: all events before `offset` are done, and the one there up to `after`.
 
     `after` is the cursor in the author's followers, for a fan-out that is too large for one step.
@@ -146,7 +146,7 @@ class Timelines(Protocol):
         ...
 
 
-class Facts(Timelines, Protocol):
+class FanOutFacts(Timelines, Protocol):
     """The follows and activities that fan-out reads. Its own group writes them, so they are as new as its timelines."""
 
     async def write(self, follows: Sequence[FollowFact], activities: Sequence[ActivityFact]) -> None:
@@ -204,7 +204,7 @@ class HomeTimelineRows(Protocol):
         """Return the current tiers of the accounts. Accounts whose tier is SMALL are left out."""
         ...
 
-    async def move(self, account: AccountId, seen: Tier, to: Kind) -> bool:
+    async def move(self, account: AccountId, seen: Tier, to: FanOutTier) -> bool:
         """Change a tier if it is still `seen` (a lightweight transaction). Return whether it was changed.
 
         `since` becomes the time of the change by the store's clock, since the caller may have been delayed after its
@@ -212,11 +212,11 @@ class HomeTimelineRows(Protocol):
         """
         ...
 
-    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
+    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, FanOutProgress]:
         """Return the progress of each partition. Partitions without any progress are left out."""
         ...
 
-    async def note(self, progress: Mapping[TopicPartition, Progress]) -> None:
+    async def note(self, progress: Mapping[TopicPartition, FanOutProgress]) -> None:
         """Write progress. Progress that is further already stays, since a replaced worker may still write.
 
         (On Cassandra the offset is the timestamp; of two equal offsets the greater `after` wins.)

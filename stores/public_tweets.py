@@ -9,7 +9,7 @@ from events.ids import TweetId
 from events.tweets import TweetRef
 
 
-class Context(NamedTuple):
+class TweetContext(NamedTuple):
     """The properties of a tweet that an edit does not change and its event does not repeat."""
 
     reply_to: TweetRef | None = None
@@ -17,14 +17,14 @@ class Context(NamedTuple):
     sensitive: bool = False
 
 
-PLAIN = Context()
+PLAIN = TweetContext()
 """The context of a tweet that replies to and quotes nothing. Most tweets are such, and no row is stored for them."""
 
 
 class PublicTweetRows(Protocol):
     """Rows that the projector writes."""
 
-    def posted(self, tweet: TweetId, context: Context) -> None:
+    def posted(self, tweet: TweetId, context: TweetContext) -> None:
         """Store the context of a tweet that is a reply, a quote or sensitive."""
         ...
 
@@ -40,6 +40,6 @@ class PublicTweets(Protocol):
         """Load the rows that `context` will need within this batch. Raises StoreUnavailable."""
         ...
 
-    def context(self, tweet: TweetId) -> Context:
+    def context(self, tweet: TweetId) -> TweetContext:
         """Return the context with which the tweet was posted."""
         ...

@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     score: float
 
 
-class Mood(NamedTuple):
+class SentimentStep(NamedTuple):
     """The sentiment of the tweets in a time step that begins at `start`. `mean` is None if there are none."""
 
     start: Millis
@@ -60,6 +60,6 @@ class Sentiment(Protocol):
         """Return the sentiment of each tweet. Tweets without a score are left out."""
         ...
 
-    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
+    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[SentimentStep]:
         """Return the sentiment of a subject in steps of `step` milliseconds. Raises stores.trends.TooMuch."""
         ...

@@ -18,14 +18,14 @@ class Window(NamedTuple):
     end: Millis
 
 
-class Reached(NamedTuple):
+class NewestTimes(NamedTuple):
     """The newest time of an event, and the newest time at which an event was appended."""
 
     time: Millis
     recorded: Millis
 
 
-class Ranking(NamedTuple):
+class EmittedRanking(NamedTuple):
     """The last emitted ranking of a window, and the id of its event."""
 
     id: str
@@ -39,7 +39,7 @@ class TrendWindows(Protocol):
         """Record that the uses in an hour (counted from 1970) have changed."""
         ...
 
-    async def reached(self) -> Reached | None:
+    async def reached(self) -> NewestTimes | None:
         """Return the newest times among the applied events; None before the first."""
         ...
 
@@ -63,10 +63,10 @@ class TrendWindows(Protocol):
         """Return the numbers of the tags in a window."""
         ...
 
-    async def ranking(self, window: Window) -> Ranking | None:
+    async def ranking(self, window: Window) -> EmittedRanking | None:
         """Return the last ranking of a window."""
         ...
 
-    def put_ranking(self, window: Window, ranking: Ranking) -> None:
+    def put_ranking(self, window: Window, ranking: EmittedRanking) -> None:
         """Store the ranking of a window."""
         ...

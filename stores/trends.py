@@ -50,7 +50,7 @@ class WindowNumbers(NamedTuple):
     days: int
 
 
-class Ranked(NamedTuple):
+class RankedTag(NamedTuple):
     """A tag in a ranking."""
 
     tag: str
@@ -60,14 +60,14 @@ class Ranked(NamedTuple):
     score: float
 
 
-class Shown(NamedTuple):
+class TagSample(NamedTuple):
     """The most frequent recent spelling of a tag, and a recent tweet that carries it."""
 
     written: str
     sample: TweetId
 
 
-class Uses(NamedTuple):
+class TagUses(NamedTuple):
     """The uses of a tag, and the number of its authors, in a time step that begins at `start`."""
 
     start: Millis
@@ -92,7 +92,7 @@ def surprise(observed: float, expected: float) -> float:
     return observed * log(observed / expected) - (observed + k) * log((observed + k) / (expected + k))
 
 
-def rank(numbers: WindowNumbers) -> list[Ranked]:
+def rank(numbers: WindowNumbers) -> list[RankedTag]:
     """Return the trends of a window, the most surprising first.
 
     A tag's strength is the number of its authors plus half the number of its repeaters. The expected strength is that
@@ -109,7 +109,7 @@ def rank(numbers: WindowNumbers) -> list[Ranked]:
         # the other.
         expected = PRIOR + strength / author_hours * before / max(1, numbers.days)
         if strength >= expected:
-            ranked.append(Ranked(tag, uses, authors, round(expected, 3), round(surprise(strength, expected), 3)))
+            ranked.append(RankedTag(tag, uses, authors, round(expected, 3), round(surprise(strength, expected), 3)))
     ranked.sort(key=lambda r: (-r.score, -r.authors, -r.uses, r.tag))
     return ranked[:LISTED]
 
@@ -141,11 +141,11 @@ class Trends(Protocol):
         """Return the numbers of the tags in a window, `end` excluded."""
         ...
 
-    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
+    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, TagSample]:
         """Return the spelling and the sample tweet for each tag in a window."""
         ...
 
-    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
+    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[TagUses]:
         """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         ...
 

@@ -13,7 +13,7 @@ from .stream import Stream
 from .trends import Trends
 
 
-class Listed(NamedTuple):
+class StreamEntry(NamedTuple):
     """A stream, and the group (stores/groups.py) that runs it in the embedded and in the distributed profile."""
 
     stream: type[Stream]
@@ -21,11 +21,11 @@ class Listed(NamedTuple):
     distributed: str
 
 
-DERIVATIONS: tuple[Listed, ...] = (
-    Listed(Notifications, SERVING, STREAMS),
-    Listed(Sentiment, ANALYTICS, STREAMS),
-    Listed(PublicTweets, ANALYTICS, STREAMS),
-    Listed(Trends, ANALYTICS, TRENDS),
+DERIVATIONS: tuple[StreamEntry, ...] = (
+    StreamEntry(Notifications, SERVING, STREAMS),
+    StreamEntry(Sentiment, ANALYTICS, STREAMS),
+    StreamEntry(PublicTweets, ANALYTICS, STREAMS),
+    StreamEntry(Trends, ANALYTICS, TRENDS),
 )
 
 ALL: tuple[type[Stream], ...] = tuple(listed.stream for listed in DERIVATIONS)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from events.event import Envelope, Event, on
 from events.public_tweets import TweetPublished, TweetRetracted
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
-from stores.public_tweets import Context
 from stores.public_tweets import PublicTweets as Contexts
+from stores.public_tweets import TweetContext
 
 from .scoring import Scorer
 from .stream import Emit, Stream
@@ -31,7 +31,7 @@ class PublicTweets(Stream):
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:
         """Publish the tweet."""
-        self._publish(event, 1, Context(event.reply_to, event.quote_of, event.sensitive), about)
+        self._publish(event, 1, TweetContext(event.reply_to, event.quote_of, event.sensitive), about)
 
     @on(TweetEdited)
     def edited(self, event: TweetEdited, about: Envelope) -> None:
@@ -47,7 +47,7 @@ class PublicTweets(Stream):
         """Fetch the fields that the edits do not repeat."""
         await self._contexts.fetch([event.tweet for event in events if isinstance(event, TweetEdited)])
 
-    def _publish(self, event: TweetPosted | TweetEdited, version: int, context: Context, about: Envelope) -> None:
+    def _publish(self, event: TweetPosted | TweetEdited, version: int, context: TweetContext, about: Envelope) -> None:
         label, score = self._scorer.score(event.text, event.entities.mentions)
         published = TweetPublished(
             tweet=event.tweet,

@@ -19,7 +19,7 @@ from events.ids import EventId, Millis, TweetId, id_at, millis
 from events.log import New, Record
 from events.trends import Trend, TrendsRanked
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
-from stores.trend_windows import Ranking, Reached, TrendWindows, Window
+from stores.trend_windows import EmittedRanking, NewestTimes, TrendWindows, Window
 from stores.trends import DAYS_BEFORE, HOUR, WINDOWS, rank
 
 from .stream import Emit, Stream
@@ -122,7 +122,7 @@ class Trends(Stream):
             if looked_at >= TAGS_A_TURN:
                 return
 
-    async def _rank(self, window: Window, reached: Reached) -> int:
+    async def _rank(self, window: Window, reached: NewestTimes) -> int:
         start = Millis(window.end - WINDOWS[window.length])
         numbers = await self._windows.numbers(start, window.end)
         ranked = rank(numbers)
@@ -135,11 +135,11 @@ class Trends(Stream):
         return len(numbers.tags)
 
     def _say(
-        self, window: Window, start: Millis, items: tuple[Trend, ...], last: Ranking | None, reached: Reached
+        self, window: Window, start: Millis, items: tuple[Trend, ...], last: EmittedRanking | None, reached: NewestTimes
     ) -> None:
         # Later than the last ranking, because readers drop ids that are not newer; else as new as its newest event.
         moment = reached.recorded if last is None else max(reached.recorded, millis(last.id) + 1)
         id_ = id_at(Millis(moment), "TrendsRanked", name_of(window))
-        self._windows.put_ranking(window, Ranking(id_, items))
+        self._windows.put_ranking(window, EmittedRanking(id_, items))
         event = TrendsRanked(window=name_of(window), start=start, end=window.end, items=items)
         self._emit(New(event, Envelope(id=EventId(id_), time=window.end)))

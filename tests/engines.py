@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import catalogue
-from infra.local.engine import EngineMissing, Server
+from infra.local.engine import EngineMissing, EngineProcess
 from infra.local.packages import cache_directory
 from infra.local.processes import spawn
 from infra.local.running import Running
@@ -88,7 +88,7 @@ def _made() -> Path:
         directory.chmod(0o755)
         environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
         argv = [sys.executable, __file__, str(pid), str(directory)]
-        spawn(Server("watch", argv, directory / "watch", lambda: True, environment))
+        spawn(EngineProcess("watch", argv, directory / "watch", lambda: True, environment))
     return directory
 
 

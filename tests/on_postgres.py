@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from command_api.postgres.answers import Answers
+from command_api.postgres.answers import QuestionReader
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import KeptKeys
 from command_api.postgres.migrating import migrate
@@ -221,7 +221,7 @@ class PostgresSystem:
             self.pool,
             self.publishing,
             self.keys,
-            Answers(EMAIL_KEY, asking_credentials(EMAIL_KEY)),
+            QuestionReader(EMAIL_KEY, asking_credentials(EMAIL_KEY)),
             EMAIL_KEY,
             {**changes.changes, **noted},
             self.ids,

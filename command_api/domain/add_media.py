@@ -16,7 +16,7 @@ from .acting import media_of_actor
 from .errors import AccountNotFound
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class StoredFile(msgspec.Struct, frozen=True, gc=False):
     """A checked file in the object store: `object` is its key there.
 
     `size` is in bytes. `width` and `height` are in pixels, as the picture is shown; None for videos without them.
@@ -34,7 +34,7 @@ class AddMedia(msgspec.Struct, frozen=True, gc=False):
 
     actor: AccountId
     media: MediaId
-    stored: Stored
+    stored: StoredFile
     alt: str = ""
 
 
@@ -51,7 +51,7 @@ def decide(command: AddMedia, state: State) -> list[Event]:
     return [finished(command.actor, command.media, command.stored, command.alt)]
 
 
-def finished(owner: AccountId, media: MediaId, stored: Stored, alt: str) -> MediaFinished:
+def finished(owner: AccountId, media: MediaId, stored: StoredFile, alt: str) -> MediaFinished:
     """Return the event that makes a stored file usable as a medium."""
     return MediaFinished(
         media=media,

@@ -12,7 +12,7 @@ from events.ids import AccountId, MediaId
 from ..deciding import Decision
 from ..facts import Facts, Media, MediaOf, Question
 from .acting import media_of_actor
-from .add_media import Stored, finished
+from .add_media import StoredFile, finished
 from .errors import MediaGone
 from .usable_media import owned
 
@@ -22,7 +22,7 @@ class FinishUpload(msgspec.Struct, frozen=True, gc=False):
 
     actor: AccountId
     media: MediaId
-    stored: Stored
+    stored: StoredFile
 
 
 class State(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 
 import msgspec
 
-from .child import CPU_S, Answer, read_message, write_message
+from .child import CPU_S, CheckResult, read_message, write_message
 from .errors import TooManyPixels, TooManyUploads, UnsupportedMedia
 from .judging import Checked
 
@@ -92,7 +92,7 @@ class Child:
             assert process.stdin is not None
             assert process.stdout is not None
             write_message(process.stdin, content)
-            answer = msgspec.msgpack.decode(read_message(process.stdout), type=Answer)
+            answer = msgspec.msgpack.decode(read_message(process.stdout), type=CheckResult)
         except (EOFError, OSError):
             self._end()
             raise UnsupportedMedia("checking this file takes more memory or time than allowed") from None

@@ -26,7 +26,7 @@ _BYTES_A_PIXEL = 16
 _PREFIX = 8
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """The result of checking a file. `refused` is "", `media` or `pixels`; `detail` is the message of the refusal."""
 
     content_type: str = ""
@@ -57,14 +57,14 @@ def _exactly(pipe: IO[bytes], length: int) -> bytes:
     return found
 
 
-def answered(content: bytes, most_pixels: int) -> Answer:
+def answered(content: bytes, most_pixels: int) -> CheckResult:
     """Check a file and return the answer."""
     try:
-        return Answer(**check(content, most_pixels)._asdict())
+        return CheckResult(**check(content, most_pixels)._asdict())
     except TooManyPixels as error:
-        return Answer(refused="pixels", detail=str(error))
+        return CheckResult(refused="pixels", detail=str(error))
     except UnsupportedMedia as error:
-        return Answer(refused="media", detail=str(error))
+        return CheckResult(refused="media", detail=str(error))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ _BLOCKS = frozenset((0xA3, 0xA0))
 """SimpleBlock and BlockGroup, the elements that hold frames."""
 
 
-class Part(NamedTuple):
+class Element(NamedTuple):
     """An element: its kind, and the start and end of its content."""
 
     kind: int
@@ -74,7 +74,7 @@ def webm_shows(content: bytes, start: int) -> bool:
     return False
 
 
-def _is_track_of_pictures(content: bytes, track: Part) -> bool:
+def _is_track_of_pictures(content: bytes, track: Element) -> bool:
     kind, codec = 0, b""
     for part in _elements(content, track.start, track.end):
         if part.kind == _TRACK_TYPE:
@@ -84,7 +84,7 @@ def _is_track_of_pictures(content: bytes, track: Part) -> bool:
     return kind == _VIDEO and codec.startswith(b"V_")
 
 
-def _elements(content: bytes, start: int, end: int) -> Iterator[Part]:
+def _elements(content: bytes, start: int, end: int) -> Iterator[Element]:
     """Yield the elements from `start` to `end`. An element of unknown length, as in live streams, extends to `end`."""
     at = start
     for _ in range(_MOST):
@@ -102,5 +102,5 @@ def _elements(content: bytes, start: int, end: int) -> Iterator[Part]:
         inner_end = end if length == mask else at + length
         if inner_end > end:
             return
-        yield Part(kind, at, inner_end)
+        yield Element(kind, at, inner_end)
         at = inner_end

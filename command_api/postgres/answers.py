@@ -110,7 +110,7 @@ def _for_each(sql: str, types: tuple[str, ...]) -> str:
     return f"SELECT asked.n, q.* FROM {sets.rows(columns, 'asked')} LEFT JOIN LATERAL ({sql} LIMIT 1) AS q ON true"
 
 
-class Answers:
+class QuestionReader:
     """Sends questions and reads the answers. `also` has the questions about other tables, such as credentials."""
 
     def __init__(self, email_key: bytes, also: Mapping[type[Question[Any]], Asking]) -> None:

@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 _about = msgspec.json.Decoder(Envelope).decode
 
 
-class Waiting(NamedTuple):
+class WaitingRow(NamedTuple):
     """A row that waits to be published. `free`: no process holds a lease on it."""
 
     number: int
@@ -156,7 +156,7 @@ async def depth(connection: Connection) -> Depth:
     return Depth(int(rows), None if oldest is None else millis(oldest))
 
 
-async def waiting(connection: Connection, limit: int) -> list[Waiting]:
+async def waiting(connection: Connection, limit: int) -> list[WaitingRow]:
     """Return up to `limit` waiting rows, oldest first."""
     rows = await select(
         connection,
@@ -165,7 +165,7 @@ async def waiting(connection: Connection, limit: int) -> list[Waiting]:
         (limit,),
     )
     return [
-        Waiting(number, Outgoing(topic, key, type_, version, value, _about(about)), free)
+        WaitingRow(number, Outgoing(topic, key, type_, version, value, _about(about)), free)
         for number, topic, key, type_, version, value, about, free in rows
     ]
 

@@ -10,18 +10,18 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from events.digest import unordered_digest
 from events.event import Event
 from events.first_copies import Entity, first_copies
 from events.fitting import Mark, Marks
-from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.log import CorruptLog, Positions, Record, RecordReader, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.personal import SessionEnded
 from events.postgres.connections import Connection, Pool, Statement, available, select
 from events.sealing import KeyUnknown
-from events.topics import TOPICS, Kind
+from events.topics import TOPICS, TopicKind
 
 from ..decision_rows import BY_NAME
 from ..decision_state import DecisionState
@@ -34,7 +34,7 @@ from .writing import STATE_LOCK
 Digest = dict[str, tuple[int, str]]
 """For each table: the number of rows, and a digest of them that does not depend on their order."""
 
-SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is Kind.SOURCE)
+SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is TopicKind.SOURCE)
 _FETCHED = 2_000
 _SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTLES_S = 2.0
@@ -60,16 +60,6 @@ _log = logging.getLogger(__name__)
 
 class OutboxNotEmpty(Exception):
     """Events wait in the outbox; the relay has to publish them before the state can be folded from the log."""
-
-
-class Source(Protocol):
-    """The part of the EventLog port that the fold needs."""
-
-    async def read(
-        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
-    ) -> list[Record]:
-        """Read up to `limit` records of these topics from the positions `after` on."""
-        ...
 
 
 class Snapshot(NamedTuple):
@@ -122,7 +112,7 @@ async def live_snapshot(pool: Pool, ends: Callable[[], Awaitable[Positions]], le
 
 
 async def derive_decision_state(
-    log: Source,
+    log: RecordReader,
     pool: Pool,
     email_key: bytes,
     until: Positions,
@@ -147,7 +137,7 @@ async def noted_positions(pool: Pool) -> Positions:
 
 
 async def rebuild_decision_state(
-    log: Source,
+    log: RecordReader,
     pool: Pool,
     email_key: bytes,
     ends: Callable[[], Awaitable[Positions]],
@@ -170,7 +160,7 @@ async def rebuild_decision_state(
         return await _fold(log, connection, email_key, Positions(), until, on_batch, limit)
 
 
-async def catch_up(log: Source, pool: Pool, email_key: bytes, until: Positions, limit: int = 5000) -> int:
+async def catch_up(log: RecordReader, pool: Pool, email_key: bytes, until: Positions, limit: int = 5000) -> int:
     """Fold the events up to `until` that the decision state lacks, after a restore from a backup.
 
     Returns how many events were folded. It reads from the noted positions on, and drops events that the state has, like
@@ -269,7 +259,7 @@ async def _settled(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def _fold(
-    log: Source,
+    log: RecordReader,
     connection: Connection,
     email_key: bytes,
     positions: Positions,

@@ -19,7 +19,7 @@ from events.postgres.connections import AWAY, Connection, connect
 from events.publishing import Publisher
 from events.retries import Backoff, Outage
 
-from .outbox import WAITING, Waiting, note, prune, waiting
+from .outbox import WAITING, WaitingRow, note, prune, waiting
 
 KEPT_S = 3600.0
 """Seconds for which a published row is kept, because a Consistency-Token may name it."""
@@ -111,11 +111,11 @@ class Relay:
                 async for _ in connection.notifies(timeout=0):  # drain them: one poll serves all
                     pass
 
-    async def _publish(self, connection: Connection, queues: Iterable[list[Waiting]]) -> bool:
+    async def _publish(self, connection: Connection, queues: Iterable[list[WaitingRow]]) -> bool:
         """Publish the queues concurrently, each in order; return whether there was a row. Raises LogUnavailable."""
         done: list[tuple[int, str]] = []
 
-        async def drain(queue: list[Waiting]) -> None:
+        async def drain(queue: list[WaitingRow]) -> None:
             for row in queue:
                 done.append((row.number, str(await self._publisher.publish([row.record]))))
 
@@ -130,9 +130,9 @@ class Relay:
         return bool(done)
 
 
-def ready(rows: Iterable[Waiting]) -> list[list[Waiting]]:
+def ready(rows: Iterable[WaitingRow]) -> list[list[WaitingRow]]:
     """Return the rows to publish now: for each entity a queue of the rows before the first leased one."""
-    queues: dict[Entity, list[Waiting]] = {}
+    queues: dict[Entity, list[WaitingRow]] = {}
     held: set[Entity] = set()
     for row in rows:
         entity = (row.record.topic, row.record.key)

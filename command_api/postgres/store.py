@@ -22,7 +22,7 @@ from events.publishing import Outgoing
 from ..deciding import Answering, Context, Decision, Outcome, PrivateChange, Refused, StillRunning
 from ..facts import Facts, Question
 from ..kept_answers import REMEMBERED_MS
-from .answers import Answers
+from .answers import QuestionReader
 from .credentials import ChangePrivately
 from .flights import Flights
 from .groups import Groups
@@ -54,7 +54,7 @@ class PostgresCommandStore:
         pool: Pool,
         publishing: Publishing,
         keys: PostgresKeys,
-        answers: Answers,
+        answers: QuestionReader,
         email_key: bytes,
         private: Mapping[type[PrivateChange], ChangePrivately],
         ids: HybridClock,

@@ -22,12 +22,12 @@ from ..credentials import RevokeSession
 from ..deciding import Answer, Answering, Context, Decided, Decision, KeyReused, PrivateChange, Refused, StillRunning
 from ..decision_state import DecisionState
 from ..kept_answers import REMEMBERED_MS, opened, seal
-from .answers import Answers
+from .answers import QuestionReader
 from .credentials import ChangePrivately
 from .flights import Flight, Flights
 from .outbox import EntityState, count_waiting
 from .rows import PostgresDecisionRows
-from .writing import Batch, Loaded, Wanted, load, remembering, write
+from .writing import CommandNeeds, GroupWrites, LoadedState, load, remembering, write
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -81,9 +81,9 @@ class Piece(Generic[C, S]):
     entities: tuple[Entity, ...]
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> CommandNeeds:
         """Return the locks, questions and idempotency key to load."""
-        return Wanted(self.entities, self.context.idempotency, self.decision.questions(self.command))
+        return CommandNeeds(self.entities, self.context.idempotency, self.decision.questions(self.command))
 
 
 class Draft(NamedTuple):
@@ -129,7 +129,7 @@ class Room:
 class Transactions:
     """Executes groups. `owner` names this process in the outbox; `check` refuses a record that no log would accept."""
 
-    answers: Answers
+    answers: QuestionReader
     keys: PostgresKeys
     codec: Codec
     email_key: bytes
@@ -179,7 +179,7 @@ class Transactions:
             self.keys.sealer.trim()
         return results
 
-    def _decide(self, place: int, piece: Piece[Any, Any], loaded: Loaded) -> Made | Draft:
+    def _decide(self, place: int, piece: Piece[Any, Any], loaded: LoadedState) -> Made | Draft:
         once = piece.context.idempotency
         if place in loaded.running:
             raise StillRunning
@@ -237,7 +237,7 @@ class _GroupWrite:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._batch = Batch()
+        self._batch = GroupWrites()
         self._begun: list[str] = []
         self._flights: list[tuple[Flight, Mapping[Entity, Flight | None]]] = []
         self._made: list[tuple[int, slice, Made]] = []
@@ -346,11 +346,11 @@ def _noted(states: Iterable[EntityState]) -> ConsistencyToken:
 
 
 async def find(
-    connection: Connection, answers: Answers, group: Sequence[Piece[Any, Any]], doubt: InDoubt
+    connection: Connection, answers: QuestionReader, group: Sequence[Piece[Any, Any]], doubt: InDoubt
 ) -> dict[str, int]:
     """Return the row numbers of a transaction in doubt by event id; empty if it was not committed."""
     # Taking its locks waits until the transaction has ended.
-    await load(connection, answers, [Wanted(piece.entities) for piece in group], 0, waits=True)
+    await load(connection, answers, [CommandNeeds(piece.entities) for piece in group], 0, waits=True)
     cursor = await connection.execute(
         "SELECT id, number FROM outbox WHERE number > %s AND id = ANY(%s::text[])",
         (doubt.after, [id_ for ids in doubt.ids.values() for id_ in ids]),

@@ -15,7 +15,7 @@ from events.publishing import Outgoing
 from ..deciding import Answer, Idempotency
 from ..facts import Facts, Question
 from . import sets
-from .answers import Answers, put
+from .answers import QuestionReader, put
 from .outbox import WAITING, EntityState, Remembering, insert
 from .rows import Written, gathered
 
@@ -33,7 +33,7 @@ def lock_number(*name: str) -> int:
     return int.from_bytes(hashlib.blake2b("\0".join(name).encode(), digest_size=8).digest(), "big", signed=True)
 
 
-class Wanted(NamedTuple):
+class CommandNeeds(NamedTuple):
     """The entities to lock for a command, and the idempotency key and questions to load."""
 
     entities: Sequence[Entity]
@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     questions: Sequence[Question[Any]] = ()
 
 
-class Remembered(NamedTuple):
+class StoredAnswer(NamedTuple):
     """A stored answer of an earlier request."""
 
     fingerprint: bytes
@@ -50,7 +50,7 @@ class Remembered(NamedTuple):
     outbox: list[int]
 
 
-class Loaded(NamedTuple):
+class LoadedState(NamedTuple):
     """The data loaded after the locks were taken; commands are named by their index in the group.
 
     `running` are commands whose idempotency key another request is using, `busy` commands whose locks another process
@@ -60,13 +60,13 @@ class Loaded(NamedTuple):
     running: set[int]
     busy: set[int]
     states: dict[Entity, EntityState]
-    remembered: dict[int, Remembered]
+    remembered: dict[int, StoredAnswer]
     facts: Facts
 
 
 async def load(
-    connection: Connection, answers: Answers, group: Sequence[Wanted], answered_after: int, *, waits: bool
-) -> Loaded:
+    connection: Connection, answers: QuestionReader, group: Sequence[CommandNeeds], answered_after: int, *, waits: bool
+) -> LoadedState:
     """Lock the entities, then read their states, the answers to the questions, and stored answers after a time.
 
     With `waits`, waits for locks of other processes in sorted order; otherwise the commands are `busy`.
@@ -91,7 +91,7 @@ async def load(
         begun = await connection.execute(_BEGIN, beginning)
         asked = [(inquiry, await put(connection, inquiry)) for inquiry in inquiries]
     [(running, busy, states, remembered)] = await begun.fetchall()
-    return Loaded(
+    return LoadedState(
         set(running or ()),
         set(busy or ()),
         {(topic, key): EntityState(*state) for topic, key, *state in states or ()},
@@ -102,9 +102,9 @@ async def load(
 
 def _remembered(
     fingerprint: str, status: int, body: str, headers: str, positions: str, outbox: list[int]
-) -> Remembered:
+) -> StoredAnswer:
     answer = Answer(status, bytes.fromhex(body), _headers(bytes.fromhex(headers)))
-    return Remembered(bytes.fromhex(fingerprint), answer, positions, outbox)
+    return StoredAnswer(bytes.fromhex(fingerprint), answer, positions, outbox)
 
 
 def remembering(once: Idempotency, answer: Answer, positions: str, now: int, rows: slice) -> Remembering:
@@ -115,7 +115,7 @@ def remembering(once: Idempotency, answer: Answer, positions: str, now: int, row
     )
 
 
-class Batch:
+class GroupWrites:
     """The writes of a group. `private` statements run in order; the other writes are independent of each other."""
 
     __slots__ = ("answers", "private", "records", "written")
@@ -130,7 +130,7 @@ class Batch:
         return bool(self.private or self.records or self.answers)
 
 
-async def write(connection: Connection, batch: Batch) -> list[int]:
+async def write(connection: Connection, batch: GroupWrites) -> list[int]:
     """Write everything and commit; return the row numbers of the records. Notifies the relay of rows without owner."""
     appended = None
     async with connection.pipeline():

@@ -14,7 +14,7 @@ from fastapi import Depends, Request, Response
 from events.ids import AccountId, HybridClock, Millis
 from rest.exchange import Exchange, exchange_of
 from rest.problems import ProblemError, as_problem, body_of
-from rest.rate_limits import Policy, RateLimits, TooMany
+from rest.rate_limits import RateLimits, RatePolicy, TooMany
 from rest.routing import inline
 from rest.signing import ConsistencyTokens
 
@@ -49,13 +49,13 @@ _ANSWERED_BEFORE: Decision[TooMany, None] = Decision(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WriteLimits:
     """The rate limits of the routes that change something."""
 
-    tweets: tuple[Policy, ...]
-    follows: tuple[Policy, ...]
-    failed_sign_ins: tuple[Policy, ...]
-    registrations: tuple[Policy, ...]
+    tweets: tuple[RatePolicy, ...]
+    follows: tuple[RatePolicy, ...]
+    failed_sign_ins: tuple[RatePolicy, ...]
+    registrations: tuple[RatePolicy, ...]
 
 
 class InHand:
@@ -82,7 +82,7 @@ class Commands:
     ids: HybridClock
     tokens: ConsistencyTokens
     limits: RateLimits
-    policies: Limits
+    policies: WriteLimits
     edit_window_ms: Millis
     most_bytes: int
     in_hand: InHand
@@ -90,7 +90,7 @@ class Commands:
     """Keys the fingerprints of requests, so that nobody with the database can guess the content of a request."""
 
 
-class Answers(Generic[S]):
+class CommandAnswers(Generic[S]):
     """The Answering of a route: the route answers an accepted command, and each refusal becomes its problem."""
 
     __slots__ = ("_accepted", "_request_id")
@@ -152,7 +152,7 @@ class Executor:
         accepted: Callable[[S, Decided], Answer] = no_content,
     ) -> Outcome:
         """Execute a command. Raises as `CommandStore.execute`, but the problem `still-running` for StillRunning."""
-        answering = Answers(accepted, self._exchange.request_id)
+        answering = CommandAnswers(accepted, self._exchange.request_id)
         try:
             with self.commands.in_hand:
                 return await self.commands.store.execute(decision, command, context, answering)
@@ -163,13 +163,13 @@ class Executor:
                 headers=(("retry-after", "1"),),
             ) from None
 
-    async def _limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+    async def _limit(self, policies: tuple[RatePolicy, ...], account: AccountId) -> None:
         """Take a token of each policy and set the rate-limit headers of the answer. Raises TooMany."""
         self._exchange.tell(await self.commands.limits.take(policies, account))
 
     async def execute_limited(
         self,
-        policies: tuple[Policy, ...],
+        policies: tuple[RatePolicy, ...],
         account: AccountId,
         decision: Decision[C, S],
         command: C,
@@ -192,7 +192,7 @@ class Executor:
             await self.commands.limits.give_back(policies, account)
         return outcome
 
-    async def check_limit(self, policies: tuple[Policy, ...], account: AccountId) -> None:
+    async def check_limit(self, policies: tuple[RatePolicy, ...], account: AccountId) -> None:
         """Raise TooMany if the limit is reached and no answer is stored with the request's Idempotency-Key.
 
         For requests whose body is not read yet: a KeyReused that comes from the missing body is ignored.

@@ -18,11 +18,11 @@ from pydantic import Field
 
 from events.ids import AccountId, MediaId, Millis, is_id, millis
 from rest import resources
-from rest.forms import Form as FileForm
+from rest.forms import SubmittedForm as FileForm
 from rest.forms import form_of
 from rest.openapi import answers
 from rest.problems import ProblemError, invalid
-from rest.rate_limits import Policy
+from rest.rate_limits import RatePolicy
 from rest.route_problems import problems, takes_key
 from rest.routing import Body, MediaInPath, SignedIn, inline, not_a_word, router
 from rest.shares import Shares
@@ -31,7 +31,7 @@ from stores.objects import Objects
 from stores.sink import StoreUnavailable
 
 from ..deciding import Answer, Context, Decided, Outcome
-from ..domain.add_media import ADD_MEDIA, AddMedia, Stored
+from ..domain.add_media import ADD_MEDIA, AddMedia, StoredFile
 from ..domain.delete_media import DELETE_MEDIA, DeleteMedia
 from ..domain.delete_media import State as Deleting
 from ..domain.errors import MediaGone, MediaNotFound, MediaShown, UploadMissing
@@ -85,7 +85,7 @@ class Uploads:
 
     objects: Objects
     checking: Checking
-    policies: tuple[Policy, ...]
+    policies: tuple[RatePolicy, ...]
     in_hand: InHand
     of_account: Shares
     most_bytes: int
@@ -142,7 +142,7 @@ def incoming(media: MediaId) -> str:
     return f"incoming/{media}"
 
 
-def _shown(media: MediaId, stored: Stored, alt: str) -> bytes:
+def _shown(media: MediaId, stored: StoredFile, alt: str) -> bytes:
     """Encode a finished medium in the shape that reads return."""
     url = resources.medium_url(media)
     variant = resources.Variant("original", url, stored.content_type, stored.size, stored.width, stored.height)
@@ -151,14 +151,14 @@ def _shown(media: MediaId, stored: Stored, alt: str) -> bytes:
     )
 
 
-async def _store(uploads: Uploads, executing: Executor, checked: Checked) -> Stored:
+async def _store(uploads: Uploads, executing: Executor, checked: Checked) -> StoredFile:
     """Write a file under a new key, so that no other attempt can delete it."""
     key = f"finished/{executing.commands.ids.issue()}.{EXTENSIONS[checked.content_type]}"
     await uploads.objects.write(key, checked.content_type, checked.content)
-    return Stored(checked.content_type, key, len(checked.content), checked.width, checked.height)
+    return StoredFile(checked.content_type, key, len(checked.content), checked.width, checked.height)
 
 
-async def _discard(uploads: Uploads, stored: Stored) -> None:
+async def _discard(uploads: Uploads, stored: StoredFile) -> None:
     """Delete a file that no event refers to. If the store is unavailable, the file stays, unreferenced."""
     with contextlib.suppress(StoreUnavailable):
         await uploads.objects.delete(stored.object)
@@ -292,12 +292,12 @@ async def _finish(executing: Executor, context: Context, command: FinishUpload) 
     return await executing.execute(FINISH_UPLOAD, command, context, accepted), counts
 
 
-def _stored(medium: Media) -> Stored:
+def _stored(medium: Media) -> StoredFile:
     """Return the stored file of a finished medium."""
     a = medium.attachment
     assert medium.object is not None
     assert medium.size is not None
-    return Stored(a.content_type, medium.object, medium.size, a.width, a.height)
+    return StoredFile(a.content_type, medium.object, medium.size, a.width, a.height)
 
 
 @media.delete("/media/{id}", status_code=204)

@@ -14,7 +14,7 @@ from rest import resources
 from rest.authentication import Viewer
 from rest.bodies import read_body
 from rest.edge import Hot
-from rest.exchange import Exchange, Receive, Reply, Scope
+from rest.exchange import Exchange, PlainResponse, Receive, Scope
 from rest.openapi import answers
 from rest.problems import ProblemError, invalid
 from rest.route_problems import problems, takes_key
@@ -174,7 +174,7 @@ def posted(state: State, decided: Decided) -> Answer:
     return Answer(201, msgspec.json.encode(tweet), headers)
 
 
-async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: TweetBody, raw: bytes) -> Reply:
+async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: TweetBody, raw: bytes) -> PlainResponse:
     """Post a tweet, for the FastAPI route and for `hot_post`."""
     read = _read(body.text)
     place = body.location
@@ -196,13 +196,13 @@ async def post(commands: Commands, exchange: Exchange, viewer: Viewer, body: Twe
         commands.policies.tweets, viewer.account, POST_TWEET, command, context, posted
     )
     headers = [(name.encode(), value.encode()) for name, value in executor.headers(outcome)]
-    return Reply(outcome.answer.status, outcome.answer.body, headers)
+    return PlainResponse(outcome.answer.status, outcome.answer.body, headers)
 
 
 def hot_post(commands: Commands) -> Hot:
     """Return a handler of `POST /tweets` that bypasses FastAPI, which takes half the time of a request."""
 
-    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> PlainResponse:
         viewer = exchange.signed_in()
         check_type(exchange.headers.get(b"content-type", b"").decode("latin-1"))
         raw = await read_body(receive, commands.most_bytes)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import apsw
 
 from events.digest import finished, unordered_digest_steps
 from events.first_copies import Entity, first_copies
-from events.log import CorruptLog, Positions, Record, TopicPartition, positions_after
+from events.log import CorruptLog, Positions, RecordReader, positions_after
 from events.sqlite.records import LogTable
 
 from ..decision_rows import BY_NAME
@@ -21,14 +21,6 @@ from .rows import SqliteDecisionRows, create_state_tables
 
 Digest = dict[str, tuple[int, str]]
 """For each table: the number of rows, and a digest of them that does not depend on their order."""
-
-
-class Source(Protocol):
-    """The part of the EventLog port that a rebuild needs."""
-
-    async def read(self, after: Mapping[TopicPartition, int], limit: int) -> list[Record]:
-        """Read up to `limit` records from the positions `after` on."""
-        ...
 
 
 class Snapshot(NamedTuple):
@@ -83,7 +75,7 @@ def replace_decision_state(connection: apsw.Connection, folded: Path, left_out: 
 
 
 async def rebuild_decision_state(
-    log: Source,
+    log: RecordReader,
     connection: apsw.Connection,
     email_key: bytes,
     until: Positions,

@@ -20,7 +20,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from confluent_kafka import TopicPartition as Place
 
 from ..ids import EventId, HybridClock
-from ..kept import Batch, Kept, Tick, outgoing, read
+from ..kept import Kept, KeptBatch, Tick, outgoing, read
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Publisher
@@ -49,7 +49,7 @@ class KafkaKeptReader:
         async with _Asking(self._servers) as ask:
             return await self._told_ends(ask)
 
-    async def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
+    async def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[KeptBatch]:
         """Yield the records from `positions` up to the ends at the time of the call. Raises LogUnavailable.
 
         Records that minitwitter did not write are skipped with a warning.
@@ -74,7 +74,7 @@ class KafkaKeptReader:
                             del left[place]
                 if messages:
                     deadline = time.monotonic() + self._reply_s
-                    yield Batch(kept, Positions(reached))
+                    yield KeptBatch(kept, Positions(reached))
                 elif time.monotonic() > deadline:
                     raise LogUnavailable(f"Kafka has sent nothing of {self._name} for {self._reply_s:g} s")
 

@@ -29,7 +29,7 @@ from ..log import LogUnavailable, New, Positions, Record, TopicPartition
 from ..publishing import Publisher, outgoing
 from ..retries import Backoff, retrying
 from .owned_consumer import OwnedConsumer
-from .records import Headers, Stored, opened, shown, stored
+from .records import Headers, StoredRecord, opened, shown, stored
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ class KafkaLogReader:
 
     async def read_stored(
         self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
-    ) -> list[Stored]:
+    ) -> list[StoredRecord]:
         """Return the same records as `read`, still encoded and sealed. Raises LogUnavailable."""
         wanted = frozenset(topics) if topics is not None else None
         places = [place for place in self.places if wanted is None or place.topic in wanted]

@@ -25,7 +25,7 @@ from ..ids import millis
 from ..log import LogUnavailable, Positions, TopicPartition
 from ..partitioning import partition_of
 from ..publishing import Outgoing
-from ..topics import ON_KAFKA, Kind
+from ..topics import ON_KAFKA, TopicKind
 from .breaker import Breaker
 from .records import MAX_RECORD_BYTES, SOURCE, check_size, headers, value
 
@@ -244,7 +244,7 @@ def _waves(records: Sequence[Outgoing]) -> list[list[Outgoing]]:
     waves: list[list[Outgoing]] = []
     for record in records:
         entity = (record.topic, record.key)
-        turn = 0 if ON_KAFKA[record.topic].kind is Kind.DERIVED else turns.get(entity, 0)
+        turn = 0 if ON_KAFKA[record.topic].kind is TopicKind.DERIVED else turns.get(entity, 0)
         turns[entity] = turn + 1
         if turn == len(waves):
             waves.append([])

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from ..codec import Codec, Parsed
+from ..codec import Codec, ParsedEvent
 from ..event import BY_NAME, Envelope
 from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, is_id
@@ -53,7 +53,7 @@ class RecordTooLarge(Exception):
         self.size = size
 
 
-class Stored(NamedTuple):
+class StoredRecord(NamedTuple):
     """A record as Kafka stores it: its headers are decoded, its value is not. `fault` has the meaning of
     `Record.fault`.
     """
@@ -129,7 +129,7 @@ def stored(
     value: bytes | None,
     headers: Iterable[tuple[str, bytes | None]],
     partitions: int,
-) -> Stored:
+) -> StoredRecord:
     """Decode a record's key and headers. `partitions` is the topic's number of partitions.
 
     A record that minitwitter did not write has a `fault`, and the fields that could be decoded.
@@ -157,7 +157,7 @@ def stored(
     except ValueError as error:
         fault = str(error)
     else:
-        return Stored(topic, partition, offset, text, type_, version, content, about)
+        return StoredRecord(topic, partition, offset, text, type_, version, content, about)
     return _salvaged(topic, partition, offset, key, value, given, fault)
 
 
@@ -169,7 +169,7 @@ def _salvaged(
     value: bytes | None,
     given: Mapping[str, bytes],
     fault: str,
-) -> Stored:
+) -> StoredRecord:
     """Return a faulty record with the fields that can be decoded."""
     about = Envelope(
         EventId(_or_else(_id, given.get("ce_id"), "")),
@@ -177,7 +177,7 @@ def _salvaged(
     )
     type_ = _or_else(_type, given.get("ce_type"), "")
     version = _or_else(_version, given.get("ce_dataschema"), 0)
-    return Stored(topic, partition, offset, _or_else(_key, key, ""), type_, version, value or b"", about, fault)
+    return StoredRecord(topic, partition, offset, _or_else(_key, key, ""), type_, version, value or b"", about, fault)
 
 
 def _or_else(read: Callable[[bytes], T], content: bytes | None, otherwise: T) -> T:
@@ -187,19 +187,19 @@ def _or_else(read: Callable[[bytes], T], content: bytes | None, otherwise: T) ->
         return otherwise
 
 
-async def opened(records: Sequence[Stored], codec: Codec, keys: Keys) -> list[Record]:
+async def opened(records: Sequence[StoredRecord], codec: Codec, keys: Keys) -> list[Record]:
     """Decode and open records; keys are fetched for all of them at once. A record that cannot be read has a `fault`.
 
     Raises KeysUnavailable.
     """
     steps = [_begun(record, codec) for record in records]
-    broken = await _shown({step.subject for step in steps if isinstance(step, Parsed) and step.subject}, keys)
+    broken = await _shown({step.subject for step in steps if isinstance(step, ParsedEvent) and step.subject}, keys)
     opened = [_record(record, step, broken, codec) for record, step in zip(records, steps, strict=True)]
     keys.sealer.trim()
     return opened
 
 
-def _begun(record: Stored, codec: Codec) -> Parsed | str:
+def _begun(record: StoredRecord, codec: Codec) -> ParsedEvent | str:
     """Decode the part of a record that needs no key, or return the fault."""
     if record.fault:
         return record.fault
@@ -221,7 +221,7 @@ async def _shown(subjects: set[str], keys: Keys) -> dict[str, str]:
     return broken
 
 
-def _record(record: Stored, step: Parsed | str, broken: Mapping[str, str], codec: Codec) -> Record:
+def _record(record: StoredRecord, step: ParsedEvent | str, broken: Mapping[str, str], codec: Codec) -> Record:
     event = None
     if isinstance(step, str):
         fault = step

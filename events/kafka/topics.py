@@ -19,7 +19,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from ..log import LogUnavailable, NotSetUp
-from ..topics import KEYS, ON_KAFKA, TOPICS, Kind, Topic
+from ..topics import KEYS, ON_KAFKA, TOPICS, Topic, TopicKind
 
 PARTITIONS = 16
 """Partitions of every topic in the distributed profile. The number never changes: a key's partition depends on it."""
@@ -49,7 +49,7 @@ class WrongTopics(NotSetUp):
         self.problems = problems
 
 
-class Applied(NamedTuple):
+class TopicChanges(NamedTuple):
     """The result of `apply`: the names of the topics that it created, and of those whose settings it corrected."""
 
     created: list[str]
@@ -60,7 +60,7 @@ def settings(topic: Topic) -> dict[str, str]:
     """Return the settings of a topic, by Kafka's names, without `min.insync.replicas`, which depends on the brokers."""
     return {
         "cleanup.policy": "compact" if topic.name in _COMPACTED else "delete",
-        "retention.ms": str(_YEAR_MS) if topic.kind is Kind.REPORTED else "-1",
+        "retention.ms": str(_YEAR_MS) if topic.kind is TopicKind.REPORTED else "-1",
         "retention.bytes": "-1",
         "max.message.bytes": "1048588",
         "message.timestamp.type": "CreateTime",
@@ -86,7 +86,7 @@ async def apply(
     partitions: int = PARTITIONS,
     prefix: str = "",
     reply_s: float = 10.0,
-) -> Applied:
+) -> TopicChanges:
     """Create missing topics and correct the settings of the others. Several processes may do this at once.
 
     Raises WrongTopics if a topic has another number of partitions, LogUnavailable if Kafka does not answer in
@@ -102,7 +102,7 @@ async def apply(
     created = await _create(admin, {name: wanted[name] for name in missing}, partitions, copies)
     found = await _settled(admin, wanted, partitions, reply_s)
     changed = await _put_right(admin, {name: wanted[name] for name in wanted if name not in created}, found)
-    return Applied(sorted(created), sorted(changed))
+    return TopicChanges(sorted(created), sorted(changed))
 
 
 async def check(

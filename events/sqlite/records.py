@@ -21,7 +21,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from ..codec import Codec, Parsed
+from ..codec import Codec, ParsedEvent
 from ..event import BY_CLASS, Envelope, EventType
 from ..faults import finish, one_line, parse
 from ..ids import EventId, Millis, from_bytes, to_bytes
@@ -330,12 +330,12 @@ class LogTable:
         """Decode stored rows; the keys for all of them are fetched at once. Raises CorruptLog, LogUnavailable."""
         steps = [self._begin(row) for row in rows]
         with self._explained():
-            broken = self._fetch({step.subject for step in steps if isinstance(step, Parsed) and step.subject})
+            broken = self._fetch({step.subject for step in steps if isinstance(step, ParsedEvent) and step.subject})
         records = [self._record(row, step, broken) for row, step in zip(rows, steps, strict=True)]
         self.keys.sealer.trim()
         return records
 
-    def _begin(self, row: Row) -> Parsed | str:
+    def _begin(self, row: Row) -> ParsedEvent | str:
         """Decode the part of a row that needs no key, or return the fault."""
         try:
             intact = checksum(row) == row[8]
@@ -359,7 +359,7 @@ class LogTable:
                     broken[subject] = one_line(error)
         return broken
 
-    def _record(self, row: Row, step: Parsed | str, broken: Mapping[str, str]) -> Record:
+    def _record(self, row: Row, step: ParsedEvent | str, broken: Mapping[str, str]) -> Record:
         number = row[0]
         topic, partition, offset = BY_NUMBER[number >> 56].name, number >> _OFFSETS & 0xFFFF, number & _MASK
         if isinstance(step, str):

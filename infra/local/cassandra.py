@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from .engine import Engine, EngineError, Server
+from .engine import EngineError, EngineProcess, LocalEngine
 from .packages import jars, java
 
 _CASSANDRA = "org.apache.cassandra:cassandra-all"
@@ -124,7 +124,7 @@ _OPTIONS_FRAME = bytes((4, 0, 0, 0, 5, 0, 0, 0, 0))
 _SUPPORTED = 6
 
 
-class Cassandra(Engine):
+class Cassandra(LocalEngine):
     """One node."""
 
     name: ClassVar[str] = "cassandra"
@@ -137,7 +137,7 @@ class Cassandra(Engine):
         java(at_most=17)
         self._jars(cache)
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """The node's configuration files. Raises EngineError where more than one is asked for."""
         if len(ports) != 1:
             raise EngineError("cassandra runs as one node here: several would need an address each")
@@ -157,7 +157,7 @@ class Cassandra(Engine):
         ]
         argv = [java(at_most=17), *_OPTIONS, *modules, *places, "-cp", f"{self._jars(cache)}/*"]
         argv.append("org.apache.cassandra.service.CassandraDaemon")
-        return [Server(home.name, argv, home, _answers(own["native"]), start_s=120.0)]
+        return [EngineProcess(home.name, argv, home, _answers(own["native"]), start_s=120.0)]
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
         """Where it listens for clients."""

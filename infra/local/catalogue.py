@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .engine import Engine
+from .engine import LocalEngine
 
 _CLASSES = {"kafka": "Kafka", "cassandra": "Cassandra", "redis": "Redis", "postgres": "Postgres", "s3": "S3"}
 
 NAMES = tuple(_CLASSES)
 
 
-def engine(name: str) -> Engine:
+def engine(name: str) -> LocalEngine:
     """An engine by its name."""
-    made: Engine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
+    made: LocalEngine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
     return made

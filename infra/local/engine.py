@@ -19,7 +19,7 @@ class EngineMissing(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class EngineProcess:
     """One process of an engine, as it is to be started.
 
     `ready` is asked until it answers True; errors of connections count as False. `user` is who it runs as where we are
@@ -37,7 +37,7 @@ class Server:
     stop_signal: signal.Signals = signal.SIGTERM
 
 
-class Engine(ABC):
+class LocalEngine(ABC):
     """One kind of server. `ports` are the names of those that one server of it listens on."""
 
     name: ClassVar[str]
@@ -51,7 +51,7 @@ class Engine(ABC):
         """Fetch what it needs into `cache`, unless it is there. Raises EngineError."""
 
     @abstractmethod
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """Write the configuration of one server for each entry of `ports` under `directory`, and say how to start it.
 
         Called on every start: what is there already (data, ids) stays.

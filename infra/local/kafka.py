@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from confluent_kafka.admin import AdminClient
 
-from .engine import Engine, Server
+from .engine import EngineProcess, LocalEngine
 from .packages import jars, java
 
 _KAFKA = "org.apache.kafka:kafka_2.13"
@@ -67,7 +67,7 @@ _START = f'{_FORMAT_ONCE}; shift 5; exec "$@"'
 """A directory is given the cluster's id before its first start; the shell then becomes the broker."""
 
 
-class Kafka(Engine):
+class Kafka(LocalEngine):
     """One broker, or a cluster of as many as are asked for; each is broker and controller in one process."""
 
     name: ClassVar[str] = "kafka"
@@ -80,7 +80,7 @@ class Kafka(Engine):
         java()
         self._jars(cache)
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """A configuration file a broker, and one cluster id for all of them."""
         cluster = _cluster_id(directory)
         voters = ",".join(f"{node}@127.0.0.1:{own['controller']}" for node, own in enumerate(ports, 1))
@@ -108,7 +108,7 @@ class Kafka(Engine):
             broker = [program, *options, "-cp", classes, "kafka.Kafka", str(settings)]
             formatting = [str(data), program, classes, cluster, str(settings)]
             argv = ["/bin/sh", "-c", _START, "kafka", *formatting, *broker]
-            planned.append(Server(home.name, argv, home, _answers(own["kafka"], len(ports))))
+            planned.append(EngineProcess(home.name, argv, home, _answers(own["kafka"], len(ports))))
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from .engine import Engine, EngineError, Server
+from .engine import EngineError, EngineProcess, LocalEngine
 from .packages import program, unpacked
 
 CONFIGURATION = Path(__file__).parents[1] / "edge" / "nginx.conf"
 
 
-class Nginx(Engine):
+class Nginx(LocalEngine):
     """One edge. `command` and `query` are the addresses of the processes behind it, as HOST:PORT."""
 
     name: ClassVar[str] = "nginx"
@@ -33,7 +33,7 @@ class Nginx(Engine):
         """Find the program of the machine, or fetch one. Raises EngineError."""
         executable(cache)
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """The configuration of the edge with the addresses of this machine. Raises EngineError."""
         planned = []
         for number, own in enumerate(ports):
@@ -42,7 +42,7 @@ class Nginx(Engine):
             file = home / "nginx.conf"
             file.write_text(configured(own["http"], self.command, self.query))
             argv = [str(executable(cache)), "-p", f"{home}/", "-c", str(file), "-e", "stderr", "-g", "daemon off;"]
-            planned.append(Server(home.name, argv, home, _healthy(own["http"]), start_s=10))
+            planned.append(EngineProcess(home.name, argv, home, _healthy(own["http"]), start_s=10))
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import psycopg
 
-from .engine import Engine, EngineMissing, Server
+from .engine import EngineMissing, EngineProcess, LocalEngine
 from .packages import debian, jars, made_once, run
 
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -33,7 +33,7 @@ _SETTINGS = {
 }
 
 
-class Postgres(Engine):
+class Postgres(LocalEngine):
     """One PostgreSQL, or servers that know nothing of each other."""
 
     name: ClassVar[str] = "postgres"
@@ -45,7 +45,7 @@ class Postgres(Engine):
         """Find the programs of the machine, or fetch them. Raises EngineError."""
         _programs(cache)
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """A data directory a server, made on the first start. Raises EngineError."""
         programs = _programs(cache)
         return [
@@ -57,12 +57,12 @@ class Postgres(Engine):
         return f"postgresql://{_USER}@127.0.0.1:{ports[0]['postgres']}/postgres"
 
 
-def _server(programs: Path, home: Path, port: int) -> Server:
+def _server(programs: Path, home: Path, port: int) -> EngineProcess:
     data = home / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(programs, home, data)
     settings = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
-    return Server(
+    return EngineProcess(
         home.name,
         [str(programs / "postgres"), "-D", str(data), "-p", str(port), *settings],
         home,

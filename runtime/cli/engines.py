@@ -13,7 +13,7 @@ import typer
 from .options import Json, print_json, print_table, table_of
 
 if TYPE_CHECKING:
-    from infra.local.engine import Engine
+    from infra.local.engine import LocalEngine
     from infra.local.running import Running
 
 app = typer.Typer(
@@ -182,7 +182,7 @@ def _running(directory: Path) -> Running:
     return Running(directory, cache_directory())
 
 
-def _chosen(names: list[str] | None) -> list[Engine]:
+def _chosen(names: list[str] | None) -> list[LocalEngine]:
     from infra.local import catalogue
 
     for name in names or ():
@@ -191,7 +191,7 @@ def _chosen(names: list[str] | None) -> list[Engine]:
     return [catalogue.engine(name) for name in dict.fromkeys(names or catalogue.NAMES)]
 
 
-def _servers(running: Running, engine: Engine, brokers: int) -> int:
+def _servers(running: Running, engine: LocalEngine, brokers: int) -> int:
     """Return the number of servers: only Kafka can have several; by default, as many as its data was made for."""
     note = running.note(engine.name)
     if engine.name != "kafka":
@@ -199,7 +199,7 @@ def _servers(running: Running, engine: Engine, brokers: int) -> int:
     return len(note.ports) if note and brokers == 1 else brokers
 
 
-def _wished(options: Iterable[str], chosen: Iterable[Engine]) -> dict[str, dict[str, int]]:
+def _wished(options: Iterable[str], chosen: Iterable[LocalEngine]) -> dict[str, dict[str, int]]:
     """Parse --port options: `s3=8333` sets the first port of s3, `s3.master=9333` its port `master`."""
     engines = {engine.name: engine for engine in chosen}
     wished: dict[str, dict[str, int]] = {}

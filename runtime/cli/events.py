@@ -53,11 +53,11 @@ def tail(
     """
     if start is not None and after is not None:
         raise typer.BadParameter("say either --from or --after")
-    wanted = Wanted(_topics(topic), _positions("--from", start, 0), _positions("--after", after, 1), lines, follow)
+    wanted = Selection(_topics(topic), _positions("--from", start, 0), _positions("--after", after, 1), lines, follow)
     run(_tail(load(data, port, config).settings, wanted, sys.maxsize if limit is None else limit, unseal))
 
 
-class Wanted(NamedTuple):
+class Selection(NamedTuple):
     """The events to print."""
 
     topics: list[str] | None
@@ -67,12 +67,12 @@ class Wanted(NamedTuple):
     follow: bool
 
 
-async def _tail(settings: Settings, wanted: Wanted, left: int, unseal: bool) -> None:
+async def _tail(settings: Settings, wanted: Selection, left: int, unseal: bool) -> None:
     async with _looking(settings) as log:
         await _print_all(log, wanted, left, unseal)
 
 
-async def _print_all(log: Looking, wanted: Wanted, left: int, unseal: bool) -> None:
+async def _print_all(log: Looking, wanted: Selection, left: int, unseal: bool) -> None:
     from events.log import Positions, positions_after
 
     ends = await log.ends()

@@ -19,12 +19,12 @@ from .options import Config, Data, Json, Port, existing, explained_when_stopped,
 if TYPE_CHECKING:
     from runtime.embedded.control import Ask
     from runtime.importing.batches import Execute, Summary
-    from runtime.importing.files import Source
+    from runtime.importing.files import ImportFile
     from runtime.importing.history import History
     from runtime.settings import Settings
 
     Step = Callable[[int], None]
-    Importing = Callable[[Execute, Source, History, Step, Step], Awaitable[Summary]]
+    Importing = Callable[[Execute, ImportFile, History, Step, Step], Awaitable[Summary]]
     Bound = Callable[[Execute, History, Step, Step], Awaitable[Summary]]
 
 app = typer.Typer(help="Import tweets and follows of the past, with their own times.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def tweets(file: File, data: Data = None, port: Port = None, config: Config = No
     Example: minitwitter import tweets airline-tweets.csv --data var/data
     """
 
-    async def importing(execute: Execute, source: Source, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(execute: Execute, source: ImportFile, history: History, begin: Step, advance: Step) -> Summary:
         from events.ids import wall_clock
         from runtime.importing.import_tweets import import_tweets
 
@@ -66,7 +66,7 @@ def graph(file: File, data: Data = None, port: Port = None, config: Config = Non
     Example: minitwitter import graph facebook-edges.txt --data var/data
     """
 
-    async def importing(execute: Execute, source: Source, history: History, begin: Step, advance: Step) -> Summary:
+    async def importing(execute: Execute, source: ImportFile, history: History, begin: Step, advance: Step) -> Summary:
         from runtime.importing.graph import import_graph
 
         return await import_graph(execute, source, await history.rank(), begin, advance)
@@ -116,7 +116,7 @@ async def _current(ask: Ask) -> str:
 
 
 def _from(
-    source: Source, importing: Importing, execute: Execute, history: History, begin: Step, advance: Step
+    source: ImportFile, importing: Importing, execute: Execute, history: History, begin: Step, advance: Step
 ) -> Awaitable[Summary]:
     return importing(execute, source, history, begin, advance)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runtime.embedded.control import Ask
     from runtime.embedded.engine import Engine
-    from runtime.settings import Loaded, Settings
+    from runtime.settings import LoadedSettings, Settings
 
 T = TypeVar("T")
 WIDE = 10_000
@@ -45,7 +45,7 @@ def in_words(json: bool) -> bool:
     return sys.stderr.isatty() and not json
 
 
-def load(data: Path | None, port: int | None, config: Path | None, **options: Any) -> Loaded:
+def load(data: Path | None, port: int | None, config: Path | None, **options: Any) -> LoadedSettings:
     """The settings in force. Raises BadSettings."""
     from runtime.settings import load as load_settings
 

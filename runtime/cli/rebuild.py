@@ -17,10 +17,10 @@ from .options import Config, Data, Json, Port, existing, load, owner, print_json
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from runtime.distributed.rebuild.rebuild import Compared as InPlace
+    from runtime.distributed.rebuild.rebuild import ComparedModel as InPlace
     from runtime.embedded.control import CancelRebuilds, RebuildModels, RebuildStatus
     from runtime.rebuild_progress import Compared
-    from runtime.rebuild_progress import Progress as Under
+    from runtime.rebuild_progress import RebuildProgress as Under
     from runtime.settings import Settings
 
 GOES_ON = (
@@ -194,7 +194,7 @@ async def _ask_notes(settings: Settings) -> list[Under]:
     """
     from runtime.distributed.models.catalogue import STORES
     from runtime.distributed.rebuild.notes import rebuilds
-    from runtime.rebuild_progress import Progress as Under
+    from runtime.rebuild_progress import RebuildProgress as Under
 
     return [
         Under(STORES.get(one.store, (one.store,)), "building", one.done, one.total) for one in await rebuilds(settings)

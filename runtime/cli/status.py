@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from runtime.settings import Settings
-    from runtime.status import Group, Status
+    from runtime.status import GroupStatus, Status
 
 EVERY_S = 2.0
 _WORKERS = {None: "?", 0: "[bold red]nobody[/]"}
@@ -162,7 +162,7 @@ def _below(found: Status) -> Iterator[RenderableType]:
         yield f"disk of {found.disk.path}: {_bytes(found.disk.free)} free; {files}"
 
 
-def _models(group: Group) -> str:
+def _models(group: GroupStatus) -> str:
     """Return the read models that are rebuilt or not in their first generation; if there are none, their number."""
     told = []
     for model in group.models:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from command_api.passwords import Passwords
-from command_api.postgres.answers import Answers
+from command_api.postgres.answers import QuestionReader
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import AT_ONCE, KeptKeys, KeptRows
 from command_api.postgres.publishing import Publishing
@@ -108,7 +108,7 @@ class DistributedCommandStore:
             pool,
             self._publishing,
             keys,
-            Answers(email_key, asking_credentials(email_key)),
+            QuestionReader(email_key, asking_credentials(email_key)),
             email_key,
             PostgresCredentialChanges(clock, authentication.keep_ms).changes,
             self.ids,

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from events.codec import Codec, Parsed
+from events.codec import Codec, ParsedEvent
 from events.event import Envelope
 from events.faults import finish, parse
 from events.first_copies import Entity
@@ -25,9 +25,9 @@ from runtime.distributed.settings import DecisionSettings
 from runtime.importing.batches import Execute
 from runtime.importing.history import (
     Fields,
+    ImportedAccounts,
     KnownAccount,
     KnownTweet,
-    Ranking,
     by_tweet,
     known,
     known_tweet,
@@ -56,7 +56,7 @@ class KafkaHistory:
 
     async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
         """Those of the tweets that were imported."""
-        wanted, found = by_tweet(sources), dict[str, Parsed]()
+        wanted, found = by_tweet(sources), dict[str, ParsedEvent]()
         if not wanted:
             return {}
         async for _, parsed in self._parsed("tweets", "TweetPosted"):
@@ -73,7 +73,7 @@ class KafkaHistory:
             self._codec.sealer.trim()
         return tweets
 
-    async def rank(self) -> Ranking:
+    async def rank(self) -> ImportedAccounts:
         """Rank imported accounts by what was imported of them."""
         registered = [fields async for fields in self._fields("accounts", "AccountRegistered")]
         return ranking(registered, [fields async for fields in self._fields("tweets", "TweetPosted")])
@@ -83,7 +83,7 @@ class KafkaHistory:
         async for time_, parsed in self._parsed(topic, kind):
             yield time_, parsed.fields
 
-    async def _parsed(self, topic: str, kind: str) -> AsyncIterator[tuple[Millis, Parsed]]:
+    async def _parsed(self, topic: str, kind: str) -> AsyncIterator[tuple[Millis, ParsedEvent]]:
         """The first copy of each event of a type that can be read, still sealed. Raises LogUnavailable."""
         ends = {place: end for place, end in (await self._reader.ends()).items() if place.topic == topic}
         positions, newest = Positions(), dict[Entity, str]()

@@ -93,7 +93,7 @@ class Outages:
         self._say(level, text, **({"left_out": times} if times else {}))
 
 
-class KafkaLog(logging.Handler):
+class KafkaLogHandler(logging.Handler):
     """The handler of the libraries' loggers while it is installed; `ask` raises where Kafka does not answer."""
 
     def __init__(self, ask: Callable[[], Awaitable[object]], outages: Outages | None = None) -> None:
@@ -154,7 +154,7 @@ async def told_in_few_lines(brokers: str) -> AsyncIterator[None]:
             asking.append(AdminClient({"bootstrap.servers": brokers}, logger=logging.getLogger("librdkafka")))
         asking[0].list_topics(timeout=REPLY_S)
 
-    handler = KafkaLog(lambda: asyncio.to_thread(ask))
+    handler = KafkaLogHandler(lambda: asyncio.to_thread(ask))
     handler.install()
     watching = asyncio.create_task(handler.watch())
     try:

@@ -23,12 +23,12 @@ from runtime.distributed.consistency.position_sources import PositionSource, sou
 from runtime.distributed.models.catalogue import STORES, VERSIONS
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.notes import DECISIONS
-from runtime.distributed.roles.readiness import STORE_AWAY, Reached, query_parts, reached_part
+from runtime.distributed.roles.readiness import STORE_AWAY, GroupProgress, query_parts, reached_part
 from runtime.distributed.settings import DistributedSettings
 from runtime.lag import Behind, total
 from runtime.readiness import Part
 from runtime.settings import Settings
-from runtime.status import Engine, Group, Model, Outbox, Status, group_told, outbox_part, overall
+from runtime.status import EngineStatus, GroupStatus, ModelStatus, Outbox, Status, group_told, outbox_part, overall
 from stores.cassandra.session import CassandraSession
 from stores.dead_letters import Counts
 from stores.postgres.dead_letters import counted, pool_of
@@ -65,7 +65,7 @@ async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
 
 
 def parts_of(
-    reached: Iterable[Reached],
+    reached: Iterable[GroupProgress],
     away: Mapping[str, str],
     outbox: Outbox | None,
     running: Collection[str] | None = None,
@@ -106,7 +106,7 @@ class _StatusQuery:
         places = [TopicPartition(topic, n) for topic, number in partitions.items() for n in range(number)]
         self._kafka = KafkaLook(settings.brokers, places, prefix=settings.topic_prefix)
         self._members = KafkaMembers(settings.brokers, VERSIONS, prefix=settings.topic_prefix)
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, EngineStatus] = {}
         self._rebuilds: list[Rebuild] = []
 
     async def status(self) -> Status:
@@ -140,13 +140,13 @@ class _StatusQuery:
         try:
             answer = await asyncio.wait_for(ask(), REPLY_S)
         except UNMADE:
-            self._engines[name] = Engine(name, None, NO_TABLES)
+            self._engines[name] = EngineStatus(name, None, NO_TABLES)
             return None
         except AWAY as error:
             detail = " ".join(str(error).split()) or f"no answer within {REPLY_S:g} s"
-            self._engines[name] = Engine(name, None, detail)
+            self._engines[name] = EngineStatus(name, None, detail)
             return None
-        self._engines[name] = Engine(name, round((time.perf_counter() - started) * 1000, 1))
+        self._engines[name] = EngineStatus(name, round((time.perf_counter() - started) * 1000, 1))
         return answer
 
     async def _open_postgres(self) -> None:
@@ -198,16 +198,16 @@ class _StatusQuery:
     def _sources(self) -> Mapping[str, PositionSource]:
         return sources(self._session, self._redis, self._generations, self._settings.topic_partitions)
 
-    async def _reached(self, name: str, source: PositionSource, ends: Positions | None) -> Reached:
+    async def _reached(self, name: str, source: PositionSource, ends: Positions | None) -> GroupProgress:
         try:
             positions, lost = await asyncio.wait_for(source.positions(), REPLY_S)
         except UNMADE:
-            return Reached(name, away=NO_TABLES)
+            return GroupProgress(name, away=NO_TABLES)
         except AWAY:
-            return Reached(name, away=STORE_AWAY)
+            return GroupProgress(name, away=STORE_AWAY)
         finally:
             await source.close()
-        return Reached(name, total(await self._behind(positions, source, ends or Positions())), lost=lost)
+        return GroupProgress(name, total(await self._behind(positions, source, ends or Positions())), lost=lost)
 
     async def _behind(
         self, reached: Positions, source: PositionSource, ends: Positions
@@ -222,12 +222,12 @@ class _StatusQuery:
             for place, end in missing.items()
         }
 
-    def _group(self, reached: Reached, *, known: bool) -> Group:
+    def _group(self, reached: GroupProgress, *, known: bool) -> GroupStatus:
         store = next((store for store, groups in STORES.items() if reached.group in groups), "")
         now, first = self._generations.names().get(store, ""), Generations.first(self._settings).names().get(store, "")
         generation = "" if now == first else now
         building = self._built(store)
-        models = [Model(name, version, generation, building) for name, version in VERSIONS[reached.group].items()]
+        models = [ModelStatus(name, version, generation, building) for name, version in VERSIONS[reached.group].items()]
         behind = reached.behind if known and not reached.away else None
         letters = None if reached.letters is None else reached.letters.all
         return group_told(reached_part(reached), behind, letters, models, reached.workers)

@@ -21,7 +21,7 @@ from events.log import CorruptLog, LogUnavailable
 from events.operations import DeadLetterDiscarded
 from runtime.dead_letters import Choice, Mended
 from runtime.importing.messages import Import, Imported
-from runtime.rebuild_progress import Progress
+from runtime.rebuild_progress import RebuildProgress
 from runtime.status import Status
 from stores.sink import StoreUnavailable
 
@@ -104,7 +104,7 @@ Request = AskStatus | Import | Rebuilds | Claim | Token | RotateMaster | RotateS
 class Rebuilding(msgspec.Struct, frozen=True, tag=True):
     """How far a rebuild is."""
 
-    progress: Progress
+    progress: RebuildProgress
 
 
 class Lagging(msgspec.Struct, frozen=True, tag=True):

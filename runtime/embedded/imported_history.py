@@ -15,9 +15,9 @@ from events.tweets import TweetPosted
 from runtime.embedded.log_db import open_reader
 from runtime.importing.history import (
     Fields,
+    ImportedAccounts,
     KnownAccount,
     KnownTweet,
-    Ranking,
     by_tweet,
     known,
     known_tweet,
@@ -78,7 +78,7 @@ class LogDbHistory:
         finally:
             log.table.connection.close()
 
-    async def rank(self) -> Ranking:
+    async def rank(self) -> ImportedAccounts:
         """Rank imported accounts by what was imported of them."""
         log = open_reader(self._directory, self._master_key)
         try:

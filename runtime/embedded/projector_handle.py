@@ -18,7 +18,7 @@ from runtime import metrics
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.projector_process import DISK, UNFIT, Command, Report
 from runtime.embedded.read_positions import ReadPositions
-from runtime.rebuild_progress import Progress
+from runtime.rebuild_progress import RebuildProgress
 from runtime.telemetry import logger
 from stores.sqlite.damage import ViewsDamaged
 
@@ -55,7 +55,7 @@ class ProjectingProcess:
         self._listeners: list[asyncio.Queue[Report]] = []
         self._asked = 0
         self._damaged = False
-        self.rebuilds: dict[tuple[str, ...], Progress] = {}
+        self.rebuilds: dict[tuple[str, ...], RebuildProgress] = {}
         """What is being rebuilt, and how far that is."""
         self._ended = False
         self._gone: Report | None = None
@@ -117,7 +117,7 @@ class ProjectingProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout)
 
-    async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[Progress, None]:
+    async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[RebuildProgress, None]:
         """Have read models rebuilt; ends when all are. Raises ProjectingFailed where it is refused or breaks off."""
         waiting = set(models)
         with self._reports() as reports:
@@ -317,7 +317,7 @@ class ProjectingProcess:
                 self._log.error("a record was set aside", detail=waiting.sentence(group))
         self.letters |= letters
 
-    def _rebuild_progress(self, progress: Progress) -> None:
+    def _rebuild_progress(self, progress: RebuildProgress) -> None:
         if progress.state in ("building", "comparing"):
             self.rebuilds[progress.models] = progress
         else:

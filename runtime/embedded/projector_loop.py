@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator, Mapping
 
-from events.log import CorruptLog, Positions, Record, TopicPartition
+from events.log import CorruptLog, Positions, Record, RecordReader, TopicPartition
 from events.sqlite.connection import UNAVAILABLE
 from runtime.dead_letter_policy import CannotApply, TooManyDeadLetters
 from runtime.dead_letters import Choice, Mended, Waiting
@@ -19,8 +19,8 @@ from runtime.embedded.models import GROUPS
 from runtime.embedded.pace import Pace
 from runtime.embedded.processors import Processors, group_of, topics_of
 from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack, LettersLeft, Rebuild
-from runtime.processor_group import NEVER, Runner, Source
-from runtime.rebuild_progress import Compared, Progress
+from runtime.processor_group import NEVER, Runner
+from runtime.rebuild_progress import Compared, RebuildProgress
 from stores.dead_letters import DeadLetter, all_letters
 from stores.groups import ANALYTICS, SERVING
 from stores.sink import StoreUnavailable
@@ -48,7 +48,7 @@ class Projecting:
         self,
         views: Views,
         processors: Processors,
-        log: Source,
+        log: RecordReader,
         *,
         serving_batch: int = 1000,
         turn_s: float = 0.005,
@@ -57,7 +57,7 @@ class Projecting:
     ) -> None:
         self.views = views
         self.on_advance: Callable[[str, Positions, int], None] = lambda group, positions, events: None
-        self.on_progress: Callable[[Progress], None] = lambda progress: None
+        self.on_progress: Callable[[RebuildProgress], None] = lambda progress: None
         self.on_letters: Callable[[str], None] = lambda group: None
         self.stopped: dict[str, str] = {}
         """Groups that set too much aside, and what to do about it; until they are mended they are not advanced."""

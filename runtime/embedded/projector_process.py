@@ -39,7 +39,7 @@ from runtime.embedded.processors import Processors, UnknownModel
 from runtime.embedded.projector_loop import Projecting
 from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack, LettersLeft
 from runtime.gc_tuning import freeze_startup_objects
-from runtime.rebuild_progress import Progress
+from runtime.rebuild_progress import RebuildProgress
 from stores.sink import StoreUnavailable
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import Views
@@ -109,7 +109,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     group: str = ""
     positions: str = ""
     events: int = 0
-    progress: Progress | None = None
+    progress: RebuildProgress | None = None
     number: int = 0
     """Of the command that was refused or obeyed."""
     refused: str = ""
@@ -296,7 +296,7 @@ class ProjectorProcess:
     def _advanced(self, group: str, positions: Positions, events: int) -> None:
         self._say(Report(group=group, positions=str(positions), events=events, wal_bytes=self._checkpoints.wal_bytes))
 
-    def _progressed(self, progress: Progress) -> None:
+    def _progressed(self, progress: RebuildProgress) -> None:
         now = time.monotonic()
         if progress.state == "building" and now - self._progress_at < 0.1:
             return

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
-from events.log import Positions
+from events.log import Positions, RecordReader
 from runtime.embedded.fill import Fill
 from runtime.embedded.generations import Generations
-from runtime.processor_group import Group, Runner, Source
-from runtime.rebuild_progress import Compared, Progress
+from runtime.processor_group import Group, Runner
+from runtime.rebuild_progress import Compared, RebuildProgress
 from stores.dead_letters import DeadLetter
 from stores.sqlite.views import Views
 
@@ -49,7 +49,7 @@ class Rebuild:
     def __init__(
         self,
         views: Views,
-        log: Source,
+        log: RecordReader,
         group: Group,
         generations: Mapping[str, int],
         replaces: Mapping[str, int],
@@ -126,9 +126,9 @@ class Rebuild:
         finally:
             snapshot.connection.close()
 
-    def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> Progress:
+    def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> RebuildProgress:
         """How far it is."""
         done = sum(self._runner.positions.values())
         if self._fill is not None:
             done = int(self._fill.fraction * self._total)
-        return Progress(self.models, state, done, self._total, compared, detail)
+        return RebuildProgress(self.models, state, done, self._total, compared, detail)

@@ -19,7 +19,7 @@ from runtime.lag import Behind, total
 from runtime.quantities import counted
 from runtime.readiness import Part
 from runtime.settings import Settings
-from runtime.status import Disk, Group, Model, Status, group_part, group_told, letters_told, overall
+from runtime.status import Disk, GroupStatus, ModelStatus, Status, group_part, group_told, letters_told, overall
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import NoViews, SqliteSink, Views
@@ -107,16 +107,16 @@ def _detail(name: str, behind: Behind) -> str:
     return f"{name} is {counted(behind.events, 'event')} behind the log, and no server runs" if behind.events else ""
 
 
-def told_of(directory: Path, parts: list[Part], groups: list[Group], server: str) -> Status:
+def told_of(directory: Path, parts: list[Part], groups: list[GroupStatus], server: str) -> Status:
     """The status with these parts and groups."""
     state = overall([*parts, *(Part(each.name, each.state) for each in groups)])
     return Status("embedded", state, parts, groups, disk=disk(directory), server=server)
 
 
-def models(name: str, generations: Mapping[str, int], building: Mapping[str, float]) -> list[Model]:
+def models(name: str, generations: Mapping[str, int], building: Mapping[str, float]) -> list[ModelStatus]:
     """The read models of a group."""
     return [
-        Model(
+        ModelStatus(
             model.name,
             model.declared.tables.version,
             str(generations.get(model.name, "")),

@@ -24,7 +24,7 @@ from command_api.left_out import LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, live_snapshot_steps, rebuild_decision_state
 from events.codec import Codec
 from events.digest import Steps, unordered_digest_steps
-from events.log import DAMAGED, CorruptLog, Positions, Record, TopicPartition, lag, positions_after
+from events.log import DAMAGED, CorruptLog, Positions, Record, RecordReader, TopicPartition, lag, positions_after
 from events.sqlite.connection import connect
 from events.sqlite.keys import SqliteKeys
 from events.sqlite.records import LogTable, base
@@ -34,7 +34,7 @@ from runtime.embedded.log_identity import check_fit
 from runtime.embedded.models import ALL_TABLES, GROUPS, STREAMS, streams
 from runtime.embedded.processors import Processors
 from runtime.embedded.scratch_directory import remove_leftovers, second_copy
-from runtime.processor_group import Group, Source
+from runtime.processor_group import Group
 from runtime.verdict import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
@@ -100,7 +100,7 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
     )
 
 
-async def _skip(processors: Processors, reader: Source, live: Views) -> list[DeadLetter]:
+async def _skip(processors: Processors, reader: RecordReader, live: Views) -> list[DeadLetter]:
     """Have the groups skip what the live ones skip: what was discarded, and the dead letters, which are answered."""
     await processors.discards.read(reader)
     letters = await _letters(live)
@@ -205,7 +205,9 @@ def _scratch_connection(path: Path) -> apsw.Connection:
     return connection
 
 
-async def _apply(reader: Source, groups: dict[str, Group], positions: dict[str, Positions], advance: Advance) -> None:
+async def _apply(
+    reader: RecordReader, groups: dict[str, Group], positions: dict[str, Positions], advance: Advance
+) -> None:
     """Every group up to its positions, reading the log once."""
     until = Positions()
     for wanted in positions.values():

@@ -19,7 +19,7 @@ class NotSuchAFile(Exception):
     """The file is not what it is said to be; nothing of it was imported."""
 
 
-class Source(NamedTuple):
+class ImportFile(NamedTuple):
     """A file that can be read from its beginning, and the name that it has for its reader."""
 
     path: Path
@@ -40,10 +40,10 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def source_of(path: Path) -> Iterator[Source]:
+def source_of(path: Path) -> Iterator[ImportFile]:
     """What a person names: a file, a pipe, or `-` for standard input. Raises NotSuchAFile."""
     if path.is_file():
-        yield Source(path, str(path))
+        yield ImportFile(path, str(path))
         return
     name = "standard input" if path == STANDARD_INPUT else str(path)
     if path != STANDARD_INPUT and not path.exists():
@@ -58,4 +58,4 @@ def source_of(path: Path) -> Iterator[Source]:
         except IsADirectoryError:
             raise NotSuchAFile(f"{path} is a directory") from None
         kept.flush()
-        yield Source(Path(kept.name), name)
+        yield ImportFile(Path(kept.name), name)

@@ -13,8 +13,8 @@ from events.ids import AccountId, Millis
 from runtime.importing.messages import Import, NewFollow
 
 from .batches import ROWS_A_BATCH, Execute, Summary, hand_over
-from .files import Source
-from .history import Ranking
+from .files import ImportFile
+from .history import ImportedAccounts
 
 DAY_MS = 86_400_000
 _LONGEST_NUMBER = 18
@@ -24,7 +24,7 @@ class NothingToLayItOver(Exception):
     """No tweet was imported, or tweets of fewer accounts than the graph has people."""
 
 
-def friendships(source: Source, summary: Summary) -> dict[int, set[int]]:
+def friendships(source: ImportFile, summary: Summary) -> dict[int, set[int]]:
     """Each person's friends. Bad lines go to `summary`. Raises NotSuchAFile."""
     friends: dict[int, set[int]] = {}
     with source.lines() as file:
@@ -52,7 +52,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
-def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollow]:
+def follows(friends: dict[int, set[int]], ranking: ImportedAccounts) -> Iterator[NewFollow]:
     """The follows, account by account. Raises NothingToLayItOver."""
     first = ranking.first_tweet_at
     if first is None:
@@ -73,7 +73,11 @@ def follows(friends: dict[int, set[int]], ranking: Ranking) -> Iterator[NewFollo
 
 
 async def import_graph(
-    execute: Execute, source: Source, ranking: Ranking, begin: Callable[[int], None], advance: Callable[[int], None]
+    execute: Execute,
+    source: ImportFile,
+    ranking: ImportedAccounts,
+    begin: Callable[[int], None],
+    advance: Callable[[int], None],
 ) -> Summary:
     """Import a file; `begin` is told how many follows there are. Raises NotSuchAFile, NothingToLayItOver."""
     summary = Summary()

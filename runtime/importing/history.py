@@ -33,7 +33,7 @@ Fields = tuple[Millis, dict[str, Any]]
 """When an event happened, and what it says in the clear."""
 
 
-class Ranking(NamedTuple):
+class ImportedAccounts(NamedTuple):
     """Imported accounts, most imported tweets first, ties by name; and when the first imported tweet was written."""
 
     accounts: list[AccountId]
@@ -51,7 +51,7 @@ class History(Protocol):
         """Those of the tweets that were imported, by the id that their source knows them by."""
         ...
 
-    async def rank(self) -> Ranking:
+    async def rank(self) -> ImportedAccounts:
         """Rank imported accounts by what was imported of them; what they did since does not count."""
         ...
 
@@ -81,7 +81,7 @@ def known_tweet(event: TweetPosted | None, fields: Mapping[str, Any]) -> KnownTw
     return KnownTweet(AccountId(fields["author"]), millis(fields["tweet"]), text)
 
 
-def ranking(registered: Iterable[Fields], posted: Iterable[Fields]) -> Ranking:
+def ranking(registered: Iterable[Fields], posted: Iterable[Fields]) -> ImportedAccounts:
     """The ranking of AccountRegistered and TweetPosted events."""
     names = {
         fields["account"]: fields["username"].lower()
@@ -95,4 +95,4 @@ def ranking(registered: Iterable[Fields], posted: Iterable[Fields]) -> Ranking:
             tweets[fields["author"]] += 1
             first = time if first is None else min(first, time)
     ordered = sorted(names, key=lambda account: (-tweets[account], names[account]))
-    return Ranking([AccountId(account) for account in ordered], first)
+    return ImportedAccounts([AccountId(account) for account in ordered], first)

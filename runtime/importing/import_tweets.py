@@ -11,7 +11,7 @@ from rest.times import rfc3339
 from runtime.importing.messages import Import, NewAccount, NewTweet
 
 from .batches import ROWS_A_BATCH, Execute, Summary, hand_over
-from .files import Source
+from .files import ImportFile
 from .history import History, KnownAccount, KnownTweet
 from .tweets import Row, rows
 
@@ -34,7 +34,7 @@ class Contents:
     summary: Summary = field(default_factory=Summary)
 
 
-def survey(source: Source, now: Millis) -> Contents:
+def survey(source: ImportFile, now: Millis) -> Contents:
     """Read a file for the first time. Raises NotSuchAFile."""
     contents = Contents()
     summary = contents.summary
@@ -96,7 +96,7 @@ def new_accounts(contents: Contents, known: Mapping[str, KnownAccount]) -> dict[
     }
 
 
-def batches(source: Source, now: Millis, contents: Contents, authors: Mapping[str, AccountId]) -> Iterator[Import]:
+def batches(source: ImportFile, now: Millis, contents: Contents, authors: Mapping[str, AccountId]) -> Iterator[Import]:
     """Read a file for the second time: its tweets, in batches."""
     tweets: list[NewTweet] = []
     for row in rows(source, now, lambda line, reason: None):
@@ -114,7 +114,7 @@ def batches(source: Source, now: Millis, contents: Contents, authors: Mapping[st
 
 async def import_tweets(
     execute: Execute,
-    source: Source,
+    source: ImportFile,
     history: History,
     now: Millis,
     begin: Callable[[int], None],

@@ -24,7 +24,7 @@ from events.tweets import Place
 from rest.times import parse_rfc3339
 
 from .csv_rows import csv_rows
-from .files import NotSuchAFile, Source
+from .files import ImportFile, NotSuchAFile
 
 NEEDED = ("tweet_id", "created_at", "username", "text")
 WELCOME = ("lat", "lon", "location")
@@ -56,7 +56,7 @@ Refuse = Callable[[int, str], None]
 """Told of each row that cannot be a tweet: its line, and why."""
 
 
-def rows(source: Source, now: Millis, refuse: Refuse) -> Iterator[Row]:
+def rows(source: ImportFile, now: Millis, refuse: Refuse) -> Iterator[Row]:
     """The rows that can be tweets; others are given to `refuse`. Raises NotSuchAFile."""
     columns: dict[str, int] = {}
     with source.lines() as file:
@@ -74,7 +74,7 @@ def rows(source: Source, now: Millis, refuse: Refuse) -> Iterator[Row]:
             raise NotSuchAFile(f"{source.name} is empty; its first line has to name the columns")
 
 
-def _columns(source: Source, header: Sequence[str]) -> dict[str, int]:
+def _columns(source: ImportFile, header: Sequence[str]) -> dict[str, int]:
     """Where the columns that are used stand."""
     names = [name.strip() for name in header]
     missing = [name for name in NEEDED if name not in names]

@@ -82,7 +82,7 @@ class ListedRows:
         self._sink.write(self._delete, self._sink.stamp, *owner, self._listing.bucket(key), to_bytes(key))
 
 
-class Listed:
+class ListingReader:
     """Reads a listing, in the order of its keys."""
 
     def __init__(self, session: CassandraSession, keyspace: str, listing: Listing) -> None:

@@ -13,7 +13,7 @@ from events.ids import TweetId, from_bytes, to_bytes
 from ..conversations import ConversationRows, Conversations
 from ..pages import Page
 from .address import checked
-from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .buckets import DAY_MS, ListedRows, Listing, ListingReader
 from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
@@ -40,7 +40,7 @@ class CassandraConversations:
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
         self._session = session
-        self._replies = Listed(session, keyspace, REPLIES)
+        self._replies = ListingReader(session, keyspace, REPLIES)
         self._parent = f"SELECT parent FROM {checked(keyspace)}.parents WHERE tweet=?"
 
     async def ancestors(self, tweet: TweetId, limit: int) -> list[TweetId]:

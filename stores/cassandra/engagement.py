@@ -15,7 +15,7 @@ from events.ids import AccountId, ActivityId, TweetId, from_bytes, millis, to_by
 from ..engagement import Engagement, EngagementRows, Marks
 from ..pages import Page
 from .address import checked
-from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing
+from .buckets import DAY_MS, MONTH_MS, ListedRows, Listing, ListingReader
 from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -93,9 +93,9 @@ class CassandraEngagement:
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
         self._session = session
-        self._by_account = Listed(session, keyspace, BY_ACCOUNT)
-        self._by_tweet = Listed(session, keyspace, BY_TWEET)
-        self._quotes = Listed(session, keyspace, QUOTES)
+        self._by_account = ListingReader(session, keyspace, BY_ACCOUNT)
+        self._by_tweet = ListingReader(session, keyspace, BY_TWEET)
+        self._quotes = ListingReader(session, keyspace, QUOTES)
         name = checked(keyspace)
         self._marks = f"SELECT tweet, kind, at FROM {name}.marks WHERE account=? AND month=? AND tweet IN ?"
         self._marks_of = f"SELECT account, at FROM {name}.marks WHERE account IN ? AND month=? AND tweet=? AND kind=?"

@@ -16,7 +16,7 @@ from events.ids import AccountId, from_bytes, to_bytes
 from ..graph import NO_BARRIERS, NOBODY_UNSEEN, STRANGERS, Barriers, Graph, GraphRows, Relation, Unseen
 from ..pages import Page
 from .address import checked
-from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing, Shown
+from .buckets import DAY_MS, MONTH_MS, ListedRows, Listing, ListingReader, Shown
 from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -84,9 +84,9 @@ class CassandraGraph:
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
         self._session = session
-        self._following = Listed(session, keyspace, FOLLOWING)
-        self._followers = Listed(session, keyspace, FOLLOWERS)
-        self._barriers = Listed(session, keyspace, BARRIERS)
+        self._following = ListingReader(session, keyspace, FOLLOWING)
+        self._followers = ListingReader(session, keyspace, FOLLOWERS)
+        self._barriers = ListingReader(session, keyspace, BARRIERS)
         name = checked(keyspace)
         self._followed = f"SELECT followee, at FROM {name}.follows WHERE follower=? AND followee IN ?"
         self._followed_by = f"SELECT follower, at FROM {name}.follows WHERE follower IN ? AND followee=?"
@@ -189,7 +189,7 @@ class CassandraGraph:
         return await self._page(self._barriers, (key, kind), before, limit, shown)
 
     async def _page(
-        self, listed: Listed, owner: tuple[bytes | int, ...], before: str | None, limit: int, shown: Shown
+        self, listed: ListingReader, owner: tuple[bytes | int, ...], before: str | None, limit: int, shown: Shown
     ) -> Page[AccountId]:
         rows, next_ = await listed.page(owner, before, limit, shown)
         return Page([_account(other) for _, other in rows], next_)

@@ -12,7 +12,7 @@ from events.ids import TweetId, from_bytes, to_bytes
 from ..hashtags import HashtagRows, Hashtags
 from ..pages import Page
 from .address import checked
-from .buckets import DAY_MS, Listed, ListedRows, Listing
+from .buckets import DAY_MS, ListedRows, Listing, ListingReader
 from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -51,7 +51,7 @@ class CassandraHashtags:
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
         self._session = session
-        self._rows = Listed(session, keyspace, HASHTAGS)
+        self._rows = ListingReader(session, keyspace, HASHTAGS)
         self._tags = f"SELECT tweet, tags FROM {checked(keyspace)}.tweet_tags WHERE tweet IN ?"
 
     async def tweets(self, tag: str, before: str | None, limit: int) -> Page[TweetId]:

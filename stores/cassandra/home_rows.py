@@ -20,7 +20,7 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, BoundStateme
 from events.ids import AccountId, Millis, from_bytes, millis, timestamp, to_bytes
 from events.log import TopicPartition
 
-from ..home_timelines import SMALL, Delivery, Entry, Keeping, Kind, Progress, Tier
+from ..home_timelines import SMALL, Delivery, Entry, FanOutProgress, FanOutTier, Keeping, Tier
 from .address import checked
 from .session import CassandraSession
 
@@ -123,12 +123,12 @@ class CassandraHomeTimelineRows:
             *(self._session.read_by_keys(self._tiers, keys, shard) for shard, keys in shards.items())
         )
         return {
-            AccountId(from_bytes(account)): Tier(Kind(kind), Millis(since), change)
+            AccountId(from_bytes(account)): Tier(FanOutTier(kind), Millis(since), change)
             for rows in found
             for account, kind, since, change in rows
         }
 
-    async def move(self, account: AccountId, seen: Tier, to: Kind) -> bool:
+    async def move(self, account: AccountId, seen: Tier, to: FanOutTier) -> bool:
         """Change a tier if it is still `seen`. Raises StoreUnavailable; the tier may have changed nevertheless."""
         key = to_bytes(account)
         shard = _tier_shard(key)
@@ -138,18 +138,18 @@ class CassandraHomeTimelineRows:
             self._move, (to.value, seen.change + 1, shard, key, seen.change, seen.kind.value, seen.since)
         )
 
-    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
+    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, FanOutProgress]:
         """Return the progress of each partition. Partitions without any progress are left out."""
         wanted: dict[str, list[int]] = {}
         for place in places:
             wanted.setdefault(place.topic, []).append(place.partition)
-        found: dict[TopicPartition, Progress] = {}
+        found: dict[TopicPartition, FanOutProgress] = {}
         for topic, partitions in wanted.items():
             for name, partition, next_, after in await self._session.read_by_keys(self._progress, partitions, topic):
-                found[TopicPartition(name, partition)] = Progress(next_, after or None)
+                found[TopicPartition(name, partition)] = FanOutProgress(next_, after or None)
         return found
 
-    async def note(self, progress: Mapping[TopicPartition, Progress]) -> None:
+    async def note(self, progress: Mapping[TopicPartition, FanOutProgress]) -> None:
         """Write progress. Raises StoreUnavailable."""
         # A missing `after` is written as the least text: a null would be a deletion, and win over any value.
         await self._session.write(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from events.ids import AccountId, ActivityId, Clock, Millis, TweetId, first_id_at, from_bytes, to_bytes, wall_clock
 
-from ..home_timelines import STALE_MS, Entry, Kind, Viewing
+from ..home_timelines import STALE_MS, Entry, FanOutTier, Viewing
 from .address import checked
 from .graph import MUTING
 from .home_activities import CassandraActivities
@@ -59,7 +59,9 @@ class CassandraHomeTimelines:
                 if self._old():
                     started = self._timer()
                     rows = await self._session.read(self._tiers, (list(range(TIER_SHARDS)),))
-                    self._pulled = frozenset(AccountId(from_bytes(key)) for key, kind in rows if kind != Kind.PUSHED)
+                    self._pulled = frozenset(
+                        AccountId(from_bytes(key)) for key, kind in rows if kind != FanOutTier.PUSHED
+                    )
                     self._pulled_at = started
         return self._pulled
 

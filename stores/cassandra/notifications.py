@@ -24,7 +24,7 @@ from ..notifications import (
 )
 from ..pages import Page
 from .address import checked
-from .buckets import DAY_MS, MONTH_MS, Listed, ListedRows, Listing
+from .buckets import DAY_MS, MONTH_MS, ListedRows, Listing, ListingReader
 from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -86,8 +86,8 @@ class CassandraNotifications:
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
         self._session = session
-        self._by_kind = Listed(session, keyspace, BY_KIND)
-        self._by_tweet = Listed(session, keyspace, BY_TWEET)
+        self._by_kind = ListingReader(session, keyspace, BY_KIND)
+        self._by_tweet = ListingReader(session, keyspace, BY_TWEET)
         name = checked(keyspace)
         self._standing = f"SELECT id FROM {name}.notifications WHERE recipient=? AND bucket=? AND kind=? AND id IN ?"
         self._up_to = f"SELECT id FROM {name}.notifications_read_up_to WHERE owner=?"

@@ -11,7 +11,7 @@ import heapq
 from events.ids import TweetId, from_bytes
 
 from ..pages import Page
-from .buckets import HOUR_MS, Listed, Listing
+from .buckets import HOUR_MS, Listing, ListingReader
 from .session import CassandraSession
 
 PUBLIC = Listing("public_timeline", ("shard",), "tweet", (), HOUR_MS)
@@ -31,7 +31,7 @@ class CassandraPublicTimeline:
     """The PublicTimeline port."""
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
-        self._rows = Listed(session, keyspace, PUBLIC)
+        self._rows = ListingReader(session, keyspace, PUBLIC)
 
     async def latest(self, before: str | None, limit: int) -> Page[TweetId]:
         """Return a page of all tweets that are not deleted, newest id first."""

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from events.ids import AccountId, TweetId, from_bytes, to_bytes
 from events.tweets import TweetRef
 
-from ..public_tweets import PLAIN, Context, PublicTweetRows
+from ..public_tweets import PLAIN, PublicTweetRows, TweetContext
 from .address import checked
 from .model import Model
 from .session import CassandraSession
@@ -28,7 +28,7 @@ class CassandraPublicTweetRows:
             " VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
         )
 
-    def posted(self, tweet: TweetId, context: Context) -> None:
+    def posted(self, tweet: TweetId, context: TweetContext) -> None:
         """Store the context of a tweet that is a reply, a quote or sensitive."""
         refs = (*_ids(context.reply_to), *_ids(context.quote_of))
         self._sink.write(self._insert, to_bytes(tweet), *refs, context.sensitive, self._sink.stamp)
@@ -49,19 +49,19 @@ class CassandraPublicTweets:
             "SELECT tweet, reply_to, reply_to_author, quote_of, quote_of_author, sensitive"
             f" FROM {self._table} WHERE tweet IN ?"
         )
-        self._fetched: dict[TweetId, Context] = {}
+        self._fetched: dict[TweetId, TweetContext] = {}
 
     async def fetch(self, tweets: Collection[TweetId]) -> None:
         """Load the contexts of these tweets. Raises StoreUnavailable."""
         self._fetched = dict.fromkeys(tweets, PLAIN)
         for row in await self._session.read_by_keys(self._contexts, {to_bytes(tweet) for tweet in tweets}):
             tweet, reply_to, reply_author, quote_of, quote_author, sensitive = row
-            context = Context(_ref(reply_to, reply_author), _ref(quote_of, quote_author), bool(sensitive))
+            context = TweetContext(_ref(reply_to, reply_author), _ref(quote_of, quote_author), bool(sensitive))
             self._fetched[TweetId(from_bytes(tweet))] = context
 
-    def context(self, tweet: TweetId) -> Context:
+    def context(self, tweet: TweetId) -> TweetContext:
         """Return the context with which the tweet was posted, in this batch or before it."""
-        within: Context | None = self._sink.within.get((self._table, tweet))
+        within: TweetContext | None = self._sink.within.get((self._table, tweet))
         return self._fetched[tweet] if within is None else within
 
 

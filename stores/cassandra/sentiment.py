@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from events.ids import AccountId, Millis, TweetId, first_id_at, from_bytes, to_bytes
 from events.sentiment import THRESHOLD, label_of
 
-from ..sentiment import Mood, Reading, Sentiment, SentimentRows, Subject
+from ..sentiment import Reading, Sentiment, SentimentRows, SentimentStep, Subject
 from ..trends import TooMuch
 from .address import checked
 from .buckets import DAY_MS, ListedRows, Listing
@@ -99,7 +99,7 @@ class CassandraSentiment:
         rows = await self._session.read_by_keys(self._scores, map(to_bytes, tweets))
         return {TweetId(from_bytes(tweet)): reading_of(units) for tweet, units in rows if units is not None}
 
-    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
+    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[SentimentStep]:
         """Return the sentiment of a subject in steps of `step` milliseconds. Raises TooMuch."""
         sums = {at: [0, 0, 0, 0] for at in range(start, end, step)}
         used = await self._used(subject, start, max(sums, default=start) + step)
@@ -138,9 +138,9 @@ def _parts(at: int, step: int) -> Iterator[tuple[int, int, int, int]]:
         start = stop
 
 
-def _mood(at: int, count: int, positive: int, negative: int, total: int) -> Mood:
+def _mood(at: int, count: int, positive: int, negative: int, total: int) -> SentimentStep:
     mean = round(total / count / UNITS, 4) if count else None
-    return Mood(Millis(at), count, positive, count - positive - negative, negative, mean)
+    return SentimentStep(Millis(at), count, positive, count - positive - negative, negative, mean)
 
 
 MODEL: Model[SentimentRows, Sentiment] = Model(

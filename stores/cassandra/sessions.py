@@ -6,7 +6,7 @@ from events.ids import AccountId, Millis, SessionId, from_bytes, to_bytes
 
 from ..pages import Page
 from ..sessions import SessionRows, Sessions, SignedInAt
-from .buckets import MONTH_MS, Listed, ListedRows, Listing
+from .buckets import MONTH_MS, ListedRows, Listing, ListingReader
 from .model import Model
 from .session import CassandraSession
 from .sink import CassandraSink
@@ -34,7 +34,7 @@ class CassandraSessions:
     """The Sessions port."""
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
-        self._rows = Listed(session, keyspace, SESSIONS)
+        self._rows = ListingReader(session, keyspace, SESSIONS)
 
     async def of(self, account: AccountId, before: str | None, limit: int) -> Page[SignedInAt]:
         """Return a page of the account's open sessions, newest first."""

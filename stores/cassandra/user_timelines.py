@@ -11,7 +11,7 @@ from events.ids import AccountId, ActivityId, TweetId, from_bytes, to_bytes
 
 from ..pages import Page
 from ..user_timelines import Activity, UserTimelineRows, UserTimelines
-from .buckets import MONTH_MS, Listed, ListedRows, Listing, Shown
+from .buckets import MONTH_MS, ListedRows, Listing, ListingReader, Shown
 from .model import Model
 from .session import CassandraSession, Row
 from .sink import CassandraSink
@@ -46,7 +46,7 @@ class CassandraUserTimelines:
     """The UserTimelines port."""
 
     def __init__(self, session: CassandraSession, keyspace: str) -> None:
-        self._rows = Listed(session, keyspace, TIMELINES)
+        self._rows = ListingReader(session, keyspace, TIMELINES)
 
     async def all(self, account: AccountId, before: str | None, limit: int) -> Page[Activity]:
         """Return a page of the account's tweets and retweets."""

@@ -37,7 +37,7 @@ class FormRefused(Exception):
     """The form does not permit this upload. The message has the reason."""
 
 
-class Policy(msgspec.Struct, frozen=True):
+class UploadPolicy(msgspec.Struct, frozen=True):
     """The conditions of a signed form. `until` is in milliseconds."""
 
     key: str
@@ -68,7 +68,7 @@ class LocalObjects:
 
     def upload(self, key: str, content_type: str, most_bytes: int, until: Millis) -> Upload:
         """Return a form that puts one object."""
-        policy = base64.b64encode(msgspec.json.encode(Policy(key, content_type, most_bytes, until))).decode()
+        policy = base64.b64encode(msgspec.json.encode(UploadPolicy(key, content_type, most_bytes, until))).decode()
         fields = {"key": key, "Content-Type": content_type, "policy": policy, "signature": self._sign(policy)}
         return Upload(PATH, fields)
 
@@ -107,7 +107,7 @@ class LocalObjects:
         if not hmac.compare_digest(self._sign(signed).encode(), fields.get("signature", "").encode()):
             raise FormRefused("the signature does not hold")
         try:
-            policy = msgspec.json.decode(base64.b64decode(signed), type=Policy)
+            policy = msgspec.json.decode(base64.b64decode(signed), type=UploadPolicy)
         except (binascii.Error, msgspec.MsgspecError):
             raise FormRefused("the policy cannot be read") from None
         if self._clock() >= policy.until:

@@ -20,7 +20,7 @@ from events.ids import EventId, Millis
 from events.postgres.connections import Connection
 from events.trends import Trend
 
-from ..trend_windows import Ranking, Reached, Window
+from ..trend_windows import EmittedRanking, NewestTimes, Window
 from ..trends import HOUR, WindowNumbers
 from .database import Database, available
 from .sink import PostgresSink
@@ -67,13 +67,13 @@ class PostgresTrendWindows:
         sink.add(self)
         self._touched: set[int] = set()
         self._due: set[Window] = set()
-        self._rankings: dict[Window, Ranking] = {}
+        self._rankings: dict[Window, EmittedRanking] = {}
 
     def touched(self, hour: int) -> None:
         """Record that the uses in an hour have changed."""
         self._touched.add(hour)
 
-    async def reached(self) -> Reached | None:
+    async def reached(self) -> NewestTimes | None:
         """Return the newest times among the applied events. In a batch, `recorded` is the batch's own moment."""
         if self._sink.begun:
             await self._sink.ask(_TAKE_TURN, ())
@@ -81,7 +81,7 @@ class PostgresTrendWindows:
         if not rows:
             return None
         [(time, recorded)] = rows
-        return Reached(Millis(time), await self._moment() if self._sink.begun else Millis(recorded))
+        return NewestTimes(Millis(time), await self._moment() if self._sink.begun else Millis(recorded))
 
     async def _moment(self) -> Millis:
         """Reserve a new moment. Another connection commits it, before anything is published as of it."""
@@ -115,12 +115,12 @@ class PostgresTrendWindows:
         """Return the numbers of the tags in a window."""
         return counted(await self._sink.ask(NUMBERS, window(start, end)))
 
-    async def ranking(self, window: Window) -> Ranking | None:
+    async def ranking(self, window: Window) -> EmittedRanking | None:
         """Return the last ranking of a window."""
         rows = await self._sink.ask(_RANKING, (window.end, window.length))
-        return Ranking(EventId(rows[0][0]), _decode(rows[0][1])) if rows else None
+        return EmittedRanking(EventId(rows[0][0]), _decode(rows[0][1])) if rows else None
 
-    def put_ranking(self, window: Window, ranking: Ranking) -> None:
+    def put_ranking(self, window: Window, ranking: EmittedRanking) -> None:
         """Store the ranking of a window."""
         self._rankings[window] = ranking
 

@@ -16,7 +16,7 @@ from typing import Any
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, millis
 from events.postgres.connections import Connection, Pool
 
-from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, Trends, Uses, WindowNumbers
+from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, TagNumbers, TagSample, TagUses, TooMuch, Trends, WindowNumbers
 from .database import fetch
 from .model import Model
 
@@ -166,7 +166,7 @@ class PostgresTrends:
         """Return the numbers of the tags in a window."""
         return counted(await fetch(self._pool, NUMBERS, window(start, end)))
 
-    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
+    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, TagSample]:
         """Return the spelling and the sample for each tag in a window, by its latest uses there."""
         uses: dict[str, list[tuple[str, str]]] = {}
         for tag, tweet, written in await fetch(self._pool, _SHOWN, {"tags": list(tags), **window(start, end)}):
@@ -175,10 +175,10 @@ class PostgresTrends:
         for tag, latest in uses.items():
             written = [form for _, form in latest]
             usual = min(set(written), key=lambda form: (-written.count(form), form))
-            shown[tag] = Shown(usual, TweetId(max(tweet for tweet, _ in latest)))
+            shown[tag] = TagSample(usual, TweetId(max(tweet for tweet, _ in latest)))
         return shown
 
-    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
+    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[TagUses]:
         """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         starts = range(start, end, step)
         first, hours = start // HOUR, step // HOUR
@@ -192,7 +192,7 @@ class PostgresTrends:
         found = {at: numbers for at, *numbers in await fetch(self._pool, _HISTORY, values)}
         if sum(uses for uses, _ in found.values()) > MOST_ADDED_UP:
             raise TooMuch(MOST_ADDED_UP)
-        return [Uses(Millis(at), *found.get(n, (0, 0))) for n, at in enumerate(starts)]
+        return [TagUses(Millis(at), *found.get(n, (0, 0))) for n, at in enumerate(starts)]
 
     async def as_of(self) -> Millis | None:
         """Return the time at which the newest counted tweet, edit or deletion was appended; None before the first."""

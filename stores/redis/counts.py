@@ -15,7 +15,7 @@ from events.log import Positions
 from ..counts import AccountCounter, AccountCounts, CountRows, Counts, TweetCounter, TweetCounts
 from .connection import Client, answering
 from .model import Model
-from .sink import Keys, RedisSink, held
+from .sink import RedisKeys, RedisSink, held
 
 NAME = "counts@1"
 """The read model with its version. Another version has keys of its own."""
@@ -42,7 +42,7 @@ class RedisCountRows:
 class RedisCounts:
     """The Counts port. Raises StoreUnavailable."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: RedisKeys) -> None:
         self._client = client
         self._keys = keys
         self._seen = Positions()

@@ -11,14 +11,14 @@ from typing import Any
 from events.digest import unordered_digest
 
 from .connection import Client, answering
-from .sink import Keys
+from .sink import RedisKeys
 
 _SCANNED = 1000
 _STATE = (b"held", b"newest")
 _RANKING = b"by-"
 
 
-async def digest(client: Client, keys: Keys) -> tuple[int, str]:
+async def digest(client: Client, keys: RedisKeys) -> tuple[int, str]:
     """Return the number of hashes and rankings, and a digest over them. Raises StoreUnavailable."""
     rows = total = 0
     start = len(keys.all) - 1
@@ -57,7 +57,7 @@ def _kind(key: bytes) -> bytes:
     return key.partition(b"}:")[2]
 
 
-async def remove(client: Client, keys: Keys) -> None:
+async def remove(client: Client, keys: RedisKeys) -> None:
     """Remove all keys of a sink, counters and state. Raises StoreUnavailable."""
     cursor, begun = 0, False
     with answering():

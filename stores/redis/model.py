@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .connection import Client
-from .sink import Keys, RedisSink
+from .sink import RedisKeys, RedisSink
 
 Rows = TypeVar("Rows")
 Reader = TypeVar("Reader")
@@ -18,4 +18,4 @@ class Model(Generic[Rows, Reader]):
     """The two sides of the port of counters: `Rows` for writes, `Reader` for reads. Their keys belong to the group."""
 
     rows: Callable[[RedisSink], Rows]
-    reader: Callable[[Client, Keys], Reader]
+    reader: Callable[[Client, RedisKeys], Reader]

@@ -11,7 +11,7 @@ from events.ids import AccountId
 
 from .connection import Client, answering
 from .counts import FOLLOWERS
-from .sink import Keys, ranked_id
+from .sink import RedisKeys, ranked_id
 
 _Entry = tuple[float, bytes]
 """The negative number of followers, and the member of the ranking: in sorted order the best come first."""
@@ -20,7 +20,7 @@ _Entry = tuple[float, bytes]
 class RedisMostFollowed:
     """The MostFollowed port of stores/composed/recommendations.py. Raises StoreUnavailable."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: RedisKeys) -> None:
         self._client = client
         self._rankings = keys.rankings(FOLLOWERS)
 

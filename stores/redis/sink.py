@@ -39,7 +39,7 @@ _REMEMBERED = 50_000
 _EPOCH, _NEXT, _LAST, _UNTIL, _AT = "epoch", "next", "last", "until", b"at:"
 
 
-class Keys:
+class RedisKeys:
     """The names of a sink's keys. `name` is the read model with its version: counts@1.
 
     Redis Cluster hashes the part in braces (the hash tag).
@@ -87,7 +87,7 @@ def ranked_id(member: bytes) -> str:
     return f"{text[17:]}-{text[:17]}"
 
 
-async def held(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
+async def held(client: Client, keys: RedisKeys) -> tuple[str, Positions, Positions]:
     """Return the epoch, "" if it is not the same everywhere; the partitions' positions; and the positions to reach.
 
     Raises StoreUnavailable. A missing partition is at 0: its newest ids are lost with it, and the slots skip what they
@@ -127,7 +127,7 @@ class RedisSink:
     def __init__(
         self,
         client: Client,
-        keys: Keys,
+        keys: RedisKeys,
         *,
         place_of: Callable[[Entity], TopicPartition],
         ends: Callable[[], Awaitable[Positions]],

@@ -10,7 +10,7 @@ import apsw
 from events.ids import AccountId, TweetId, from_bytes, to_bytes
 from events.tweets import TweetRef
 
-from ..public_tweets import PLAIN, Context, PublicTweetRows
+from ..public_tweets import PLAIN, PublicTweetRows, TweetContext
 from .model import Model
 from .views import Tables
 
@@ -43,7 +43,7 @@ class SqlitePublicTweetRows:
         self._insert = "INSERT OR REPLACE INTO {public_tweets} VALUES (?, ?, ?, ?, ?, ?)".format(**names)
         self._delete = "DELETE FROM {public_tweets} WHERE tweet=?".format(**names)
 
-    def posted(self, tweet: TweetId, context: Context) -> None:
+    def posted(self, tweet: TweetId, context: TweetContext) -> None:
         """Store the context of a tweet that is a reply, a quote or sensitive."""
         refs = (*_ids(context.reply_to), *_ids(context.quote_of))
         self._execute(self._insert, (to_bytes(tweet), *refs, int(context.sensitive)))
@@ -65,10 +65,10 @@ class SqlitePublicTweets:
     async def fetch(self, tweets: Collection[TweetId]) -> None:
         """Do nothing: a look-up costs the same later."""
 
-    def context(self, tweet: TweetId) -> Context:
+    def context(self, tweet: TweetId) -> TweetContext:
         """Return the context with which the tweet was posted."""
         row: Any = self._execute(self._context, (to_bytes(tweet),)).fetchone()
-        return PLAIN if row is None else Context(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))
+        return PLAIN if row is None else TweetContext(_ref(row[0], row[1]), _ref(row[2], row[3]), bool(row[4]))
 
 
 MODEL: Model[PublicTweetRows, None] = Model(PUBLIC_TWEETS, SqlitePublicTweetRows, None)

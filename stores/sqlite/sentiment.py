@@ -14,7 +14,7 @@ import apsw
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, to_bytes
 from events.sentiment import THRESHOLD, label_of
 
-from ..sentiment import Mood, Reading, Sentiment, SentimentRows, Subject
+from ..sentiment import Reading, Sentiment, SentimentRows, SentimentStep, Subject
 from ..trends import TooMuch
 from .binding import blobs
 from .buffered import writer
@@ -96,7 +96,7 @@ class SqliteSentiment:
         rows: Any = self._execute(self._scores, (blobs(tweets),))
         return {tweet: reading_of(units) for tweet, (units,) in zip(tweets, rows, strict=True) if units is not None}
 
-    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[Mood]:
+    async def series(self, subject: Subject, start: Millis, end: Millis, step: int) -> list[SentimentStep]:
         """Return the sentiment of a subject in steps of `step` milliseconds. Raises TooMuch."""
         key = _key(subject)
         series = []
@@ -109,7 +109,7 @@ class SqliteSentiment:
             if left < 0:
                 raise TooMuch(MOST_ADDED_UP)
             mean = round(total / count / UNITS, 4) if count else None
-            series.append(Mood(Millis(at), count, positive, count - positive - negative, negative, mean))
+            series.append(SentimentStep(Millis(at), count, positive, count - positive - negative, negative, mean))
         return series
 
 

@@ -11,7 +11,7 @@ import msgspec
 from events.ids import Millis, from_bytes, to_bytes
 from events.trends import Trend
 
-from ..trend_windows import Ranking, Reached, Window
+from ..trend_windows import EmittedRanking, NewestTimes, Window
 from ..trends import HOUR, WindowNumbers
 from .trends import WindowCounts
 
@@ -41,10 +41,10 @@ class SqliteTrendWindows:
         """Record that the uses in an hour have changed."""
         self._execute(self._touch, (hour,))
 
-    async def reached(self) -> Reached | None:
+    async def reached(self) -> NewestTimes | None:
         """Return the newest times among the applied events; None before the first."""
         row: Any = self._execute(self._reached).fetchone()
-        return None if row is None else Reached(*row)
+        return None if row is None else NewestTimes(*row)
 
     async def take_touched(self, before: Millis, limit: int) -> list[int]:
         """Return up to `limit` changed hours that ended by `before`, and remove them."""
@@ -74,12 +74,12 @@ class SqliteTrendWindows:
         """Return the numbers of the tags in a window."""
         return self._counts.numbers(start, end)
 
-    async def ranking(self, window: Window) -> Ranking | None:
+    async def ranking(self, window: Window) -> EmittedRanking | None:
         """Return the last ranking of a window."""
         row: Any = self._execute(self._ranking, (window.end, window.length)).fetchone()
-        return None if row is None else Ranking(from_bytes(row[0]), _decode(row[1]))
+        return None if row is None else EmittedRanking(from_bytes(row[0]), _decode(row[1]))
 
-    def put_ranking(self, window: Window, ranking: Ranking) -> None:
+    def put_ranking(self, window: Window, ranking: EmittedRanking) -> None:
         """Store the ranking of a window."""
         items = msgspec.json.encode(ranking.items)
         self._execute(self._put_ranking, (window.end, window.length, to_bytes(ranking.id), items))

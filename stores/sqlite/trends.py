@@ -15,7 +15,18 @@ import apsw
 
 from events.ids import AccountId, Millis, TweetId, account_number, first_id_at, from_bytes, millis, to_bytes
 
-from ..trends import CANDIDATES, DAYS_BEFORE, HOUR, Shown, TagNumbers, TooMuch, TrendRows, Trends, Uses, WindowNumbers
+from ..trends import (
+    CANDIDATES,
+    DAYS_BEFORE,
+    HOUR,
+    TagNumbers,
+    TagSample,
+    TagUses,
+    TooMuch,
+    TrendRows,
+    Trends,
+    WindowNumbers,
+)
 from .model import Model
 from .views import Tables
 
@@ -154,7 +165,7 @@ class SqliteTrends:
         """Return the numbers of the tags in a window."""
         return self._counts.numbers(start, end)
 
-    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, Shown]:
+    async def shown(self, tags: Collection[str], start: Millis, end: Millis) -> dict[str, TagSample]:
         """Return the spelling and the sample for each tag in a window, by its latest uses there."""
         shown = {}
         for tag in tags:
@@ -163,10 +174,10 @@ class SqliteTrends:
             if rows:
                 written = [row[1] for row in rows]
                 usual = min(set(written), key=lambda form: (-written.count(form), form))
-                shown[tag] = Shown(usual, TweetId(from_bytes(max(row[0] for row in rows))))
+                shown[tag] = TagSample(usual, TweetId(from_bytes(max(row[0] for row in rows))))
         return shown
 
-    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[Uses]:
+    async def history(self, tag: str, start: Millis, end: Millis, step: int) -> list[TagUses]:
         """Return the uses of a tag in steps of whole hours. Raises TooMuch."""
         history = []
         total = 0
@@ -175,7 +186,7 @@ class SqliteTrends:
             total += row[0]
             if total > MOST_ADDED_UP:
                 raise TooMuch(MOST_ADDED_UP)
-            history.append(Uses(Millis(at), *row))
+            history.append(TagUses(Millis(at), *row))
         return history
 
     async def as_of(self) -> Millis | None:

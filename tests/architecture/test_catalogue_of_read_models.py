@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from projectors.catalogue import READ_MODELS, SAY_AS_OF, Listed
+from projectors.catalogue import READ_MODELS, SAY_AS_OF, ProjectorEntry
 from runtime.distributed.models import catalogue as distributed
 from runtime.embedded import models as embedded
 from stores.readers import Readers
@@ -19,7 +19,7 @@ each = pytest.mark.parametrize("listed", READ_MODELS, ids=lambda listed: listed.
 
 
 @each
-def test_a_read_model_is_kept_and_read_in_both_profiles(listed: Listed) -> None:
+def test_a_read_model_is_kept_and_read_in_both_profiles(listed: ProjectorEntry) -> None:
     name = listed.projector.model
     [kept] = [one for one in embedded.GROUPS[listed.embedded] if one.name == name]
     there = distributed.declared(listed)
@@ -31,7 +31,7 @@ def test_a_read_model_is_kept_and_read_in_both_profiles(listed: Listed) -> None:
 
 
 @each
-def test_a_read_model_is_rebuilt_and_verified_with_the_store_that_keeps_it(listed: Listed) -> None:
+def test_a_read_model_is_rebuilt_and_verified_with_the_store_that_keeps_it(listed: ProjectorEntry) -> None:
     [store] = [store for store, groups in distributed.STORES.items() if listed.distributed in groups]
     compared = {**distributed.on_cassandra(), **distributed.on_postgres(), "counts": None}
     assert listed.projector.model in compared

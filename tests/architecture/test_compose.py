@@ -228,11 +228,11 @@ def test_the_edge_passes_on_to_services_that_there_are_on_their_ports() -> None:
 
 
 def test_bodies_may_be_as_long_at_the_edge_as_the_settings_let_them() -> None:
-    from runtime.settings import Media, Settings
+    from runtime.settings import MediaSettings, Settings
 
     whole, *files = re.findall(r"client_max_body_size (\d+)k;", CONFIGURATION.read_text())
     assert int(whole) * 1024 == Settings.model_fields["max_body_bytes"].default
-    most = Media.model_fields["max_bytes"].default
+    most = MediaSettings.model_fields["max_bytes"].default
     assert all(most + 16_384 < int(kilobytes) * 1024 < most * 1.1 for kilobytes in files)
     assert len(files) == 2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infra.local.catalogue import engine as catalogued
-from infra.local.engine import Engine, EngineError, Server
+from infra.local.engine import EngineError, EngineProcess, LocalEngine
 from infra.local.kafka import Kafka
 from infra.local.running import Note, Running, free_ports
 
@@ -38,7 +38,7 @@ class ProxiedKafka(Kafka):
     def __init__(self, advertised: Sequence[int]) -> None:
         self._advertised = advertised
 
-    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[Server]:
+    def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
         """Those of Kafka, with a listener more."""
         planned = super().servers(cache, directory, ports)
         for server, own, advertised in zip(planned, ports, self._advertised, strict=True):
@@ -64,7 +64,7 @@ class Engines:
     def __init__(self, running: Running, brokers: int) -> None:
         self._running = running
         self._brokers = brokers
-        self._made: dict[str, Engine] = {}
+        self._made: dict[str, LocalEngine] = {}
         self.proxies: dict[str, list[Proxy]] = {}
         self.urls: dict[str, str] = {}
 

@@ -11,7 +11,7 @@ from events.event import Envelope
 from events.ids import EventId, Millis, first_id_at
 from events.log import Positions, Record, TopicPartition
 from stores.redis.connection import connect
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import RedisKeys, RedisSink
 from tests.stores.link import Link
 
 PLACES = {"tweets": TopicPartition("tweets", 0), "graph": TopicPartition("graph", 3)}
@@ -59,7 +59,7 @@ class RedisSinks:
         async def ends():
             return Positions()
 
-        keys = Keys(f"{self._name}-{name}@1", 3)
+        keys = RedisKeys(f"{self._name}-{name}@1", 3)
         return RedisSink(
             self._clients[-1], keys, place_of=lambda entity: PLACES[entity[0]], ends=ends, new_epoch=lambda: "an epoch"
         )

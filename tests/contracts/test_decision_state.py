@@ -9,7 +9,7 @@ from embedded import EMAIL_KEY
 
 from command_api.deciding import Decision, Refused
 from command_api.decision_state import fingerprint
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
+from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
@@ -76,7 +76,7 @@ async def live(system, seed, copies=True):
         tweet = chance.choice(tweets)
         media.append(MediaId(system.ids.issue()))
         one = chance.choice(media[-4:])
-        stored = Stored("image/png", f"finished/{n}.png", 100 + n, 40, 20)
+        stored = StoredFile("image/png", f"finished/{n}.png", 100 + n, 40, 20)
         notification = NotificationId(id_at(Millis(system.clock() - chance.randrange(1, 6)), "notification"))
         decision, command = chance.choice([
             (LIKE_TWEET, LikeTweet(actor, tweet)), (UNLIKE_TWEET, UnlikeTweet(actor, tweet)),

@@ -3,7 +3,7 @@
 import pytest
 from commands import ALICE, BOB, SAY, by, posted, settle
 
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
+from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.delete_media import DELETE_MEDIA, DeleteMedia
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
@@ -14,7 +14,7 @@ from command_api.facts import Media, MediaInUse, MediaOf
 from events.ids import MediaId
 from events.media import Attachment
 
-STORED = Stored("image/png", "finished/1.png", 1234, 40, 20)
+STORED = StoredFile("image/png", "finished/1.png", 1234, 40, 20)
 
 
 async def do(system, decision, command):

@@ -19,7 +19,7 @@ from rest.edge import headers_of
 from rest.exchange import Exchange
 from rest.routing import attach
 from runtime.media_store import media_store
-from runtime.settings import Media
+from runtime.settings import MediaSettings
 from stores.localfs.objects import LocalObjects
 from stores.objects import HOUR_MS
 from stores.sink import StoreUnavailable
@@ -199,8 +199,8 @@ def test_an_address_of_a_store_says_all_or_is_refused():
             Location.parse(address)
         assert "secret" not in str(refused.value)
         with pytest.raises(ValidationError, match="has to be s3://"):
-            Media(s3=address)
-    assert Media(s3="s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1").s3 is not None
+            MediaSettings(s3=address)
+    assert MediaSettings(s3="s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1").s3 is not None
     objects = S3Objects(Location.parse("s3://key:secret@inside:8333/bucket"), public="https://media.example")
     assert objects.upload("a", TYPE, MOST, in_a_while()).url == "https://media.example/bucket"
     assert objects.link("a", wall_clock()).startswith("https://media.example/bucket/a?")

@@ -4,7 +4,7 @@ import pytest
 from given_when_then import ALICE, BOB, NOW, TWEET, given_for
 
 from command_api.domain import add_media, change_profile, delete_media, finish_upload, post_tweet, start_upload
-from command_api.domain.add_media import AddMedia, Stored
+from command_api.domain.add_media import AddMedia, StoredFile
 from command_api.domain.change_profile import ChangeProfile
 from command_api.domain.delete_media import DeleteMedia
 from command_api.domain.errors import (
@@ -28,7 +28,7 @@ starting, adding, finishing = given_for(start_upload), given_for(add_media), giv
 deleting, posting, changing = given_for(delete_media), given_for(post_tweet), given_for(change_profile)
 
 PICTURE, OTHER = MediaId(id_at(NOW, "picture")), MediaId(id_at(NOW, "another"))
-STORED = Stored("image/png", "finished/1.png", 1234, 40, 20)
+STORED = StoredFile("image/png", "finished/1.png", 1234, 40, 20)
 FINISHED = MediaFinished(
     media=PICTURE,
     owner=ALICE,

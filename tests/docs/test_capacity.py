@@ -16,7 +16,7 @@ import pytest
 from docs import capacity, generate
 from docs.capacity import USERS, Model, read
 from docs.capacity_page import DOUBTS, number, size
-from projectors.tiers import Limits
+from projectors.tiers import FanOutLimits
 from runtime.settings import Settings
 from stores.cassandra.home_rows import BUCKET_MS, SHARDS
 from stores.home_timelines import Keeping
@@ -45,7 +45,7 @@ def test_settings_and_constants_are_as_the_code_has_them() -> None:
     assert g["partitions"] == Settings.model_fields["topic_partitions"].default
     assert g["shards"] == SHARDS
     assert g["bucket_s"] == BUCKET_MS / 1000
-    assert g["threshold"] == Limits().up
+    assert g["threshold"] == FanOutLimits().up
     assert g["delivery_days"] == Keeping().kept_ms / 86_400_000
     (slots,) = re.findall(r"`<slot>` is 0 to (\d+)", (ROOT / "docs/reference/redis-keys.md").read_text())
     assert g["slots"] == int(slots) + 1

@@ -12,7 +12,7 @@ from runtime.dead_letter_policy import MOST
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES, STORES, WORKERS
 from runtime.distributed.roles.readiness import (
     STORE_AWAY,
-    Reached,
+    GroupProgress,
     command_parts,
     fitting_parts,
     query_parts,
@@ -47,10 +47,10 @@ class World:
     stopped: str = ""
     outbox: Outbox = field(default_factory=lambda: Outbox(0, 0.0))
 
-    def reached(self) -> list[Reached]:
+    def reached(self) -> list[GroupProgress]:
         gone = {group for engine in self.away for group in ON.get(engine, ())}
         return [
-            Reached(
+            GroupProgress(
                 group,
                 away=STORE_AWAY if group in gone else "",
                 lost=group in self.lost,
@@ -117,24 +117,24 @@ def test_status_never_says_better_than_a_process(state: str) -> None:
 
 
 def test_a_group_that_is_behind_or_that_nobody_works_on_says_so_and_what_to_do() -> None:
-    assert reached_part(Reached(SEARCH, LATE, workers=2)).detail == "search is 12 events and 61 s behind the log"
-    alone = reached_part(Reached(TRENDS, LATE, lost=True, workers=0))
+    assert reached_part(GroupProgress(SEARCH, LATE, workers=2)).detail == "search is 12 events and 61 s behind the log"
+    alone = reached_part(GroupProgress(TRENDS, LATE, lost=True, workers=0))
     assert alone.state == "degraded"
     assert alone.detail.startswith("nobody works on it: run `minitwitter work streams`")
     assert "made again" not in alone.detail, "nobody makes it"
-    assert reached_part(Reached(TRENDS, workers=None)).state == "ready", "nobody can tell"
+    assert reached_part(GroupProgress(TRENDS, workers=None)).state == "ready", "nobody can tell"
 
 
 def test_a_group_that_stopped_for_its_dead_letters_says_so_and_names_them() -> None:
-    told = reached_part(Reached(TIMELINES, letters=Counts(MOST, MOST + 3), workers=0)).detail
+    told = reached_part(GroupProgress(TIMELINES, letters=Counts(MOST, MOST + 3), workers=0)).detail
     assert told.startswith(f"nobody works on it: it stopped, since {MOST} records could not be applied")
     assert "`minitwitter dead-letters list --group timelines`" in told
     assert "`minitwitter work projectors`" in told
     assert "/readyz" not in told, "the process has ended"
     assert told.count("dead-letters list") == 1
-    few = reached_part(Reached(TIMELINES, letters=Counts(MOST - 1, 40), workers=0)).detail
+    few = reached_part(GroupProgress(TIMELINES, letters=Counts(MOST - 1, 40), workers=0)).detail
     assert few.startswith("nobody works on it: run")
-    assert "stopped, since" not in reached_part(Reached(TIMELINES, letters=Counts(MOST, MOST), workers=1)).detail
+    assert "stopped, since" not in reached_part(GroupProgress(TIMELINES, letters=Counts(MOST, MOST), workers=1)).detail
 
 
 def test_where_no_process_has_a_role_status_says_what_starts_one() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from events.codec import Codec
 from events.event import Envelope
 from events.ids import EventId, Millis, id_at
-from events.kafka.records import Headers, Stored, headers, opened, stored
+from events.kafka.records import Headers, StoredRecord, headers, opened, stored
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer, WrappedKey
@@ -49,12 +49,14 @@ def outgoing(content: object = FOLLOW, topic: str = "graph", type_: str = "Accou
     return Outgoing(topic, ALICE, type_, 1, msgspec.json.encode(content), Envelope(ID, Millis(1_790_000_000_000)))
 
 
-def as_stored(sent: Outgoing, *, without: str = "", key: bytes | None = ALICE.encode(), **replaced: bytes) -> Stored:
+def as_stored(
+    sent: Outgoing, *, without: str = "", key: bytes | None = ALICE.encode(), **replaced: bytes
+) -> StoredRecord:
     kept: Headers = [(name, content) for name, content in headers(sent) if name != without]
     return stored(sent.topic, PLACE, 17, key, sent.value, [*kept, *replaced.items()], PARTITIONS)
 
 
-async def fault(record: Stored, *subjects: str) -> str:
+async def fault(record: StoredRecord, *subjects: str) -> str:
     """Return the fault of a record that stands between two readable ones."""
     keys = Keys(*subjects)
     good = as_stored(outgoing())

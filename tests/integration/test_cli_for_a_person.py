@@ -22,7 +22,7 @@ from runtime.cli.options import progress
 from runtime.cli.rebuild import _named
 from runtime.cli.status import _shown
 from runtime.readiness import Part
-from runtime.status import Disk, Group, Model, Status
+from runtime.status import Disk, GroupStatus, ModelStatus, Status
 from runtime.telemetry import RequestTelemetry, configure, logger
 from tests.integration.running import LONGEST_START_S, ROOT, environment
 from tests.integration.typed import Typing, logging_as_before
@@ -105,7 +105,7 @@ def test_one_model_is_called_by_its_name():
 def test_a_narrow_terminal_cuts_nothing_off():
     """A position that is half shown cannot be typed, and a figure that is half shown is wrong."""
     detail = "timelines is 12,345 events and 61 s behind the log [by its own account]"
-    group = Group("analytics", "degraded", detail, 12_345, 61.0, 1_234, [Model("user_timelines", 3, "5")])
+    group = GroupStatus("analytics", "degraded", detail, 12_345, 61.0, 1_234, [ModelStatus("user_timelines", 3, "5")])
     found = Status("embedded", "degraded", [Part("read models", "degraded", detail)], [group], disk=Disk("d", 1, {}))
     out = io.StringIO()
     rich.console.Console(file=out, width=40, color_system=None).print(*_shown(found), sep="\n")

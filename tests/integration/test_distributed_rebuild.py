@@ -10,7 +10,7 @@ from distributed_models import Live, community
 from installation import Installation
 from test_distributed_verify import LATEST
 
-from runtime.distributed.rebuild.notes import Progress, noted, rebuilds
+from runtime.distributed.rebuild.notes import ProgressListener, noted, rebuilds
 from runtime.distributed.rebuild.rebuild import CannotRebuild, rebuild, stores_of
 from runtime.distributed.status import status
 from stores.cassandra.address import Address
@@ -82,7 +82,7 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
     assert await rebuilds(filled.settings) == []
 
     async with noted(
-        filled.engines.settings.postgres, "redis", Progress(lambda total: None, lambda done: None)
+        filled.engines.settings.postgres, "redis", ProgressListener(lambda total: None, lambda done: None)
     ) as noting:
         noting.begin(200)
         noting.advance(80)

@@ -16,7 +16,7 @@ from stores.counts import TweetCounts
 from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -47,7 +47,7 @@ def counted(installation, tweet, likes, *, after=None):
 
     async def ask(place):
         redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
-        found = await RedisCounts(redis, Keys(place)).of_tweets([tweet])
+        found = await RedisCounts(redis, RedisKeys(place)).of_tweets([tweet])
         await redis.aclose()
         return found.get(tweet)
 

@@ -27,10 +27,10 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 
 from infra.local import nginx
-from infra.local.engine import EngineError, EngineMissing, Server
+from infra.local.engine import EngineError, EngineMissing, EngineProcess
 from infra.local.nginx import CONFIGURATION, Nginx, configured, executable
 from infra.local.packages import cache_directory
-from infra.local.processes import Process, kill, spawn
+from infra.local.processes import StartedProcess, kill, spawn
 from infra.local.running import Running, free_ports
 from rest.problems import MEDIA_TYPE, PROBLEMS
 from tests.docs.pages import blocks
@@ -46,7 +46,7 @@ class Edge(NamedTuple):
     engine: Nginx
     url: str
     query: str
-    command: Process
+    command: StartedProcess
     place: Path
 
 
@@ -82,14 +82,14 @@ def place() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def upstream(place: Path, side: str, port: int) -> Process:
+def upstream(place: Path, side: str, port: int) -> StartedProcess:
     """A process behind an edge."""
     argv = [
         sys.executable, "-m", "granian", "--interface", "asginl", "--port", str(port), "--no-log",
         "tests.integration.upstream:app",
     ]  # fmt: skip
     environment = {"SIDE": side, "PYTHONPATH": str(ROOT)}
-    process = spawn(Server(side, argv, place / side, lambda: True, environment))
+    process = spawn(EngineProcess(side, argv, place / side, lambda: True, environment))
     asyncio.run(wait_for(f"http://127.0.0.1:{port}/"))
     return process
 
@@ -303,7 +303,7 @@ def one_server(place: Path) -> Iterator[str]:
         with or_skipped():
             program = str(executable(cache_directory()))
         argv = [program, "-p", f"{home}/", "-c", str(home / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]
-        processes.append(spawn(Server("nginx", argv, home, lambda: True, {})))
+        processes.append(spawn(EngineProcess("nginx", argv, home, lambda: True, {})))
         asyncio.run(wait_for(f"https://127.0.0.1:{port}/"))
         yield f"https://127.0.0.1:{port}"
     finally:

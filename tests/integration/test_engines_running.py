@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from infra.local import catalogue, packages
-from infra.local.engine import EngineError, EngineMissing, Server
-from infra.local.processes import Process, spawn
+from infra.local.engine import EngineError, EngineMissing, EngineProcess
+from infra.local.processes import StartedProcess, spawn
 from infra.local.redis import Redis
 from infra.local.running import Note, Running
 from tests import containers, engines
@@ -138,7 +138,7 @@ def test_a_process_that_got_the_number_of_a_dead_server_is_left_alone(running: R
     assert note is not None
     stranger = subprocess.Popen(["sleep", "60"])
     (old,) = note.processes.values()
-    stolen = {"redis-0": Process(stranger.pid, old.began, old.stop_s, old.stop_signal)}
+    stolen = {"redis-0": StartedProcess(stranger.pid, old.began, old.stop_s, old.stop_signal)}
     file = running.directory / "redis" / "engine.json"
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(note, processes=stolen)))
     try:
@@ -165,7 +165,7 @@ def test_a_server_that_ends_while_it_starts_is_said_with_its_last_words(running:
     class Broken(Redis):
         def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
             (server,) = super().servers(cache, directory, ports)
-            return [Server(server.name, [*server.argv, "--no-such-option", "1"], server.directory, server.ready)]
+            return [EngineProcess(server.name, [*server.argv, "--no-such-option", "1"], server.directory, server.ready)]
 
     with pytest.raises(EngineError, match=r"(?s)redis \(redis-0\) ended while it started.*no-such-option"):
         running.up(Broken())
@@ -175,7 +175,7 @@ def test_a_server_that_ends_while_it_starts_is_said_with_its_last_words(running:
 def test_a_server_that_never_answers_is_given_up(running: Running) -> None:
     class Silent(Redis):
         def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
-            return [Server("redis-0", ["sleep", "60"], directory / "redis-0", lambda: False, start_s=0.2)]
+            return [EngineProcess("redis-0", ["sleep", "60"], directory / "redis-0", lambda: False, start_s=0.2)]
 
     with pytest.raises(EngineError, match="does not answer after 0 s"):
         running.up(Silent())
@@ -191,7 +191,7 @@ def test_one_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
         def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
             home = directory / "deaf-0"
             argv = [sys.executable, "-c", deaf]
-            return [Server("deaf-0", argv, home, (home / "deaf").exists, start_s=10, stop_s=0.2)]
+            return [EngineProcess("deaf-0", argv, home, (home / "deaf").exists, start_s=10, stop_s=0.2)]
 
     engines = Running(tmp_path, tmp_path)
     (process,) = engines.up(Deaf()).processes.values()
@@ -209,7 +209,7 @@ def test_killing_a_server_ends_what_it_started(tmp_path: Path) -> None:
         def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
             home = directory / "parent-0"
             log = home / "server.log"
-            return [Server("parent-0", [sys.executable, "-c", program], home, lambda: log.stat().st_size > 0)]
+            return [EngineProcess("parent-0", [sys.executable, "-c", program], home, lambda: log.stat().st_size > 0)]
 
     engines = Running(tmp_path, tmp_path)
     engines.up(Parent())
@@ -256,7 +256,7 @@ def test_the_redis_of_the_tests_answers(redis: str) -> None:
 
 
 def test_a_server_that_was_spawned_writes_to_its_log(tmp_path: Path) -> None:
-    process = spawn(Server("said", ["echo", "a word"], tmp_path / "said", lambda: True))
+    process = spawn(EngineProcess("said", ["echo", "a word"], tmp_path / "said", lambda: True))
     until(lambda: not process.runs())
     assert (tmp_path / "said" / "server.log").read_text() == "a word\n"
 

@@ -17,10 +17,10 @@ from runtime.distributed.models.groups import count_keys
 from runtime.distributed.roles.hosted_fan_out import FanOutGroup, fan_out_group, follower_counts
 from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
-from stores.home_timelines import SMALL, Kind
+from stores.home_timelines import SMALL, FanOutTier
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 from tests.community import Community
 from tests.simulation.fan_out.community import PARTITIONS, PartitionedLog
 from tests.simulation.fan_out.workers import KEEPING, LIMITS
@@ -105,7 +105,7 @@ async def test_followers_are_counted_while_the_counters_are_whole_and_nobody_is_
     community = crowd(5)
     star, fan = community.accounts[:2]
     name = f"counts-{uuid.uuid4().hex[:12]}@1"
-    keys = Keys(name, SLOTS)
+    keys = RedisKeys(name, SLOTS)
     link = Link("127.0.0.1", int(redis.rpartition(":")[2].partition("/")[0]))
     client, over_link = connect(redis), connect(f"redis://127.0.0.1:{link.port}/0", timeout_s=0.5)
     of = follower_counts(RedisCounts(over_link, keys))
@@ -138,10 +138,10 @@ def test_no_tier_changes_for_counters_that_cannot_be_told(kept: OnCassandra) -> 
     async def check() -> None:
         rows = CassandraHomeTimelineRows(kept.session, kept.address.keyspace, KEEPING)
         facts = CassandraFanOutFacts(kept.session, kept.address.keyspace, unknown)
-        await rows.move(star, SMALL, Kind.PULLED)
+        await rows.move(star, SMALL, FanOutTier.PULLED)
         worker = FanOut(facts, rows, lambda: community.now, LIMITS, KEEPING)
         await worker.resume([])
         await worker.apply(community.records)
-        assert (await rows.tiers([star]))[star].kind is Kind.PULLED
+        assert (await rows.tiers([star]))[star].kind is FanOutTier.PULLED
 
     kept.run(check())

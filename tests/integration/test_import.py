@@ -22,7 +22,7 @@ from runtime.command_answers import WhetherNew
 from runtime.embedded import engine
 from runtime.embedded.control import AwaitCurrent, Lagging
 from runtime.embedded.imported_history import LogDbHistory
-from runtime.importing.files import Source
+from runtime.importing.files import ImportFile
 from runtime.importing.graph import NothingToLayItOver, import_graph
 from runtime.importing.import_tweets import import_tweets
 from runtime.importing.importer import Importer
@@ -51,7 +51,7 @@ async def imported(system, path, now=NOW):
         yield await importer.execute(batch)
 
     history = LogDbHistory(system.directory, None)
-    return await import_tweets(ask, Source(path, str(path)), history, now, lambda total: None, lambda done: None)
+    return await import_tweets(ask, ImportFile(path, str(path)), history, now, lambda total: None, lambda done: None)
 
 
 async def laid_over(system, path):
@@ -61,7 +61,7 @@ async def laid_over(system, path):
         yield await importer.execute(batch)
 
     ranking = await LogDbHistory(system.directory, None).rank()
-    return await import_graph(ask, Source(path, str(path)), ranking, lambda total: None, lambda done: None)
+    return await import_graph(ask, ImportFile(path, str(path)), ranking, lambda total: None, lambda done: None)
 
 
 async def events(system, kind):
@@ -169,7 +169,9 @@ async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported
                 return {}
 
         history = Before(system.directory, None)
-        summary = await import_tweets(ask, Source(path, str(path)), history, NOW, lambda total: None, lambda done: None)
+        summary = await import_tweets(
+            ask, ImportFile(path, str(path)), history, NOW, lambda total: None, lambda done: None
+        )
         assert summary.refused == [(3, "its author has no imported account here")]
         assert summary.new == 2
 

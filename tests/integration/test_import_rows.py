@@ -10,7 +10,7 @@ import pytest
 from events.ids import Millis
 from rest.times import parse_rfc3339
 from runtime.importing.csv_rows import MOST_LINES, OPEN_QUOTE, WRONG_WIDTH
-from runtime.importing.files import NotSuchAFile, Source, source_of
+from runtime.importing.files import ImportFile, NotSuchAFile, source_of
 from runtime.importing.import_tweets import survey
 from runtime.importing.tweets import rows
 
@@ -22,7 +22,7 @@ TIME = b"2015-02-17T07:36:05Z"
 def source(tmp_path, content):
     path = tmp_path / "file.csv"
     path.write_bytes(content)
-    return Source(path, "file.csv")
+    return ImportFile(path, "file.csv")
 
 
 def read(tmp_path, content):

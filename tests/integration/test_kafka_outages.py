@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from runtime.distributed.kafka_outages import EVERY_S, LIBRARIES, MOST_HELD, SETTLES_S, KafkaLog, Outages
+from runtime.distributed.kafka_outages import EVERY_S, LIBRARIES, MOST_HELD, SETTLES_S, KafkaLogHandler, Outages
 
 SOON_S = 30
 REFUSED = "Unable connect to node with id 1: connection refused"
@@ -127,7 +127,7 @@ class Kafka:
 
 @contextlib.asynccontextmanager
 async def watched(kafka: Kafka, telling: Telling) -> AsyncIterator[None]:
-    handler = KafkaLog(kafka.ask, telling.outages)
+    handler = KafkaLogHandler(kafka.ask, telling.outages)
     handler.install()
     watching = asyncio.create_task(handler.watch())
     yield

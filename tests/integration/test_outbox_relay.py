@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from on_postgres import World, a_database, template, until
 
-from command_api.postgres.outbox import Waiting
+from command_api.postgres.outbox import WaitingRow
 from command_api.postgres.rebuild import noted_positions
 from command_api.postgres.relay import ready
 from events.event import Envelope
@@ -176,7 +176,7 @@ async def test_without_trouble_there_are_no_copies(world, system):
 async def test_what_somebody_holds_is_left_to_him_and_nothing_of_its_entity_goes_ahead():
     def row(number, key, free):
         record = Outgoing("tweets", key, "TweetPosted", 1, b"", Envelope(EventId(str(number)), Millis(0)))
-        return Waiting(number, record, free)
+        return WaitingRow(number, record, free)
 
     rows = [
         row(1, "a", True),

@@ -8,7 +8,7 @@ from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
 from command_api.postgres.taking_back import Taken, TakingBack
 from events.ids import AccountId, Millis, id_at
-from events.kept import Batch, KeptKey, outgoing, read
+from events.kept import KeptBatch, KeptKey, outgoing, read
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.postgres.keys import PostgresKeys
@@ -48,7 +48,7 @@ class Topic:
     async def since(self, positions):
         self._there()
         for offset in range(positions.get(PLACE, 0), len(self.records)):
-            yield Batch([read(*self.records[offset])], Positions({PLACE: offset + 1}))
+            yield KeptBatch([read(*self.records[offset])], Positions({PLACE: offset + 1}))
 
     def newest(self):
         """What it says of each key."""

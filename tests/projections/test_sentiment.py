@@ -15,7 +15,7 @@ from events.entities import fold_tag
 from events.ids import Millis, TweetId, millis
 from events.sentiment import label_of
 from events.tweets import TweetDeleted, TweetEdited, TweetPosted
-from stores.sentiment import Mood, Subject, about_mention, about_tag
+from stores.sentiment import SentimentStep, Subject, about_mention, about_tag
 from stores.sqlite import sentiment as sqlite_sentiment
 from stores.trends import TooMuch
 from streams.scoring import Scorer
@@ -43,7 +43,7 @@ def analytics() -> Iterator[Analytics]:
     analytics.close()
 
 
-async def series(analytics: Analytics, subject: Subject, hours: int = 1) -> list[Mood]:
+async def series(analytics: Analytics, subject: Subject, hours: int = 1) -> list[SentimentStep]:
     return await analytics.sentiment.series(subject, NOW, Millis(NOW + hours * HOUR), HOUR)
 
 
@@ -68,13 +68,13 @@ async def test_a_tweet_counts_for_its_tags_its_mentions_and_its_author(analytics
     tweeting.post("ada", "a plane")
     await analytics.see(tweeting)
 
-    both = Mood(NOW, 2, 1, 0, 1, -0.0314)
+    both = SentimentStep(NOW, 2, 1, 0, 1, -0.0314)
     assert await series(analytics, about_tag("strasse")) == [both]
     assert await series(analytics, about_mention("jetblue")) == [both]
-    assert await series(analytics, about_tag("delay")) == [Mood(NOW, 1, 0, 0, 1, -0.6486)]
+    assert await series(analytics, about_tag("delay")) == [SentimentStep(NOW, 1, 0, 0, 1, -0.6486)]
     [of_author] = await series(analytics, account_of("ada"))
     assert (of_author.tweets, of_author.positive, of_author.neutral, of_author.negative) == (2, 1, 1, 0)
-    assert await series(analytics, about_tag("jetblue")) == [Mood(NOW, 0, 0, 0, 0, None)]
+    assert await series(analytics, about_tag("jetblue")) == [SentimentStep(NOW, 0, 0, 0, 0, None)]
 
 
 async def test_a_tweet_counts_in_the_step_of_its_own_time_however_late_it_comes(analytics: Analytics) -> None:

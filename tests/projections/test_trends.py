@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from events.entities import fold_tag
 from events.ids import Millis, millis
 from stores.sqlite import trends as sqlite_trends
-from stores.trends import DAYS_BEFORE, HOUR, Ranked, TagNumbers, TooMuch, WindowNumbers, rank, surprise
+from stores.trends import DAYS_BEFORE, HOUR, RankedTag, TagNumbers, TooMuch, WindowNumbers, rank, surprise
 from tests.examples import at_most
 from tests.histories import batched, interleaved
 from tests.streams.analytics import (
@@ -37,7 +37,7 @@ def analytics() -> Iterator[Analytics]:
     analytics.close()
 
 
-async def ranked(analytics: Analytics, start: int, end: int) -> list[Ranked]:
+async def ranked(analytics: Analytics, start: int, end: int) -> list[RankedTag]:
     return rank(await analytics.trends.numbers(Millis(start), Millis(end)))
 
 

@@ -7,7 +7,7 @@ from events.event import BY_CLASS
 from events.log import Positions, Record
 from runtime.dead_letter_policy import MOST, TooManyDeadLetters
 from runtime.discards import Discards
-from runtime.unreadable_records import Kind, Standing, find_unreadable
+from runtime.unreadable_records import Standing, UnreadableRecords, find_unreadable
 from stores.dead_letters import Counts, all_letters
 
 UNREADABLE = 3 * MOST
@@ -119,6 +119,6 @@ async def test_they_are_told_by_topic_and_sort_of_fault_with_the_first_of_each()
     world.log.unreadable("", "its checksum differs: the row is damaged")
     found = await find_unreadable(world.log, {"serving": Standing(frozenset({"graph"}), Positions(), [])})
     assert found.kinds() == [
-        Kind("graph", 2, "graph-0@0", "UnreadableEvent: no JSON"),
-        Kind("graph", 1, "graph-0@2", "its checksum differs: the row is damaged"),
+        UnreadableRecords("graph", 2, "graph-0@0", "UnreadableEvent: no JSON"),
+        UnreadableRecords("graph", 1, "graph-0@2", "its checksum differs: the row is damaged"),
     ]

@@ -28,7 +28,7 @@ from command_api.deciding import Context
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount, NotClaimable
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.names import PATH_WORDS
-from command_api.routes.executing import Answers, no_content
+from command_api.routes.executing import CommandAnswers, no_content
 from events.accounts import AccountRegistered, PasswordChanged
 from events.ids import AccountId, account_number, id_at
 from events.personal import SessionStarted
@@ -288,7 +288,7 @@ async def test_the_user_agent_is_kept_short_and_printable(http, service):
 
 async def imported(service, name="oldtimer"):
     account = AccountId(id_at(START, "account", name))
-    answering = Answers(no_content, "")
+    answering = CommandAnswers(no_content, "")
     await service.system.commands.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name), Context(), answering)
     return account
 
@@ -298,10 +298,10 @@ async def test_an_imported_account_is_signed_in_to_once_it_is_claimed(http, serv
     refused = await http.post("/auth/login", json={"login": "oldtimer", "password": PASSWORD})
     assert (refused.status_code, problem(refused)) == (401, "wrong-credentials")
     claim = ClaimAccount(account, await service.system.passwords.hash(PASSWORD))
-    await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+    await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), CommandAnswers(no_content, ""))
     assert await is_signed_in(http, await signed_in(http, "oldtimer"))
     with pytest.raises(NotClaimable):
-        await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), Answers(no_content, ""))
+        await service.system.commands.execute(CLAIM_ACCOUNT, claim, Context(), CommandAnswers(no_content, ""))
 
 
 # Passwords

@@ -26,7 +26,7 @@ from service import (
 from command_api.credentials import SessionsExpired
 from command_api.deciding import Context
 from command_api.domain.end_session import END_SESSION, EndSession
-from command_api.routes.executing import Answers, no_content
+from command_api.routes.executing import CommandAnswers, no_content
 from command_api.sqlite.credentials import create_credential_tables
 from command_api.tokens import RefreshTokens
 from events.personal import SessionEnded
@@ -119,7 +119,7 @@ async def test_sessions_whose_refresh_token_expired_can_be_found_and_ended(http,
     question = SessionsExpired(clock(), 10)
     (expired,) = (await service.system.commands.ask(question))[question]
     end = EndSession(expired.account, expired.id, "expired")
-    await service.system.commands.execute(END_SESSION, end, Context(), Answers(no_content, ""))
+    await service.system.commands.execute(END_SESSION, end, Context(), CommandAnswers(no_content, ""))
     assert (await service.system.commands.ask(question))[question] == ()
     assert (await refresh(http, tokens)).status_code == 401
     again = await signed_in(http)

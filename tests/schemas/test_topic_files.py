@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from events.event import BY_CLASS, BY_NAME
-from events.topics import TOPICS, Kind
+from events.topics import TOPICS, TopicKind
 from projectors.fan_out import FanOut
 from projectors.projector import Projector
 from schemas.wiring import ROOT, handlers, producers
@@ -53,9 +53,9 @@ def test_a_topics_consumers_are_the_processors_that_name_it(name: str) -> None:
 @pytest.mark.parametrize("name", TOPICS)
 def test_a_topics_producers_are_modules_of_the_rooms_that_may_produce(name: str) -> None:
     rooms = {
-        Kind.SOURCE: ("command_api.", "projectors.", "runtime."),
-        Kind.REPORTED: ("query_api.", "runtime."),
-        Kind.DERIVED: ("streams.",),
+        TopicKind.SOURCE: ("command_api.", "projectors.", "runtime."),
+        TopicKind.REPORTED: ("query_api.", "runtime."),
+        TopicKind.DERIVED: ("streams.",),
     }
     for module in written(name)["producers"]:
         importlib.import_module(module)

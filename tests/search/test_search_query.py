@@ -6,49 +6,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_api.search_query import MOST_REPEATED, MOST_WORDS, Parsed, QueryRefused, parse
+from query_api.search_query import MOST_REPEATED, MOST_WORDS, ParsedQuery, QueryRefused, parse
 
 
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("late flight", Parsed([("late",), ("flight",)], [], [], [])),
-        ('"late flight" now', Parsed([("late", "flight"), ("now",)], [], [], [])),
-        ('"never ended', Parsed([("never", "ended")], [], [], [])),
-        ("Late LATE", Parsed([("late",)], [], [], [])),
-        ("don't e-mail", Parsed([("don", "t"), ("e", "mail")], [], [], [])),
-        ("東京タワー", Parsed([("東", "京", "タ", "ワ", "ー")], [], [], [])),
-        ("#Delay", Parsed([("h_delay",)], [], [], [])),
-        ("＃straße", Parsed([("h_strasse",)], [], [], [])),
-        ("#1", Parsed([("1",)], [], [], [])),
-        ("#one, #two", Parsed([("h_one",), ("h_two",)], [], [], [])),
-        ("@Ada's", Parsed([("m_ada",), ("s",)], [], [], [])),
-        ("@ab", Parsed([("ab",)], [], [], [])),
-        ("me@example.org", Parsed([("me", "example", "org")], [], [], [])),
-        ("flight from:Ada", Parsed([("flight",)], [], ["Ada"], [])),
-        ("FROM:@ada", Parsed([], [], ["ada"], [])),
-        ("from:ada!", Parsed([("from", "ada")], [], [], [])),
-        ('flight -late -"too late" -#x1 -@ada -from:bob', Parsed(
+        ("late flight", ParsedQuery([("late",), ("flight",)], [], [], [])),
+        ('"late flight" now', ParsedQuery([("late", "flight"), ("now",)], [], [], [])),
+        ('"never ended', ParsedQuery([("never", "ended")], [], [], [])),
+        ("Late LATE", ParsedQuery([("late",)], [], [], [])),
+        ("don't e-mail", ParsedQuery([("don", "t"), ("e", "mail")], [], [], [])),
+        ("東京タワー", ParsedQuery([("東", "京", "タ", "ワ", "ー")], [], [], [])),
+        ("#Delay", ParsedQuery([("h_delay",)], [], [], [])),
+        ("＃straße", ParsedQuery([("h_strasse",)], [], [], [])),
+        ("#1", ParsedQuery([("1",)], [], [], [])),
+        ("#one, #two", ParsedQuery([("h_one",), ("h_two",)], [], [], [])),
+        ("@Ada's", ParsedQuery([("m_ada",), ("s",)], [], [], [])),
+        ("@ab", ParsedQuery([("ab",)], [], [], [])),
+        ("me@example.org", ParsedQuery([("me", "example", "org")], [], [], [])),
+        ("flight from:Ada", ParsedQuery([("flight",)], [], ["Ada"], [])),
+        ("FROM:@ada", ParsedQuery([], [], ["ada"], [])),
+        ("from:ada!", ParsedQuery([("from", "ada")], [], [], [])),
+        ('flight -late -"too late" -#x1 -@ada -from:bob', ParsedQuery(
             [("flight",)], [("late",), ("too", "late"), ("h_x1",), ("m_ada",)], [], ["bob"])),
-        ("--late well-known", Parsed([("well", "known")], [("late",)], [], [])),
-        ("“late flight” from：ada", Parsed([("late", "flight")], [], ["ada"], [])),
-        ("„late flight“ –„too late“", Parsed([("late", "flight")], [("too", "late")], [], [])),
-        ("«late flight» ＂now", Parsed([("late", "flight"), ("now",)], [], [], [])),
-        ("late – again", Parsed([("late",), ("again",)], [], [], [])),
-        ("late—again", Parsed([("late", "again")], [], [], [])),
-        ("don’t", Parsed([("don", "t")], [], [], [])),
-        ("https://example.org/a", Parsed([("example", "org", "a")], [], [], [])),
-        ("- ! \"\" '", Parsed([], [], [], [])),
+        ("--late well-known", ParsedQuery([("well", "known")], [("late",)], [], [])),
+        ("“late flight” from：ada", ParsedQuery([("late", "flight")], [], ["ada"], [])),
+        ("„late flight“ –„too late“", ParsedQuery([("late", "flight")], [("too", "late")], [], [])),
+        ("«late flight» ＂now", ParsedQuery([("late", "flight"), ("now",)], [], [], [])),
+        ("late – again", ParsedQuery([("late",), ("again",)], [], [], [])),
+        ("late—again", ParsedQuery([("late", "again")], [], [], [])),
+        ("don’t", ParsedQuery([("don", "t")], [], [], [])),
+        ("https://example.org/a", ParsedQuery([("example", "org", "a")], [], [], [])),
+        ("- ! \"\" '", ParsedQuery([], [], [], [])),
     ],
 )  # fmt: skip
-def test_a_query_is_taken_apart(text: str, parsed: Parsed) -> None:
+def test_a_query_is_taken_apart(text: str, parsed: ParsedQuery) -> None:
     assert parse(text) == parsed
 
 
 @pytest.mark.parametrize("dash", "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
 def test_every_dash_that_a_phone_writes_leaves_out(dash: str) -> None:
     query = f"late {dash}again {dash}#delay {dash}@ada {dash}from:bob {dash}“too late”"
-    assert parse(query) == Parsed([("late",)], [("again",), ("h_delay",), ("m_ada",), ("too", "late")], [], ["bob"])
+    assert parse(query) == ParsedQuery(
+        [("late",)], [("again",), ("h_delay",), ("m_ada",), ("too", "late")], [], ["bob"]
+    )
 
 
 def test_from_without_a_name_is_refused_with_a_reason() -> None:

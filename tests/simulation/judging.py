@@ -12,7 +12,7 @@ from events.entities import fold_tag
 from events.ids import Millis, millis
 from rest.times import rfc3339
 from runtime.embedded.verify import verify
-from stores.trends import DAYS_BEFORE, HOUR, WINDOWS, Ranked, TagNumbers, WindowNumbers, rank
+from stores.trends import DAYS_BEFORE, HOUR, WINDOWS, RankedTag, TagNumbers, WindowNumbers, rank
 from streams.scoring import Scorer
 
 from .clients import TAGS
@@ -64,7 +64,7 @@ def label_of(text: str) -> str:
     return _scorer.score(text, extract(text).mentions).label
 
 
-def ranking(model: Model, start: int, end: int) -> list[Ranked]:
+def ranking(model: Model, start: int, end: int) -> list[RankedTag]:
     """The trends of a window of whole hours, from the set of uses."""
     uses = [
         (millis(one.id) // HOUR, fold_tag(tag), one.author)

@@ -20,8 +20,8 @@ from rest.authentication import Viewer
 from rest.signing import ConsistencyTokens
 from runtime.embedded.composition import Composition
 from runtime.embedded.system import InProcess, System
-from runtime.rebuild_progress import Progress
-from runtime.settings import RateLimits, Settings
+from runtime.rebuild_progress import RebuildProgress
+from runtime.settings import RateLimitSettings, Settings
 from tests.unhurried import UNHURRIED
 
 from .faults import Clock, Deliveries, Faults
@@ -29,7 +29,9 @@ from .laws import Violation, require
 
 PARTITIONS = 4
 _MANY = 1_000_000_000
-UNLIMITED = RateLimits(**UNHURRIED, tweets_a_day=_MANY, tweets_a_second=_MANY, tweets_burst=_MANY, follows_a_day=_MANY)
+UNLIMITED = RateLimitSettings(
+    **UNHURRIED, tweets_a_day=_MANY, tweets_a_second=_MANY, tweets_burst=_MANY, follows_a_day=_MANY
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class Process:
         return Answer(messages[0]["status"], received, b"".join(m.get("body", b"") for m in messages[1:]))
 
 
-def _compared(progress: Progress) -> None:
+def _compared(progress: RebuildProgress) -> None:
     """A rebuilt read model is the one that it replaces."""
     differing = [compared.model for compared in progress.compared if compared.same is False]
     require(not differing, f"rebuilt beside the live ones, {differing} differ from them")

@@ -16,7 +16,7 @@ from runtime.processor_group import Group, Runner
 from stores.counts import Counts as CountsPort
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCountRows, RedisCounts
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import RedisKeys, RedisSink
 from tests.community import Community
 from tests.histories import CHOICES
 from tests.projections.projected import Projected
@@ -82,7 +82,7 @@ class Worker:
         self.client = client
         self.sink = RedisSink(
             client,
-            Keys(name, SLOTS),
+            RedisKeys(name, SLOTS),
             place_of=place_of,
             ends=log.ends_of_counts,
             new_epoch=lambda: f"{random.getrandbits(64):016x}",
@@ -127,12 +127,12 @@ async def expected(of: Community) -> Answer:
 
 def reader(client: Client, name: str) -> RedisCounts:
     """What the query API reads."""
-    return RedisCounts(client, Keys(name, SLOTS))
+    return RedisCounts(client, RedisKeys(name, SLOTS))
 
 
 async def keys_of(client: Client, name: str) -> list[bytes]:
     """All that a read model has in Redis."""
-    return [key async for key in client.scan_iter(match=Keys(name).all)]
+    return [key async for key in client.scan_iter(match=RedisKeys(name).all)]
 
 
 async def wipe(client: Client, name: str) -> None:

@@ -26,7 +26,7 @@ from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.cassandra.sink import CassandraSink
 from stores.composed.home_feed import HybridHomeFeed
-from stores.home_timelines import SMALL, Kind
+from stores.home_timelines import SMALL, FanOutTier
 from stores.user_timelines import Activity
 from tests.community import Community
 from tests.histories import histories
@@ -79,7 +79,7 @@ class Landing:
     async def land(self) -> None:
         for account in self.community.accounts:
             if self.chance.random() < 0.3:
-                await self.rows.move(account, SMALL, Kind.PULLED)
+                await self.rows.move(account, SMALL, FanOutTier.PULLED)
         shares = (PLACES[::2], PLACES[1::2])
         await asyncio.gather(*(self._work(share) for share in shares))
 

@@ -32,10 +32,10 @@ from stores.home_timelines import (
     ActivityFact,
     Delivery,
     Entry,
+    FanOutProgress,
+    FanOutTier,
     FollowFact,
     Keeping,
-    Kind,
-    Progress,
 )
 from stores.sink import StoreUnavailable
 from tests.stores.link import Link
@@ -280,50 +280,50 @@ async def test_a_tier_changes_from_what_was_seen_only_and_is_dated_by_the_store(
 ) -> None:
     author, other = account(), account()
     before = wall_clock()
-    assert await rows.move(author, SMALL, Kind.LEAVING)
+    assert await rows.move(author, SMALL, FanOutTier.LEAVING)
     after = wall_clock()
     leaving = (await rows.tiers([author, other]))[author]
-    assert leaving.kind is Kind.LEAVING
+    assert leaving.kind is FanOutTier.LEAVING
     assert before <= leaving.since <= after
     assert await rows.tiers([other]) == {}
 
-    assert not await rows.move(author, SMALL, Kind.LEAVING)
-    assert not await rows.move(author, leaving._replace(since=Millis(1)), Kind.PULLED)
-    assert not await rows.move(author, leaving._replace(change=2), Kind.PULLED)
-    assert await rows.move(author, leaving, Kind.PUSHED)
-    assert not await rows.move(author, leaving, Kind.PULLED)
+    assert not await rows.move(author, SMALL, FanOutTier.LEAVING)
+    assert not await rows.move(author, leaving._replace(since=Millis(1)), FanOutTier.PULLED)
+    assert not await rows.move(author, leaving._replace(change=2), FanOutTier.PULLED)
+    assert await rows.move(author, leaving, FanOutTier.PUSHED)
+    assert not await rows.move(author, leaving, FanOutTier.PULLED)
     back = (await rows.tiers([author]))[author]
-    assert (back.kind, back.change) == (Kind.PUSHED, 2)
+    assert (back.kind, back.change) == (FanOutTier.PUSHED, 2)
     assert back.since >= leaving.since
 
 
 async def test_one_of_two_that_change_a_tier_at_once_does(rows: CassandraHomeTimelineRows) -> None:
     author = account()
-    moved = await asyncio.gather(*(rows.move(author, SMALL, kind) for kind in (Kind.LEAVING, Kind.PULLED)))
+    moved = await asyncio.gather(*(rows.move(author, SMALL, kind) for kind in (FanOutTier.LEAVING, FanOutTier.PULLED)))
 
     assert sorted(moved) == [False, True]
     tier = (await rows.tiers([author]))[author]
-    assert tier.kind is (Kind.LEAVING if moved[0] else Kind.PULLED)
+    assert tier.kind is (FanOutTier.LEAVING if moved[0] else FanOutTier.PULLED)
 
 
 async def test_progress_is_the_furthest_that_was_noted(rows: CassandraHomeTimelineRows) -> None:
     topic = ids.issue()
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
     steps = (
-        (Progress(0, "aa"), Progress(0, "aa")),
-        (Progress(0), Progress(0, "aa")),
-        (Progress(5), Progress(5)),
-        (Progress(5, "ab"), Progress(5, "ab")),
-        (Progress(5, "aa"), Progress(5, "ab")),
-        (Progress(5), Progress(5, "ab")),
-        (Progress(3, "ff"), Progress(5, "ab")),
-        (Progress(6), Progress(6)),
+        (FanOutProgress(0, "aa"), FanOutProgress(0, "aa")),
+        (FanOutProgress(0), FanOutProgress(0, "aa")),
+        (FanOutProgress(5), FanOutProgress(5)),
+        (FanOutProgress(5, "ab"), FanOutProgress(5, "ab")),
+        (FanOutProgress(5, "aa"), FanOutProgress(5, "ab")),
+        (FanOutProgress(5), FanOutProgress(5, "ab")),
+        (FanOutProgress(3, "ff"), FanOutProgress(5, "ab")),
+        (FanOutProgress(6), FanOutProgress(6)),
     )
     for noted, expected in steps:
         await rows.note({first: noted})
         assert await rows.progress([first, second]) == {first: expected}
-    await rows.note({second: Progress(1)})
-    assert await rows.progress([first, second]) == {first: Progress(6), second: Progress(1)}
+    await rows.note({second: FanOutProgress(1)})
+    assert await rows.progress([first, second]) == {first: FanOutProgress(6), second: FanOutProgress(1)}
 
 
 # Reading
@@ -335,13 +335,13 @@ async def test_the_pulled_authors_are_read_again_when_they_are_too_old_and_not_b
     seconds = 100.0
     timelines = CassandraHomeTimelines(session, keyspace, timer=lambda: seconds)
     author, known = account(), await timelines.pulled()
-    await rows.move(author, SMALL, Kind.LEAVING)
+    await rows.move(author, SMALL, FanOutTier.LEAVING)
     seconds += STALE_MS / 1000 - 0.01
     assert await timelines.pulled() is known
 
     seconds += 0.01
     assert author in await timelines.pulled()
-    await rows.move(author, (await rows.tiers([author]))[author], Kind.PUSHED)
+    await rows.move(author, (await rows.tiers([author]))[author], FanOutTier.PUSHED)
     seconds += STALE_MS / 1000
     assert author not in await timelines.pulled()
 
@@ -354,14 +354,14 @@ async def test_whoever_writes_or_reads_is_told_that_the_store_is_away(kept: OnCa
     timelines = CassandraHomeTimelines(session, there.keyspace)
     viewer, author = account(), account()
     await rows.deliver([Delivery(viewer, entry(author))])
-    await rows.move(account(), SMALL, Kind.LEAVING)
+    await rows.move(account(), SMALL, FanOutTier.LEAVING)
     await timelines.viewing(viewer)
 
     link.cut()
     with pytest.raises(StoreUnavailable):
         await rows.deliver([Delivery(viewer, entry(author)), Delivery(author, entry(author))])
     with pytest.raises(StoreUnavailable):
-        await rows.move(author, SMALL, Kind.LEAVING)
+        await rows.move(author, SMALL, FanOutTier.LEAVING)
     with pytest.raises(StoreUnavailable):
         await timelines.viewing(viewer)
     await session.close()

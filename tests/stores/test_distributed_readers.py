@@ -24,7 +24,7 @@ from stores.postgres.database import Database
 from stores.readers import Readers
 from stores.redis.connection import connect
 from stores.search import Query
-from stores.sentiment import Mood, about_tag
+from stores.sentiment import SentimentStep, about_tag
 from stores.sink import StoreUnavailable
 from tests.projections.projected import Projected, projected
 from tests.stores.link import Link
@@ -39,7 +39,7 @@ OTHERS = {"snapshot", "home_feed", "trends"}
 """What is composed with the rest, and tested on its own."""
 NOTHING: tuple[object, ...] = (
     None, [], {}, Page([], None), NOBODY_UNSEEN, ReadMarks("", frozenset()), {("like", TWEET): []},
-    [Mood(Millis(0), 0, 0, 0, 0, None)],
+    [SentimentStep(Millis(0), 0, 0, 0, 0, None)],
 )  # fmt: skip
 CASSANDRA, REDIS, POSTGRES = "cassandra", "redis", "postgres"
 

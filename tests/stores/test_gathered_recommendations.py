@@ -19,7 +19,7 @@ from stores.readers import Readers
 from stores.recommendations import MOST_FRIENDS, MOST_OF_EACH
 from stores.redis.connection import Client, connect
 from stores.redis.most_followed import RedisMostFollowed
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 from stores.sink import StoreUnavailable
 from tests.community import Community
 from tests.histories import batched, histories, interleaved, redelivered
@@ -51,14 +51,14 @@ def name() -> str:
 
 async def counted(client: Client, name: str, community: Community, randomness: random.Random) -> None:
     """Count a community anew, with copies and in another order than things happened."""
-    await client.delete(Keys(name, SLOTS).state)
+    await client.delete(RedisKeys(name, SLOTS).state)
     log = Log(redelivered(interleaved(community.records, randomness), randomness))
     log.open = 1
     await Worker(client, log, name, limit=randomness.choice((1, 7, 100))).work()
 
 
 def gathered(readers: Readers, client: Client, name: str) -> GatheredRecommendations:
-    most_followed = RedisMostFollowed(client, Keys(name, SLOTS))
+    most_followed = RedisMostFollowed(client, RedisKeys(name, SLOTS))
     return GatheredRecommendations(readers.users, readers.graph, reader(client, name), most_followed)
 
 
@@ -173,7 +173,7 @@ def test_the_most_followed_are_those_whatever_slot_they_are_in(
 
     async def check(client: Client) -> None:
         await counted(client, name, community, randomness)
-        most_followed = RedisMostFollowed(client, Keys(name, SLOTS))
+        most_followed = RedisMostFollowed(client, RedisKeys(name, SLOTS))
         for limit in (1, 2, 3, 10, 150):
             assert await most_followed.most_followed(limit) == ranked[:limit]
 
@@ -188,8 +188,8 @@ def test_who_has_lost_all_followers_is_ranked_no_more_and_takes_no_room(redis: s
 
     async def check(client: Client) -> None:
         await counted(client, name, community, random.Random(1))
-        assert await RedisMostFollowed(client, Keys(name, SLOTS)).most_followed(10) == []
-        assert await client.exists(*Keys(name, SLOTS).rankings("followers")) == 0
+        assert await RedisMostFollowed(client, RedisKeys(name, SLOTS)).most_followed(10) == []
+        assert await client.exists(*RedisKeys(name, SLOTS).rankings("followers")) == 0
 
     with_redis(redis, check)
 
@@ -200,7 +200,7 @@ def test_a_redis_that_is_away_is_a_store_that_is_away(name: str) -> None:
 
     async def check(client: Client) -> None:
         with pytest.raises(StoreUnavailable):
-            await RedisMostFollowed(client, Keys(name, SLOTS)).most_followed(10)
+            await RedisMostFollowed(client, RedisKeys(name, SLOTS)).most_followed(10)
 
     with_redis(f"redis://127.0.0.1:{link.port}/0", check)
     link.close()

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from infra.local.engine import Server
+from infra.local.engine import EngineProcess
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
 from stores.redis.connection import Client, connect
 from stores.redis.landing import LAND, NOTE
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import RedisKeys, RedisSink
 from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
 from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, keys_of, reader, wipe
@@ -191,28 +191,28 @@ async def test_in_quiet_times_a_sink_that_is_as_it_was_left_says_nothing(client:
         await worker.sink.check()
 
 
-async def lose_a_slot(client: Client, keys: Keys, backup: dict[bytes, bytes]) -> None:
+async def lose_a_slot(client: Client, keys: RedisKeys, backup: dict[bytes, bytes]) -> None:
     await client.delete(*[key for key in await keys_of(client, keys.name) if f"{keys.name}.1}}".encode() in key])
 
 
-async def restore_a_slot(client: Client, keys: Keys, backup: dict[bytes, bytes]) -> None:
+async def restore_a_slot(client: Client, keys: RedisKeys, backup: dict[bytes, bytes]) -> None:
     await lose_a_slot(client, keys, backup)
     for key, dumped in backup.items():
         if f"{keys.name}.1}}".encode() in key:
             await client.restore(key, 0, dumped)
 
 
-async def lose_a_partition(client: Client, keys: Keys, backup: dict[bytes, bytes]) -> None:
+async def lose_a_partition(client: Client, keys: RedisKeys, backup: dict[bytes, bytes]) -> None:
     await client.delete(*[key for key in await keys_of(client, keys.name) if b".tweets-" in key])
 
 
-async def lose_the_state(client: Client, keys: Keys, backup: dict[bytes, bytes]) -> None:
+async def lose_the_state(client: Client, keys: RedisKeys, backup: dict[bytes, bytes]) -> None:
     await client.delete(keys.state)
 
 
 @pytest.mark.parametrize("lose", [lose_a_slot, restore_a_slot, lose_a_partition, lose_the_state])
 async def test_a_part_that_is_lost_or_restored_alone_is_noticed(
-    client: Client, name: str, lose: Callable[[Client, Keys, dict[bytes, bytes]], Awaitable[None]]
+    client: Client, name: str, lose: Callable[[Client, RedisKeys, dict[bytes, bytes]], Awaitable[None]]
 ) -> None:
     """As a cluster loses one of its nodes."""
     made = community(8)
@@ -276,7 +276,7 @@ class ClusterEngine(RedisEngine):
     def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
         (own,) = super().servers(cache, directory, ports)
         return [
-            Server(
+            EngineProcess(
                 own.name,
                 [*own.argv, "--cluster-enabled", "yes", "--cluster-port", str(ports[0]["bus"])],
                 own.directory,

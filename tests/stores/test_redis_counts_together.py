@@ -12,7 +12,7 @@ import pytest
 from events.log import Positions
 from stores.redis import sink as sinks
 from stores.redis.connection import Client
-from stores.redis.sink import Keys, held
+from stores.redis.sink import RedisKeys, held
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.stores.redis_counting import Log, Worker, answers, community, expected, reader, wipe
 
@@ -106,7 +106,7 @@ async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
     await first.runner.start()
     await wipe(client, name)
 
-    async def look_and_be_late(client: Client, keys: Keys) -> tuple[str, Positions, Positions]:
+    async def look_and_be_late(client: Client, keys: RedisKeys) -> tuple[str, Positions, Positions]:
         monkeypatch.setattr(sinks, "held", held)
         found = await held(client, keys)
         await first.runner.start()

@@ -9,7 +9,7 @@ from projectors.counts import Counts
 from runtime.processor_group import Group, Runner
 from stores.redis.counts import RedisCountRows
 from stores.redis.digest import digest, remove
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import RedisKeys, RedisSink
 
 pytestmark = pytest.mark.engines
 
@@ -20,7 +20,7 @@ async def counted(client):
     made = []
 
     async def count(limit, slots=3):
-        keys = Keys(f"digest-{uuid.uuid4().hex}", slots)
+        keys = RedisKeys(f"digest-{uuid.uuid4().hex}", slots)
         made.append(keys)
         log = Log(community(3).records)
         log.open = 1.0

@@ -13,7 +13,7 @@ from events.ids import wall_clock
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
 from projectors.trends import Trends
-from rest.rate_limits import LocalRateLimits, Policy
+from rest.rate_limits import LocalRateLimits, RatePolicy
 from rest.shared_rate_limits import SharedRateLimits
 from stores.redis.connection import Client, connect
 from stores.redis.counts import NAME
@@ -79,7 +79,7 @@ async def test_every_key_that_is_left_after_a_run_is_in_the_table_with_its_type_
     clock = wall_clock
     limits = SharedRateLimits(RedisTokenBuckets(client, clock, b"pepper"), LocalRateLimits(clock), clock)
     for key in ("ada", "2001:db8::1", "login {ada}@example.org"):
-        await limits.take((Policy("tweets", 300, 86_400, 5), Policy("tweets-burst", 60, 60, 5)), key)
+        await limits.take((RatePolicy("tweets", 300, 86_400, 5), RatePolicy("tweets-burst", 60, 60, 5)), key)
     await RedisRankings(client, f"{Trends.model}@{Trends.version}").put("24h", None, b"{}", 60.0)
     found: Counter[Row] = Counter()
     async for key in client.scan_iter(count=1000):

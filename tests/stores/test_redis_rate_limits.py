@@ -9,15 +9,15 @@ import pytest
 from events.ids import Millis
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
-from rest.rate_limits import Bucket, LocalRateLimits, Policy, RateLimits, TooMany
+from rest.rate_limits import Bucket, LocalRateLimits, RateLimits, RatePolicy, TooMany
 from rest.shared_rate_limits import AWAY_MS, SharedRateLimits
 from stores.redis.connection import Client, connect
 from stores.redis.rate_limits import RedisTokenBuckets
 
 pytestmark = pytest.mark.engines
 
-BURST = Policy("tweets-burst", 60, 60, 5)
-DAILY = Policy("tweets", 300, 86_400, 7)
+BURST = RatePolicy("tweets-burst", 60, 60, 5)
+DAILY = RatePolicy("tweets", 300, 86_400, 7)
 BOTH = (DAILY, BURST)
 
 
@@ -49,7 +49,7 @@ def limits(client: Client, clock: Clock, pepper: bytes) -> SharedRateLimits:
     return shared(client, clock, pepper)
 
 
-async def said(limits: RateLimits, what: str, policies: tuple[Policy, ...], key: str) -> object:
+async def said(limits: RateLimits, what: str, policies: tuple[RatePolicy, ...], key: str) -> object:
     """What came of it: what is left in each bucket, or who refuses and for how long."""
     try:
         answer = await getattr(limits, what)(policies, key)
@@ -189,10 +189,10 @@ async def test_a_redis_that_does_not_answer_is_asked_once_a_second(
     own._buckets.take = counted  # type: ignore[method-assign]
     running.kill("redis")
     for _ in range(10):
-        await own.take((Policy("many", 100, 1, 100),), "ada")
+        await own.take((RatePolicy("many", 100, 1, 100),), "ada")
     assert len(asked) == 1
     clock.now += AWAY_MS
-    await own.take((Policy("many", 100, 1, 100),), "ada")
+    await own.take((RatePolicy("many", 100, 1, 100),), "ada")
     assert len(asked) == 2
 
 

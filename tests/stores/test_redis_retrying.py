@@ -12,7 +12,7 @@ from stores.dead_letters import DeadLettersInMemory, all_letters
 from stores.redis import retrying
 from stores.redis.connection import Argument, Client
 from stores.redis.counts import FOLLOWERS
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 from stores.sink import SinkMoved, StoreUnavailable
 from tests.community import Community
 from tests.stores.redis_counting import SLOTS, Log, Worker, answers, community, expected, reader, wipe
@@ -97,7 +97,7 @@ async def test_a_counter_that_refuses_costs_nothing_else_and_is_counted_once_whe
 ) -> None:
     """A key of another type: its slot takes the batch whole or not at all, and other slots have it already."""
     made = community(3, 60)
-    keys = Keys(name, SLOTS)
+    keys = RedisKeys(name, SLOTS)
     account = made.accounts[0]
     slot, key = keys.of("a", account)
     # Counted in two slots, of which one refuses.

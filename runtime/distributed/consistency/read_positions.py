@@ -35,7 +35,7 @@ from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
 from runtime.distributed.consistency.position_sources import PositionSource
-from runtime.distributed.roles.readiness import STORE_AWAY, Reached
+from runtime.distributed.roles.readiness import STORE_AWAY, GroupProgress
 from runtime.lag import BEHIND_S, Behind, Ends, total
 from stores.dead_letters import Counts
 from stores.redis.advances import Advance
@@ -191,9 +191,9 @@ class ReadPositions:
         """How far a group is behind in each partition that it reads, to a second."""
         return self._log_ends.behind(self._groups[group].applied, self._groups[group].source.topics)
 
-    def group(self, group: str) -> Reached:
+    def group(self, group: str) -> GroupProgress:
         """A group as it is known here."""
-        return Reached(
+        return GroupProgress(
             group,
             total(self.lag(group)),
             away=STORE_AWAY if self._groups[group].away else "",

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from events.topics import DERIVED
-from projectors.catalogue import READ_MODELS, SAY_AS_OF, Listed
+from projectors.catalogue import READ_MODELS, SAY_AS_OF, ProjectorEntry
 from projectors.projector import Projector
 from stores.cassandra.model import Model as CassandraModel
 from stores.groups import COUNTS, HOME, SEARCH, STREAMS, TIMELINES, TRENDS
@@ -38,7 +38,7 @@ WORKERS: Mapping[str, tuple[str, ...]] = {
 """The groups that each command `minitwitter work` hosts; `work all` hosts all of them."""
 
 
-def listed(*groups: str) -> tuple[Listed, ...]:
+def listed(*groups: str) -> tuple[ProjectorEntry, ...]:
     """The entries of the catalogue that these groups run."""
     return tuple(one for one in READ_MODELS if one.distributed in groups)
 
@@ -49,7 +49,7 @@ def group_of(model: str) -> str:
     return group
 
 
-def declared(one: Listed) -> Any:
+def declared(one: ProjectorEntry) -> Any:
     """The MODEL of the adapter that keeps a read model, in its store's folder."""
     return import_module(f"stores.{_STORE_OF[one.distributed]}.{one.projector.model}").MODEL
 

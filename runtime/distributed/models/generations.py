@@ -13,14 +13,14 @@ from stores.cassandra.address import Address
 from stores.dead_letters import Counts
 from stores.postgres.database import Database
 from stores.postgres.pointers import Pointer
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 
 
 class Generations(NamedTuple):
     """A generation of each store."""
 
     address: Address
-    keys: Keys
+    keys: RedisKeys
     database: Database
 
     @classmethod
@@ -55,7 +55,7 @@ class Generations(NamedTuple):
         if store == CASSANDRA:
             return self._replace(address=dataclasses.replace(self.address, keyspace=name))
         if store == COUNTERS:
-            return self._replace(keys=Keys(name, len(self.keys.slots)))
+            return self._replace(keys=RedisKeys(name, len(self.keys.slots)))
         return self._replace(database=dataclasses.replace(self.database, schema=name))
 
     def marked(self, store: str, mark: str) -> Generations:

@@ -15,7 +15,7 @@ from events.first_copies import Entity
 from events.log import New, Positions, TopicPartition
 from events.partitioning import partition_of
 from events.publishing import Publisher, outgoing
-from projectors.catalogue import Listed
+from projectors.catalogue import ProjectorEntry
 from projectors.counts import Counts
 from projectors.projector import Projector
 from runtime.distributed.models.catalogue import declared, listed
@@ -29,7 +29,7 @@ from stores.postgres.database import Database
 from stores.postgres.sink import PostgresSink
 from stores.postgres.trend_windows import PostgresTrendWindows
 from stores.redis.connection import Client
-from stores.redis.sink import Keys, RedisSink
+from stores.redis.sink import RedisKeys, RedisSink
 from stores.sink import UNKNOWN, Sink
 from streams.notifications import Notifications as NotificationsStream
 from streams.public_tweets import PublicTweets as PublicTweetsStream
@@ -54,7 +54,7 @@ def on_cassandra(group: str, sink: CassandraSink, keyspace: str) -> list[Project
     return [_made(one, declared(one).rows(sink, keyspace)) for one in listed(group)]
 
 
-def _made(one: Listed, rows: object) -> Projector:
+def _made(one: ProjectorEntry, rows: object) -> Projector:
     make: Callable[[Any], Projector] = one.projector
     return make(rows)
 
@@ -65,9 +65,9 @@ def timelines(session: CassandraSession, keyspace: str) -> Group:
     return Group(TIMELINES, on_cassandra(TIMELINES, sink, keyspace), [], sink)
 
 
-def count_keys(prefix: str) -> Keys:
+def count_keys(prefix: str) -> RedisKeys:
     """Where Redis keeps the counters of this version of their projector; `prefix` is that of the topics."""
-    return Keys(f"{prefix}{Counts.model}@{Counts.version}")
+    return RedisKeys(f"{prefix}{Counts.model}@{Counts.version}")
 
 
 def counts(
@@ -76,7 +76,7 @@ def counts(
     partitions: int,
     ends: Callable[[], Awaitable[Positions]],
     *,
-    keys: Keys | None = None,
+    keys: RedisKeys | None = None,
 ) -> Group:
     """The counters, in Redis. `ends` tells where the log's partitions end; a rebuild has keys of its own."""
     topics = Counts.topics()

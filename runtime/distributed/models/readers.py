@@ -25,7 +25,7 @@ from stores.readers import Readers
 from stores.redis.connection import Client
 from stores.redis.counts import RedisCounts
 from stores.redis.most_followed import RedisMostFollowed
-from stores.redis.sink import Keys
+from stores.redis.sink import RedisKeys
 from stores.trends import Trends
 
 
@@ -33,7 +33,7 @@ def readers(
     session: CassandraSession,
     keyspace: str,
     redis: Client,
-    keys: Keys,
+    keys: RedisKeys,
     database: Pool,
     home_feed: HomeFeed,
     trends: Trends,

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from events.log import CorruptLog, Positions, Record, TopicPartition, by_partition, positions_after
+from events.log import CorruptLog, Positions, Record, RecordReader, TopicPartition, by_partition, positions_after
 from events.retries import Backoff, retrying
 from runtime.distributed.roles.hosted_group import HostedGroup
-from runtime.processor_group import Group, Source
+from runtime.processor_group import Group
 from stores.sink import StoreUnavailable
 from streams.faust_worker import Hosted
 
@@ -78,7 +78,7 @@ class GroupBuild:
 
 
 async def build(
-    log: Source,
+    log: RecordReader,
     buildings: Sequence[GroupBuild],
     until: Mapping[str, Positions],
     advance: Advance = lambda records: None,

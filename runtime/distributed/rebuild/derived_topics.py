@@ -16,7 +16,7 @@ import msgspec
 from events.digest import unordered_digest
 from events.event import Envelope
 from events.kafka.log import KafkaLogReader
-from events.kafka.records import TOMBSTONES, Stored
+from events.kafka.records import TOMBSTONES, StoredRecord
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.publishing import Outgoing
 from events.sqlite.connection import connect
@@ -67,7 +67,7 @@ class DerivedTopics:
         with self._connection:
             self._connection.executemany(_SAY, map(_row, records))
 
-    def add_unreadable(self, records: Iterable[Stored]) -> None:
+    def add_unreadable(self, records: Iterable[StoredRecord]) -> None:
         """Take records that nobody can derive: the topic says something else than the log."""
         with self._connection:
             self._connection.executemany(_SAY, map(_unreadable_row, records))
@@ -96,7 +96,7 @@ def _row(record: Said) -> tuple[int, bytes, str, bytes | None]:
     return number, content, record.about.id, content
 
 
-def _unreadable_row(record: Stored) -> tuple[int, bytes, str, bytes]:
+def _unreadable_row(record: StoredRecord) -> tuple[int, bytes, str, bytes]:
     name = _hash((record.position, record.value))
     return TOPICS[record.topic].number, name, record.about.id, name
 

@@ -16,7 +16,7 @@ DECISIONS = "decisions"
 """What the decision state is called in the place of a store."""
 
 
-class Progress(NamedTuple):
+class ProgressListener(NamedTuple):
     """What a rebuild tells how far it is: `begin` hears how many events there are, `advance` how many are applied."""
 
     begin: Callable[[int], None]
@@ -29,7 +29,7 @@ async def rebuilds(settings: Settings) -> list[Rebuild]:
 
 
 @contextlib.asynccontextmanager
-async def noted(url: str, store: str, told: Progress) -> AsyncIterator[Progress]:
+async def noted(url: str, store: str, told: ProgressListener) -> AsyncIterator[ProgressListener]:
     """Note what a rebuild tells, and tell `told` too. A PostgreSQL that is away costs notes, not the rebuild."""
     notes = Rebuilds(url)
     rebuild = Rebuild(store, 0, 0)
@@ -53,7 +53,7 @@ async def noted(url: str, store: str, told: Progress) -> AsyncIterator[Progress]
 
     noting = asyncio.create_task(keep_noting())
     try:
-        yield Progress(begin, advance)
+        yield ProgressListener(begin, advance)
     finally:
         noting.cancel()
         await asyncio.wait([noting])

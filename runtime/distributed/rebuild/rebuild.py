@@ -30,7 +30,7 @@ from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, STORES, on
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import Advance, GroupBuild, build
 from runtime.distributed.rebuild.derived_topics import DerivedTopics
-from runtime.distributed.rebuild.notes import DECISIONS, Progress, noted
+from runtime.distributed.rebuild.notes import DECISIONS, ProgressListener, noted
 from runtime.distributed.rebuild.paused_batches import pause_name
 from runtime.distributed.rebuild.scratch_generation import alone, buildings, discard, make
 from runtime.distributed.settings import DecisionSettings, DistributedSettings
@@ -57,7 +57,7 @@ class CannotRebuild(CannotVerify):
     """There is no such thing to rebuild or to go back to; the message says which there are."""
 
 
-class Compared(msgspec.Struct, frozen=True):
+class ComparedModel(msgspec.Struct, frozen=True):
     """A rebuilt read model, and whether the one it replaces is the same; None where that was lost."""
 
     model: str
@@ -86,7 +86,7 @@ async def rebuild(
     *,
     back: bool = False,
     slices: int = 256,
-) -> list[Compared]:
+) -> list[ComparedModel]:
     """Rebuild what a store keeps, or go back; `begin` is told how many steps there are, `advance` how many are done.
 
     Raises CannotRebuild, CannotVerify where another process builds, LogUnavailable, StoreUnavailable.
@@ -101,7 +101,7 @@ async def rebuild(
             await Pointers(engines.settings.postgres).migrate()
             rebuilding = _Rebuild(engines, store, DerivedTopics(Path(directory) / "derived.db"), slices)
             try:
-                async with noted(engines.settings.postgres, store, Progress(begin, advance)) as noting:
+                async with noted(engines.settings.postgres, store, ProgressListener(begin, advance)) as noting:
                     return await rebuilding.rebuild(*noting, back)
             finally:
                 await rebuilding.close()
@@ -116,7 +116,7 @@ async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], ad
     async with (
         decision_database(chosen) as (pool, keys),
         log_reader(chosen, Codec(keys.sealer), keys) as reader,
-        noted(chosen.postgres, DECISIONS, Progress(begin, advance)) as noting,
+        noted(chosen.postgres, DECISIONS, ProgressListener(begin, advance)) as noting,
     ):
         await recover_keys(chosen, pool, keys)
         return await fold_decisions(reader, pool, await keys.secret("email"), *noting)
@@ -147,7 +147,7 @@ class _Rebuild:
         made = buildings(self._engines, generations, self._nowhere)
         return [made[name] for name in self._groups]
 
-    async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[Compared]:
+    async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[ComparedModel]:
         """Build, catch up, compare, move."""
         self._unfit = not set(self._groups).isdisjoint(await misfits(self._engines))
         current = self._engines.generations.names()[self._store]
@@ -213,11 +213,11 @@ class _Rebuild:
     async def _has_due(self) -> bool:
         return any([b.has_due is not None and await b.has_due() for b in self._live])
 
-    async def _compared(self, generations: Generations, *, lost: bool) -> list[Compared]:
+    async def _compared(self, generations: Generations, *, lost: bool) -> list[ComparedModel]:
         now = await self._digests(generations)
         was = {} if lost else await self._digests(self._engines.generations)
         place = generations.names()[self._store]
-        return [Compared(model, place, now[model][0], None if lost else was[model] == now[model]) for model in now]
+        return [ComparedModel(model, place, now[model][0], None if lost else was[model] == now[model]) for model in now]
 
     async def _digests(self, generations: Generations) -> dict[str, tuple[int, str]]:
         if self._store == COUNTERS:

@@ -12,14 +12,14 @@ from events.fitting import Mark, Marks
 from events.ids import AccountId, Clock, wall_clock
 from events.log import Positions, Record, TopicPartition
 from projectors.fan_out import FanOut
-from projectors.tiers import Limits
+from projectors.tiers import FanOutLimits
 from runtime.processor_group import Group
 from stores.cassandra.home_facts import CassandraFanOutFacts, FollowerCounts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.session import CassandraSession
 from stores.counts import NO_ACCOUNT_COUNTS
 from stores.groups import HOME
-from stores.home_timelines import Keeping, Progress
+from stores.home_timelines import FanOutProgress, Keeping
 from stores.redis.counts import RedisCounts
 from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 
@@ -69,7 +69,7 @@ class FanOutSink:
         """Look whether everything that has landed is still there. Raises SinkMoved, StoreUnavailable."""
         landed = self._fan_out.landed
         found = await self._fan_out.rows.progress(landed)
-        if any(found.get(place, Progress()).offset < progress.offset for place, progress in landed.items()):
+        if any(found.get(place, FanOutProgress()).offset < progress.offset for place, progress in landed.items()):
             raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ def fan_out_group(
     partitions: int,
     *,
     clock: Clock = wall_clock,
-    limits: Limits | None = None,
+    limits: FanOutLimits | None = None,
     keeping: Keeping | None = None,
 ) -> FanOutGroup:
     """Fan-out into Cassandra, by the counters in Redis."""

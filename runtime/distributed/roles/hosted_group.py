@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from events.first_copies import Entity
-from events.log import Positions, Record, TopicPartition
+from events.log import Positions, Record, RecordReader, TopicPartition
 from runtime import metrics
 from runtime.dead_letters import Waiting
-from runtime.discards import Discards, Source
+from runtime.discards import Discards
 from runtime.distributed.roles.group_metrics import measured
 from runtime.processor_group import Group
 from stores.dead_letters import Counts, DeadLetter
@@ -42,21 +42,13 @@ class WorkerGroup(Hosted, Protocol):
         ...
 
 
-class Log(Source, Protocol):
-    """The part of the LogReader port that reads again what was set aside."""
-
-    async def ends(self) -> Positions:
-        """Where each partition ends now."""
-        ...
-
-
 @dataclass(frozen=True)
 class SetAside:
     """What a live group needs for records that it sets aside: its letters, all groups' discards, and the log."""
 
     letters: PostgresDeadLetters
     discards: Discards
-    log: Log
+    log: RecordReader
 
 
 class HostedGroup:
@@ -147,7 +139,7 @@ class HostedGroup:
         return Waiting(self.counts.failed, self.counts.all).sentence(self.name)
 
 
-async def record_at(log: Log, place: TopicPartition, offset: int) -> Record | None:
+async def record_at(log: RecordReader, place: TopicPartition, offset: int) -> Record | None:
     """The record at a position; None where there is none. Raises LogUnavailable."""
     ends = await log.ends()
     if offset >= ends.get(place, 0):

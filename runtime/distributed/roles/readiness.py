@@ -23,7 +23,7 @@ NEEDED = frozenset((TIMELINES, HOME))
 STORE_AWAY = "its store is away"
 
 
-class Reached(NamedTuple):
+class GroupProgress(NamedTuple):
     """A group as its store tells: `away` says why it does not, `lost` that it lost something.
 
     `workers` are the members of its group in Kafka; None where nobody can tell, as for `letters`.
@@ -43,7 +43,7 @@ def command_parts(*, postgres: str = "", kafka: str = "", media: str = "") -> li
     return [Part.of("postgres", down=postgres), Part.of("kafka", degraded=kafka), Part.of("media", degraded=media)]
 
 
-def query_parts(groups: Iterable[Reached], *, sessions: str = "", kafka: str = "") -> list[Part]:
+def query_parts(groups: Iterable[GroupProgress], *, sessions: str = "", kafka: str = "") -> list[Part]:
     """What reads need. Only Cassandra keeps the process from serving: without the others most reads go on.
 
     `sessions` says why keys and ended sessions cannot be looked after: PostgreSQL is away.
@@ -57,7 +57,7 @@ def query_parts(groups: Iterable[Reached], *, sessions: str = "", kafka: str = "
     ]
 
 
-def reached_part(reached: Reached) -> Part:
+def reached_part(reached: GroupProgress) -> Part:
     """A group as a part of what serves reads."""
     if reached.away and reached.group in NEEDED:
         return Part.of(reached.group, down=reached.away)

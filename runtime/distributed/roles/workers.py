@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from events.kafka import topics
 from events.kafka.producing import KafkaPublisher
-from events.kafka.records import Stored, opened, stored
+from events.kafka.records import StoredRecord, opened, stored
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 from runtime import metrics
 from runtime.dead_letter_policy import TooManyDeadLetters
@@ -139,7 +139,7 @@ class WorkersRole:
         found = [self._stored(message) for message in messages]
         return await opened(found, self.engines.codec, self.engines.keys)
 
-    def _stored(self, message: Message) -> Stored:
+    def _stored(self, message: Message) -> StoredRecord:
         topic = message.topic.removeprefix(self._settings.topic_prefix)
         headers = _headers(message.headers)
         return stored(

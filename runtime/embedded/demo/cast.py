@@ -15,7 +15,7 @@ SIGNED_IN = ("ada", "ben")
 """The two accounts that a person can sign in to."""
 
 
-class Person(NamedTuple):
+class DemoPerson(NamedTuple):
     """Somebody, and what they write about."""
 
     username: str
@@ -34,14 +34,14 @@ class Cast:
             for other in sorted(others):
                 self.followers[other].append(person)
 
-    def _make_people(self, count: int) -> list[Person]:
+    def _make_people(self, count: int) -> list[DemoPerson]:
         random = self._random
         names = [f"{first}_{last}" for first in FIRST for last in LAST]
         chosen = [*SIGNED_IN, *random.sample(names, count - len(SIGNED_IN))]
         people = []
         for username in chosen:
             first, second = random.sample(INTERESTS, 2)
-            people.append(Person(username, (first, second)))
+            people.append(DemoPerson(username, (first, second)))
         return people
 
     def _make_graph(self) -> list[set[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from command_api.deciding import Context, Refused
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
+from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
 from command_api.facts import AccountNamed
@@ -57,7 +57,7 @@ async def _faces(objects: Objects, people: Mapping[str, AccountId], now: Millis)
         key = f"finished/{media}.png"
         await objects.write(key, "image/png", picture)
         context = Context(actor=account, causation="demo")
-        stored = Stored("image/png", key, len(picture), AVATAR, AVATAR)
+        stored = StoredFile("image/png", key, len(picture), AVATAR, AVATAR)
         commands.append((ADD_MEDIA, AddMedia(account, media, stored, f"The avatar of {username}"), context))
         commands.append((CHANGE_PROFILE, ChangeProfile(account, avatar=media), context))
     return commands

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from command_api.deciding import Context, Refused
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, Stored
+from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
@@ -147,7 +147,7 @@ class Living:
             content, media = await asyncio.to_thread(sky, act.picture), MediaId(ids.issue())
             key = f"finished/{media}.jpg"
             await self._objects.write(key, "image/jpeg", content)
-            stored = Stored("image/jpeg", key, len(content), *SKY)
+            stored = StoredFile("image/jpeg", key, len(content), *SKY)
             add = AddMedia(account, media, stored, "Northern lights over dark hills")
             commands.append((ADD_MEDIA, add, context))
         read = read_tweet(act.text)

@@ -11,12 +11,12 @@ from events.ids import AccountId, millis
 from events.log import Positions, Record, TopicPartition
 from events.tweets import TweetPosted
 from projectors import fan_out
-from projectors.fan_out import Batch, FanOut
+from projectors.fan_out import FanOut, FanOutWork
 from projectors.tiers import next_kind
 from stores.cached.home_timelines import RememberedHomeTimelines
 from stores.composed.home_feed import HybridHomeFeed
 from stores.composed.merged_timelines import Merge
-from stores.home_timelines import Delivery, Entry, Keeping, Kind, Progress, Tier
+from stores.home_timelines import Delivery, Entry, FanOutProgress, FanOutTier, Keeping, Tier
 from stores.pages import Page
 from stores.user_timelines import Activity
 
@@ -45,10 +45,10 @@ def reads_the_others_fact_before_its_own_is_written() -> Iterator[Any]:
     """The race of a follow and a tweet: neither sees the other."""
     right = FanOut._note
 
-    async def later(self: FanOut, batch: Batch) -> None:
+    async def later(self: FanOut, batch: FanOutWork) -> None:
         pass
 
-    async def note(self: FanOut, reached: dict[TopicPartition, Progress]) -> None:
+    async def note(self: FanOut, reached: dict[TopicPartition, FanOutProgress]) -> None:
         await self.facts.write(self._batch.follows, self._batch.activities)
         await right(self, reached)
 
@@ -74,7 +74,7 @@ def progress_is_noted_before_rows_are_delivered() -> Iterator[Any]:
     right = FanOut._push
 
     async def push(self: FanOut, pushes: Sequence[tuple[Record, Entry]]) -> None:
-        await self.rows.note({record.place: Progress(record.offset + 1) for record, _ in pushes})
+        await self.rows.note({record.place: FanOutProgress(record.offset + 1) for record, _ in pushes})
         await right(self, pushes)
 
     yield patch.object(FanOut, "_push", push)
@@ -88,7 +88,7 @@ def unfollow_deletes_rows() -> Iterator[Any]:
     """A tombstone hides what following again brings back: the rows are older than it is."""
     right = FanOut._write_facts
 
-    async def facts(self: FanOut, batch: Batch) -> None:
+    async def facts(self: FanOut, batch: FanOutWork) -> None:
         await right(self, batch)
         assert isinstance(self.rows, MemoryHomeTimelines)
         for fact in batch.follows:
@@ -134,7 +134,7 @@ def guard_is_by_batch() -> Iterator[Any]:
     def unlanded(self: FanOut, records: Iterable[Record]) -> list[Record]:
         records = list(records)
         first = {record.place: record.offset for record in reversed(records)}
-        landed = {place for place, at in first.items() if at < self.landed.get(place, Progress()).offset}
+        landed = {place for place, at in first.items() if at < self.landed.get(place, FanOutProgress()).offset}
         return [record for record in records if record.place not in landed]
 
     yield patch.object(FanOut, "unlanded", unlanded)
@@ -156,7 +156,7 @@ def cursor_of_a_fan_out_is_taken_for_any_event() -> Iterator[Any]:
     """Where one tweet's deliveries stopped, those of the next begin."""
 
     def left_at(self: FanOut, record: Record) -> str | None:
-        landed = self.landed.get(record.place, Progress())
+        landed = self.landed.get(record.place, FanOutProgress())
         return landed.after if record.offset >= landed.offset else None
 
     yield patch.object(FanOut, "_left_at", left_at)
@@ -165,7 +165,7 @@ def cursor_of_a_fan_out_is_taken_for_any_event() -> Iterator[Any]:
 # Tiers
 
 
-def other_tiers(change: Callable[[Kind], Kind]) -> Any:
+def other_tiers(change: Callable[[FanOutTier], FanOutTier]) -> Any:
     """Another rule: of what would be right, something else."""
     return patch.object(fan_out, "next_kind", lambda *arguments: change(next_kind(*arguments)))
 
@@ -173,13 +173,13 @@ def other_tiers(change: Callable[[Kind], Kind]) -> Any:
 @bug
 def pushed_again_without_backfill_or_waiting() -> Iterator[Any]:
     """What was posted while an author was pulled is in nobody's timeline."""
-    yield other_tiers(lambda right: Kind.PUSHED if right is Kind.JOINING else right)
+    yield other_tiers(lambda right: FanOutTier.PUSHED if right is FanOutTier.JOINING else right)
 
 
 @bug
 def pulled_before_every_reader_knows() -> Iterator[Any]:
     """Readers that took the list of pulled authors a moment ago go by it, and nothing is pushed any more."""
-    yield other_tiers(lambda right: Kind.PULLED if right is Kind.LEAVING else right)
+    yield other_tiers(lambda right: FanOutTier.PULLED if right is FanOutTier.LEAVING else right)
 
 
 @bug
@@ -187,7 +187,7 @@ def change_of_a_tier_is_dated_by_whoever_decided_it() -> Iterator[Any]:
     """A worker that was held up in between makes a change that looks as if it had been there for long."""
     right = MemoryHomeTimelines.move
 
-    async def move(self: MemoryHomeTimelines, account: AccountId, seen: Tier, to: Kind) -> bool:
+    async def move(self: MemoryHomeTimelines, account: AccountId, seen: Tier, to: FanOutTier) -> bool:
         decided = self.now()
         if not await right(self, account, seen, to):
             return False
@@ -202,7 +202,7 @@ def authors_between_tiers_are_not_pulled() -> Iterator[Any]:
     """The list of pulled authors leaves out those on their way."""
 
     async def pulled(self: MemoryReading) -> frozenset[AccountId]:
-        return frozenset(a for a, tier in self._home.tiers_now.items() if tier.kind is Kind.PULLED)
+        return frozenset(a for a, tier in self._home.tiers_now.items() if tier.kind is FanOutTier.PULLED)
 
     yield patch.object(MemoryReading, "pulled", pulled)
 
@@ -210,14 +210,14 @@ def authors_between_tiers_are_not_pulled() -> Iterator[Any]:
 @bug
 def authors_between_tiers_are_not_pushed() -> Iterator[Any]:
     """Nothing is pushed until all is pulled no more."""
-    yield patch.object(Tier, "pushes", property(lambda tier: tier.kind is Kind.PUSHED))
+    yield patch.object(Tier, "pushes", property(lambda tier: tier.kind is FanOutTier.PUSHED))
 
 
 @bug
 def tier_is_set_whatever_it_is_meanwhile() -> Iterator[Any]:
     """Two workers change a tier, each from what it saw."""
 
-    async def move(self: MemoryHomeTimelines, account: AccountId, seen: Tier, to: Kind) -> bool:
+    async def move(self: MemoryHomeTimelines, account: AccountId, seen: Tier, to: FanOutTier) -> bool:
         await self._step()
         self.change(account, Tier(to, self.now(), seen.change + 1))
         return True

@@ -19,10 +19,10 @@ from stores.home_timelines import (
     ActivityFact,
     Delivery,
     Entry,
+    FanOutProgress,
+    FanOutTier,
     FollowFact,
     Keeping,
-    Kind,
-    Progress,
     Tier,
     Viewing,
 )
@@ -148,7 +148,7 @@ class MemoryHomeTimelines:
         self.floors: Partition[AccountId, str] = Partition()
         self.whole: set[AccountId] = set()
         self.tiers_now: dict[AccountId, Tier] = {}
-        self.places: dict[TopicPartition, Progress] = {}
+        self.places: dict[TopicPartition, FanOutProgress] = {}
         self.moved: Counter[str] = Counter()
         self.pulled: list[tuple[Millis, frozenset[AccountId]]] = [(Millis(0), frozenset())]
 
@@ -192,7 +192,7 @@ class MemoryHomeTimelines:
         await self._step()
         return {account: self.tiers_now[account] for account in accounts if account in self.tiers_now}
 
-    async def move(self, account: AccountId, seen: Tier, to: Kind) -> bool:
+    async def move(self, account: AccountId, seen: Tier, to: FanOutTier) -> bool:
         await self._step()
         if self.tiers_now.get(account, SMALL) != seen:
             return False
@@ -203,14 +203,14 @@ class MemoryHomeTimelines:
         """The tier from now on."""
         self.moved[f"from {self.tiers_now.get(account, SMALL).kind} to {tier.kind}"] += 1
         self.tiers_now[account] = tier
-        pulled = frozenset(a for a, tier in self.tiers_now.items() if tier.kind is not Kind.PUSHED)
+        pulled = frozenset(a for a, tier in self.tiers_now.items() if tier.kind is not FanOutTier.PUSHED)
         self.pulled.append((self.now(), pulled))
 
-    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
+    async def progress(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, FanOutProgress]:
         await self._step()
         return {place: self.places[place] for place in places if place in self.places}
 
-    async def note(self, progress: Mapping[TopicPartition, Progress]) -> None:
+    async def note(self, progress: Mapping[TopicPartition, FanOutProgress]) -> None:
         for place, reached in progress.items():
             await self._step()
             self.places[place] = max(reached, self.places.get(place, reached), key=_order)
@@ -268,5 +268,5 @@ class MemoryReading:
         return frozenset(e.activity for e in entries if timelines[e.by].get(e.activity) is not None)
 
 
-def _order(progress: Progress) -> tuple[int, str]:
+def _order(progress: FanOutProgress) -> tuple[int, str]:
     return progress.offset, progress.after or ""

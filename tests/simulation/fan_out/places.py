@@ -17,7 +17,7 @@ from stores.cassandra.home_facts import CassandraFanOutFacts
 from stores.cassandra.home_rows import CassandraHomeTimelineRows
 from stores.cassandra.home_timelines import CassandraHomeTimelines
 from stores.composed.home_feed import HybridHomeFeed
-from stores.home_timelines import NEWEST, Entry, Facts, HomeTimelineRows, HomeTimelines, Kind, Tier
+from stores.home_timelines import NEWEST, Entry, FanOutFacts, FanOutTier, HomeTimelineRows, HomeTimelines, Tier
 from tests.community import Community
 from tests.stores.on_cassandra import OnCassandra
 
@@ -31,7 +31,7 @@ from .world import PLACES
 class Place(abc.ABC):
     """What happens is told to a log; `land` lands it."""
 
-    facts: Facts
+    facts: FanOutFacts
     home: HomeTimelineRows
 
     def __init__(self, accounts: int, now: Millis | None = None) -> None:
@@ -137,10 +137,10 @@ class Place(abc.ABC):
         """A first page."""
         return self.page(viewer)[0]
 
-    def kind(self, author: int) -> Kind:
+    def kind(self, author: int) -> FanOutTier:
         """How an author reaches the feeds."""
         account = self.accounts[author]
-        kind: Kind = self.run(self.home.tiers([account])).get(account, Tier()).kind
+        kind: FanOutTier = self.run(self.home.tiers([account])).get(account, Tier()).kind
         return kind
 
 

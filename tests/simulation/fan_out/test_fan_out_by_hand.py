@@ -9,8 +9,8 @@ import pytest
 
 from events.ids import Millis
 from events.log import Positions
-from projectors.tiers import Limits, next_kind
-from stores.home_timelines import Kind, Tier
+from projectors.tiers import FanOutLimits, next_kind
+from stores.home_timelines import FanOutTier, Tier
 from tests.stores.on_cassandra import OnCassandra
 
 from .bugs import BUGS, RARE
@@ -66,13 +66,13 @@ def test_a_page_with_nothing_to_pull_is_one_range_of_rows_and_no_timeline(place:
 
 def test_an_author_above_the_limit_is_pulled_and_costs_no_row(place: Place) -> None:
     popular(place, 4)
-    assert place.kind(0) is Kind.LEAVING
+    assert place.kind(0) is FanOutTier.LEAVING
     during = place.post(0)
     place.land()
     place.later(2 * MINUTE)
     last = place.post(0)
     place.land()
-    assert place.kind(0) is Kind.PULLED
+    assert place.kind(0) is FanOutTier.PULLED
     after = place.post(0)
     place.land()
 
@@ -82,17 +82,17 @@ def test_an_author_above_the_limit_is_pulled_and_costs_no_row(place: Place) -> N
 
 def test_an_author_between_the_limits_goes_the_way_it_went(place: Place) -> None:
     popular(place, 3)
-    assert place.kind(0) is Kind.PUSHED
+    assert place.kind(0) is FanOutTier.PUSHED
 
     place.follow(4, 0)
     place.land()
     place.unfollow(4, 0)
     place.land()
-    assert place.kind(0) is Kind.LEAVING
+    assert place.kind(0) is FanOutTier.LEAVING
     place.later(2 * MINUTE)
     place.post(0)
     place.land()
-    assert place.kind(0) is Kind.PULLED
+    assert place.kind(0) is FanOutTier.PULLED
 
 
 def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_else_is_too_old(place: Place) -> None:
@@ -105,7 +105,7 @@ def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_els
     place.unfollow(4, 0)
     place.unfollow(3, 0)
     place.land()
-    assert place.kind(0) is Kind.JOINING
+    assert place.kind(0) is FanOutTier.JOINING
     pushed = place.post(0)
     place.land()
     assert place.rows(1)[0] == pushed
@@ -115,27 +115,29 @@ def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_els
     newest = place.post(0)
     place.land()
 
-    assert place.kind(0) is Kind.PUSHED
+    assert place.kind(0) is FanOutTier.PUSHED
     assert place.feed(1)[:3] == [newest, pushed, missed]
 
 
 @pytest.mark.parametrize(
     ("tier", "followers", "age", "becomes"),
     [
-        (Kind.PUSHED, 9_999, 0, Kind.PUSHED),
-        (Kind.PUSHED, 10_000, 0, Kind.LEAVING),
-        (Kind.LEAVING, 9_000, 59_999, Kind.LEAVING),
-        (Kind.LEAVING, 9_000, 60_000, Kind.PULLED),
-        (Kind.LEAVING, 8_000, 60_000, Kind.PUSHED),
-        (Kind.PULLED, 8_001, HOUR, Kind.PULLED),
-        (Kind.PULLED, 8_000, 0, Kind.JOINING),
-        (Kind.JOINING, 9_999, KEEPING.kept_ms - 1, Kind.JOINING),
-        (Kind.JOINING, 9_999, KEEPING.kept_ms, Kind.PUSHED),
-        (Kind.JOINING, 10_000, KEEPING.kept_ms, Kind.PULLED),
+        (FanOutTier.PUSHED, 9_999, 0, FanOutTier.PUSHED),
+        (FanOutTier.PUSHED, 10_000, 0, FanOutTier.LEAVING),
+        (FanOutTier.LEAVING, 9_000, 59_999, FanOutTier.LEAVING),
+        (FanOutTier.LEAVING, 9_000, 60_000, FanOutTier.PULLED),
+        (FanOutTier.LEAVING, 8_000, 60_000, FanOutTier.PUSHED),
+        (FanOutTier.PULLED, 8_001, HOUR, FanOutTier.PULLED),
+        (FanOutTier.PULLED, 8_000, 0, FanOutTier.JOINING),
+        (FanOutTier.JOINING, 9_999, KEEPING.kept_ms - 1, FanOutTier.JOINING),
+        (FanOutTier.JOINING, 9_999, KEEPING.kept_ms, FanOutTier.PUSHED),
+        (FanOutTier.JOINING, 10_000, KEEPING.kept_ms, FanOutTier.PULLED),
     ],
 )
-def test_tiers_change_at_two_limits_and_after_some_time(tier: Kind, followers: int, age: int, becomes: Kind) -> None:
-    assert next_kind(Tier(tier, Millis(1)), followers, Millis(1 + age), Limits(), KEEPING) is becomes
+def test_tiers_change_at_two_limits_and_after_some_time(
+    tier: FanOutTier, followers: int, age: int, becomes: FanOutTier
+) -> None:
+    assert next_kind(Tier(tier, Millis(1)), followers, Millis(1 + age), FanOutLimits(), KEEPING) is becomes
 
 
 def test_a_large_fan_out_goes_on_where_it_stopped(place: Place) -> None:
@@ -223,7 +225,7 @@ def two_changes(place: Place) -> list[bool]:
     place.follow(3, 0)
     place.follow(4, 0)
     place.land()
-    assert place.kind(0) is Kind.PULLED
+    assert place.kind(0) is FanOutTier.PULLED
     tweet = place.post(0)
     place.land()
     place.run(held)

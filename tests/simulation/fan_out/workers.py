@@ -9,14 +9,14 @@ from typing import Any
 from events.ids import Clock
 from events.log import Positions, Record, TopicPartition, positions_after
 from projectors.fan_out import FanOut
-from projectors.tiers import Limits
+from projectors.tiers import FanOutLimits
 from stores.home_timelines import Keeping
 from stores.sink import StoreUnavailable
 
 from .cassandra import MemoryFacts, MemoryHomeTimelines, Pause
 from .community import PartitionedLog
 
-LIMITS = Limits(up=4, down=2, depth=4, page=2, at_once=3)
+LIMITS = FanOutLimits(up=4, down=2, depth=4, page=2, at_once=3)
 KEEPING = Keeping(kept_ms=30 * 3_600_000)
 
 Task = Coroutine[Any, Any, None]
