@@ -19,7 +19,7 @@ from events.ids import AccountId, Millis, TweetId, from_bytes
 from events.media import Attachment
 from events.tweets import TweetRef
 
-from .facts import Account, Media, Named, Other, OtherOf, Relation, Tweet, TweetFor
+from .facts import Account, Media, Named, Other, OtherOf, Relation, StoredFile, Tweet, TweetFor
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
@@ -311,5 +311,7 @@ def other_of(question: OtherOf, row: Sequence[Any]) -> Other | None:
 
 def medium_of(row: Sequence[Any]) -> Media:
     """Return the medium from a row of MEDIUM_COLUMNS."""
-    owner, attachment, object_, size, deleted = row
-    return Media(AccountId(owner), _attachment(attachment), object_, size, bool(deleted))
+    owner, attached, object_, size, deleted = row
+    attachment = _attachment(attached)
+    stored = object_ and StoredFile(attachment.content_type, object_, size, attachment.width, attachment.height)
+    return Media(AccountId(owner), attachment, stored, bool(deleted))

@@ -184,16 +184,25 @@ class SessionsOf(Question[tuple[Session, ...]], frozen=True):
     account: AccountId
 
 
-class Media(msgspec.Struct, frozen=True, gc=False):
-    """A picture or a video in the decision state.
+class StoredFile(msgspec.Struct, frozen=True, gc=False):
+    """A checked file in the object store: `object` is its key there.
 
-    `object` is its key in the object store and `size` its bytes; both are None until the upload is finished.
+    `size` is in bytes. `width` and `height` are in pixels, as the picture is shown; None for videos without them.
     """
+
+    content_type: str
+    object: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+
+class Media(msgspec.Struct, frozen=True, gc=False):
+    """A picture or a video in the decision state. `stored` is None until the upload is finished."""
 
     owner: AccountId
     attachment: Attachment
-    object: str | None
-    size: int | None
+    stored: StoredFile | None
     deleted: bool
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from command_api.decision_snapshot import Snapshot
 from command_api.postgres.answers import QuestionReader
 from command_api.postgres.credentials import PostgresCredentialChanges, asking_credentials
 from command_api.postgres.kept import KeptKeys
 from command_api.postgres.migrating import migrate
 from command_api.postgres.publishing import Publishing
-from command_api.postgres.rebuild import Snapshot, decision_digest
+from command_api.postgres.rebuild import decision_digest
 from command_api.postgres.relay import Relay
 from command_api.postgres.store import MOST_WAITING, PostgresCommandStore
 from events.codec import Codec

@@ -11,22 +11,9 @@ from events.ids import AccountId, MediaId
 from events.media import MediaFinished
 
 from ..deciding import Decision
-from ..facts import AccountExists, Facts, Question
+from ..facts import AccountExists, Facts, Question, StoredFile
 from .acting import media_of_actor
 from .errors import AccountNotFound
-
-
-class StoredFile(msgspec.Struct, frozen=True, gc=False):
-    """A checked file in the object store: `object` is its key there.
-
-    `size` is in bytes. `width` and `height` are in pixels, as the picture is shown; None for videos without them.
-    """
-
-    content_type: str
-    object: str
-    size: int
-    width: int | None = None
-    height: int | None = None
 
 
 class AddMedia(msgspec.Struct, frozen=True, gc=False):

@@ -10,9 +10,9 @@ from events.event import Event
 from events.ids import AccountId, MediaId
 
 from ..deciding import Decision
-from ..facts import Facts, Media, MediaOf, Question
+from ..facts import Facts, Media, MediaOf, Question, StoredFile
 from .acting import media_of_actor
-from .add_media import StoredFile, finished
+from .add_media import finished
 from .errors import MediaGone
 from .usable_media import owned
 
@@ -39,7 +39,7 @@ def decide(command: FinishUpload, state: State) -> list[Event]:
     medium = owned(command.media, state.medium, command.actor)
     if medium.deleted:
         raise MediaGone(command.media)
-    if medium.object is not None:
+    if medium.stored is not None:
         return []
     return [finished(command.actor, command.media, command.stored, medium.attachment.alt)]
 

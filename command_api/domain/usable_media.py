@@ -21,6 +21,6 @@ def usable(wanted: MediaId, medium: Media | None, actor: AccountId) -> Attachmen
     medium = owned(wanted, medium, actor)
     if medium.deleted:
         raise MediaGone(wanted)
-    if medium.object is None:
+    if medium.stored is None:
         raise MediaUnfinished(wanted)
     return medium.attachment

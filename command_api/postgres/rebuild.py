@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from events.digest import unordered_digest
 from events.event import Event
@@ -24,15 +24,13 @@ from events.sealing import KeyUnknown
 from events.topics import TOPICS, TopicKind
 
 from ..decision_rows import BY_NAME
+from ..decision_snapshot import Digest, Snapshot
 from ..decision_state import DecisionState
 from ..left_out import NOTHING, LeftOut
 from .credentials import REVOKED
 from .outbox import count_waiting
 from .rows import PostgresDecisionRows, in_order
 from .writing import STATE_LOCK
-
-Digest = dict[str, tuple[int, str]]
-"""For each table: the number of rows, and a digest of them that does not depend on their order."""
 
 SOURCES = tuple(topic.name for topic in TOPICS.values() if topic.kind is TopicKind.SOURCE)
 _FETCHED = 2_000
@@ -60,13 +58,6 @@ _log = logging.getLogger(__name__)
 
 class OutboxNotEmpty(Exception):
     """Events wait in the outbox; the relay has to publish them before the state can be folded from the log."""
-
-
-class Snapshot(NamedTuple):
-    """The digest of the decision state, and the positions up to which the state is folded."""
-
-    positions: Positions
-    digest: Digest
 
 
 async def decision_digest(connection: Connection, left_out: LeftOut = NOTHING) -> Digest:

@@ -31,14 +31,14 @@ from stores.objects import Objects
 from stores.sink import StoreUnavailable
 
 from ..deciding import Answer, Context, Decided, Outcome
-from ..domain.add_media import ADD_MEDIA, AddMedia, StoredFile
+from ..domain.add_media import ADD_MEDIA, AddMedia
 from ..domain.delete_media import DELETE_MEDIA, DeleteMedia
 from ..domain.delete_media import State as Deleting
 from ..domain.errors import MediaGone, MediaNotFound, MediaShown, UploadMissing
 from ..domain.finish_upload import FINISH_UPLOAD, FinishUpload, State
 from ..domain.start_upload import START_UPLOAD, StartUpload
 from ..domain.usable_media import owned
-from ..facts import Media, MediaOf
+from ..facts import MediaOf, StoredFile
 from ..media.checking import Checking
 from ..media.errors import TooManyPixels, UnsupportedMedia
 from ..media.judging import EXTENSIONS, Checked
@@ -253,8 +253,8 @@ async def complete_upload(
     if medium.deleted:
         raise MediaGone(media)
 
-    if medium.object is not None:
-        outcome, _ = await _finish(executing, context, FinishUpload(viewer.account, media, _stored(medium)))
+    if medium.stored is not None:
+        outcome, _ = await _finish(executing, context, FinishUpload(viewer.account, media, medium.stored))
         return executing.response(outcome)
     with uploads.of_account.one(viewer.account), uploads.in_hand:
         content = await uploads.objects.read(incoming(media), uploads.most_bytes)
@@ -284,20 +284,11 @@ async def _finish(executing: Executor, context: Context, command: FinishUpload) 
 
     def accepted(state: State, decided: Decided) -> Answer:
         nonlocal counts
-        assert state.medium is not None
         counts = bool(decided)
-        there = command.stored if counts else _stored(state.medium)
-        return Answer(200, _shown(command.media, there, state.medium.attachment.alt), (_JSON,))
+        medium = owned(command.media, state.medium, command.actor)
+        return Answer(200, _shown(command.media, medium.stored or command.stored, medium.attachment.alt), (_JSON,))
 
     return await executing.execute(FINISH_UPLOAD, command, context, accepted), counts
-
-
-def _stored(medium: Media) -> StoredFile:
-    """Return the stored file of a finished medium."""
-    a = medium.attachment
-    assert medium.object is not None
-    assert medium.size is not None
-    return StoredFile(a.content_type, medium.object, medium.size, a.width, a.height)
 
 
 @media.delete("/media/{id}", status_code=204)
@@ -313,8 +304,8 @@ async def delete_media(id: MediaInPath, viewer: SignedIn, executing: Executing, 
     keys = [incoming(media)]
 
     def accepted(state: Deleting, decided: Decided) -> Answer:
-        if state.medium is not None and state.medium.object is not None:
-            keys.append(state.medium.object)
+        if state.medium is not None and state.medium.stored is not None:
+            keys.append(state.medium.stored.object)
         return Answer(204)
 
     command = DeleteMedia(viewer.account, media)

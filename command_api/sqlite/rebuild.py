@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import NamedTuple
 
 import apsw
 
@@ -15,19 +14,10 @@ from events.log import CorruptLog, Positions, RecordReader, positions_after
 from events.sqlite.records import LogTable
 
 from ..decision_rows import BY_NAME
+from ..decision_snapshot import Digest, Snapshot
 from ..decision_state import DecisionState
 from ..left_out import NOTHING, LeftOut
 from .rows import SqliteDecisionRows, create_state_tables
-
-Digest = dict[str, tuple[int, str]]
-"""For each table: the number of rows, and a digest of them that does not depend on their order."""
-
-
-class Snapshot(NamedTuple):
-    """The digest of the decision state, and the positions up to which the state is folded."""
-
-    positions: Positions
-    digest: Digest
 
 
 def decision_digest(connection: apsw.Connection) -> Digest:

@@ -9,7 +9,7 @@ from embedded import EMAIL_KEY
 
 from command_api.deciding import Decision, Refused
 from command_api.decision_state import fingerprint
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
+from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
@@ -30,7 +30,7 @@ from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
-from command_api.facts import TweetFor
+from command_api.facts import StoredFile, TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.accounts import AccountRegistered
 from events.entities import Entities

@@ -3,14 +3,14 @@
 import pytest
 from commands import ALICE, BOB, SAY, by, posted, settle
 
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
+from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.delete_media import DELETE_MEDIA, DeleteMedia
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.errors import MediaNotFound, MediaShown
 from command_api.domain.finish_upload import FINISH_UPLOAD, FinishUpload
 from command_api.domain.start_upload import START_UPLOAD, StartUpload
-from command_api.facts import Media, MediaInUse, MediaOf
+from command_api.facts import Media, MediaInUse, MediaOf, StoredFile
 from events.ids import MediaId
 from events.media import Attachment
 
@@ -38,13 +38,13 @@ async def test_a_medium_is_known_from_the_upload_to_the_deletion(system):
     assert await known(system, media) is None
     await do(system, START_UPLOAD, StartUpload(ALICE, media, "image/png", "wheels"))
     waiting = Attachment(media=media, content_type="image/png", alt="wheels")
-    assert await known(system, media) == Media(ALICE, waiting, None, None, False)
+    assert await known(system, media) == Media(ALICE, waiting, None, False)
     await do(system, FINISH_UPLOAD, FinishUpload(ALICE, media, STORED))
     there = Attachment(media=media, content_type="image/png", width=40, height=20, alt="wheels")
-    assert await known(system, media) == Media(ALICE, there, "finished/1.png", 1234, False)
+    assert await known(system, media) == Media(ALICE, there, STORED, False)
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
     gone = await known(system, media)
-    assert (gone.owner, gone.object, gone.deleted, gone.attachment.alt) == (ALICE, "finished/1.png", True, "")
+    assert (gone.owner, gone.stored.object, gone.deleted, gone.attachment.alt) == (ALICE, STORED.object, True, "")
 
 
 async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system):

@@ -4,7 +4,7 @@ import pytest
 from given_when_then import ALICE, BOB, NOW, TWEET, given_for
 
 from command_api.domain import add_media, change_profile, delete_media, finish_upload, post_tweet, start_upload
-from command_api.domain.add_media import AddMedia, StoredFile
+from command_api.domain.add_media import AddMedia
 from command_api.domain.change_profile import ChangeProfile
 from command_api.domain.delete_media import DeleteMedia
 from command_api.domain.errors import (
@@ -18,7 +18,7 @@ from command_api.domain.errors import (
 from command_api.domain.finish_upload import FinishUpload
 from command_api.domain.post_tweet import PostTweet
 from command_api.domain.start_upload import StartUpload
-from command_api.facts import Account, Media
+from command_api.facts import Account, Media, StoredFile
 from events.accounts import Profile, ProfileChanged
 from events.entities import Entities
 from events.ids import MediaId, id_at
@@ -45,15 +45,15 @@ def attachment(media=PICTURE, content_type="image/png"):
     return Attachment(media=media, content_type=content_type, width=40, height=20, alt="wheels")
 
 
-def medium(owner=ALICE, *, object="finished/0.png", deleted=False, **fields):
-    return Media(owner=owner, attachment=attachment(**fields), object=object, size=object and 99, deleted=deleted)
+def medium(owner=ALICE, *, stored=STORED, deleted=False, **fields):
+    return Media(owner=owner, attachment=attachment(**fields), stored=stored, deleted=deleted)
 
 
 def account(**profile):
     return Account(ALICE, "alice", NOW, False, Profile(display_name="Alice", **profile), 7)
 
 
-WAITING, DELETED = medium(object=None), medium(deleted=True)
+WAITING, DELETED = medium(stored=None), medium(deleted=True)
 UNUSABLE = [
     (None, MediaNotFound),
     (medium(BOB), MediaNotFound),

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from command_api.decision_snapshot import Digest
 from command_api.left_out import NOTHING
-from command_api.postgres.rebuild import Digest, decision_digest, derive_decision_state, live_snapshot
+from command_api.postgres.rebuild import decision_digest, derive_decision_state, live_snapshot
 from events.digest import unordered_digest
 from events.ids import AccountId, Clock, Millis, from_bytes, wall_clock
 from events.log import Positions, lag

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from command_api.deciding import Context, Refused
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
+from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
-from command_api.facts import AccountNamed
+from command_api.facts import AccountNamed, StoredFile
 from events.ids import AccountId, MediaId, Millis, id_at
 from events.tweets import TweetPosted
 from runtime.command_answers import WhetherNew

@@ -14,10 +14,11 @@ from random import Random
 from typing import NamedTuple
 
 from command_api.deciding import Context, Refused
-from command_api.domain.add_media import ADD_MEDIA, AddMedia, StoredFile
+from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.like_tweet import LIKE_TWEET, LikeTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.retweet_tweet import RETWEET_TWEET, RetweetTweet
+from command_api.facts import StoredFile
 from command_api.text.validation import read_tweet
 from events.ids import AccountId, ActivityId, MediaId, TweetId
 from events.log import LogUnavailable, Positions, Record, positions_after
