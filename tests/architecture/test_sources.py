@@ -62,6 +62,12 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_every_folder_of_tests_is_a_package() -> None:
+    """Pytest would put any other on the path, where two helpers of one name are one module."""
+    folders = {path.parent for path in files(".py") if path.is_relative_to(ROOT / "tests")}
+    assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
 def test_nothing_is_left_for_later() -> None:
     assert found(UNFINISHED, ".py", ".md", ".yaml", ".toml", ".sh") == []
 

@@ -3,10 +3,11 @@
 from contextlib import ExitStack
 
 import pytest
-from cassandra_sinks import sink_keyspace as sink_keyspace
-from embedded import Embedded
-from on_postgres import PostgresSystem, a_database, template
-from redis_sinks import redis_clients as redis_clients
+
+from tests.contracts.cassandra_sinks import sink_keyspace as sink_keyspace
+from tests.contracts.embedded import Embedded
+from tests.contracts.redis_sinks import redis_clients as redis_clients
+from tests.on_postgres import PostgresSystem, a_database, template
 
 PROFILES = ["sqlite", pytest.param("postgres", marks=pytest.mark.engines)]
 

@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from confluent_kafka import Producer
-from embedded import Clock
-from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
 
 from events.codec import Codec
 from events.event import BY_NAME
@@ -20,6 +18,8 @@ from events.sealing import MasterKeys, Sealer
 from events.sqlite.connection import connect
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.topics import LOGGED
+from tests.contracts.embedded import Clock
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
 
 
 class Keys:

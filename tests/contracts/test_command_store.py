@@ -3,7 +3,25 @@
 import asyncio
 
 import pytest
-from commands import (
+
+from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
+from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
+from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
+from command_api.domain.errors import AccountNotFound, TweetGone, TweetNotFound, VersionMismatch
+from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
+from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
+from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
+from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
+from command_api.domain.post_tweet import POST_TWEET, PostTweet
+from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
+from command_api.facts import AccountNamed, Named, Other, OtherOf, Relation, TweetFor
+from events.accounts import AccountRegistered
+from events.entities import Entities, Mention
+from events.graph import AccountFollowed
+from events.ids import AccountId, Millis, TweetId, account_number, id_at, millis
+from events.log import LogUnavailable, Positions
+from events.tweets import TweetRef
+from tests.contracts.commands import (
     ALICE,
     BOB,
     CAROL,
@@ -25,25 +43,7 @@ from commands import (
     settle,
     unlike,
 )
-from embedded import START, Embedded
-
-from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
-from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
-from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
-from command_api.domain.errors import AccountNotFound, TweetGone, TweetNotFound, VersionMismatch
-from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
-from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
-from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
-from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
-from command_api.domain.post_tweet import POST_TWEET, PostTweet
-from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
-from command_api.facts import AccountNamed, Named, Other, OtherOf, Relation, TweetFor
-from events.accounts import AccountRegistered
-from events.entities import Entities, Mention
-from events.graph import AccountFollowed
-from events.ids import AccountId, Millis, TweetId, account_number, id_at, millis
-from events.log import LogUnavailable, Positions
-from events.tweets import TweetRef
+from tests.contracts.embedded import START, Embedded
 
 DAY = 24 * 3600 * 1000
 

@@ -3,7 +3,12 @@
 import asyncio
 
 import pytest
-from commands import (
+
+from command_api.deciding import KeyReused, Refused, StillRunning
+from command_api.domain.errors import AccountNotFound
+from events.ids import Millis
+from events.log import LogUnavailable
+from tests.contracts.commands import (
     ALICE,
     BOB,
     CAROL,
@@ -20,12 +25,7 @@ from commands import (
     settle,
     unlike,
 )
-from embedded import START, Embedded
-
-from command_api.deciding import KeyReused, Refused, StillRunning
-from command_api.domain.errors import AccountNotFound
-from events.ids import Millis
-from events.log import LogUnavailable
+from tests.contracts.embedded import START, Embedded
 
 DAY = 24 * 3600 * 1000
 

@@ -1,7 +1,6 @@
 """What every adapter of the CommandStore port must do with many commands that are handed over together."""
 
 import pytest
-from commands import ALICE, BOB, CAROL, SAY, by, posted, records, relation, settle
 
 from command_api.deciding import Outcome
 from command_api.domain.errors import AccountNotFound
@@ -10,6 +9,7 @@ from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, id_at
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, posted, records, relation, settle
 
 NOBODY = AccountId(id_at(Millis(1), "nobody"))
 

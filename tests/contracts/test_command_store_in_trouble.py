@@ -4,7 +4,11 @@ import asyncio
 
 import apsw
 import pytest
-from commands import (
+
+from command_api.facts import TweetFor
+from events.ids import ClockBehind, Millis
+from events.log import LogUnavailable
+from tests.contracts.commands import (
     ALICE,
     BOB,
     CAROL,
@@ -23,11 +27,7 @@ from commands import (
     relation,
     settle,
 )
-from embedded import START, Clock
-
-from command_api.facts import TweetFor
-from events.ids import ClockBehind, Millis
-from events.log import LogUnavailable
+from tests.contracts.embedded import START, Clock
 
 DAY = 24 * 3600 * 1000
 

@@ -4,8 +4,6 @@ import random
 
 import apsw
 import pytest
-from commands import ALICE, BOB, CAROL, SAY, by, edit, post, posted, settle
-from embedded import EMAIL_KEY
 
 from command_api.deciding import Decision, Refused
 from command_api.decision_state import fingerprint
@@ -37,6 +35,8 @@ from events.entities import Entities
 from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, id_at
 from events.log import CorruptLog, New, Positions, TopicPartition
 from events.personal import SessionEnded, SessionStarted
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, post, posted, settle
+from tests.contracts.embedded import EMAIL_KEY
 
 ACCOUNTS = (ALICE, BOB, CAROL)
 DAVE = AccountId(id_at(Millis(1), "dave"))

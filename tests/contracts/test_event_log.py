@@ -4,8 +4,6 @@ import asyncio
 import random
 
 import pytest
-from embedded import Embedded
-from kafka_system import KafkaSystem
 
 from events.accounts import AccountRegistered
 from events.engagement import TweetLiked
@@ -19,6 +17,8 @@ from events.sealing import KeyUnknown, SealBroken
 from events.topics import LOGGED
 from events.tweets import Place, TweetPosted
 from events.validity import InvalidEvent
+from tests.contracts.embedded import Embedded
+from tests.contracts.kafka_system import KafkaSystem
 
 ACCOUNTS = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(8)]
 TWEET = TweetId(id_at(Millis(1), "tweet"))

@@ -3,12 +3,12 @@
 import apsw
 import msgspec
 import pytest
-from embedded import EMAIL_KEY
-from test_decision_state import live
 
 from command_api.left_out import NOTHING, LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, rebuild_decision_state
 from events.digest import finished
+from tests.contracts.embedded import EMAIL_KEY
+from tests.contracts.test_decision_state import live
 
 
 class Damaged:

@@ -1,7 +1,6 @@
 """Media in the decision state of every adapter: what is known of one, and what keeps it from being deleted."""
 
 import pytest
-from commands import ALICE, BOB, SAY, by, posted, settle
 
 from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
@@ -13,6 +12,7 @@ from command_api.domain.start_upload import START_UPLOAD, StartUpload
 from command_api.facts import Media, MediaInUse, MediaOf, StoredFile
 from events.ids import MediaId
 from events.media import Attachment
+from tests.contracts.commands import ALICE, BOB, SAY, by, posted, settle
 
 STORED = StoredFile("image/png", "finished/1.png", 1234, 40, 20)
 

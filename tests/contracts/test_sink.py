@@ -1,15 +1,15 @@
 """What every adapter of the Sink port must do."""
 
 import pytest
-from cassandra_sinks import CassandraSinks
-from postgres_sinks import PostgresSinks
-from redis_sinks import RedisSinks
 
 from events.fitting import Mark
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
 from stores.sink import SinkMoved, StoreUnavailable
 from stores.sqlite.views import SqliteSink, Tables, Views
+from tests.contracts.cassandra_sinks import CassandraSinks
+from tests.contracts.postgres_sinks import PostgresSinks
+from tests.contracts.redis_sinks import RedisSinks
 
 TWEETS, GRAPH = TopicPartition("tweets", 0), TopicPartition("graph", 3)
 ALICE, BOB = ("tweets", "alice"), ("tweets", "bob")

@@ -1,7 +1,6 @@
 """Likes, retweets and bookmarks."""
 
 import pytest
-from given_when_then import ALICE, BOB, RETWEET, TWEET, given_for, tweet_of
 
 from command_api.domain import bookmark_tweet, like_tweet, remove_bookmark, retweet_tweet, undo_retweet, unlike_tweet
 from command_api.domain.bookmark_tweet import BookmarkTweet
@@ -14,6 +13,7 @@ from command_api.domain.unlike_tweet import UnlikeTweet
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.ids import ActivityId, id_at
 from events.personal import BookmarkRemoved, TweetBookmarked
+from tests.decisions.given_when_then import ALICE, BOB, RETWEET, TWEET, given_for, tweet_of
 
 THERE = tweet_of(ALICE)
 DELETED = tweet_of(ALICE, deleted=True)

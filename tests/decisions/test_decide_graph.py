@@ -1,7 +1,6 @@
 """Follows, blocks and mutes."""
 
 import pytest
-from given_when_then import ALICE, BOB, given_for, related
 
 from command_api.domain import (
     block_account,
@@ -21,6 +20,7 @@ from command_api.domain.unmute_account import UnmuteAccount
 from command_api.facts import Named
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.personal import AccountMuted, AccountUnmuted
+from tests.decisions.given_when_then import ALICE, BOB, given_for, related
 
 follow = given_for(follow_account)
 unfollow = given_for(unfollow_account)

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from given_when_then import ALICE, BOB, given_for
 
 from command_api.domain import import_account, import_follow, import_tweet
 from command_api.domain.errors import AccountNotFound, NotYourself
@@ -16,6 +15,7 @@ from events.entities import Entities, Mention
 from events.graph import AccountFollowed
 from events.ids import Millis, millis
 from events.tweets import Place, TweetPosted
+from tests.decisions.given_when_then import ALICE, BOB, given_for
 
 LONG_AGO = Millis(1_424_300_000_000)
 MENTIONS = Entities(mentions=(Mention("Bob", 0, 4),))

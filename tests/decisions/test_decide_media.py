@@ -1,7 +1,6 @@
 """Uploading, finishing, deleting and showing media."""
 
 import pytest
-from given_when_then import ALICE, BOB, NOW, TWEET, given_for
 
 from command_api.domain import add_media, change_profile, delete_media, finish_upload, post_tweet, start_upload
 from command_api.domain.add_media import AddMedia
@@ -23,6 +22,7 @@ from events.accounts import Profile, ProfileChanged
 from events.entities import Entities
 from events.ids import MediaId, id_at
 from events.media import Attachment, MediaDeleted, MediaFinished, UploadStarted
+from tests.decisions.given_when_then import ALICE, BOB, NOW, TWEET, given_for
 
 starting, adding, finishing = given_for(start_upload), given_for(add_media), given_for(finish_upload)
 deleting, posting, changing = given_for(delete_media), given_for(post_tweet), given_for(change_profile)

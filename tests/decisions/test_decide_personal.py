@@ -1,7 +1,6 @@
 """Read marks and the profile."""
 
 import pytest
-from given_when_then import ALICE, NOW, given_for
 
 from command_api.domain import change_profile, read_notification, read_notifications
 from command_api.domain.change_profile import ChangeProfile
@@ -12,6 +11,7 @@ from command_api.facts import Account
 from events.accounts import Profile, ProfileChanged
 from events.ids import MAX_DRIFT_MS, Millis, NotificationId, id_at
 from events.personal import NotificationRead, NotificationsRead
+from tests.decisions.given_when_then import ALICE, NOW, given_for
 
 OLDER, NEWER = (NotificationId(id_at(Millis(NOW - ago), "notification")) for ago in (2000, 1000))
 ALMOST_TOO_NEW = NotificationId(id_at(Millis(NOW + MAX_DRIFT_MS), "notification"))

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from given_when_then import ALICE, BOB, CAROL, NOW, OTHER_TWEET, TWEET, given_for, tweet_of
 
 from command_api.domain import delete_tweet, edit_tweet, post_tweet
 from command_api.domain.delete_tweet import DeleteTweet
@@ -22,6 +21,7 @@ from events.accounts import Profile
 from events.entities import Entities, Hashtag, Mention
 from events.ids import Millis
 from events.tweets import Place, TweetDeleted, TweetEdited, TweetPosted, TweetRef
+from tests.decisions.given_when_then import ALICE, BOB, CAROL, NOW, OTHER_TWEET, TWEET, given_for, tweet_of
 
 AUTHOR = Account(ALICE, "alice", NOW, False, Profile(display_name="Alice"), 1)
 MENTIONS = Entities(

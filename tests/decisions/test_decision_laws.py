@@ -4,7 +4,6 @@ import random
 from collections import Counter
 
 import apsw
-from given_when_then import ALICE, BOB, CAROL, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +41,7 @@ from events.event import BY_CLASS, Envelope
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, TweetId, id_at
 from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
+from tests.decisions.given_when_then import ALICE, BOB, CAROL, NOW
 from tests.examples import at_most
 
 ACCOUNTS = {ALICE: "alice", BOB: "bob", CAROL: "carol"}

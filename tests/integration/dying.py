@@ -1,4 +1,7 @@
-"""A process of the command side that is killed while it publishes: `python dying.py URL DIRECTORY before|after`."""
+"""A process of the command side that is killed while it publishes.
+
+`python -m tests.integration.dying URL DIRECTORY before|after`
+"""
 
 import asyncio
 import os

@@ -7,7 +7,6 @@ import httpx
 import psycopg
 import pytest
 from confluent_kafka import Producer
-from installation import PARTITIONS, SOON, Installation, post, ready, register, until_noted
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.served import free_port
@@ -16,6 +15,7 @@ from events.accounts import AccountRegistered
 from events.ids import first_id_at
 from events.topics import ON_KAFKA
 from events.tweets import TweetPosted
+from tests.integration.installation import PARTITIONS, SOON, Installation, post, ready, register, until_noted
 from tests.on_kafka import delete_topics
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]

@@ -1,10 +1,9 @@
 """Later copies of events, as a relay appends them, stand anywhere after the first: nothing may take them for news."""
 
-from logs import everything, followed, opened
-
 from events.ids import HybridClock, Millis
 from events.log import New
 from runtime.embedded.log_db import LogDb
+from tests.integration.logs import everything, followed, opened
 
 NOW = Millis(1_790_000_000_000)
 

@@ -7,7 +7,6 @@ import uuid
 
 import pytest
 from confluent_kafka import Producer
-from installation import PARTITIONS, SOON, installed, post, ready, register
 
 from events.ids import wall_clock
 from events.partitioning import partition_of
@@ -20,6 +19,7 @@ from runtime.distributed.settings import DistributedSettings
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
 from stores.groups import HOME
+from tests.integration.installation import PARTITIONS, SOON, installed, post, ready, register
 
 SOURCES = {**TOPICS, HOME: FanOut.topics()}
 """What each group reads."""

@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 import pytest
-from on_postgres import a_world
 
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.postgres import rebuild
@@ -16,6 +15,7 @@ from events.partitioning import partition_of
 from runtime.distributed.consistency.decision_state import check_decisions, fold_decisions, ids_before
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, follow, like, post, posted, settle, unlike
 from tests.contracts.embedded import EMAIL_KEY
+from tests.on_postgres import a_world
 
 pytestmark = pytest.mark.engines
 

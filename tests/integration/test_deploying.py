@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from installation import SOON, Installation, installed, ready, register
+
+from tests.integration.installation import SOON, Installation, installed, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 

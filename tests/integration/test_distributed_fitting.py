@@ -4,8 +4,6 @@ import uuid
 
 import psycopg
 import pytest
-from distributed_models import Live, community
-from installation import Installation
 
 from events.fitting import DoesNotFit, Mark
 from events.ids import first_id_at, to_bytes
@@ -13,6 +11,8 @@ from runtime.distributed.consistency.decision_state import ids_before
 from runtime.distributed.consistency.log_identity import LogIdentityWatch, check_fit, lacking_rows, marks_of, misfits
 from runtime.distributed.rebuild.rebuild import rebuild
 from stores.cassandra.address import Address
+from tests.integration.distributed_models import Live, community
+from tests.integration.installation import Installation
 from tests.stores.on_cassandra import drop
 
 pytestmark = pytest.mark.engines

@@ -7,12 +7,12 @@ from collections import Counter
 
 import psycopg
 import pytest
-from installation import ROOT, Installation, ready, until_noted
 
 from events.accounts import AccountRegistered
 from events.first_copies import first_copies
 from events.graph import AccountFollowed
 from events.tweets import TweetPosted
+from tests.integration.installation import ROOT, Installation, ready, until_noted
 
 DATA = ROOT.parent / "shared" / "data"
 TWEETS = DATA / "airline-tweets.csv"

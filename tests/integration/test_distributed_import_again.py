@@ -4,10 +4,10 @@ import asyncio
 import json
 
 import pytest
-from installation import Installation
 
 from events.accounts import AccountRegistered
 from events.tweets import TweetPosted
+from tests.integration.installation import Installation
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

@@ -6,15 +6,15 @@ import uuid
 
 import psycopg
 import pytest
-from distributed_models import Live, community
-from installation import Installation
-from test_distributed_verify import LATEST
 
 from runtime.distributed.rebuild.notes import ProgressListener, noted, rebuilds
 from runtime.distributed.rebuild.rebuild import CannotRebuild, rebuild, stores_of
 from runtime.distributed.status import status
 from stores.cassandra.address import Address
 from stores.redis.digest import digest, remove
+from tests.integration.distributed_models import Live, community
+from tests.integration.installation import Installation
+from tests.integration.test_distributed_verify import LATEST
 from tests.stores.on_cassandra import drop
 
 pytestmark = pytest.mark.engines

@@ -4,7 +4,6 @@ import asyncio
 import uuid
 
 import pytest
-from installation import Installation, installed
 from pydantic import SecretStr
 
 from events.ids import Millis
@@ -18,6 +17,7 @@ from runtime.distributed.settings import DistributedSettings
 from runtime.distributed.status import status
 from stores.dead_letters import DeadLetter
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
+from tests.integration.installation import Installation, installed
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

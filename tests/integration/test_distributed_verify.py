@@ -8,8 +8,6 @@ import uuid
 import msgspec
 import psycopg
 import pytest
-from distributed_models import Live, community
-from installation import Installation
 
 from command_api.postgres.rebuild import rebuild_decision_state
 from events.ids import EventId, HybridClock
@@ -19,6 +17,8 @@ from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.rebuild.scratch_generation import _LOCK, MARK
 from runtime.distributed.rebuild.verify import verify
 from stores.cassandra.address import Address
+from tests.integration.distributed_models import Live, community
+from tests.integration.installation import Installation
 from tests.stores.on_cassandra import drop
 
 pytestmark = pytest.mark.engines

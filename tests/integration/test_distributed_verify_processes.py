@@ -8,7 +8,6 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, installed, post, ready, register
 
 from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.models.groups import count_keys
@@ -17,6 +16,7 @@ from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
 from stores.redis.sink import RedisKeys
+from tests.integration.installation import SOON, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

@@ -234,12 +234,12 @@ def test_a_server_outlives_the_process_that_started_it(running: Running) -> None
 
 def test_engines_of_tests_end_with_them_even_if_they_are_killed(tmp_path: Path) -> None:
     program = (
-        "import os, engines, time; from infra.local.redis import Redis; engines.wanted('redis'); "
-        "print(Running(engines.run_of(os.getpid()), engines.cache_directory()).note('redis').processes['redis-0'].pid, "
-        "flush=True); time.sleep(60)"
-    ).replace("print(Running", "print(engines.Running")
+        "import os, time; from tests import engines; engines.wanted('redis'); "
+        "run = engines.Running(engines.run_of(os.getpid()), engines.cache_directory()); "
+        "print(run.note('redis').processes['redis-0'].pid, flush=True); time.sleep(60)"
+    )
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_XDIST_WORKER"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment["PYTHONPATH"] = str(ROOT)
     run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True)
     assert run.stdout is not None
     with run, run.stdout:

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from installation import Installation, post, ready, register
+
+from tests.integration.installation import Installation, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

@@ -8,7 +8,6 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from on_kafka import PATIENCE_S, account, admin_of, follow, raw
 
 from events.ids import HybridClock
 from events.kafka.looking import KafkaMembers
@@ -17,6 +16,7 @@ from events.kafka.topics import apply, check
 from events.log import LogUnavailable
 from events.partitioning import partition_of
 from infra.local.kafka import Kafka, cluster_id
+from tests.on_kafka import PATIENCE_S, account, admin_of, follow, raw
 
 JOINED_S = 60
 

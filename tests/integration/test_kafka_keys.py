@@ -7,7 +7,6 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 from events.ids import AccountId, HybridClock, Millis, id_at
 from events.kafka.keys import KafkaKeptTopic
@@ -16,6 +15,7 @@ from events.kafka.topics import apply
 from events.kept import KeptKey, KeptPassword
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.topics import KEYS
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 pytestmark = pytest.mark.engines
 

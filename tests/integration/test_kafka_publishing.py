@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, raw
 
 from events.event import Envelope
 from events.ids import EventId, HybridClock
@@ -20,6 +19,7 @@ from events.kafka.topics import apply
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.partitioning import partition_of
 from events.publishing import Outgoing
+from tests.on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, raw
 
 pytestmark = pytest.mark.engines
 

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
-from on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, send_nameless_header
 
 from events.codec import Codec
 from events.event import Envelope
@@ -20,6 +19,7 @@ from events.log import LogUnavailable, Positions, TopicPartition, positions_afte
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
+from tests.on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, send_nameless_header
 
 pytestmark = pytest.mark.engines
 

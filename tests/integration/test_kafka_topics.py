@@ -7,12 +7,12 @@ import pytest
 import yaml
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
-from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 from events.kafka.topics import WrongTopics, apply, check, partitions_of
 from events.log import LogUnavailable
 from events.topics import ON_KAFKA, TOPICS
 from schemas.wiring import ROOT
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 pytestmark = pytest.mark.engines
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import apsw
 import pytest
-from logs import checkpoint, everything, filled, followed, opened, posted, read_by_all
 
 from events.log import CorruptLog, LogUnavailable, by_partition
 from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.records import WrongPartitions, base
 from runtime.embedded.log_db import open_reader
+from tests.integration.logs import checkpoint, everything, filled, followed, opened, posted, read_by_all
 
 
 def changed(directory, statement, *bindings):

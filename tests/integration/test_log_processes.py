@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import apsw
 import pytest
-from logs import ROOT, everything, followed, opened, read_by_all
 
 from events.log import positions_after
 from runtime.embedded.log_db import open_reader
+from tests.integration.logs import ROOT, everything, followed, opened, read_by_all
 
 APPENDING = """
 import asyncio, sys

@@ -4,7 +4,8 @@ import json
 
 import apsw
 import pytest
-from running import Serving, minitwitter
+
+from tests.integration.running import Serving, minitwitter
 
 pytestmark = pytest.mark.slow
 

@@ -4,12 +4,12 @@ import uuid
 
 import psycopg
 import pytest
-from installation import Installation
 
 from bench.served import free_port
 from stores.cassandra.address import Address
 from stores.cassandra.migrating import migrations
 from stores.cassandra.session import connected
+from tests.integration.installation import Installation
 from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]

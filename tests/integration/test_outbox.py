@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import apsw
 import pytest
-from on_postgres import a_world, until
 
 from command_api.deciding import Answer
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
@@ -26,6 +25,7 @@ from events.log import LogUnavailable, New
 from events.publishing import outgoing
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, engagement, follow, like, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
+from tests.on_postgres import a_world, until
 
 pytestmark = pytest.mark.engines
 

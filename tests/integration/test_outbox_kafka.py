@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
-from on_postgres import a_world, relaying
 
 from command_api.postgres.tokens import OutboxTokens
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply
 from events.log import Positions
 from tests.contracts.commands import ALICE, BOB, follow, post, settle
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
+from tests.on_postgres import a_world, relaying
 
 pytestmark = pytest.mark.engines
 

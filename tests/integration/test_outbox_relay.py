@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from on_postgres import World, a_database, template, until
 
 from command_api.postgres.outbox import WaitingRow
 from command_api.postgres.rebuild import noted_positions
@@ -21,6 +20,7 @@ from events.log import LogUnavailable, Positions
 from events.publishing import Outgoing
 from events.sealing import MasterKeys
 from tests.contracts.commands import ALICE, BOB, CAROL, follow, like, post, posted, settle
+from tests.on_postgres import World, a_database, template, until
 
 pytestmark = pytest.mark.engines
 
@@ -56,7 +56,7 @@ async def test_what_a_killed_process_wrote_is_published(database, tmp_path, when
     """Killed between commit and publishing, or between publishing and noting: then there is a copy, and law 4."""
     program = [sys.executable, "-m", "tests.integration.dying", database, str(tmp_path), when]
     killed = await asyncio.to_thread(
-        subprocess.run, program, cwd=ROOT, env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}, capture_output=True
+        subprocess.run, program, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True
     )
     assert killed.returncode == -9, killed.stderr.decode()
     world = World(database, tmp_path, masters=MasterKeys.load(tmp_path / "masters"))

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from on_postgres import MASTERS, a_world, until
 
 from command_api.credentials import FamilyOf, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
 from command_api.deciding import StillRunning
@@ -19,6 +18,7 @@ from events.log import LogUnavailable
 from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, SAY, by, engagement, follow, like, post, posted, relation, settle
+from tests.on_postgres import MASTERS, a_world, until
 
 pytestmark = pytest.mark.engines
 

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from on_postgres import World, a_database, template, until
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.contracts.commands import ALICE, BOB, CAROL, post, settle
+from tests.on_postgres import World, a_database, template, until
 
 pytestmark = pytest.mark.engines
 

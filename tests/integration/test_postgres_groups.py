@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from on_postgres import a_world, until
 
 from command_api.domain.errors import AccountNotFound, TweetNotFound
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
@@ -29,6 +28,7 @@ from tests.contracts.commands import (
     settle,
 )
 from tests.integration.test_postgres_commands import registering
+from tests.on_postgres import a_world, until
 
 pytestmark = pytest.mark.engines
 

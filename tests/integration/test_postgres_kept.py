@@ -2,7 +2,6 @@
 
 import psycopg
 import pytest
-from on_postgres import MASTERS, a_database, a_world, until
 
 from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
@@ -14,6 +13,7 @@ from events.log import LogUnavailable, Positions, TopicPartition
 from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, a_decision, by, post, posted, settle
+from tests.on_postgres import MASTERS, a_database, a_world, until
 
 pytestmark = pytest.mark.engines
 

@@ -4,7 +4,6 @@ import asyncio
 
 import apsw
 import pytest
-from on_postgres import World, a_database, template, until
 
 from command_api.facts import TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
@@ -13,6 +12,7 @@ from events.log import LogUnavailable
 from infra.local import catalogue
 from tests.contracts.commands import ALICE, BOB, follow, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
+from tests.on_postgres import World, a_database, template, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

@@ -5,12 +5,12 @@ import shutil
 
 import psycopg
 import pytest
-from on_postgres import a_database
 
 from command_api.decision_rows import BY_NAME, TABLES, columns
 from command_api.postgres.migrating import MIGRATIONS, migrate, pending
 from events.log import LogUnavailable
 from events.migrations import MigrationRefused
+from tests.on_postgres import a_database
 
 pytestmark = pytest.mark.engines
 

@@ -4,7 +4,6 @@ import asyncio
 
 import psycopg
 import pytest
-from on_postgres import a_database, a_world
 
 from command_api.credentials import PasswordOf, SetPassword
 from command_api.decision_rows import BY_NAME
@@ -39,6 +38,7 @@ from tests.contracts.commands import (
     unlike,
 )  # fmt: skip
 from tests.contracts.embedded import EMAIL_KEY
+from tests.on_postgres import a_database, a_world
 
 pytestmark = pytest.mark.engines
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from installation import SOON, Installation, installed, post, ready, register
 
 from events.topics import KEYS
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 from tests.on_kafka import delete_topics
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]

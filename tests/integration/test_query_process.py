@@ -10,11 +10,11 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from installation import READ_ONLY, SOON, Installation, post, ready, register
 
 from infra.local.redis import Redis
 from stores.cassandra.address import Address
 from stores.redis.connection import connect
+from tests.integration.installation import READ_ONLY, SOON, Installation, post, ready, register
 from tests.pictures import png
 from tests.stores.on_cassandra import drop
 

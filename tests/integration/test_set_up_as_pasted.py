@@ -7,10 +7,10 @@ import uuid
 
 import psycopg
 import pytest
-from installation import Installation
 
 from stores.cassandra.address import Address
 from tests.docs.pages import ROOT, blocks
+from tests.integration.installation import Installation
 from tests.stores.on_cassandra import drop
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]

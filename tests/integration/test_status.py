@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from running import Serving, minitwitter
 
 from events.ids import Millis, wall_clock
 from events.log import TopicPartition
@@ -18,6 +17,7 @@ from runtime.settings import Settings
 from stores.dead_letters import DeadLetter
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.views import Views
+from tests.integration.running import Serving, minitwitter
 
 
 async def test_status_says_what_readyz_says_and_tells_of_the_files_when_no_server_runs(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from installation import SOON, installed, post, ready, register
 
 from infra.local.kafka import Kafka
 from tests.campaigns import form
+from tests.integration.installation import SOON, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

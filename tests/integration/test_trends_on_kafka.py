@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 
 from events.codec import Codec
 from events.ids import Millis
@@ -30,6 +29,7 @@ from stores.sink import StoreUnavailable
 from streams.faust_overrides import Message
 from streams.faust_worker import FaustWorker
 from streams.trends import newest_rankings
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
 from tests.stores.on_postgres import a_schema
 from tests.streams.analytics import DAY, HOUR, NOW, Analytics, Tweeting
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 from confluent_kafka import Producer
-from installation import SOON, installed, post, ready, register
-from test_dead_letters_of_processes import shown
 
 from runtime.dead_letter_policy import MOST
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
+from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.test_dead_letters_of_processes import shown
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 

@@ -5,11 +5,11 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, installed, post, ready, register
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime import metrics
 from tests.docs.test_metrics import documented
+from tests.integration.installation import SOON, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 

@@ -5,7 +5,6 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from installation import SOON, installed, post, ready, register
 
 from events.ids import wall_clock
 from runtime.distributed.models.groups import count_keys
@@ -28,6 +27,7 @@ from stores.postgres.search import PostgresSearch
 from stores.postgres.user_search import PostgresUserSearch
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
+from tests.integration.installation import SOON, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 

@@ -1,11 +1,11 @@
 """A record that cannot be applied does not delay other entities, and none of its effects is lost."""
 
 import pytest
-from setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
 
 from runtime.dead_letter_policy import MOST, WINDOW, CannotApply, TooManyDeadLetters
 from stores.dead_letters import Counts
 from stores.sink import StoreUnavailable
+from tests.projections.setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
 
 CAUSE = "Refusing: not this one"
 

@@ -1,7 +1,6 @@
 """All unreadable records are found at once, so that a stopped group can continue behind them."""
 
 import pytest
-from setting_aside import ADA, BOB, GRAPH, World
 
 from events.event import BY_CLASS
 from events.log import Positions, Record
@@ -9,6 +8,7 @@ from runtime.dead_letter_policy import MOST, TooManyDeadLetters
 from runtime.discards import Discards
 from runtime.unreadable_records import Standing, UnreadableRecords, find_unreadable
 from stores.dead_letters import Counts, all_letters
+from tests.projections.setting_aside import ADA, BOB, GRAPH, World
 
 UNREADABLE = 3 * MOST
 

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
-from people import Person, join
-from profiles import DistributedService, on_engines
-from service import KEEP_MS, Service, StandingClock, opened
 
 from command_api.signing_keys import SigningKeys
 from events.ids import HybridClock
 from runtime.embedded.log_db import LogDb
 from tests.distributed_profile import Ground
+from tests.scenarios.people import Person, join
+from tests.scenarios.profiles import DistributedService, on_engines
+from tests.scenarios.service import KEEP_MS, Service, StandingClock, opened
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from people import Json, Person, join
-from service import MINUTE, Service, StandingClock
+
+from tests.scenarios.people import Json, Person, join
+from tests.scenarios.service import MINUTE, Service, StandingClock
 
 
 class Crowd:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from service import PASSWORD
+
+from tests.scenarios.service import PASSWORD
 
 Json = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from service import ISSUER, StandingClock
 
 from events.ids import Randomness
 from tests.distributed_profile import DistributedProfile, Ground, opened
+from tests.scenarios.service import ISSUER, StandingClock
 from tests.unhurried import UNHURRIED
 
 both_profiles = pytest.mark.parametrize(

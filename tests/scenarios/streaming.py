@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from httpx_sse import aconnect_sse
-from people import Person
+
+from tests.scenarios.people import Person
 
 IN_TIME_S = 20
 

@@ -8,7 +8,12 @@ import jwt
 import pytest
 from cachetools import LRUCache
 from cryptography.hazmat.primitives.asymmetric import rsa
-from service import (
+
+from command_api.signing_keys import SigningKeys, UnusableKey
+from events.ids import HybridClock, id_at
+from rest.authentication import Authenticator, TokenRefused
+from rest.revocations import RecentRevocations
+from tests.scenarios.service import (
     DAY,
     ISSUER,
     KEEP_MS,
@@ -22,11 +27,6 @@ from service import (
     registered,
     signed_in,
 )
-
-from command_api.signing_keys import SigningKeys, UnusableKey
-from events.ids import HybridClock, id_at
-from rest.authentication import Authenticator, TokenRefused
-from rest.revocations import RecentRevocations
 
 # Access tokens
 

@@ -8,21 +8,6 @@ import re
 import bcrypt
 import pytest
 from prometheus_client import CollectorRegistry
-from service import (
-    ADA,
-    BOB,
-    MINUTE,
-    OTHER,
-    PASSWORD,
-    START,
-    bearer,
-    is_signed_in,
-    problem,
-    refresh,
-    registered,
-    sign_in,
-    signed_in,
-)
 
 from command_api.deciding import Context
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount, NotClaimable
@@ -37,6 +22,21 @@ from rest.jwks import jwks
 from runtime.front_page import front_page
 from runtime.operations import operations
 from runtime.routes import ROUTERS
+from tests.scenarios.service import (
+    ADA,
+    BOB,
+    MINUTE,
+    OTHER,
+    PASSWORD,
+    START,
+    bearer,
+    is_signed_in,
+    problem,
+    refresh,
+    registered,
+    sign_in,
+    signed_in,
+)
 
 # Registering
 

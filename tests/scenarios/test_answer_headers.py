@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from people import Person
-from service import ADA, PASSWORD, bearer, registered
+
+from tests.scenarios.people import Person
+from tests.scenarios.service import ADA, PASSWORD, bearer, registered
 
 ROOT = "http://test"
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from people import Person
-from service import Faults, Service
+
+from tests.scenarios.people import Person
+from tests.scenarios.service import Faults, Service
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from people import Person
-from service import Service, StandingClock, problem
+
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service, StandingClock, problem
 
 
 def with_limits(**limits: int) -> pytest.MarkDecorator:

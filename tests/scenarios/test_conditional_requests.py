@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import httpx
-from people import Person
-from profiles import both_profiles
+
+from tests.scenarios.people import Person
+from tests.scenarios.profiles import both_profiles
 
 pytestmark = both_profiles
 

@@ -6,8 +6,9 @@ import asyncio
 
 import httpx
 import pytest
-from people import Person, until
-from service import Service, problem
+
+from tests.scenarios.people import Person, until
+from tests.scenarios.service import Service, problem
 
 
 def reading(*tokens: str) -> dict[str, str]:

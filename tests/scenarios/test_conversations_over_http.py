@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Json, Person, texts
-from profiles import both_profiles
-from service import MINUTE, StandingClock
+
+from tests.scenarios.people import Json, Person, texts
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import MINUTE, StandingClock
 
 pytestmark = [pytest.mark.usefixtures("passing"), both_profiles]
 

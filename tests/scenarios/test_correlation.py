@@ -7,13 +7,13 @@ import re
 
 import httpx
 import pytest
-from people import Person
-from service import ADA, Service
 
 from events.event import Envelope
 from events.ids import is_id
 from events.log import Positions
 from runtime.telemetry import RequestTelemetry, configure
+from tests.scenarios.people import Person
+from tests.scenarios.service import ADA, Service
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

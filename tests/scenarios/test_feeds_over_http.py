@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from people import Json, Person, texts
-from profiles import both_profiles
-from service import START, StandingClock
-
 from rest.times import rfc3339
+from tests.scenarios.people import Json, Person, texts
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import START, StandingClock
 
 pytestmark = both_profiles
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Person
-from service import MINUTE, Service, StandingClock
 
 from events.log import Positions
+from tests.scenarios.people import Person
+from tests.scenarios.service import MINUTE, Service, StandingClock
 
 NOBODYS = "019a7b27-d780-7000-8738-334455667788"
 

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from people import Person
-from service import Service, problem
 from starlette.routing import Match
 
 from rest.openapi import routed
 from rest.routing import attach
 from runtime.routes import ROUTERS
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service, problem
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Person, until
-from service import DAY, MINUTE, Service, StandingClock, problem
 
 from events.tweets import TweetPosted
 from tests import pictures
+from tests.scenarios.people import Person, until
+from tests.scenarios.service import DAY, MINUTE, Service, StandingClock, problem
 
 KEY = {"idempotency-key": "of my own making"}
 

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from people import Person
-from service import Service, StandingClock, problem
 
 from events.ids import wall_clock
 from tests import pictures
 from tests.pictures import SECRET
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service, StandingClock, problem
 
 pytestmark = pytest.mark.engines
 

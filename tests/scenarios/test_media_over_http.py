@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from people import Json, Person
-from service import MINUTE, Service, StandingClock, problem
 
 from tests import pictures
 from tests.pictures import SECRET
+from tests.scenarios.people import Json, Person
+from tests.scenarios.service import MINUTE, Service, StandingClock, problem
 
 NOBODYS = "019a7b2e-0000-7000-8000-000000000000"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from people import Person
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from service import Faults
 
 from rest.edge import METHODS
 from runtime.metrics import SERVE, registry
 from runtime.telemetry import RequestTelemetry
+from tests.scenarios.people import Person
+from tests.scenarios.service import Faults
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from crowd import Crowd
-from people import Json
-from profiles import both_profiles
-from service import Service, StandingClock, problem
+
+from tests.scenarios.crowd import Crowd
+from tests.scenarios.people import Json
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import Service, StandingClock, problem
 
 pytestmark = both_profiles
 

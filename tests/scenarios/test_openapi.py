@@ -15,13 +15,13 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
-from people import Json
-from service import Service
 
 from query_api.stream_events import EVENTS
 from tests.campaigns import form
 from tests.integration import running
 from tests.integration.running import Serving
+from tests.scenarios.people import Json
+from tests.scenarios.service import Service
 
 HERE = Path(__file__).parent
 

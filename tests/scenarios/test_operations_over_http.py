@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
-from people import Person
 from prometheus_client.parser import text_string_to_metric_families
-from service import Service, problem
 
 from runtime.http_server import Front
 from runtime.readiness import Part
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service, problem
 
 ROOT = "http://test"
 OPERATOR = {"x-forwarded-for": "127.0.0.1"}

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Json, Person, join, texts
-from profiles import both_profiles
-from service import MINUTE, StandingClock, problem
+
+from tests.scenarios.people import Json, Person, join, texts
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import MINUTE, StandingClock, problem
 
 pytestmark = both_profiles
 

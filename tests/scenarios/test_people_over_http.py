@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import httpx
-from people import Person, join, texts
-from profiles import both_profiles
-from service import START, Service, StandingClock, problem
 
 from rest.times import rfc3339
+from tests.scenarios.people import Person, join, texts
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import START, Service, StandingClock, problem
 
 pytestmark = both_profiles
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import urljoin
 
 import httpx
-from people import Person
-from service import problem
 
 from tests import pictures
+from tests.scenarios.people import Person
+from tests.scenarios.service import problem
 
 
 async def test_a_picture_is_served_to_its_owner_alone_once_the_tweets_that_showed_it_are_deleted(

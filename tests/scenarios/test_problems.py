@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from people import Person, join
-from service import ADA, DAY, MINUTE, Service, StandingClock, problem
 
 from rest.problems import PROBLEMS
+from tests.scenarios.people import Person, join
+from tests.scenarios.service import ADA, DAY, MINUTE, Service, StandingClock, problem
 
 JSON = {"content-type": "application/json"}
 NOBODYS = "019a7b27-d780-7000-8738-334455667788"

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from profiles import DistributedService, on_engines
-from service import PASSWORD, Service, StandingClock, opened
 
 from events.ids import Randomness
 from tests.campaigns import form
 from tests.distributed_profile import Ground
+from tests.scenarios.profiles import DistributedService, on_engines
+from tests.scenarios.service import PASSWORD, Service, StandingClock, opened
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 

@@ -6,12 +6,12 @@ import re
 
 import httpx
 import pytest
-from people import Person, join
-from profiles import both_profiles
 from prometheus_client import generate_latest
-from service import DAY, MINUTE, Service, StandingClock, problem
 
 from runtime.metrics import SERVE, registry
+from tests.scenarios.people import Person, join
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import DAY, MINUTE, Service, StandingClock, problem
 
 pytestmark = both_profiles
 

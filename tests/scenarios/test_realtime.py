@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import aconnect_sse
-from people import Json, Person, join
-from service import MINUTE, Service, StandingClock, problem
-from streaming import IN_TIME_S, Event, streaming
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.scenarios.people import Json, Person, join
+from tests.scenarios.service import MINUTE, Service, StandingClock, problem
+from tests.scenarios.streaming import IN_TIME_S, Event, streaming
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from people import Person
-from service import Service
-from streaming import IN_TIME_S, streaming
+
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service
+from tests.scenarios.streaming import IN_TIME_S, streaming
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from profiles import both_profiles
-from service import is_signed_in, problem, refresh, registered
-
 from command_api.domain.refresh_session import AGAIN_MS
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import is_signed_in, problem, refresh, registered
 
 pytestmark = both_profiles
 

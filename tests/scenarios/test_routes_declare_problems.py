@@ -15,8 +15,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from people import Json, Person, join
-from service import MINUTE, PASSWORD, Service, StandingClock
 
 from command_api.deciding import StillRunning
 from rest.exchange import Message, Receive, Scope, Send
@@ -25,6 +23,8 @@ from rest.rate_limits import Bucket, LocalRateLimits, too_many
 from rest.route_problems import problems_of
 from stores.sink import StoreUnavailable
 from tests import pictures
+from tests.scenarios.people import Json, Person, join
+from tests.scenarios.service import MINUTE, PASSWORD, Service, StandingClock
 
 NOBODYS = "019a7b2e-0000-7000-8000-000000000000"
 LATER = "ffffffff-ffff-7fff-8fff-ffffffffffff"

@@ -14,9 +14,6 @@ import apsw
 import httpx
 import pytest
 from fastapi import FastAPI
-from people import Json, Person, join
-from service import Service
-from streaming import streaming
 
 from query_api.routes.media import media_files
 from rest.admission import API
@@ -27,6 +24,9 @@ from runtime.embedded.models import ALL_TABLES
 from runtime.routes import ROUTERS
 from stores.readers import READ_PORTS, Readers, models_of
 from tests import pictures
+from tests.scenarios.people import Json, Person, join
+from tests.scenarios.service import Service
+from tests.scenarios.streaming import streaming
 
 NOBODYS = "019a7b2e-0000-7000-8000-000000000000"
 MODEL_OF_TABLE = {table: tables.model for tables in ALL_TABLES for table in tables.tables}

@@ -6,7 +6,15 @@ import os
 
 import apsw
 import jwt
-from service import (
+
+from command_api.credentials import SessionsExpired
+from command_api.deciding import Context
+from command_api.domain.end_session import END_SESSION, EndSession
+from command_api.routes.executing import CommandAnswers, no_content
+from command_api.sqlite.credentials import create_credential_tables
+from command_api.tokens import RefreshTokens
+from events.personal import SessionEnded
+from tests.scenarios.service import (
     BOB,
     DAY,
     KEEP_MS,
@@ -22,14 +30,6 @@ from service import (
     registered,
     signed_in,
 )
-
-from command_api.credentials import SessionsExpired
-from command_api.deciding import Context
-from command_api.domain.end_session import END_SESSION, EndSession
-from command_api.routes.executing import CommandAnswers, no_content
-from command_api.sqlite.credentials import create_credential_tables
-from command_api.tokens import RefreshTokens
-from events.personal import SessionEnded
 
 # Refreshing
 

@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 from httpx_sse import aconnect_sse
-from people import Person, join
-from service import Service, problem
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.scenarios.people import Person, join
+from tests.scenarios.service import Service, problem
 
 HERE = {"max_streams_of_account": 3, "max_streams_of_address": 5}
 

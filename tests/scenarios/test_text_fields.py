@@ -11,17 +11,17 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from people import Person, join
-from profiles import both_profiles
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-from service import PASSWORD, problem
 
 from command_api.routes.free_text import FreeText, Website
 from command_api.routes.tweets import TweetBody
 from runtime.routes import ROUTERS
 from tests import pictures
+from tests.scenarios.people import Person, join
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import PASSWORD, problem
 
 pytestmark = both_profiles
 

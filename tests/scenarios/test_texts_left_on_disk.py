@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from people import Person
-from service import Service
-
 from events.sqlite.connection import connect
+from tests.scenarios.people import Person
+from tests.scenarios.service import Service
 
 KEY = {"idempotency-key": "of my own making"}
 WORD = "xylophonist"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from people import Person
-from profiles import both_profiles
-from service import BOB, Json, Service, StandingClock, bearer, problem, registered
 
 from events.ids import Millis
 from rest.times import rfc3339
+from tests.scenarios.people import Person
+from tests.scenarios.profiles import both_profiles
+from tests.scenarios.service import BOB, Json, Service, StandingClock, bearer, problem, registered
 
 pytestmark = both_profiles
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from people import Json, Person, texts
-from service import MINUTE, START, Service, StandingClock, problem
 
 from events.ids import millis
 from rest.times import rfc3339
+from tests.scenarios.people import Json, Person, texts
+from tests.scenarios.service import MINUTE, START, Service, StandingClock, problem
 
 
 def counts(**moved: int) -> Json:

@@ -7,10 +7,10 @@ from asyncio import FIRST_COMPLETED
 from urllib.parse import urlsplit
 
 import httpx
-from people import join
-from service import Service, problem
 
 from tests import pictures
+from tests.scenarios.people import join
+from tests.scenarios.service import Service, problem
 
 WAITING = 30
 SHARE = 2

@@ -3,13 +3,13 @@
 import uuid
 
 import pytest
-from redis_counting import Log, community, place_of
 
 from projectors.counts import Counts
 from runtime.processor_group import Group, Runner
 from stores.redis.counts import RedisCountRows
 from stores.redis.digest import digest, remove
 from stores.redis.sink import RedisKeys, RedisSink
+from tests.stores.redis_counting import Log, community, place_of
 
 pytestmark = pytest.mark.engines
 

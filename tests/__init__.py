@@ -1,0 +1,1 @@
+"""The tests, a package: helpers are imported by their whole name, `from tests.stores.on_postgres import ...`."""

@@ -1,0 +1,1 @@
+"""Rules about the source, the image, the units of systemd."""

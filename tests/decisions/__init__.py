@@ -1,0 +1,1 @@
+"""Each decision as given, when, then."""

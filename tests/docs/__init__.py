@@ -1,0 +1,1 @@
+"""Commands, links and figures of the documentation."""

@@ -1,0 +1,1 @@
+"""Events, their codec and seals, the log."""

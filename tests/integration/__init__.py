@@ -1,0 +1,1 @@
+"""Processes, files, and engines that are killed or slow."""

@@ -1,0 +1,1 @@
+"""Checking of uploaded pictures and videos."""

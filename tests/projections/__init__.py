@@ -1,0 +1,1 @@
+"""Projectors on the adapters in memory and SQLite, with duplicates and reordering."""

@@ -1,0 +1,1 @@
+"""The HTTP rules of both APIs."""

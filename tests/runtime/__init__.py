@@ -1,0 +1,1 @@
+"""Parts that compose adapters and processes."""

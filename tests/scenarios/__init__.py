@@ -1,0 +1,1 @@
+"""Stories of several requests through the API, in one process."""

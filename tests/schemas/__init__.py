@@ -1,0 +1,1 @@
+"""Generated schemas, and golden files of events."""

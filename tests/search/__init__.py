@@ -1,0 +1,1 @@
+"""Tokens, queries and ranking of the search."""

@@ -1,0 +1,1 @@
+"""Promises of one adapter beyond its port."""

@@ -1,0 +1,1 @@
+"""Streams and the workers that run them."""

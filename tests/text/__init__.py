@@ -1,0 +1,1 @@
+"""Texts of tweets: length, entities, addresses of websites."""
