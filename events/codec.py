@@ -50,13 +50,17 @@ class ParsedEvent(NamedTuple):
     subject: str | None
 
 
-_UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """The errors that decoding and upcasting raise if the bytes are not an event of the stated type."""
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Event]] = {
     name: msgspec.json.Decoder(kind.cls) for name, kind in BY_NAME.items() if not kind.sealed
 }
+PLAIN: dict[tuple[object, object], msgspec.json.Decoder[Event]] = {
+    (name, BY_NAME[name].version): decoder for name, decoder in _decoders.items()
+}
+"""The decoders of events without sealed fields, by type and current version."""
 _plain = msgspec.json.Decoder(dict[str, Any])
 _clear_fields: dict[type[Event], tuple[str, ...]] = {
     cls: tuple(f for f in cls.__struct_fields__ if f not in kind.sealed) for cls, kind in BY_CLASS.items()
@@ -96,7 +100,7 @@ class Codec:
             if not kind.sealed and version == kind.version:
                 return ParsedEvent(kind, id_, version, _decoders[name].decode(value), {}, None)
             fields = _plain.decode(value)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise UnreadableEvent(f"{name} {id_}: {error}") from error
         subject = str(fields.get(kind.subject_field or "")) if "sealed" in fields else None
         return ParsedEvent(kind, id_, version, None, fields, subject)
@@ -115,5 +119,5 @@ class Codec:
             for version in range(parsed.version, kind.version):
                 fields = UPCASTERS[kind.name, version](fields)
             return msgspec.convert(fields, kind.cls)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise UnreadableEvent(f"{kind.name} {parsed.id}: {error}") from error

@@ -29,7 +29,8 @@ class DoesNotFit(Exception):
 
 def last_ids(records: Iterable[Record], positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
     """Return the id of the event just before each position, for the positions whose event is among the records."""
-    return {record.place: record.about.id for record in records if record.offset + 1 == positions.get(record.place)}
+    last = {(record.topic, record.partition): record for record in records}
+    return {r.place: r.about.id for r in last.values() if r.offset + 1 == positions.get(r.place)}
 
 
 def conflict(marks: Mapping[TopicPartition, Mark], ends: Positions, ids: Mapping[TopicPartition, str]) -> str:

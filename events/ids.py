@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from binascii import unhexlify
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NewType
@@ -174,14 +175,14 @@ def without_time(id_: str) -> str:
 @lru_cache(maxsize=REMEMBERED)
 def to_bytes(id_: str) -> bytes:
     """Return the 16 bytes of an id. They sort as the text does."""
-    return bytes.fromhex(id_.replace("-", ""))
+    return unhexlify(id_.replace("-", ""))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def from_bytes(raw: bytes) -> str:
     """Return the text of an id from its 16 bytes."""
-    h = raw.hex()
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+    h = raw.hex("-", 2)
+    return f"{h[:4]}{h[5:29]}{h[30:34]}{h[35:]}"
 
 
 def account_number(account: str) -> int:

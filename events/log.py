@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -68,6 +69,9 @@ def parse_place(text: str) -> tuple[TopicPartition, int]:
     return TopicPartition(topic, int(partition)), int(offset)
 
 
+_partition = lru_cache(maxsize=1024)(TopicPartition)
+"""Making one takes three times as long as finding it."""
+
 DAMAGED = "its checksum differs: the row is damaged"
 """The fault of a record whose bytes changed after they were appended."""
 
@@ -93,7 +97,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     @property
     def place(self) -> TopicPartition:
         """The record's partition."""
-        return TopicPartition(self.topic, self.partition)
+        return _partition(self.topic, self.partition)
 
     @property
     def position(self) -> str:
@@ -174,8 +178,8 @@ class EventLog(LogReader, Protocol):
 def positions_after(records: Iterable[Record], start: Mapping[TopicPartition, int] | None = None) -> Positions:
     """Return the positions of a reader at `start` after it has read `records`."""
     positions = Positions(start or {})
-    for record in records:
-        positions[record.place] = record.offset + 1
+    next_offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
+    positions.update((TopicPartition(*place), offset) for place, offset in next_offsets.items())
     return positions
 
 

@@ -71,7 +71,7 @@ class Retried(NamedTuple):
 
 @dataclass
 class Group:
-    """Processors that advance together. `keep` stores derived records; a rebuild may drop them once handed on.
+    """Processors that advance together. `keep` stores derived records; None in a rebuild, which only hands them on.
 
     `letters` keeps what cannot be applied; None where that stops the group, as in a rebuild. `discarded` is skipped.
     `away` are errors of this group's stores that are no record's doing, besides AWAY.
@@ -81,7 +81,7 @@ class Group:
     projectors: Sequence[Projector]
     make_streams: Sequence[Callable[[Callable[[New], None]], Stream]]
     sink: Sink
-    keep: Callable[[Sequence[New]], object] = lambda news: None
+    keep: Callable[[Sequence[New]], object] | None = None
     derived: list[New] = field(default_factory=list)
     letters: DeadLetters | None = None
     discarded: Discarded = field(default_factory=Discarded)
@@ -95,6 +95,8 @@ class Group:
         self._in_hand: Record | None = None
         self._sources: list[Record] = []
         self.streams = [make(self.derived.append) for make in self.make_streams]
+        for stream in self.streams:
+            stream.kept = self.keep is not None
         handlers: dict[type[Event], list[tuple[Handler, Handles]]] = {}
         for processor in (*self.streams, *self.projectors):
             for event, handler in processor.handlers.items():
@@ -122,7 +124,8 @@ class Group:
     def _hand_on(self) -> None:
         """Hand what was derived to the projectors; a handler that fails makes its source the record in hand."""
         if self.derived:
-            self.keep(self.derived)
+            if self.keep is not None:
+                self.keep(self.derived)
             for number, new in enumerate(self.derived):
                 self._in_hand = self._sources[number] if number < len(self._sources) else None
                 self.sink.applying(new.about, None)
@@ -343,9 +346,10 @@ class Runner:
         wanted = self.group.topics
         after = self.positions if until is None else await self._up_to(until)
         records = await self.log.read(after, self.limit, wanted)
-        if until is not None:
-            records = [record for record in records if record.offset < until.get(record.place, 0)]
         positions = positions_after(records, self.positions)
+        if until is not None and any(next_ > until.get(place, 0) for place, next_ in positions.items()):
+            records = [record for record in records if record.offset < until.get(record.place, 0)]
+            positions = positions_after(records, self.positions)
         for place, end in (await self.log.ends() if until is None else until).items():
             if place.topic not in wanted and end > positions.get(place, 0):
                 positions[place] = end

@@ -322,6 +322,12 @@ class SqliteSink:
         self.consumers = consumers
         self._connection = views.connection
         self._cache: dict[Entity, str] = {}
+        self._cache_is_complete = self._has_none()
+
+    def _has_none(self) -> bool:
+        """Whether no id is stored yet, as in a rebuild: an entity that is not in the cache has none then."""
+        stored = self._connection.execute("SELECT 1 FROM newest WHERE consumers=? LIMIT 1", (self.consumers,)).get
+        return stored is None
 
     async def positions(self) -> Positions:
         """Return the positions up to which the group's effects are stored."""
@@ -340,6 +346,8 @@ class SqliteSink:
         for entity in entities:
             id_ = self._cache.get(entity)
             if id_ is None:
+                if self._cache_is_complete:
+                    continue
                 raw: Any = self._connection.execute(
                     "SELECT id FROM newest WHERE consumers=? AND topic=? AND key=?",
                     (self.consumers, TOPICS[entity[0]].number, entity[1]),
@@ -384,11 +392,13 @@ class SqliteSink:
             raise
         if len(self._cache) + len(newest) > CACHED_NEWEST:
             self._cache.clear()
+            self._cache_is_complete = False
         self._cache.update(newest)
 
     async def abandon(self) -> None:
         """Roll the batch back."""
         self._cache.clear()
+        self._cache_is_complete = False
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
