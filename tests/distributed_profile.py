@@ -57,8 +57,13 @@ class Ground:
         self.template = keyspace
         with psycopg.connect(engines["postgres"], autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.template}")
-        self._cluster, self._session = None, None
         on_another_loop(self._make)
+        self._cluster, self._session = connected(self.address)
+        self._session.execute(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false", timeout=60)
+        found = self._session.execute(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (self.address.keyspace,)
+        )
+        self._tables = [table for (table,) in found if table not in NOT_EMPTIED]
 
     async def _make(self) -> None:
         url = make_conninfo(self.engines["postgres"], dbname=self.template)
@@ -66,12 +71,6 @@ class Ground:
         await Database(url).migrate()
         await Pointers(url).migrate()
         await migrate(self.address)
-        self._cluster, self._session = connected(self.address)
-        self._session.execute(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false", timeout=60)
-        found = self._session.execute(
-            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (self.address.keyspace,)
-        )
-        self._tables = [table for (table,) in found if table not in NOT_EMPTIED]
 
     def empty(self) -> None:
         """Let no store but the log have anything."""

@@ -8,4 +8,4 @@ def at_most(examples: int) -> hypothesis.settings:
 
     A number that a test states itself overrides the profile.
     """
-    return hypothesis.settings(max_examples=min(examples, hypothesis.settings.default.max_examples))
+    return hypothesis.settings(max_examples=min(examples, hypothesis.settings().max_examples))

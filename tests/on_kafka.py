@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from events.event import Envelope
@@ -35,13 +35,13 @@ async def delete_topics(servers: str, names: Iterable[str]) -> None:
     await asyncio.gather(*(asyncio.wrap_future(future) for future in deleted.values()))
 
 
-def raw(servers: str, topics: Mapping[str, int]):
+def raw(servers: str, topics: Mapping[str, int]) -> list[Message]:
     """The messages of topics, each partition's in order; `topics` with their partitions."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "raw", "auto.offset.reset": "earliest"})
     places = [TopicPartition(name, n) for name, partitions in topics.items() for n in range(partitions)]
     ends = [_end(consumer, place) for place in places]
     consumer.assign([TopicPartition(place.topic, place.partition, 0) for place in places])
-    found = []
+    found: list[Message] = []
     while len(found) < sum(ends):
         [message] = consumer.consume(1, PATIENCE_S)
         assert message.error() is None, message.error()

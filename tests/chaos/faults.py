@@ -53,7 +53,7 @@ def short(seed: int, roles: Mapping[str, Sequence[str]]) -> list[Fault]:
     `roles` are processes by name, and how each is started.
     """
     chance = random.Random(seed)
-    first_of_each = {tuple(words): name for name, words in reversed(roles.items())}
+    first_of_each = {tuple(words): name for name, words in reversed(list(roles.items()))}
     faults = [
         Fault("kill", TOGETHER.join(first_of_each.values())),
         Fault("lose", chance.choice([name for name in NAMES if name != "cassandra"])),

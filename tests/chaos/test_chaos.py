@@ -2,9 +2,11 @@
 
 import os
 import random
+from pathlib import Path
 
 import pytest
 
+from infra.local.running import Running
 from tests.campaigns import form
 from tests.chaos.__main__ import report
 from tests.chaos.faults import TOGETHER, Fault, short, whole
@@ -17,7 +19,9 @@ SEED = int(os.environ.get("MINITWITTER_TEST_CHAOS_SEED") or random.randrange(1_0
 @pytest.mark.engines
 @pytest.mark.slow
 @pytest.mark.long
-async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_of_an_engine(tmp_path, running):
+async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_of_an_engine(
+    tmp_path: Path, running: Running
+) -> None:
     print(f"again with MINITWITTER_TEST_CHAOS_SEED={SEED}")
     outcome = await World(tmp_path, running, SEED, 1, print).run(
         short(SEED, ROLES), verify=form(False, True), worker_session_s="3"
@@ -28,7 +32,7 @@ async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_o
     assert outcome.caught_up_s < 60
 
 
-def test_a_seed_says_what_happens_in_which_order():
+def test_a_seed_says_what_happens_in_which_order() -> None:
     assert whole(7, [*ROLES], 3) == whole(7, [*ROLES], 3) != whole(8, [*ROLES], 3)
     happens = whole(7, [*ROLES], 3)
     assert all(happens.count(Fault("kill", role)) == 5 for role in ROLES)
@@ -38,7 +42,7 @@ def test_a_seed_says_what_happens_in_which_order():
     assert sorted(killed.split(TOGETHER)) == ["command one", "projectors one", "query", "relay", "streams"]
 
 
-def test_the_ledger_knows_a_feed_by_its_definition():
+def test_the_ledger_knows_a_feed_by_its_definition() -> None:
     ledger = Ledger()
     for id_, author, to in (
         ("1", "ada", None),

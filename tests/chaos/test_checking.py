@@ -1,6 +1,10 @@
 """What the chaos tests would say if something acknowledged were lost or undone, on a service that lost nothing."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +21,12 @@ pytestmark = pytest.mark.slow
 class Written:
     """People wrote something, and it is all acknowledged."""
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         self.url = url
         self.ledger = Ledger()
         self.writers = [Writer(f"writer{number}", "seed", self.ledger, [url], url) for number in range(3)]
 
-    async def write(self):
+    async def write(self) -> Written:
         for writer in self.writers:
             writer.headers = await writer.register()
         on = True
@@ -32,27 +36,27 @@ class Written:
         await writing
         return self
 
-    async def found(self):
+    async def found(self) -> list[str]:
         reading = Reading(self.url, self.ledger, {writer.name: writer.headers for writer in self.writers})
         await reading.caught_up()
         await reading.everything()
         await reading.close()
         return reading.findings
 
-    async def close(self):
+    async def close(self) -> None:
         for writer in self.writers:
             await writer.close()
 
 
 @pytest.fixture
-async def written(tmp_path):
+async def written(tmp_path: Path) -> AsyncIterator[Written]:
     with Serving(tmp_path / "data") as server:
         made = await Written(server.url).write()
         yield made
         await made.close()
 
 
-async def test_what_is_served_is_what_was_acknowledged_and_each_difference_is_found(written):
+async def test_what_is_served_is_what_was_acknowledged_and_each_difference_is_found(written: Written) -> None:
     ledger = written.ledger
     assert ledger.violations == []
     assert ledger.happened["reads of one's own write"] > 0
@@ -83,7 +87,7 @@ async def test_what_is_served_is_what_was_acknowledged_and_each_difference_is_fo
     assert await written.found() == []
 
 
-async def test_a_service_that_stops_answering_is_a_violation():
+async def test_a_service_that_stops_answering_is_a_violation() -> None:
     ledger = Ledger()
     await ledger.more(1, 0.0)
     assert len(ledger.violations) == 1

@@ -1,7 +1,10 @@
 """The proxy of the chaos tests does what it says, else they would prove less than they seem to."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,7 +15,7 @@ DEADLINE_S = 20
 LONG = 0.3
 
 
-async def echo(reader, writer):
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(1000):
             writer.write(data)
@@ -21,7 +24,7 @@ async def echo(reader, writer):
 
 
 @pytest.fixture
-async def proxy():
+async def proxy() -> AsyncIterator[Proxy]:
     front, behind = free_ports(2)
     server = await asyncio.start_server(echo, "127.0.0.1", behind)
     made = Proxy(front, behind)
@@ -32,30 +35,30 @@ async def proxy():
 
 
 class Client:
-    def __init__(self, reader, writer):
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def of(cls, proxy):
+    async def of(cls, proxy: Proxy) -> Client:
         return cls(*await asyncio.open_connection("127.0.0.1", proxy.port))
 
-    async def said(self, data):
+    async def said(self, data: bytes) -> bytes:
         self.writer.write(data)
         async with asyncio.timeout(DEADLINE_S):
             return await self.reader.readexactly(len(data))
 
-    async def ended(self):
+    async def ended(self) -> bool:
         """Whether the other side is gone."""
         async with asyncio.timeout(DEADLINE_S):
             with contextlib.suppress(OSError):
                 return await self.reader.read(1) == b""
             return True
 
-    def close(self):
+    def close(self) -> None:
         self.writer.transport.abort()
 
 
-async def test_it_passes_on_what_is_sent_in_order_and_whole(proxy):
+async def test_it_passes_on_what_is_sent_in_order_and_whole(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     data = bytes(range(256)) * 4000
     assert await client.said(data) == data
@@ -64,7 +67,7 @@ async def test_it_passes_on_what_is_sent_in_order_and_whole(proxy):
     client.close()
 
 
-async def test_what_is_delayed_arrives_no_sooner_and_is_not_reordered(proxy):
+async def test_what_is_delayed_arrives_no_sooner_and_is_not_reordered(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     proxy.delay(LONG)
     began = asyncio.get_running_loop().time()
@@ -77,7 +80,7 @@ async def test_what_is_delayed_arrives_no_sooner_and_is_not_reordered(proxy):
     client.close()
 
 
-async def test_what_is_stalled_arrives_when_it_is_mended(proxy):
+async def test_what_is_stalled_arrives_when_it_is_mended(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     assert await client.said(b"before") == b"before"
     proxy.stall()
@@ -90,7 +93,7 @@ async def test_what_is_stalled_arrives_when_it_is_mended(proxy):
     client.close()
 
 
-async def test_a_cut_ends_what_is_open_and_what_comes_until_it_is_mended(proxy):
+async def test_a_cut_ends_what_is_open_and_what_comes_until_it_is_mended(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     assert await client.said(b"before") == b"before"
     proxy.cut()
@@ -104,7 +107,7 @@ async def test_a_cut_ends_what_is_open_and_what_comes_until_it_is_mended(proxy):
         each.close()
 
 
-async def test_where_nobody_listens_the_connection_ends():
+async def test_where_nobody_listens_the_connection_ends() -> None:
     front, behind = free_ports(2)
     proxy = Proxy(front, behind)
     await proxy.start()

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,7 +21,7 @@ RECONNECTED_S = 20
 
 
 @pytest.fixture(scope="module")
-def sink_keyspace(cassandra):
+def sink_keyspace(cassandra: str) -> Iterator[Address]:
     """The address of a keyspace with the tables of sinks, and one of notes."""
     address = dataclasses.replace(Address.parse(cassandra), keyspace=f"sink_{uuid.uuid4().hex[:12]}")
     asyncio.run(migrate(address, steps=[step for step in migrations() if step.name in ("landing", "marks")]))
@@ -34,7 +35,7 @@ def sink_keyspace(cassandra):
 class CassandraSinks:
     """The sinks of a keyspace, emptied, that reach it over a link."""
 
-    def __init__(self, keyspace):
+    def __init__(self, keyspace: Address) -> None:
         self._direct = keyspace
         self._link = Link(*self._direct.hosts[0])
         self._address = dataclasses.replace(self._direct, hosts=(("127.0.0.1", self._link.port),))
@@ -45,61 +46,61 @@ class CassandraSinks:
         self._event = 0
 
     @property
-    def sink(self):
+    def sink(self) -> CassandraSink:
         """The sink of the group `serving`, on the event loop of the test."""
         if self._opened is None:
             self._opened = CassandraSession(*connected(self._address))
             self._serving = self.group("serving")
         return self._serving
 
-    def close(self):
+    def close(self) -> None:
         self._end()
         self._link.close()
         self._cluster.shutdown()
 
-    def restart(self):
+    def restart(self) -> None:
         self._end()
 
-    def group(self, name):
+    def group(self, name: str) -> CassandraSink:
         return CassandraSink(self._opened, self._direct.keyspace, name)
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self._event += 1
         self.sink.applying(Envelope(EventId(first_id_at(Millis(self._event))), Millis(0)), None)
         insert = f"INSERT INTO {self._direct.keyspace}.notes (text) VALUES (?) USING TIMESTAMP ?"
         self.sink.write(insert, text, self.sink.stamp)
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is there for others to read."""
         return sorted(text for (text,) in self._run(f"SELECT text FROM {self._direct.keyspace}.notes"))
 
-    def lose(self):
+    def lose(self) -> None:
         """Nothing is there any more."""
         for table in ("positions", "newest", "notes"):
             self._run(f"TRUNCATE {self._direct.keyspace}.{table}")
 
-    def fill(self):
+    def fill(self) -> None:
         """There is no telling a node that its disk is full; to the sink, one that cannot be reached is the same."""
         self._link.cut()
 
-    def make_room(self):
+    def make_room(self) -> None:
         self._link.mend()
         deadline = time.monotonic() + RECONNECTED_S
         while not any(pool["open_count"] for pool in self._opened._session.get_pool_state().values()):
             assert time.monotonic() < deadline, "the driver did not come back"
             time.sleep(0.02)
 
-    def lock(self, on):
+    def lock(self, on: bool) -> None:
         if on:
             assert self.sink is not None
             self.fill()
         else:
             self.make_room()
 
-    def _end(self):
+    def _end(self) -> None:
         if self._opened is not None:
             self._opened._cluster.shutdown()
         self._opened = None
 
-    def _run(self, statement):
+    def _run(self, statement: str) -> list[tuple[str]]:
         return self._session.execute(statement, timeout=60).all()

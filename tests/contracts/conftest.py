@@ -1,10 +1,14 @@
 """The adapters that every contract is held to, each behind the same few handles (embedded.py)."""
 
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.contracts.cassandra_sinks import sink_keyspace as sink_keyspace
+from tests.contracts.commands import Open, System
 from tests.contracts.embedded import Embedded
 from tests.contracts.redis_sinks import redis_clients as redis_clients
 from tests.on_postgres import PostgresSystem, a_database, template
@@ -13,12 +17,12 @@ PROFILES = ["sqlite", pytest.param("postgres", marks=pytest.mark.engines)]
 
 
 @pytest.fixture(params=PROFILES)
-async def make(request, tmp_path):
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens systems, and closes them again."""
-    opened = []
+    opened: list[System] = []
     with ExitStack() as databases:
 
-        def made(name="data", **options):
+        def made(name: str = "data", **options: Any) -> System:
             if request.param == "postgres":
                 url = request.getfixturevalue("postgres")
                 database = databases.enter_context(a_database(url, template(url)))
@@ -34,12 +38,12 @@ async def make(request, tmp_path):
 
 
 @pytest.fixture
-def system(make):
+def system(make: Open) -> System:
     """A system with one partition a topic."""
     return make()
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What SQLite alone promises is asked of SQLite alone."""
     asked = [item for item in items if not (item.get_closest_marker("sqlite_alone") and "postgres" in item.name)]
     config.hook.pytest_deselected(items=[item for item in items if item not in asked])

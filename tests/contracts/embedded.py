@@ -3,11 +3,16 @@
 import asyncio
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from apsw import Connection
+
+from command_api.deciding import PrivateChange
+from command_api.decision_snapshot import Snapshot
 from command_api.decision_state import DecisionState
 from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rebuild import live_snapshot
@@ -15,44 +20,48 @@ from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from command_api.sqlite.store import SqliteCommandStore, create_idempotency_table
 from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
+from events.sqlite.group_commit import OffLoop
+from events.sqlite.log import SqliteLogReader
 from events.sqlite.records import checksum
 from runtime.embedded.log_db import LogDb, log_table, open_reader
 
 START = Millis(1_790_000_000_000)
 EMAIL_KEY = b"a key for addresses"
+Note = tuple[str, Callable[[Any], tuple[str, ...]]]
+"""A statement that a private change runs, and its values of the change."""
 
 
 class Clock:
     """The wall clock, which goes where a test sets it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = START
 
-    def __call__(self):
+    def __call__(self) -> Millis:
         return self.now
 
 
 class Disk:
     """Runs commits on the loop; a test can hold them, make them fail, and look at what is on disk before each."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.commits = 0
-        self.failure = None
-        self.before = lambda: None
+        self.failure: Exception | None = None
+        self.before: Callable[[], object] = lambda: None
         self._open = asyncio.Event()
         self._open.set()
         self.waiting = asyncio.Event()
 
-    def hold(self):
+    def hold(self) -> None:
         """From now on commits wait."""
         self._open.clear()
         self.waiting.clear()
 
-    def release(self):
+    def release(self) -> None:
         """They go on."""
         self._open.set()
 
-    async def __call__(self, work):
+    async def __call__(self, work: Callable[[], object]) -> None:
         self.waiting.set()
         await self._open.wait()
         self.before()
@@ -68,7 +77,16 @@ class Embedded:
     keys_come_with_the_log = True
     """A subject's key is stored in the transaction that appends its beginning."""
 
-    def __init__(self, directory: Path, *, partitions=1, clock=None, private=None, tables=(), off_loop=None):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        partitions: int = 1,
+        clock: Clock | None = None,
+        private: Mapping[type[PrivateChange], Note] | None = None,
+        tables: tuple[str, ...] = (),
+        off_loop: OffLoop | None = None,
+    ) -> None:
         directory.mkdir(exist_ok=True)
         self.directory = directory
         self.clock = clock or Clock()
@@ -77,10 +95,10 @@ class Embedded:
         self._partitions, self._private, self._tables, self._off_loop = partitions, private or {}, tables, off_loop
         self.open()
 
-    def open(self):
+    def open(self) -> None:
         """Open it, as after a start."""
 
-        def prepare(connection):
+        def prepare(connection: Connection) -> None:
             create_state_tables(connection)
             create_idempotency_table(connection)
             for table in self._tables:
@@ -104,21 +122,21 @@ class Embedded:
             SqliteAnswers(self.db.read_connection, EMAIL_KEY),
         )
 
-    def _change(self, sql, values, change):
+    def _change(self, sql: str, values: Callable[[Any], tuple[str, ...]], change: PrivateChange) -> None:
         self.db.connection.execute(sql, values(change))
 
-    def select(self, query):
+    def select(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the database."""
         return self.db.read_connection.execute(query).fetchall()
 
-    async def tamper(self, statement):
+    async def tamper(self, statement: str) -> None:
         """Change the database behind everybody's back."""
         await self._run(statement)
 
-    async def close(self):
+    async def close(self) -> None:
         await self.db.close()
 
-    async def restart(self, *, clock=None):
+    async def restart(self, *, clock: Clock | None = None) -> None:
         """Stop and start again, perhaps with another clock."""
         await self.close()
         self.clock = clock or self.clock
@@ -126,7 +144,7 @@ class Embedded:
         self.disk = Disk()
         self.open()
 
-    def elsewhere(self):
+    def elsewhere(self) -> SqliteLogReader:
         """The log as another process reads it."""
         return open_reader(self.directory)
 
@@ -135,7 +153,7 @@ class Embedded:
         shutil.copytree(self.directory, to)
         return to
 
-    def snapshot(self):
+    def snapshot(self) -> Snapshot:
         """Positions and digest of the decision state, as of one commit."""
         connection = connect(self.directory / "log.db", durable=True, read_only=True)
         try:
@@ -162,17 +180,17 @@ class Embedded:
         finally:
             self.db.connection.pragma("query_only", False)
 
-    async def destroy_key(self, subject):
+    async def destroy_key(self, subject: str) -> None:
         """What an erasure does to a subject's key."""
         await self._run("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
         self.db.sealer.clear()
 
-    async def lose_key(self, subject):
+    async def lose_key(self, subject: str) -> None:
         """A key store that does not belong to this log."""
         await self._run("DELETE FROM subject_keys WHERE subject=?", subject)
         self.db.sealer.clear()
 
-    async def rewrite(self, type_, **columns):
+    async def rewrite(self, type_: str, **columns: Any) -> None:
         """Change the records of a type as another version of the software could have written them."""
         names = ("position", "id", "type", "version", "key", "time", "headers", "value")
         rows = self.db.connection.execute(f"SELECT {','.join(names)} FROM records WHERE type=?", (type_,)).fetchall()
@@ -181,5 +199,5 @@ class Embedded:
             await self._run("DELETE FROM records WHERE position=?", row[0])
             await self._run("INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?)", *changed, checksum(changed))
 
-    async def _run(self, statement, *bindings):
+    async def _run(self, statement: str, *bindings: Any) -> None:
         await self.db.commits.run(lambda: self.db.connection.execute(statement, bindings).fetchall())

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from confluent_kafka import Producer
 
@@ -13,7 +15,8 @@ from events.ids import HybridClock, from_bytes
 from events.kafka.log import KafkaLog, KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply, check
-from events.log import LogUnavailable
+from events.log import LogUnavailable, Positions
+from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
 from events.sqlite.connection import connect
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
@@ -21,41 +24,43 @@ from events.topics import LOGGED
 from tests.contracts.embedded import Clock
 from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
 
+T = TypeVar("T")
+
 
 class Keys:
     """The Keys port over SQLite."""
 
-    def __init__(self, path: Path, masters: MasterKeys):
+    def __init__(self, path: Path, masters: MasterKeys) -> None:
         self.connection = connect(path, durable=True)
         self.connection.execute(KEYS_DDL)
         self.sealer = Sealer(masters)
         self._keys = SqliteKeys(self.connection, self.sealer)
 
-    async def fetch(self, subjects):
+    async def fetch(self, subjects: Iterable[str]) -> None:
         self._keys.fetch(subjects)
 
-    async def create(self, subject):
+    async def create(self, subject: str) -> None:
         self._keys.create(subject)
 
 
 class Way:
     """The way to Kafka, as the embedded profile's disk: a test can hold what is to be published, or make it fail."""
 
-    def __init__(self, publisher):
+    def __init__(self, publisher: KafkaPublisher) -> None:
         self.publisher = publisher
-        self.failure = None
+        self.failure: Exception | None = None
         self._open = asyncio.Event()
         self._open.set()
         self.waiting = asyncio.Event()
 
-    def hold(self):
+    def hold(self) -> None:
         self._open.clear()
         self.waiting.clear()
 
-    def release(self):
+    def release(self) -> None:
         self._open.set()
 
-    async def publish(self, records):
+    async def publish(self, records: Sequence[Outgoing]) -> Positions:
         self.waiting.set()
         await self._open.wait()
         if self.failure is not None:
@@ -68,7 +73,7 @@ class KafkaSystem:
 
     keys_come_with_the_log = False
 
-    def __init__(self, directory: Path, *, servers: str, partitions=1):
+    def __init__(self, directory: Path, *, servers: str, partitions: int = 1) -> None:
         directory.mkdir(exist_ok=True)
         self.servers, self.partitions = servers, partitions
         self.prefix = own_prefix()
@@ -76,62 +81,62 @@ class KafkaSystem:
         self.ids = HybridClock(self.clock, random.Random(7).randbytes)
         self._path = directory / "keys.db"
         self._masters = MasterKeys.generate()
-        self._beside = []
+        self._beside: list[KafkaLogReader] = []
         self.topics = _at_once(self._create())
         self.open()
 
-    async def _create(self):
+    async def _create(self) -> dict[str, int]:
         admin = admin_of(self.servers)
         await apply(admin, LOGGED, partitions=self.partitions, prefix=self.prefix)
         return await check(admin, LOGGED, partitions=self.partitions, prefix=self.prefix)
 
-    def open(self):
+    def open(self) -> None:
         self.keys = Keys(self._path, self._masters)
         self.publisher = KafkaPublisher(self.servers, self.topics, prefix=self.prefix, ack_s=PATIENCE_S)
         self.disk = Way(self.publisher)
         codec = Codec(self.keys.sealer)
         self.log = KafkaLog(self.servers, self.topics, codec, self.keys, self.disk, prefix=self.prefix)
 
-    async def restart(self):
+    async def restart(self) -> None:
         await self._stop()
         self.ids = HybridClock(self.clock, random.Random(8).randbytes)
         self.open()
 
-    async def _stop(self):
+    async def _stop(self) -> None:
         await self.publisher.close()
         for reader in (self.log, *self._beside):
             await reader.close()
             reader.keys.connection.close()
         self._beside = []
 
-    async def close(self):
+    async def close(self) -> None:
         await self._stop()
         await delete_topics(self.servers, [self.prefix + topic for topic in self.topics])
 
-    def elsewhere(self):
+    def elsewhere(self) -> KafkaLogReader:
         """The log as another process reads it."""
         keys = Keys(self._path, self._masters)
         reader = KafkaLogReader(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
         self._beside.append(reader)
         return reader
 
-    async def destroy_key(self, subject):
+    async def destroy_key(self, subject: str) -> None:
         """What an erasure does to a subject's key."""
         self._on_keys("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
 
-    async def lose_key(self, subject):
+    async def lose_key(self, subject: str) -> None:
         """A key store that does not belong to this log."""
         self._on_keys("DELETE FROM subject_keys WHERE subject=?", subject)
 
-    def _on_keys(self, statement, subject):
+    def _on_keys(self, statement: str, subject: str) -> None:
         self.keys.connection.execute(statement, (subject,))
         self.keys.sealer.clear()
 
-    async def rewrite(self, type_, **columns):
+    async def rewrite(self, type_: str, **columns: Any) -> None:
         """Append changed copies of the records of a type, as another version of the software could have written."""
         await asyncio.to_thread(self._copy, type_, columns)
 
-    def _copy(self, type_, columns):
+    def _copy(self, type_: str, columns: Mapping[str, Any]) -> None:
         producer = Producer({"bootstrap.servers": self.servers})
         for message in raw(self.servers, {self.prefix + name: number for name, number in self.topics.items()}):
             headers = dict(message.headers())
@@ -149,7 +154,7 @@ class KafkaSystem:
         assert producer.flush(PATIENCE_S) == 0
 
 
-def _at_once(work):
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
     """What a coroutine answers, wherever a loop runs or does not."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -18,23 +18,23 @@ CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON newest FOR EACH ROW EXECUTE 
 class Notes:
     """A read model of texts."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._texts = []
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self._texts.append(text)
 
-    async def land(self, connection):
+    async def land(self, connection: psycopg.AsyncConnection) -> None:
         await connection.execute("INSERT INTO notes SELECT unnest(%s::text[])", (self._texts,))
 
-    def clear(self):
+    def clear(self) -> None:
         self._texts.clear()
 
 
 class PostgresSinks:
     """A database with one read model, and sinks of its groups."""
 
-    def __init__(self, server):
+    def __init__(self, server: str) -> None:
         self._server = server
         self._name = f"sink_{uuid.uuid4().hex}"
         self._admin(f"CREATE DATABASE {self._name}")
@@ -44,55 +44,55 @@ class PostgresSinks:
         self._opened = []
         self.sink = self.group("serving")
 
-    def close(self):
+    def close(self) -> None:
         self._die()
         self._admin(f"DROP DATABASE {self._name} WITH (FORCE)")
 
-    def restart(self):
+    def restart(self) -> None:
         """As after a kill: the connection ends, and nothing else is said."""
         self._die()
         self.sink = self.group("serving")
 
-    def group(self, name):
+    def group(self, name: str) -> PostgresSink:
         self._notes = Notes()
         sink = PostgresSink(self.database, name, [self._notes])
         self._opened.append(sink)
         return sink
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self._notes.write(text)
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is there for others to read."""
         return [text for (text,) in self._ask("SELECT text FROM notes ORDER BY text")]
 
-    def lose(self):
+    def lose(self) -> None:
         """Nothing is there any more."""
         self._ask("TRUNCATE positions, newest, notes")
 
-    def fill(self):
+    def fill(self) -> None:
         """Have the server say what it says when its disk is full."""
         self._ask(_FULL)
 
-    def make_room(self):
+    def make_room(self) -> None:
         self._ask("DROP TRIGGER full_disk ON newest")
 
-    def lock(self, on):
+    def lock(self, on: bool) -> None:
         """The server takes no writes, as one that has become a standby: known to those who connect again."""
         self._admin(f"ALTER DATABASE {self._name} SET default_transaction_read_only = {on}")
         self._admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self._name}'")
 
-    def _die(self):
+    def _die(self) -> None:
         for sink in self._opened:
             if sink._connection is not None:
                 sink._connection.pgconn.finish()
         self._opened.clear()
 
-    def _ask(self, sql):
+    def _ask(self, sql: str) -> list[tuple[str]]:
         with psycopg.connect(self.database.url, options="-c search_path=search", autocommit=True) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
-    def _admin(self, sql):
+    def _admin(self, sql: str) -> None:
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(sql)

@@ -18,7 +18,7 @@ PLACES = {"tweets": TopicPartition("tweets", 0), "graph": TopicPartition("graph"
 
 
 @pytest.fixture
-async def redis_clients(redis):
+async def redis_clients(redis: str):
     """The server, and a list of clients, which are closed on the event loop that they were used on."""
     clients = []
     yield redis, clients
@@ -29,7 +29,7 @@ async def redis_clients(redis):
 class RedisSinks:
     """Counters of a test's own, and sinks of its groups that reach them over a link."""
 
-    def __init__(self, redis_clients):
+    def __init__(self, redis_clients) -> None:
         server, self._clients = redis_clients
         parts = urlsplit(server)
         self._direct = Redis.from_url(server)
@@ -39,24 +39,24 @@ class RedisSinks:
         self._serving = None
 
     @property
-    def sink(self):
+    def sink(self) -> RedisSink:
         """The sink of the group `serving`, on the event loop of the test."""
         if self._serving is None:
             self._clients.append(connect(self._url))
             self._serving = self.group("serving")
         return self._serving
 
-    def close(self):
+    def close(self) -> None:
         self._link.close()
         for key in self._direct.scan_iter(match=f"{{{self._name}-*"):
             self._direct.delete(key)
         self._direct.close()
 
-    def restart(self):
+    def restart(self) -> None:
         self._serving = None
 
-    def group(self, name):
-        async def ends():
+    def group(self, name: str) -> RedisSink:
+        async def ends() -> Positions:
             return Positions()
 
         keys = RedisKeys(f"{self._name}-{name}@1", 3)
@@ -64,32 +64,32 @@ class RedisSinks:
             self._clients[-1], keys, place_of=lambda entity: PLACES[entity[0]], ends=ends, new_epoch=lambda: "an epoch"
         )
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         place, offset = PLACES["tweets"], self.sink._at.get(PLACES["tweets"], 0)
         about = Envelope(EventId(first_id_at(Millis(1))), Millis(1))
         self.sink.applying(about, Record(place.topic, place.partition, offset, "alice", "Noted", 1, None, about))
         self.sink.change("note", text, "times", 1)
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is there for others to read."""
         keys = [key.decode() for key in self._direct.scan_iter(match=f"{{{self._name}-serving@1.*")]
         noted = [found[1] for key in keys if (found := re.search(r":note:(.*)", key))]
         assert all(self._direct.hgetall(key) == {b"times": b"1"} for key in keys if ":note:" in key)
         return sorted(noted)
 
-    def lose(self):
+    def lose(self) -> None:
         """Nothing is there any more."""
         for key in self._direct.scan_iter(match=f"{{{self._name}-*"):
             self._direct.delete(key)
 
-    def fill(self):
+    def fill(self) -> None:
         """A Redis without memory is full for all who use it; to the sink, one that cannot be reached is the same."""
         self._link.cut()
 
-    def make_room(self):
+    def make_room(self) -> None:
         self._link.mend()
 
-    def lock(self, on):
+    def lock(self, on: bool) -> None:
         if on:
             self.fill()
         else:

@@ -1,6 +1,7 @@
 """What every adapter of the CommandStore port must do with commands."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
-from command_api.facts import AccountNamed, Named, Other, OtherOf, Relation, TweetFor
+from command_api.facts import AccountNamed, Facts, Named, Other, OtherOf, Relation, TweetFor
 from events.accounts import AccountRegistered
 from events.entities import Entities, Mention
 from events.graph import AccountFollowed
@@ -29,6 +30,8 @@ from tests.contracts.commands import (
     NOTES,
     SAY,
     Noted,
+    Open,
+    System,
     a_decision,
     by,
     edit,
@@ -48,7 +51,7 @@ from tests.contracts.embedded import START, Embedded
 DAY = 24 * 3600 * 1000
 
 
-async def test_a_command_is_decided_appended_folded_and_answered(system):
+async def test_a_command_is_decided_appended_folded_and_answered(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     outcome = await like(system, tweet)
@@ -59,7 +62,7 @@ async def test_a_command_is_decided_appended_folded_and_answered(system):
     assert outcome.token.positions == {record.place: record.offset + 1}
 
 
-async def test_the_context_becomes_the_envelope(system):
+async def test_the_context_becomes_the_envelope(system: System) -> None:
     await settle(system)
     context = by(ALICE, causation="cause", traceparent="trace", time=Millis(1_424_300_000_000))
     await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(ALICE, BOB), context, SAY)
@@ -69,7 +72,9 @@ async def test_the_context_becomes_the_envelope(system):
     assert millis(about.id) == START
 
 
-async def test_mentions_are_settled_whatever_their_case_and_stay_with_the_edit(system):
+async def test_mentions_are_settled_whatever_their_case_and_stay_with_the_edit(
+    system: System,
+) -> None:
     await settle(system)
     mentions = Entities(mentions=(Mention("BoB", 0, 4), Mention("nobody", 5, 12)))
     tweet = TweetId(system.ids.issue())
@@ -80,7 +85,7 @@ async def test_mentions_are_settled_whatever_their_case_and_stay_with_the_edit(s
     assert [[m.account for m in event.entities.mentions] for event in events] == [[BOB, None]] * 2
 
 
-async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system):
+async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system: System) -> None:
     await settle(system)
     first = await posted(system, ALICE)
     second = await posted(system, BOB, reply_to=first)
@@ -93,14 +98,14 @@ async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system):
     assert (deleted.reply_to, deleted.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
 
 
-async def test_an_event_happened_now_unless_the_context_says_when(system):
+async def test_an_event_happened_now_unless_the_context_says_when(system: System) -> None:
     await settle(system)
     system.clock.now = Millis(START + 12_345)
     await follow(system)
     assert (await records(system.log))[-1].about.time == START + 12_345
 
 
-async def test_a_refused_command_appends_nothing(system):
+async def test_a_refused_command_appends_nothing(system: System) -> None:
     await settle(system)
     before = await records(system.log)
     with pytest.raises(TweetNotFound):
@@ -108,7 +113,7 @@ async def test_a_refused_command_appends_nothing(system):
     assert await records(system.log) == before
 
 
-async def test_a_command_over_two_entities_appends_to_both_and_answers_for_both(make):
+async def test_a_command_over_two_entities_appends_to_both_and_answers_for_both(make: Open) -> None:
     system = make(partitions=4)
     await settle(system)
     others = [AccountId(id_at(Millis(1), f"another {n}")) for n in range(12)]
@@ -124,7 +129,7 @@ async def test_a_command_over_two_entities_appends_to_both_and_answers_for_both(
         assert (there.following, there.followed_by, there.blocking) == (False, False, True)
 
 
-async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made_it_so(make):
+async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made_it_so(make: Open) -> None:
     system = make(partitions=4)
     await settle(system)
     tweet = await posted(system)
@@ -138,7 +143,7 @@ async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made
 
 
 @pytest.mark.sqlite_alone
-async def test_nothing_is_answered_before_it_is_durable(system, tmp_path):
+async def test_nothing_is_answered_before_it_is_durable(system: Embedded, tmp_path: Path) -> None:
     await settle(system)
     left = []
     system.disk.before = lambda: left.append(system.as_on_disk(tmp_path / f"before {len(left)}"))
@@ -153,7 +158,7 @@ async def test_nothing_is_answered_before_it_is_durable(system, tmp_path):
     await after.close()
 
 
-async def test_what_was_decided_is_there_after_a_restart(system):
+async def test_what_was_decided_is_there_after_a_restart(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     await like(system, tweet)
@@ -164,7 +169,7 @@ async def test_what_was_decided_is_there_after_a_restart(system):
 
 
 @pytest.mark.sqlite_alone
-async def test_concurrent_commands_share_commits(system):
+async def test_concurrent_commands_share_commits(system: Embedded) -> None:
     await settle(system)
     before = system.disk.commits
     outcomes = await asyncio.gather(*(post(system)[1] for _ in range(200)))
@@ -173,7 +178,7 @@ async def test_concurrent_commands_share_commits(system):
 
 
 @pytest.mark.sqlite_alone
-async def test_a_later_command_sees_what_an_earlier_one_did_in_the_same_commit(system):
+async def test_a_later_command_sees_what_an_earlier_one_did_in_the_same_commit(system: Embedded) -> None:
     before = system.disk.commits
     calls = [
         system.store.execute(IMPORT_ACCOUNT, ImportAccount(ALICE, "alice", "A"), by(ALICE), SAY),
@@ -188,7 +193,7 @@ async def test_a_later_command_sees_what_an_earlier_one_did_in_the_same_commit(s
     assert system.disk.commits - before == 1
 
 
-async def test_of_many_who_want_one_name_one_gets_it(system):
+async def test_of_many_who_want_one_name_one_gets_it(system: System) -> None:
     wanting = [AccountId(id_at(Millis(1), f"wanting {n}")) for n in range(20)]
     outcomes = await asyncio.gather(
         *(system.store.execute(IMPORT_ACCOUNT, ImportAccount(a, "Wanted", "W"), by(a), SAY) for a in wanting)
@@ -199,7 +204,7 @@ async def test_of_many_who_want_one_name_one_gets_it(system):
     assert (await system.store.ask(question))[question] is not None
 
 
-async def test_of_many_edits_of_one_version_one_is_made(system):
+async def test_of_many_edits_of_one_version_one_is_made(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     outcomes = await asyncio.gather(*(edit(system, tweet, f"edit {n}", 1) for n in range(10)), return_exceptions=True)
@@ -208,17 +213,17 @@ async def test_of_many_edits_of_one_version_one_is_made(system):
     assert (await system.store.ask(question))[question].version == 2
 
 
-async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make):
+async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make: Open) -> None:
     system = make(**NOTES)
     await settle(system)
     system.disk.hold()
     first = asyncio.ensure_future(follow(system))
     await system.disk.waiting.wait()
 
-    def deciding(*decided):
+    def deciding(*decided: AccountFollowed | Noted):
         return system.store.execute(a_decision(lambda facts: decided), None, by(ALICE), SAY)
 
-    def faulty(facts):
+    def faulty(facts: Facts) -> None:
         raise ZeroDivisionError
 
     event = AccountFollowed(follower=BOB, followee=CAROL)
@@ -241,7 +246,7 @@ async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make):
     assert sum(record.topic == "tweets" for record in await records(system.log)) == 3
 
 
-async def test_private_changes_land_with_the_events(make):
+async def test_private_changes_land_with_the_events(make: Open) -> None:
     system = make(**NOTES)
     decision = a_decision(lambda facts: [AccountFollowed(follower=ALICE, followee=BOB), Noted("a note")])
     outcome = await system.store.execute(decision, None, by(ALICE), SAY)
@@ -250,7 +255,7 @@ async def test_private_changes_land_with_the_events(make):
     assert outcome.token.positions
 
 
-async def test_private_changes_alone_append_nothing(make):
+async def test_private_changes_alone_append_nothing(make: Open) -> None:
     system = make(**NOTES)
     await system.store.execute(a_decision(lambda facts: [Noted("a note")]), None, by(ALICE), SAY)
     assert notes(system) == ["a note"]
@@ -258,7 +263,7 @@ async def test_private_changes_alone_append_nothing(make):
 
 
 @pytest.mark.sqlite_alone
-async def test_private_changes_are_undone_with_the_commit_that_fails(make):
+async def test_private_changes_are_undone_with_the_commit_that_fails(make: Open) -> None:
     system = make(**NOTES)
     decision = a_decision(lambda facts: [AccountFollowed(follower=ALICE, followee=BOB), Noted("a note")])
     system.disk.failure = OSError("the disk is on fire")
@@ -272,7 +277,9 @@ async def test_private_changes_are_undone_with_the_commit_that_fails(make):
     assert [record.offset for record in await records(system.log)] == [0]
 
 
-async def test_another_account_is_found_by_its_id_and_by_its_name_in_the_decision(system):
+async def test_another_account_is_found_by_its_id_and_by_its_name_in_the_decision(
+    system: System,
+) -> None:
     await settle(system)
     name = Named(NAMES[ALICE].swapcase())
     outcome = await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(BOB, name), by(BOB), SAY)
@@ -285,7 +292,7 @@ async def test_another_account_is_found_by_its_id_and_by_its_name_in_the_decisio
         await system.store.execute(FOLLOW_ACCOUNT, FollowAccount(BOB, Named("nobody")), by(BOB), SAY)
 
 
-async def test_an_account_with_the_number_of_another_is_not_that_one(system):
+async def test_an_account_with_the_number_of_another_is_not_that_one(system: System) -> None:
     await settle(system)
     other = BOB[:18] + ALICE[18:]
     assert other != ALICE
@@ -294,7 +301,7 @@ async def test_an_account_with_the_number_of_another_is_not_that_one(system):
     assert (await system.store.ask(question))[question] is None
 
 
-async def test_importing_twice_adds_nothing(system):
+async def test_importing_twice_adds_nothing(system: System) -> None:
     imports = [
         (IMPORT_ACCOUNT, ImportAccount(ALICE, "alice", "Alice")),
         (IMPORT_ACCOUNT, ImportAccount(BOB, "bob", "Bob")),
@@ -311,7 +318,7 @@ async def test_importing_twice_adds_nothing(system):
     assert await records(system.log) == before
 
 
-async def test_importing_again_leaves_alone_what_people_did_since(system):
+async def test_importing_again_leaves_alone_what_people_did_since(system: System) -> None:
     tweet = ImportTweet(ALICE, "1", Millis(1_424_300_000_000), "old news", Entities())
     await settle(system)
     await system.store.execute(IMPORT_TWEET, tweet, by(None), SAY)

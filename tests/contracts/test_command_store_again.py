@@ -1,11 +1,13 @@
 """What every adapter of the CommandStore port must do when the same request comes again: law 6."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from command_api.deciding import KeyReused, Refused, StillRunning
 from command_api.domain.errors import AccountNotFound
+from command_api.facts import Facts
 from events.ids import Millis
 from events.log import LogUnavailable
 from tests.contracts.commands import (
@@ -13,6 +15,7 @@ from tests.contracts.commands import (
     BOB,
     CAROL,
     SAY,
+    System,
     a_decision,
     by,
     engagement,
@@ -30,7 +33,9 @@ from tests.contracts.embedded import START, Embedded
 DAY = 24 * 3600 * 1000
 
 
-async def test_the_same_key_and_body_are_answered_as_before_and_have_no_effect(system):
+async def test_the_same_key_and_body_are_answered_as_before_and_have_no_effect(
+    system: System,
+) -> None:
     await settle(system)
     _, posting = post(system, key="one")
     first = await posting
@@ -42,7 +47,7 @@ async def test_the_same_key_and_body_are_answered_as_before_and_have_no_effect(s
     assert sum(record.topic == "tweets" for record in await records(system.log)) == 1
 
 
-async def test_a_kept_answer_is_sealed(system):
+async def test_a_kept_answer_is_sealed(system: System) -> None:
     await settle(system)
     outcomes = [await post(system, text=text, key=text)[1] for text in ("a tweet", "another")]
     kept = [bytes(body) for (body,) in system.select("SELECT body FROM idempotency")]
@@ -53,7 +58,7 @@ async def test_a_kept_answer_is_sealed(system):
     assert not any(b"tweet" in body for body in kept)
 
 
-async def test_a_replay_says_what_was_so_then_whatever_came_in_between(system):
+async def test_a_replay_says_what_was_so_then_whatever_came_in_between(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     first = await like(system, tweet, key="one")
@@ -62,13 +67,13 @@ async def test_a_replay_says_what_was_so_then_whatever_came_in_between(system):
     assert not (await engagement(system, BOB, tweet)).liked
 
 
-async def test_another_key_is_another_request(system):
+async def test_another_key_is_another_request(system: System) -> None:
     await settle(system)
     for key in ("one", "two"):
         assert not (await post(system, key=key)[1]).replayed
 
 
-async def test_a_key_belongs_to_its_user(system):
+async def test_a_key_belongs_to_its_user(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     await like(system, tweet, BOB, key="one")
@@ -76,7 +81,7 @@ async def test_a_key_belongs_to_its_user(system):
     assert (await engagement(system, CAROL, tweet)).liked
 
 
-async def test_a_key_with_another_body_is_refused_and_has_no_effect(system):
+async def test_a_key_with_another_body_is_refused_and_has_no_effect(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     await like(system, tweet, key="one")
@@ -86,7 +91,7 @@ async def test_a_key_with_another_body_is_refused_and_has_no_effect(system):
     assert (await like(system, tweet, key="one")).replayed
 
 
-async def test_a_request_whose_first_is_still_running_is_told_so(system):
+async def test_a_request_whose_first_is_still_running_is_told_so(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -101,14 +106,14 @@ async def test_a_request_whose_first_is_still_running_is_told_so(system):
     assert (await like(system, tweet, key="one")).replayed
 
 
-async def test_of_many_with_one_key_at_once_one_is_executed(system):
+async def test_of_many_with_one_key_at_once_one_is_executed(system: System) -> None:
     await settle(system)
     outcomes = await asyncio.gather(*(post(system, key="one")[1] for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(outcome, StillRunning) for outcome in outcomes) == 9
     assert sum(record.topic == "tweets" for record in await records(system.log)) == 1
 
 
-async def test_a_refusal_is_remembered_like_any_answer(system):
+async def test_a_refusal_is_remembered_like_any_answer(system: System) -> None:
     await settle(system, ALICE)
     first = await follow(system, key="one")
     assert (first.answer.status, first.replayed) == (409, False)
@@ -120,7 +125,7 @@ async def test_a_refusal_is_remembered_like_any_answer(system):
     assert not (await follow(system, key="another")).replayed
 
 
-async def test_without_a_key_a_refusal_is_raised_and_forgotten(system):
+async def test_without_a_key_a_refusal_is_raised_and_forgotten(system: System) -> None:
     await settle(system, ALICE)
     with pytest.raises(AccountNotFound):
         await follow(system)
@@ -128,8 +133,8 @@ async def test_without_a_key_a_refusal_is_raised_and_forgotten(system):
     await follow(system)
 
 
-async def test_a_fault_of_ours_is_not_remembered(system):
-    def faulty(facts):
+async def test_a_fault_of_ours_is_not_remembered(system: System) -> None:
+    def faulty(facts: Facts) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -138,7 +143,7 @@ async def test_a_fault_of_ours_is_not_remembered(system):
     assert not (await post(system, key="one")[1]).replayed
 
 
-async def test_answers_are_remembered_over_a_restart(system):
+async def test_answers_are_remembered_over_a_restart(system: System) -> None:
     await settle(system)
     first = await post(system, key="one")[1]
     await system.restart()
@@ -147,7 +152,7 @@ async def test_answers_are_remembered_over_a_restart(system):
 
 
 @pytest.mark.parametrize("forget", [False, True], ids=["as it is", "after cleaning up"])
-async def test_answers_are_remembered_for_a_day_and_no_longer(system, forget):
+async def test_answers_are_remembered_for_a_day_and_no_longer(system: System, forget: bool) -> None:
     await settle(system)
     await post(system, key="one")[1]
     system.clock.now = Millis(START + DAY - 1)
@@ -162,7 +167,7 @@ async def test_answers_are_remembered_for_a_day_and_no_longer(system, forget):
     assert (await post(system, key="one")[1]).replayed
 
 
-async def test_old_answers_are_forgotten_a_few_at_a_time(system):
+async def test_old_answers_are_forgotten_a_few_at_a_time(system: System) -> None:
     await settle(system)
     for n in range(5):
         await post(system, key=f"key {n}")[1]
@@ -171,7 +176,7 @@ async def test_old_answers_are_forgotten_a_few_at_a_time(system):
 
 
 @pytest.mark.sqlite_alone
-async def test_the_effect_and_its_answer_are_on_disk_together_or_not_at_all(system, tmp_path):
+async def test_the_effect_and_its_answer_are_on_disk_together_or_not_at_all(system: Embedded, tmp_path: Path) -> None:
     await settle(system)
     tweet = await posted(system)
     left = []
@@ -189,7 +194,7 @@ async def test_the_effect_and_its_answer_are_on_disk_together_or_not_at_all(syst
 
 
 @pytest.mark.sqlite_alone
-async def test_a_commit_that_fails_leaves_neither_effect_nor_answer(system):
+async def test_a_commit_that_fails_leaves_neither_effect_nor_answer(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.failure = OSError("the disk is on fire")
@@ -201,6 +206,6 @@ async def test_a_commit_that_fails_leaves_neither_effect_nor_answer(system):
     assert (again.replayed, again.answer.body) == (False, b"TweetLiked")
 
 
-def test_refusals_are_no_faults():
+def test_refusals_are_no_faults() -> None:
     assert not issubclass(StillRunning, Refused)
     assert issubclass(KeyReused, Refused)

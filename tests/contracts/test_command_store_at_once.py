@@ -2,27 +2,29 @@
 
 import pytest
 
-from command_api.deciding import Outcome
+from command_api.deciding import Context, Decision, Outcome
 from command_api.domain.errors import AccountNotFound
 from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, id_at
-from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, posted, records, relation, settle
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, Open, System, by, posted, records, relation, settle
 
 NOBODY = AccountId(id_at(Millis(1), "nobody"))
 
 
-def follow(actor, other):
+def follow(actor: AccountId, other: str) -> tuple[Decision, FollowAccount, Context]:
     return FOLLOW_ACCOUNT, FollowAccount(actor, other), by(actor)
 
 
-def unfollow(actor, other):
+def unfollow(actor: AccountId, other: str) -> tuple[Decision, UnfollowAccount, Context]:
     return UNFOLLOW_ACCOUNT, UnfollowAccount(actor, other), by(actor)
 
 
-def tweets(system, number, authors=(ALICE, BOB, CAROL)):
+def tweets(
+    system: System, number: int, authors: tuple[str, str, str] = (ALICE, BOB, CAROL)
+) -> list[tuple[Decision, PostTweet, Context]]:
     found = []
     for n in range(number):
         author, tweet = authors[n % len(authors)], TweetId(system.ids.issue())
@@ -30,11 +32,13 @@ def tweets(system, number, authors=(ALICE, BOB, CAROL)):
     return found
 
 
-async def executed(system, commands, in_time=lambda: True):
+async def executed(system: System, commands, in_time=lambda: True) -> list[Outcome | AccountNotFound] | list[Outcome]:
     return await system.store.execute_some(commands, SAY, in_time)
 
 
-async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(system):
+async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(
+    system: System,
+) -> None:
     await settle(system)
     outcomes = await executed(
         system, [follow(ALICE, BOB), follow(ALICE, NOBODY), follow(BOB, ALICE), follow(NOBODY, ALICE)]
@@ -44,7 +48,7 @@ async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(sy
     assert (await relation(system, BOB, ALICE)).following
 
 
-async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system):
+async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system: System) -> None:
     await settle(system)
     again = [follow(ALICE, BOB), follow(ALICE, BOB), unfollow(ALICE, BOB), unfollow(ALICE, BOB), follow(ALICE, BOB)]
     outcomes = await executed(system, again)
@@ -55,7 +59,7 @@ async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system):
     assert events == ["AccountFollowed", "AccountUnfollowed", "AccountFollowed"]
 
 
-async def test_many_stand_in_the_log_in_the_order_of_each_author(make):
+async def test_many_stand_in_the_log_in_the_order_of_each_author(make: Open) -> None:
     system = make(partitions=4)
     await settle(system)
     commands = tweets(system, 200)
@@ -72,12 +76,12 @@ async def test_many_stand_in_the_log_in_the_order_of_each_author(make):
 
 
 @pytest.mark.parametrize("turns", [0, 1])
-async def test_out_of_time_the_rest_is_left_undone(system, turns):
+async def test_out_of_time_the_rest_is_left_undone(system: System, turns: int) -> None:
     await settle(system)
     commands = tweets(system, 400)
     left = [True] * turns
 
-    def in_time():
+    def in_time() -> bool:
         return bool(left) and left.pop()
 
     outcomes = await executed(system, commands, in_time)
@@ -89,7 +93,7 @@ async def test_out_of_time_the_rest_is_left_undone(system, turns):
     assert len([record for record in await records(system.log) if record.topic == "tweets"]) == 400
 
 
-async def test_they_see_what_was_done_before_and_are_seen_afterwards(system):
+async def test_they_see_what_was_done_before_and_are_seen_afterwards(system: System) -> None:
     await settle(system)
     first = await posted(system)
     replying = TweetId(system.ids.issue())

@@ -15,6 +15,8 @@ from tests.contracts.commands import (
     NOTES,
     SAY,
     Noted,
+    Open,
+    System,
     a_decision,
     by,
     engagement,
@@ -27,14 +29,14 @@ from tests.contracts.commands import (
     relation,
     settle,
 )
-from tests.contracts.embedded import START, Clock
+from tests.contracts.embedded import START, Clock, Embedded
 
 DAY = 24 * 3600 * 1000
 
 
 @pytest.mark.parametrize("trouble", ["full", "read_only"])
 @pytest.mark.sqlite_alone
-async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make, trouble):
+async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make: Open, trouble: str) -> None:
     system = make(**NOTES)
     await settle(system)
     tweet = await posted(system)
@@ -58,7 +60,7 @@ async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make, 
 
 
 @pytest.mark.sqlite_alone
-async def test_while_the_disk_refuses_what_is_there_can_be_asked(system):
+async def test_while_the_disk_refuses_what_is_there_can_be_asked(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     with system.read_only():
@@ -68,7 +70,7 @@ async def test_while_the_disk_refuses_what_is_there_can_be_asked(system):
 
 
 @pytest.mark.sqlite_alone
-async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system):
+async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system: Embedded) -> None:
     await settle(system)
     system.db.connection.set_busy_timeout(0)
     stranger = apsw.Connection(str(system.directory / "log.db"))
@@ -80,7 +82,7 @@ async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system)
 
 
 @pytest.mark.sqlite_alone
-async def test_an_account_whose_registration_was_undone_can_be_registered(system):
+async def test_an_account_whose_registration_was_undone_can_be_registered(system: Embedded) -> None:
     """Its key was made and undone with it; what is sealed from now on has to open."""
     system.disk.failure = OSError("the disk is on fire")
     with pytest.raises(LogUnavailable):
@@ -93,7 +95,7 @@ async def test_an_account_whose_registration_was_undone_can_be_registered(system
 
 
 @pytest.mark.sqlite_alone
-async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(system):
+async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -111,7 +113,7 @@ async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(sy
 
 
 @pytest.mark.sqlite_alone
-async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_comes_back(system):
+async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_comes_back(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -126,7 +128,7 @@ async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_
 
 
 @pytest.mark.sqlite_alone
-async def test_closing_finishes_what_was_begun_and_takes_on_nothing_more(system):
+async def test_closing_finishes_what_was_begun_and_takes_on_nothing_more(system: Embedded) -> None:
     await settle(system)
     system.disk.hold()
     first = asyncio.ensure_future(follow(system))
@@ -146,7 +148,7 @@ async def test_closing_finishes_what_was_begun_and_takes_on_nothing_more(system)
     await follow(system, CAROL, ALICE)
 
 
-async def test_ids_ascend_although_the_wall_clock_goes_back(system):
+async def test_ids_ascend_although_the_wall_clock_goes_back(system: System) -> None:
     await settle(system)
     system.clock.now = Millis(START + 10_000)
     await posted(system)
@@ -159,7 +161,7 @@ async def test_ids_ascend_although_the_wall_clock_goes_back(system):
     assert ids == sorted(set(ids))
 
 
-async def test_ids_go_on_from_the_newest_in_the_log_after_a_restart(system):
+async def test_ids_go_on_from_the_newest_in_the_log_after_a_restart(system: System) -> None:
     await settle(system)
     await follow(system)
     await posted(system)
@@ -172,7 +174,7 @@ async def test_ids_go_on_from_the_newest_in_the_log_after_a_restart(system):
     assert before < max(record.about.id for record in everything if record.topic == "tweets") < after
 
 
-async def test_a_clock_that_is_far_behind_is_refused_and_nothing_is_appended(system):
+async def test_a_clock_that_is_far_behind_is_refused_and_nothing_is_appended(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     before = await records(system.log)
@@ -185,7 +187,7 @@ async def test_a_clock_that_is_far_behind_is_refused_and_nothing_is_appended(sys
     await like(system, tweet)
 
 
-async def test_a_command_that_appends_nothing_needs_no_clock(system):
+async def test_a_command_that_appends_nothing_needs_no_clock(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     await like(system, tweet)

@@ -1,5 +1,7 @@
 """What every adapter of the DeadLetters port must do."""
 
+from pathlib import Path
+
 import pytest
 from msgspec import structs
 
@@ -19,55 +21,55 @@ TWEETS, GRAPH = TopicPartition("tweets", 3), TopicPartition("graph", 10)
 class InMemory:
     """Letters that end with the process."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self._groups = {}
 
-    def letters(self, group=GROUP):
+    def letters(self, group: str = GROUP) -> DeadLettersInMemory:
         return self._groups.setdefault(group, DeadLettersInMemory())
 
-    def restart(self):
+    def restart(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 class InViews:
     """Letters in views.db."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.views = Views(path / "views.db", ())
 
-    def letters(self, group=GROUP):
+    def letters(self, group: str = GROUP) -> SqliteDeadLetters:
         return SqliteDeadLetters(self.views.connection, group)
 
-    def restart(self):
+    def restart(self) -> None:
         self.close()
         self.views = Views(self.path / "views.db", ())
 
-    def close(self):
+    def close(self) -> None:
         self.views.connection.close()
 
 
 class InPostgres:
     """Letters in PostgreSQL, of one generation of the read models."""
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         self.pool = pool_of(url)
 
-    def letters(self, group=GROUP):
+    def letters(self, group: str = GROUP) -> PostgresDeadLetters:
         return PostgresDeadLetters(self.pool, group, "search")
 
-    def restart(self):
+    def restart(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.engines)])
-async def store(request, tmp_path):
+async def store(request: pytest.FixtureRequest, tmp_path: Path):
     if request.param != "postgres":
         made = {"memory": InMemory, "sqlite": InViews}[request.param](tmp_path)
         yield made
@@ -81,7 +83,7 @@ async def store(request, tmp_path):
         await made.pool.close()
 
 
-def letter(offset, place=TWEETS, group=GROUP, **known):
+def letter(offset: int, place: TopicPartition = TWEETS, group: str = GROUP, **known: int | str) -> DeadLetter:
     fields = {
         "key": id_at(Millis(1), "ada"), "event_id": id_at(Millis(2), str(offset)), "type": "TweetPosted", "version": 3,
         "cause": "ValueError: no such place", "at": Millis(1_790_000_000_000), "attempts": 1,
@@ -89,7 +91,7 @@ def letter(offset, place=TWEETS, group=GROUP, **known):
     return DeadLetter(group=group, place=place, offset=offset, **fields)
 
 
-async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store):
+async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store) -> None:
     put = [letter(12), letter(2), letter(7, GRAPH, key="", event_id="", type="", version=0), letter(3, cause="")]
     await store.letters().put(put[:2])
     await store.letters().put(put[2:])
@@ -99,14 +101,14 @@ async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positio
     assert await store.letters().counts() == Counts(failed=3, all=4)
 
 
-async def test_what_is_put_twice_stays_as_it_was_first(store):
+async def test_what_is_put_twice_stays_as_it_was_first(store) -> None:
     first = letter(1)
     await store.letters().put([first])
     await store.letters().put([letter(1, cause="", attempts=0), letter(2)])
     assert await all_letters(store.letters()) == [first, letter(2)]
 
 
-async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store):
+async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store) -> None:
     held = letter(1, cause="", attempts=0)
     await store.letters().put([held])
     again = structs.replace(held, cause="KeyError: 7", attempts=1)
@@ -115,14 +117,14 @@ async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(st
     assert await all_letters(store.letters()) == [again]
 
 
-async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store):
+async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store) -> None:
     await store.letters().put([letter(1), letter(2), letter(1, GRAPH)])
     for _ in range(2):
         await store.letters().remove([letter(1), letter(9)])
     assert await all_letters(store.letters()) == [letter(1, GRAPH), letter(2)]
 
 
-async def test_pages_go_on_past_a_position(store):
+async def test_pages_go_on_past_a_position(store) -> None:
     letters = store.letters()
     await letters.put([letter(offset, place) for place in (TWEETS, GRAPH) for offset in range(5)])
     assert await letters.page(limit=3) == [letter(offset, GRAPH) for offset in range(3)]
@@ -130,7 +132,7 @@ async def test_pages_go_on_past_a_position(store):
     assert await letters.page((TWEETS, 4)) == []
 
 
-async def test_groups_know_nothing_of_each_others_letters(store):
+async def test_groups_know_nothing_of_each_others_letters(store) -> None:
     await store.letters().put([letter(1)])
     await store.letters("analytics").put([letter(1, group="analytics", cause="")])
     await store.letters("analytics").remove([letter(1, group="analytics")])
@@ -138,7 +140,7 @@ async def test_groups_know_nothing_of_each_others_letters(store):
     assert await store.letters("analytics").counts() == Counts(0, 0)
 
 
-async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(store):
+async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(store) -> None:
     if isinstance(store, InViews):
         store.views.connection.execute("BEGIN")
         await store.letters().put([letter(1)])

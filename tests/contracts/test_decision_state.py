@@ -33,25 +33,26 @@ from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.accounts import AccountRegistered
 from events.entities import Entities
 from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, id_at
-from events.log import CorruptLog, New, Positions, TopicPartition
+from events.log import CorruptLog, New, Positions, Record, TopicPartition
 from events.personal import SessionEnded, SessionStarted
-from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, post, posted, settle
+from events.sqlite.log import SqliteLog
+from tests.contracts.commands import ALICE, BOB, CAROL, SAY, Open, System, by, edit, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
 
 ACCOUNTS = (ALICE, BOB, CAROL)
 DAVE = AccountId(id_at(Millis(1), "dave"))
 
 
-def saying(entity, *events):
+def saying(entity: tuple[str, str], *events) -> Decision:
     """A decision for these events."""
     return Decision(lambda c: (entity,), lambda c: (), lambda c, facts: facts, lambda c, facts: events)
 
 
-async def said(system, entity, *events):
+async def said(system: System, entity: tuple[str, str], *events) -> None:
     await system.store.execute(saying(entity, *events), None, by(entity[1]), SAY)
 
 
-async def live(system, seed, copies=True):
+async def live(system: System, seed: int, copies: bool = True) -> None:
     """Have people do all there is to do, in an order by `seed`; now and then the log gets second copies."""
     chance = random.Random(seed)
     await settle(system)
@@ -123,7 +124,7 @@ async def live(system, seed, copies=True):
         await system.store.execute(decision, command, by(command.actor), SAY)
 
 
-async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system):
+async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     question = TweetFor(tweet, BOB)
@@ -134,7 +135,7 @@ async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system):
     assert (found.deleted, found.fingerprint) == (True, b"")
 
 
-async def rebuilt(log, until, limit=5000):
+async def rebuilt(log, until: Positions, limit: int = 5000) -> tuple[dict[str, tuple[int, str]], int]:
     connection = apsw.Connection(":memory:")
     events = await rebuild_decision_state(log, connection, EMAIL_KEY, until, limit=limit)
     return decision_digest(connection), events
@@ -143,11 +144,11 @@ async def rebuilt(log, until, limit=5000):
 class Redelivering:
     """A log that delivers the end of each batch again with the next one."""
 
-    def __init__(self, log):
+    def __init__(self, log: SqliteLog) -> None:
         self.log = log
         self.last = []
 
-    async def read(self, after, limit):
+    async def read(self, after: Positions, limit: int) -> list[Record]:
         records = await self.log.read(after, limit)
         again, self.last = self.last, records[-limit // 2 :]
         return again + records
@@ -155,7 +156,7 @@ class Redelivering:
 
 @pytest.mark.parametrize("partitions", [1, 4])
 @pytest.mark.parametrize("seed", range(3))
-async def test_the_decision_state_is_what_the_log_says(make, partitions, seed):
+async def test_the_decision_state_is_what_the_log_says(make: Open, partitions: int, seed: int) -> None:
     system = make(partitions=partitions)
     await live(system, seed)
     snapshot = system.snapshot()
@@ -167,7 +168,7 @@ async def test_the_decision_state_is_what_the_log_says(make, partitions, seed):
     assert digest == snapshot.digest
 
 
-async def test_copies_are_folded_once(make):
+async def test_copies_are_folded_once(make: Open) -> None:
     with_copies, without = make("with"), make("without")
     await live(with_copies, 1)
     await live(without, 1, copies=False)
@@ -179,7 +180,9 @@ async def test_copies_are_folded_once(make):
     assert events == len(first_copies) < sum(end.values())
 
 
-async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(system):
+async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(
+    system: System,
+) -> None:
     await live(system, 2)
     snapshot = system.snapshot()
     await system.store.execute(CHANGE_PROFILE, ChangeProfile(CAROL, bio="written later"), by(CAROL), SAY)
@@ -189,7 +192,7 @@ async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(
     assert system.snapshot().digest != snapshot.digest
 
 
-async def test_a_row_that_the_log_does_not_explain_shows(system):
+async def test_a_row_that_the_log_does_not_explain_shows(system: System) -> None:
     await live(system, 2)
     await system.tamper("UPDATE decision_accounts SET version=9 WHERE folded='bob'")
     snapshot = system.snapshot()
@@ -197,7 +200,7 @@ async def test_a_row_that_the_log_does_not_explain_shows(system):
     assert [table for table in digest if digest[table] != snapshot.digest[table]] == ["decision_accounts"]
 
 
-async def test_a_log_that_ends_too_soon_is_no_log_to_compare_with(system):
+async def test_a_log_that_ends_too_soon_is_no_log_to_compare_with(system: System) -> None:
     await live(system, 2)
     beyond = system.snapshot().positions.merged(Positions({TopicPartition("graph", 0): 10_000}))
     with pytest.raises(CorruptLog, match="graph-0:10000"):

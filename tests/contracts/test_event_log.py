@@ -2,36 +2,55 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from events.accounts import AccountRegistered
 from events.engagement import TweetLiked
-from events.entities import Entities, Hashtag
-from events.event import Envelope
 from events.first_copies import first_copies
 from events.graph import AccountFollowed
-from events.ids import AccountId, EventId, Millis, TweetId, id_at
-from events.log import LogUnavailable, New, Positions, TopicPartition, by_partition, lag, positions_after
+from events.ids import AccountId, Millis, id_at
+from events.log import (
+    EventLog,
+    LogUnavailable,
+    New,
+    Positions,
+    Record,
+    TopicPartition,
+    by_partition,
+    lag,
+    positions_after,
+)
 from events.sealing import KeyUnknown, SealBroken
 from events.topics import LOGGED
-from events.tweets import Place, TweetPosted
 from events.validity import InvalidEvent
 from tests.contracts.embedded import Embedded
 from tests.contracts.kafka_system import KafkaSystem
+from tests.contracts.logged import (
+    ACCOUNTS,
+    TWEET,
+    LogSystem,
+    everything,
+    followed,
+    ids_of,
+    new,
+    posted,
+    registered,
+)
+from tests.records import event_of
 
-ACCOUNTS = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(8)]
-TWEET = TweetId(id_at(Millis(1), "tweet"))
 SOON = 10
 """Seconds within which whoever waits has to wake; far more than it takes."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.engines)])
-async def make(request, tmp_path):
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[..., LogSystem]]:
     """Opens logs of either profile, and closes them again."""
-    opened = []
+    opened: list[LogSystem] = []
 
-    def made(**options):
+    def made(**options: Any) -> LogSystem:
         if request.param == "kafka":
             opened.append(KafkaSystem(tmp_path / "data", servers=request.getfixturevalue("kafka"), **options))
         else:
@@ -45,65 +64,24 @@ async def make(request, tmp_path):
 
 
 @pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
-def system(make, request):
+def system(make: Callable[..., LogSystem], request: pytest.FixtureRequest) -> LogSystem:
     return make(partitions=request.param)
 
 
 @pytest.fixture
-def log(system):
+def log(system: LogSystem) -> EventLog:
     return system.log
 
 
-def new(system, event, **about):
-    """An event as it is appended, with the next id."""
-    return New(event, Envelope(**{"id": EventId(system.ids.issue()), "time": system.clock()} | about))
-
-
-def registered(system, account=ACCOUNTS[0]):
-    return new(
-        system, AccountRegistered(account=account, username=f"u{account[:8]}", display_name="U", email="u@x.org")
-    )
-
-
-def followed(system, follower=ACCOUNTS[0], followee=ACCOUNTS[1]):
-    return new(system, AccountFollowed(follower=follower, followee=followee))
-
-
-def posted(system, author=ACCOUNTS[0]):
-    event = TweetPosted(
-        tweet=TWEET, author=author, text="hello #tag", entities=Entities((Hashtag("tag", 6, 10),)), conversation=TWEET,
-        location=Place(lat=5.6, lon=-0.2), sensitive=True,
-    )  # fmt: skip
-    return new(system, event)
-
-
-async def everything(log, limit=1000, topics=None, after=None):
-    """The whole log, or what is past `after`, read in batches of `limit`."""
-    records, positions = [], Positions(after or {})
-    while batch := await log.read(positions, limit, topics):
-        assert len(batch) <= limit
-        records += batch
-        positions = positions_after(batch, positions)
-    return records
-
-
-def ids_of(records):
-    return [record.about.id for record in records]
-
-
-def sealed_event_of(account):
-    return lambda record: record.type == "TweetPosted" and record.key == account
-
-
-async def test_an_empty_log_has_nothing_and_ends_at_its_beginning(log):
+async def test_an_empty_log_has_nothing_and_ends_at_its_beginning(log: EventLog) -> None:
     assert await log.read({}, 10) == []
     assert await log.ends() == {}
 
 
 @pytest.mark.parametrize("bad", ["-0000000-0000-8714-b7c3-0242ac120002", "xyz", ""])
-async def test_an_event_that_no_reader_could_apply_is_not_appended(system, log, bad):
+async def test_an_event_that_no_reader_could_apply_is_not_appended(system: LogSystem, log: EventLog, bad: str) -> None:
     follow = followed(system).event
-    flawed = [followed(system, followee=bad), followed(system, follower=bad)]
+    flawed = [followed(system, followee=AccountId(bad)), followed(system, follower=AccountId(bad))]
     flawed += [new(system, follow, time=Millis(-1)), new(system, follow, id=bad)]
     for one in flawed:
         with pytest.raises(InvalidEvent):
@@ -111,7 +89,7 @@ async def test_an_event_that_no_reader_could_apply_is_not_appended(system, log, 
     assert await everything(log) == []
 
 
-async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system, log):
+async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system: LogSystem, log: EventLog) -> None:
     about = {
         "time": Millis(1_424_300_000_123), "correlation": "request ü", "causation": "cause", "actor": ACCOUNTS[1],
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "source_positions": "tweets-0:7",
@@ -126,14 +104,14 @@ async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system, 
     assert record.offset == 0
 
 
-async def test_sealed_fields_come_back_open_to_whoever_has_the_key(system, log):
+async def test_sealed_fields_come_back_open_to_whoever_has_the_key(system: LogSystem, log: EventLog) -> None:
     tweet = posted(system)
     await log.append([registered(system), tweet])
     for reader in (log, system.elsewhere()):
         assert [r.event for r in await everything(reader) if r.topic == "tweets"] == [tweet.event]
 
 
-async def test_every_entity_keeps_its_order_and_stays_in_one_partition(system, log):
+async def test_every_entity_keeps_its_order_and_stays_in_one_partition(system: LogSystem, log: EventLog) -> None:
     chance = random.Random(3)
     appended = [followed(system, chance.choice(ACCOUNTS)) for _ in range(200)]
     for start in range(0, 200, 10):
@@ -141,11 +119,11 @@ async def test_every_entity_keeps_its_order_and_stays_in_one_partition(system, l
     records = await everything(log)
     for account in ACCOUNTS:
         own = [record for record in records if record.key == account]
-        assert ids_of(own) == [new.about.id for new in appended if new.event.follower == account]
+        assert ids_of(own) == [new.about.id for new in appended if event_of(new, AccountFollowed).follower == account]
         assert len({record.place for record in own}) == 1
 
 
-async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system, log):
+async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system: LogSystem, log: EventLog) -> None:
     for _ in range(5):
         positions = await log.append([followed(system, account) for account in ACCOUNTS])
     assert positions == await log.ends()
@@ -153,16 +131,20 @@ async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system, 
         assert [record.offset for record in records] == list(range(positions[place]))
 
 
-async def test_append_answers_only_for_the_partitions_it_wrote(system, log):
+async def test_append_answers_only_for_the_partitions_it_wrote(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system)])
     positions = await log.append([followed(system)])
     assert [place.topic for place in positions] == ["graph"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
-async def test_reading_on_in_batches_of_any_size_meets_every_record_once(system, log, limit):
+async def test_reading_on_in_batches_of_any_size_meets_every_record_once(
+    system: LogSystem, log: EventLog, limit: int
+) -> None:
     chance = random.Random(limit)
-    makers = [followed, posted, lambda s, a: new(s, TweetLiked(tweet=TWEET, author=a, actor=a))]
+    makers: list[Callable[[LogSystem, AccountId], New]] = [
+        followed, posted, lambda s, a: new(s, TweetLiked(tweet=TWEET, author=a, actor=a)),
+    ]  # fmt: skip
     await log.append([registered(system, account) for account in ACCOUNTS])
     appended = [chance.choice(makers)(system, chance.choice(ACCOUNTS)) for _ in range(100)]
     for item in appended:
@@ -173,7 +155,7 @@ async def test_reading_on_in_batches_of_any_size_meets_every_record_once(system,
         assert [record.offset for record in own] == list(range(len(own))), place
 
 
-async def test_reading_goes_on_from_any_position(system, log):
+async def test_reading_goes_on_from_any_position(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system, account) for account in ACCOUNTS * 3])
     records = await everything(log)
     for taken in (1, 5, 23):
@@ -183,7 +165,7 @@ async def test_reading_goes_on_from_any_position(system, log):
         assert lag(await log.ends(), positions) == len(rest)
 
 
-async def test_only_the_topics_asked_for_are_read(system, log):
+async def test_only_the_topics_asked_for_are_read(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system), followed(system), posted(system)])
     assert [record.topic for record in await everything(log, topics=["tweets"])] == ["tweets"]
     assert {record.topic for record in await everything(log, topics=["tweets", "graph"])} == {"tweets", "graph"}
@@ -191,12 +173,12 @@ async def test_only_the_topics_asked_for_are_read(system, log):
     assert await everything(log, topics=[]) == []
 
 
-async def test_every_logged_topic_has_its_partitions(system, log):
+async def test_every_logged_topic_has_its_partitions(system: LogSystem, log: EventLog) -> None:
     for topic in LOGGED:
         assert await log.read({TopicPartition(topic, 0): 0}, 1) == []
 
 
-async def test_an_append_that_fails_leaves_nothing_of_itself(system, log):
+async def test_an_append_that_fails_leaves_nothing_of_itself(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     before = await log.ends()
     with pytest.raises((KeyUnknown, SealBroken)):
@@ -206,7 +188,9 @@ async def test_an_append_that_fails_leaves_nothing_of_itself(system, log):
     assert [record.offset for record in await everything(log, topics=["graph"])] == [0, 1]
 
 
-async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(system, log):
+async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(
+    system: LogSystem, log: EventLog
+) -> None:
     system.disk.hold()
     first = asyncio.ensure_future(log.append([registered(system)]))
     await system.disk.waiting.wait()
@@ -225,7 +209,9 @@ async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(s
         assert positions == {own.place: own.offset + 1}
 
 
-async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_ended(system):
+async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_ended(
+    system: LogSystem,
+) -> None:
     await system.log.append([registered(system), posted(system)])
     await system.restart()
     await system.log.append([posted(system)])
@@ -234,7 +220,7 @@ async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_e
     assert records[0].event == records[1].event
 
 
-async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(system, log):
+async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(system: LogSystem, log: EventLog) -> None:
     one, two, other = followed(system), followed(system), followed(system, ACCOUNTS[1])
     await log.append([one, two])
     await log.append([one, other])
@@ -246,7 +232,9 @@ async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(sy
     assert sorted(ids_of(first_copies(records, {}))) == sorted(item.about.id for item in (one, two, other))
 
 
-async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(system, log):
+async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(
+    system: LogSystem, log: EventLog
+) -> None:
     await log.append([registered(system, account) for account in ACCOUNTS[:2]])
     await log.append([posted(system, account) for account in ACCOUNTS[:2]] + [followed(system)])
     await system.destroy_key(ACCOUNTS[0])
@@ -257,14 +245,16 @@ async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(s
         assert gone == {("accounts", ACCOUNTS[0]), ("tweets", ACCOUNTS[0])}
 
 
-def faults(records):
+def faults(records: list[Record]) -> dict[str, str]:
     """What cannot be read, by type; none of it is an event."""
     faulty = [record for record in records if record.fault]
     assert not any(record.event for record in faulty)
     return {record.type: record.fault for record in faulty}
 
 
-async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_are_read(system, log):
+async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_are_read(
+    system: LogSystem, log: EventLog
+) -> None:
     await log.append([registered(system), posted(system), followed(system)])
     await system.lose_key(ACCOUNTS[0])
     for reader in (log, system.elsewhere()):
@@ -275,7 +265,9 @@ async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_ar
         assert all("KeyUnknown" in fault and ACCOUNTS[0] in fault for fault in found.values())
 
 
-async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginning_came_to_nothing(system, log):
+async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginning_came_to_nothing(
+    system: LogSystem, log: EventLog
+) -> None:
     """Its key was never stored, or it was before anything else: then it is there to stay."""
     system.disk.failure = OSError("the disk is on fire")
     with pytest.raises(LogUnavailable):
@@ -288,7 +280,9 @@ async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginnin
     assert len(await everything(system.elsewhere())) == 2
 
 
-async def test_an_event_altered_under_its_seal_says_so_and_the_others_are_read(system, log):
+async def test_an_event_altered_under_its_seal_says_so_and_the_others_are_read(
+    system: LogSystem, log: EventLog
+) -> None:
     """Another event's id: the sealed part belongs to the event it was made for."""
     await log.append([registered(system), posted(system)])
     await system.rewrite("TweetPosted", id=b"\xff" * 16)
@@ -315,7 +309,9 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("change", "fault"), UNREADABLE.values(), ids=UNREADABLE)
-async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(system, log, change, fault):
+async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(
+    system: LogSystem, log: EventLog, change: dict[str, Any], fault: str
+) -> None:
     before, after = registered(system), registered(system, ACCOUNTS[1])
     await log.append([before, followed(system), after])
     await system.rewrite("AccountFollowed", **change)
@@ -327,17 +323,17 @@ async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(sys
     assert (faulty.topic, faulty.key) == ("graph", ACCOUNTS[0])
 
 
-async def test_waiting_ends_at_once_where_there_is_something_already(system, log):
+async def test_waiting_ends_at_once_where_there_is_something_already(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     assert await log.wait({}, 0)
 
 
-async def test_waiting_ends_without_anything_when_the_time_is_over(system, log):
+async def test_waiting_ends_without_anything_when_the_time_is_over(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     assert not await log.wait(await log.ends(), 0.01)
 
 
-async def test_an_append_wakes_all_who_wait_in_the_process(system, log):
+async def test_an_append_wakes_all_who_wait_in_the_process(system: LogSystem, log: EventLog) -> None:
     ends = await log.ends()
     waiting = [asyncio.ensure_future(log.wait(ends, 60)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -345,7 +341,7 @@ async def test_an_append_wakes_all_who_wait_in_the_process(system, log):
     assert await asyncio.wait_for(asyncio.gather(*waiting), SOON) == [True, True, True]
 
 
-async def test_whoever_waits_for_more_than_came_waits_on(system, log):
+async def test_whoever_waits_for_more_than_came_waits_on(system: LogSystem, log: EventLog) -> None:
     first, second = followed(system), followed(system)
     patient = asyncio.ensure_future(log.wait({TopicPartition("graph", n): 1 for n in range(4)}, 60))
     hasty = asyncio.ensure_future(log.wait({}, 60))
@@ -357,7 +353,7 @@ async def test_whoever_waits_for_more_than_came_waits_on(system, log):
     assert await asyncio.wait_for(patient, SOON)
 
 
-async def test_an_append_wakes_who_waits_beside_the_process(system, log):
+async def test_an_append_wakes_who_waits_beside_the_process(system: LogSystem, log: EventLog) -> None:
     elsewhere = system.elsewhere()
     waiting = asyncio.ensure_future(elsewhere.wait(await elsewhere.ends(), 60))
     await asyncio.sleep(0)
@@ -366,7 +362,7 @@ async def test_an_append_wakes_who_waits_beside_the_process(system, log):
     assert (await elsewhere.ends()).covers(positions)
 
 
-async def test_readers_beside_the_process_read_what_its_readers_read(system, log):
+async def test_readers_beside_the_process_read_what_its_readers_read(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system, account) for account in ACCOUNTS])
     await log.append([posted(system, account) for account in ACCOUNTS])
     read, here = await everything(system.elsewhere(), 3), await everything(log, 3)
@@ -374,7 +370,7 @@ async def test_readers_beside_the_process_read_what_its_readers_read(system, log
     assert by_partition(read) == dict(by_partition(here))
 
 
-async def test_nobody_reads_what_is_not_durable_yet(system, log):
+async def test_nobody_reads_what_is_not_durable_yet(system: LogSystem, log: EventLog) -> None:
     system.disk.hold()
     append = asyncio.ensure_future(log.append([followed(system)]))
     await system.disk.waiting.wait()

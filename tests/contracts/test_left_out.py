@@ -3,10 +3,14 @@
 import apsw
 import msgspec
 import pytest
+from apsw import Connection
 
 from command_api.left_out import NOTHING, LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, rebuild_decision_state
 from events.digest import finished
+from events.log import Positions, Record
+from events.sqlite.log import SqliteLog
+from tests.contracts.commands import System
 from tests.contracts.embedded import EMAIL_KEY
 from tests.contracts.test_decision_state import live
 
@@ -14,10 +18,10 @@ from tests.contracts.test_decision_state import live
 class Damaged:
     """A log in which some records cannot be read."""
 
-    def __init__(self, log, *lost):
+    def __init__(self, log: SqliteLog, *lost: Record) -> None:
         self.log, self.lost = log, {(record.place, record.offset) for record in lost}
 
-    async def read(self, after, limit):
+    async def read(self, after: Positions, limit: int) -> list[Record]:
         return [
             msgspec.structs.replace(record, event=None, fault="its checksum differs")
             if (record.place, record.offset) in self.lost
@@ -26,30 +30,30 @@ class Damaged:
         ]
 
 
-async def state(log, until, left_out=NOTHING):
+async def state(log: SqliteLog | Damaged, until: Positions, left_out: LeftOut = NOTHING) -> Connection:
     connection = apsw.Connection(":memory:")
     await rebuild_decision_state(log, connection, EMAIL_KEY, until, left_out=left_out)
     return connection
 
 
-def digest(connection, left_out):
+def digest(connection: Connection, left_out: LeftOut) -> dict[str, tuple[int, str]]:
     return finished(decision_digest_steps(connection, left_out))
 
 
-def without(*records):
+def without(*records: Record) -> LeftOut:
     left_out = LeftOut()
     for record in records:
         left_out.add(record)
     return left_out
 
 
-async def history(system):
+async def history(system: System) -> tuple[list[Record], Positions]:
     await live(system, 3)
     records = await system.log.read({}, 10_000)
     return records, (await system.log.ends())
 
 
-async def test_whatever_record_is_lost_everything_else_is_the_same(system):
+async def test_whatever_record_is_lost_everything_else_is_the_same(system: System) -> None:
     records, until = await history(system)
     whole = await state(system.log, until)
     for lost in {record.type: record for record in reversed(records)}.values():
@@ -59,7 +63,9 @@ async def test_whatever_record_is_lost_everything_else_is_the_same(system):
         assert left_out.names() == (f"{lost.topic}/{lost.key}",)
 
 
-async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(system):
+async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(
+    system: System,
+) -> None:
     records, until = await history(system)
     whole = await state(system.log, until)
     lost = next(record for record in records if record.type == "TweetPosted")
@@ -71,7 +77,7 @@ async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(s
 
 
 @pytest.mark.parametrize("key", ["", "nobody's", "'; DROP TABLE decision_tweets"])
-async def test_a_lost_record_without_an_account_leaves_its_topic_out(system, key):
+async def test_a_lost_record_without_an_account_leaves_its_topic_out(system: System, key: str) -> None:
     records, until = await history(system)
     whole = await state(system.log, until)
     lost = next(record for record in records if record.type == "TweetPosted")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from command_api.deciding import Decision, Outcome
 from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
 from command_api.domain.delete_media import DELETE_MEDIA, DeleteMedia
@@ -12,27 +13,27 @@ from command_api.domain.start_upload import START_UPLOAD, StartUpload
 from command_api.facts import Media, MediaInUse, MediaOf, StoredFile
 from events.ids import MediaId
 from events.media import Attachment
-from tests.contracts.commands import ALICE, BOB, SAY, by, posted, settle
+from tests.contracts.commands import ALICE, BOB, SAY, System, by, posted, settle
 
 STORED = StoredFile("image/png", "finished/1.png", 1234, 40, 20)
 
 
-async def do(system, decision, command):
+async def do(system: System, decision: Decision, command) -> Outcome:
     return await system.store.execute(decision, command, by(command.actor), SAY)
 
 
-async def added(system):
+async def added(system: System) -> str:
     """A finished medium of Alice's."""
     media = MediaId(system.ids.issue())
     await do(system, ADD_MEDIA, AddMedia(ALICE, media, STORED, "wheels"))
     return media
 
 
-async def known(system, media):
+async def known(system: System, media: str) -> Media | None:
     return (await system.store.ask(MediaOf(media)))[MediaOf(media)]
 
 
-async def test_a_medium_is_known_from_the_upload_to_the_deletion(system):
+async def test_a_medium_is_known_from_the_upload_to_the_deletion(system: System) -> None:
     await settle(system)
     media = MediaId(system.ids.issue())
     assert await known(system, media) is None
@@ -47,7 +48,7 @@ async def test_a_medium_is_known_from_the_upload_to_the_deletion(system):
     assert (gone.owner, gone.stored.object, gone.deleted, gone.attachment.alt) == (ALICE, STORED.object, True, "")
 
 
-async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system):
+async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system: System) -> None:
     await settle(system)
     media = await added(system)
     tweets = [await posted(system, ALICE, f"tweet {n}", media=(media,)) for n in range(2)]
@@ -60,7 +61,7 @@ async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system):
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
 
 
-async def test_a_medium_that_the_profile_shows_stays(system):
+async def test_a_medium_that_the_profile_shows_stays(system: System) -> None:
     await settle(system)
     media = await added(system)
     await do(system, CHANGE_PROFILE, ChangeProfile(ALICE, avatar=media))
@@ -70,7 +71,7 @@ async def test_a_medium_that_the_profile_shows_stays(system):
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
 
 
-async def test_anothers_medium_cannot_be_shown(system):
+async def test_anothers_medium_cannot_be_shown(system: System) -> None:
     await settle(system)
     media = await added(system)
     with pytest.raises(MediaNotFound):

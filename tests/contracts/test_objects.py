@@ -5,6 +5,8 @@ import base64
 import json
 import random
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -21,7 +23,7 @@ from rest.routing import attach
 from runtime.media_store import media_store
 from runtime.settings import MediaSettings
 from stores.localfs.objects import LocalObjects
-from stores.objects import HOUR_MS
+from stores.objects import HOUR_MS, Upload
 from stores.sink import StoreUnavailable
 from tests.pictures import jpeg
 
@@ -32,16 +34,16 @@ TYPE = "image/jpeg"
 class Exchanging:
     """What the routes need of the edge around them."""
 
-    def __init__(self, app):
+    def __init__(self, app: FastAPI) -> None:
         self._app = app
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope, receive, send) -> None:
         scope["exchange"] = Exchange(headers_of(scope), "", lambda: str(uuid4()), lambda header: None)
         await self._app(scope, receive, send)
 
 
 @pytest.fixture
-async def folder(tmp_path):
+async def folder(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
     objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
     app = FastAPI()
     attach(app, [media_store(objects)])
@@ -51,7 +53,7 @@ async def folder(tmp_path):
 
 
 @pytest.fixture
-async def bucket(request):
+async def bucket(request: pytest.FixtureRequest) -> AsyncIterator[SimpleNamespace]:
     from stores.s3.objects import Location, S3Objects
 
     address = request.getfixturevalue("s3")
@@ -64,21 +66,21 @@ async def bucket(request):
 
 
 @pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.engines)])
-def store(request):
+def store(request: pytest.FixtureRequest) -> SimpleNamespace:
     return request.getfixturevalue(request.param)
 
 
-def in_a_while():
+def in_a_while() -> int:
     return Millis(wall_clock() + 600_000)
 
 
-async def posted(store, form, content, **changed):
+async def posted(store: SimpleNamespace, form: Upload, content: bytes, **changed: str) -> httpx.Response:
     """Post a file as a form says."""
     url = urljoin("http://test", form.url)
     return await store.http.post(url, data={**form.fields, **changed}, files={"file": ("x", content)})
 
 
-async def test_what_is_written_can_be_read_until_it_is_deleted(store):
+async def test_what_is_written_can_be_read_until_it_is_deleted(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, b"content")
     assert await store.objects.read("finished/1.jpg", 7) == b"content"
     await store.objects.write("finished/1.jpg", TYPE, b"other")
@@ -88,27 +90,27 @@ async def test_what_is_written_can_be_read_until_it_is_deleted(store):
         assert await store.objects.read("finished/1.jpg", 7) is None
 
 
-async def test_what_is_longer_than_asked_for_is_not_read(store):
+async def test_what_is_longer_than_asked_for_is_not_read(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, bytes(8))
     assert await store.objects.read("finished/1.jpg", 8) == bytes(8)
     assert await store.objects.read("finished/1.jpg", 7) is None
 
 
-async def test_many_at_once(store):
+async def test_many_at_once(store: SimpleNamespace) -> None:
     contents = {f"finished/{n}.jpg": bytes((n,)) * 100 for n in range(24)}
     await asyncio.gather(*(store.objects.write(key, TYPE, content) for key, content in contents.items()))
     read = await asyncio.gather(*(store.objects.read(key, MOST) for key in contents))
     assert read == list(contents.values())
 
 
-async def test_a_form_puts_one_object(store):
+async def test_a_form_puts_one_object(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
     for content in (jpeg(), b"x" * MOST, b"x"):
         assert (await posted(store, form, content)).status_code == 204
         assert await store.objects.read("incoming/1", MOST) == content
 
 
-async def test_a_form_refuses_what_it_was_not_made_for(store):
+async def test_a_form_refuses_what_it_was_not_made_for(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
     other = store.objects.upload("incoming/2", "image/png", 10 * MOST, in_a_while())
     for content, changed in (
@@ -126,7 +128,7 @@ async def test_a_form_refuses_what_it_was_not_made_for(store):
         assert await store.objects.read(key, 10 * MOST) is None
 
 
-async def test_a_form_that_was_tampered_with_is_refused(store):
+async def test_a_form_that_was_tampered_with_is_refused(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
     policy = base64.b64decode(form.fields["policy"]).decode()
     wider = base64.b64encode(policy.replace(str(MOST), str(10 * MOST)).encode()).decode()
@@ -136,14 +138,14 @@ async def test_a_form_that_was_tampered_with_is_refused(store):
     assert 400 <= refused.status_code < 500
 
 
-async def test_a_form_that_has_expired_is_refused(store):
+async def test_a_form_that_has_expired_is_refused(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, Millis(wall_clock() - 1000))
     refused = await posted(store, form, b"x")
     assert 400 <= refused.status_code < 500
     assert await store.objects.read("incoming/1", MOST) is None
 
 
-async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store):
+async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, jpeg())
     now = Millis(int(time.time()) * 1000)
     link = store.objects.link("finished/1.jpg", now)
@@ -155,7 +157,7 @@ async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store):
     assert (part.status_code, part.content) == (206, jpeg()[:2])
 
 
-async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store):
+async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store: SimpleNamespace) -> None:
     for name in ("1", "2"):
         await store.objects.write(f"finished/{name}.jpg", TYPE, jpeg())
     link = store.objects.link("finished/1.jpg", wall_clock())
@@ -165,7 +167,7 @@ async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store):
         assert (await store.http.get(urljoin("http://test", wrong))).status_code in (400, 401, 403, 404, 422), wrong
 
 
-async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path):
+async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where the folder should be")
     objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
     for call in (objects.write("finished/1.jpg", TYPE, b"x"), objects.read("finished/1.jpg", 9), objects.prepare()):
@@ -174,7 +176,7 @@ async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path):
 
 
 @pytest.mark.engines
-async def test_a_server_that_is_away_is_a_store_that_is_away():
+async def test_a_server_that_is_away_is_a_store_that_is_away() -> None:
     from stores.s3.objects import Location, S3Objects
 
     objects = S3Objects(Location.parse("s3://key:secret@127.0.0.1:9/bucket"), timeout_s=0.5)
@@ -188,7 +190,7 @@ async def test_a_server_that_is_away_is_a_store_that_is_away():
 
 
 @pytest.mark.engines
-def test_an_address_of_a_store_says_all_or_is_refused():
+def test_an_address_of_a_store_says_all_or_is_refused() -> None:
     from stores.s3.objects import BadAddress, Location, S3Objects
 
     assert Location.parse("s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1") == (

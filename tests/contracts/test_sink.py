@@ -1,5 +1,7 @@
 """What every adapter of the Sink port must do."""
 
+from pathlib import Path
+
 import pytest
 
 from events.fitting import Mark
@@ -21,28 +23,28 @@ NOTES = Tables(model="notes", version=1, tables={"notes": "(text TEXT PRIMARY KE
 class SqliteSinks:
     """views.db with one read model, and sinks of its groups."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.open()
 
-    def open(self):
+    def open(self) -> None:
         self.views = Views(self.path, [NOTES])
         self.sink = self.group("serving")
 
-    def close(self):
+    def close(self) -> None:
         self.views.connection.close()
 
-    def restart(self):
+    def restart(self) -> None:
         self.close()
         self.open()
 
-    def group(self, name):
+    def group(self, name: str) -> SqliteSink:
         return SqliteSink(self.views, name)
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         self.views.connection.execute("INSERT INTO notes_1 VALUES (?)", (text,))
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is there for others to read."""
         other = Views(self.path, [NOTES], read_only=True)
         try:
@@ -50,14 +52,14 @@ class SqliteSinks:
         finally:
             other.connection.close()
 
-    def fill(self):
+    def fill(self) -> None:
         """Let the disk have no room for another page."""
         self.views.connection.pragma("max_page_count", self.views.connection.pragma("page_count"))
 
-    def make_room(self):
+    def make_room(self) -> None:
         self.views.connection.pragma("max_page_count", 1_000_000)
 
-    def lock(self, on):
+    def lock(self, on: bool) -> None:
         self.views.connection.pragma("query_only", on)
 
 
@@ -69,7 +71,7 @@ ENGINES = {
 
 
 @pytest.fixture(params=["sqlite", *(pytest.param(engine, marks=pytest.mark.engines) for engine in ENGINES)])
-def store(request, tmp_path):
+def store(request: pytest.FixtureRequest, tmp_path: Path):
     if request.param in ENGINES:
         where, made = ENGINES[request.param]
         sinks = made(request.getfixturevalue(where))
@@ -79,23 +81,23 @@ def store(request, tmp_path):
     sinks.close()
 
 
-async def land(store, text, positions, newest):
+async def land(store, text: str, positions: dict[TopicPartition, int], newest: dict[tuple[str, str], str]) -> None:
     await store.sink.begin()
     store.write(text)
     await store.sink.commit(Positions(positions), newest)
 
 
-async def empty_batch(store):
+async def empty_batch(store) -> None:
     await store.sink.begin()
     await store.sink.commit(Positions({TWEETS: 1}), {ALICE: ONE})
 
 
-async def test_a_new_sink_has_folded_nothing(store):
+async def test_a_new_sink_has_folded_nothing(store) -> None:
     assert await store.sink.positions() == {}
     assert await store.sink.newest([ALICE]) == {}
 
 
-async def test_rows_positions_and_newest_ids_land_together(store):
+async def test_rows_positions_and_newest_ids_land_together(store) -> None:
     await store.sink.begin()
     store.write("a note")
     assert store.notes() == []
@@ -106,7 +108,7 @@ async def test_rows_positions_and_newest_ids_land_together(store):
     assert await store.sink.newest([ALICE, BOB, ALICE_TOO]) == {ALICE: ONE, ALICE_TOO: TWO}
 
 
-async def test_later_batches_take_the_place_of_what_was_noted_before(store):
+async def test_later_batches_take_the_place_of_what_was_noted_before(store) -> None:
     await land(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
     await land(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
     for _ in range(2):
@@ -115,7 +117,7 @@ async def test_later_batches_take_the_place_of_what_was_noted_before(store):
         store.restart()
 
 
-async def test_an_abandoned_batch_leaves_nothing(store):
+async def test_an_abandoned_batch_leaves_nothing(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
@@ -126,7 +128,7 @@ async def test_an_abandoned_batch_leaves_nothing(store):
     assert store.notes() == ["one", "two"]
 
 
-async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store):
+async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
@@ -136,7 +138,7 @@ async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store):
     assert await store.sink.newest([ALICE]) == {ALICE: ONE}
 
 
-async def test_a_sink_that_is_where_it_was_left_says_nothing(store):
+async def test_a_sink_that_is_where_it_was_left_says_nothing(store) -> None:
     await store.sink.check()
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.check()
@@ -145,7 +147,7 @@ async def test_a_sink_that_is_where_it_was_left_says_nothing(store):
 
 
 @pytest.mark.parametrize("store", [pytest.param(e, marks=pytest.mark.engines) for e in ENGINES], indirect=True)
-async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store):
+async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.lose()
     with pytest.raises(SinkMoved, match=r"^[A-Z][A-Za-z]+ does not hold what this group left there: it was lost, "):
@@ -156,14 +158,14 @@ async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_a
     assert store.notes() == ["one"]
 
 
-async def test_groups_have_positions_and_newest_ids_of_their_own(store):
+async def test_groups_have_positions_and_newest_ids_of_their_own(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     other = store.group("analytics")
     assert await other.positions() == {}
     assert await other.newest([ALICE]) == {}
 
 
-async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store):
+async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.fill()
     many = {("tweets", f"account {n:03} of many, so that there is something to write"): TWO for n in range(500)}
@@ -178,7 +180,7 @@ async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store):
     assert await store.sink.positions() == {TWEETS: 600}
 
 
-async def test_a_file_that_cannot_be_written_is_said_to_be_away(store):
+async def test_a_file_that_cannot_be_written_is_said_to_be_away(store) -> None:
     store.lock(True)
     with pytest.raises(StoreUnavailable):
         await empty_batch(store)
@@ -186,7 +188,7 @@ async def test_a_file_that_cannot_be_written_is_said_to_be_away(store):
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
 
 
-async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store):
+async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store) -> None:
     await store.sink.begin()
     store.write("one")
     with pytest.raises(KeyError):
@@ -196,7 +198,7 @@ async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store)
     assert store.notes() == ["two"]
 
 
-async def test_each_position_is_noted_with_the_event_just_before_it(store):
+async def test_each_position_is_noted_with_the_event_just_before_it(store) -> None:
     assert await store.sink.marks() == {}
     await store.sink.begin()
     store.write("one")
@@ -210,7 +212,7 @@ async def test_each_position_is_noted_with_the_event_just_before_it(store):
     assert await store.sink.marks() == {TWEETS: Mark(7, ONE), GRAPH: Mark(3, TWO)}
 
 
-async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store):
+async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store) -> None:
     await store.sink.begin()
     store.write("one")
     await store.sink.commit(Positions({TWEETS: 7}), {ALICE: ONE}, {TWEETS: ONE})

@@ -72,7 +72,7 @@ def tweet_of(
     return Tweet(id=id_, author=author, deleted=deleted, fingerprint=fingerprint(text), **known)
 
 
-def related(id_: AccountId = ALICE, **fields: bool) -> Other:
+def related(id_: AccountId = ALICE, /, **fields: bool) -> Other:
     """An account, a stranger but for these."""
     return Other(id_, msgspec.structs.replace(STRANGERS, **fields))
 

@@ -1,13 +1,16 @@
 """What holds for any sequence of commands, decided and folded for real: laws 3 and 6, the locks, and the counts."""
 
+from __future__ import annotations
+
 import random
 from collections import Counter
+from typing import Any
 
 import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.deciding import Refused
+from command_api.deciding import Decision, PrivateChange, Refused
 from command_api.decision_state import DecisionState
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
@@ -37,7 +40,8 @@ from command_api.sqlite.rebuild import decision_digest
 from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.entities import Entities, Mention
-from events.event import BY_CLASS, Envelope
+from events.event import BY_CLASS, Envelope, Event
+from events.first_copies import Entity
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
 from events.ids import AccountId, ActivityId, EventId, Millis, NotificationId, TweetId, id_at
 from events.personal import AccountMuted, AccountUnmuted, BookmarkRemoved, TweetBookmarked
@@ -48,19 +52,21 @@ ACCOUNTS = {ALICE: "alice", BOB: "bob", CAROL: "carol"}
 TWEETS = [TweetId(id_at(NOW, "tweet", name)) for name in ACCOUNTS.values()]
 NOBODY = AccountId(id_at(NOW, "nobody"))
 NEVER = TweetId(id_at(NOW, "never posted"))
+Asked = tuple[Decision[Any, Any], Any]
+"""A command of any kind and what decides it."""
 
 
 class World:
     """The decision state of a small community, in memory."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.connection = apsw.Connection(":memory:")
         create_state_tables(self.connection)
         self.answers = SqliteAnswers(self.connection, b"key")
         self.fold = DecisionState(SqliteDecisionRows(self.connection), b"key")
-        self.events = []
+        self.events: list[tuple[Event, EventId]] = []
 
-    def populated(self):
+    def populated(self) -> World:
         for account, name in ACCOUNTS.items():
             self.execute(IMPORT_ACCOUNT, ImportAccount(account, name, name.title()))
         first, second, third = TWEETS
@@ -72,29 +78,29 @@ class World:
             self.execute(POST_TWEET, PostTweet(author, tweet, f"by {author}", Entities(), reply_to, quote_of))
         return self
 
-    def decide(self, decision, command):
+    def decide(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange]:
         facts = self.answers.answer(decision.questions(command))
         return list(decision.decide(command, decision.state(command, facts)))
 
-    def execute(self, decision, command):
+    def execute(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange]:
         decided = self.decide(decision, command)
         for event in decided:
             self.apply(event, EventId(id_at(Millis(NOW + len(self.events)), "event")))
         return decided
 
-    def outcome(self, decision, command):
+    def outcome(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange] | type[Refused]:
         """What was appended, or the class of the refusal."""
         try:
             return self.execute(decision, command)
         except Refused as error:
             return type(error)
 
-    def apply(self, event, id_):
+    def apply(self, event: Event, id_: EventId) -> None:
         self.events.append((event, id_))
         self.fold.handle(event, Envelope(id_, NOW))
 
 
-def entity(event):
+def entity(event: Event) -> Entity:
     kind = BY_CLASS[type(event)]
     return kind.topic, kind.key(event)
 
@@ -119,7 +125,7 @@ ON_ACCOUNT = [
 
 
 @st.composite
-def episodes(draw):
+def episodes(draw: st.DrawFn) -> list[Asked]:
     """A few commands of one account about one thing: so that what is done is also done again and taken back."""
     actor = draw(actors)
     kind = draw(st.sampled_from([0, 0, 0, 1, 1, 1, 2, 3, 4]))
@@ -152,7 +158,7 @@ commands = episodes().map(lambda episode: episode[0])
 histories = st.lists(episodes(), max_size=15).map(lambda parts: [command for part in parts for command in part])
 
 
-def lived(history):
+def lived(history: list[Asked]) -> World:
     world = World().populated()
     for decision, command in history:
         world.outcome(decision, command)
@@ -160,7 +166,7 @@ def lived(history):
 
 
 @given(histories, commands)
-def test_the_same_command_twice_appends_nothing(history, last):
+def test_the_same_command_twice_appends_nothing(history: list[Asked], last: Asked) -> None:
     world = lived(history)
     first, second = world.outcome(*last), world.outcome(*last)
     if isinstance(first, type):
@@ -172,7 +178,7 @@ def test_the_same_command_twice_appends_nothing(history, last):
 
 
 @given(histories)
-def test_every_event_is_of_an_entity_that_its_command_locks(history):
+def test_every_event_is_of_an_entity_that_its_command_locks(history: list[Asked]) -> None:
     world = World().populated()
     for decision, command in history:
         decided = world.outcome(decision, command)
@@ -181,19 +187,21 @@ def test_every_event_is_of_an_entity_that_its_command_locks(history):
 
 
 @given(histories)
-def test_nobody_follows_past_a_block(history):
+def test_nobody_follows_past_a_block(history: list[Asked]) -> None:
     world = lived(history)
     for one in ACCOUNTS:
         for other in ACCOUNTS:
             question = OtherOf(one, other)
-            relation = world.answers.answer((question,))[question].relation
+            found = world.answers.answer((question,))[question]
+            assert found is not None
+            relation = found.relation
             assert not (relation.following and (relation.blocking or relation.blocked_by))
 
 
 @given(histories)
-def test_counting_events_counts_what_there_is(history):
+def test_counting_events_counts_what_there_is(history: list[Asked]) -> None:
     """So that counters may add one for each event, and subtract one for each that takes back."""
-    counts = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     for event, _ in lived(history).events:
         match event:
             case TweetLiked(actor=a, tweet=t):
@@ -225,9 +233,9 @@ def test_counting_events_counts_what_there_is(history):
 
 @at_most(50)
 @given(histories, st.randoms(use_true_random=False))
-def test_the_order_across_entities_does_not_matter(history, chance: random.Random):
+def test_the_order_across_entities_does_not_matter(history: list[Asked], chance: random.Random) -> None:
     world = lived(history)
-    queues = {}
+    queues: dict[Entity, list[tuple[Event, EventId]]] = {}
     for event, id_ in world.events:
         queues.setdefault(entity(event), []).append((event, id_))
     another = World()

@@ -13,14 +13,14 @@ ADA = AccountId("01980000-0000-7000-8000-000000000001")
 ANSWER = Answer(201, b'{"text":"Ada was here"}', (("content-type", "application/json"), ("location", "/tweets/1")))
 
 
-def sealer(destroyed=False):
+def sealer(destroyed: bool = False) -> Sealer:
     masters = MasterKeys({"test": bytes(32)})
     made = Sealer(masters)
     made.learn({ADA: WrappedKey("test", None) if destroyed else masters.wrap(b"k" * 32)})
     return made
 
 
-def test_what_was_sealed_opens_to_the_same_answer():
+def test_what_was_sealed_opens_to_the_same_answer() -> None:
     kept = seal(sealer(), ADA, "an-id", ANSWER)
     assert is_sealed(kept)
     assert b"Ada" not in kept.body
@@ -28,31 +28,31 @@ def test_what_was_sealed_opens_to_the_same_answer():
     assert opened(sealer(), ADA, kept) == ANSWER
 
 
-def test_the_same_answer_is_sealed_to_other_bytes_each_time():
+def test_the_same_answer_is_sealed_to_other_bytes_each_time() -> None:
     assert seal(sealer(), ADA, "an-id", ANSWER) != seal(sealer(), ADA, "another", ANSWER)
 
 
 @pytest.mark.parametrize("without", [sealer(destroyed=True), Sealer(MasterKeys({"test": bytes(32)}))])
-def test_an_answer_is_gone_with_the_key_but_not_that_there_was_one(without):
+def test_an_answer_is_gone_with_the_key_but_not_that_there_was_one(without: Sealer) -> None:
     kept = seal(sealer(), ADA, "an-id", ANSWER)
     assert opened(without, ADA, kept) == Answer(201, b"", (("location", "/tweets/1"),))
 
 
-def test_an_answer_that_was_altered_does_not_open():
+def test_an_answer_that_was_altered_does_not_open() -> None:
     kept = seal(sealer(), ADA, "an-id", ANSWER)
     with pytest.raises(SealBroken):
         opened(sealer(), ADA, Answer(201, kept.body.replace(b"an-id", b"an_id")))
 
 
 @pytest.mark.parametrize("answer", [ANSWER, Answer(204)])
-def test_an_account_without_a_key_and_an_answer_without_a_body_have_nothing_to_seal(answer):
+def test_an_account_without_a_key_and_an_answer_without_a_body_have_nothing_to_seal(answer: Answer) -> None:
     assert seal(sealer(destroyed=True), ADA, "an-id", answer) == answer
     assert seal(Sealer(MasterKeys({"test": bytes(32)})), ADA, "an-id", answer) == answer
     assert opened(sealer(), ADA, answer) == answer
     assert seal(sealer(), ADA, "an-id", Answer(204)) == Answer(204)
 
 
-def test_a_file_of_an_older_version_keeps_its_answers():
+def test_a_file_of_an_older_version_keeps_its_answers() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute(
         "CREATE TABLE idempotency (user TEXT, key TEXT, fingerprint BLOB NOT NULL, status INTEGER NOT NULL,"

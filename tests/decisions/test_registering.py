@@ -1,8 +1,11 @@
 """Registering and claiming: who gets which name, and how often a password is given to whom."""
 
+from typing import Any
+
 import pytest
 
 from command_api.credentials import KeepRefreshToken, Password, RefreshToken, SetPassword
+from command_api.deciding import Decided
 from command_api.domain import claim_account, register_account
 from command_api.domain.claim_account import ClaimAccount, NotClaimable
 from command_api.domain.errors import AccountNotFound
@@ -30,11 +33,11 @@ REGISTER = RegisterAccount(
 )
 
 
-def registering(**taken: bool):
+def registering(**taken: bool) -> Decided:
     return register_account.decide(REGISTER, register_account.State(**taken))
 
 
-def test_registering_begins_an_account_and_a_session():
+def test_registering_begins_an_account_and_a_session() -> None:
     assert registering() == [
         AccountRegistered(account=ADA, username="Ada", display_name="Ada L.", email="ada@example.org"),
         SetPassword(ADA, b"hash"),
@@ -43,17 +46,17 @@ def test_registering_begins_an_account_and_a_session():
     ]
 
 
-def test_a_name_that_is_taken_is_refused():
+def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(NameTaken):
         registering(name_taken=True)
 
 
-def test_an_address_that_is_taken_is_refused():
+def test_an_address_that_is_taken_is_refused() -> None:
     with pytest.raises(EmailIsTaken):
         registering(email_taken=True)
 
 
-def test_an_id_whose_number_is_taken_is_refused():
+def test_an_id_whose_number_is_taken_is_refused() -> None:
     with pytest.raises(NumberIsTaken):
         registering(number_taken=True)
 
@@ -62,32 +65,32 @@ def account(*, imported: bool) -> Account:
     return Account(ADA, "Ada", Millis(1), imported, Profile(display_name="Ada"), 1)
 
 
-def claiming(**state: object):
+def claiming(**state: Any) -> Decided:
     return claim_account.decide(ClaimAccount(ADA, b"hash"), claim_account.State(**state))
 
 
-def test_an_imported_account_without_a_password_can_be_claimed():
+def test_an_imported_account_without_a_password_can_be_claimed() -> None:
     decided = claiming(account=account(imported=True))
     assert decided == [AccountClaimed(account=ADA), SetPassword(ADA, b"hash")]
 
 
-def test_a_claimed_account_cannot_be_claimed_again():
+def test_a_claimed_account_cannot_be_claimed_again() -> None:
     with pytest.raises(NotClaimable):
         claiming(account=account(imported=True), password=Password(ADA, b"old"))
 
 
-def test_an_account_that_was_registered_cannot_be_claimed():
+def test_an_account_that_was_registered_cannot_be_claimed() -> None:
     with pytest.raises(NotClaimable):
         claiming(account=account(imported=False), password=Password(ADA, b"old"))
 
 
-def test_an_account_that_does_not_exist_cannot_be_claimed():
+def test_an_account_that_does_not_exist_cannot_be_claimed() -> None:
     with pytest.raises(AccountNotFound):
         claiming()
 
 
 @pytest.mark.parametrize("name", ["ada", "Ada_Lovelace", "x" * 30, "_42"])
-def test_user_names_are_letters_digits_and_underscores(name):
+def test_user_names_are_letters_digits_and_underscores(name: str) -> None:
     assert check_username(name) == name
 
 
@@ -110,14 +113,14 @@ def test_user_names_are_letters_digits_and_underscores(name):
         "\U0001d41a\U0001d41d\U0001d41a",  # mathematical letters
     ],
 )
-def test_names_that_are_not_ascii_or_look_like_others_are_refused(name):
+def test_names_that_are_not_ascii_or_look_like_others_are_refused(name: str) -> None:
     with pytest.raises(InvalidName) as refused:
         check_username(name)
     assert (refused.value.field, refused.value.code) == ("username", "pattern")
 
 
 @pytest.mark.parametrize("name", ["me", "ME", "recommendations", "Admin", "minitwitter", "users", "search"])
-def test_words_of_the_api_and_of_the_service_are_no_names(name):
+def test_words_of_the_api_and_of_the_service_are_no_names(name: str) -> None:
     with pytest.raises(InvalidName) as refused:
         check_username(name)
     assert refused.value.code in ("reserved", "pattern")  # `me` is too short as well
@@ -133,7 +136,7 @@ def test_words_of_the_api_and_of_the_service_are_no_names(name):
         *("moderation_team", "Moderation1", "the_mods"),
     ],
 )
-def test_names_in_the_shape_of_official_ones_are_reserved(name):
+def test_names_in_the_shape_of_official_ones_are_reserved(name: str) -> None:
     with pytest.raises(InvalidName) as refused:
         check_username(name)
     assert refused.value.code == "reserved"
@@ -146,11 +149,11 @@ def test_names_in_the_shape_of_official_ones_are_reserved(name):
         *("supporter_of_x", "xsupportive", "modx_fan", "model", "support_your_library", "xxx", "x_x", "roots", "mailx"),
     ],
 )
-def test_names_that_only_contain_such_a_word_are_not(name):
+def test_names_that_only_contain_such_a_word_are_not(name: str) -> None:
     assert check_username(name) == name
 
 
-def test_reserved_words_are_lower_case_since_names_are_compared_so():
+def test_reserved_words_are_lower_case_since_names_are_compared_so() -> None:
     assert all(word == word.lower() for word in PATH_WORDS | OFFICIAL_WORDS)
 
 
@@ -165,7 +168,7 @@ def test_reserved_words_are_lower_case_since_names_are_compared_so():
         ("x" * 50, "x" * 50),
     ],
 )
-def test_display_names_are_kept_in_nfc_without_white_space_around(given, kept):
+def test_display_names_are_kept_in_nfc_without_white_space_around(given: str, kept: str) -> None:
     assert check_display_name(given) == kept
 
 
@@ -190,7 +193,7 @@ def test_display_names_are_kept_in_nfc_without_white_space_around(given, kept):
         ("a" + "\u0301" * 40, "character"),
     ],
 )
-def test_display_names_have_something_to_see_and_no_hidden_controls(name, code):
+def test_display_names_have_something_to_see_and_no_hidden_controls(name: str, code: str) -> None:
     with pytest.raises(InvalidName) as refused:
         check_display_name(name)
     assert (refused.value.field, refused.value.code) == ("display_name", code)
@@ -200,7 +203,7 @@ def test_display_names_have_something_to_see_and_no_hidden_controls(name, code):
     "address",
     ["ada@example.org", "a.b+c@x.co", "o'brien@example.co.uk", "\u00fcser@b\u00fccher.example", "a@b-c.de", "1@2.org"],
 )
-def test_addresses_that_mail_could_be_sent_to_are_accepted(address):
+def test_addresses_that_mail_could_be_sent_to_are_accepted(address: str) -> None:
     assert check_email(address) == address
 
 
@@ -208,12 +211,12 @@ def test_addresses_that_mail_could_be_sent_to_are_accepted(address):
     "address",
     ["x@m\u00fcnchen.de", "x@xn--mnchen-3ya.de", "x@XN--MNCHEN-3YA.de", "x@M\u00dcNCHEN.de", "x@mu\u0308nchen.de"],
 )
-def test_an_encoded_domain_and_the_one_that_people_write_are_one_mailbox(address):
+def test_an_encoded_domain_and_the_one_that_people_write_are_one_mailbox(address: str) -> None:
     assert check_email(address) == "x@m\u00fcnchen.de"
     assert spellings_of_email(check_email(address)) == ("x@m\u00fcnchen.de", "x@xn--mnchen-3ya.de")
 
 
-def test_a_plain_domain_has_one_spelling():
+def test_a_plain_domain_has_one_spelling() -> None:
     assert spellings_of_email("ada@example.org") == ("ada@example.org",)
 
 
@@ -250,7 +253,7 @@ def test_a_plain_domain_has_one_spelling():
         "ada@" + ".".join(["xxxxxxxxx"] * 26),
     ],
 )
-def test_what_is_no_address_is_refused(address):
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidName) as refused:
         check_email(address)
     assert refused.value.field == "email"

@@ -1,5 +1,7 @@
 """Sessions and passwords: who stays signed in, and who does not."""
 
+from typing import Any
+
 import pytest
 
 from command_api.credentials import (
@@ -11,6 +13,7 @@ from command_api.credentials import (
     RevokeSession,
     SetPassword,
 )
+from command_api.deciding import Decided
 from command_api.domain import change_password, end_all_sessions, end_session, refresh_session, start_session
 from command_api.domain.change_password import ChangePassword, WrongPassword
 from command_api.domain.end_all_sessions import EndAllSessions
@@ -41,29 +44,29 @@ def ended(session: SessionId, reason: str) -> list[object]:
 # Signing in
 
 
-def signing_in(verified: bytes = b"hash", **state: object):
+def signing_in(verified: bytes = b"hash", **state: Any) -> Decided:
     new = NewSession(HERE, token(b"first"), "curl/8", "203.0.113.7")
     return start_session.decide(StartSession(ADA, verified, new), start_session.State(**state))
 
 
-def test_the_right_password_starts_a_session():
+def test_the_right_password_starts_a_session() -> None:
     assert signing_in(password=PASSWORD) == [
         SessionStarted(owner=ADA, session=HERE, user_agent="curl/8", ip="203.0.113.7"),
         KeepRefreshToken(HERE, ADA, token(b"first")),
     ]
 
 
-def test_a_password_that_was_changed_while_it_was_verified_starts_none():
+def test_a_password_that_was_changed_while_it_was_verified_starts_none() -> None:
     with pytest.raises(WrongCredentials):
         signing_in(verified=b"the hash before", password=PASSWORD)
 
 
-def test_an_account_without_a_password_cannot_be_signed_in_to():
+def test_an_account_without_a_password_cannot_be_signed_in_to() -> None:
     with pytest.raises(WrongCredentials):
         signing_in()
 
 
-def test_the_oldest_session_makes_room_for_a_new_one():
+def test_the_oldest_session_makes_room_for_a_new_one() -> None:
     sessions = tuple(Session(SessionId(f"session {n:03}"), ADA) for n in range(MOST_SESSIONS))
     decided = signing_in(password=PASSWORD, sessions=sessions)
     assert decided[:2] == ended(SessionId("session 000"), "too_many")
@@ -71,7 +74,7 @@ def test_the_oldest_session_makes_room_for_a_new_one():
     assert len(decided) == 4
 
 
-def test_below_that_number_none_has_to_go():
+def test_below_that_number_none_has_to_go() -> None:
     sessions = tuple(Session(SessionId(f"session {n:03}"), ADA) for n in range(MOST_SESSIONS - 1))
     assert len(signing_in(password=PASSWORD, sessions=sessions)) == 2
 
@@ -79,12 +82,12 @@ def test_below_that_number_none_has_to_go():
 # Refreshing
 
 
-def refreshing(secret: bytes, family: Family | None, actor: AccountId = ADA, now: Millis = NOW):
+def refreshing(secret: bytes, family: Family | None, actor: AccountId = ADA, now: Millis = NOW) -> Decided:
     command = RefreshSession(actor, secret, token(b"next", now + 99), now)
     return refresh_session.decide(command, refresh_session.State(family))
 
 
-def test_a_refresh_token_is_changed_for_the_next_one():
+def test_a_refresh_token_is_changed_for_the_next_one() -> None:
     decided = refreshing(b"good", Family(HERE, ADA, token(b"good")))
     assert decided == [ReplaceRefreshToken(HERE, token(b"next", NOW + 99), b"good", NOW)]
 
@@ -94,7 +97,7 @@ def spent(secret: bytes = b"spent", ago: int = 0, now: bytes = b"next", expires_
 
 
 @pytest.mark.parametrize("ago", [0, 1, AGAIN_MS - 1])
-def test_the_token_spent_last_is_answered_with_the_same_successor_for_ten_seconds(ago):
+def test_the_token_spent_last_is_answered_with_the_same_successor_for_ten_seconds(ago: int) -> None:
     assert list(refreshing(b"spent", spent(ago=ago))) == []
 
 
@@ -108,31 +111,31 @@ def test_the_token_spent_last_is_answered_with_the_same_successor_for_ten_second
     ],
     ids=["too late", "another was spent last", "its successor is spent too", "its successor expired"],
 )
-def test_any_other_token_that_comes_back_spent_ends_its_session(family):
+def test_any_other_token_that_comes_back_spent_ends_its_session(family: Family) -> None:
     assert list(refreshing(b"spent", family)) == ended(HERE, "token_reused")
 
 
-def test_a_spent_refresh_token_ends_its_session():
+def test_a_spent_refresh_token_ends_its_session() -> None:
     decided = refreshing(b"spent", Family(HERE, ADA, token(b"good")))
     assert list(decided) == ended(HERE, "token_reused")
 
 
-def test_a_spent_refresh_token_ends_its_session_even_when_that_one_has_expired():
+def test_a_spent_refresh_token_ends_its_session_even_when_that_one_has_expired() -> None:
     decided = refreshing(b"spent", Family(HERE, ADA, token(b"good", NOW - 1)))
     assert list(decided) == ended(HERE, "token_reused")
 
 
-def test_an_expired_refresh_token_is_refused():
+def test_an_expired_refresh_token_is_refused() -> None:
     with pytest.raises(RefreshTokenRefused):
         refreshing(b"good", Family(HERE, ADA, token(b"good", NOW)))
 
 
-def test_a_refresh_token_of_a_session_that_ended_is_refused():
+def test_a_refresh_token_of_a_session_that_ended_is_refused() -> None:
     with pytest.raises(RefreshTokenRefused):
         refreshing(b"good", None)
 
 
-def test_a_refresh_token_of_another_account_is_refused():
+def test_a_refresh_token_of_another_account_is_refused() -> None:
     with pytest.raises(RefreshTokenRefused):
         refreshing(b"good", Family(HERE, ADA, token(b"good")), actor=BOB)
 
@@ -140,33 +143,33 @@ def test_a_refresh_token_of_another_account_is_refused():
 # Signing out
 
 
-def test_one_session_ends_and_the_others_stay():
+def test_one_session_ends_and_the_others_stay() -> None:
     decided = end_session.decide(EndSession(ADA, THERE, "logout"), end_session.State(BOTH))
     assert list(decided) == ended(THERE, "logout")
 
 
-def test_a_session_that_is_not_there_cannot_be_ended():
+def test_a_session_that_is_not_there_cannot_be_ended() -> None:
     with pytest.raises(SessionNotFound):
         end_session.decide(EndSession(ADA, THERE, "revoked"), end_session.State(BOTH[:1]))
 
 
-def test_signing_out_everywhere_ends_every_session():
+def test_signing_out_everywhere_ends_every_session() -> None:
     decided = end_all_sessions.decide(EndAllSessions(ADA), end_all_sessions.State(BOTH))
     assert decided == [*ended(HERE, "logout_all"), *ended(THERE, "logout_all")]
 
 
-def test_signing_out_everywhere_appends_nothing_where_nobody_is_signed_in():
+def test_signing_out_everywhere_appends_nothing_where_nobody_is_signed_in() -> None:
     assert end_all_sessions.decide(EndAllSessions(ADA), end_all_sessions.State()) == []
 
 
 # Changing the password
 
 
-def changing(verified: bytes = b"hash", **state: object):
+def changing(verified: bytes = b"hash", **state: Any) -> Decided:
     return change_password.decide(ChangePassword(ADA, HERE, verified, b"new"), change_password.State(**state))
 
 
-def test_a_new_password_ends_every_other_session():
+def test_a_new_password_ends_every_other_session() -> None:
     decided = changing(password=PASSWORD, sessions=BOTH)
     assert decided == [
         PasswordChanged(account=ADA),
@@ -175,11 +178,11 @@ def test_a_new_password_ends_every_other_session():
     ]
 
 
-def test_a_password_that_was_changed_meanwhile_is_not_changed_again():
+def test_a_password_that_was_changed_meanwhile_is_not_changed_again() -> None:
     with pytest.raises(WrongPassword):
         changing(verified=b"the hash before", password=PASSWORD)
 
 
-def test_an_account_without_a_password_has_none_to_change():
+def test_an_account_without_a_password_has_none_to_change() -> None:
     with pytest.raises(WrongPassword):
         changing()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -11,18 +12,18 @@ from hypothesis import strategies as st
 
 from events.codec import Codec
 from events.event import Envelope
-from events.ids import EventId, Millis, id_at
+from events.ids import AccountId, EventId, Millis, id_at
 from events.kafka.records import Headers, StoredRecord, headers, opened, stored
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer, WrappedKey
 
 ID = EventId(id_at(Millis(1_790_000_000_000), "event"))
-ALICE, BOB = id_at(Millis(1), "alice"), id_at(Millis(2), "bob")
+ALICE, BOB = AccountId(id_at(Millis(1), "alice")), AccountId(id_at(Millis(2), "bob"))
 PARTITIONS = 4
 PLACE = partition_of(ALICE, PARTITIONS)
 FOLLOW = {"follower": ALICE, "followee": BOB}
-ENTITIES = {"hashtags": [], "mentions": [], "urls": []}
+ENTITIES: dict[str, list[object]] = {"hashtags": [], "mentions": [], "urls": []}
 
 
 class Keys:
@@ -33,8 +34,8 @@ class Keys:
         self.sealer = Sealer(masters)
         self._keys = {subject: masters.wrap(bytes(32)) for subject in subjects}
 
-    async def fetch(self, subjects: Collection[str]) -> None:
-        self.sealer.learn({subject: self._keys[subject] for subject in subjects if subject in self._keys})
+    async def fetch(self, subjects: Iterable[str]) -> None:
+        self.sealer.learn({AccountId(subject): self._keys[subject] for subject in subjects if subject in self._keys})
 
     async def create(self, subject: str) -> None:
         raise AssertionError(subject)
@@ -50,7 +51,11 @@ def outgoing(content: object = FOLLOW, topic: str = "graph", type_: str = "Accou
 
 
 def as_stored(
-    sent: Outgoing, *, without: str = "", key: bytes | None = ALICE.encode(), **replaced: bytes
+    sent: Outgoing,
+    *,
+    without: str = "",
+    key: bytes | None = ALICE.encode(),
+    replaced: Mapping[str, bytes] = MappingProxyType({}),
 ) -> StoredRecord:
     kept: Headers = [(name, content) for name, content in headers(sent) if name != without]
     return stored(sent.topic, PLACE, 17, key, sent.value, [*kept, *replaced.items()], PARTITIONS)
@@ -95,7 +100,7 @@ async def test_a_record_that_lacks_an_attribute_says_which(name: str) -> None:
     ],
 )
 async def test_a_record_with_a_broken_attribute_says_how(name: str, content: bytes, complaint: str) -> None:
-    assert complaint in await fault(as_stored(outgoing(), **{name: content}))
+    assert complaint in await fault(as_stored(outgoing(), replaced={name: content}))
 
 
 async def test_a_record_with_a_key_that_is_none_has_none() -> None:
@@ -197,7 +202,7 @@ async def test_nobody_is_asked_for_the_key_of_what_is_no_id() -> None:
     await keys.fetch([ALICE])
     asked: set[str] = set()
 
-    async def fetch(subjects: Collection[str]) -> None:
+    async def fetch(subjects: Iterable[str]) -> None:
         asked.update(subjects)
 
     keys.fetch = fetch  # type: ignore[method-assign]

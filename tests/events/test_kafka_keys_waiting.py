@@ -9,7 +9,7 @@ from events.kafka.keys import KafkaKeptReader
 from events.log import LogUnavailable, TopicPartition
 
 
-def consumers(monkeypatch, fail: int) -> list[object]:
+def consumers(monkeypatch: pytest.MonkeyPatch, fail: int) -> list[object]:
     """Make the first `fail` consumers answer that a partition has no leader; return the consumers made."""
     made: list[object] = []
 
@@ -29,14 +29,14 @@ def consumers(monkeypatch, fail: int) -> list[object]:
     return made
 
 
-async def test_ends_are_asked_for_again_with_another_consumer(monkeypatch):
+async def test_ends_are_asked_for_again_with_another_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = consumers(monkeypatch, fail=2)
     ends = await KafkaKeptReader("127.0.0.1:1", 2).ends()
     assert ends == {TopicPartition("keys", 0): 7, TopicPartition("keys", 1): 7}
     assert len(made) == 3
 
 
-async def test_a_topic_that_never_answers_is_away(monkeypatch):
+async def test_a_topic_that_never_answers_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     consumers(monkeypatch, fail=1_000_000)
     with pytest.raises(LogUnavailable, match="does not answer for topic keys"):
         await KafkaKeptReader("127.0.0.1:1", 2, reply_s=0.2).ends()

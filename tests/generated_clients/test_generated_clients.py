@@ -64,7 +64,10 @@ def had(place: Path, commands: Sequence[Sequence[str | Path]]) -> Path:
 
 def test_a_python_client_is_generated_whole_and_works(server: Serving, document: Path, tmp_path: Path) -> None:
     place = cache_directory() / PYTHON_GENERATOR
-    installing = [[sys.executable, "-m", "venv", place], [place / "bin" / "pip", "install", "-q", PYTHON_GENERATOR]]
+    installing: list[list[str | Path]] = [
+        [sys.executable, "-m", "venv", place],
+        [place / "bin" / "pip", "install", "-q", PYTHON_GENERATOR],
+    ]
     program = had(place, installing) / "bin"
     options = ("--path", document, "--output-path", tmp_path / "made", "--meta", "none")
     said = done([program / "openapi-python-client", "generate", *options], tmp_path)
@@ -80,7 +83,7 @@ def test_a_typescript_client_compiles_strictly_and_works(server: Serving, docume
         if os.environ.get("CI") == "true":
             pytest.fail("npm is not installed (Debian: apt-get install npm)", pytrace=False)
         pytest.skip("npm is not installed (Debian: apt-get install npm)")
-    installing = [[npm, "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES]]
+    installing: list[list[str | Path]] = [[npm, "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES]]
     place = had(cache_directory() / "openapi-typescript-7.13.0", installing)
     programs = place / "node_modules" / ".bin"
     (tmp_path / "node_modules").symlink_to(place / "node_modules")

@@ -28,7 +28,7 @@ ANIMATED_PNG = pictures.saved(
 VIDEOS = {"video/mp4": pictures.mp4(), "video/webm": pictures.webm()}
 
 
-def frames(content):
+def frames(content: bytes):
     """Every frame's pixels and how long it is shown."""
     with Image.open(BytesIO(content)) as image:
         return [
@@ -37,12 +37,12 @@ def frames(content):
 
 
 @pytest.mark.parametrize("content_type", [*PICTURES, *VIDEOS])
-def test_the_content_says_what_it_is(content_type):
+def test_the_content_says_what_it_is(content_type: str) -> None:
     assert check((PICTURES | VIDEOS)[content_type], PIXELS).content_type == content_type
 
 
 @pytest.mark.parametrize("content_type", [*PICTURES, "video/mp4"])
-def test_metadata_is_taken_out(content_type):
+def test_metadata_is_taken_out(content_type: str) -> None:
     content = (PICTURES | VIDEOS)[content_type]
     assert SECRET.encode() in content
     kept = check(content, PIXELS).content
@@ -54,13 +54,13 @@ def test_metadata_is_taken_out(content_type):
     "content",
     [*PICTURES.values(), pictures.animated_webp(), ANIMATED_PNG, pictures.jpeg(progressive=True), pictures.jpeg(6)],
 )
-def test_every_pixel_of_every_frame_stays_as_it_was(content):
+def test_every_pixel_of_every_frame_stays_as_it_was(content: bytes) -> None:
     assert frames(check(content, PIXELS).content) == frames(content)
 
 
 @pytest.mark.parametrize("make", [pictures.jpeg, pictures.png, pictures.webp], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(make, orientation):
+def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(make, orientation: int) -> None:
     checked = check(make(orientation), PIXELS)
     assert (checked.width, checked.height) == ((40, 20) if orientation < 5 else (20, 40))
     with Image.open(BytesIO(checked.content)) as image:
@@ -69,14 +69,14 @@ def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(
     assert noted == {}
 
 
-def profile(length, said=None):
+def profile(length: int, said: int | None = None) -> bytes:
     """The header of a profile of colours, as far as it is looked at, and zeros."""
     return (said or length).to_bytes(4, "big") + bytes(32) + b"acsp" + bytes(length - 40)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("length", [132, 200_001])
-def test_the_colour_profile_stays_and_nothing_beside_it(kind, length):
+def test_the_colour_profile_stays_and_nothing_beside_it(kind: str, length: int) -> None:
     content = pictures.saved(pictures.image(), kind, icc_profile=profile(length) + SECRET.encode())
     checked = check(content, PIXELS)
     with Image.open(BytesIO(checked.content)) as image:
@@ -85,19 +85,19 @@ def test_the_colour_profile_stays_and_nothing_beside_it(kind, length):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("written", [SECRET.encode() * 20, profile(200, said=201), profile(131)])
-def test_what_is_no_colour_profile_goes(kind, written):
+def test_what_is_no_colour_profile_goes(kind: str, written: bytes) -> None:
     checked = check(pictures.saved(pictures.image(), kind, icc_profile=written), PIXELS)
     with Image.open(BytesIO(checked.content)) as image:
         assert "icc_profile" not in image.info
     assert SECRET.encode() not in checked.content
 
 
-def test_an_animation_repeats_as_often_as_it_did():
+def test_an_animation_repeats_as_often_as_it_did() -> None:
     with Image.open(BytesIO(check(PICTURES["image/gif"], PIXELS).content)) as image:
         assert (image.info["loop"], image.n_frames) == (0, 3)
 
 
-def test_no_offset_in_a_video_moves():
+def test_no_offset_in_a_video_moves() -> None:
     content = VIDEOS["video/mp4"]
     kept = check(content, PIXELS).content
     assert len(kept) == len(content)
@@ -106,7 +106,7 @@ def test_no_offset_in_a_video_moves():
 
 
 @pytest.mark.parametrize("content_type", [*PICTURES])
-def test_a_picture_that_is_cut_off_is_refused(content_type):
+def test_a_picture_that_is_cut_off_is_refused(content_type: str) -> None:
     content = PICTURES[content_type]
     for at in range(3, content.index(SECRET.encode()) // 2, 7):
         with pytest.raises(UnsupportedMedia):
@@ -114,7 +114,7 @@ def test_a_picture_that_is_cut_off_is_refused(content_type):
 
 
 @pytest.mark.parametrize("content_type", [*PICTURES, *VIDEOS])
-def test_whatever_is_broken_in_a_file_it_is_taken_or_refused_and_nothing_else(content_type):
+def test_whatever_is_broken_in_a_file_it_is_taken_or_refused_and_nothing_else(content_type: str) -> None:
     content = (PICTURES | VIDEOS)[content_type]
     for at in range(0, min(len(content), 1500), 3):
         for value in (0x00, 0x7F, 0xFF):
@@ -170,12 +170,12 @@ def test_whatever_is_broken_in_a_file_it_is_taken_or_refused_and_nothing_else(co
         "webm of subtitles",
     ],
 )
-def test_everything_else_is_refused(content):
+def test_everything_else_is_refused(content: bytes) -> None:
     with pytest.raises(UnsupportedMedia):
         check(content, PIXELS)
 
 
-def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded():
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
     with pytest.raises((TooManyPixels, UnsupportedMedia)):
         check(header + bytes(4), PIXELS)
@@ -184,7 +184,7 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded():
 
 
 @pytest.mark.parametrize("side", [9_000, 14_000, 60_000])
-def test_a_picture_is_too_large_however_large_it_is(side):
+def test_a_picture_is_too_large_however_large_it_is(side: int) -> None:
     size = struct.pack(">HH", side, side)
     jpeg = pictures.jpeg(width=40, height=20).replace(struct.pack(">HH", 20, 40), size, 1)
     gif = b"GIF89a" + struct.pack("<HH", side, side) + pictures.gif()[10:]
@@ -202,14 +202,14 @@ def test_a_picture_is_too_large_however_large_it_is(side):
             check(content, 80_000_000)
 
 
-def test_no_side_is_longer_than_browsers_draw():
+def test_no_side_is_longer_than_browsers_draw() -> None:
     header = struct.pack(">4sIIBBBBB", b"IHDR", 40_000, 1, 8, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     with pytest.raises(TooManyPixels, match="a side may have 32,767 pixels; this has 40,000 x 1"):
         check(png + pictures.png()[33:], 80_000_000)
 
 
-def test_the_frames_of_an_animation_count_together():
+def test_the_frames_of_an_animation_count_together() -> None:
     content = pictures.saved(
         pictures.image(), "GIF", save_all=True, append_images=[pictures.image(shade=n) for n in range(60)]
     )
@@ -224,7 +224,7 @@ def tiny_frames(count: int, width: int = 60, height: int = 60) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + colours + frame * count + b";"
 
 
-def test_many_frames_are_counted_before_any_is_decoded(monkeypatch):
+def test_many_frames_are_counted_before_any_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     large = pictures.image(400, 400)
     webp = pictures.saved(large, "WEBP", save_all=True, append_images=[pictures.image(400, 400, 9)])
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("it was decoded"))
@@ -233,7 +233,7 @@ def test_many_frames_are_counted_before_any_is_decoded(monkeypatch):
             check(content, 40_000_000 if content.startswith(b"GIF") else 400 * 400)
 
 
-def test_a_file_is_decoded_once(monkeypatch):
+def test_a_file_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads = []
     load = ImageFile.ImageFile.load
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: loads.append(image) or load(image))
@@ -243,7 +243,7 @@ def test_a_file_is_decoded_once(monkeypatch):
         assert len({id(image) for image in loads}) == 1
 
 
-def test_boxes_within_boxes_end_somewhere():
+def test_boxes_within_boxes_end_somewhere() -> None:
     nested = b""
     for _ in range(2000):
         nested = pictures.box(b"moov", nested)
@@ -252,7 +252,7 @@ def test_boxes_within_boxes_end_somewhere():
         check(pictures.mp4() + pictures.box(b"free") * 20_000, PIXELS)
 
 
-def test_a_thumbnail_in_the_header_of_a_jpeg_goes():
+def test_a_thumbnail_in_the_header_of_a_jpeg_goes() -> None:
     whole = pictures.saved(pictures.image(), "JPEG")
     assert whole[2:4] == b"\xff\xe0"
     thumbnail = SECRET.encode().ljust(48, b"x")
@@ -263,7 +263,7 @@ def test_a_thumbnail_in_the_header_of_a_jpeg_goes():
     assert frames(checked.content) == frames(whole)
 
 
-def test_metadata_inside_a_frame_of_an_animation_goes():
+def test_metadata_inside_a_frame_of_an_animation_goes() -> None:
     """It does not come so far as long as the decoder refuses such a frame."""
     content = pictures.animated_webp()
     at = content.index(b"ANMF")
@@ -281,18 +281,18 @@ def test_metadata_inside_a_frame_of_an_animation_goes():
         assert SECRET.encode() not in check(whole, PIXELS).content
 
 
-def test_significant_bits_of_a_png_go():
+def test_significant_bits_of_a_png_go() -> None:
     content = pictures.saved(pictures.image(), "PNG")
     chunk = b"sBIT" + b"\x41\x42\x43"
     added = content[:33] + (3).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + content[33:]
     assert b"sBIT" not in check(added, PIXELS).content
 
 
-def chunk(kind, data):
+def chunk(kind: bytes, data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
 
-def png_of(*data, size=(40, 20), kind=b"IDAT"):
+def png_of(*data: bytes, size: tuple[int, int] = (40, 20), kind: bytes = b"IDAT") -> bytes:
     header = struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
     ends = chunk(b"IHDR", header), *(chunk(kind, part) for part in data), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(ends)
@@ -309,7 +309,7 @@ HIDING = [
 
 @pytest.mark.parametrize("hiding", HIDING, ids=[*map(str, range(len(HIDING)))])
 @pytest.mark.parametrize("behind", [False, True])
-def test_a_chunk_that_is_not_laid_out_as_its_name_says_goes(hiding, behind):
+def test_a_chunk_that_is_not_laid_out_as_its_name_says_goes(hiding: bytes, behind: bool) -> None:
     whole = pictures.saved(pictures.image(), "PNG")
     first = chunk(b"gAMA", (45455).to_bytes(4, "big"))
     at = len(whole) - 12 if behind else 33
@@ -319,11 +319,11 @@ def test_a_chunk_that_is_not_laid_out_as_its_name_says_goes(hiding, behind):
     assert frames(kept) == frames(whole)
 
 
-def segment(marker, data):
+def segment(marker: int, data: bytes) -> bytes:
     return bytes((0xFF, marker)) + (len(data) + 2).to_bytes(2, "big") + data
 
 
-def test_a_segment_that_is_not_laid_out_as_its_name_says_goes():
+def test_a_segment_that_is_not_laid_out_as_its_name_says_goes() -> None:
     whole = pictures.saved(pictures.image(), "JPEG")
     hiding = segment(0xEE, b"Adobe" + HIDDEN[:6] + b"\1" + HIDDEN) + segment(0xEE, b"Adobe" + HIDDEN[:4])
     hiding += segment(0xE2, b"ICC_PROFILE\0\1\1" + HIDDEN) + segment(0xDC, HIDDEN)
@@ -333,7 +333,7 @@ def test_a_segment_that_is_not_laid_out_as_its_name_says_goes():
     assert frames(kept) == frames(whole)
 
 
-def test_an_extension_of_a_gif_is_as_long_as_it_has_to_be():
+def test_an_extension_of_a_gif_is_as_long_as_it_has_to_be() -> None:
     content = PICTURES["image/gif"]
     at = content.index(b"NETSCAPE2.0") + 15
     hidden = bytes((len(HIDDEN),)) + HIDDEN
@@ -343,8 +343,8 @@ def test_an_extension_of_a_gif_is_as_long_as_it_has_to_be():
     assert frames(kept.content) == frames(content)
 
 
-def test_chunks_of_a_webp_are_there_once_and_as_long_as_they_are():
-    def added(kind, data):
+def test_chunks_of_a_webp_are_there_once_and_as_long_as_they_are() -> None:
+    def added(kind: bytes, data: bytes) -> bytes:
         return kind + len(data).to_bytes(4, "little") + data
 
     content = pictures.animated_webp()
@@ -358,7 +358,7 @@ def test_chunks_of_a_webp_are_there_once_and_as_long_as_they_are():
     assert frames(kept) == frames(content)
 
 
-def test_what_follows_the_pixels_in_their_chunks_goes():
+def test_what_follows_the_pixels_in_their_chunks_goes() -> None:
     pixels = zlib.compress(bytes(range(41)) * 20)
     cropped_before = zlib.compress(SECRET.encode() * 9, 0)
     for data in (
@@ -373,7 +373,7 @@ def test_what_follows_the_pixels_in_their_chunks_goes():
     assert check(png_of(pixels), PIXELS).content == png_of(pixels)
 
 
-def test_what_follows_the_pixels_of_a_frame_goes():
+def test_what_follows_the_pixels_of_a_frame_goes() -> None:
     at = ANIMATED_PNG.index(b"fdAT")
     length = int.from_bytes(ANIMATED_PNG[at - 4 : at], "big")
     data = ANIMATED_PNG[at + 4 : at + 4 + length] + SECRET.encode()
@@ -381,7 +381,7 @@ def test_what_follows_the_pixels_of_a_frame_goes():
     assert check(content, PIXELS).content == check(ANIMATED_PNG, PIXELS).content
 
 
-def test_pixels_beyond_the_last_row_are_refused():
+def test_pixels_beyond_the_last_row_are_refused() -> None:
     rows = zlib.compress((bytes(41) * 20) + SECRET.encode() * 99)
     with pytest.raises(UnsupportedMedia):
         check(png_of(rows), PIXELS)
@@ -391,6 +391,6 @@ def test_pixels_beyond_the_last_row_are_refused():
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (9, 1), (40, 20)])
-def test_pngs_of_every_depth_stay_as_they_were(mode, size):
+def test_pngs_of_every_depth_stay_as_they_were(mode: str, size: tuple[int, int]) -> None:
     content = pictures.saved(Image.new(mode, size), "PNG")
     assert frames(check(content, PIXELS).content) == frames(content)

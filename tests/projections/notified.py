@@ -17,7 +17,7 @@ from query_api.notifications import shown, unread_count
 from rest import resources
 from stores.notifications import KINDS
 from streams.notifications import notification_id
-from tests.histories import Community
+from tests.community import Community
 from tests.projections.projected import Projected, projected
 
 Seen = tuple[str, str, str | None, tuple[str, ...], int, bool]

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,9 @@ from events.sealing import MasterKeys, Sealer
 from runtime.embedded.models import ALL_TABLES, GROUPS
 from runtime.embedded.processors import Processors
 from stores.sqlite.views import Tables, Views
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import Community, batched, histories, interleaved
+from tests.histories import batched, histories, interleaved
 from tests.projections.projected import projected
 
 SEEDS = st.integers(0, 2**32).map(random.Random)
@@ -56,7 +58,7 @@ def rows(views: Views, tables: Tables) -> dict[str, list[str]]:
 
 @at_most(60)
 @given(histories(), SEEDS)
-def test_a_file_that_is_filled_has_the_rows_of_the_live_read_models(community: Community, randomness) -> None:
+def test_a_file_that_is_filled_has_the_rows_of_the_live_read_models(community: Community, randomness: Random) -> None:
     live, filled = projected([community.records]), Filled()
     try:
         asyncio.run(filled.apply(batched(interleaved(community.records, randomness), randomness)))

@@ -18,8 +18,9 @@ from rest.resources import FeedItem
 from runtime.embedded.models import ALL_TABLES, readers
 from stores.readers import Readers
 from stores.sqlite.views import Views
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import CHOICES, Community, histories
+from tests.histories import CHOICES, histories
 from tests.projections.projected import Projected, projected
 
 Item = tuple[TweetId, AccountId, bool]

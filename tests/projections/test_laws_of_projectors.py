@@ -7,8 +7,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import Community, batched, histories, interleaved, redelivered
+from tests.histories import batched, histories, interleaved, redelivered
 from tests.projections.projected import digests
 
 SEEDS = st.integers(0, 2**32).map(random.Random)

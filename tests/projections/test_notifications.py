@@ -18,8 +18,9 @@ from projectors.notifications import Notifications as NotificationsModel
 from query_api.notifications import MOST_COUNTED, shown, unread_count
 from stores.notifications import KINDS
 from streams.notifications import HISTORY_MS
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import Community, batched, histories, interleaved
+from tests.histories import batched, histories, interleaved
 from tests.projections.notified import Model, Told, as_seen, pages
 from tests.projections.projected import Projected, projected
 

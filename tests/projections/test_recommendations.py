@@ -11,8 +11,9 @@ from hypothesis import given
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis
 from stores.recommendations import MOST_FRIENDS, MOST_OF_EACH
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import Community, histories
+from tests.histories import histories
 from tests.projections.projected import Projected, projected
 
 

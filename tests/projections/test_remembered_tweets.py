@@ -5,6 +5,7 @@ from random import Random
 from unittest.mock import patch
 
 import pytest
+from msgspec import StructMeta
 
 from runtime.distributed.models import caches
 from runtime.distributed.models.caches import Memory, outdated
@@ -22,10 +23,10 @@ TOLD = [(group, event) for group in (TIMELINES, STREAMS) for event in caches._KE
 class Graph:
     """Who is behind what, of a community."""
 
-    def __init__(self, community):
+    def __init__(self, community: Community) -> None:
         self.community = community
 
-    async def barriers(self, accounts):
+    async def barriers(self, accounts: list[str]) -> dict[str, Barriers]:
         blocks, mutes = self.community.blocks, self.community.mutes
         return {
             account: Barriers(
@@ -34,11 +35,11 @@ class Graph:
             for account in accounts
         }
 
-    async def unseen(self, viewer, others):
+    async def unseen(self, viewer, others) -> None:
         raise AssertionError("nobody has so many barriers here")
 
 
-async def differs(seed):
+async def differs(seed: int) -> bool:
     """Apply events and read now and then; return whether a read showed a stale tweet."""
     chance = Random(seed)
     community, models = Community(), Projected()
@@ -74,12 +75,12 @@ async def differs(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_what_is_remembered_is_what_is_so(seed):
+async def test_what_is_remembered_is_what_is_so(seed: int) -> None:
     assert not await differs(seed)
 
 
 @pytest.mark.parametrize(("group", "event"), TOLD, ids=lambda value: getattr(value, "__name__", value))
-async def test_an_event_that_nobody_tells_of_is_missed(group, event):
+async def test_an_event_that_nobody_tells_of_is_missed(group: str, event: StructMeta) -> None:
     """So each line of the list is needed, and the runs meet each of them."""
     names = {each: name for each, name in caches._KEYS[group].items() if each is not event}
     with patch.dict(caches._KEYS, {group: names}):

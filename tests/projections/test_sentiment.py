@@ -19,8 +19,9 @@ from stores.sentiment import SentimentStep, Subject, about_mention, about_tag
 from stores.sqlite import sentiment as sqlite_sentiment
 from stores.trends import TooMuch
 from streams.scoring import Scorer
+from tests.community import Community
 from tests.examples import at_most
-from tests.histories import Community, batched, histories, interleaved
+from tests.histories import batched, histories, interleaved
 from tests.streams.analytics import (
     DAY,
     HOUR,

@@ -2,15 +2,16 @@
 
 import pytest
 
+from events.log import Record, TopicPartition
 from runtime.dead_letter_policy import MOST, WINDOW, CannotApply, TooManyDeadLetters
-from stores.dead_letters import Counts
+from stores.dead_letters import Counts, DeadLetter
 from stores.sink import StoreUnavailable
 from tests.projections.setting_aside import ADA, BOB, CAROL, GRAPH, Refusing, World
 
 CAUSE = "Refusing: not this one"
 
 
-async def test_a_handler_that_fails_for_one_account_holds_back_that_account_alone():
+async def test_a_handler_that_fails_for_one_account_holds_back_that_account_alone() -> None:
     world = World()
     first = world.log.follow(BOB)
     world.log.follow(ADA)
@@ -25,7 +26,7 @@ async def test_a_handler_that_fails_for_one_account_holds_back_that_account_alon
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 1000])
-async def test_what_comes_later_is_held_back_in_whatever_batches_it_comes(limit):
+async def test_what_comes_later_is_held_back_in_whatever_batches_it_comes(limit: int) -> None:
     world = World()
     before = world.log.follow(ADA)
     failing = world.log.follow(ADA)
@@ -36,7 +37,7 @@ async def test_what_comes_later_is_held_back_in_whatever_batches_it_comes(limit)
     assert await world.pages() == [(1, CAUSE), (3, ""), (5, "")]
 
 
-async def test_what_cannot_be_read_is_set_aside_with_its_fault_and_one_without_a_key_holds_nothing_back():
+async def test_what_cannot_be_read_is_set_aside_with_its_fault_and_one_without_a_key_holds_nothing_back() -> None:
     world = World()
     world.log.unreadable(ADA)
     world.log.unreadable("", "no key")
@@ -50,7 +51,7 @@ async def test_what_cannot_be_read_is_set_aside_with_its_fault_and_one_without_a
 
 
 @pytest.mark.parametrize("refused", range(7))
-async def test_a_record_that_a_store_refuses_is_found_by_halving_the_batch(refused):
+async def test_a_record_that_a_store_refuses_is_found_by_halving_the_batch(refused: int) -> None:
     world = World()
     records = [world.log.follow(account) for account in (ADA, BOB, CAROL, ADA, BOB, CAROL, ADA)]
     bad = records[refused]
@@ -62,7 +63,7 @@ async def test_a_record_that_a_store_refuses_is_found_by_halving_the_batch(refus
     assert world.sink.reached == {GRAPH: 7}
 
 
-async def test_a_store_that_is_away_sets_nothing_aside():
+async def test_a_store_that_is_away_sets_nothing_aside() -> None:
     world = World()
     world.log.follow(ADA)
     world.sink.refuses = lambda rows: StoreUnavailable("away")
@@ -73,7 +74,7 @@ async def test_a_store_that_is_away_sets_nothing_aside():
     assert await world.project() == 1
 
 
-async def test_a_derived_event_whose_handler_fails_sets_its_source_aside():
+async def test_a_derived_event_whose_handler_fails_sets_its_source_aside() -> None:
     world = World(streams=True)
     follows = [world.log.follow(account, other) for account, other in ((ADA, BOB), (BOB, CAROL), (CAROL, ADA))]
     world.projector.fails = lambda event, about: getattr(event, "recipient", None) == CAROL
@@ -82,7 +83,7 @@ async def test_a_derived_event_whose_handler_fails_sets_its_source_aside():
     assert await world.pages() == [(1, f"Refusing: not for {CAROL}")]
 
 
-async def test_copies_of_what_is_set_aside_or_was_applied_add_no_letter():
+async def test_copies_of_what_is_set_aside_or_was_applied_add_no_letter() -> None:
     world = World()
     applied = world.log.follow(ADA)
     failing = world.log.follow(ADA)
@@ -98,7 +99,7 @@ async def test_copies_of_what_is_set_aside_or_was_applied_add_no_letter():
     assert await world.pages() == [(1, CAUSE), (2, "")]
 
 
-async def test_killed_between_letter_and_position_the_same_records_come_again_and_nothing_changes():
+async def test_killed_between_letter_and_position_the_same_records_come_again_and_nothing_changes() -> None:
     world = World()
     before = world.log.follow(ADA)
     failing = world.log.follow(ADA)
@@ -123,7 +124,7 @@ async def test_killed_between_letter_and_position_the_same_records_come_again_an
 # Retrying
 
 
-async def test_what_fails_for_a_while_is_mended_by_a_retry_and_what_was_held_back_follows_in_order():
+async def test_what_fails_for_a_while_is_mended_by_a_retry_and_what_was_held_back_follows_in_order() -> None:
     world = World()
     own = [world.log.follow(ADA) for _ in range(5)]
     world.fail_for(ADA)
@@ -142,7 +143,7 @@ async def test_what_fails_for_a_while_is_mended_by_a_retry_and_what_was_held_bac
     assert world.sink.rows[-1] == after.about.id
 
 
-async def test_a_retry_stops_at_what_fails_on_and_leaves_the_rest_behind_it():
+async def test_a_retry_stops_at_what_fails_on_and_leaves_the_rest_behind_it() -> None:
     world = World()
     own = [world.log.follow(ADA) for _ in range(5)]
     world.fail_for(ADA)
@@ -156,7 +157,7 @@ async def test_a_retry_stops_at_what_fails_on_and_leaves_the_rest_behind_it():
     assert world.sink.rows == world.ids(*own[:3])
 
 
-async def one_given_up():
+async def one_given_up() -> tuple[World, Record, Record, DeadLetter]:
     """Return a world with a failing record, one held back behind it, and a discard of the first one in the log."""
     world = World()
     bad, good = world.log.follow(ADA), world.log.follow(ADA)
@@ -167,7 +168,7 @@ async def one_given_up():
     return world, bad, good, letter
 
 
-async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_it_comes_again():
+async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_it_comes_again() -> None:
     world, bad, good, letter = await one_given_up()
     dropped = await world.group.discard([letter], world.log.at)
     assert (dropped.applied, dropped.left) == (1, 0)
@@ -180,10 +181,10 @@ async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_
     assert await world.pages() == []
 
 
-async def test_a_discard_that_is_broken_off_can_be_asked_for_again():
+async def test_a_discard_that_is_broken_off_can_be_asked_for_again() -> None:
     world, _, good, letter = await one_given_up()
 
-    async def away(place, offset):
+    async def away(place: TopicPartition, offset: int) -> None:
         raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
@@ -194,7 +195,7 @@ async def test_a_discard_that_is_broken_off_can_be_asked_for_again():
     assert await world.pages() == []
 
 
-async def test_a_held_back_record_can_be_discarded_and_what_failed_stays():
+async def test_a_held_back_record_can_be_discarded_and_what_failed_stays() -> None:
     world = World()
     for _ in range(3):
         world.log.follow(ADA)
@@ -206,7 +207,7 @@ async def test_a_held_back_record_can_be_discarded_and_what_failed_stays():
     assert await world.pages() == [(0, CAUSE), (2, "")]
 
 
-async def test_a_good_copy_behind_an_unreadable_one_is_applied_once_that_is_discarded():
+async def test_a_good_copy_behind_an_unreadable_one_is_applied_once_that_is_discarded() -> None:
     world = World()
     broken = world.log.unreadable(ADA)
     good = world.log.follow(ADA, id_=broken.about.id)
@@ -221,7 +222,7 @@ async def test_a_good_copy_behind_an_unreadable_one_is_applied_once_that_is_disc
 # Too much
 
 
-async def test_a_handler_that_fails_for_all_stops_the_group_at_the_eleventh_and_a_restart_sets_no_more_aside():
+async def test_a_handler_that_fails_for_all_stops_the_group_at_the_eleventh_and_a_restart_sets_no_more_aside() -> None:
     world = World()
     for _ in range(20):
         world.log.follow(ADA)
@@ -236,7 +237,7 @@ async def test_a_handler_that_fails_for_all_stops_the_group_at_the_eleventh_and_
         world.start()
 
 
-async def test_few_failures_in_many_records_go_on_and_on():
+async def test_few_failures_in_many_records_go_on_and_on() -> None:
     world = World()
     for n in range(3):
         for m in range(MOST):
@@ -247,7 +248,7 @@ async def test_few_failures_in_many_records_go_on_and_on():
     assert await world.letters.counts() == Counts(3 * MOST, 3 * MOST)
 
 
-async def test_failures_that_were_mended_count_no_more():
+async def test_failures_that_were_mended_count_no_more() -> None:
     world = World()
     keys = [f"key {n}" for n in range(MOST)]
     for key in keys:
@@ -263,7 +264,7 @@ async def test_failures_that_were_mended_count_no_more():
 # Where nothing may be set aside
 
 
-async def test_a_rebuild_stops_at_what_it_cannot_read_or_apply_and_says_where_and_what_to_do():
+async def test_a_rebuild_stops_at_what_it_cannot_read_or_apply_and_says_where_and_what_to_do() -> None:
     world = World(letters=False)
     world.log.follow(BOB)
     bad = world.log.unreadable(ADA)
@@ -279,7 +280,7 @@ async def test_a_rebuild_stops_at_what_it_cannot_read_or_apply_and_says_where_an
     assert len(world.sink.rows) == 1
 
 
-async def test_a_rebuild_names_the_record_that_a_store_refuses():
+async def test_a_rebuild_names_the_record_that_a_store_refuses() -> None:
     world = World(letters=False)
     records = [world.log.follow(account) for account in (ADA, BOB, CAROL, ADA, BOB)]
     world.sink.refuses = lambda rows: Refusing("too long") if records[3].about.id in rows else None

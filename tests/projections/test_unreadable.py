@@ -29,7 +29,7 @@ def discard_in_log(world: World, discards: Discards) -> None:
         world.group.discarded.add(f"{place}@{offset}", "")
 
 
-async def test_a_group_that_stopped_goes_on_past_all_that_nobody_can_read_once_it_is_given_up():
+async def test_a_group_that_stopped_goes_on_past_all_that_nobody_can_read_once_it_is_given_up() -> None:
     world = World()
     records, good = broken(world), world.log.follow(BOB)
     with pytest.raises(TooManyDeadLetters, match="dead-letters discard --unreadable"):
@@ -49,7 +49,7 @@ async def test_a_group_that_stopped_goes_on_past_all_that_nobody_can_read_once_i
     assert await world.pages() == []
 
 
-async def test_letters_that_are_discarded_and_not_dropped_yet_stop_no_group_that_starts():
+async def test_letters_that_are_discarded_and_not_dropped_yet_stop_no_group_that_starts() -> None:
     world = World()
     broken(world, MOST)
     await world.project()
@@ -63,7 +63,7 @@ async def test_letters_that_are_discarded_and_not_dropped_yet_stop_no_group_that
     assert await world.letters.counts() == Counts(MOST + 1, MOST + 1)
 
 
-async def test_what_can_be_read_is_never_found_whatever_its_handler_says():
+async def test_what_can_be_read_is_never_found_whatever_its_handler_says() -> None:
     world = World()
     bad = world.log.unreadable(BOB)
     world.log.follow(ADA)
@@ -76,7 +76,7 @@ async def test_what_can_be_read_is_never_found_whatever_its_handler_says():
     assert not await find_unreadable(world.log, {"serving": await standing(world)})
 
 
-async def test_each_group_gives_up_what_it_would_meet_and_no_other():
+async def test_each_group_gives_up_what_it_would_meet_and_no_other() -> None:
     world = World()
     records = broken(world, 4)
     groups = {
@@ -94,7 +94,7 @@ async def test_each_group_gives_up_what_it_would_meet_and_no_other():
     assert (told[0], told[-1]) == ((0, 3), (3, 3))
 
 
-async def test_what_is_given_up_already_is_not_found_again(monkeypatch):
+async def test_what_is_given_up_already_is_not_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     broken(world, 2)
     groups = {"serving": Standing(frozenset({"graph"}), Positions(), [])}
@@ -103,7 +103,7 @@ async def test_what_is_given_up_already_is_not_found_again(monkeypatch):
     about = world.log.records[0].about
     record = Record("operations", 0, 0, first.position, event.name, event.version, first, about)
 
-    async def read(after, limit, topics=None):
+    async def read(after: Positions, limit: int, topics: frozenset[str] | tuple[str] | None = None) -> list[Record]:
         if "operations" in topics:
             return [] if record.place in after else [record]
         return world.log.records[after.get(GRAPH, 0) :][:limit]
@@ -113,7 +113,7 @@ async def test_what_is_given_up_already_is_not_found_again(monkeypatch):
     assert list(found.discards()) == [second]
 
 
-async def test_they_are_told_by_topic_and_sort_of_fault_with_the_first_of_each():
+async def test_they_are_told_by_topic_and_sort_of_fault_with_the_first_of_each() -> None:
     world = World()
     broken(world, 2)
     world.log.unreadable("", "its checksum differs: the row is damaged")

@@ -17,28 +17,32 @@ READ, BUSY = TopicPartition("graph", 0), TopicPartition("graph", 1)
 class Busy:
     """A log of which one partition has another record whenever it is read, and that record is answered first."""
 
-    async def ends(self):
+    async def ends(self) -> Positions:
         return Positions({READ: 3, BUSY: 7})
 
-    async def read_stored(self, after, limit, topics):
+    async def read_stored(
+        self, after: dict[TopicPartition, int], limit: int, topics: frozenset[str]
+    ) -> list[SimpleNamespace]:
         await asyncio.sleep(0)
         records = [(BUSY, after[BUSY]), *((READ, offset) for offset in range(after[READ], 3))]
         return [record(place, offset) for place, offset in records[:limit]]
 
 
-def record(place, offset):
+def record(place: TopicPartition, offset: int) -> SimpleNamespace:
     about = SimpleNamespace(id=first_id_at(offset))
     return SimpleNamespace(place=place, offset=offset, about=about)
 
 
-async def test_the_event_before_a_position_is_found_while_others_write():
+async def test_the_event_before_a_position_is_found_while_others_write() -> None:
     async with asyncio.timeout(5):
         assert await ids_before(Busy(), {READ: 2}) == {READ: first_id_at(1)}
 
 
-async def test_the_event_before_a_position_that_retention_removed_is_not_known():
+async def test_the_event_before_a_position_that_retention_removed_is_not_known() -> None:
     class Shortened(Busy):
-        async def read_stored(self, after, limit, topics):
+        async def read_stored(
+            self, after: dict[TopicPartition, int], limit: int, topics: frozenset[str]
+        ) -> list[SimpleNamespace]:
             return await super().read_stored(after | {READ: max(after[READ], 2)}, limit, topics)
 
     async with asyncio.timeout(5):
@@ -46,17 +50,17 @@ async def test_the_event_before_a_position_that_retention_removed_is_not_known()
 
 
 @pytest.fixture
-def told(monkeypatch):
+def told(monkeypatch: pytest.MonkeyPatch):
     """What the looks find, one after the other; the last goes on."""
     answers = []
 
-    async def lacking_rows(stores):
+    async def lacking_rows(stores: None) -> str:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def misfits(stores):
+    async def misfits(stores: None):
         return {}
 
     monkeypatch.setattr(fitting, "misfits", misfits)
@@ -64,7 +68,7 @@ def told(monkeypatch):
     return answers
 
 
-async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told):
+async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told) -> None:
     watching = LogIdentityWatch(None)
     told[:] = ["a tweet is missing", ""]
     await watching.look()
@@ -74,7 +78,7 @@ async def test_a_row_that_is_not_missed_when_looked_for_again_is_no_loss(told):
     assert [(part.state, part.detail) for part in watching.parts()] == [("degraded", "a tweet is missing")]
 
 
-async def test_a_look_that_fails_is_followed_by_another(told):
+async def test_a_look_that_fails_is_followed_by_another(told) -> None:
     watching = LogIdentityWatch(None)
     told[:] = [KeyError("of a look"), "a tweet is missing"]
     looking = asyncio.create_task(watching.run(every_s=0))

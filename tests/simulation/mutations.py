@@ -19,6 +19,7 @@ from command_api.domain.edit_tweet import EDIT_TWEET
 from command_api.sqlite.answers import SqliteAnswers
 from command_api.sqlite.rows import SqliteDecisionRows
 from command_api.sqlite.store import SqliteCommandStore
+from events.consistency_token import ConsistencyToken
 from events.first_copies import Entity, first_copies
 from events.ids import HybridClock, account_number, to_bytes
 from events.log import New, Positions, Record, TopicPartition
@@ -273,7 +274,7 @@ def idempotency_record_outside_the_transaction() -> Iterator[Any]:
             bare = msgspec.structs.replace(context, idempotency=None)
             outcome = await right(self, decision, command, bare, answering)
         except Refused as refusal:
-            outcome = Outcome(answering.refused(refusal), self._ends(decision, command))
+            outcome = Outcome(answering.refused(refusal), ConsistencyToken(self._ends(decision, command)))
         answer = outcome.answer
         headers = msgspec.json.encode(answer.headers)
         row = (once.account, once.key, once.fingerprint, answer.status, answer.body, headers, str(outcome.token))

@@ -63,12 +63,12 @@ READ = [
 ]
 
 
-def source(method):
+def source(method) -> str:
     return inspect.getsource(getattr(method, "fun", method))  # Faust wraps its tasks in objects
 
 
 @pytest.mark.parametrize(("method", "digest"), READ, ids=[str(getattr(m, "fun", m).__qualname__) for m, _ in READ])
-def test_what_is_overridden_or_calls_it_is_as_it_was_read(method, digest):
+def test_what_is_overridden_or_calls_it_is_as_it_was_read(method, digest: str) -> None:
     found = hashlib.sha256(source(method).encode()).hexdigest()[:12]
     assert found == digest, "the method changed: read it again beside its override, then write down this digest"
 
@@ -83,7 +83,7 @@ def test_what_is_overridden_or_calls_it_is_as_it_was_read(method, digest):
         (fetched_records.PartitionRecords, PARTITION_RECORDS),
     ],
 )
-def test_each_private_method_that_is_overridden_is_held_to_its_source(ours, theirs):
+def test_each_private_method_that_is_overridden_is_held_to_its_source(ours, theirs) -> None:
     """A method that is overridden later needs its digest as well."""
     names = [name for name, value in vars(ours).items() if inspect.isfunction(value) and not name.startswith("__")]
     held = {getattr(method, "fun", method).__name__ for method, _ in READ}

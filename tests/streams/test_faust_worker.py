@@ -1,5 +1,7 @@
 """The Faust worker on a real Kafka: it hands over records from the sink's positions on, after any failure."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 import sys
@@ -8,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -28,16 +31,16 @@ class Sink:
     name = "serving"
     topics = frozenset(("tweets",))
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.landed = Positions()
         self.values = []
         self.batches = []
         self.before = lambda records: None
 
-    async def positions(self):
+    async def positions(self) -> Positions:
         return Positions(self.landed)
 
-    async def apply(self, records, positions):
+    async def apply(self, records: list[int], positions: Positions) -> None:
         self.before(records)
         self.values += records
         self.batches.append(len(records))
@@ -45,14 +48,14 @@ class Sink:
             self.landed[place] = max(position, self.landed.get(place, 0))
 
 
-async def decode(messages):
+async def decode(messages: list[ConsumerRecord]) -> list[int]:
     return [int(message.value) for message in messages]
 
 
 class Topic:
     """A topic of one test."""
 
-    def __init__(self, brokers):
+    def __init__(self, brokers: str) -> None:
         self.brokers = brokers.removeprefix("kafka://")
         self.prefix = f"test-{uuid.uuid4().hex[:8]}-"
         self._numbers = itertools.count()
@@ -61,7 +64,7 @@ class Topic:
             created.result()
         self._producer = Producer({"bootstrap.servers": self.brokers})
 
-    def append(self, number):
+    def append(self, number: int) -> list[int]:
         """Append numbers to the partitions in turn, and return them."""
         numbers = list(itertools.islice(self._numbers, number))
         for n in numbers:
@@ -69,18 +72,18 @@ class Topic:
         assert self._producer.flush(SOON) == 0
         return numbers
 
-    def worker(self, sink, **options):
+    def worker(self, sink: Idling | Sink, **options) -> FaustWorker:
         return FaustWorker(
             sink, decode, brokers=self.brokers, prefix=self.prefix, **{"session_s": SESSION_S, "batch": 50, **options}
         )
 
 
 @pytest.fixture
-def topic(kafka):
+def topic(kafka: str) -> Topic:
     return Topic(kafka)
 
 
-async def until(condition, task=None):
+async def until(condition, task: asyncio.Task | None = None) -> None:
     deadline = time.monotonic() + SOON
     while not condition():
         assert time.monotonic() < deadline
@@ -92,24 +95,24 @@ async def until(condition, task=None):
 class Working:
     """A running worker that is stopped at the end of the test."""
 
-    def __init__(self, worker):
+    def __init__(self, worker: FaustWorker) -> None:
         self.worker = worker
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Working:
         self.task = asyncio.create_task(self.worker.run())
         return self
 
-    async def until(self, condition):
+    async def until(self, condition) -> None:
         await until(condition, self.task)
 
-    async def __aexit__(self, *error):
+    async def __aexit__(self, *error: None) -> None:
         self.worker.stop()
         await asyncio.wait((self.task,))
         if error[0] is None:
             self.task.result()
 
 
-async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partition(topic):
+async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partition(topic: Topic) -> None:
     sink = Sink()
     before = topic.append(300)
     async with Working(topic.worker(sink)) as working:
@@ -124,7 +127,7 @@ async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partitio
     assert max(sink.batches) <= 50
 
 
-async def test_a_header_whose_name_is_no_utf_8_keeps_a_worker_from_nothing(topic):
+async def test_a_header_whose_name_is_no_utf_8_keeps_a_worker_from_nothing(topic: Topic) -> None:
     sink = Sink()
     topic.append(8)
     await asyncio.to_thread(send_nameless_header, topic.brokers, f"{topic.prefix}tweets", 0, "-1")
@@ -135,7 +138,9 @@ async def test_a_header_whose_name_is_no_utf_8_keeps_a_worker_from_nothing(topic
     assert sorted(sink.values)[-8:] == after
 
 
-async def test_a_worker_writes_nothing_where_it_is_started(topic, tmp_path, monkeypatch):
+async def test_a_worker_writes_nothing_where_it_is_started(
+    topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     sink = Sink()
     topic.append(10)
@@ -145,7 +150,9 @@ async def test_a_worker_writes_nothing_where_it_is_started(topic, tmp_path, monk
 
 
 @pytest.mark.parametrize("stands", [0, 30], ids=["a sink that lost all", "a sink of an hour ago"])
-async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_group_s_offset(topic, stands):
+async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_group_s_offset(
+    topic: Topic, stands: int
+) -> None:
     sink = Sink()
     topic.append(400)
     async with Working(topic.worker(sink)) as working:
@@ -160,11 +167,11 @@ async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_grou
     assert sorted(restored.values) == list(range(PARTITIONS * stands, 404))
 
 
-async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(topic):
+async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(topic: Topic) -> None:
     sink = Sink()
     refusals = iter([True] * 3)
 
-    def before(records):
+    def before(records: list[int]) -> None:
         if next(refusals, False):
             raise LogUnavailable("the store is away")
 
@@ -178,11 +185,11 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(top
     assert sorted(sink.values) == numbers
 
 
-async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic):
+async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic: Topic) -> None:
     """A batch that waits for its store is dropped if its partitions restart elsewhere; else it would leave a hole."""
     sink, away = Sink(), False
 
-    def before(records):
+    def before(records: list[int]) -> None:
         if away:
             raise LogUnavailable("the store is away")
 
@@ -204,11 +211,11 @@ async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what
         assert own == sorted(own)
 
 
-async def test_an_error_of_the_processors_ends_the_worker_and_its_batch_is_handed_over_again(topic):
+async def test_an_error_of_the_processors_ends_the_worker_and_its_batch_is_handed_over_again(topic: Topic) -> None:
     sink = Sink()
     numbers = topic.append(200)
 
-    def before(records):
+    def before(records: list[int]) -> None:
         if 120 in records:
             raise ValueError("cannot apply 120")
 
@@ -223,7 +230,7 @@ async def test_an_error_of_the_processors_ends_the_worker_and_its_batch_is_hande
     assert sorted(sink.values) == numbers
 
 
-async def test_workers_share_the_partitions_and_one_that_leaves_hands_its_own_over(topic):
+async def test_workers_share_the_partitions_and_one_that_leaves_hands_its_own_over(topic: Topic) -> None:
     sink = Sink()
     first, second = topic.worker(sink), topic.worker(sink)
     async with Working(first) as one:
@@ -259,7 +266,7 @@ asyncio.run(FaustWorker(Sink(), decode, brokers={brokers!r}, prefix={prefix!r}, 
 """
 
 
-async def killed_after_its_first_batch(topic, session_s):
+async def killed_after_its_first_batch(topic: Topic, session_s: float) -> list[int]:
     """Return the records that a worker in a process of its own applied before it was killed."""
     source = KILLED.format(
         root=str(Path(__file__).parents[2]), brokers=topic.brokers, prefix=topic.prefix, session=session_s
@@ -273,7 +280,7 @@ async def killed_after_its_first_batch(topic, session_s):
 
 
 @pytest.mark.slow
-async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic):
+async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic: Topic) -> None:
     numbers = topic.append(200)
     landed = await killed_after_its_first_batch(topic, SESSION_S)
     sink = Sink()
@@ -286,7 +293,7 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing
 
 
 @pytest.mark.slow
-async def test_members_agree_while_they_wait_for_one_that_was_killed(topic):
+async def test_members_agree_while_they_wait_for_one_that_was_killed(topic: Topic) -> None:
     """No offsets are committed meanwhile: the answer would cancel the agreement, and the members would start again."""
     session_s = 6.0  # members hear of a change within 1.5 s, longer than what lies between two tellings
     sink = Sink()
@@ -307,7 +314,7 @@ async def test_members_agree_while_they_wait_for_one_that_was_killed(topic):
     assert set(sink.values) == set(range(last + 1))
 
 
-async def steadily(topic):
+async def steadily(topic: Topic) -> None:
     while True:
         topic.append(PARTITIONS)
         await asyncio.sleep(0.1)
@@ -316,18 +323,18 @@ async def steadily(topic):
 class Idling(Sink):
     """A sink with idle work, which must not be called while a batch is applied."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.landing = False
         self.settled = 0
 
-    async def apply(self, records, positions):
+    async def apply(self, records: list[int], positions: Positions) -> None:
         self.landing = True
         await asyncio.sleep(0.001)
         await super().apply(records, positions)
         self.landing = False
 
-    async def settle(self):
+    async def settle(self) -> bool:
         assert not self.landing
         self.settled += 1
         await asyncio.sleep(0.001)
@@ -335,7 +342,7 @@ class Idling(Sink):
         return self.settled % 10 != 0
 
 
-async def test_what_is_no_message_s_doing_is_done_between_batches_by_one_member_alone(topic):
+async def test_what_is_no_message_s_doing_is_done_between_batches_by_one_member_alone(topic: Topic) -> None:
     sinks = [Idling(), Idling()]
     first, second = (topic.worker(sink, idle=sink.settle) for sink in sinks)
     async with Working(first) as one:
@@ -350,10 +357,10 @@ async def test_what_is_no_message_s_doing_is_done_between_batches_by_one_member_
             assert led.settled == before[1]
 
 
-async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_worker(topic):
+async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_worker(topic: Topic) -> None:
     errors = iter([LogUnavailable("the topic is away"), None, ValueError("cannot rank")])
 
-    async def settle():
+    async def settle() -> bool:
         error = next(errors)
         if error is not None:
             raise error
@@ -363,12 +370,12 @@ async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_
         await asyncio.wait_for(topic.worker(Sink(), idle=settle).run(), SOON)
 
 
-async def test_nothing_is_lost_or_out_of_order_while_partitions_change_hands_again_and_again(topic):
+async def test_nothing_is_lost_or_out_of_order_while_partitions_change_hands_again_and_again(topic: Topic) -> None:
     """Members join and leave while messages arrive: messages fetched before a seek must not count as the next ones."""
     sink = Sink()
     holes = []
 
-    def before(records):
+    def before(records: list[int]) -> None:
         ends = {place.partition: end for place, end in sink.landed.items()}
         for n in records:
             offset, partition = divmod(n, PARTITIONS)

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.fetched_records import Fetched, PartitionRecords
 
@@ -11,7 +11,7 @@ from streams.fetched_records import Fetched, PartitionRecords
 class Name(str):
     """A header's name with any bytes, as clients in other languages can send it."""
 
-    def encode(self, *_):
+    def encode(self, *_: str) -> bytes:
         return self.__str__().encode("latin-1")
 
 
@@ -19,7 +19,12 @@ GOOD = [("ce_type", b"\xff"), ("\u00fcber", None)]
 BROKEN = [("ce_type", b"TweetPosted"), (Name("\xff\xfe"), b"1")]
 
 
-def batch(first, headers, compression=0):
+def batch(
+    first: int,
+    headers: list[list[tuple[str, None] | tuple[str, bytes]] | list[tuple[str, bytes] | tuple[Name, bytes]]]
+    | list[list[tuple[str, None] | tuple[str, bytes]]],
+    compression: int = 0,
+) -> bytes:
     """Return a batch of records from an offset on, with these headers."""
     builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, -1, 1 << 20)
     for n, each in enumerate(headers):
@@ -29,7 +34,7 @@ def batch(first, headers, compression=0):
     return bytes(built)
 
 
-def records(content, since=0):
+def records(content: bytes, since: int = 0) -> list[ConsumerRecord]:
     return list(
         PartitionRecords(TopicPartition("tweets", 0), Fetched(content), None, since, None, None, True, READ_UNCOMMITTED)
     )
@@ -37,7 +42,9 @@ def records(content, since=0):
 
 @pytest.mark.parametrize("compression", [0, 1])
 @pytest.mark.parametrize("since", [0, 2])
-def test_a_record_with_a_name_that_is_no_utf_8_has_no_headers_and_the_others_have_theirs(since, compression):
+def test_a_record_with_a_name_that_is_no_utf_8_has_no_headers_and_the_others_have_theirs(
+    since: int, compression: int
+) -> None:
     content = batch(0, [GOOD, GOOD, GOOD]) + batch(3, [GOOD, BROKEN, [], BROKEN, GOOD], compression) + batch(8, [GOOD])
     found = records(content + batch(9, [GOOD])[:40], since)
     assert [record.offset for record in found] == list(range(since, 9))

@@ -1,8 +1,11 @@
 """A client of Kafka that is closed has no connection left, whatever was going on when it was closed."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import struct
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
@@ -20,20 +23,20 @@ SOON = 20
 class Broker:
     """Takes connections, and answers requests for its API versions once `answers` is set."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.answers = asyncio.Event()
         self.connected = asyncio.Event()
         self._serving = set()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Broker:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: None) -> None:
         self.answers.set()
         self._server.close()
 
-    async def _serve(self, reader, writer):
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._serving.add(asyncio.current_task())
         self.connected.set()
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -45,23 +48,23 @@ class Broker:
                 writer.write(struct.pack(">i", len(answer)) + answer)
         writer.close()
 
-    def introduce(self, client):
+    def introduce(self, client: Client) -> None:
         """Have a client know this broker."""
         client.cluster._brokers[NODE] = BrokerMetadata(NODE, *self._server.sockets[0].getsockname(), None)
 
-    async def all_closed(self):
+    async def all_closed(self) -> None:
         """Wait until no client has a connection."""
         assert self._serving
         await asyncio.wait_for(asyncio.gather(*self._serving), SOON)
 
 
 @pytest.fixture
-async def broker():
+async def broker() -> AsyncIterator[Broker]:
     async with Broker() as broker:
         yield broker
 
 
-async def test_a_connection_that_is_being_made_while_its_client_is_closed_is_closed_as_well(broker):
+async def test_a_connection_that_is_being_made_while_its_client_is_closed_is_closed_as_well(broker: Broker) -> None:
     client = Client()
     broker.introduce(client)
     connecting = asyncio.create_task(client.ready(NODE))
@@ -72,7 +75,7 @@ async def test_a_connection_that_is_being_made_while_its_client_is_closed_is_clo
     await broker.all_closed()
 
 
-async def test_a_closed_client_makes_no_connection(broker):
+async def test_a_closed_client_makes_no_connection(broker: Broker) -> None:
     client = Client()
     broker.introduce(client)
     await client.close()
@@ -80,7 +83,7 @@ async def test_a_closed_client_makes_no_connection(broker):
     assert not broker.connected.is_set()
 
 
-async def test_a_consumer_stops_with_its_connections_closed_while_a_fetch_backs_off(broker):
+async def test_a_consumer_stops_with_its_connections_closed_while_a_fetch_backs_off(broker: Broker) -> None:
     broker.answers.set()
     consumer = AIOKafkaConsumer(retry_backoff_ms=60_000)
     client = consumer._client
@@ -102,7 +105,7 @@ async def test_a_consumer_stops_with_its_connections_closed_while_a_fetch_backs_
     await broker.all_closed()
 
 
-async def test_consumers_and_producers_use_this_client():
+async def test_consumers_and_producers_use_this_client() -> None:
     consumer, producer = AIOKafkaConsumer(), AIOKafkaProducer()
     try:
         assert isinstance(consumer._client, Client)

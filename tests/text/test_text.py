@@ -21,6 +21,7 @@ from command_api.text.urls import find_links
 from command_api.text.validation import is_hashtag, is_username, read_tweet
 from command_api.text.weighing import LIMIT
 from events.entities import Entities, Hashtag, Mention, Url, fold_tag
+from tests.text.noting import noting
 from tests.text.weights import weigh
 
 # Text that is likelier to have entities than what hypothesis would think of.
@@ -275,8 +276,7 @@ class TestChecking:
     ) -> None:
         looked: list[object] = []
         for name in ("_host_start", "_domain_end", "_is_label"):
-            look = getattr(urls, name)
-            monkeypatch.setattr(urls, name, lambda *args, look=look: looked.append(args) or look(*args))
+            monkeypatch.setattr(urls, name, noting(looked, getattr(urls, name)))
         with pytest.raises(TextTooLong):
             read_tweet(start + piece * 30_000)
         assert len(looked) < 3 * 8 * LIMIT
@@ -288,9 +288,9 @@ class TestChecking:
 
     @pytest.mark.parametrize("text", ["a.co #a @abc", "a.co " * 3 + "#b", "http://a.co/" + "a" * 4000 + " @abc"])
     def test_it_is_composed_once_and_searched_for_links_once(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        calls: list[Any] = []
+        calls: list[object] = []
         for module, call in ((validation, compose), (weighing, find_links), (entities, find_links)):
-            monkeypatch.setattr(module, call.__name__, lambda *args, f=call: calls.append(f) or f(*args))
+            monkeypatch.setattr(module, call.__name__, noting(calls, call))
         assert read_tweet(text).entities != Entities()
         assert calls == [compose, find_links]
 
@@ -344,7 +344,7 @@ class TestChecking:
         assert checked.encode().decode() == checked
 
 
-def _character_refused(check: Callable[..., str], *given: Any) -> tuple[int, int] | None:
+def _character_refused(check: Callable[..., object], *given: Any) -> tuple[int, int] | None:
     try:
         check(*given)
     except ForbiddenCharacter as refused:

@@ -1,5 +1,7 @@
 """The simulation finds every bug that is planted: what it cannot find it does not prove."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from ..laws import Violation
@@ -19,7 +21,7 @@ ASKED_FOR = (
 """The dangers that fan-out was designed around: looked for on every edit, the others in the whole run of tests."""
 
 
-def live_through(seeds):
+def live_through(seeds: Iterable[int]) -> None:
     for seed in seeds:
         simulate(seed)
 
@@ -28,7 +30,7 @@ def live_through(seeds):
     "name",
     [pytest.param(name, marks=[] if name in ASKED_FOR else [pytest.mark.slow]) for name in sorted(BUGS.keys() - RARE)],
 )
-def test_the_simulation_finds_the_planted_bug(name):
+def test_the_simulation_finds_the_planted_bug(name: str) -> None:
     with BUGS[name](), pytest.raises(Violation) as found:
         live_through(range(MOST_SEEDS))
     # The bug has to be noticed by what it does, and not because the code that plants it is out of date.
