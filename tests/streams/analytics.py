@@ -158,6 +158,7 @@ class Analytics:
         """Start again from the stored state, as the next process does."""
         self.group = Processors(self.views, self.sealer, 1).live(ANALYTICS)
         keep = self.group.keep
+        assert keep is not None
 
         def kept(records: Sequence[New]) -> None:
             keep(records)
