@@ -1,4 +1,4 @@
-"""The application: both APIs behind one edge, as the server runs it."""
+"""The ASGI application of a process: the routers of both APIs, behind one edge."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class CommandSide:
-    """What the routes of the command API work with."""
+    """The dependencies of the command API's routes."""
 
     commands: Commands
     accounts: Accounts
@@ -86,10 +86,11 @@ def build_app(
     longer: Mapping[str, int] = _NONE,
     telemetry: Telemetry | None = None,
 ) -> ASGIApp:
-    """The ASGI application of a process with `roles` (metrics.py), whose routers have what they need in its sides.
+    """Build the ASGI application of a process with `roles` (metrics.py). The two sides hold the dependencies of its
+    routers.
 
-    `longer` are the paths whose bodies may be longer than others, `shared_limits` those of all processes. Without
-    `telemetry`, requests are counted and faults logged.
+    `longer` are the paths that accept longer bodies. `shared_limits` are rate limits that all processes share. Without
+    `telemetry`, requests are only counted and faults only logged.
     """
     named = version("minitwitter")
     app = FastAPI(title="MiniTwitter", version=named, docs_url=None, redoc_url=None, openapi_url=None)
@@ -114,8 +115,8 @@ def build_app(
     edge = Edge(
         app,
         match=matcher(command, query),
-        # Ids of requests come from a clock of their own: they must not change those in the log (law 10). They only
-        # have to be unique, so a wall clock that was set back does not keep anybody from an answer.
+        # Request ids come from a clock of their own, because they must not change the ids in the log (law 10). They
+        # only have to be unique, so a wall clock that was set back does not matter.
         new_id=HybridClock(clock, randomness, drift_ms=inf).issue,
         authenticate=authenticate,
         applied=applied,
@@ -139,7 +140,9 @@ def build_app(
 
 
 def matcher(command: CommandSide | None, query_side: QuerySide | None) -> Match:
-    """Which requests go below FastAPI: posting a tweet, reading one, and the first page of the feed."""
+    """Return the function that finds the requests handled without FastAPI: posting a tweet, reading one, the feed's
+    first page.
+    """
     post = None if command is None else hot_post(command.commands)
     feed = None if query_side is None else hot_feed(query_side.queries)
     read = None if query_side is None else hot_tweet(query_side.queries)
@@ -160,14 +163,14 @@ def matcher(command: CommandSide | None, query_side: QuerySide | None) -> Match:
 
 
 def not_routed(app: FastAPI) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """What is answered where no route fits: 405 with all methods that the path has, or 404."""
+    """Answer a request that no route matches: 405 with the allowed methods if the path is known, else 404."""
     routes = [(route.path_regex, route.methods or set()) for route in routed(app)]
 
     async def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         path = request.url.path
         matching = [(pattern, allowed) for pattern, allowed in routes if pattern.match(path)]
-        exact = [allowed for pattern, allowed in matching if not pattern.groups]  # words, which are no id of anything
+        exact = [allowed for pattern, allowed in matching if not pattern.groups]  # /users/me, not /users/{username}
         methods = {method for allowed in exact or [allowed for _, allowed in matching] for method in allowed}
         if "GET" in methods:
             methods.add("HEAD")

@@ -1,4 +1,4 @@
-"""The Answering of commands that come from the command line or from time itself: only whether anything was new."""
+"""The Answering of commands without an HTTP client (command line, timers): only whether anything was appended."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class WhetherNew:
     """Answers NEW or NOTHING_NEW."""
 
     def accepted(self, state: object, decided: Decided) -> Answer:
-        """Whether anything was appended."""
+        """Return NEW if events were appended."""
         return NEW if decided else NOTHING_NEW
 
     def refused(self, error: Refused) -> Answer:
-        """Only asked for where there is an idempotency key, and these commands have none."""
+        """Never called: only commands with an idempotency key store a refusal, and these have none."""
         raise error

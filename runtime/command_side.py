@@ -1,4 +1,4 @@
-"""What the command API works with, put together the same way in either profile."""
+"""Builds the dependencies of the command API, in the same way for both profiles."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .settings import Settings
 
 _MINUTE = 60_000
 REGISTRATIONS_AT_ONCE = 2
-"""Registrations in hand of one address."""
+"""The maximum number of concurrent registrations from one address."""
 _DAY_S = 24 * 3600
 
 
 def policies(settings: Settings) -> WriteLimits:
-    """The rate limits of the writing routes."""
+    """Return the rate limits of the writing routes."""
     limits = settings.rate_limits
     return WriteLimits(
         tweets=(
@@ -60,7 +60,7 @@ def command_side(
     uploads: Uploads,
     token_key: bytes,
 ) -> CommandSide:
-    """The command side of an application."""
+    """Build the command side of an application."""
     in_hand = InHand(settings.max_waiting_commands)
     metrics.WAITING_COMMANDS.set_function(lambda: in_hand.count)
     writing = policies(settings)
@@ -87,4 +87,4 @@ def command_side(
 
 
 REVOCATION_SLACK_MS = 60_000
-"""Access tokens are refused this much longer than they live, for clocks that were set back."""
+"""A revocation is kept for so long after the token has expired, in case a clock was set back."""

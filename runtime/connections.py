@@ -1,7 +1,8 @@
-"""Connections: how many one address may have, and how many files the process may have open.
+"""Limits the connections of one address, and raises the process's limit on open files.
 
-The server counts no connections by address, and hands none to us before it has read a request. So we look at our own
-sockets once a second, and end those of an address beyond its share. A look costs about 4 us a socket, in a thread.
+The server does not count connections by address, and passes a connection on only after it has read a request. So this
+module lists the process's own sockets once a second and closes those of an address beyond its share. Listing takes
+about 4 us a socket, in a thread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rest.addresses import address_of, is_in, network_of, networks_of
 
 LOOK_S = 1.0
 ENOUGH_FILES = 65_536
-"""The soft limit is raised to this, as far as the hard one allows: a connection is a file."""
+"""The soft limit on open files is raised to this number, if the hard limit allows it: each connection is a file."""
 _FILES = Path("/proc/self/fd")
 
 
@@ -31,7 +32,9 @@ def raise_file_limit() -> None:
 
 
 class Connections:
-    """The connections to a port of this process: `share` of each address. Addresses in `trusted` have no limit."""
+    """Limits the connections to one port of this process: at most `share` per address. Addresses in `trusted` have no
+    limit.
+    """
 
     def __init__(self, port: int, share: int, trusted: Sequence[str]) -> None:
         self._port = port
@@ -39,13 +42,13 @@ class Connections:
         self._trusted = networks_of(trusted)
 
     async def watch(self) -> None:
-        """Look until cancelled. Without /proc (macOS) there is no looking, and no limit."""
+        """Check once a second until cancelled. Without /proc (macOS) nothing is checked, and there is no limit."""
         while await asyncio.to_thread(_FILES.is_dir):
             await asyncio.sleep(LOOK_S)
             await asyncio.to_thread(self.look)
 
     def look(self) -> int:
-        """End connections beyond the share of their address, the newest first; how many that were."""
+        """Close the connections beyond each address's share, the newest first; return how many were closed."""
         by_network: dict[str, list[int]] = defaultdict(list)
         files = sorted(_open_files())
         if len(files) <= self._share:
@@ -64,7 +67,7 @@ class Connections:
 def _open_files() -> Iterator[int]:
     try:
         names = os.listdir(_FILES)  # noqa: PTH208  only names, of thousands
-    except OSError:  # no file is left to list them with, or they are not listed here
+    except OSError:  # the process has no free file descriptor, or the system has no /proc
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         yield from range(3, min(soft, ENOUGH_FILES))
         return
@@ -72,7 +75,7 @@ def _open_files() -> Iterator[int]:
 
 
 def _peer(file: int, port: int) -> str | None:
-    """The address at the other end of a connection to `port`; None for any other file."""
+    """Return the remote address of a connection to `port`; None for any other file."""
     try:
         connection = socket.socket(fileno=file)
     except OSError:
@@ -82,14 +85,14 @@ def _peer(file: int, port: int) -> str | None:
             return None
         peer: str = connection.getpeername()[0]
         return peer
-    except OSError:  # it listens, or was closed meanwhile
+    except OSError:  # a listening socket, or closed meanwhile
         return None
     finally:
-        connection.detach()  # it is the server's
+        connection.detach()  # the server owns it
 
 
 def _end(file: int, port: int, network: str) -> bool:
-    """End a connection, if the file still is one from that network: the number may name another one by now."""
+    """Close a connection if the file descriptor still belongs to that network: the number may have been reused."""
     peer = _peer(file, port)
     if peer is None or network_of(str(address_of(peer))) != network:
         return False

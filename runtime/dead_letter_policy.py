@@ -1,8 +1,8 @@
-"""Setting records aside: which of a batch a group applies, which become dead letters, and when that is too much.
+"""Decides which records of a batch a group applies, which become dead letters, and when there are too many.
 
-One record that cannot be applied costs no other entity anything: it becomes a dead letter, later records of its entity
-are held back behind it, all others go on. Where more than MOST of the last WINDOW records fail it is no longer the
-records: the group stops, before it has set its whole log aside.
+A record that cannot be applied becomes a dead letter. Later records of its entity are held back behind it; records of
+all other entities are applied. If more than MOST of the last WINDOW records fail, the records are not the cause: the
+group stops, before it sets its whole log aside.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Place = tuple[TopicPartition, int]
 
 
 class CannotApply(Exception):
-    """A group that may set nothing aside met a record that it cannot apply: a rebuild ends here."""
+    """A group without dead letters met a record that it cannot apply: a rebuild ends here."""
 
     def __init__(self, group: str, record: Record, cause: str) -> None:
         mend = (
@@ -41,7 +41,7 @@ class CannotApply(Exception):
 
 
 class TooManyDeadLetters(Exception):
-    """So much fails that the fault is not in the records; the group applies nothing more until it is mended."""
+    """So many records fail that the cause is not in them. The group applies nothing until it is repaired."""
 
     def __init__(self, letter: DeadLetter) -> None:
         of_type = f" ({letter.type})" if letter.type else ""
@@ -55,9 +55,9 @@ class TooManyDeadLetters(Exception):
 
 @dataclass
 class _Held:
-    """What is known of an entity that has letters: where the first of each partition stands, and all of them.
+    """The dead letters of one entity: the offset of the first in each partition, and their positions.
 
-    An entity is in one partition, but for what others wrote under its key into another one.
+    An entity is in one partition, unless another program wrote its key to a second one.
     """
 
     firsts: dict[TopicPartition, int] = field(default_factory=dict)
@@ -72,13 +72,13 @@ class _Held:
             self.ids.add(letter.event_id)
 
     def holds_back(self, record: Record) -> bool:
-        """Whether the record stands at or behind the first letter. One before it was delivered again."""
+        """Return whether the record is at or behind the first letter. An earlier one was delivered again."""
         first = self.firsts.get(record.place)
         return first is not None and record.offset >= first
 
 
 class SettingAside:
-    """What one group knows of its dead letters. `letters` is None where nothing may be set aside."""
+    """The dead letters of one group, in memory. `letters` is None if nothing may be set aside."""
 
     def __init__(self, group: str, letters: DeadLetters | None, discarded: Discarded, clock: Clock) -> None:
         self.group = group
@@ -94,14 +94,14 @@ class SettingAside:
         """Letters that failed, all letters, and those that failed since the start."""
 
     def forget(self) -> None:
-        """Ask the store again before the next batch: others may have changed what is there."""
+        """Forget the letters, so that they are loaded again before the next batch: others may have changed them."""
         self._held = None
 
     async def load(self) -> None:
-        """Learn what is there, where that is not known. Failures that are there count as if they were new.
+        """Load the letters if they are not in memory. Stored failures count as recent ones.
 
-        So a group that is started again and again does not set aside MOST records each time. What is discarded, and
-        only waits to be dropped, does not count.
+        So a group that is restarted repeatedly does not set aside MOST records each time. Discarded letters that are
+        not removed yet do not count.
         """
         if self._held is not None:
             return
@@ -116,17 +116,17 @@ class SettingAside:
         self._failures = deque([self._seen] * len(counting))
 
     def held(self, records: Iterable[Record]) -> list[Record]:
-        """Those of the records whose entities have letters."""
+        """Return the records whose entities have letters."""
         known = self._held
         return [record for record in records if _entity(record) in known] if known else []
 
     def sift(
         self, records: Sequence[Record], causes: Mapping[Place, str], newest: Mapping[Entity, str]
     ) -> tuple[Sequence[Record], list[DeadLetter]]:
-        """The records to apply, and letters for those to set aside: with a fault, in `causes`, or behind a letter.
+        """Divide records into those to apply and letters for the others: with a fault, in `causes`, or behind a letter.
 
-        `newest` holds the newest ids of entities that have letters: copies of what was applied are not held back.
-        Raises CannotApply where nothing may be set aside.
+        `newest` holds the newest ids of entities with letters, so that copies of applied records are not held back.
+        Raises CannotApply if nothing may be set aside.
         """
         known = self._held or {}
         if not known and not causes and not self.discarded and not any(record.fault for record in records):
@@ -172,7 +172,7 @@ class SettingAside:
         )
 
     def first_too_many(self, letters: Sequence[DeadLetter]) -> int | None:
-        """The index of the first letter that is one failure too many; None where the share is bearable."""
+        """Return the index of the first letter that exceeds the allowed share; None if none does."""
         while self._failures and self._failures[0] <= self._seen - WINDOW:
             self._failures.popleft()
         left = MOST - len(self._failures)
@@ -184,7 +184,7 @@ class SettingAside:
         return None
 
     def landed(self, records: int, letters: Collection[DeadLetter]) -> None:
-        """A batch has landed, and letters with it."""
+        """Count a committed batch and its letters."""
         self._seen += records
         self.all += len(letters)
         for letter in letters:

@@ -1,4 +1,4 @@
-"""What an operator can ask of dead letters: which of them, and what came of it."""
+"""Operators' requests about dead letters, and their results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stores.dead_letters import DeadLetter
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Some dead letters: those of a group, at a position (`tweets-3@42`), of an entity (`tweets/KEY`).
+    """A choice of dead letters: of a group, at a position (`tweets-3@42`), of an entity (`tweets/KEY`).
 
-    What is empty chooses all.
+    An empty field chooses all.
     """
 
     group: str = ""
@@ -21,14 +21,14 @@ class Choice(msgspec.Struct, frozen=True):
     entity: str = ""
 
     def of(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
-        """Those of the letters that are chosen."""
+        """Return the chosen letters."""
         return [letter for letter in letters if self._has(letter)]
 
     def given_up(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
-        """Those of the letters that a discard of this choice gives up.
+        """Return the letters that a discard of this choice drops.
 
-        A letter that is only held back is given up where its position is named. Otherwise it is applied, once the
-        letter before it is gone.
+        A letter that is only held back is dropped if its position is named. Otherwise it is applied, after the letter
+        before it is gone.
         """
         return [letter for letter in self.of(letters) if letter.cause or self.position]
 
@@ -41,14 +41,16 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
-    """How many dead letters a group has now: that failed, and with those held back; `total` failed since the start."""
+    """The number of dead letters of a group: `failed`, `all` with those held back, and the `total` failed since the
+    start.
+    """
 
     failed: int = 0
     all: int = 0
     total: int = 0
 
     def sentence(self, group: str) -> str:
-        """What /readyz says of it; empty where there are none."""
+        """Return the sentence for /readyz; empty if there are none."""
         if not self.all:
             return ""
         held = self.all - self.failed
@@ -57,7 +59,7 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Mended(msgspec.Struct, frozen=True):
-    """What came of a retry or a discard: letters applied, letters given up, and letters left of those chosen."""
+    """The result of a retry or a discard: letters applied, letters dropped, and chosen letters that are left."""
 
     applied: int = 0
     discarded: int = 0
@@ -65,4 +67,4 @@ class Mended(msgspec.Struct, frozen=True):
 
 
 class NothingToDiscard(Exception):
-    """What was named is no dead letter and no record; the message says so."""
+    """The named position has neither a dead letter nor a record; the message says so."""

@@ -1,7 +1,7 @@
-"""The documentation that a server has of itself: /openapi.json for programs, /docs for people.
+"""The server's own documentation: /openapi.json for programs, /docs for people.
 
-/docs is Swagger UI (viewer/README.md). It loads nothing from elsewhere, and its Content-Security-Policy allows nothing
-else: scripts and requests go to this server alone, and no page can frame it.
+/docs is Swagger UI (viewer/README.md). It loads nothing from other hosts, and its Content-Security-Policy enforces
+this: scripts and requests go to this server alone, and no page can frame it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from fastapi import FastAPI, Response
 
 VIEWER = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "docs.js": "text/javascript"}
-"""The files of the viewer that are served, and their types."""
+"""The files of the viewer, and their content types."""
 POLICY = "; ".join(
     (
         "default-src 'none'",

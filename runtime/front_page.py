@@ -1,4 +1,4 @@
-"""`GET /`: where to go from here, as a small page for a browser and as JSON for a program."""
+"""`GET /`: links to the API, its documentation and its state, as a page for browsers and as JSON for programs."""
 
 from __future__ import annotations
 

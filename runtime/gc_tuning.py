@@ -6,10 +6,11 @@ import gc
 
 
 def freeze_startup_objects() -> None:
-    """Freeze the objects that starting left: the collector would scan them in every full collection.
+    """Exclude the objects of the start from garbage collection, and collect less often.
 
-    What a request or a batch makes is mostly gone by reference count, so rounds can be rarer, too. Together that is 5
-    to 10 % of a write, and a third of reading the log: 59,300 events a second instead of 39,700.
+    Every full collection would scan them. Most objects of a request or a batch are freed by their reference count, so
+    collections can be rarer. Together this saves 5 to 10 % of a write, and a third of reading the log: 59,300 events a
+    second instead of 39,700.
     """
     gc.collect()
     gc.freeze()

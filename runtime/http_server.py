@@ -1,4 +1,4 @@
-"""`minitwitter serve`: the engine with the HTTP server in front of it, from the lock to the last checkpoint."""
+"""The HTTP server, and the application that answers while the real one still starts."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 BACKLOG = 1024
 FIRST_BYTE_S = 20.0
-"""How long a connection may say nothing, before its first request and between two, and how long headers may take."""
+"""Seconds: how long a connection may stay silent before a request, and how long its headers may take."""
 LONGEST_HEAD: Final = 64 * 1024
-"""Bytes of a request's line and headers together; a longer one is a 431. Without a setting it would be 400 KiB."""
+"""The maximum size of a request's line and headers, in bytes; more is a 431. Granian's default is 400 KiB."""
 
 
 class AddressInUse(Exception):
-    """Something else listens on the address."""
+    """Another program listens on the address."""
 
 
 class Front:
-    """The ASGI application from the first moment: until the real one is there, it says what is being waited for.
+    """The ASGI application until the real one is ready: it answers which part is being waited for.
 
-    `waiting_for` is what is down until then.
+    `waiting_for` names the parts that are down until then.
     """
 
     def __init__(self, waiting_for: Callable[[], Part]) -> None:
@@ -68,7 +68,7 @@ class Front:
 
 
 class Server:
-    """Granian inside our event loop, which the command side shares: no hand-over between threads a request."""
+    """Granian inside our event loop, which the command side uses, too: no request changes threads."""
 
     def __init__(
         self,
@@ -87,12 +87,12 @@ class Server:
             address=host,
             port=port,
             interface=Interfaces.ASGINL,
-            # Telling HTTP/2 by its first bytes, it would wait for those for ever, and a connection of 200 requests at
-            # once would count as one.
+            # To detect HTTP/2 by the first bytes, it would wait for them without a limit, and a connection with 200
+            # requests at once would count as one.
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=round(first_byte_s * 1000), max_buffer_size=LONGEST_HEAD),
             backlog=BACKLOG,
-            backpressure=ENOUGH_FILES,  # else it accepts no more connections at once than wait in the backlog
+            backpressure=ENOUGH_FILES,  # otherwise it accepts at most as many connections as fit in the backlog
             log_enabled=False,
         )
         self._connections = connections
@@ -108,12 +108,12 @@ class Server:
 
     @property
     def ended(self) -> asyncio.Task[None]:
-        """Done when the server has ended, which without `stop` is a fault."""
+        """Return a future that is done when the server has ended. Without `stop` that is a fault."""
         assert self._serving is not None
         return self._serving
 
     async def stop(self, timeout: float) -> None:
-        """Accept nothing more and answer what was begun, in at most `timeout` seconds."""
+        """Accept no more connections and finish running requests, for at most `timeout` seconds."""
         if self._watching is not None:
             self._watching.cancel()
         self._granian.stop()  # type: ignore[no-untyped-call]  # granian has no types here
@@ -121,7 +121,7 @@ class Server:
 
 
 def free_port(host: str, port: int) -> int:
-    """The port to listen on. Raises AddressInUse, before anything else is begun."""
+    """Return the port to listen on. Raises AddressInUse, before anything else is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""How far something is behind the log, in events and in seconds, by partition."""
+"""The lag behind the log, in events and in seconds, by partition."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from events.log import Positions, TopicPartition
 from runtime.quantities import counted
 
 BEHIND_S = 5.0
-"""A group is behind when it has not applied an event that was appended so long ago."""
+"""Seconds: a group is behind if it has not applied an event that was appended so long ago."""
 
 
 class Behind(NamedTuple):
-    """Events that are not applied, and seconds since the oldest of them was appended; both 0 when there are none."""
+    """The number of events that are not applied, and the seconds since the oldest was appended; both 0 if there are
+    none.
+    """
 
     events: int = 0
     seconds: float = 0.0
 
 
 class Ends:
-    """Remembers where the log ended at moments `apart_s` apart, so that what is not applied has an age.
+    """Remembers the ends of the log at times `apart_s` apart, to tell the age of events that are not applied.
 
-    Nobody knows the age of what stood there before the log was watched, or was forgotten since: it counts as BEHIND_S
-    older than what is remembered, so that who starts far behind, or loses what it had, says so at once. `most` bounds
-    how many moments are remembered; when there are more, every second one is dropped, and ages are rounded up to the
-    one before.
+    The age of earlier events is unknown: they count as BEHIND_S older than the first remembered time. So a process that
+    starts far behind reports it at once. If there are more than `most` times, every second one is dropped, and ages are
+    rounded up.
     """
 
     def __init__(self, timer: Callable[[], float], *, apart_s: float = 0.05, most: int = 4000) -> None:
@@ -37,14 +38,14 @@ class Ends:
         self._forgotten = Positions()
 
     def note(self, ends: Mapping[TopicPartition, int]) -> None:
-        """The log ends here now."""
+        """Store the ends of the log as of now."""
         now = self._timer() if self._stamps else self._timer() - self._unknown_s
         if self._stamps and now - self._stamps[-1][0] < self._apart_s:
             now = self._stamps.pop()[0]
         self._stamps.append((now, Positions(ends)))
         if len(self._stamps) > self._most:
             stamps = list(self._stamps)
-            # Of each two the time of the first and the ends of the second.
+            # Of each pair, keep the time of the first and the ends of the second.
             self._stamps = deque((a[0], b[1]) for a, b in zip(stamps[::2], [*stamps[1::2], stamps[-1]], strict=False))
 
     @property
@@ -53,13 +54,13 @@ class Ends:
 
     @property
     def latest(self) -> Positions:
-        """Where the log ended when it was noted last."""
+        """Return the ends that were stored last."""
         return self._stamps[-1][1] if self._stamps else Positions()
 
     def behind(
         self, reached: Mapping[TopicPartition, int], topics: Collection[str] | None = None
     ) -> dict[TopicPartition, Behind]:
-        """How far each partition of the log (of `topics` alone, if given) is ahead of what was reached."""
+        """Return the lag of each partition (of `topics` alone, if given) behind these ends."""
         now = self._timer()
         found: dict[TopicPartition, Behind] = {}
         open_: dict[TopicPartition, int] = {}
@@ -79,21 +80,21 @@ class Ends:
         return found
 
     def forget(self, reached: Iterable[Mapping[TopicPartition, int]]) -> None:
-        """Drop the moments that all of these have passed."""
+        """Drop the times whose ends all of these positions have passed."""
         passed = [Positions(positions) for positions in reached]
         while len(self._stamps) > 1 and all(positions.covers(self._stamps[0][1]) for positions in passed):
             self._forgotten = self._stamps.popleft()[1]
 
 
 def total(behind: Mapping[TopicPartition, Behind]) -> Behind:
-    """All events of all partitions, and the age of the oldest."""
+    """Return the sum of all partitions' events, and the age of the oldest."""
     return Behind(
         sum(each.events for each in behind.values()), max((each.seconds for each in behind.values()), default=0.0)
     )
 
 
 def told(group: str, behind: Behind) -> str:
-    """A sentence, for a group that is BEHIND_S or more behind; else empty."""
+    """Return a sentence about a group that is BEHIND_S or more behind; else an empty text."""
     if behind.seconds <= BEHIND_S:
         return ""
     return f"{group} is {counted(behind.events, 'event')} and {behind.seconds:.0f} s behind the log"

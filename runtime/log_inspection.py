@@ -1,4 +1,4 @@
-"""The log as people look at it with `minitwitter events`, in either profile."""
+"""The log for `minitwitter events`, in both profiles."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from events.log import LogReader, Record, TopicPartition
 
 
 class Looking(LogReader, Protocol):
-    """Reading the log, and finding and counting events in it."""
+    """Reads, finds and counts events."""
 
     @property
     def places(self) -> Collection[TopicPartition]:
-        """The partitions there are."""
+        """Return all partitions."""
         ...
 
     async def find(self, id_: EventId) -> Record | None:
-        """The first record of an event. Raises LogUnavailable."""
+        """Return the first record of an event. Raises LogUnavailable."""
         ...
 
     async def at(self, place: TopicPartition, offset: int) -> Record | None:
-        """The record at a position. Raises LogUnavailable."""
+        """Return the record at a position. Raises LogUnavailable."""
         ...
 
     async def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         ...
 
 
 Counted = Counter[tuple[str, str]]
-"""How many events there are, by topic and type."""
+"""The number of events by topic and type."""

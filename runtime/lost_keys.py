@@ -1,6 +1,6 @@
-"""Subjects whose key is lost though the log has events that it sealed: found by reading the log.
+"""Finds subjects whose key is missing although the log has events that it sealed.
 
-Once an operator has given one up its key is destroyed for every process, and what it sealed counts as erased.
+If an operator gives such a key up, it counts as destroyed in every process, and its sealed events count as erased.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from events.event import BY_CLASS
 from events.faults import parse
 
 SEALED_TOPICS = frozenset(kind.topic for kind in BY_CLASS.values() if kind.sealed)
-"""The topics whose events may be sealed."""
+"""The topics with sealed events."""
 
 
 class LostKey(msgspec.Struct, frozen=True):
-    """A subject, how many events its key sealed, and where the first one stands."""
+    """A subject without a key, the number of events that the key sealed, and the position of the first."""
 
     subject: str
     events: int
@@ -27,7 +27,7 @@ class LostKey(msgspec.Struct, frozen=True):
 
 
 class Encoded(NamedTuple):
-    """A record of the log as it is stored. `position` is as people write it."""
+    """A stored record, not decoded. `position` is as people write it."""
 
     position: str
     type: str
@@ -44,7 +44,7 @@ class Sealed:
         self._found: dict[str, tuple[int, str]] = {}
 
     def add(self, records: Iterable[Encoded]) -> set[str]:
-        """Count records of one batch; the subjects among them. Records that cannot be read seal nothing."""
+        """Count the records of one batch and return their subjects. Records that cannot be read are skipped."""
         subjects = set()
         for record in records:
             parsed, _ = parse(self._codec, record.type, record.version, record.value, record.id)
@@ -55,14 +55,14 @@ class Sealed:
         return subjects
 
     def forget(self, subjects: Iterable[str]) -> None:
-        """Drop subjects whose keys are there."""
+        """Drop subjects whose keys exist."""
         for subject in subjects:
             self._found.pop(subject, None)
 
     def lost(self) -> list[LostKey]:
-        """What is left."""
+        """Return the subjects that are left."""
         return [LostKey(subject, events, first) for subject, (events, first) in sorted(self._found.items())]
 
 
 Advance = Callable[[int], None]
-"""Told how many more records were read."""
+"""Receives the number of records read since the last call."""

@@ -1,4 +1,6 @@
-"""Media as the settings choose them: the object store, what checks files, and the routes that belong to the store."""
+"""Builds the media part of an application from the settings: the object store, the checks of files, and the store's own
+routes.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,10 @@ _MINUTE_MS = 60_000
 
 
 class MediaSide:
-    """What both sides of the application need for media. `secret` signs the addresses of the folder.
+    """The media dependencies of both APIs. `secret` signs the folder's addresses.
 
-    `longer` are the paths that take more than a usual body. Outside of the API stand `store_routers`, the folder's own,
-    and with them, where media are read, `file_routers`.
+    `longer` are the paths that accept longer bodies. `store_routers` are the folder's own routes, outside the API;
+    `file_routers` serve files where media are read.
     """
 
     def __init__(self, settings: Settings, *, secret: bytes, clock: Clock, randomness: Randomness) -> None:
@@ -40,7 +42,10 @@ class MediaSide:
             self.objects = folder
             self.store_routers = (media_store(folder),)
         else:
-            from stores.s3.objects import Location, S3Objects  # its client is installed with the distributed profile
+            from stores.s3.objects import (  # the S3 client is installed with the distributed profile only
+                Location,
+                S3Objects,
+            )
 
             self.objects = S3Objects(Location.parse(chosen.s3.get_secret_value()), public=chosen.s3_public)
         self.file_routers: Sequence[APIRouter] = (media_files, *self.store_routers)
@@ -58,10 +63,10 @@ class MediaSide:
         self.longer: Mapping[str, int] = {MEDIA_PATH: most, PATH: most}
 
     async def prepare(self) -> None:
-        """Have the store ready to be written to. Raises StoreUnavailable."""
+        """Prepare the store for writing. Raises StoreUnavailable."""
         await self.objects.prepare()
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self.checking.close()
         self.objects.close()

@@ -1,7 +1,7 @@
-"""The folder of media behind the addresses that it signs: /media-store.
+"""The routes of the media folder, with the addresses that it signs: /media-store.
 
-It does for the embedded profile what an S3 server does for itself, and is described as little in the API's document:
-clients are given its forms and links, and make none of their own.
+They do for the embedded profile what an S3 server does for the other one. The API's document does not describe them:
+clients use the forms and links that the API gives them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rest.routing import router
 from stores.localfs.objects import PATH, FormRefused, LocalObjects
 
 FORM_BYTES = 20_000
-"""What a form may have besides the file."""
+"""The maximum size of a form beside its file, in bytes."""
 _TYPES = {extension: content_type for content_type, extension in EXTENSIONS.items()}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _HEADERS = {
     "cache-control": "private, max-age=3600, immutable",
-    # Whatever somebody uploaded, it is to be shown and not to be run.
+    # A browser may show an uploaded file, but never run it.
     "content-security-policy": "default-src 'none'; sandbox",
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "cross-origin",
@@ -31,12 +31,12 @@ _HEADERS = {
 
 
 def media_store(objects: LocalObjects) -> APIRouter:
-    """The routes of the folder."""
+    """Return the routes of the folder."""
     routes = router("Media", prefix="")
 
     @routes.post(PATH, status_code=204, include_in_schema=False)
     async def upload(request: Request) -> Response:
-        """Take a file that a signed form permits."""
+        """Store a file that a signed form permits."""
         form = await form_of(request)
         try:
             key = objects.permitted(form.fields, len(form.file))
@@ -47,7 +47,7 @@ def media_store(objects: LocalObjects) -> APIRouter:
 
     @routes.get(PATH + "/{folder}/{name}", include_in_schema=False)
     async def download(folder: str, name: str, expires: str, signature: str) -> Response:
-        """Send a file that a signed link leads to; parts of it where a player asks for parts."""
+        """Send the file of a signed link, or the requested range of it."""
         found = objects.found(f"{folder}/{name}", expires, signature, _TYPES) if _NUMBER.fullmatch(expires) else None
         if found is None:
             raise ProblemError("not-found", "this link leads nowhere, or does no longer")

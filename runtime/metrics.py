@@ -1,10 +1,10 @@
-"""Every metric of every process, each declared once: its name, the roles that have it, and what to look for.
+"""All metrics of all processes, each declared once: its name, the roles that have it, and how to read it.
 
-`registry(role)` is what /metrics of a role serves in the Prometheus text format. A role has no metric that it never
-sets: a figure that is 0 for ever hides that nobody counts.
+`registry(role)` is what /metrics of a role serves, in the Prometheus text format. A role has only metrics that it sets:
+a metric that stays 0 would hide that nobody counts it.
 
-Names follow the Prometheus conventions: base units, `_total` for counters. Every label has few values by design: a
-route is its template, never the path asked for; a group, a topic, an engine is one that the code names.
+Names follow the Prometheus conventions: base units, `_total` for counters. Every label has few values: a route is its
+template, never the requested path; groups, topics and engines are those that the code names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RELAY, PROJECTORS, STREAMS = "work relay", "work projectors", "work streams"
 ROLES: Final = (SERVE, COMMAND, QUERY, RELAY, PROJECTORS, STREAMS)
 WORKERS: Final = (PROJECTORS, STREAMS)
 TOGETHER: Final = (RELAY, PROJECTORS, STREAMS)
-"""Of `minitwitter work all`."""
+"""The roles of `minitwitter work all`."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each series, which nobody looks at
 
@@ -39,7 +39,7 @@ _SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Declared(NamedTuple):
-    """A metric: how it is collected, the roles that have it, and what a person looks for in it."""
+    """A metric: its collector, the roles that have it, and how a person reads it."""
 
     collector: Collector
     roles: tuple[str, ...]
@@ -55,7 +55,7 @@ def _declare(collector: C, roles: tuple[str, ...], look: str) -> C:
 
 
 def registry(*roles: str) -> CollectorRegistry:
-    """The metrics of a process with these roles, and those of the process and of Python."""
+    """Return the metrics of a process with these roles, and those of the process and of Python."""
     made = CollectorRegistry()
     for one in _of_the_process():
         made.register(one)
@@ -66,13 +66,13 @@ def registry(*roles: str) -> CollectorRegistry:
 
 
 def family_of(collector: Collector) -> Metric:
-    """A metric's name, type and documentation, without samples."""
+    """Return a metric's name, type and documentation, without samples."""
     described: Iterator[Metric] = iter(collector.describe())  # type: ignore[attr-defined]  # every one here has it
     return next(described)
 
 
 def labels_of(collector: Collector) -> tuple[str, ...]:
-    """The names of a metric's labels."""
+    """Return the names of a metric's labels."""
     if isinstance(collector, _Asked):
         return tuple(getattr(family_of(collector), "_labelnames", ()))
     return tuple(getattr(collector, "_labelnames", ()))
@@ -84,18 +84,18 @@ def _of_the_process() -> tuple[Collector, ...]:
 
 
 class _Asked(Collector):
-    """A family whose samples are computed when it is scraped; tells its name without computing any."""
+    """A metric family whose samples are computed at each scrape; its description needs none."""
 
     def __init__(self, family: Callable[[], Metric], fill: Callable[[Any], None]) -> None:
         self._family = family
         self._fill = fill
 
     def describe(self) -> Iterator[Metric]:
-        """The family without samples."""
+        """Return the family without samples."""
         yield self._family()
 
     def collect(self) -> Iterator[Metric]:
-        """The family as it is now."""
+        """Return the family with its current samples."""
         family = self._family()
         self._fill(family)
         yield family
@@ -142,7 +142,7 @@ OPEN_STREAMS = _declare(
 
 
 def _cache_lookups(family: Any) -> None:
-    """Asked for when scraped: counting here as well would cost a lookup as much as a hit does."""
+    """Compute the lookups at each scrape. Counting each one would take as long as a cache hit."""
     for name, lookups in CACHES.items():
         asked, missed = lookups()
         family.add_metric([name, "hit"], asked - missed)
@@ -150,7 +150,7 @@ def _cache_lookups(family: Any) -> None:
 
 
 CACHES: dict[str, Callable[[], tuple[int, int]]] = {}
-"""Lookups of each cache by its name: how many there were, and how many of them were misses."""
+"""By name of the cache, a function that returns its numbers of lookups and of misses."""
 _declare(
     _Asked(
         lambda: CounterMetricFamily("minitwitter_cache_lookups", "Cache lookups.", labels=["cache", "result"]),
@@ -207,7 +207,7 @@ RELAY_LEADS = _declare(
 
 
 def _lags(value: Callable[[Behind], float]) -> Callable[[Any], None]:
-    """Adds of each partition's lag what `value` chooses."""
+    """Sum `value` of each partition's lag."""
 
     def fill(family: Any) -> None:
         for group, lag in list(LAGS.items()):
@@ -218,8 +218,9 @@ def _lags(value: Callable[[Behind], float]) -> Callable[[Any], None]:
 
 
 LAGS: dict[str, Callable[[], Mapping[TopicPartition, Behind]]] = {}
-"""How far each group is behind, by partition. A worker tells of the partitions that are its own, a query process of
-all, as the stores say: that also shows the lag of a group that no worker runs."""
+"""The lag of each group, by partition. A worker reports its own partitions, a query process all of them, as the stores
+have them: so the lag of a group without workers is seen, too.
+"""
 _PLACES = ["group", "topic", "partition"]
 _declare(
     _Asked(

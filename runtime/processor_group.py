@@ -1,11 +1,11 @@
-"""Running processors: batches from the log, through streams and projectors, into one transaction with the positions.
+"""A group of processors: applies a batch of records in one transaction with the group's positions.
 
-A group of processors shares positions and newest ids. In each batch the streams come first, and what they derive is
-handed to the group's projectors at once, so that everything the group keeps reflects the same source positions.
+A group shares positions and newest ids. The streams of a group run first; their derived events are passed to the
+group's projectors in the same batch. So all rows of the group reflect the same source positions.
 
-A record that cannot be read, or that a handler fails on, becomes a dead letter (setting_aside.py): the batch is undone
-and applied again without it and without what is held back behind it. Where a store refuses a whole batch the record is
-found by halving the batch. A store that is away is no reason to set anything aside; AWAY says what counts as that.
+A record that cannot be read, or that fails in a handler, becomes a dead letter (dead_letter_policy.py): the batch is
+rolled back and applied again without it and without the records held back behind it. If a store refuses a whole batch,
+the batch is halved to find the record. If a store is unreachable (AWAY), nothing is set aside.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     MemoryError,
 )
-"""Errors that are no record's doing: nothing of the batch takes effect, and the same batch is tried again later."""
+"""Errors that no record causes. The batch has no effect, and is retried later."""
 
 At = Callable[[TopicPartition, int], Awaitable[Record | None]]
-"""Reads the record at a position; None where there is none."""
+"""Reads the record at a position; None if there is none."""
 
 _AT_ONCE = 200
-"""Held-back records that are applied together."""
+"""The number of held-back records that are applied together."""
 NEVER = 1 << 39
-"""Past every offset that a partition will ever have."""
+"""An offset that no partition ever reaches."""
 
 
 class Retried(NamedTuple):
-    """What came of a retry: how many records were applied, and how many letters are left of the entities asked for."""
+    """The result of a retry: how many records were applied, and how many letters of the entities are left."""
 
     applied: int
     left: int
@@ -71,10 +71,10 @@ class Retried(NamedTuple):
 
 @dataclass
 class Group:
-    """Processors that advance together. `keep` stores derived records; None in a rebuild, which only hands them on.
+    """Processors that advance together. `keep` stores derived records; None in a rebuild, which stores none.
 
-    `letters` keeps what cannot be applied; None where that stops the group, as in a rebuild. `discarded` is skipped.
-    `away` are errors of this group's stores that are no record's doing, besides AWAY.
+    `letters` stores records that cannot be applied; None if such a record stops the group, as in a rebuild. `discarded`
+    records are skipped. `away` are further errors of this group's stores that no record causes.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Group:
     clock: Clock = wall_clock
     away: tuple[type[Exception], ...] = ()
     live: str = ""
-    """The group that this one rebuilds the read models of; itself where that is empty."""
+    """In a rebuild, the live group whose read models are rebuilt; else empty."""
 
     def __post_init__(self) -> None:
         self.aside = SettingAside(self.live or self.name, self.letters, self.discarded, self.clock)
@@ -103,11 +103,13 @@ class Group:
                 handlers.setdefault(event, []).append((handler, processor))
         self._handlers = handlers
         self.topics = frozenset(BY_CLASS[event].topic for event in handlers).difference(DERIVED)
-        """Source topics of the events that it handles; records of others need not even be read: what is derived is
-        handed on, and read again it would be taken for new, or, keyed by another than its cause, for a copy."""
+        """The source topics that its handlers need. Derived events are passed to this group's projectors directly.
+        Reading them from the log as well would apply them twice, or drop them as duplicates, because their key differs
+        from their cause's.
+        """
 
     def set_aside(self, letters: DeadLetters | None, discarded: Discarded) -> None:
-        """Keep what cannot be applied in `letters` from now on, and skip what is discarded."""
+        """From now on, store records that cannot be applied in `letters`, and skip discarded ones."""
         self.letters, self.discarded = letters, discarded
         self.aside = SettingAside(self.name, letters, discarded, self.clock)
 
@@ -122,7 +124,7 @@ class Group:
         self._in_hand = None
 
     def _hand_on(self) -> None:
-        """Hand what was derived to the projectors; a handler that fails makes its source the record in hand."""
+        """Pass derived events to the projectors. If a handler fails, the event's source record is at fault."""
         if self.derived:
             if self.keep is not None:
                 self.keep(self.derived)
@@ -134,16 +136,17 @@ class Group:
             self._in_hand = None
 
     async def has_due(self) -> bool:
-        """Whether something is due in a stream: see Stream.has_due."""
+        """Return whether a stream has work due (Stream.has_due)."""
         for stream in self.streams:
             if await stream.has_due():
                 return True
         return False
 
     async def emit_due(self) -> bool:
-        """Land a few ms' worth of what is due, at the same positions; whether there was any. Raises StoreUnavailable.
+        """Commit a few ms of due work, without moving the positions; return whether there was any. Raises
+        StoreUnavailable.
 
-        Derived topics are a function of the log where nothing is due.
+        Derived topics are a function of the log whenever nothing is due.
         """
         if not await self.has_due():
             return False
@@ -165,9 +168,9 @@ class Group:
         self._sources.clear()
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
-        """Land one batch that ends at `positions`; how many records were applied, copies not counted.
+        """Commit one batch that ends at `positions`; return the number of applied records, without copies.
 
-        Raises what is AWAY: StoreUnavailable, TooManyDeadLetters, and CannotApply where nothing may be set aside.
+        Raises the errors in AWAY (StoreUnavailable, TooManyDeadLetters), and CannotApply if nothing may be set aside.
         """
         await self.aside.load()
         return await self._apply_or_set_aside(records, positions, {})
@@ -175,7 +178,7 @@ class Group:
     async def _apply_or_set_aside(
         self, records: Sequence[Record], positions: Positions, causes: dict[Place, str]
     ) -> int:
-        """Land a batch without what is in `causes`, and without what turns out to belong there."""
+        """Commit a batch without the records in `causes`; add records that fail to `causes` and try again."""
         held = self.aside.held(records)
         newest = await self.sink.newest(entities(held)) if held else {}
         while True:
@@ -204,13 +207,13 @@ class Group:
     async def _in_halves(
         self, records: Sequence[Record], positions: Positions, causes: dict[Place, str], middle: Record
     ) -> int:
-        """Find what makes a batch fail where nothing says it: land what stands before `middle`, then the rest."""
+        """Find the record that makes a batch fail: commit the records before `middle`, then the others."""
         at = records.index(middle)
         landed = await self._apply_or_set_aside(records[:at], positions_after(records[:at]), causes)
         return landed + await self._apply_or_set_aside(records[at:], positions, causes)
 
     async def _stop_where_too_many(self, letters: Sequence[DeadLetter]) -> None:
-        """Raise TooManyDeadLetters at the first one that is too many; those before it are kept."""
+        """Raise TooManyDeadLetters at the first letter that is too many; store those before it."""
         index = self.aside.first_too_many(letters)
         if index is not None and self.letters is not None:
             await self._land([], letters[:index], Positions())
@@ -241,17 +244,20 @@ class Group:
         return len(fresh)
 
     async def retry(self, chosen: Collection[DeadLetter], at: At) -> Retried:
-        """Apply the records of these letters again, of each entity all that it has, in order; between batches only.
+        """Apply the records of these letters again, and all later letters of their entities, in order. Only between
+        batches.
 
-        An entity's letters stay from the first that fails on, which has one attempt more. Raises what `apply` does.
+        If a record fails again, the letters of its entity from there on stay, and its attempts are counted. Raises the
+        errors of `apply`.
         """
         asked = {letter.entity for letter in chosen}
         return await self._drain([letter for letter in await self._all() if letter.entity in asked], at)
 
     async def discard(self, chosen: Collection[DeadLetter], at: At) -> Retried:
-        """Apply what was held back behind letters, and drop these. What says that they are skipped is in the log.
+        """Apply the records held back behind these letters, then drop the letters. The log already says that they are
+        skipped.
 
-        They go last: where it is broken off they are still there, and are discarded again.
+        The letters are dropped last, so that an interrupted discard can be repeated.
         """
         if self.letters is None:
             return Retried(0, 0)
@@ -286,7 +292,7 @@ class Group:
         return Retried(applied, len(letters) - applied)
 
     async def _retry_entity(self, letters: Sequence[DeadLetter], at: At) -> int:
-        """Many at once while all goes well, one by one from where it does not."""
+        """Retry letters in large parts; after a failure one by one."""
         applied, at_once = 0, _AT_ONCE
         while applied < len(letters):
             part = letters[applied : applied + at_once]
@@ -303,7 +309,7 @@ class Group:
         return applied
 
     async def _retry_part(self, letters: Sequence[DeadLetter], at: At) -> str:
-        """Why a part of an entity's letters cannot be applied now; empty where it was, and they are gone."""
+        """Apply a part of an entity's letters and remove them. Return why that failed; empty if it did not."""
         assert self.letters is not None
         records = []
         for letter in letters:
@@ -321,12 +327,12 @@ class Group:
             raise
         except Exception as error:
             return one_line(error)
-        await self.letters.remove(letters)  # not before: broken off here, they are copies when they are tried again
+        await self.letters.remove(letters)  # last: if this is interrupted, a retry treats the records as copies
         return ""
 
 
 class Runner:
-    """Advances one group along a log, a batch a turn."""
+    """Advances one group along a log, one batch a turn."""
 
     def __init__(self, group: Group, log: RecordReader, limit: int = 1000) -> None:
         self.group = group
@@ -335,13 +341,13 @@ class Runner:
         self.positions = Positions()
 
     async def start(self) -> None:
-        """Go on from the positions that the sink holds."""
+        """Continue from the positions that the sink stored."""
         self.positions = await self.group.sink.positions()
 
     async def turn(self, until: Mapping[TopicPartition, int] | None = None) -> int:
-        """Read and land one batch, not past `until`; how many records it had, 0 when there was nothing to do.
+        """Read and commit one batch, up to `until`; return the number of records, 0 if there was nothing to do.
 
-        Topics that the group has no use for are passed over; where that is all there was, it counts as one.
+        Topics that the group does not use are skipped. If there was nothing else, that counts as one record.
         """
         wanted = self.group.topics
         after = self.positions if until is None else await self._up_to(until)
@@ -360,9 +366,9 @@ class Runner:
         return max(1, len(records))
 
     async def _up_to(self, until: Mapping[TopicPartition, int]) -> Positions:
-        """The positions to read from, with those partitions out of reach that are as far as they may come.
+        """Return the positions to read from; partitions that are at their limit are set out of reach.
 
-        Else a full partition that has to wait could fill every batch, and the others would never be read.
+        Otherwise a full partition that has to wait could fill every batch, and the others would never be read.
         """
         after = Positions((place, NEVER) for place in await self.log.ends())
         for place, end in until.items():
@@ -371,7 +377,7 @@ class Runner:
         return after
 
     async def catch_up(self, until: Mapping[TopicPartition, int] | None = None) -> int:
-        """Take turns until there is nothing left to do; how many records there were."""
+        """Take turns until nothing is left; return the number of records."""
         total = 0
         while (turned := await self.turn(until)) or await self.group.emit_due():
             total += turned

@@ -1,4 +1,4 @@
-"""What the query API works with, put together the same way in either profile."""
+"""Builds the dependencies of the query API, in the same way for both profiles."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from .telemetry import logger
 
 
 class QuerySide:
-    """What the routes of the query API work with. `advanced` wakes its open streams.
+    """The dependencies of the query API's routes. `advanced` wakes its open streams.
 
-    `logs` hold the source topics and the derived ones; `applied` tells how far the read models have come in the former.
-    `kept_answers` are those of all processes; without, each keeps its own.
+    `logs` hold the source topics and the derived ones; `applied` has the positions of the read models. `kept_answers`
+    are the rankings of trends that all processes share; without it each process has its own.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class QuerySide:
         metrics.OPEN_STREAMS.set_function(lambda: self.hub.open)
 
     def advanced(self) -> None:
-        """The read models have applied more, or something more was derived."""
+        """Wake the streams: the read models have advanced, or a derived record was appended."""
         self._moved = True
         if self.hub.open and self._delivering is None:
             self._delivering = asyncio.ensure_future(self._deliver())
@@ -85,18 +85,18 @@ class QuerySide:
             self._moved = False
             try:
                 await self.hub.advance()
-            except Exception as error:  # a store is away; clients come back and go on where they were
+            except Exception as error:  # a store is unreachable; clients reconnect and resume
                 logger("minitwitter.realtime").error("what happened could not be told", exc_info=error)
                 self.hub.close()
         self._delivering = None
 
     def close(self) -> None:
-        """End the open streams."""
+        """Close the open streams."""
         self.hub.close()
 
 
 def views(readers: Callable[[], Readers]) -> HubQueries:
-    """What streams are told, out of the read models as they are at each call."""
+    """Return the queries of the realtime hub. Each reads the current read models."""
 
     async def followees(viewer: AccountId) -> list[AccountId]:
         return await readers().graph.followees(viewer)

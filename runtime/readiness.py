@@ -1,7 +1,7 @@
-"""Whether a process can serve, part by part: what /readyz answers and `minitwitter status` prints.
+"""The readiness of a process, part by part, for /readyz and `minitwitter status`.
 
-Ready means that reads are current, or say that they are not. So a part that is away or behind, and without which the
-process goes on, is `degraded`, never `ready` with an excuse.
+`ready` means that reads are current, or say that they are not. A part that is unreachable or behind, and that the
+process can serve without, is `degraded`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Part(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, name: str, *, down: str = "", degraded: str = "") -> Part:
-        """A part with the reason why it is down, or else why it is degraded; ready where both are empty."""
+        """Return a part: down or degraded if there is a reason, else ready."""
         if down:
             return cls(name, "down", down)
         return cls(name, "degraded", degraded) if degraded else cls(name)
@@ -45,7 +45,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Readiness:
-        """The readiness of a process with these parts."""
+        """Return the readiness of a process with these parts."""
         found = list(parts)
         state = worst(part.state for part in found)
         return cls(state != "down", state, found)
@@ -55,5 +55,5 @@ Parts = Callable[[], list[Part]]
 
 
 def worst(states: Iterable[State]) -> State:
-    """The worst of some states; `ready` of none."""
+    """Return the worst of some states; `ready` if there are none."""
     return max(states, key=_ORDER.index, default="ready")

@@ -1,4 +1,4 @@
-"""The progress of a rebuild, and how each rebuilt read model compares with the one it replaced."""
+"""The progress of a rebuild, and the comparison of each rebuilt read model with the one it replaced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import msgspec
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """A rebuilt read model beside the one it replaced, at the same positions; `same` is None across versions."""
+    """The comparison of a rebuilt read model with the replaced one, at the same positions. `same` is None if the
+    versions differ.
+    """
 
     model: str
     generation: int
@@ -17,7 +19,7 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 class RebuildProgress(msgspec.Struct, frozen=True):
-    """How far a rebuild is. `state` is building, comparing, done, failed or cancelled."""
+    """The progress of a rebuild. `state` is building, comparing, done, failed or cancelled."""
 
     models: tuple[str, ...]
     state: str

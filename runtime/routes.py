@@ -1,4 +1,4 @@
-"""Every router of both APIs, in the order of the documentation. `attach` does not depend on it."""
+"""All routers of both APIs, in the order of the documentation. Matching does not depend on the order (`attach`)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     stream,
 )
 COMMAND_ROUTERS: tuple[APIRouter, ...] = (auth, graph, tweets, media, marking_notifications, stream_tickets)
-"""Those that write, for a process that serves nothing else."""
+"""The routers that write."""
 QUERY_ROUTERS: tuple[APIRouter, ...] = tuple(each for each in ROUTERS if each not in COMMAND_ROUTERS)
-"""Those that read."""
+"""The routers that read."""

@@ -1,8 +1,8 @@
-"""Settings: one typed object, read once, and where each value came from.
+"""Settings: one typed object, read once, and the origin of each value.
 
 In order of precedence: the command line, the environment (`MINITWITTER_PORT`, `MINITWITTER_RATE_LIMITS__TWEETS_A_DAY`),
-the file (`minitwitter.toml` in the data directory, or the one given with --config), the defaults here. What is not
-known is refused, so that a typing mistake is never silently dropped.
+the file (`minitwitter.toml` in the data directory, or the one given with --config), the defaults. Unknown settings are
+refused, so that a typing mistake is not silently ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NESTED = "__"
 _S3 = re.compile(r"s3s?://[^:@/]+:[^:@/]+@[^@/?]+/[^/?]+/?(?:\?region=[a-z0-9-]+)?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 _OTHERS = (f"{PREFIX}ENGINES_", f"{PREFIX}TEST_")
-"""Of infra/local and of tests: no settings, and no mistakes either."""
+"""Variables with our prefix that infra/local and the tests use: they are not settings."""
 
 
 def _split(value: Any) -> Any:
@@ -32,7 +32,7 @@ def _split(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list; in the environment its items are divided by commas."""
+"""A list; in the environment its items are separated by commas."""
 
 
 class BadSettings(Exception):
@@ -40,7 +40,7 @@ class BadSettings(Exception):
 
 
 class RateLimitSettings(BaseModel):
-    """Token buckets, for each account and address."""
+    """Token buckets, for each account and each address."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,7 +61,7 @@ class RateLimitSettings(BaseModel):
 
 
 class MediaSettings(BaseModel):
-    """Pictures and videos, and where they are kept."""
+    """Pictures and videos, and their store."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,7 +91,7 @@ class MediaSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Units are in the names; bounds are checked when read."""
+    """All settings. Units are in the names; bounds are checked when they are read."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_NESTED, frozen=True, extra="forbid")
 
@@ -192,12 +192,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` merged: no source is read behind its back."""
+        """Use only the values that `load` merged, and no other source."""
         return (init_settings,)
 
 
 class Origin(NamedTuple):
-    """One value in force: its dotted name, itself (secrets masked), and where it came from."""
+    """One value in force: its dotted name, its value (secrets masked), and its origin."""
 
     name: str
     value: Any
@@ -206,14 +206,14 @@ class Origin(NamedTuple):
 
 
 class LoadedSettings(NamedTuple):
-    """The settings, and where each came from."""
+    """The settings, and the origin of each."""
 
     settings: Settings
     origins: list[Origin]
 
 
 def load(options: Mapping[str, Any] | None = None, config: Path | None = None) -> LoadedSettings:
-    """Read the settings. `options` are those of the command line, None where not given. Raises BadSettings."""
+    """Read the settings. `options` are those of the command line; None means not given. Raises BadSettings."""
     given = {name: value for name, value in (options or {}).items() if value is not None}
     env = _environment()
     data = Path(given.get("data") or env.get("data") or Settings.model_fields["data"].default)
@@ -250,7 +250,7 @@ def _file(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`, table by table."""
+    """Merge `above` over `below`, table by table."""
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)

@@ -1,4 +1,4 @@
-"""What `minitwitter status` tells of an installation, and what follows from it: the same judgement as /readyz makes."""
+"""The status of an installation for `minitwitter status`, with the same judgement as /readyz."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .lag import Behind, told
 from .readiness import Part, State, worst
 
 OUTBOX_S = 30.0
-"""A row of the outbox that waits longer has nobody who publishes it."""
+"""Seconds: if a row of the outbox waits longer, nobody publishes it."""
 
 
 class ModelStatus(msgspec.Struct, frozen=True):
-    """A read model. `building` is the share of the log that a rebuild of it has applied; None where none runs."""
+    """A read model. `building` is the share of the log that its rebuild has applied; None if there is no rebuild."""
 
     name: str
     version: int
@@ -25,7 +25,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
-    """A group of processors. `lag` and `workers` are None where nobody can tell, as a data directory has no workers."""
+    """A group of processors. `lag` and `workers` are None if they are unknown: a data directory has no workers."""
 
     name: str
     state: State
@@ -38,7 +38,7 @@ class GroupStatus(msgspec.Struct, frozen=True):
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
-    """An engine, and how long it took to answer a question; None where it did not."""
+    """An engine, and the time that it took to answer; None if it did not answer."""
 
     name: str
     milliseconds: float | None
@@ -53,7 +53,7 @@ class Outbox(msgspec.Struct, frozen=True):
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """The disk of the data directory, and the sizes of what is in it, in bytes."""
+    """The disk of the data directory, and the sizes of its contents, in bytes."""
 
     path: str
     free: int
@@ -61,7 +61,7 @@ class Disk(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """An installation. `parts` are what /readyz of the process that serves reads says of the same moment."""
+    """An installation. `parts` are those of /readyz of the process that serves reads, at the same moment."""
 
     profile: str
     state: State
@@ -74,7 +74,7 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def current(self) -> bool:
-        """Whether everything is current and answers."""
+        """Whether all groups are current and all engines answer."""
         return self.state == "ready"
 
 
@@ -85,20 +85,20 @@ def group_told(
     models: Sequence[ModelStatus] = (),
     workers: int | None = None,
 ) -> GroupStatus:
-    """A group, with the part of /readyz that is its own."""
+    """Return a group, and its part of /readyz."""
     events, seconds = (None, None) if behind is None else (behind.events, round(behind.seconds, 3))
     return GroupStatus(part.name, part.state, part.detail, events, seconds, dead_letters, models, workers)
 
 
 def letters_told(number: int | None) -> str:
-    """A sentence, where there are dead letters; else empty."""
+    """Return a sentence about dead letters; empty if there are none."""
     if not number:
         return ""
     return f"{counted(number, 'dead letter')}: `minitwitter dead-letters list` shows them"
 
 
 def outbox_part(outbox: Outbox | None, *, relayed: bool = True) -> Part:
-    """The outbox as a part: degraded where rows wait and nobody publishes them. `relayed`: a relay runs."""
+    """Return the part of the outbox: degraded if rows wait and nobody publishes them. `relayed`: a relay runs."""
     if outbox is None or outbox.oldest_seconds <= OUTBOX_S:
         return Part.of("outbox")
     wait = counted(outbox.rows, "acknowledged write waits", "acknowledged writes wait")
@@ -109,7 +109,7 @@ def outbox_part(outbox: Outbox | None, *, relayed: bool = True) -> Part:
 def group_part(
     name: str, *, away: str = "", idle: str = "", lost: bool = False, behind: Behind, letters: int | None = None
 ) -> Part:
-    """A group as a part. Its reads go on whatever it is, and say that they are stale. `idle`: nobody advances it."""
+    """Return the part of a group. Its reads always go on, and say that they are stale. `idle`: no worker runs it."""
     if away:
         return Part.of(name, degraded=away)
     if lost and not idle:
@@ -118,5 +118,5 @@ def group_part(
 
 
 def overall(parts: Sequence[Part]) -> State:
-    """The state of an installation with these parts."""
+    """Return the state of an installation with these parts."""
     return worst(part.state for part in parts)

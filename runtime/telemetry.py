@@ -1,8 +1,8 @@
-"""Telemetry: structured logs on standard error, and the counting of requests.
+"""Telemetry: structured logs on standard error, and counters of requests.
 
 A line is one JSON object for programs, or words for a person at a terminal, who also gets a line for each request.
-Everything that logs through the standard library (the server, libraries) comes out in the same form. What is bound
-with `structlog.contextvars` (the correlation id of a request) is in every line logged on its behalf.
+Messages of the standard library's logging (the server, libraries) have the same form. Values bound with
+`structlog.contextvars` (the correlation id of a request) are in every line of that request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 from . import metrics
 
 LONGEST_PATH = 100
-"""Characters of a path that no route was found for, in the line of its request."""
+"""The maximum length of an unrouted path in the log line of its request, in characters."""
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
@@ -31,10 +31,10 @@ _ABOUT_A_LINE = frozenset(("event", "level", "logger", "process", "timestamp", "
 
 
 def _read_aloud(logger: object, method: str, event: structlog.types.EventDict) -> str:
-    """The same in words: the time of day, what happened, and what else is known of it."""
+    """Format an entry in words: the time of day, the message, and its values."""
     at, level, about = str(event["timestamp"])[11:19], event["level"], dict(event)
     if event["event"] == "served":
-        # A client made the path: escaped, it can neither move the cursor nor begin a line.
+        # A client chose the path. Escaped, it can neither move the cursor nor begin a line.
         asked = str(event.get("path") or event["route"]).encode("unicode_escape").decode("ascii")
         return "{} {:<6} {} {} {} ms".format(at, event["method"], asked, event["status"], event["ms"])
     words = [at, *([level.upper()] if level not in ("info", "debug") else []), str(event["event"])]
@@ -44,9 +44,9 @@ def _read_aloud(logger: object, method: str, event: structlog.types.EventDict) -
 
 
 def configure(level: str, process: str, *, words: bool = False) -> None:
-    """Log from `level` up; `process` says which of ours it is (serve, projecting, a command).
+    """Log from `level` up; `process` is the name of the process (serve, projecting, a command).
 
-    In `words` the lines are for a person, and each request has one.
+    With `words`, lines are for a person, and each request has one.
     """
 
     def named(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -80,10 +80,10 @@ def configure(level: str, process: str, *, words: bool = False) -> None:
     root.setLevel(level.upper())
     if words and root.level <= logging.INFO:
         logging.getLogger("minitwitter.requests").setLevel(logging.DEBUG)
-    # It warns of each connection that we close on purpose, and of those that an outage breaks, which readiness tells.
+    # It warns of each connection that we close on purpose, and of those that an outage breaks, which /readyz reports.
     logging.getLogger("psycopg.pool").setLevel(max(logging.ERROR, root.level))
     for name in ("_granian", "granian", "granian.access"):
-        # The server's own account of its workers is of no interest to an operator; its warnings are.
+        # Operators need the server's warnings, but not its messages about its workers.
         server = logging.getLogger(name)
         server.handlers.clear()
         server.propagate = True
@@ -91,13 +91,13 @@ def configure(level: str, process: str, *, words: bool = False) -> None:
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; `log.info("what happened", key=value)`."""
+    """Return a logger; `log.info("what happened", key=value)`."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound
 
 
 class RequestTelemetry:
-    """Counts each request and logs faults. About 2 us a request: the labelled children are looked up once."""
+    """Counts requests and logs faults. About 2 us a request, because the labelled children are cached."""
 
     def __init__(self) -> None:
         self._log = logger("minitwitter.requests")
@@ -108,7 +108,7 @@ class RequestTelemetry:
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def request(self, request_id: str, method: str, route: str, status: int, seconds: float, path: str = "") -> None:
-        """A request was answered. Each is logged at level `debug` (40 us), one that could not be served in any case."""
+        """Count a finished request. Log it at level `debug` (40 us), or as a warning if its status is 5xx."""
         self.count += 1
         key = (method, route, status // 100)
         found = self._children.get(key)
@@ -127,11 +127,11 @@ class RequestTelemetry:
             self._log.debug("served", correlation=request_id, method=method, route=route, status=status, ms=ms, **asked)
 
     def fault(self, request_id: str, error: BaseException) -> None:
-        """A request failed by a fault of ours."""
+        """Log a request that failed because of a fault of ours."""
         self.on_fault(error)
         metrics.FAULTS.inc()
         self._log.error("a request failed", correlation=request_id, exc_info=error)
 
     def stale(self, why: str) -> None:
-        """An answer says that it is stale."""
+        """Count an answer that says that it is stale."""
         metrics.STALE.labels(why).inc()

@@ -1,7 +1,7 @@
-"""Finding the records that nobody can read, so that an operator gives all of them up at once.
+"""Finds the records that no version can read, so that an operator can discard all of them at once.
 
-Reads the log from where each group stands to its end: 100,000 records a second on Kafka. A record that can be read is
-never among them, whatever its handlers say to it.
+It reads the log from each group's position to the end: 100,000 records a second on Kafka. A readable record is never
+among them, even if its handlers fail.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _BATCH = 5_000
 
 
 class SearchableLog(RecordReader, Protocol):
-    """Reads a record at a position, too."""
+    """Reads records, and single ones by their position."""
 
     async def at(self, place: TopicPartition, offset: int) -> Record | None:
-        """The record at a position."""
+        """Return the record at a position."""
         ...
 
 
 class Standing(NamedTuple):
-    """Where a group stands: the source topics that it reads, how far it has come, and its dead letters."""
+    """The state of a group: the source topics that it reads, its positions, and its dead letters."""
 
     topics: frozenset[str]
     positions: Positions
@@ -36,7 +36,7 @@ class Standing(NamedTuple):
 
 
 class UnreadableRecords(NamedTuple):
-    """Records of a topic that cannot be read for the same sort of reason: how many, the first one, and its fault."""
+    """Unreadable records of one topic with the same kind of fault: their number, the first one, and its fault."""
 
     topic: str
     number: int
@@ -46,13 +46,13 @@ class UnreadableRecords(NamedTuple):
 
 @dataclass
 class Unreadable:
-    """Records that cannot be read, each with the groups that would stop at it or have it as a dead letter."""
+    """Records that cannot be read, each with the groups that it stops or whose dead letter it is."""
 
     _records: dict[Place, Record] = field(default_factory=dict)
     _groups: dict[Place, set[str]] = field(default_factory=dict)
 
     def note(self, record: Record, group: str) -> None:
-        """A group would stop at this record, or has set it aside."""
+        """Add a record that stops a group, or that the group has set aside."""
         place = (record.place, record.offset)
         self._records.setdefault(place, record)
         self._groups.setdefault(place, set()).add(group)
@@ -61,19 +61,19 @@ class Unreadable:
         return len(self._records)
 
     def by_group(self) -> dict[str, int]:
-        """How many each group gives up; without the groups that give none up."""
+        """Return the number of records by group, without groups that have none."""
         names = sorted(set().union(*self._groups.values()))
         return {name: sum(name in groups for groups in self._groups.values()) for name in names}
 
     def kinds(self) -> list[UnreadableRecords]:
-        """What they are: by topic, and by what stands before the colon in the fault."""
+        """Return the records by topic and by the part of their fault before the colon."""
         found: dict[tuple[str, str], list[Record]] = {}
         for _, record in sorted(self._records.items()):
             found.setdefault((record.topic, record.fault.partition(":")[0]), []).append(record)
         return [UnreadableRecords(topic, len(of), of[0].position, of[0].fault) for (topic, _), of in found.items()]
 
     def discards(self) -> Iterator[DeadLetterDiscarded]:
-        """What gives them up: an event for each record and group."""
+        """Return the events that discard them: one for each record and group."""
         for place, record in sorted(self._records.items()):
             for group in sorted(self._groups[place]):
                 yield DeadLetterDiscarded(position=record.position, group=group, type=record.type)
@@ -82,10 +82,10 @@ class Unreadable:
 async def find_unreadable(
     log: SearchableLog, groups: Mapping[str, Standing], on_read: Callable[[int, int], None] = lambda read, of: None
 ) -> Unreadable:
-    """Find the records that these groups cannot read: their dead letters, and all past them up to the log's end now.
+    """Find the records that these groups cannot read: their dead letters, and all behind their positions.
 
-    A record that is discarded already is not found again, unless it is still a dead letter. `on_read` is told how many
-    records were read, and how many there are. Raises LogUnavailable, CorruptLog.
+    A discarded record is not found again, unless it is still a dead letter. `on_read` receives the number of records
+    read and in total. Raises LogUnavailable, CorruptLog.
     """
     found, discards = Unreadable(), Discards()
     await discards.read(log)
@@ -117,5 +117,5 @@ async def find_unreadable(
 
 
 def _start(place: TopicPartition, groups: Iterable[Standing]) -> int:
-    """Where the first of the groups that read a partition stands in it."""
+    """Return the lowest position of the groups that read a partition."""
     return min(standing.positions.get(place, 0) for standing in groups if place.topic in standing.topics)

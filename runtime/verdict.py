@@ -1,4 +1,4 @@
-"""The verdict of `minitwitter verify`, in either profile: every comparison of a live store with one built again."""
+"""The result of `minitwitter verify` in both profiles: each live store compared with one that was rebuilt."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LONGEST_BEHIND_S = 60.0
 
 
 class CannotVerify(Exception):
-    """There is nothing that could be compared, or no room for it; the message says which."""
+    """There is nothing to compare, or no room for it; the message says which."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing compared: `kind` is read model, topic or decision state. Seconds are those of comparing."""
+    """One comparison: `kind` is read model, topic or decision state; `seconds` is its duration."""
 
     kind: str
     name: str
@@ -31,13 +31,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What verifying found: `events` were applied again, to everything in `findings`, in `seconds`.
+    """The result: `events` were applied again to everything in `findings`, in `seconds`.
 
-    `behind` is how many events the processors of each group lag behind the log; `same` where nothing differs, none is
-    behind and no whole topic is left out. Dead letters were applied neither here nor there; `failed` are records that
-    could be applied once, and cannot now; those held back behind them are not counted. Both are `group position`.
-    `damaged` are the positions of failed records whose checksum differs. `not_compared` are the entities
-    (`tweets/KEY`, or a whole topic) that the decision state was compared without.
+    `behind` is the lag of each group in events. `same` is true if nothing differs, no group is behind, and no whole
+    topic is left out. Dead letters are applied in neither store; `failed` are records that were applied once and fail
+    now, without those held back behind them. Both are `group position`. `damaged` are the positions of failed records
+    with a wrong checksum. `not_compared` are the entities (`tweets/KEY`, or a whole topic) that were left out of the
+    comparison of the decision state.
     """
 
     same: bool
@@ -64,7 +64,7 @@ class Verdict(msgspec.Struct, frozen=True):
         not_compared: tuple[str, ...] = (),
         damaged: tuple[str, ...] = (),
     ) -> Verdict:
-        """The verdict on some findings."""
+        """Return the verdict on some findings."""
         found = tuple(findings)
         late = {group: events for group, events in behind.items() if events}
         whole_topics = any("/" not in name for name in not_compared)
@@ -74,9 +74,10 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 async def left_out_of_decisions(log: RecordReader, letters: Iterable[DeadLetter] = ()) -> LeftOut:
-    """Entities with a record that cannot be read, and was discarded or is a dead letter: nobody can decide on it again.
+    """Return the entities with an unreadable record that was discarded or is a dead letter: no decision about them is
+    possible.
 
-    Reads one record for each discard and letter. Raises what reading the log raises.
+    Reads one record for each discard and letter. Raises the log's errors.
     """
     discards, left_out = Discards(), LeftOut()
     await discards.read(log)

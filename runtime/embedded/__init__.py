@@ -1,1 +1,1 @@
-"""The composition root of the embedded profile: SQLite, one machine."""
+"""The embedded profile: SQLite, on one machine."""

@@ -1,4 +1,4 @@
-"""The application of the embedded profile, put together from a System."""
+"""Builds the application of the embedded profile from a System."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from runtime.readiness import Parts
 from runtime.routes import ROUTERS
 from stores.groups import SERVING
 
-# What SQLite says of a disk that is full or away: for reads, as for writes, that is no fault of ours.
+# SQLite's errors about a full or missing disk: no fault of ours, neither for reads nor for writes.
 explains("unavailable", *UNAVAILABLE, headers=(("retry-after", "1"),))
 
 
 class Composition:
-    """The application, and what has to be closed with it."""
+    """The application, and the parts to close with it."""
 
     def __init__(self, system: System, *, parts: Parts, telemetry: Telemetry) -> None:
         self.system = system
@@ -95,5 +95,5 @@ class Composition:
         return viewer
 
     def close(self) -> None:
-        """End the open streams."""
+        """Close the open streams."""
         self.query_side.close()

@@ -1,7 +1,7 @@
-"""The control socket: how commands beside a running server hand it their work.
+"""The control socket: commands beside a running server send it their work.
 
-A Unix socket in the data directory, mode 0600: who may read the data may send. A message is four bytes of length and
-MessagePack; the server answers each request with one or more replies, the last of which is a Done or a Failed.
+A Unix socket in the data directory, mode 0600: only users who may read the data can send. A message is four bytes of
+length and MessagePack. The server answers each request with one or more replies; the last is a Done or a Failed.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from runtime.status import Status
 from stores.sink import StoreUnavailable
 
 DISK = 5
-"""The exit code of a command that disk or file system refuse."""
+"""The exit code of a command that failed because of the disk or the file system."""
 DATA = 4
-"""The exit code of a command that the data keep from being done."""
+"""The exit code of a command that failed because of the data."""
 _LONGEST_PATH = 100
-"""Of a Unix socket's, on any system."""
+"""The maximum length of a Unix socket's path on any system, in bytes."""
 _LONGEST_MESSAGE = 16 * 1024 * 1024
 
 
 class RebuildModels(msgspec.Struct, frozen=True, tag=True):
-    """Rebuild read models; all of them where none is named."""
+    """Rebuild the named read models; all of them if none is named."""
 
     models: tuple[str, ...]
     back: bool
 
 
 class RebuildStatus(msgspec.Struct, frozen=True, tag=True):
-    """Say what is being rebuilt: a Rebuilding for each."""
+    """Return a Rebuilding for each running rebuild."""
 
 
 class CancelRebuilds(msgspec.Struct, frozen=True, tag=True):
-    """End the rebuilds under way, and leave the read models as they are."""
+    """Cancel the running rebuilds. The read models stay as they are."""
 
 
 class Claim(msgspec.Struct, frozen=True, tag=True):
@@ -57,7 +57,7 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
 
 
 class Token(msgspec.Struct, frozen=True, tag=True):
-    """Sign in to an account on behalf of whoever owns the data directory."""
+    """Sign in to an account on behalf of the owner of the data directory."""
 
     username: str
 
@@ -71,29 +71,29 @@ class RotateSigning(msgspec.Struct, frozen=True, tag=True):
 
 
 class AwaitCurrent(msgspec.Struct, frozen=True, tag=True):
-    """Wait until all read models have applied everything appended so far; Lagging says how far they are."""
+    """Wait until all read models have applied every event appended so far. Replies with Lagging meanwhile."""
 
 
 class RetryLetters(msgspec.Struct, frozen=True, tag=True):
-    """Apply dead letters again, of each entity all that it has."""
+    """Retry dead letters, with all later letters of their entities."""
 
     choice: Choice
 
 
 class DiscardLetters(msgspec.Struct, frozen=True, tag=True):
-    """Give dead letters up, and apply what was held back behind them."""
+    """Discard dead letters, and apply the records held back behind them."""
 
     choice: Choice
 
 
 class GiveUpRecords(msgspec.Struct, frozen=True, tag=True):
-    """Give up records, dead letters or not, and apply what was held back behind them."""
+    """Discard records, whether or not they are dead letters, and apply the records held back behind them."""
 
     discards: tuple[DeadLetterDiscarded, ...]
 
 
 class AskStatus(msgspec.Struct, frozen=True, tag=True):
-    """Tell how the server is."""
+    """Return the server's status."""
 
 
 Rebuilds = RebuildModels | RebuildStatus | CancelRebuilds
@@ -102,44 +102,44 @@ Request = AskStatus | Import | Rebuilds | Claim | Token | RotateMaster | RotateS
 
 
 class Rebuilding(msgspec.Struct, frozen=True, tag=True):
-    """How far a rebuild is."""
+    """The progress of a rebuild."""
 
     progress: RebuildProgress
 
 
 class Lagging(msgspec.Struct, frozen=True, tag=True):
-    """Events that some read model has not applied yet."""
+    """The number of events that some read model has not applied yet."""
 
     events: int
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):
-    """How the server is."""
+    """The server's status."""
 
     status: Status
 
 
 class TokenIssued(msgspec.Struct, frozen=True, tag=True):
-    """An access token, and for how many seconds it is good."""
+    """An access token, and its lifetime in seconds."""
 
     access_token: str
     expires_in: int
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """It is done; `detail` may be shown."""
+    """Success; `detail` may be shown."""
 
     detail: str = ""
 
 
 class LettersMended(msgspec.Struct, frozen=True, tag=True):
-    """What came of a retry or a discard."""
+    """The result of a retry or a discard."""
 
     mended: Mended
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """It is not; the reason, and the exit code of the command that asked."""
+    """Failure: the reason, and the exit code of the command."""
 
     reason: str
     code: int = 1
@@ -157,7 +157,7 @@ class NoServer(Exception):
 
 
 class ControlFailed(Exception):
-    """The server could not do what it was asked; the message says why, `code` how the command ends."""
+    """The server could not do the request. The message says why; `code` is the exit code of the command."""
 
     def __init__(self, reason: str, code: int = 1) -> None:
         super().__init__(reason)
@@ -165,7 +165,7 @@ class ControlFailed(Exception):
 
 
 def socket_path(directory: Path) -> Path:
-    """Where the socket of a data directory is: in it, or, where that path would be too long, in a directory of ours."""
+    """Return the path of a data directory's socket: in it, or in a private directory if that path would be too long."""
     path = directory.absolute() / "control.sock"
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
@@ -190,11 +190,11 @@ def _frame(message: Any) -> bytes:
 
 
 Ask = Callable[[Request], AsyncIterator[Reply]]
-"""Does what a Request asks: a server over its socket, or an engine in this process."""
+"""Executes a Request: through a server's socket, or with an engine in this process."""
 
 
 class ControlServer:
-    """Serves the socket; `handle` answers a request with replies, of which a missing Done is added."""
+    """Serves the socket. `handle` answers a request with replies; a missing Done is added."""
 
     def __init__(self, directory: Path, handle: Ask, on_fault: Callable[[BaseException], None]) -> None:
         self._path = socket_path(directory)
@@ -204,7 +204,7 @@ class ControlServer:
         self._connections: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        """Listen. What a killed server left there is replaced: whoever calls this holds the lock."""
+        """Listen. Replaces the socket of a killed server: the caller holds the lock."""
         self._path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -215,7 +215,7 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._connected, sock=listening)
 
     async def stop(self) -> None:
-        """Listen no more, and break off what is being done between two of its steps."""
+        """Stop listening, and cancel running requests between two of their steps."""
         if self._server is None:
             return
         self._server.close()
@@ -233,14 +233,14 @@ class ControlServer:
         try:
             while True:
                 request = _requests.decode(await reading)
-                reading = asyncio.create_task(_read(reader))  # a client that goes away meanwhile ends this
+                reading = asyncio.create_task(_read(reader))  # a client that disconnects cancels its request
                 answering = asyncio.create_task(self._answer(request, writer))
                 await asyncio.wait((answering, reading), return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done():
                     await reading
                 await answering
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # cancelled by `stop`: asyncio would log a traceback of a task that ends so
+            pass  # cancelled by `stop`; asyncio would log a traceback for it
         finally:
             under_way = [each for each in (reading, answering) if each is not None]
             for each in under_way:
@@ -274,7 +274,7 @@ class ControlServer:
 
 
 class ControlClient:
-    """Talks to the server of a data directory, a request at a time."""
+    """Sends requests to the server of a data directory, one at a time."""
 
     def __init__(self, directory: Path) -> None:
         self._path = socket_path(directory)
@@ -300,7 +300,7 @@ class ControlClient:
             self._writer.close()
 
     async def ask(self, request: Request) -> AsyncIterator[Reply]:
-        """The replies to a request, a Done at the end. Raises ControlFailed, NoServer."""
+        """Yield the replies to a request; the last is a Done. Raises ControlFailed, NoServer."""
         assert self._reader is not None
         assert self._writer is not None
         try:

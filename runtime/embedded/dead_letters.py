@@ -1,4 +1,4 @@
-"""Dead letters of the embedded profile: reading them beside whoever owns the data, and discarding them."""
+"""Dead letters of the embedded profile: reads them beside the process that owns the data, and discards them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from .system import System
 
 
 async def letters_in(directory: Path) -> list[DeadLetter]:
-    """The dead letters of all groups, as of now. Raises NoViews, ViewsDamaged: nobody knows of any then."""
+    """Return the dead letters of all groups. Raises NoViews, ViewsDamaged: then they are unknown."""
     views = Views.beside(directory, ())
     try:
         return [letter for group in GROUPS for letter in await all_letters(SqliteDeadLetters(views.connection, group))]
-    except apsw.SQLError:  # an older software's, which set nothing aside
+    except apsw.SQLError:  # an older version made it, which had no dead letters
         return []
     finally:
         views.connection.close()
 
 
 async def standings_in(directory: Path) -> dict[str, Standing]:
-    """Where each group stands, beside whoever owns the data. Raises NoViews, ViewsDamaged."""
+    """Return the state of each group, read beside the process that owns the data. Raises NoViews, ViewsDamaged."""
     letters = await letters_in(directory)
     views = Views.beside(directory, ())
     try:
@@ -53,23 +53,23 @@ async def standings_in(directory: Path) -> dict[str, Standing]:
 
 
 def _topics(group: str) -> frozenset[str]:
-    """The source topics that a group reads."""
+    """Return the source topics that a group reads."""
     projectors = (cast(type[Projector], model.projector) for model in GROUPS[group])
     processors = (*projectors, *(derivation.stream for derivation in STREAMS[group]))
     return frozenset[str]().union(*(each.topics() for each in processors)).difference(DERIVED)
 
 
 async def give_up(system: System, discards: Iterable[DeadLetterDiscarded]) -> None:
-    """Say in the log that these records are given up, dead letters or not. Raises LogUnavailable."""
+    """Append the events that discard these records, whether or not they are dead letters. Raises LogUnavailable."""
     await system.log.append(_new(system, discards))
 
 
 async def discard(system: System, choice: Choice) -> int:
-    """Say in the log that these dead letters are given up; how many there are.
+    """Append the events that discard these dead letters; return their number.
 
-    One that is only held back is given up where its position is named. A position may be that of a record that is no
-    dead letter, where a group is named: one that a rebuild stops at. Raises NothingToDiscard,
-    LogUnavailable, and ValueError for a position that is none.
+    A letter that is only held back is discarded if its position is named. If a group is named, the position may be that
+    of a record without a letter: one that stops a rebuild. Raises NothingToDiscard, LogUnavailable, and ValueError for
+    a malformed position.
     """
     chosen = choice.given_up(await letters_in(system.directory))
     events = [

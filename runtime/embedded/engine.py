@@ -1,7 +1,7 @@
-"""A running data directory: the system, the process that advances its views, and the work that commands hand it.
+"""A data directory in use: the system, the process that advances its views, and the requests of commands.
 
-`minitwitter serve` is an engine with the HTTP server in front; a command that finds no server starts an engine of its
-own and does the same work the same way.
+`minitwitter serve` is an engine behind an HTTP server. A command that finds no server starts an engine of its own and
+works in the same way.
 """
 
 from __future__ import annotations
@@ -72,16 +72,16 @@ from .status import letters_of, models, read_models_part, told_of
 from .system import System
 
 LEAST_FREE = 1 << 20
-"""Bytes: below this a commit may fail any moment."""
+"""Bytes: with less free space, any commit may fail."""
 _REWRAPPED_AT_ONCE = 200
 _LOOK_S = 0.05
 LONGEST_STANDSTILL_S = 60.0
-"""Longer than any batch takes: read models that have not moved for so long do not move by waiting."""
+"""No batch takes so long: read models that have not moved for so long will not."""
 _LONGEST_SETTLING_S = 10.0
 
 
 class Engine:
-    """One data directory in use. `requests` counts the requests answered in front of it: imports give way to them."""
+    """A data directory in use. `requests` returns the number of requests answered: imports pause while it grows."""
 
     def __init__(self, settings: Settings, requests: Callable[[], int] = lambda: 0) -> None:
         self.settings = settings
@@ -133,12 +133,12 @@ class Engine:
         await self.projecting.ready()
         try:
             await self.system.media.prepare()
-        except StoreUnavailable as error:  # all but media works, and those say 503 until it is back
+        except StoreUnavailable as error:  # everything but media works; media answer 503 until the store is back
             self._log.warning("the store of media is away", detail=str(error))
         self._spawn(keep_tidy(self.system))
 
     async def stop(self) -> None:
-        """Finish what was begun: the command side, the views, checkpoints, the lock."""
+        """Finish running work and close the command side, the views, checkpoints and the lock."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -162,7 +162,7 @@ class Engine:
     async def _record_switches(self) -> None:
         try:
             await self.system.record_switches()
-        except Exception as error:  # said again at the next start
+        except Exception as error:  # recorded again at the next start
             self._log.warning("a switched read model is not in the log yet", detail=str(error))
 
     def _publish(self) -> None:
@@ -174,12 +174,12 @@ class Engine:
         metrics.WAL_BYTES.labels("views").set_function(lambda: self.projecting.wal_bytes)
 
     def look_into(self, fault: BaseException) -> None:
-        """A request failed: have views.db made anew where that is what is damaged."""
+        """Examine an error of a request: if views.db is damaged, have it rebuilt."""
         if isinstance(fault, ViewsDamaged):
             self.projecting.damaged()
 
     def parts(self) -> list[Part]:
-        """What /readyz tells of: the log, and what advances the read models."""
+        """Return the parts for /readyz: the log, and the process that advances the read models."""
         free = shutil.disk_usage(self.settings.data).free
         full = f"{free >> 10} KiB are free on the disk of {self.settings.data}" if free < LEAST_FREE else ""
         return [Part.of("log", down=full), self._read_models(), self._dead_letters()]
@@ -197,10 +197,10 @@ class Engine:
             behind=self.lag.detail(),
         )
 
-    # What commands ask for
+    # Requests of commands
 
     async def handle(self, request: Request) -> AsyncIterator[Reply]:
-        """Do what a command asks."""
+        """Execute a request of a command."""
         match request:
             case AskStatus():
                 yield Told(await self._status())
@@ -323,16 +323,16 @@ class Engine:
         return Done(f"{account.username} can sign in now")
 
     async def _rotate_master(self) -> Reply:
-        """New master key first, beside the old one; then every key is wrapped anew; then the old one goes.
+        """Store a new master key beside the old one, wrap every key with it, then remove the old one.
 
-        Broken off anywhere, the file still opens every key, and rotating again completes it.
+        If this is interrupted, the file still opens every key, and rotating again completes it.
         """
         async with self._rotation:
             self.projecting.check()
             db, path = self.system.log_db, self._master_key
             masters = MasterKeys.generate(older=db.sealer.masters)
             masters.save(path)
-            # It has to know the new key before it meets a subject's key wrapped with it.
+            # It must know the new key before it reads a subject's key wrapped with it.
             await self.projecting.reload_keys()
             db.sealer.masters = masters
             total = 0

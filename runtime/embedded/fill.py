@@ -1,11 +1,11 @@
-"""Filling new generations in bulk: shares of the read models, each in a process and a file of its own, moved in whole.
+"""Fills new generations in bulk: each share of the read models in a process and a file of its own, then moves the rows.
 
-The first part of a rebuild of a long log. The files are filled up to where the live group stood when it began. Then
-their rows are moved into views.db, sorted as they are, in turns between the live batches, and the indexes are made.
-The rebuild goes on from there as if it had applied all these events itself.
+This is the first part of a rebuild of a long log. The files are filled up to the positions that the live group had at
+the beginning. Then their rows are moved into views.db, in sorted order, in turns between the live batches, and the
+indexes are created. The rebuild continues as if it had applied all these events itself.
 
-The files hold texts in the clear. They lie in a directory of the data directory, for its owner alone, and go when the
-rebuild ends; one that a killed process left is removed at the next start.
+The files have texts in the clear. They are in a private directory inside the data directory, and are removed when the
+rebuild ends, or at the next start after a kill.
 """
 
 from __future__ import annotations
@@ -34,24 +34,25 @@ from stores.sink import StoreUnavailable
 from stores.sqlite.views import ADVANCE, Views
 
 WORTHWHILE = 50_000
-"""Events of the shortest log that processes are started for: they take half a second to start."""
+"""The number of events from which processes are used: they take half a second to start."""
 INDEXED_AFTERWARDS = 500_000
-"""A table with up to so many rows gets its indexes after its rows: the live read models wait up to a second. A longer
-one gets them before its rows, which takes longer and delays nobody."""
+"""A table with at most so many rows gets its indexes after its rows: the live read models wait up to a second. A longer
+one gets them before its rows, which takes longer and delays nobody.
+"""
 _PREFIX = "rebuild-"
 _MOVING = 0.2
-"""Of the time that all takes."""
+"""The share of the total time that moving takes."""
 _FEWEST, _MOST = 100, 20_000
-"""Rows that are moved in one transaction."""
+"""The minimum and maximum number of rows that one transaction moves."""
 _ROOT = str(Path(runtime.__file__).parents[1])
 
 
 class FillFailed(Exception):
-    """A share could not be filled: its message says why."""
+    """A share could not be filled; the message says why."""
 
 
 class _ShareProcess:
-    """The process that fills one share, from when it is started."""
+    """The process that fills one share."""
 
     def __init__(self, share: Share) -> None:
         self.share = share
@@ -82,13 +83,13 @@ class _ShareProcess:
         self._process.stdin.flush()
 
     def fileno(self) -> int:
-        """Where it says how far it is."""
+        """Return the file descriptor of its reports."""
         assert self._process is not None
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def listen(self) -> None:
-        """Take in what it said; there is something, or it has ended. Raises FillFailed, StoreUnavailable."""
+        """Read its reports, when there are some or it has ended. Raises FillFailed, StoreUnavailable."""
         said = os.read(self.fileno(), 65_536)
         *lines, self._said = (self._said + said).split(b"\n")
         if lines:
@@ -104,7 +105,7 @@ class _ShareProcess:
                 raise FillFailed(f"the process that filled {', '.join(self.share.models)} ended with {code}")
 
     def stop(self) -> None:
-        """End it, whatever it is at."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -114,7 +115,8 @@ class _ShareProcess:
 
 
 class ToFill(NamedTuple):
-    """New generations of read models of one group, the consumers whose positions they get, and up to where.
+    """New generations of read models of one group, the consumers whose positions they get, and the positions to fill up
+    to.
 
     `skipped` are positions and ids of dead letters.
     """
@@ -127,7 +129,7 @@ class ToFill(NamedTuple):
 
 
 class Filler:
-    """Begins fills of one data directory, and runs their processes, a number of them at a time."""
+    """Starts fills of one data directory, and runs a limited number of their processes at a time."""
 
     def __init__(self, directory: Path, master_key: Path, processes: int) -> None:
         self.directory = directory
@@ -136,12 +138,12 @@ class Filler:
         self._shares: list[_ShareProcess] = []
 
     def remove_leftovers(self) -> None:
-        """Remove what a process left that was killed; there is one owner of the directory's views at a time."""
+        """Remove the files of a killed process. Only the owner of the views may call it."""
         for place in self.directory.glob(f"{_PREFIX}*"):
             shutil.rmtree(place, ignore_errors=True)
 
     def begin(self, views: Views, to_fill: ToFill, topics: Mapping[str, Collection[str]], *, patient: bool) -> Fill:
-        """Begin a fill; `topics` are those that each read model is made of. Raises StoreUnavailable."""
+        """Start a fill; `topics` are the source topics of each read model. Raises StoreUnavailable."""
         events: Counter[str] = Counter()
         for place, end in to_fill.until.items():
             events[place.topic] += end
@@ -154,12 +156,12 @@ class Filler:
         return fill
 
     def run(self, shares: Iterable[_ShareProcess]) -> None:
-        """Have these processes run when it is their turn."""
+        """Queue these processes, and start as many as may run."""
         self._shares.extend(shares)
         self.start_some()
 
     def start_some(self) -> None:
-        """Start processes in the place of those that ended. Raises StoreUnavailable."""
+        """Start queued processes in place of those that ended. Raises StoreUnavailable."""
         free = self.processes - sum(share.running for share in self._shares)
         for share in [share for share in self._shares if share.waiting][: max(0, free)]:
             try:
@@ -168,7 +170,7 @@ class Filler:
                 raise StoreUnavailable(f"no process can be started: {error}") from error
 
     def forget(self, shares: Iterable[_ShareProcess]) -> None:
-        """End these processes."""
+        """Kill these processes and remove them from the queue."""
         for share in shares:
             share.stop()
             self._shares.remove(share)
@@ -176,9 +178,9 @@ class Filler:
 
 
 class Fill:
-    """New generations that are being filled; `turn` after `turn` their rows are moved in.
+    """New generations that are being filled. Each `turn` moves some rows.
 
-    `patient` says that nobody waits for the live read models meanwhile.
+    `patient` means that no live read models wait meanwhile.
     """
 
     def __init__(
@@ -215,7 +217,7 @@ class Fill:
         ]
 
     def start(self) -> None:
-        """Begin, when there is a processor free. Raises StoreUnavailable; then it is stopped."""
+        """Queue the processes. Raises StoreUnavailable; then the fill is stopped."""
         try:
             self._filler.run(self._shares)
         except BaseException:
@@ -223,7 +225,9 @@ class Fill:
             raise
 
     def turn(self, seconds: float, timer: Callable[[], float]) -> None:
-        """Move rows for so long, or wait for some. Raises FillFailed, StoreUnavailable; then it is stopped."""
+        """Move rows for so many seconds, or wait for some. Raises FillFailed, StoreUnavailable; then the fill is
+        stopped.
+        """
         deadline = timer() + seconds
         try:
             self._listen(0 if self._moving else seconds)
@@ -238,13 +242,13 @@ class Fill:
 
     @property
     def fraction(self) -> float:
-        """How much of it is done."""
+        """The share of the work that is done."""
         filled = sum(share.filled.events for share in self._shares) / (self._events * len(self._shares) or 1)
         moved = 1 - len(self._left) / len(self._shares)
         return (1 - _MOVING) * filled + _MOVING * moved
 
     def stop(self) -> None:
-        """End it, and leave nothing behind but what was moved."""
+        """Stop it, and remove everything but the rows that were moved."""
         if self._moving is not None:
             self._moving.close()
         self._filler.forget(self._shares)
@@ -260,7 +264,7 @@ class Fill:
                 share.listen()
 
     def _next(self) -> bool:
-        """Whether there is something to move."""
+        """Return whether there are rows to move."""
         if self._moving is None:
             complete = next((share for share in self._left if share.filled.complete), None)
             if complete is None:
@@ -281,7 +285,9 @@ class Fill:
             self._limit = max(_FEWEST, min(_MOST, int(moved * seconds / max(timer() - started, 1e-6))))
 
     def _move_share(self, process: _ShareProcess) -> Generator[int, int, None]:
-        """Move a file's rows, as many a step as it is sent; it answers how many there were."""
+        """Move the rows of a file. Each `send` gives the number of rows of a step; the generator yields how many were
+        moved.
+        """
         share = process.share
         source = connect(Path(share.file), durable=False, read_only=True)
         try:

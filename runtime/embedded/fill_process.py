@@ -1,8 +1,8 @@
-"""Filling read models from zero in a file of their own: `python -m runtime.embedded.fill_process`, begun by a rebuild.
+"""Fills read models from zero in a file: `python -m runtime.embedded.fill_process`, started by a rebuild.
 
-On standard input comes one line, a Share; when the input ends the process does. On standard output go Filled, one JSON
-object a line. The last one says that the file is complete, or why it never will be. Every event is read and applied by
-the same processors as in the process that serves, in larger batches, without the indexes that only readers use.
+Standard input has one line, a Share; at its end the process stops. Standard output has Filled reports, one JSON object
+a line; the last one says that the file is complete, or why it failed. Events are read and applied by the same
+processors as in the serving process, in larger batches, without the indexes that only readers use.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from stores.sqlite.buffered import BufferedConnection
 from stores.sqlite.views import Views
 
 BATCH = 5000
-"""Events of one transaction: 20 MB in memory, with the pages that it changes."""
+"""Events of one transaction: 20 MB of memory, with the pages that it changes."""
 CONSUMERS = "share"
-"""Whose positions and newest ids the file has."""
+"""The consumers whose positions and newest ids the file has."""
 _TELL_S = 0.1
 _NICENESS = 5
-"""Requests and the live read models come first."""
+"""A lower priority than the server's and the live read models'."""
 
 
 class Share(msgspec.Struct, frozen=True):
-    """Read models of one group, the file to fill, and how far. `skipped` are positions and ids of dead letters."""
+    """Read models of one group, the file to fill, and the positions to stop at. `skipped` are positions and ids of dead
+    letters.
+    """
 
     directory: str
     master_key: str
@@ -50,21 +52,21 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Filled(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How many events of the share's are behind it; whether it is complete, or why it ends without."""
+    """The number of events done; whether the file is complete, or why it failed."""
 
     events: int = 0
     complete: bool = False
     failed: str = ""
     refused: str = ""
-    """Why the disk, or the log, could not be used: it may be tried again."""
+    """Why the disk or the log could not be used: the fill may be tried again."""
 
 
 class _Abandoned(Exception):
-    """Nobody waits for the share any more."""
+    """The parent process has ended."""
 
 
 async def fill(share: Share) -> None:
-    """Fill the file. Raises CannotApply, and what reading the log and writing the file raise."""
+    """Fill the file. Raises CannotApply, and the errors of reading the log and writing the file."""
     models = [tables.to_fill() for tables in ALL_TABLES if tables.model in share.models]
     reader = open_reader(Path(share.directory), Path(share.master_key))
     views = Views.scratch(Path(share.file), models)
@@ -83,7 +85,7 @@ async def fill(share: Share) -> None:
         try:
             worked = await runner.turn(until) or await group.emit_due()
         except CannotApply:
-            # Rows that waited may have failed while another record was in hand; row by row it is known.
+            # A buffered row may fail while another record is applied. Without the buffer, the right record is found.
             if views.connection.at_once:
                 raise
             views.connection.at_once = True
@@ -110,7 +112,7 @@ def _tell(filled: Filled) -> None:
 
 def main() -> None:
     """Fill the share that standard input names."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the process that waits for this one stops it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal: the parent stops this process
     os.nice(_NICENESS)
     line = b""
     while not line.endswith(b"\n"):

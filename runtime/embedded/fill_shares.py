@@ -1,4 +1,4 @@
-"""Dividing the read models of a rebuild among processes, so that they take about as long as each other."""
+"""Divides the read models of a rebuild among processes, so that all take about the same time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SHORTER = 0.8
 
 
 def shares_of(topics: Mapping[str, Collection[str]], events: Mapping[str, int], most: int) -> list[tuple[str, ...]]:
-    """Read models in up to `most` shares that take about as long as each other.
+    """Divide read models into up to `most` shares that take about the same time.
 
-    `topics` are those that each read model is made of, `events` how many there are in each. Every share reads the
-    topics that it needs once more, so there are no more shares than shorten the longest well.
+    `topics` are the source topics of each read model, `events` the number of events in each topic. Every share reads
+    its topics again, so there are only as many shares as shorten the longest one substantially.
     """
     splits = [_split(topics, events, number) for number in range(1, most + 1)]
     longest = [max(_cost(share, topics, events) for share in split) for split in splits]
@@ -33,9 +33,9 @@ def shares_of(topics: Mapping[str, Collection[str]], events: Mapping[str, int], 
 
 
 def _split(topics: Mapping[str, Collection[str]], events: Mapping[str, int], number: int) -> list[tuple[str, ...]]:
-    """Join two shares until there are no more than `number`: the two with little to do that read the same.
+    """Merge two shares until there are at most `number`: the two with the least work that read the same topics.
 
-    So read models of the same topics come together, and their events are read once.
+    So read models of the same topics are in one share, which reads each event once.
     """
     shares: list[tuple[str, ...]] = [(model,) for model in topics]
 
@@ -51,7 +51,7 @@ def _split(topics: Mapping[str, Collection[str]], events: Mapping[str, int], num
 
 
 def _cost(share: Sequence[str], topics: Mapping[str, Collection[str]], events: Mapping[str, int]) -> float:
-    """Microseconds."""
+    """Return the estimated time of a share, in microseconds."""
     handled = sum(
         events.get(topic, 0) * _HANDLE_US.get(model, _HANDLE_OTHERS_US) for model in share for topic in topics[model]
     )
@@ -60,5 +60,5 @@ def _cost(share: Sequence[str], topics: Mapping[str, Collection[str]], events: M
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,8 +1,8 @@
 """Generations of read models in views.db: the current one, one being built, and the one kept for going back.
 
-A rebuild is a consumer of its own, with positions and newest ids of its own. At the switch it stands where the live
-group stands, so its rows describe the old generation as well: they are kept with it, and going back is going on from
-there instead of from zero.
+A rebuild is a consumer with its own positions and newest ids. At the switch it has the positions of the live group, so
+they describe the old generation as well. They are kept with it, so that going back continues from there instead of from
+zero.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PREFIX = "rebuild:"
 
 
 class Kept(NamedTuple):
-    """A generation that was current before. `consumers` owns the positions it reflects."""
+    """A former generation. `consumers` owns the positions that it reflects."""
 
     generation: int
     version: int
@@ -30,7 +30,7 @@ class Kept(NamedTuple):
 
 
 class Generations:
-    """Makes, switches and drops generations. Every method runs within the caller's transaction or by itself."""
+    """Creates, switches and drops generations. Every method runs in the caller's transaction, or in its own."""
 
     def __init__(self, views: Views) -> None:
         self.views = views
@@ -40,14 +40,14 @@ class Generations:
         self._building: set[str] = set()
 
     def kept(self, model: str) -> Kept | None:
-        """The generation kept for going back, if there is one."""
+        """Return the generation kept for going back, if there is one."""
         row: tuple[int, int, str] | None = self._connection.execute(
             "SELECT generation, version, consumers FROM kept_generations WHERE model=?", (model,)
         ).fetchone()
         return None if row is None else Kept(*row)
 
     def drop_unfinished(self) -> None:
-        """Remove what a rebuild left that came to no end."""
+        """Remove the generations of rebuilds that did not finish."""
         for model in self.views.models:
             kept = self.kept(model)
             wanted = {self.views.generation(model), kept.generation if kept else 0}
@@ -56,7 +56,7 @@ class Generations:
         self._drop_unused_consumers()
 
     def drop_kept(self, models: Iterable[str]) -> None:
-        """Drop the generations kept of these models: they lack what was applied since out of order."""
+        """Drop the kept generations of these models: they lack records that were applied out of order since."""
         for model in models:
             kept = self.kept(model)
             if kept is not None:
@@ -65,7 +65,7 @@ class Generations:
         self._drop_unused_consumers()
 
     def give_up(self, generations: Mapping[str, int], consumers: str) -> None:
-        """Drop what a rebuild made that came to no end. A kept generation that it brought further stays kept."""
+        """Drop the generations of an unfinished rebuild. A kept generation that it advanced stays kept."""
         for model, generation in generations.items():
             kept = self.kept(model)
             if kept is None or kept.generation != generation:
@@ -74,9 +74,9 @@ class Generations:
         self._drop_unused_consumers()
 
     def begin(self, models: Iterable[str], *, indexed: bool = True) -> tuple[dict[str, int], str]:
-        """Empty tables of a new generation of each model, and the name of the consumers that fill them.
+        """Create empty tables of a new generation of each model; return the name of the consumers that fill them.
 
-        What was kept before is dropped. Where they are not `indexed`, whoever fills them makes the indexes.
+        The kept generations are dropped. If they are not `indexed`, the caller creates the indexes later.
         """
         fresh = {}
         for model in models:
@@ -91,7 +91,7 @@ class Generations:
         return fresh, self._next_consumers()
 
     def resume(self, model: str) -> tuple[int, str]:
-        """The kept generation of a model, and consumers of its own that go on from where it stopped."""
+        """Return the kept generation of a model, and new consumers that continue from its positions."""
         kept = self.kept(model)
         assert kept is not None
         consumers = self._next_consumers()
@@ -99,15 +99,15 @@ class Generations:
             self._connection.execute(
                 f"INSERT INTO {table} SELECT ?, {columns} FROM {table} WHERE consumers=?", (consumers, kept.consumers)
             )
-        # At once, not at the switch: from now on its rows go beyond what the consumers it shares describe.
+        # Now and not at the switch: its rows will advance beyond the positions of the consumers that it shares.
         self._connection.execute("UPDATE kept_generations SET consumers=? WHERE model=?", (consumers, model))
         self._drop_unused_consumers()
         return kept.generation, consumers
 
     def switch(self, generations: Mapping[str, int], consumers: str, live: str) -> None:
-        """Make generations current that `consumers` brought to where the `live` group stands; keep those they replace.
+        """Make the generations of `consumers` current, at the positions of the `live` group; keep those they replace.
 
-        Of topics that the group passed over so far, it learns the newest ids: from now on it may have to read them.
+        The live group gets the newest ids of topics that it has skipped so far, because it may have to read them now.
         """
         known = "SELECT 1 FROM newest WHERE consumers=? AND topic=? LIMIT 1"
         for topic in TOPICS.values():
@@ -128,7 +128,7 @@ class Generations:
 
     def _next_consumers(self) -> str:
         stored = (int(name.removeprefix(PREFIX)) for name in self._consumers())
-        # Consumers that have landed nothing yet are not stored.
+        # Consumers that have committed nothing yet are not stored.
         self._last = 1 + max([self._last, *stored])
         name = f"{PREFIX}{self._last}"
         self._building.add(name)

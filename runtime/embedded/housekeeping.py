@@ -1,4 +1,4 @@
-"""What has to be done now and then: usage reported, old answers forgotten, expired sessions ended."""
+"""Periodic work: reports usage, removes old answers, ends expired sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_SESSIONS = 200
 
 
 async def tidy(system: System) -> None:
-    """One round. Raises LogUnavailable."""
+    """Do it once. Raises LogUnavailable."""
     while await system.usage.flush():
         pass
     while await system.commands.forget_old_answers():
@@ -32,12 +32,12 @@ async def tidy(system: System) -> None:
             end = EndSession(session.account, session.id, "expired")
             try:
                 await system.commands.execute(END_SESSION, end, Context(actor=session.account), WhetherNew())
-            except Refused:  # it ended meanwhile
+            except Refused:  # the session ended meanwhile
                 continue
 
 
 async def keep_tidy(system: System) -> None:
-    """A round a minute, until cancelled."""
+    """Do it once a minute, until cancelled."""
     log = logger("minitwitter.housekeeping")
     while True:
         await asyncio.sleep(EVERY_S)

@@ -1,4 +1,4 @@
-"""The history of imported accounts in log.db, read beside the process that owns it."""
+"""Reads the history of imported accounts from log.db, beside the process that owns it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AT_ONCE = 5000
 
 
 def _stored(log: SqliteLogReader, topic: str, kind: str, ends: Positions) -> Iterator[tuple[Row, Fields]]:
-    """Each event of a type as it is stored, when it happened, and its fields in the clear."""
+    """Yield each stored event of a type, its time, and its unsealed fields."""
     table = log.table
     for place in table.places:
         end = ends.get(place, 0) if place.topic == topic else 0
@@ -42,19 +42,19 @@ def _stored(log: SqliteLogReader, topic: str, kind: str, ends: Positions) -> Ite
 
 
 def _fields(log: SqliteLogReader, topic: str, kind: str, ends: Positions) -> Iterator[Fields]:
-    """When each event of a type happened, and its fields in the clear."""
+    """Yield the time and the unsealed fields of each event of a type."""
     return (fields for _, fields in _stored(log, topic, kind, ends))
 
 
 class LogDbHistory:
-    """The history in a data directory."""
+    """The History port on a data directory."""
 
     def __init__(self, directory: Path, master_key: Path | None) -> None:
         self._directory = directory
         self._master_key = master_key
 
     async def known_accounts(self) -> dict[str, KnownAccount]:
-        """All accounts by folded name; none where there is no log yet."""
+        """Return all accounts by folded name; none if there is no log yet."""
         if not (self._directory / "log.db").exists():
             return {}
         log = open_reader(self._directory, self._master_key)
@@ -64,7 +64,7 @@ class LogDbHistory:
             log.table.connection.close()
 
     async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
-        """Those of the tweets that were imported."""
+        """Return the imported ones of these tweets."""
         if not (self._directory / "log.db").exists():
             return {}
         log = open_reader(self._directory, self._master_key)
@@ -79,7 +79,7 @@ class LogDbHistory:
             log.table.connection.close()
 
     async def rank(self) -> ImportedAccounts:
-        """Rank imported accounts by what was imported of them."""
+        """Rank imported accounts by their imported tweets."""
         log = open_reader(self._directory, self._master_key)
         try:
             ends = await log.ends()

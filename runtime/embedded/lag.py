@@ -1,4 +1,4 @@
-"""How far the read models are behind the log, and how long a commit waited to be applied."""
+"""The lag of the read models, and the time from a commit to its application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_COMMITS = 10_000
 
 
 class Lag:
-    """Follows the log's ends, and what each group has applied of them. `applied_after` hears of a group and seconds."""
+    """Compares the ends of the log with the positions of each group. `applied_after` receives a group and seconds."""
 
     def __init__(self, applied: ReadPositions, ends: Callable[[], Positions], timer: Callable[[], float]) -> None:
         self._applied = applied
@@ -31,7 +31,7 @@ class Lag:
         applied.on_advance.append(self._advanced)
 
     def appended(self) -> None:
-        """Something was appended."""
+        """Note that something was appended."""
         ends = Positions(self._ends())
         self._log.note(ends)
         commit = self._timer(), ends
@@ -45,16 +45,18 @@ class Lag:
         self._log.forget(self._applied.positions.values())
 
     def by_place(self, group: str) -> Mapping[TopicPartition, Behind]:
-        """How far a group is behind in each partition, in seconds to 50 ms."""
+        """Return the lag of a group in each partition; its seconds are exact to 50 ms."""
         self._log.note(self._ends())
         return self._log.behind(self._applied.positions[group])
 
     def of(self, group: str) -> Behind:
-        """How far a group is behind in all."""
+        """Return the total lag of a group."""
         return total(self.by_place(group))
 
     def behind(self, group: str) -> bool:
-        """Whether a group is more than BEHIND_S behind the log. Computed a few times a second: every read asks."""
+        """Return whether a group is more than BEHIND_S behind the log. Computed a few times a second, because every
+        read asks.
+        """
         now = self._timer()
         at, known = self._behind.get(group, (-inf, False))
         if now - at >= _LOOK_S:
@@ -63,5 +65,5 @@ class Lag:
         return known
 
     def detail(self) -> str:
-        """Which groups are behind and how far; empty where none is."""
+        """Return which groups are behind and how far; empty if none is."""
         return "; ".join(filter(None, (told(group, self.of(group)) for group in self._applied.positions)))

@@ -1,4 +1,4 @@
-"""log.db: the event log, the decision state beside it, keys and credentials. What must never be lost is here."""
+"""log.db: the event log, the decision state, keys and credentials: all data that must never be lost."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class AlreadyOwned(Exception):
 
 
 class Ownership:
-    """A lock that makes one process the owner of a data directory; the kernel lets go of it when the process ends.
+    """A lock that makes one process the owner of a data directory. The kernel releases it when the process ends.
 
-    `lock` is log.db's and all that is decided; `views.lock` is views.db's.
+    `lock` is for log.db and decisions; `views.lock` is for views.db.
     """
 
     def __init__(self, directory: Path, name: str = "lock") -> None:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = (directory / name).open("a+")
-            with suppress(PermissionError):  # of another user: it can be locked all the same
+            with suppress(PermissionError):  # a file of another user can still be locked
                 os.fchmod(self._file.fileno(), 0o600)
         except OSError as error:
             raise LogUnavailable(f"{directory} cannot be used: {error.strerror}") from None
@@ -58,12 +58,12 @@ class Ownership:
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Release the lock."""
         self._file.close()
 
 
 def is_owned(directory: Path) -> bool:
-    """Whether a process owns a data directory, which it need not serve yet."""
+    """Return whether a process owns a data directory; it may not serve yet."""
     try:
         with (directory / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -75,17 +75,17 @@ def is_owned(directory: Path) -> bool:
 
 
 class LogMissing(Exception):
-    """A data directory has no log where it must have one. The message says what to do."""
+    """A data directory has lost its log. The message says what to do."""
 
 
 class NoLog(LogUnavailable):
-    """No log was ever made in a directory, so its name is a slip of the pen or nothing was started there yet."""
+    """The directory never had a log: its name is mistyped, or no server was started there yet."""
 
 
 def check_log_there(directory: Path) -> bool:
-    """Whether the directory has a log; False where it is new. Raises LogMissing where something else says it had one.
+    """Return whether the directory has a log. Raises LogMissing if other files show that it had one.
 
-    A first start that broke off has made an empty database at most.
+    An interrupted first start has made an empty database at most.
     """
     path = directory / "log.db"
     if is_begun(path):
@@ -105,7 +105,7 @@ def check_log_there(directory: Path) -> bool:
 
 
 def load_masters(path: Path, *, has_log: bool) -> MasterKeys:
-    """The master keys; made on the first start. Raises MasterKeyMissing where a log is there already."""
+    """Return the master keys; the first start creates one. Raises MasterKeyMissing if there is a log already."""
     try:
         return MasterKeys.load(path)
     except MasterKeyMissing:
@@ -117,7 +117,7 @@ def load_masters(path: Path, *, has_log: bool) -> MasterKeys:
 
 
 class LogDb:
-    """log.db, opened by its owner. Simulations hand in an `off_loop` that stays on the loop, and a `timer`."""
+    """log.db, opened by its owner. Simulations pass an `off_loop` that stays on the event loop, and a `timer`."""
 
     def __init__(
         self,
@@ -157,14 +157,14 @@ class LogDb:
         self.log = SqliteLog(self.writer, log_table(self.read_connection, self.sealer))
 
     def checkpoint(self, after_mib: int) -> Checkpointer:
-        """Begin to checkpoint beside the commits, until `close`."""
+        """Start checkpoints beside the commits, until `close`."""
         checkpoints = self._checkpoints = Checkpointer(self.connection, after_mib=after_mib)
         self.commits.between = lambda: checkpoints.finish if checkpoints.behind else None
         checkpoints.start()
         return checkpoints
 
     async def close(self) -> None:
-        """Finish what was begun and close the files."""
+        """Finish running work and close the files."""
         await self.commits.close()
         self._thread.close()
         self.read_connection.close()
@@ -174,30 +174,30 @@ class LogDb:
 
 
 def log_table(connection: apsw.Connection, sealer: Sealer) -> LogTable:
-    """The records on a read-only connection."""
+    """Return the records on a read-only connection."""
     return LogTable(connection, Codec(sealer), SqliteKeys(connection, sealer))
 
 
 def open_reader(directory: Path, master_key: Path | None = None) -> SqliteLogReader:
-    """The log for reading only, beside its owner. Raises LogUnavailable where there is none."""
+    """Open the log for reading, beside its owner. Raises LogUnavailable if there is none."""
     connection = _read_only(directory)
     sealer = Sealer(MasterKeys.load(master_key or directory / "master.key"))
     return SqliteLogReader(log_table(connection, sealer))
 
 
 def open_writer(directory: Path) -> apsw.Connection:
-    """log.db, for who owns the directory and changes no events. Raises NoLog, LogMissing."""
+    """Open log.db for the owner of the directory, without reading events. Raises NoLog, LogMissing."""
     _read_only(directory).close()
     return connect(directory / "log.db", durable=True)
 
 
 def open_records(directory: Path) -> LogTable:
-    """The records as they are stored, beside their owner: to be counted, with no key that opens anything."""
+    """Open the stored records beside their owner, to count them; no key is needed."""
     return log_table(_read_only(directory), Sealer(MasterKeys.generate()))
 
 
 def check_there(directory: Path) -> None:
-    """See that there is a log in a directory. Raises NoLog where it is new, LogMissing."""
+    """Check that a directory has a log. Raises NoLog if the directory is new, else LogMissing."""
     if not check_log_there(directory):
         raise NoLog(f"there is no log in {directory}; start `minitwitter serve --data {directory}` first")
 

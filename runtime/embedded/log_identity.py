@@ -1,7 +1,7 @@
-"""Whether views.db is made from the log.db beside it, and what to do where it is not.
+"""Checks that views.db was made from the log.db beside it.
 
-A log.db from a backup, without its WAL, or of another community is not this one's: its read models would show tweets
-that no log has, and pass over events that it has. So nothing is written before both are seen to fit.
+If log.db comes from a backup, lost its WAL, or belongs to another community, the read models would show tweets that are
+in no log, and miss events that are. So nothing is written before the two fit.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import NoViews, Views
 
 DAMAGED = "views.db.damaged"
-"""The name that a damaged views.db is kept under; the next one takes its place."""
+"""The name under which a damaged views.db is kept; the next one replaces it."""
 _FILES = ("", "-wal", "-shm", "-journal")
 
 
 def misfit(views: Views, log: LogTable) -> str:
-    """What speaks against these views being made from this log; "" where nothing does. Some 20 us a position."""
+    """Return why these views were not made from this log; "" if they were. About 20 us a position."""
     known, is_now = views.log_identity(), identity(log.connection)
     if known and is_now and known != is_now:
         return f"it is made from log {known}, and this is log {is_now}"
@@ -44,7 +44,7 @@ def _there(place: TopicPartition, mark: Mark, ends: dict[TopicPartition, int]) -
 
 
 def check_fit(views: Views, log: LogTable) -> None:
-    """Raise DoesNotFit where these views are made from another log, or from more of it than there is."""
+    """Raise DoesNotFit if these views were made from another log, or from records that it has lost."""
     against = misfit(views, log)
     if against:
         directory = Path(views.path).parent
@@ -56,10 +56,10 @@ def check_fit(views: Views, log: LogTable) -> None:
 
 
 def check_fit_beside(directory: Path, log: LogTable) -> None:
-    """The same for the views.db of a data directory, if there is one that can be read. Raises DoesNotFit."""
+    """Do the same for the views.db of a data directory, if it can be read. Raises DoesNotFit."""
     try:
         views = Views.beside(directory, (), look_s=0)
-    except (NoViews, ViewsDamaged, IncompatibleData):  # the process that writes it makes it anew, or refuses it
+    except (NoViews, ViewsDamaged, IncompatibleData):  # the process that owns it replaces or refuses it
         return
     try:
         check_fit(views, log)
@@ -70,14 +70,14 @@ def check_fit_beside(directory: Path, log: LogTable) -> None:
 
 
 def set_aside(directory: Path, name: str = "") -> Path | None:
-    """Rename views.db, so that it is made from nothing; under a name with the time of day where none is given.
+    """Rename views.db, so that it is rebuilt; by default the new name has the time of day.
 
-    Only its owner may. Answers where it is now, None where there was none.
+    Only its owner may call this. Returns the new path; None if there was no file.
     """
     path = directory / "views.db"
     aside = directory / (name or time.strftime("views-%Y%m%dT%H%M%S.db"))
     there = path.exists()
-    for end in reversed(_FILES):  # the file itself last: a WAL that is left alone would be taken for the next one's
+    for end in reversed(_FILES):  # the file last: a WAL that stays would be used with the next file
         old, new = path.with_name(path.name + end), aside.with_name(aside.name + end)
         if old.exists():
             old.replace(new)
@@ -87,9 +87,9 @@ def set_aside(directory: Path, name: str = "") -> Path | None:
 
 
 def fold_in(aside: Path) -> None:
-    """Have a file that was put aside hold all that is in its WAL, so that it is one file to keep or to delete.
+    """Checkpoint the WAL of a file that was set aside, so that it is one file to keep or to delete.
 
-    Where it is damaged, or read by another process, it stays as it is.
+    If it is damaged, or read by another process, it stays as it is.
     """
     with suppress(apsw.Error), closing(apsw.Connection(str(aside), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE").fetchall()

@@ -1,4 +1,4 @@
-"""The log of a data directory as people look at it, beside its owner or without one."""
+"""The log of a data directory for `minitwitter events`, beside its owner or without one."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class LookingAtSqlite(SqliteLogReader):
 
     @property
     def places(self) -> Collection[TopicPartition]:
-        """The partitions there are."""
+        """Return all partitions."""
         return self.table.places
 
     async def find(self, id_: EventId) -> Record | None:
-        """The first record of an event: every row is looked at, 0.3 us each."""
+        """Return the first record of an event. Scans all rows, 0.3 us each."""
         return self.table.find(id_)
 
     async def at(self, place: TopicPartition, offset: int) -> Record | None:
-        """The record at a position."""
+        """Return the record at a position."""
         records = self.table.read(place, offset, 1)
         return records[0] if records and records[0].offset == offset else None
 
@@ -36,17 +36,17 @@ class LookingAtSqlite(SqliteLogReader):
 
 
 def looking(settings: Settings) -> LookingAtSqlite:
-    """Open the log. Raises NoLog where there is none, MasterKeyMissing."""
+    """Open the log. Raises NoLog if there is none, MasterKeyMissing."""
     return LookingAtSqlite(open_reader(settings.data, settings.master_key_file).table)
 
 
 def _shown(kind: object) -> str:
-    """The type of records; one that is no UTF-8 is damaged, and counted as far as it can be read."""
+    """Return the type of records. A damaged type (no UTF-8) is decoded as far as possible, so that it is counted."""
     return kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
 
 
 def count(settings: Settings, topics: Collection[str] | None) -> Counted:
-    """Count events where they lie: nothing is opened or decoded, so no key is needed."""
+    """Count events without decoding them, so that no key is needed."""
     table = open_records(settings.data)
     counted = Counted()
     for place, end in table.ends().items():

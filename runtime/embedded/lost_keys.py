@@ -15,7 +15,7 @@ _AT_ONCE = 5_000
 
 
 def check_stopped(settings: Settings) -> None:
-    """Raise AlreadyOwned while a server runs: keys could not be declared lost."""
+    """Raise AlreadyOwned if a server runs: then keys cannot be declared lost."""
     if is_owned(settings.data):
         raise AlreadyOwned(
             f"a server runs on {settings.data}, and --declare folds its decision state anew; nothing was changed:"
@@ -24,7 +24,7 @@ def check_stopped(settings: Settings) -> None:
 
 
 def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:
-    """The subjects whose key is lost, beside a server or without one. Raises CorruptLog, LogUnavailable."""
+    """Find the subjects whose key is lost, beside a server or without one. Raises CorruptLog, LogUnavailable."""
     table = open_reader(settings.data, settings.master_key_file).table
     sealed = Sealed(table.codec)
     for place, end in table.ends().items():
@@ -42,9 +42,9 @@ def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[L
 
 
 async def declare(settings: Settings, lost: list[LostKey]) -> None:
-    """Have the keys count as destroyed, and fold the decision state anew, without what they sealed.
+    """Mark the keys as destroyed, and rebuild the decision state without the events that they sealed.
 
-    Broken off, it is completed by doing it again. Raises AlreadyOwned while a server runs, CorruptLog, LogUnavailable.
+    If it is interrupted, repeating it completes it. Raises AlreadyOwned if a server runs, CorruptLog, LogUnavailable.
     """
     ownership = Ownership(settings.data)
     try:

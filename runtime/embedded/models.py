@@ -1,4 +1,4 @@
-"""The read models as the embedded profile keeps them: each projector of the catalogue with its tables in views.db."""
+"""The read models of the embedded profile: each projector of the catalogue with its tables in views.db."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ALL_TABLES = tuple(model.declared.tables for models in GROUPS.values() for model
 
 
 class Derivation(NamedTuple):
-    """A stream, and how it is made on the tables that `names` chooses."""
+    """A stream, and the function that makes it on the tables of `names`."""
 
     stream: type[Stream]
     make: Callable[[apsw.Connection, Mapping[str, str]], Callable[[Emit], Stream]]
@@ -96,19 +96,19 @@ STREAMS: Mapping[str, tuple[Derivation, ...]] = {
 
 
 def projectors(models: Iterable[ReadModel], connection: apsw.Connection, names: Mapping[str, str]) -> list[Projector]:
-    """The projectors of some read models, writing to the tables that `names` chooses."""
+    """Return the projectors of some read models; they write to the tables of `names`."""
     return [model.projector(model.declared.rows(connection, names)) for model in models]
 
 
 def streams(
     derivations: Iterable[Derivation], connection: apsw.Connection, names: Mapping[str, str]
 ) -> list[Callable[[Emit], Stream]]:
-    """What makes these streams, each with its rows in the tables that `names` chooses."""
+    """Return the functions that make these streams; their rows are in the tables of `names`."""
     return [derivation.make(connection, names) for derivation in derivations]
 
 
 def readers(connection: apsw.Connection, names: Mapping[str, str]) -> Readers:
-    """Every read port on one connection, reading the tables that `names` chooses."""
+    """Return every read port on one connection; they read the tables of `names`."""
     kept = {
         model.name: model.declared.reader(connection, names)
         for models in GROUPS.values()

@@ -1,4 +1,4 @@
-"""The groups of processors of views.db, put together for a choice of generations."""
+"""Builds the groups of processors of views.db, for given generations."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from stores.sqlite.views import SqliteSink, Views
 from .models import ALL_TABLES, GROUPS, STREAMS, Derivation, ReadModel, projectors, streams
 
 NO_RECORDS_DOING = (*UNAVAILABLE, ViewsDamaged)
-"""What a handler raises when the disk refuses or views.db is damaged."""
+"""Errors of a handler that no record causes: the disk refuses, or views.db is damaged."""
 
 
 class UnknownModel(Exception):
-    """No read model is called that."""
+    """There is no read model of this name."""
 
     def __init__(self, model: str) -> None:
         super().__init__(f"there is no read model {model}; there are {', '.join(t.model for t in ALL_TABLES)}")
 
 
 def group_of(model: str) -> str:
-    """The group that a read model belongs to. Raises UnknownModel."""
+    """Return the group of a read model. Raises UnknownModel."""
     for group, models in GROUPS.items():
         if any(m.name == model for m in models):
             return group
@@ -41,7 +41,7 @@ def group_of(model: str) -> str:
 
 
 class Processors:
-    """Puts groups together on one views.db. `sealer` is for the codec of derived topics, which seal nothing."""
+    """Builds groups on one views.db. `sealer` is for the codec of derived topics, which have no sealed fields."""
 
     def __init__(self, views: Views, sealer: Sealer, partitions: int, clock: Clock = wall_clock) -> None:
         self.views = views
@@ -53,7 +53,7 @@ class Processors:
         self._derived = LogInserter(LogTable(connection, Codec(sealer), SqliteKeys(connection, sealer)))
 
     def live(self, group: str) -> Group:
-        """A group on the current generations; what it derives is kept."""
+        """Return a group on the current generations. It stores its derived events."""
         names = self.views.names()
         return Group(
             group,
@@ -68,16 +68,16 @@ class Processors:
         )
 
     def letters(self, group: str) -> SqliteDeadLetters:
-        """What a group has set aside."""
+        """Return the dead letters of a group."""
         return SqliteDeadLetters(self.views.connection, group)
 
     def rebuilt(
         self, group: str, generations: Mapping[str, int], consumers: str, skipped: Discarded | None = None
     ) -> Group:
-        """Only what fills these read models, on these generations; what it derives is handed on and not kept.
+        """Return a group that fills only these read models, on these generations. It stores no derived events.
 
-        It sets nothing aside: it stops at what it cannot apply, unless that is `skipped`; discards are where none is
-        given.
+        It sets nothing aside: it stops at a record that it cannot apply, unless that is in `skipped`, or, if `skipped`
+        is None, discarded.
         """
         names = self.views.names(generations)
         chosen = projectors(_only(GROUPS[group], generations), self.views.connection, names)
@@ -93,7 +93,7 @@ class Processors:
 
 
 def topics_of(processors: Processors, group: str, model: str) -> frozenset[str]:
-    """The topics that a read model is made of, by itself or by its streams."""
+    """Return the source topics of a read model, including those of its streams."""
     return processors.rebuilt(group, {model: processors.views.generation(model)}, "").topics
 
 
@@ -104,6 +104,6 @@ def _only(models: tuple[ReadModel, ...], chosen: Collection[str]) -> list[ReadMo
 def _needed(
     derivations: tuple[Derivation, ...], models: Collection[str], chosen: Collection[Projector]
 ) -> list[Derivation]:
-    """Streams that keep rows in the read models, and those without rows that feed them. Others would only repeat."""
+    """Return the streams with rows in these read models, and the streams without rows that feed them."""
     read = frozenset[str]().union(*(projector.topics() for projector in chosen))
     return [d for d in derivations if (d.stream.model in models if d.stream.model else d.stream.name in read)]

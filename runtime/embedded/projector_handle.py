@@ -1,4 +1,4 @@
-"""The server's side of the projecting process: starting it, waking it, hearing it, starting it again."""
+"""The server's handle of the projecting process: starts it, wakes it, reads its reports, restarts it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from stores.sqlite.damage import ViewsDamaged
 
 _SLOWEST_RESTART_S = 5.0
 _STEADY_S = 30.0
-"""After so long without a fault the next restart is quick again."""
+"""After so many seconds without a fault the next restart is immediate again."""
 _MOST_REMADE = 5
-"""So often in a row views.db is made anew; then what damages it will do so again."""
+"""views.db is rebuilt at most so often in a row; after that its cause would damage it again."""
 
 
 class ProjectingFailed(Exception):
-    """The projecting process cannot run, or not do what it was asked; the message says why.
+    """The projecting process cannot run, or could not do a command; the message says why.
 
-    `code` is the exit code of the command that asked.
+    `code` is the exit code of the command.
     """
 
     def __init__(self, reason: str, code: int = 1) -> None:
@@ -56,36 +56,36 @@ class ProjectingProcess:
         self._asked = 0
         self._damaged = False
         self.rebuilds: dict[tuple[str, ...], RebuildProgress] = {}
-        """What is being rebuilt, and how far that is."""
+        """The running rebuilds and their progress."""
         self._ended = False
         self._gone: Report | None = None
-        """How the last process ended; None while one runs."""
+        """Why the last process ended; None while one runs."""
         self.detail = "views.db is being opened"
-        """Why views are not advanced now; empty when they are."""
+        """Why the views do not advance now; empty if they do."""
         self.generations: dict[str, tuple[int, int]] = {}
         self.on_generations: Callable[[dict[str, tuple[int, int]]], None] = lambda generations: None
         self.wal_bytes = 0
         self.letters: dict[str, Waiting] = {}
-        """Dead letters of each group that has had any."""
+        """The dead letters of each group that has had any."""
         self.stopped: dict[str, str] = {}
-        """Groups that set too much aside, and what to do about them."""
+        """The groups that stopped because too many records failed, and what to do about them."""
         self.building: dict[str, float] = {}
-        """The read models that are being rebuilt, and the share of the log that was applied to each."""
+        """The read models that are being rebuilt, and the share of the log that each has applied."""
         self._idle = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
-        """The process, while it runs."""
+        """The process id, while it runs."""
         return None if self._process is None else self._process.pid
 
     @property
     def serves(self) -> bool:
-        """Whether the views can be read: it has opened them once, and has not ended for good."""
+        """Whether the views can be read: they were opened once, and the process has not ended for good."""
         return self._ready.done() and not self._ended
 
     @property
     def ended(self) -> Report | None:
-        """How it ended for good; None while it runs, or is started again."""
+        """Why the process ended for good; None while it runs or is being restarted."""
         return self._gone if self._ended else None
 
     async def start(self) -> None:
@@ -98,27 +98,27 @@ class ProjectingProcess:
         await asyncio.shield(self._ready)
 
     def wake(self) -> None:
-        """Something was appended."""
+        """Notify it that something was appended."""
         self._idle.clear()
         self._write(b"\n")
 
     def check(self) -> None:
-        """Raise ProjectingFailed where no process runs that a command could be sent to."""
+        """Raise ProjectingFailed if no process runs that could execute a command."""
         if self._stopping:
             raise ProjectingFailed("the server stops")
         if self._gone is not None:
             _check(self._gone, self._asked)
 
     async def settled(self, timeout: float) -> None:
-        """Wait until nothing is left to do: every event applied, and everything said that streams had to say.
+        """Wait until every event is applied and no stream has work due.
 
-        Gives up after `timeout` seconds: while others write, such a moment need not come.
+        Gives up after `timeout` seconds: under steady writes there may be no such moment.
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout)
 
     async def rebuild(self, models: Collection[str], back: bool) -> AsyncGenerator[RebuildProgress, None]:
-        """Have read models rebuilt; ends when all are. Raises ProjectingFailed where it is refused or breaks off."""
+        """Rebuild read models; return when all are done. Raises ProjectingFailed if it is refused or fails."""
         waiting = set(models)
         with self._reports() as reports:
             number = self._ask(rebuild=tuple(models), back=back)
@@ -136,7 +136,7 @@ class ProjectingProcess:
                         waiting.difference_update(progress.models)
 
     def damaged(self) -> None:
-        """A reader has found damage in views.db: have it made anew."""
+        """Have views.db rebuilt: a reader has found damage in it."""
         if not self._damaged and self._gone is None and not self._stopping:
             self._ask_for_new_ones()
 
@@ -146,15 +146,15 @@ class ProjectingProcess:
         self._write(msgspec.json.encode(Command(self._asked, damaged=True)) + b"\n")
 
     async def cancel_rebuilds(self) -> tuple[str, ...]:
-        """End all rebuilds; the read models they were of. Raises ProjectingFailed."""
+        """Cancel all rebuilds and return their read models. Raises ProjectingFailed."""
         return (await self._answer(cancel=True)).cancelled or ()
 
     async def retry(self, choice: Choice) -> Mended:
-        """Have dead letters applied again. Raises ProjectingFailed."""
+        """Retry dead letters. Raises ProjectingFailed."""
         return (await self._answer(retry=choice)).mended or Mended()
 
     async def take_discards(self) -> Mended:
-        """Have the dead letters dropped that the log says are discarded. Raises ProjectingFailed."""
+        """Drop the dead letters that the log says are discarded. Raises ProjectingFailed."""
         return (await self._answer(take_discards=True)).mended or Mended()
 
     async def reload_keys(self) -> None:
@@ -162,7 +162,7 @@ class ProjectingProcess:
         await self._answer(reload_keys=True)
 
     async def _answer(self, **asked: Any) -> Report:
-        """The answer to a command. Raises ProjectingFailed where it is refused, or the process ends before."""
+        """Return the answer to a command. Raises ProjectingFailed if it is refused, or if the process ends first."""
         with self._reports() as reports:
             number = self._ask(**asked)
             while True:
@@ -173,7 +173,7 @@ class ProjectingProcess:
 
     @contextlib.contextmanager
     def _reports(self) -> Iterator[asyncio.Queue[Report]]:
-        """The reports from now on."""
+        """Yield the reports from now on."""
         reports: asyncio.Queue[Report] = asyncio.Queue()
         self._listeners.append(reports)
         try:
@@ -182,7 +182,7 @@ class ProjectingProcess:
             self._listeners.remove(reports)
 
     async def stop(self, timeout: float) -> None:
-        """Let it land what it has begun, then end it; after `timeout` seconds by force."""
+        """Let it commit its current batch, then end it; after `timeout` seconds kill it."""
         self._stopping = True
         process = self._process
         if process is not None and process.stdin is not None:
@@ -197,7 +197,9 @@ class ProjectingProcess:
                 await self._keeper
 
     def _ask(self, **asked: Any) -> int:
-        """Send a command; its number, which the answer has. Raises ProjectingFailed where no process would read it."""
+        """Send a command and return its number, which the answer repeats. Raises ProjectingFailed if no
+        process runs.
+        """
         self.check()
         self._asked += 1
         self._write(msgspec.json.encode(Command(self._asked, **asked)) + b"\n")
@@ -213,7 +215,7 @@ class ProjectingProcess:
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",  # whatever is in the working directory is none of ours
+            "-P",  # modules of the working directory must not be imported
             "-m",
             "runtime.embedded.projector_process",
             *self._arguments,
@@ -246,7 +248,7 @@ class ProjectingProcess:
                 self._log.warning("the read models are made from nothing", detail=why)
             else:
                 self._log.error("the projecting process ended", code=code, detail=why)
-            waits = self._ready.done() and last.code == DISK  # a disk that is full will have room again
+            waits = self._ready.done() and last.code == DISK  # a full disk will have room again
             if last.fatal and not waits:
                 self._ended = True
                 if not self._ready.done():
@@ -259,12 +261,12 @@ class ProjectingProcess:
                 return
             pause = min(_SLOWEST_RESTART_S, pause * 2)
             metrics.PROJECTING_RESTARTS.inc()
-            self.stopped = {}  # the next process tells of the groups that it has to stop
+            self.stopped = {}  # the next process reports the groups that it stops
             await self._spawn()
             self._gone = None
 
     async def _hear(self) -> Report:
-        """Take in what the process reports until it ends; why it ended, if it says so."""
+        """Read the reports of the process until it ends; return why it ended, if it said so."""
         assert self._process is not None
         assert self._process.stdout is not None
         last = Report()
@@ -340,6 +342,8 @@ class ProjectingProcess:
 
 
 def _check(report: Report, number: int) -> None:
-    """Raise ProjectingFailed where it says that the command of this number was refused, or that the process ended."""
+    """Raise ProjectingFailed if the report says that the command of this number was refused, or that the
+    process ended.
+    """
     if report.fatal or (report.refused and report.number == number):
         raise ProjectingFailed(report.refused or report.fatal, report.code)

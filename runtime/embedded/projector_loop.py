@@ -1,7 +1,7 @@
-"""Advancing everything that views.db holds: the two groups along the log, and rebuilds beside them.
+"""Advances views.db: the two groups along the log, and rebuilds beside them.
 
-Serving comes first: it takes turns until it is current. Analytics and rebuilds take short turns between, whose length
-in events follows from what the last ones took, so that a new tweet waits a few milliseconds at most for them.
+The serving group comes first: it takes turns until it is current. Analytics and rebuilds take short turns in between,
+whose number of events is estimated from their last turns, so that a new tweet waits a few milliseconds at most.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ Timer = Callable[[], float]
 _QUIET_S = 1.0
 _SETTLE_EVERY_S = 0.5
 _RELAXED = 10
-"""How much longer turns may be when nothing was served for a second: an event costs less in a longer batch."""
+"""The factor by which turns are longer after a second without serving: larger batches cost less an event."""
 
 _GATHERED = 3
-"""While something is served, analytics that is current waits this many turns' time: a batch of 20 events costs twice
-as much an event as one of 100, because each commit writes every page that it touched."""
+"""While the serving group works, a current analytics group waits this many turns: a batch of 20 events costs twice as
+much an event as one of 100, because each commit writes every page that it touched.
+"""
 
 
 class Projecting:
     """The processors of one views.db, which has no other writer.
 
-    `on_advance(group, positions, events)` is called when a batch has landed, `on_progress` as a rebuild goes on,
-    `on_letters(group)` when a group has other dead letters than before, or has stopped.
+    `on_advance(group, positions, events)` is called after each batch, `on_progress` during a rebuild,
+    `on_letters(group)` when a group's dead letters have changed or it has stopped.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class Projecting:
         self.on_progress: Callable[[RebuildProgress], None] = lambda progress: None
         self.on_letters: Callable[[str], None] = lambda group: None
         self.stopped: dict[str, str] = {}
-        """Groups that set too much aside, and what to do about it; until they are mended they are not advanced."""
+        """Groups that stopped because too many records failed, and what to do about it. They do not advance until they
+        are repaired.
+        """
         self._waiting: dict[str, Waiting] = {}
         self.behind = False
-        """Whether the last turn left something that was there when it began, so that the next one cannot wait."""
+        """Whether the last turn left records unread, so that the next turn must follow at once."""
         self._processors = processors
         self._log = log
         self._serving_batch = serving_batch
@@ -82,15 +85,15 @@ class Projecting:
 
     @property
     def rebuilding(self) -> bool:
-        """Whether a rebuild is under way."""
+        """Whether a rebuild is running."""
         return bool(self._rebuilds or self._comparing)
 
     def positions(self, group: str) -> Positions:
-        """How far a group's effects reach."""
+        """Return the positions of a group."""
         return self._runners[group].positions
 
     async def start(self) -> None:
-        """Open where the last process stopped, and rebuild first what an older version of the software made."""
+        """Continue where the last process stopped, and first rebuild the read models whose version is older."""
         with self.views.connection:
             self._generations.drop_unfinished()
         if self._filler is not None:
@@ -110,7 +113,7 @@ class Projecting:
             self._tell_letters(group)
 
     async def turn(self) -> bool:
-        """One short turn of each that has something to do; whether there was anything to do."""
+        """Take one short turn of each runner that has work; return whether there was any."""
         served = await self._advance(SERVING, self._serving_batch)
         now = self._timer()
         if served:
@@ -134,20 +137,21 @@ class Projecting:
         return bool(served or analysed or rebuilt)
 
     async def catch_up(self) -> None:
-        """Take turns until there is nothing left to do."""
+        """Take turns until nothing is left to do."""
         while await self.turn():
             pass
 
     async def rebuild(self, models: Collection[str], *, back: bool = False) -> None:
-        """Begin to build new generations of `models`, or, going `back`, to bring the kept ones up to the live ones.
+        """Begin to build new generations of `models`, or, to go `back`, to bring the kept ones up to the live ones.
 
         Raises UnknownModel, AlreadyRebuilding, CannotGoBack, LettersLeft.
         """
         await self._rebuild(models, back=back, skip_letters=False)
 
     async def _rebuild(self, models: Collection[str], *, back: bool, skip_letters: bool) -> None:
-        """The same. At the start letters are skipped, as in the read models that are not rebuilt: nobody has had a
-        chance to retry them with this version of the software."""
+        """Begin a rebuild. At the start of the process, dead letters are skipped as in the other read models: nobody
+        could retry them with this version of the software.
+        """
         by_group: dict[str, list[str]] = {}
         for model in models:
             by_group.setdefault(group_of(model), []).append(model)
@@ -168,9 +172,9 @@ class Projecting:
             raise LettersLeft(next((letter for letter in letters if letter.cause), letters[0]), len(letters))
 
     def cancel(self) -> tuple[str, ...]:
-        """End the rebuilds that have not become current, and remove what they built; the read models they were of.
+        """Cancel the rebuilds that are not current yet, and remove their generations; return their read models.
 
-        Those that are being compared are current by now, and go on.
+        Rebuilds that are being compared are current already, and continue.
         """
         ended = [rebuild for _, rebuild, _ in self._rebuilds]
         self._rebuilds.clear()
@@ -230,7 +234,7 @@ class Projecting:
             raise
 
     def close(self) -> None:
-        """End what is under way in other processes."""
+        """Stop the work in other processes."""
         for _, rebuild, _ in self._rebuilds:
             rebuild.stop()
 
@@ -243,9 +247,9 @@ class Projecting:
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
-        """One batch, and, where that was the last for now, some of what is due in streams.
+        """Apply one batch; if it was the last for now, do some due work of streams.
 
-        Answers how many events there were, 1 if it only emitted that.
+        Returns the number of events, 1 if there was only due work.
         """
         runner = self._runners[group]
         runner.limit = limit
@@ -261,7 +265,7 @@ class Projecting:
         if events:
             self.on_advance(group, runner.positions, events)
         now = self._timer()
-        # Under steady writing there is always another event; windows that ended cannot wait for a pause.
+        # Under steady writes there is always another event; ended windows cannot wait for a pause.
         if not events or (events < limit and now - self._settled_at > _SETTLE_EVERY_S):
             self._settled_at = now
             if await runner.group.emit_due():
@@ -271,7 +275,7 @@ class Projecting:
     # Dead letters
 
     def waiting(self, group: str) -> Waiting:
-        """How many dead letters a group has."""
+        """Return the number of a group's dead letters."""
         aside = self._runners[group].group.aside
         return Waiting(aside.failed, aside.all, aside.total)
 
@@ -282,7 +286,7 @@ class Projecting:
             self.on_letters(group)
 
     async def retry(self, choice: Choice) -> Mended:
-        """Apply the chosen dead letters again. Raises StoreUnavailable, LogUnavailable."""
+        """Retry the chosen dead letters. Raises StoreUnavailable, LogUnavailable."""
         applied = left = 0
         for group, runner in self._runners.items():
             chosen = choice.of(await all_letters(self._processors.letters(group)))
@@ -293,7 +297,7 @@ class Projecting:
         return Mended(applied=applied, left=left)
 
     async def take_discards(self) -> Mended:
-        """Drop the letters that the log says are discarded; groups that stopped go on, past what they had not reached.
+        """Drop the letters that the log says are discarded; groups that stopped at them continue.
 
         Raises StoreUnavailable, LogUnavailable.
         """
@@ -314,7 +318,7 @@ class Projecting:
         return dropped.applied, len(chosen), dropped.left
 
     def _mended(self, group: str, applied: int) -> None:
-        """It goes on. Generations kept for going back do not have what was applied now."""
+        """Let a group continue. Drop its kept generations, which lack the records applied now."""
         if applied:
             with self.views.connection:
                 self._generations.drop_kept(model.name for model in GROUPS[group])
@@ -323,7 +327,7 @@ class Projecting:
         self.on_letters(group)
 
     async def _at(self, place: TopicPartition, offset: int) -> Record | None:
-        """The record at a position."""
+        """Return the record at a position."""
         after = Positions(dict.fromkeys(await self._log.ends(), NEVER))
         if place not in after:
             return None
@@ -334,7 +338,7 @@ class Projecting:
     # Rebuilds
 
     async def _rebuild_turn(self, seconds: float) -> None:
-        """A turn of the rebuild that is under way. One that cannot go on ends, and nothing else does."""
+        """Take a turn of the running rebuild. If it fails, only the rebuild ends."""
         try:
             await self._rebuild_step(seconds)
         except (CannotApply, CorruptLog, LettersLeft, FillFailed) as error:
@@ -342,19 +346,19 @@ class Projecting:
                 raise
             self._fail(error)
         except (StoreUnavailable, *UNAVAILABLE) as error:
-            # A batch is tried again, but a fill has ended with its files.
+            # A batch can be tried again, but a failed fill has removed its files.
             if not (self._rebuilds and self._rebuilds[0][1].filling):
                 raise
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """End the rebuild that is under way. Raises the error where nothing is served before it succeeds."""
+        """End the running rebuild. Raises the error if nothing can be served without it."""
         _, rebuild, _ = self._rebuilds.pop(0)
         rebuild.stop()
         try:
             with self.views.connection:
                 self._generations.give_up(rebuild.generations, rebuild.consumers)
-        finally:  # tables that a full disk keeps from being dropped are dropped at the next start
+        finally:  # if a full disk prevents dropping tables, the next start drops them
             self.on_progress(rebuild.progress("failed", detail=str(error)))
         if not self._started:
             raise error
@@ -373,7 +377,7 @@ class Projecting:
         limit = pace.limit(seconds)
         current = await rebuild.turn(live.positions, limit)
         pace.learn(limit, self._timer() - started)
-        # What a stream has to say of a window has to be said before the switch: a rebuild's own words are not kept.
+        # Streams must emit their rankings before the switch: the rebuild's own are not stored.
         if not current or await live.group.emit_due():
             self.on_progress(rebuild.progress("building"))
             return

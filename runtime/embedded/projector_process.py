@@ -1,8 +1,8 @@
 """The projector process: `python -m runtime.embedded.projector_process --data DIR`, a child of `minitwitter serve`.
 
-It owns views.db and tails log.db. On standard input come lines: an empty one says that something was appended, any
-other is a Command; at its end the process stops. On standard output go Reports, one JSON object a line. It runs no
-event loop: the adapters of the embedded profile never wait, and a loop costs as much as a small batch.
+It owns views.db and tails log.db. Standard input has lines: an empty one means that something was appended, any other
+is a Command; at the end of the input the process stops. Standard output has Reports, one JSON object a line. There is
+no event loop: the adapters of the embedded profile never wait, and a loop costs as much as a small batch.
 """
 
 from __future__ import annotations
@@ -45,18 +45,19 @@ from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import Views
 
 POLL_S = 1.0
-"""Only a safeguard: whoever appends says so."""
+"""Only a safeguard, in seconds: appending wakes the process."""
 RETRY = Backoff((0.5,))
 LONGEST_REST_S = 0.008
-"""What a new tweet waits at most for others to be projected with it; under little load turns are short, so it waits
-less. Without rests a burst of 4,500 posts a second took nine tenths of a core here, with them six."""
+"""The maximum time that a new tweet waits for others, to be projected together. Under little load turns are short, so
+it waits less. Without rests, a burst of 4,500 posts a second took nine tenths of a core here, with them six.
+"""
 LAST_TURNS_S = 2.0
-"""How long what is left may go on when the server stops, so that views are mostly found current."""
+"""The maximum time to apply the remaining events when the server stops, so that views are mostly current later."""
 TAKEOVER_S = 10.0
-"""How long to wait for the process of a killed server to notice and stop."""
+"""The maximum time to wait for the process of a killed server to stop."""
 FIT_EVERY_S = 10.0
 THERE_EVERY_S = 2.0
-"""Between looks whether views.db is the file that was opened; a look is one `stat`."""
+"""Seconds between checks that views.db is the file that was opened; a check is one `stat`."""
 FATAL = (
     AlreadyOwned,
     CannotApply,
@@ -69,25 +70,24 @@ FATAL = (
     MasterKeyMissing,
     SealBroken,
 )
-"""What no restart mends; the server is told in one line."""
+"""Errors that no restart repairs; the server gets one line about them."""
 NOT_DONE = (UnknownModel, AlreadyRebuilding, CannotGoBack)
-"""Why a command is not obeyed, besides dead letters that are left and a disk that refuses."""
+"""Errors that refuse a command, besides remaining dead letters and a disk that refuses."""
 UNFIT, IN_USE, DISK = 4, 3, 5
-"""Exit codes, as of the command line: the data has to be mended first; another process has it; the disk refuses."""
+"""Exit codes, as of the command line: the data must be repaired first; another process owns it; the disk refuses."""
 
 T = TypeVar("T")
 
 
 class ViewsRemoved(Exception):
-    """views.db was removed or replaced while it was open: what is written to it, nobody can open any more."""
+    """views.db was removed or replaced while it was open: nobody can open what is written to it any more."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What the server asks for: a rebuild of some read models, to end all rebuilds, to read the master key file again,
-    to apply dead letters again, or to drop those that were discarded.
+    """A command of the server: rebuild read models, cancel all rebuilds, reload the master key file, retry dead
+    letters, or drop those that were discarded.
 
-
-    `number` tells the answer from those to others.
+    `number` is repeated in the answer.
     """
 
     number: int = 0
@@ -102,7 +102,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What happened: one of the fields is set."""
+    """A report; one of its fields is set."""
 
     ready: bool = False
     idle: bool = False
@@ -111,22 +111,22 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     events: int = 0
     progress: RebuildProgress | None = None
     number: int = 0
-    """Of the command that was refused or obeyed."""
+    """The number of the command that was refused or executed."""
     refused: str = ""
     cancelled: tuple[str, ...] | None = None
     remade: str = ""
-    """Why the read models are made from nothing."""
+    """Why the read models are rebuilt from nothing."""
     unavailable: str = ""
     fatal: str = ""
     code: int = 1
-    """The exit code of whoever asked for what was refused, or waits for what ended."""
+    """The exit code of the command that was refused, or that waits for a rebuild that failed."""
     mended: Mended | None = None
     letters: dict[str, Waiting] | None = None
-    """Dead letters of the groups that have others than before."""
+    """The dead letters of the groups whose letters have changed."""
     stopped: dict[str, str] | None = None
-    """Groups that set too much aside, all there are, and what to do about them."""
+    """All groups that stopped because too many records failed, and what to do about them."""
     generations: dict[str, tuple[int, int]] | None = None
-    """Generation and version of each read model, as of now on."""
+    """The current generation and version of each read model."""
     wal_bytes: int = 0
 
 
@@ -140,7 +140,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class ProjectorProcess:
-    """The loop of the process, which owns views.db. Raises ViewsDamaged, whenever that shows."""
+    """The loop of the process that owns views.db. Raises ViewsDamaged when it finds damage."""
 
     def __init__(self, directory: Path, *, serving_batch: int, turn_s: float, wal_mib: int, master_key: Path) -> None:
         self._encode = msgspec.json.Encoder().encode
@@ -205,14 +205,14 @@ class ProjectorProcess:
             self.views.connection.close()
 
     def _look_at_fit(self) -> None:
-        """Now and then, whether the log is still the one that was read. Raises DoesNotFit."""
+        """Check from time to time that the log is still the same one. Raises DoesNotFit."""
         now = time.monotonic()
         if now - self._fit_at > FIT_EVERY_S:
             self._fit_at = now
             check_fit(self.views, self._log_table)
 
     def _look_for_views(self) -> None:
-        """Now and then, whether views.db is the file that was opened. Raises ViewsRemoved."""
+        """Check from time to time that views.db is still the opened file. Raises ViewsRemoved."""
         now = time.monotonic()
         if now - self._there_at > THERE_EVERY_S:
             self._there_at = now
@@ -221,7 +221,9 @@ class ProjectorProcess:
                 raise ViewsRemoved("removed" if found is None else "replaced")
 
     def _rested_turn(self) -> bool:
-        """A turn, and a rest as long as it took, for events to gather: they cost less together (LONGEST_REST_S)."""
+        """Take a turn, and rest as long as it took: events that gather meanwhile cost less together
+        (LONGEST_REST_S).
+        """
         started = time.monotonic()
         worked = self._turn()
         if worked and not self._projecting.behind:
@@ -232,7 +234,7 @@ class ProjectorProcess:
         try:
             worked = run(self._projecting.turn())
         except (StoreUnavailable, LogUnavailable, *UNAVAILABLE) as error:
-            # Nothing of the batch took effect; it is tried again as long as it takes.
+            # The batch had no effect; it is retried without a limit.
             if not self._unavailable:
                 self._unavailable = str(error)
                 self._say(Report(unavailable=self._unavailable))
@@ -250,7 +252,7 @@ class ProjectorProcess:
         return worked
 
     def _listen(self, timeout: float) -> bool:
-        """Take in what the server says; False when it says no more."""
+        """Read the server's lines; return False at the end of the input."""
         readable, _, _ = select.select([sys.stdin], [], [], timeout)
         if not readable:
             return True
@@ -260,7 +262,7 @@ class ProjectorProcess:
         for line in said.split(b"\n"):
             if line:
                 self._obey(self._commands.decode(line))
-        self._idle = False  # whoever is told that something was committed waits to hear that nothing is left to do
+        self._idle = False  # a waiting command needs a report when nothing is left to do
         return bool(said)
 
     def _obey(self, command: Command) -> None:
@@ -279,7 +281,7 @@ class ProjectorProcess:
                 self._say(Report(number=command.number, mended=run(self._projecting.take_discards())))
             else:
                 run(self._projecting.rebuild(command.rebuild, back=command.back))
-        except (LettersLeft, CorruptLog) as error:  # a hole in the log does not concern the live groups behind it
+        except (LettersLeft, CorruptLog) as error:  # a hole in the log does not affect live groups behind it
             self._say(Report(number=command.number, refused=str(error), code=UNFIT))
         except NOT_DONE as error:
             self._say(Report(number=command.number, refused=str(error)))
@@ -313,7 +315,7 @@ class ProjectorProcess:
 
 
 def _inode(path: Path) -> int | None:
-    """Which file is at a path; None where there is none."""
+    """Return the inode of a path; None if there is no file."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
@@ -321,7 +323,7 @@ def _inode(path: Path) -> int | None:
 
 
 def take_over(directory: Path) -> Ownership:
-    """Become the owner of views.db. Waits for one that was left behind by a killed server. Raises AlreadyOwned."""
+    """Become the owner of views.db, after the process of a killed server has stopped. Raises AlreadyOwned."""
     deadline = time.monotonic() + TAKEOVER_S
     while True:
         try:
@@ -339,7 +341,7 @@ def _end(report: Report) -> NoReturn:
 
 
 def main() -> None:
-    """Run until standard input ends. Exit codes 3 to 5 say that a restart would not help."""
+    """Run until standard input ends. Exit codes 3 to 5 mean that a restart would not help."""
     parser = argparse.ArgumentParser(prog="minitwitter-projecting", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--master-key", type=Path, required=True)
@@ -347,7 +349,7 @@ def main() -> None:
     parser.add_argument("--turn-ms", type=float, required=True)
     parser.add_argument("--wal-mib", type=int, required=True)
     given = parser.parse_args()
-    # Ctrl-C goes to the whole terminal group; the server stops this process when it has taken its last write in.
+    # Ctrl-C reaches the whole terminal group; the server stops this process after its last write.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -356,7 +358,7 @@ def main() -> None:
             _project(given)
         finally:
             ownership.release()
-    except BrokenPipeError:  # the server is gone
+    except BrokenPipeError:  # the server has ended
         os._exit(0)
     except FATAL as error:
         _end(Report(fatal=str(error), code=IN_USE if isinstance(error, AlreadyOwned) else UNFIT))
@@ -368,7 +370,9 @@ def main() -> None:
 
 
 def _project(given: argparse.Namespace) -> None:
-    """Run, as the owner of views.db; where that is damaged or gone, put it aside, for the next process to make anew."""
+    """Run as the owner of views.db. If the file is damaged or gone, set it aside, so that the next process
+    rebuilds it.
+    """
     try:
         ProjectorProcess(
             given.data,

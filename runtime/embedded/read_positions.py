@@ -1,4 +1,4 @@
-"""How far the read models have come, as the serving process knows it, and who waits for it."""
+"""The positions of the read models, as the serving process knows them, and the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stores.groups import ANALYTICS, SERVING
 
 
 class ReadPositions:
-    """Positions of each group. Those of `serving` are what Consistency-Tokens wait for."""
+    """The positions of each group. Consistency-Tokens wait for those of `serving`."""
 
     def __init__(self) -> None:
         self.positions: dict[str, Positions] = {SERVING: Positions(), ANALYTICS: Positions()}
         self._waiting: list[tuple[Mapping[TopicPartition, int], asyncio.Future[bool]]] = []
         self.on_advance: list[Callable[[str, Positions], None]] = []
-        """Called with the group and its positions whenever it advanced: a stream may have something to say."""
+        """Called with the group and its positions after each advance, so that streams look for new events."""
         self.lags: Callable[[str], bool] = lambda group: False
-        """Whether a group is seconds behind the log; set by the process that has another one apply it."""
+        """Returns whether a group is seconds behind the log. Set by a server whose views another process advances."""
 
     def advance(self, group: str, positions: Positions) -> None:
-        """A group's effects up to `positions` can be read from now on."""
+        """Note that a group's rows up to `positions` can be read from now on."""
         self.positions[group] = positions
         if group == SERVING and self._waiting:
             still = []
@@ -40,13 +40,13 @@ class ReadPositions:
             callback(group, positions)
 
     def behind(self, reads: Reads) -> bool:
-        """Whether the serving read models are seconds behind the log: they advance together, whichever are read."""
+        """Return whether the serving read models are seconds behind the log. They all advance together."""
         return not SAY_AS_OF.issuperset(reads) and self.lags(SERVING)
 
     async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads = ("tweets",)) -> bool:
-        """Wait until the serving read models applied a token's writes; False when `timeout` seconds are not enough.
+        """Wait until the serving read models have applied a token's writes; return False after `timeout` seconds.
 
-        They all advance together, whichever are read. No token of this profile names rows of an outbox.
+        They all advance together, so `reads` does not matter. In this profile no token names outbox rows.
         """
         if SAY_AS_OF.issuperset(reads):
             return True

@@ -1,9 +1,9 @@
-"""Rebuilding read models with no downtime: a new generation from zero beside the live one, then the pointer moves.
+"""Rebuilds read models without downtime: builds a new generation beside the live one, then moves the pointer.
 
-A rebuild runs in the process that advances the live group, in turns between its batches, and never past it. So the
-moment both stand at the same positions can be seized: the switch is one transaction, nothing is missed and nothing
-applied twice. Derived records are handed to the read models that are rebuilt, and not kept again. Where the log is
-long, most of it is applied by other processes before (fill.py).
+A rebuild runs in the process that advances the live group, in turns between its batches, and never overtakes it. So at
+some moment both have the same positions; then the switch is one transaction, in which no event is missed or applied
+twice. Derived records are passed to the rebuilt read models and not stored again. If the log is long, other processes
+apply most of it first (fill.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stores.sqlite.views import Views
 
 
 class AlreadyRebuilding(Exception):
-    """A rebuild of the read model is under way."""
+    """A rebuild of the read model is running."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
@@ -30,11 +30,13 @@ class AlreadyRebuilding(Exception):
 
 
 class CannotGoBack(Exception):
-    """No generation is kept that this software could go on with."""
+    """There is no kept generation that this version of the software could continue."""
 
 
 class LettersLeft(Exception):
-    """A group has dead letters, so none of its read models is rebuilt: it would have what the others lack."""
+    """A group has dead letters. Its read models are not rebuilt, because a rebuild would have records that the others
+    lack.
+    """
 
     def __init__(self, letter: DeadLetter, number: int) -> None:
         super().__init__(
@@ -65,20 +67,20 @@ class Rebuild:
 
     @property
     def consumers(self) -> str:
-        """Whose positions it has."""
+        """The consumers whose positions it has."""
         return self._runner.group.name
 
     async def start(self) -> None:
-        """Go on from where its consumers stand: at zero, unless it goes back to a kept generation."""
+        """Continue from the positions of its consumers: zero, or those of a kept generation."""
         await self._runner.start()
 
     @property
     def filling(self) -> bool:
-        """Whether its first part is under way, in other processes."""
+        """Whether the first part is running, in other processes."""
         return self._fill is not None
 
     async def fill(self, seconds: float, live: Positions, timer: Callable[[], float]) -> None:
-        """A turn of the first part. Raises FillFailed, StoreUnavailable."""
+        """Take a turn of the first part. Raises FillFailed, StoreUnavailable."""
         assert self._fill is not None
         self._total = sum(live.values())
         self._fill.turn(seconds, timer)
@@ -87,13 +89,13 @@ class Rebuild:
             await self._runner.start()
 
     def stop(self) -> None:
-        """End the first part where it is under way."""
+        """Stop the first part if it is running."""
         if self._fill is not None:
             self._fill.stop()
             self._fill = None
 
     async def turn(self, live: Positions, limit: int) -> bool:
-        """One batch; whether it stands where the live group stands, so that the switch can be made."""
+        """Apply one batch; return whether it has the positions of the live group, so that the switch is possible."""
         self._runner.limit = limit
         self._total = sum(live.values())
         if await self._runner.turn(until=live):
@@ -101,16 +103,16 @@ class Rebuild:
         return not await self._runner.group.emit_due() and self._runner.positions.covers(live)
 
     def switch(self, generations: Generations, live: str) -> None:
-        """Make what was built current, in one transaction."""
+        """Make the built generations current, in one transaction."""
         with self._views.connection:
             generations.switch(self.generations, self._runner.group.name, live)
 
     def compare(self) -> Generator[None, None, tuple[Compared, ...]]:
-        """Compare with what was replaced, as of the first step, a few ms a step."""
+        """Compare them with the generations that they replaced, as of the first step. Each step takes a few ms."""
         snapshot = Views(Path(self._views.path), self._views.models.values(), read_only=True)
         try:
             snapshot.connection.execute("BEGIN")
-            snapshot.generations()  # the snapshot is taken by the first read
+            snapshot.generations()  # the first read takes the snapshot
             yield
             compared = []
             for model, generation in self.generations.items():
@@ -127,7 +129,7 @@ class Rebuild:
             snapshot.connection.close()
 
     def progress(self, state: str, compared: tuple[Compared, ...] = (), detail: str = "") -> RebuildProgress:
-        """How far it is."""
+        """Return its progress."""
         done = sum(self._runner.positions.values())
         if self._fill is not None:
             done = int(self._fill.fraction * self._total)

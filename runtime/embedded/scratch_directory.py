@@ -1,6 +1,6 @@
-"""The directory of the second copy that `minitwitter verify` makes: readable by its owner alone, gone afterwards.
+"""The directory of the second copy that `minitwitter verify` makes: private, and removed afterwards.
 
-The copy has texts in the clear. What a killed one left is removed by the next `verify` or `serve`.
+The copy has texts in the clear. If `verify` is killed, the next `verify` or `serve` removes it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 _PREFIX = "verify-"
 _BEGINS_S = 60.0
-"""How old a directory without a lock has to be before it is one that was left: it is locked just after it is made."""
+"""Seconds: an unlocked directory of this age was left behind. A new one is locked just after it is made."""
 
 
 @contextmanager
 def second_copy(directory: Path) -> Iterator[Path]:
-    """A directory for it within the data directory, locked as long as it is in use."""
+    """Make a directory for the copy in the data directory. It is locked as long as it is in use."""
     place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=directory))
     try:
         with (place / "lock").open("w") as lock:
@@ -31,7 +31,7 @@ def second_copy(directory: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove the copies that nobody works on any more."""
+    """Remove the copies of processes that have ended."""
     for place in directory.glob(f"{_PREFIX}*"):
         try:
             with (place / "lock").open() as lock:
@@ -39,6 +39,6 @@ def remove_leftovers(directory: Path) -> None:
         except FileNotFoundError:
             if time.time() - place.stat().st_mtime < _BEGINS_S:
                 continue
-        except OSError:  # it is in use, or not ours to remove
+        except OSError:  # it is in use, or we may not remove it
             continue
         shutil.rmtree(place, ignore_errors=True)

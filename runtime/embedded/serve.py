@@ -1,4 +1,4 @@
-"""`minitwitter serve`: the engine with the HTTP server in front of it, from the lock to the last checkpoint."""
+"""`minitwitter serve`: an engine behind an HTTP server, from taking the lock to the last checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.telemetry import RequestTelemetry, logger
 
 
 class Demo(StrEnum):
-    """What is made of a demo community: none, one that was, or one that goes on living while the server runs."""
+    """The demo community: none, a quiet one, or one that stays active while the server runs."""
 
     NONE = "none"
     QUIET = "quiet"
@@ -29,7 +29,7 @@ class Demo(StrEnum):
 async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `say` prints a line for the person who started it.
 
-    Raises AlreadyOwned, AddressInUse, ProjectingFailed, and what opening the data raises.
+    Raises AlreadyOwned, AddressInUse, ProjectingFailed, and the errors of opening the data.
     """
     log = logger("minitwitter.serve")
     port = free_port(settings.host, settings.port)
@@ -61,7 +61,7 @@ async def serve(settings: Settings, *, demo: Demo, say: Callable[[str], None]) -
             if await _fill(engine):
                 log.info("the demo community was made")
             making_demo = False
-        # Half a second of imports, while the projecting process does the same on the other core.
+        # Importing modules takes half a second, while the projecting process does the same on the other core.
         from runtime.embedded.composition import Composition
 
         ready = asyncio.create_task(engine.ready())
@@ -98,7 +98,9 @@ async def _fill(engine: Engine) -> bool:
 
 
 async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]) -> None:
-    """Say where it serves, and, with the demo, what to try, once it answers; then let the community live."""
+    """Print the address once the server answers, and, for the demo, what to try; then start the community's
+    activity.
+    """
     serves = f"MiniTwitter serves on {url}  (documentation: {url}/docs, Ctrl-C stops it)"
     if demo is Demo.NONE:
         say(serves)
@@ -124,5 +126,5 @@ async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]
     if there and demo is Demo.LIVING:
         try:
             await live(engine.system, cast)
-        except Exception as error:  # the server goes on without it
+        except Exception as error:  # the server continues without it
             logger("minitwitter.demo").error("the demo community has stopped", exc_info=error)

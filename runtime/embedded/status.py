@@ -1,4 +1,4 @@
-"""The status of a data directory: as its server tells it, or, where none runs, as its files do."""
+"""The status of a data directory: from its server, or, if none runs, from its files."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from .log_db import is_owned, open_records
 from .models import ALL_TABLES, GROUPS
 
 ANSWERS_S = 5.0
-"""A server that has not answered by then stands still."""
+"""Seconds: a server that has not answered by then hangs."""
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
-    """The status now. Raises LogUnavailable where there is no log, and what opening the files raises."""
+    """Return the current status. Raises LogUnavailable if there is no log, and the errors of opening the files."""
     directory = settings.data
     why = f"no server runs; `minitwitter serve --data {directory}` starts one"
     try:
@@ -51,7 +51,7 @@ async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
 
 
 async def of_files(directory: Path, clock: Clock) -> Status:
-    """What the files of a directory say of the log and the read models."""
+    """Return the status of the log and the read models from the files of a directory."""
     table = open_records(directory)
     try:
         views = Views.beside(directory, ALL_TABLES)
@@ -66,7 +66,7 @@ async def of_files(directory: Path, clock: Clock) -> Status:
 
 
 async def _of_files(directory: Path, clock: Clock, table: LogTable, views: Views | None, missing: str) -> Status:
-    """The same, of a log and of views; `missing` says why there are none. Raises ViewsDamaged."""
+    """Return the status of a log and of views; `missing` says why there are no views. Raises ViewsDamaged."""
     ends = table.ends()
     groups = []
     cut = against = ""
@@ -93,9 +93,9 @@ async def _of_files(directory: Path, clock: Clock, table: LogTable, views: Views
 
 
 def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) -> Part:
-    """The read models as a part. `detail` says why nothing advances them, `stopped` why some groups are not advanced.
+    """Return the part of the read models. `detail` says why they do not advance, `stopped` why some groups do not.
 
-    Once they were opened they are read from whatever happens, until the projecting process has ended for good.
+    Once opened, they can be read until the projecting process has ended for good.
     """
     if detail and not serves:
         return Part.of("read models", down=detail)
@@ -103,18 +103,18 @@ def read_models_part(detail: str, *, serves: bool, stopped: str, behind: str) ->
 
 
 def _detail(name: str, behind: Behind) -> str:
-    """Without a server nothing catches up, so one event is too many."""
+    """Return why the read models are not current. Without a server nothing catches up, so one event is too many."""
     return f"{name} is {counted(behind.events, 'event')} behind the log, and no server runs" if behind.events else ""
 
 
 def told_of(directory: Path, parts: list[Part], groups: list[GroupStatus], server: str) -> Status:
-    """The status with these parts and groups."""
+    """Return the status with these parts and groups."""
     state = overall([*parts, *(Part(each.name, each.state) for each in groups)])
     return Status("embedded", state, parts, groups, disk=disk(directory), server=server)
 
 
 def models(name: str, generations: Mapping[str, int], building: Mapping[str, float]) -> list[ModelStatus]:
-    """The read models of a group."""
+    """Return the read models of a group."""
     return [
         ModelStatus(
             model.name,
@@ -127,7 +127,7 @@ def models(name: str, generations: Mapping[str, int], building: Mapping[str, flo
 
 
 async def letters_of(connection: apsw.Connection, name: str) -> int | None:
-    """How many records a group has set aside; None where the file is older than dead letters. Raises ViewsDamaged."""
+    """Return the number of a group's dead letters; None if the file is older than dead letters. Raises ViewsDamaged."""
     try:
         return (await SqliteDeadLetters(connection, name).counts()).all
     except apsw.SQLError:
@@ -135,7 +135,7 @@ async def letters_of(connection: apsw.Connection, name: str) -> int | None:
 
 
 def disk(directory: Path) -> Disk:
-    """How much is free, and the sizes of the databases."""
+    """Return the free space, and the sizes of the databases."""
     files = {path.name: path.stat().st_size for path in sorted(directory.glob("*.db*")) if path.is_file()}
     return Disk(str(directory), shutil.disk_usage(directory).free, files)
 
@@ -156,7 +156,7 @@ def _behind(table: LogTable, ends: Positions, reached: Positions, clock: Clock) 
 
 
 def _appended(table: LogTable, place: TopicPartition, offset: int, otherwise: Millis) -> Millis:
-    """When a record was appended, as its id tells; no key is needed for that, and no payload."""
+    """Return when a record was appended, from its id alone: no key and no payload is needed."""
     with contextlib.suppress(CorruptLog):
         id_ = table.rows(place, offset, 1)[0][1]
         if isinstance(id_, bytes) and len(id_) == 16:

@@ -1,7 +1,7 @@
-"""The composition root of the embedded profile: everything an application needs, on one data directory.
+"""A data directory opened by its owner: the command side, and the readers of the views.
 
-`System` is the command side and the readers of the views. Who advances the views is another matter: a process beside
-the server (projecting_process.py), or `InProcess` here, which tests, simulations and commands without a server use.
+The views are advanced by a process beside the server (projector_handle.py), or by `InProcess`, which tests, simulations
+and commands without a server use.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _answers(connection: apsw.Connection, email_key: bytes) -> SqliteAnswers:
 
 
 class System:
-    """One data directory, opened by its owner, who holds the lock. The clock, randomness and timer are handed in."""
+    """One data directory, opened by its owner, who holds the lock. The clock, randomness and timer are parameters."""
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class System:
 
     @cached_property
     def signing_keys(self) -> SigningKeys:
-        """The keys of access tokens; made when first asked for, which takes a moment."""
-        # A clock of their own: when they are made must not change the ids in the log (law 10).
+        """The keys of access tokens. Created at first use, which takes a moment."""
+        # They have a clock of their own: their creation must not change the ids in the log (law 10).
         ids = HybridClock(self.clock, self.randomness)
         return SigningKeys(self.directory / "signing-keys", ids, self.revocations.keep_ms)
 
@@ -135,7 +135,7 @@ class System:
 
     @cached_property
     def media(self) -> MediaSide:
-        """The object store, and what checks files; only a server has a use for it."""
+        """The object store, and the checks of files; only a server uses it."""
         from runtime.media import MediaSide
 
         return MediaSide(self.settings, secret=self.token_key, clock=self.clock, randomness=self.randomness)
@@ -145,7 +145,7 @@ class System:
         made = (self.directory / "views.db").stat().st_ino
         if self.views is None or made != self._views_file:
             made_before = self.views is not None
-            if self.views is not None:  # it was damaged, and is another file now
+            if self.views is not None:  # it was damaged and replaced
                 self.views.connection.close()
             self.views = Views(self.directory / "views.db", ALL_TABLES, read_only=True)
             self._views_file = made
@@ -159,8 +159,8 @@ class System:
         self.readers = readers(self.views.connection, names)
 
     async def record_switches(self) -> None:
-        """Append the switches of read models that are not in the log yet: none is lost to a crash between the two."""
-        async with self._recording:  # groups switch at once, and what one records another must find
+        """Append the switches of read models that are not in the log yet, so that a crash in between loses none."""
+        async with self._recording:  # groups may switch at once; each must see what the other recorded
             missing = await self._unrecorded_switches()
             if missing:
                 await self.log.append(
@@ -182,7 +182,7 @@ class System:
         ]
 
     async def close(self) -> None:
-        """Finish what was begun and close the files."""
+        """Finish running work and close the files."""
         if "passwords" in self.__dict__:
             self.passwords.close()
         if "media" in self.__dict__:
@@ -193,7 +193,9 @@ class System:
 
 
 class InProcess:
-    """A system and what advances its views, in one process and without threads: `project` brings the views up."""
+    """A system, and the loop that advances its views, in one process and without threads: `project`
+    advances the views.
+    """
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -215,7 +217,7 @@ class InProcess:
 
     @classmethod
     async def open(cls, system: System) -> InProcess:
-        """Open the views of a system, and bring up to date what an older version of the software made."""
+        """Open the views of a system, and rebuild the read models whose version is older."""
         self = cls(system)
         await self.projecting.start()
         for group in GROUPS:
@@ -234,7 +236,7 @@ class InProcess:
             pass
 
     async def turn(self) -> bool:
-        """One turn; whether there was anything to do."""
+        """Take one turn; return whether there was any work."""
         worked = await self.projecting.turn()
         if self.views.generations() != {model: number for model, (number, _) in self.system.generations.items()}:
             self._follow()

@@ -1,7 +1,7 @@
-"""Signing an operator in: an access token for `minitwitter token`, which a session of the account begins for.
+"""Issues an access token for `minitwitter token`, with a new session of the account.
 
-Whoever may use the control socket owns the data directory and its keys, so no password is asked for. The session is one
-like any other: its account sees it in the list of its sessions, and ends it there.
+Anyone who may use the control socket owns the data directory and its keys, so no password is needed. The account sees
+the session in its list and can end it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DAY_MS = 86_400_000
 
 
 async def issue_token(system: System, request: Token) -> Reply:
-    """A token, or why there is none."""
+    """Return a token, or the reason why there is none."""
     named = AccountNamed(request.username)
     account = (await system.commands.ask(named))[named]
     if account is None:

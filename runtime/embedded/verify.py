@@ -1,11 +1,11 @@
-"""`minitwitter verify`: everything that is derived from the log is derived again, and compared (law 2).
+"""`minitwitter verify`: derives everything from the log again and compares the results (law 2).
 
-It runs beside a server or without one, on snapshots: all read models and derived topics as of one moment, with the
-positions that they reflect, and the decision state as of another. The log is then applied from zero up to those
-positions, in a temporary views.db in the data directory, by the same processors, in larger batches.
+It runs beside a server or without one, on snapshots: one of all read models and derived topics, with the positions that
+they reflect, and one of the decision state. The log is then applied from zero up to those positions, in a temporary
+views.db in the data directory, by the same processors, in larger batches.
 
-Read models that lag behind the log are given time to reach the end that it had when verifying began. Those that do
-not are compared where they stand, and said to be behind: they are not the same as the log.
+Read models that lag may first catch up with the end that the log had when verifying began. If one does not, it is
+compared at its own positions and reported as behind: it is not the same as the log.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BATCH = 5000
 _LONGEST_UNSETTLED_S = 10.0
 _LOOK_S = 0.05
 _STANDS_STILL_S = 3.0
-"""After so long without an event applied nobody is at work, or nobody gets on."""
+"""Seconds: if no event was applied for so long, nobody applies any."""
 
 T = TypeVar("T")
 
@@ -53,9 +53,9 @@ Advance = Callable[[int], None]
 
 
 async def verify(directory: Path, master_key: Path | None, begin: Callable[[int], None], advance: Advance) -> Verdict:
-    """Verify a data directory; `begin` is told how many steps there are, `advance` how many are done.
+    """Verify a data directory; `begin` receives the number of steps, `advance` the number done.
 
-    Raises CannotVerify, NoViews, ViewsDamaged, LogUnavailable, CorruptLog and what reading the log raises.
+    Raises CannotVerify, NoViews, ViewsDamaged, LogUnavailable, CorruptLog and the errors of reading the log.
     """
     started = time.perf_counter()
     remove_leftovers(directory)
@@ -101,7 +101,9 @@ async def verify(directory: Path, master_key: Path | None, begin: Callable[[int]
 
 
 async def _skip(processors: Processors, reader: RecordReader, live: Views) -> list[DeadLetter]:
-    """Have the groups skip what the live ones skip: what was discarded, and the dead letters, which are answered."""
+    """Make the groups skip the records that the live ones skip: discarded ones and dead letters. Returns
+    the letters.
+    """
     await processors.discards.read(reader)
     letters = await _letters(live)
     for letter in letters:
@@ -130,7 +132,7 @@ def _snapshot(directory: Path) -> Iterator[Views]:
 
 
 async def _caught_up(live: Views, ends: Positions) -> dict[str, int]:
-    """Wait for the groups to reach `ends` while they come nearer; how many events each has left in the end."""
+    """Wait for the groups to reach `ends` as long as they advance; return how many events each has left."""
     deadline = time.monotonic() + LONGEST_BEHIND_S
     left, moved_at = _left(live, ends), time.monotonic()
     while any(left.values()) and time.monotonic() < min(deadline, moved_at + _STANDS_STILL_S):
@@ -153,7 +155,7 @@ def _there(views: Views, model: str) -> bool:
 
 
 async def _settled(live: Views) -> None:
-    """Take the snapshot when no stream has anything left to say: until then topics are no function of the log."""
+    """Take the snapshot when no stream has work due: until then topics are no function of the log."""
     deadline = time.monotonic() + _LONGEST_UNSETTLED_S
     while True:
         names = live.names()
@@ -172,7 +174,7 @@ async def _settled(live: Views) -> None:
 
 @contextmanager
 def _scratch(directory: Path) -> Iterator[Path]:
-    """A directory for the second copy, gone afterwards. Raises CannotVerify where there is no room for it."""
+    """Make a directory for the second copy, removed afterwards. Raises CannotVerify if there is no room for it."""
     needed = (directory / "views.db").stat().st_size + (directory / "log.db").stat().st_size // 2 + (8 << 20)
     free = shutil.disk_usage(directory).free
     if free < needed:
@@ -187,7 +189,7 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 
 def _fast(connection: apsw.Connection) -> None:
-    """Nothing here outlives the process, so nothing is written twice or waited for."""
+    """Configure a connection for speed: nothing of it outlives the process."""
     connection.execute("PRAGMA journal_mode=MEMORY")
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -208,7 +210,7 @@ def _scratch_connection(path: Path) -> apsw.Connection:
 async def _apply(
     reader: RecordReader, groups: dict[str, Group], positions: dict[str, Positions], advance: Advance
 ) -> None:
-    """Every group up to its positions, reading the log once."""
+    """Apply the log to every group up to its positions, reading it once."""
     until = Positions()
     for wanted in positions.values():
         until = until.merged(wanted)
@@ -226,14 +228,14 @@ async def _apply(
                 reached[name] = positions_after(part, reached[name])
                 await group.apply([r for r in part if r.topic in group.topics], reached[name])
                 advance(len(part))
-                await asyncio.sleep(0)  # so that Ctrl-C is heard
+                await asyncio.sleep(0)  # so that Ctrl-C takes effect
     for group in groups.values():
         while await group.emit_due():
             pass
 
 
 async def _stepped(steps: Generator[None, None, T]) -> T:
-    """What some steps come to; between two of them Ctrl-C is heard."""
+    """Return the result of a generator of steps; Ctrl-C takes effect between two steps."""
     try:
         while True:
             next(steps)
@@ -266,7 +268,7 @@ async def _topics(live: Views, rebuilt: Views, codec: Codec, partitions: int) ->
 
 
 def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> Steps:
-    """All records of a topic, wherever they stand: derived ones have ids made of what they derive from."""
+    """Return all records of a topic, regardless of partition: ids of derived records depend on their source."""
     return unordered_digest_steps(
         connection.execute(
             "SELECT id, type, version, key, time, headers, value FROM records WHERE position BETWEEN ? AND ?",
@@ -276,7 +278,7 @@ def _records(connection: apsw.Connection, topic: str, partitions: int, codec: Co
 
 
 def _rankings(connection: apsw.Connection, topic: str, partitions: int, codec: Codec) -> Steps:
-    """The newest ranking of each window: how often it was ranked on the way goes by the batches."""
+    """Return the newest ranking of each window: how often it was ranked before depends on the batches."""
     table = LogTable(connection, codec, SqliteKeys(connection, codec.sealer))
     yield
     records = (record for partition in range(partitions) for record in _all(table, TopicPartition(topic, partition)))

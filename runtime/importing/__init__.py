@@ -1,1 +1,1 @@
-"""Real history from files: read and checked here, and handed in batches to whoever owns the log."""
+"""Imports history from files: reads and checks them, and sends batches to the process that owns the log."""

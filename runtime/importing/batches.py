@@ -1,4 +1,4 @@
-"""Handing batches to the process that owns the log, and adding up their outcomes."""
+"""Sends batches to the process that owns the log, and sums up their results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ROWS_A_BATCH = 250
 
 @dataclass
 class Summary:
-    """What an import came to. `refused` are rows that were left out, `differing` those that say otherwise of a tweet
-    that is there: (line, reason).
+    """The result of an import. `refused` are rows that were left out, `differing` rows that differ from an imported
+    tweet with the same id: (line, reason).
     """
 
     rows: int = 0
@@ -28,22 +28,22 @@ class Summary:
 
     @property
     def good(self) -> int:
-        """Rows that were imported, or had been."""
+        """Return the number of rows that are imported now or were before."""
         return self.rows - len(self.refused)
 
     def refuse(self, line: int, reason: str) -> None:
-        """A row that is left out."""
+        """Add a row that is left out."""
         self.refused.append((line, reason))
 
     def differ(self, line: int, reason: str) -> None:
-        """A row whose tweet is there, not quite the same; the first one stays."""
+        """Add a row that differs from the imported tweet with its id. The first version stays."""
         self.differing.append((line, reason))
 
 
 async def hand_over(
     execute: Execute, batches: Iterable[Import], summary: Summary, advance: Callable[[int], None]
 ) -> None:
-    """Hand batches over one after the other; `advance` is told how many commands of each are done."""
+    """Send batches one after the other; `advance` receives the number of commands of each."""
     for batch in batches:
         async for reply in execute(batch):
             if isinstance(reply, Imported):

@@ -1,8 +1,8 @@
-"""Rows of a CSV file, each with the line on which it begins: a broken row costs no other row anything.
+"""Reads a CSV file row by row, each with its first line number. A broken row does not affect other rows.
 
-A quote that is not closed takes in the rows behind it, up to the next quote or the end of the file. So a row of several
-lines is believed only if it has the right number of columns and no line of it is a good row by itself; else its first
-line is refused, and reading goes on with its second.
+A quote that is not closed would include the following rows, up to the next quote or the end of the file. So a row of
+several lines is accepted only if it has the right number of columns and none of its lines is a valid row by itself.
+Otherwise its first line is refused, and reading continues with its second line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple, TextIO
 
 MOST_LINES = 1_000
 MOST_CHARACTERS = 1 << 20
-"""Of the lines of one row behind its first: more than any row has, and a bound for what is read again."""
+"""The maximum length of a row's further lines, in characters. It bounds how much is read twice."""
 
 OPEN_QUOTE = "a quote is not closed, or stands where none may stand"
 WRONG_WIDTH = "the row has too few or too many columns"
@@ -23,11 +23,11 @@ csv.field_size_limit(1 << 30)
 
 
 class _TooLong(Exception):
-    """A row has more lines than any row has."""
+    """A row is longer than MOST_CHARACTERS."""
 
 
 class CsvRow(NamedTuple):
-    """The values of a row, or the fault that keeps it from having any."""
+    """The values of a row, or its fault."""
 
     line: int
     values: Sequence[str]
@@ -35,7 +35,7 @@ class CsvRow(NamedTuple):
 
 
 class _Lines:
-    """The lines of a file for the csv module; those of the row in hand can be put back."""
+    """The lines of a file for the csv module. Lines of the current row can be put back."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -56,19 +56,21 @@ class _Lines:
         return line
 
     def begin_row(self) -> None:
-        """The next line begins a row."""
+        """Begin a row with the next line."""
         self.number += len(self.row)
         self.row = []
         self._characters = 0
 
     def put_back_all_but_the_first(self) -> None:
-        """The first line of the row is one by itself."""
+        """Put back all lines of the row but its first."""
         self._again.extendleft(reversed(self.row[1:]))
         del self.row[1:]
 
 
 def csv_rows(file: TextIO, is_row: Callable[[Sequence[str]], bool]) -> Iterator[CsvRow]:
-    """The rows, the header first; all have as many values as it. `is_row` tells a good row from a part of a text."""
+    """Return the rows, the header first. All have as many values as the header. `is_row` detects lines that are valid
+    rows.
+    """
     lines = _Lines(file)
     reader = csv.reader(lines, strict=True)
     width = 0

@@ -1,4 +1,4 @@
-"""Files to import: as they are, or from a pipe, which is kept in a temporary file as it has to be read twice."""
+"""The files to import. A pipe is copied to a temporary file, because files are read twice."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import NamedTuple, TextIO
 
 STANDARD_INPUT = Path("-")
 _WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-"""Byte order marks of encodings that spreadsheets write."""
+"""The byte order marks of encodings that spreadsheets write."""
 
 
 class NotSuchAFile(Exception):
-    """The file is not what it is said to be; nothing of it was imported."""
+    """The file does not have the stated format; nothing was imported."""
 
 
 class ImportFile(NamedTuple):
-    """A file that can be read from its beginning, and the name that it has for its reader."""
+    """A file that can be read from its beginning, and its name for messages."""
 
     path: Path
     name: str
 
     @contextmanager
     def lines(self) -> Iterator[TextIO]:
-        """Its text; a byte that is not UTF-8 becomes half a surrogate, which no text may have. Raises NotSuchAFile."""
+        """Open it as text. A byte that is not UTF-8 becomes a lone surrogate, which no tweet may have. Raises
+        NotSuchAFile.
+        """
         try:
             with self.path.open("rb") as file:
                 wide = _WIDE.get(file.read(2))
@@ -41,7 +43,7 @@ class ImportFile(NamedTuple):
 
 @contextmanager
 def source_of(path: Path) -> Iterator[ImportFile]:
-    """What a person names: a file, a pipe, or `-` for standard input. Raises NotSuchAFile."""
+    """Open the named file or pipe, or standard input for `-`. Raises NotSuchAFile."""
     if path.is_file():
         yield ImportFile(path, str(path))
         return

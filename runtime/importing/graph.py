@@ -1,8 +1,9 @@
-"""A graph of friendships, "a b" a line, laid over the most active imported accounts, as follows both ways.
+"""Imports a graph of friendships ("a b" on each line) as follows in both directions, between the most active imported
+accounts.
 
-People are ordered by the number of their friends, accounts by the number of their imported tweets, and the first of
-one become the first of the other: the same file over the same accounts gives the same follows. They are dated before
-the first imported tweet, a millisecond apart.
+People are sorted by their number of friends, accounts by their number of imported tweets; the first person becomes the
+first account, and so on. So the same file over the same accounts gives the same follows. Their times are before the
+first imported tweet, a millisecond apart.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ _LONGEST_NUMBER = 18
 
 
 class NothingToLayItOver(Exception):
-    """No tweet was imported, or tweets of fewer accounts than the graph has people."""
+    """No tweets were imported, or the graph has more people than there are accounts with imported tweets."""
 
 
 def friendships(source: ImportFile, summary: Summary) -> dict[int, set[int]]:
-    """Each person's friends. Bad lines go to `summary`. Raises NotSuchAFile."""
+    """Return each person's friends. Adds bad lines to `summary`. Raises NotSuchAFile."""
     friends: dict[int, set[int]] = {}
     with source.lines() as file:
         for line, text in enumerate(file, 1):
@@ -53,7 +54,7 @@ def _is_number(text: str) -> bool:
 
 
 def follows(friends: dict[int, set[int]], ranking: ImportedAccounts) -> Iterator[NewFollow]:
-    """The follows, account by account. Raises NothingToLayItOver."""
+    """Return the follows, account by account. Raises NothingToLayItOver."""
     first = ranking.first_tweet_at
     if first is None:
         raise NothingToLayItOver("no tweet was imported, so there is nobody to lay the graph over; import tweets first")
@@ -79,7 +80,7 @@ async def import_graph(
     begin: Callable[[int], None],
     advance: Callable[[int], None],
 ) -> Summary:
-    """Import a file; `begin` is told how many follows there are. Raises NotSuchAFile, NothingToLayItOver."""
+    """Import a file; `begin` receives the number of follows. Raises NotSuchAFile, NothingToLayItOver."""
     summary = Summary()
     wanted = list(follows(friendships(source, summary), ranking))
     begin(len(wanted))

@@ -1,7 +1,7 @@
-"""What the log says of imported accounts: read from it beside its owner, so that an import can go on from it.
+"""Reads from the log which accounts and tweets were imported before, so that an import can be continued.
 
-Only fields in the clear are looked at, 2 us an event; the texts of tweets that are to be compared are opened. What
-cannot be read is passed over.
+It reads only unsealed fields, 2 us an event, and opens the texts of tweets that must be compared. It skips records that
+cannot be read.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from events.tweets import TweetPosted
 
 
 class KnownAccount(NamedTuple):
-    """An account that is there already."""
+    """An account that exists."""
 
     id: AccountId
     imported: bool
 
 
 class KnownTweet(NamedTuple):
-    """A tweet that was imported already; `text` is None where its author is erased."""
+    """An imported tweet; `text` is None if its author is erased."""
 
     author: AccountId
     at: Millis
@@ -30,34 +30,34 @@ class KnownTweet(NamedTuple):
 
 
 Fields = tuple[Millis, dict[str, Any]]
-"""When an event happened, and what it says in the clear."""
+"""The time of an event, and its unsealed fields."""
 
 
 class ImportedAccounts(NamedTuple):
-    """Imported accounts, most imported tweets first, ties by name; and when the first imported tweet was written."""
+    """The imported accounts, by number of imported tweets and then by name; and when the first one was written."""
 
     accounts: list[AccountId]
     first_tweet_at: Millis | None
 
 
 class History(Protocol):
-    """What a log says of the accounts that there are."""
+    """The accounts and imported tweets of a log."""
 
     async def known_accounts(self) -> dict[str, KnownAccount]:
-        """All accounts by folded name; none where there is no log yet."""
+        """Return all accounts by folded name; none if there is no log yet."""
         ...
 
     async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
-        """Those of the tweets that were imported, by the id that their source knows them by."""
+        """Return the imported ones of these tweets, by the id that they have at their source."""
         ...
 
     async def rank(self) -> ImportedAccounts:
-        """Rank imported accounts by what was imported of them; what they did since does not count."""
+        """Rank imported accounts by their imported tweets; later tweets do not count."""
         ...
 
 
 def known(registered: Iterable[Fields]) -> dict[str, KnownAccount]:
-    """The accounts of AccountRegistered events, by folded name."""
+    """Return the accounts of AccountRegistered events, by folded name."""
     return {
         fields["username"].lower(): KnownAccount(AccountId(fields["account"]), fields["imported"])
         for _, fields in registered
@@ -66,23 +66,25 @@ def known(registered: Iterable[Fields]) -> dict[str, KnownAccount]:
 
 
 def by_tweet(sources: Iterable[str]) -> Mapping[str, str]:
-    """Sources by the part of their tweets' ids that does not depend on the time, which another file may have."""
+    """Return sources by the part of their tweets' ids that does not depend on the time: another file may state another
+    time.
+    """
     return {without_time(id_at(Millis(0), "tweet", source)): source for source in sources}
 
 
 def source_of(fields: Mapping[str, Any], sources: Mapping[str, str]) -> str | None:
-    """Which of the sources (`by_tweet`) a TweetPosted event was imported from."""
+    """Return the source (`by_tweet`) from which a TweetPosted event was imported."""
     return sources.get(without_time(fields["tweet"])) if fields.get("imported") else None
 
 
 def known_tweet(event: TweetPosted | None, fields: Mapping[str, Any]) -> KnownTweet:
-    """The tweet of a TweetPosted event, which is None where its author is erased."""
+    """Return the tweet of a TweetPosted event. The event is None if its author is erased."""
     text = None if event is None else event.text
     return KnownTweet(AccountId(fields["author"]), millis(fields["tweet"]), text)
 
 
 def ranking(registered: Iterable[Fields], posted: Iterable[Fields]) -> ImportedAccounts:
-    """The ranking of AccountRegistered and TweetPosted events."""
+    """Rank the accounts of AccountRegistered and TweetPosted events."""
     names = {
         fields["account"]: fields["username"].lower()
         for _, fields in registered

@@ -1,4 +1,4 @@
-"""Importing a file of tweets: who wrote what, what of it is there already, and then accounts and tweets in batches."""
+"""Imports a file of tweets: reads it, leaves out known tweets, and sends accounts and tweets in batches."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .tweets import Row, rows
 
 
 class _Seen(NamedTuple):
-    """The first row with a tweet id, as far as others are compared with it."""
+    """The first row with a tweet id, to compare later rows with."""
 
     line: int
     at: Millis
     username: str
     text: int
-    """The hash of it."""
+    """The hash of the text."""
 
 
 @dataclass
 class Contents:
-    """What the first reading of a file finds: the tweets in it, each once, and the rows that are none."""
+    """The result of the first pass over a file: its tweets, each once, and its refused rows."""
 
     tweets: dict[str, _Seen] = field(default_factory=dict)
     summary: Summary = field(default_factory=Summary)
@@ -54,7 +54,7 @@ def _seen(row: Row) -> _Seen:
 
 
 def _difference(row: Row, first: _Seen) -> str:
-    """In what two rows with one tweet id differ; empty where in nothing."""
+    """Return the difference between two rows with one tweet id; empty if there is none."""
     if row.username.lower() != first.username.lower():
         return "username"
     if row.at != first.at:
@@ -63,7 +63,7 @@ def _difference(row: Row, first: _Seen) -> str:
 
 
 def leave_out_known(contents: Contents, accounts: Mapping[str, KnownAccount], tweets: Mapping[str, KnownTweet]) -> None:
-    """Take out of a file's tweets those that are there already, and those that cannot be their author's."""
+    """Remove the tweets that are imported already, and those with another author than before."""
     summary = contents.summary
     for source, seen in list(contents.tweets.items()):
         account, there = accounts.get(seen.username.lower()), tweets.get(source)
@@ -83,7 +83,7 @@ def leave_out_known(contents: Contents, accounts: Mapping[str, KnownAccount], tw
 
 
 def new_accounts(contents: Contents, known: Mapping[str, KnownAccount]) -> dict[str, NewAccount]:
-    """The accounts to begin, by folded name; the same tweets give the same ids."""
+    """Return the accounts to import, by folded name. The same tweets give the same account ids."""
     begins: dict[str, tuple[str, Millis]] = {}
     for seen in contents.tweets.values():
         folded = seen.username.lower()
@@ -97,7 +97,7 @@ def new_accounts(contents: Contents, known: Mapping[str, KnownAccount]) -> dict[
 
 
 def batches(source: ImportFile, now: Millis, contents: Contents, authors: Mapping[str, AccountId]) -> Iterator[Import]:
-    """Read a file for the second time: its tweets, in batches."""
+    """Read a file for the second time and return its tweets in batches."""
     tweets: list[NewTweet] = []
     for row in rows(source, now, lambda line, reason: None):
         seen = contents.tweets.get(row.source)
@@ -120,7 +120,7 @@ async def import_tweets(
     begin: Callable[[int], None],
     advance: Callable[[int], None],
 ) -> Summary:
-    """Import a file; `begin` is told how many steps there are, `advance` how many are done. Raises NotSuchAFile."""
+    """Import a file; `begin` receives the number of steps, `advance` the number done. Raises NotSuchAFile."""
     contents = survey(source, now)
     summary = contents.summary
     known = await history.known_accounts()

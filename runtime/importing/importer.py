@@ -1,7 +1,7 @@
-"""Executing imports beside the API: in small batches, and giving way to it.
+"""Executes imports beside the API, in small batches, and gives way to requests.
 
-A batch takes 3 ms of the event loop, and when requests were answered meanwhile, the import then leaves the loop alone
-for twice as long as it had it. Nobody waits for more than one batch, and an idle server imports at full speed.
+A batch takes 3 ms of the event loop. If requests were answered meanwhile, the import then pauses for twice that time.
+So no request waits for more than one batch, and an idle server imports at full speed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TURN_S = 0.003
 GIVE_WAY = 2.0
 
 Item = tuple[int, tuple[Decision[Any, Any], Any, Context]]
-"""The line in the file, 0 where there is none, and the command."""
+"""The line in the file (0 if there is none), and the command."""
 
 
 class Importer:
-    """Executes batches. `requests` counts the API's requests: when it moves, the import gives way."""
+    """Executes batches. `requests` returns the number of API requests; if it grows, the import pauses."""
 
     def __init__(self, store: CommandStore, requests: Callable[[], int], timer: Callable[[], float]) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Importer:
         self._timer = timer
 
     async def execute(self, batch: Import) -> Imported:
-        """Execute a batch. Raises LogUnavailable; what came before took effect, and counts as there the next time."""
+        """Execute a batch. Raises LogUnavailable; earlier commands of it took effect and count as known next time."""
         new = there = 0
         refused: list[tuple[int, str]] = []
         items = list(_items(batch))
@@ -42,7 +42,7 @@ class Importer:
             requests, until = self._requests(), 0.0
 
             def in_time() -> bool:
-                nonlocal until  # counted from when the work begins, not from when it is queued
+                nonlocal until  # counted from the start of the work, not from its queueing
                 until = until or self._timer() + TURN_S
                 return self._timer() < until
 

@@ -1,4 +1,4 @@
-"""The messages of an import: a batch of accounts, tweets and follows, and how many of it were new."""
+"""The messages of an import: a batch of accounts, tweets and follows, and its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from events.tweets import Place
 
 
 class NewAccount(msgspec.Struct, frozen=True, array_like=True):
-    """An account to import, at the time it begins."""
+    """An account to import, with the time of its registration."""
 
     account: AccountId
     username: str
@@ -19,7 +19,7 @@ class NewAccount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class NewTweet(msgspec.Struct, frozen=True, array_like=True):
-    """A tweet to import; `line` is where it stands in the file."""
+    """A tweet to import; `line` is its line in the file."""
 
     line: int
     author: AccountId
@@ -47,7 +47,7 @@ class Import(msgspec.Struct, frozen=True, tag=True):
 
 
 class Imported(msgspec.Struct, frozen=True, tag=True):
-    """How many of a batch were new, how many there already, and which were refused: (line, reason)."""
+    """How many items of a batch were new, how many known, and which were refused: (line, reason)."""
 
     new: int
     there: int

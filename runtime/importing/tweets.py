@@ -1,8 +1,8 @@
-"""Tweets from a CSV file: columns tweet_id, created_at, username, text, and, if they are there, lat, lon, location.
+"""Reads tweets from a CSV file: columns tweet_id, created_at, username, text, and optionally lat, lon, location.
 
-Every author becomes an imported account that begins just before its first tweet. Ids are made of what is in the file,
-so importing it again finds everything there. A row that cannot be a tweet is named with its line and left out, and
-nothing is made of it: the file is read twice, first to find who wrote what, then to import it.
+Each author becomes an imported account, registered just before its first tweet. Ids are derived from the file's
+content, so importing it again changes nothing. A row that is no valid tweet is reported with its line and left out. The
+file is read twice: first to collect the authors, then to import.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]
 
 
 class BadRow(Exception):
-    """A row that cannot be imported, and why."""
+    """A row that cannot be imported, and the reason."""
 
 
 class Row(NamedTuple):
-    """A row that can be a tweet."""
+    """A row that is a valid tweet."""
 
     line: int
     source: str
@@ -53,11 +53,11 @@ class Row(NamedTuple):
 
 
 Refuse = Callable[[int, str], None]
-"""Told of each row that cannot be a tweet: its line, and why."""
+"""Receives each row that is no valid tweet: its line, and the reason."""
 
 
 def rows(source: ImportFile, now: Millis, refuse: Refuse) -> Iterator[Row]:
-    """The rows that can be tweets; others are given to `refuse`. Raises NotSuchAFile."""
+    """Return the valid rows; others are passed to `refuse`. Raises NotSuchAFile."""
     columns: dict[str, int] = {}
     with source.lines() as file:
         for line, values, fault in csv_rows(file, partial(_looks_whole, columns)):
@@ -75,7 +75,7 @@ def rows(source: ImportFile, now: Millis, refuse: Refuse) -> Iterator[Row]:
 
 
 def _columns(source: ImportFile, header: Sequence[str]) -> dict[str, int]:
-    """Where the columns that are used stand."""
+    """Return the indexes of the used columns."""
     names = [name.strip() for name in header]
     missing = [name for name in NEEDED if name not in names]
     if missing:
@@ -87,7 +87,7 @@ def _columns(source: ImportFile, header: Sequence[str]) -> dict[str, int]:
 
 
 def _looks_whole(columns: Mapping[str, int], values: Sequence[str]) -> bool:
-    """Whether a line alone is a row: a number and a time where they belong are in no text by chance."""
+    """Return whether a line is a row by itself. No text has a number and a time in those columns by chance."""
     if not columns or not _is_number(values[columns["tweet_id"]].strip()):
         return False
     try:
@@ -140,7 +140,9 @@ def _time(text: str, now: Millis) -> Millis:
 
 
 def _text(written: str) -> str:
-    """A text as it was tweeted: archives write `&`, `<` and `>` as entities, and line ends as their system does."""
+    """Return the text as it was tweeted: archives write `&`, `<` and `>` as entities, and line ends as their system
+    does.
+    """
     return _ENTITY.sub(_decoded, written).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -148,7 +150,7 @@ def _decoded(entity: re.Match[str]) -> str:
     written = entity[0]
     if written[1] != "#" and written[1:] not in html5:
         return written
-    # What stands for no character stays as it is written.
+    # A reference to no character stays unchanged.
     decoded = html.unescape(written)
     return written if decoded in ("", "\N{REPLACEMENT CHARACTER}") else decoded
 
@@ -164,7 +166,7 @@ def _place(fields: Mapping[str, str]) -> Place | None:
 
 
 def _degrees(text: str | None, most: int) -> float | None:
-    """A coordinate; None for none, and for what is none: a tweet is worth more than its place."""
+    """Return a coordinate; None if it is missing or invalid: the tweet is imported without its place."""
     try:
         degrees = float(text or "nan")
     except ValueError:

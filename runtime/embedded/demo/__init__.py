@@ -1,1 +1,1 @@
-"""The demo: a made-up community for `serve --demo`, its pictures, and its life while the server runs."""
+"""The demo of `serve --demo`: an invented community, its pictures, and its activity while the server runs."""

@@ -1,4 +1,4 @@
-"""Who is in the demo community: names, interests and who follows whom. A function of a seed, whatever the time."""
+"""The people of the demo community: names, interests and follows. They depend on a seed alone, not on the time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SIGNED_IN = ("ada", "ben")
 
 
 class DemoPerson(NamedTuple):
-    """Somebody, and what they write about."""
+    """A person, and their interests."""
 
     username: str
     interests: tuple[Interest, Interest]
 
 
 class Cast:
-    """The people, the two that can be signed in to first; `followed` has the places of those whom each follows."""
+    """The people; the first two can be signed in to. `followed` has the indexes of the people whom each one follows."""
 
     def __init__(self, random: Random, count: int = PEOPLE) -> None:
         self._random = random
@@ -45,7 +45,7 @@ class Cast:
         return people
 
     def _make_graph(self) -> list[set[int]]:
-        """Preferential attachment (Barabasi and Albert, 1999), both ways round for a third of the follows."""
+        """Make a graph by preferential attachment (Barabasi and Albert, 1999); a third of the follows are mutual."""
         random = self._random
         followed: list[set[int]] = [set() for _ in self.people]
         urn = list(range(min(20, len(self.people))))
@@ -66,28 +66,28 @@ class Cast:
         return followed
 
     def says(self, random: Random, person: int, *, of_trend: bool) -> str:
-        """Something that a person would post."""
+        """Return a text that a person would post."""
         interest = TREND if of_trend else random.choice(self.people[person].interests)
         said = random.choice(random.choices((interest.good, interest.plain, interest.bad), (4, 4, 2))[0])
         text = said.replace("{}", random.choice(interest.things))
         return f"{text} #{interest.tag}" if of_trend or random.random() < 0.45 else text
 
     def answers(self, random: Random, other: int) -> str:
-        """Something that anybody would reply to another."""
+        """Return a text that anybody would reply with."""
         text = random.choice(REPLIES)
         return f"@{self.people[other].username} {text}" if random.random() < 0.5 else text
 
 
 def the_cast() -> Cast:
-    """The people of `serve --demo`."""
+    """Return the people of `serve --demo`."""
     return Cast(Random(SEED))  # noqa: S311  # made-up people need no secrets
 
 
 def account_of(username: str, since: Millis) -> AccountId:
-    """The account of one of the cast."""
+    """Return the account of a person."""
     return AccountId(id_at(since, "demo", username))
 
 
 def is_of_demo(account: AccountId, username: str) -> bool:
-    """Whether an account of this name was made by the demo: nobody else's id says so."""
+    """Return whether the demo made the account of this name: only its accounts have ids derived from their names."""
     return without_time(account) == without_time(account_of(username, Millis(0)))

@@ -1,7 +1,7 @@
-"""What the demo community did before the server started: commands of the last days, made up from a seed.
+"""The history of the demo community: the commands of the last days, generated from a seed.
 
-A graph with hubs (who is followed gets followed), activity with a long tail, days with nights, replies and likes that
-gather around what has them already, and one tag today that everybody uses at once.
+The graph has hubs, activity has a long tail, days have nights, replies and likes gather on popular tweets, and one tag
+trends today.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ DAYS = 5
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 NEWEST_MS = 60_000
-"""The newest tweet is a minute old."""
+"""The age of the newest tweet: a minute."""
 TREND_HOURS = 5.0
 TREND_SHARE = 0.04
 LONGEST_GAP_MS = DAY_MS
-"""What the community did while no server ran is made up as far back as this."""
+"""The longest time without a server for which activity is generated afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Posted:
 
 
 class Community:
-    """Everything that happened up to `now`; `commands` gives it in the order of time."""
+    """The activity up to `now`; `commands` returns it in order of time."""
 
     def __init__(self, now: Millis, seed: int = SEED, people: int = PEOPLE, tweets: int = TWEETS) -> None:
         self._random = Random(seed)  # noqa: S311  # made-up people need no secrets
@@ -66,7 +66,7 @@ class Community:
 
     @classmethod
     def since(cls, then: Millis, now: Millis, accounts: Sequence[AccountId], seed: int = SEED) -> Community:
-        """The same people later: what they wrote from `then` to `now`, but for what lies too far back."""
+        """Return the activity of the same people from `then` to `now`, at most LONGEST_GAP_MS of it."""
         later = cls(now, seed, len(accounts), 0)
         later._random = Random(f"{seed} {now}")  # noqa: S311  # as above
         later._accounts = list(accounts)
@@ -76,16 +76,16 @@ class Community:
         return later
 
     def busiest(self, number: int) -> dict[str, AccountId]:
-        """The accounts of those who write most, by name; the two that can be signed in to are the first of them."""
+        """Return the accounts with the most tweets, by name; the first two can be signed in to."""
         names = (person.username for person in self._cast.people[:number])
         return dict(zip(names, self._accounts, strict=False))
 
     def commands(self) -> list[Command]:
-        """All commands, in the order of time; each has its own time in its context."""
+        """Yield all commands in order of time; each has its own time in its context."""
         return _in_order([*self._registrations(), *self._follows(), *self._conversations()])
 
     def conversations(self) -> list[Command]:
-        """Those of people who are there already and follow each other."""
+        """Yield conversations between people who exist and follow each other."""
         return _in_order(self._conversations())
 
     def _at(self, time: int, number: int, actor: AccountId, decision: Decision[Any, Any], command: Any) -> Any:
@@ -111,7 +111,7 @@ class Community:
                 yield self._at(at, number, actor, FOLLOW_ACCOUNT, FollowAccount(actor, self._accounts[other]))
 
     def _time(self) -> int:
-        """A moment of the last days, more often in the evening (UTC) than at night."""
+        """Return a time in the last days, more often in the evening (UTC) than at night."""
         while True:
             age = self._random.uniform(NEWEST_MS, self._span)
             at = self._now - int(age)
@@ -132,7 +132,7 @@ class Community:
         )  # fmt: skip
         lately: list[_Posted] = []
         for number, (at, of_trend) in enumerate(times):
-            # A trend is made of many people, not of the busy ones.
+            # A trend needs many people, not only the busy ones.
             author = random.choice(everyone) if of_trend else random.choices(everyone, cum_weights=activity)[0]
             reply = None
             if not of_trend and lately and random.random() < 0.18:
@@ -161,9 +161,9 @@ class Community:
         return self._at(posted.at, number, actor, POST_TWEET, post)
 
     def _reactions(self, posted: _Posted, number: int) -> Iterator[Any]:
-        """Likes and retweets by followers, within hours, as many as the tweet's weight says.
+        """Yield likes and retweets by followers, within hours, as many as the tweet's weight says.
 
-        Those that would be later than now have not happened.
+        Reactions later than now are left out.
         """
         random = self._random
         followers = self._cast.followers[posted.author]

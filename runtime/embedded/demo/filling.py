@@ -1,4 +1,4 @@
-"""Filling a data directory with the demo community, or bringing one that is there up to today; and what to try then."""
+"""Fills a data directory with the demo community, or brings an existing one up to date; and prints hints."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stores.objects import Objects
 
 PASSWORD = "sourdough-and-starlight"  # noqa: S105  # printed on purpose, for accounts of made-up people
 WITH_AVATAR = 60
-"""So many of the people, the busiest first, have a face."""
+"""The number of people with an avatar, the busiest first."""
 LEAST_GAP_MS = 15 * 60_000
-"""A community that was quiet for longer has something made up for that time."""
+"""After a longer time without activity, activity is generated for it."""
 _NEWEST = 500
 
 
 async def fill(engine: Engine) -> bool:
-    """Fill the data directory if nothing is in it. About 3 s; whether it was done.
+    """Fill an empty data directory; return whether it was empty. Takes about 3 s.
 
-    It is one transaction: a demo is there whole or not at all. Raises LogUnavailable.
+    It is one transaction: the demo is there completely or not at all. Raises LogUnavailable.
     """
     system = engine.system
     if system.log_db.writer.ends():
@@ -50,7 +50,7 @@ async def fill(engine: Engine) -> bool:
 
 
 async def _faces(objects: Objects, people: Mapping[str, AccountId], now: Millis) -> list[Command]:
-    """Pictures of people, in the store, and the commands that make avatars of them."""
+    """Store pictures of people; return the commands that make them avatars."""
     commands: list[Command] = []
     for username, account in people.items():
         picture, media = avatar(username), MediaId(id_at(now, "demo avatar", username))
@@ -64,7 +64,7 @@ async def _faces(objects: Objects, people: Mapping[str, AccountId], now: Millis)
 
 
 async def accounts_of(system: System, usernames: Sequence[str]) -> dict[str, AccountId]:
-    """The accounts of these names that the demo made; another's of the same name is none."""
+    """Return the demo's accounts of these names. An account that the demo did not make is left out."""
     named = {username: AccountNamed(username) for username in usernames}
     facts = await system.commands.ask(*named.values())
     found = {username: facts[question] for username, question in named.items()}
@@ -72,12 +72,12 @@ async def accounts_of(system: System, usernames: Sequence[str]) -> dict[str, Acc
 
 
 async def is_there(engine: Engine) -> bool:
-    """Whether this is a data directory with the demo community."""
+    """Return whether the data directory has the demo community."""
     return len(await accounts_of(engine.system, SIGNED_IN)) == len(SIGNED_IN)
 
 
 async def catch_up(engine: Engine, usernames: Sequence[str]) -> int:
-    """Make up what the community did while no server ran; how many commands that took. Raises LogUnavailable."""
+    """Generate the activity of the time without a server; return the number of commands. Raises LogUnavailable."""
     system = engine.system
     then, now = await _newest(system), system.clock()
     if now - then < LEAST_GAP_MS:
@@ -91,7 +91,7 @@ async def catch_up(engine: Engine, usernames: Sequence[str]) -> int:
 
 
 async def _newest(system: System) -> Millis:
-    """When the newest tweet was written, as far as the end of the log tells."""
+    """Return the time of the newest tweet near the end of the log."""
     ends = await system.log.ends()
     after = {place: max(0, end - _NEWEST) if place.topic == "tweets" else end for place, end in ends.items()}
     records = await system.log.read(after, _NEWEST, ("tweets",))
@@ -104,7 +104,9 @@ async def _execute(system: System, commands: Iterable[Command]) -> list[Refused]
 
 
 def hints(url: str, *, lives: bool) -> str:
-    """What to try next; a stream only where the community lives, for nothing else moves it."""
+    """Return what to try next. The stream is mentioned only if the community is active, because nothing
+    else moves it.
+    """
     stream = '  curl -sN $API/stream -H "Authorization: Bearer $TOKEN"\n\n' if lives else ""
     return f"""
 The demo community is there. Sign in as {" or ".join(SIGNED_IN)}, password {PASSWORD}

@@ -1,7 +1,8 @@
-"""The life of the demo community while the server runs: every few seconds somebody posts, replies, likes or retweets.
+"""The activity of the demo community while the server runs: every few seconds somebody posts, replies, likes or
+retweets.
 
-Only accounts that the demo made do anything, and never the two that a person can sign in to. What they do next is drawn
-from a seed, and of what was posted lately; it is decided like any other command. A day of it is 35,000 events.
+Only accounts of the demo act, except the two that a person can sign in to. Their acts depend on a seed and on recent
+tweets, and are executed like any other command. A day has 35,000 events.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from stores.objects import Objects
 from stores.sink import StoreUnavailable
 
 PAUSES_S = (1.0, 4.0)
-"""Between one act and the next: the shortest and the longest."""
+"""The shortest and the longest pause between two acts, in seconds."""
 REMEMBERED = 60
-"""Tweets of lately that somebody may reply to, like or retweet."""
+"""The number of recent tweets that can be replied to, liked or retweeted."""
 NEARBY = 0.9
-"""The share of acts by people whom ada or ben follow, by turns, so that the feeds of both move every few seconds."""
+"""The share of acts by people whom ada or ben follow, by turns, so that both feeds move every few seconds."""
 TREND_SHARE = 0.15
 WITH_PICTURE = 0.12
 _AWAY_S = 30.0
@@ -46,14 +47,14 @@ _KINDS = {"post": 45, "reply": 20, "like": 25, "retweet": 10}
 
 
 class Posted(NamedTuple):
-    """A tweet of lately, by one of the cast."""
+    """A recent tweet of the community."""
 
     tweet: TweetId
     author: int
 
 
 class Act(NamedTuple):
-    """What somebody does: `kind`, of `_KINDS`; `to` is the tweet that it is about, `picture` the seed of one."""
+    """An act: its `kind`, the tweet that it is about (`to`), and the seed of its `picture`."""
 
     kind: str
     actor: int
@@ -63,7 +64,7 @@ class Act(NamedTuple):
 
 
 class Life:
-    """What is done next. The same seed and the same tweets of lately make the same acts."""
+    """Chooses the next act. The same seed and the same recent tweets give the same acts."""
 
     def __init__(self, cast: Cast, seed: int = SEED) -> None:
         self._cast = cast
@@ -72,11 +73,11 @@ class Life:
         self._near = cycle([followed for followed in near if followed])
 
     def pause(self) -> float:
-        """Seconds until the next act."""
+        """Return the seconds until the next act."""
         return self._random.uniform(*PAUSES_S)
 
     def next(self, lately: Iterable[Posted]) -> Act:
-        """The next act."""
+        """Return the next act."""
         random = self._random
         actor = self._actor()
         (kind,) = random.choices([*_KINDS], [*_KINDS.values()])
@@ -85,7 +86,7 @@ class Life:
             of_trend = random.random() < TREND_SHARE
             picture = str(random.random()) if of_trend and random.random() < WITH_PICTURE / TREND_SHARE else ""
             return Act("post", actor, self._cast.says(random, actor, of_trend=of_trend), picture=picture)
-        to = random.choices(others, [1 + place for place in range(len(others))])[0]  # the newer, the likelier
+        to = random.choices(others, [1 + place for place in range(len(others))])[0]  # newer tweets are likelier
         text = self._cast.answers(random, to.author) if kind == "reply" else ""
         return Act(kind, actor, text, to)
 
@@ -97,7 +98,7 @@ class Life:
 
 
 class Living:
-    """Does what `Life` says, on a system."""
+    """Executes the acts of `Life` on a system."""
 
     def __init__(self, system: System, objects: Objects, life: Life, accounts: Mapping[int, AccountId]) -> None:
         self._system = system
@@ -109,7 +110,9 @@ class Living:
         self._seen: Positions | None = None
 
     async def act(self) -> Act:
-        """Do the next thing, unless it is refused as its tweet is gone. Raises LogUnavailable, StoreUnavailable."""
+        """Execute the next act; a refusal, because its tweet is deleted, is ignored. Raises LogUnavailable,
+        StoreUnavailable.
+        """
         await self._look()
         act = self._life.next(self._lately)
         for decision, command, context in await self._commands(act):
@@ -120,7 +123,7 @@ class Living:
         return act
 
     async def _look(self) -> None:
-        """Take in what was posted and deleted since."""
+        """Read the tweets posted and deleted since the last call."""
         ends = await self._system.log.ends()
         if self._seen is None:
             self._seen = Positions({place: max(0, end - 2 * REMEMBERED) for place, end in ends.items()})
@@ -164,7 +167,7 @@ class Living:
 
 
 async def live(system: System, cast: Cast, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-    """Let the community live until this is cancelled; where it is not all there, nobody does anything."""
+    """Keep the community active until cancelled; do nothing if a part of it is missing."""
     log = logger("minitwitter.demo")
     usernames = [person.username for person in cast.people]
     found = await accounts_of(system, usernames)

@@ -1,6 +1,6 @@
-"""Pictures of the demo, drawn by code from a seed: faces of squares for accounts, night skies for tweets.
+"""Draws the demo's pictures from a seed: faces of squares for accounts, night skies for tweets.
 
-They are small (an avatar has 150 bytes, a sky 15 kB), and nobody's.
+They are small (an avatar has 150 bytes, a sky 15 kB), and free of anybody's rights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _colour(hue: float, lightness: float, saturation: float) -> Colour:
 
 
 def avatar(name: str) -> bytes:
-    """A PNG: five by five squares, the right half the left one's mirror image, in a colour of the name's."""
+    """Return a PNG: five by five squares, mirrored, in a colour derived from the name."""
     random = Random(f"avatar {name}")  # noqa: S311  # drawn, not kept secret
     hue = random.random()
     image = Image.new("RGB", (AVATAR, AVATAR), _colour(hue, 0.92, 0.5))
@@ -43,7 +43,7 @@ def avatar(name: str) -> bytes:
 
 
 def sky(seed: str) -> bytes:
-    """A JPEG: an aurora over hills, with stars."""
+    """Return a JPEG: an aurora over hills, with stars."""
     random = Random(f"sky {seed}")  # noqa: S311  # as above
     width, height = SKY
     image = Image.new("RGB", SKY)
@@ -61,7 +61,7 @@ def sky(seed: str) -> bytes:
 
 
 def _with_curtains(image: Image.Image, random: Random) -> Image.Image:
-    """Bands of light that hang from a wave."""
+    """Draw bands of light that hang from a wave."""
     width, height = SKY
     light = Image.new("RGB", SKY)
     draw = ImageDraw.Draw(light)

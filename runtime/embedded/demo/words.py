@@ -1,4 +1,4 @@
-"""What the demo community is called and what it says. `{}` takes a thing of the interest."""
+"""The names and texts of the demo community. `{}` is replaced by a thing of the interest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 
 class Interest(NamedTuple):
-    """Something that people write about: its tag, the things in it, and what is said of them, good, plain and bad."""
+    """A subject that people write about: its tag, its things, and positive, neutral and negative sentences
+    about them.
+    """
 
     tag: str
     things: tuple[str, ...]
