@@ -1,4 +1,6 @@
-"""The distributed profile: one process a role, on Kafka, Cassandra, Redis, PostgreSQL and S3. Every one can be doubled.
+"""The distributed profile: one process for each role, on Kafka, Cassandra, Redis, PostgreSQL and S3. Any role can run
+several times.
 
-`process.py` is what all of them have: HTTP for health, waiting for engines, a clean end. Each of the others is a role.
+`roles/process.py` has what all processes share: HTTP for health, waiting for engines, a clean shutdown. The other
+modules of `roles/` are the roles.
 """

@@ -1,4 +1,4 @@
-"""Authentication in each process that serves an API, by the keys, secrets and ended sessions that PostgreSQL has."""
+"""Authentication in the processes that serve an API, with the keys, secrets and ended sessions in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLL_S = 2.0
 class Authentication:
     """Verifies access tokens and tickets. `token_key` signs cursors and consistency tokens.
 
-    `keep_ms` is how long a session that ended is remembered.
+    `keep_ms` is how long an ended session is remembered.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Authentication:
     async def open(
         cls, settings: DecisionSettings, pool: Pool, keys: PostgresKeys, clock: Clock, randomness: Randomness
     ) -> AsyncIterator[Authentication]:
-        """Read the keys, and listen for ended sessions until the end. Raises LogUnavailable."""
+        """Read the keys, and listen for ended sessions until closed. Raises LogUnavailable."""
         keep_ms = token_lifetime_ms(settings) + REVOCATION_SLACK_MS
         secret = settings.token_secret
         token_key = await keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
-        # These ids may be ahead of the clock by any time: they are no ids of events.
+        # These are no ids of events, so they may be ahead of the clock by any time.
         ids = HybridClock(clock, randomness, drift_ms=inf)
         signing_keys = PostgresSigningKeys(pool, keys.sealer, ids, keep_ms)
         await signing_keys.refresh()
@@ -70,16 +70,16 @@ class Authentication:
 
     @property
     def token_lifetime_ms(self) -> int:
-        """How long an access token is good."""
+        """The lifetime of an access token."""
         return token_lifetime_ms(self._settings)
 
     @property
     def keep_ms(self) -> int:
-        """How long a session that ended is remembered."""
+        """How long an ended session is remembered."""
         return self.token_lifetime_ms + REVOCATION_SLACK_MS
 
     def authenticator(self) -> Authenticator:
-        """Verifies access tokens."""
+        """The object that verifies access tokens."""
         authenticator = Authenticator(
             self.signing_keys,
             self.revocations,
@@ -91,7 +91,7 @@ class Authentication:
         return authenticator
 
     def tickets(self) -> Tickets:
-        """Issues and redeems tickets for streams."""
+        """The object that issues and redeems tickets for streams."""
         return Tickets(self.token_key, self.revocations, self._clock)
 
     async def poll(self) -> None:
@@ -109,5 +109,5 @@ class Authentication:
 
 
 def token_lifetime_ms(settings: DecisionSettings) -> int:
-    """How long an access token is good."""
+    """Return the lifetime of an access token."""
     return settings.access_token_minutes * 60_000

@@ -1,4 +1,4 @@
-"""The command store of the distributed profile: PostgreSQL to decide on, Kafka to publish to, and upkeep beside it."""
+"""The command store of the distributed profile: decides on PostgreSQL, publishes to Kafka, and removes old answers."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from runtime.distributed.settings import DecisionSettings
 from runtime.telemetry import logger
 
 MOST_CONNECTIONS = 16
-"""32 commands in flight wait little for so many."""
+"""Enough that 32 concurrent commands wait little for a connection."""
 UPKEEP_S = 2.0
-"""Seconds between looks for answers that need not be remembered any longer."""
+"""Seconds between removals of expired answers."""
 LINGER_MS = 1.0
-"""What one transaction wrote goes to the broker in one request: that halves the broker's work for each record."""
+"""The records of one transaction reach the broker in one request: that halves the broker's work for each record."""
 NOTED_S = (0.1, 0.4, 1.0, 2.5)
-"""Within these seconds the process that published a record notes its position, or the relay does."""
+"""Seconds within which the publishing process, or else the relay, stores the position of a record."""
 
 
 class Restored(Exception):
-    """The decision state is no longer the one that this process decided on: restored from the past, or folded anew."""
+    """The decision state was restored from a backup, or rebuilt, since this process started to decide on it."""
 
 
 async def newest_row(pool: Pool) -> int:
-    """The number of the newest row that the outbox ever had. Raises LogUnavailable."""
+    """Return the number of the newest row that the outbox ever had. Raises LogUnavailable."""
 
     async def ask(connection: Connection) -> list[tuple[Any, ...]]:
         return await select(
@@ -63,20 +63,20 @@ async def newest_row(pool: Pool) -> int:
 
 @dataclass(frozen=True)
 class StateIdentity:
-    """Which decision state a process decides on: its lineage, and how far its outbox was at the last look."""
+    """The identity of the decision state: its lineage, and the newest outbox row at the last check."""
 
     lineage: str
     newest_row: int
 
     @classmethod
     async def of(cls, pool: Pool) -> StateIdentity:
-        """The identity as of now. Raises LogUnavailable."""
+        """Read the current identity. Raises LogUnavailable."""
         newest = await newest_row(pool)
         return cls(await lineage(pool), newest)
 
 
 class DistributedCommandStore:
-    """Decides commands, with the clocks, passwords and keys that go with it. `open` makes one."""
+    """Decides commands; has the clocks, passwords and keys for them. `open` creates one."""
 
     def __init__(
         self,
@@ -125,10 +125,10 @@ class DistributedCommandStore:
     async def open(
         cls, settings: DecisionSettings, clock: Clock = wall_clock, randomness: Randomness = os.urandom
     ) -> AsyncIterator[DistributedCommandStore]:
-        """Connect, fold the events that the decision state lacks, and decide until the end.
+        """Connect, fold the events that the decision state lacks, and decide until closed.
 
-        Commands in hand are finished then. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated, NewerLog,
-        DoesNotFit.
+        Running commands are finished at the end. Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated,
+        NewerLog, DoesNotFit.
         """
         async with AsyncExitStack() as stack:
             database = decision_database(settings, most=MOST_CONNECTIONS, randomness=randomness)
@@ -152,11 +152,11 @@ class DistributedCommandStore:
             yield made
 
     async def run(self) -> None:
-        """Poll for what other processes do, and forget old answers, until cancelled. Raises Restored."""
+        """Poll for changes by other processes, and remove old answers, until cancelled. Raises Restored."""
         await asyncio.gather(self.authentication.poll(), self._keep_up(), self._poll_kafka())
 
     async def _poll_kafka(self) -> None:
-        """After Kafka refused a record, ask whether it answers again: the next write may be long in coming."""
+        """After Kafka has refused a record, poll until it answers again: the next write may come much later."""
         while True:
             await asyncio.sleep(UPKEEP_S)
             self._kafka_is_back = self._publisher.breaker.is_open and await self._publisher.answers()
@@ -167,13 +167,15 @@ class DistributedCommandStore:
             try:
                 await self.store.forget_old_answers()
                 await self._check_identity()
-                await self._publish_kept()  # nothing that went back with the database
+                await self._publish_kept()  # no state that was restored with the database
                 self._detail = ""
             except LogUnavailable as error:
                 self._detail = str(error)
 
     async def _check_identity(self) -> None:
-        """Check that the decision state is the one of the last look, gone on. Raises Restored, LogUnavailable."""
+        """Check that the decision state is a continuation of the one at the last check. Raises Restored,
+        LogUnavailable.
+        """
         written = max(self._identity.newest_row, self._publishing.newest)
         found = await StateIdentity.of(self._pool)
         if found.newest_row < written:
@@ -183,28 +185,28 @@ class DistributedCommandStore:
         self._identity = found
 
     async def _publish_kept(self) -> None:
-        """Publish the keys and passwords that wait. If that fails, nothing else waits for it."""
+        """Publish the waiting keys and passwords. If that fails, nothing else waits for it."""
         with contextlib.suppress(LogUnavailable, *RETRIED):
             while await self._kept.publish_waiting() >= AT_ONCE:
                 pass
 
     @property
     def detail(self) -> str:
-        """Why commands cannot be decided; empty while they can."""
+        """Why commands cannot be decided; empty if they can."""
         return self.authentication.detail or self._detail
 
     @property
     def kafka_detail(self) -> str:
-        """Why records do not reach Kafka; writes go on all the same."""
+        """Why records do not reach Kafka; writes continue all the same."""
         if self._kafka_is_back or not self._publisher.breaker.is_open:
             return ""
         return "Kafka does not answer"
 
 
 async def fold_lacking(settings: DecisionSettings, pool: Pool, keys: PostgresKeys, email_key: bytes) -> None:
-    """Fold the events that Kafka has and the decision state lacks, as after a restore from a backup.
+    """Fold the events that are in Kafka and not in the decision state, as after a restore from a backup.
 
-    Raises LogUnavailable also if rows of the outbox have to be published before; DoesNotFit.
+    Raises LogUnavailable, also if rows of the outbox must be published first; DoesNotFit.
     """
     async with log_reader(settings, Codec(keys.sealer), keys) as reader:
         await check_decisions(reader, pool, settings.topic_partitions)
@@ -212,7 +214,7 @@ async def fold_lacking(settings: DecisionSettings, pool: Pool, keys: PostgresKey
         for patience_s in NOTED_S:
             if not await lacking(pool, ends, settings.topic_partitions):
                 return
-            await asyncio.sleep(patience_s)  # another process notes a moment later which records it published
+            await asyncio.sleep(patience_s)  # another process stores a moment later which records it published
         log = logger("minitwitter.command_store")
         log.warning("the decision state lacks what stands in the log; folding it", ends=str(ends))
         try:

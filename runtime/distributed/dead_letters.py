@@ -1,7 +1,8 @@
-"""`minitwitter dead-letters` in the distributed profile: what stands in PostgreSQL, and what is asked of the workers.
+"""`minitwitter dead-letters` in the distributed profile: reads the letters in PostgreSQL, and sends requests to the
+workers.
 
-A retry is the worker's that has the partition: no other may land in its place. So it is noted with the letter, and
-waited for. A discard is an event besides, so that rebuilds skip the record as well.
+Only the worker that has the partition may apply a record again, in its order. So a retry is stored beside the letter,
+and the command waits for the worker. A discard is an event, too, so that rebuilds skip the record.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ from stores.redis.connection import connect
 from stores.sink import StoreUnavailable
 
 WAIT_S = 30.0
-"""How long workers are waited for. Each looks once a second."""
+"""Seconds to wait for the workers, which look for requests once a second."""
 _LOOK_S = 0.2
 _AT_ONCE = 500
-"""Discards that are published together."""
+"""The number of discards that are published together."""
 
 Publish = Callable[[Sequence[New]], Awaitable[object]]
 
 
 class WorkersSilent(StoreUnavailable):
-    """No worker has done what was asked: none has the partition, or the store of its group is away."""
+    """No worker has done the request: none has the partition, or the group's store is unreachable."""
 
 
 class LettersOfGroups:
-    """The dead letters of all live groups. `publish` appends to the log; `ids` are for what it appends."""
+    """The dead letters of all live groups. `publish` appends to the log; `ids` issues the ids of these events."""
 
     def __init__(
         self, groups: Mapping[str, PostgresDeadLetters], publish: Publish, ids: HybridClock, *, wait_s: float = WAIT_S
@@ -60,20 +61,20 @@ class LettersOfGroups:
         self._wait_s = wait_s
 
     async def list(self, choice: Choice) -> list[DeadLetter]:
-        """The letters that are chosen, by group and position. Raises StoreUnavailable."""
+        """Return the chosen letters, by group and position. Raises StoreUnavailable."""
         return [letter for name in sorted(self._groups) for letter in choice.of(await all_letters(self._groups[name]))]
 
     async def retry(self, choice: Choice) -> Mended:
-        """Have letters applied again, and wait for it. Raises WorkersSilent, StoreUnavailable."""
+        """Request a retry of letters, and wait for it. Raises WorkersSilent, StoreUnavailable."""
         chosen = await self.list(choice)
         left = await self._have("retry", chosen)
         return Mended(applied=len(chosen) - left, left=left)
 
     async def discard(self, choice: Choice) -> Mended:
-        """Give records up for their groups, in the log first; what was held back behind them is applied.
+        """Discard records, first in the log; the records held back behind them are applied.
 
-        One that is only held back is given up where its position is named; one that is no dead letter, but stops a
-        rebuild, where its group is named as well. Raises NothingToDiscard, WorkersSilent, StoreUnavailable,
+        A letter that is only held back is discarded if its position is named. A record without a letter, which stops a
+        rebuild, is discarded if its group is named, too. Raises NothingToDiscard, WorkersSilent, StoreUnavailable,
         LogUnavailable.
         """
         chosen = choice.given_up(await self.list(choice))
@@ -90,9 +91,9 @@ class LettersOfGroups:
         return Mended(discarded=len(chosen) - left, left=left)
 
     async def give_up(self, discards: Sequence[DeadLetterDiscarded]) -> None:
-        """Give these records up for their groups, dead letters or not. Workers skip them; nobody is waited for.
+        """Discard these records, whether or not they are dead letters, without waiting for the workers.
 
-        A worker drops the letters within a second; a group that has stopped goes on once its worker is started again.
+        A worker drops the letters within a second; a group that has stopped continues when its worker is restarted.
         Raises StoreUnavailable, LogUnavailable.
         """
         for first in range(0, len(discards), _AT_ONCE):
@@ -105,7 +106,7 @@ class LettersOfGroups:
         return New(event, Envelope(EventId(self._ids.issue()), self._ids.now()))
 
     async def _have(self, what: Asked, chosen: Sequence[DeadLetter]) -> int:
-        """Ask for something to be done with letters and wait until it was tried; how many of them are left."""
+        """Store a request with letters, and wait until it was tried; return how many letters are left."""
         await self._ask(what, chosen)
         deadline = time.monotonic() + self._wait_s
         while waiting := await self._waiting():
@@ -132,7 +133,7 @@ def _discarded(letter: DeadLetter) -> DeadLetterDiscarded:
 
 
 async def standings_of(settings: Settings, group: str = "") -> dict[str, Standing]:
-    """Where a group stands, or where each of them does. Raises BadSettings, StoreUnavailable, LogUnavailable."""
+    """Return the state of a group, or of each. Raises BadSettings, StoreUnavailable, LogUnavailable."""
     chosen = DistributedSettings.of(settings)
     async with letters_of(chosen) as desk:
         letters = await desk.list(Choice(group))
@@ -153,7 +154,7 @@ async def standings_of(settings: Settings, group: str = "") -> dict[str, Standin
 
 @asynccontextmanager
 async def letters_of(settings: Settings) -> AsyncIterator[LettersOfGroups]:
-    """The dead letters of an installation. Raises BadSettings, StoreUnavailable, LogUnavailable."""
+    """Return the dead letters of an installation. Raises BadSettings, StoreUnavailable, LogUnavailable."""
     chosen = DistributedSettings.of(settings)
     generations = Generations.first(chosen).pointed(await Pointers(chosen.postgres).read())
     codec = Codec(Sealer(master_keys(chosen)))

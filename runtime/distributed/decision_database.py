@@ -1,4 +1,4 @@
-"""The decision state's database, which also has all keys: opened, checked, and given back the keys that it lacks."""
+"""The database of the decision state and of all keys: opens it, checks it, and restores missing keys from Kafka."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.telemetry import logger
 
 
 def master_keys(settings: Settings) -> MasterKeys:
-    """The master keys. Raises BadSettings, and what loading raises."""
+    """Load the master keys. Raises BadSettings, and the errors of loading."""
     if settings.master_key_file is None:
         raise BadSettings(
             "master_key_file: not set; every process of an installation needs the same one"
@@ -32,7 +32,7 @@ def master_keys(settings: Settings) -> MasterKeys:
 async def decision_database(
     settings: DecisionSettings, *, most: int = 4, randomness: Randomness = os.urandom
 ) -> AsyncIterator[tuple[Pool, PostgresKeys]]:
-    """A pool of up to `most` connections, and the keys. Migrations and topics are checked.
+    """Open a pool of up to `most` connections, and the keys; check migrations and topics.
 
     Raises LogUnavailable, NotMigrated, WrongTopics, BadSettings.
     """
@@ -44,7 +44,7 @@ async def decision_database(
 
 
 async def recover_keys(settings: DecisionSettings, pool: Pool, keys: PostgresKeys) -> None:
-    """Take back the keys that a database restored from a backup lacks, now and whenever one is missing.
+    """Restore the keys that a database lacks after a restore from a backup, now and whenever one is missing.
 
     Raises LogUnavailable.
     """

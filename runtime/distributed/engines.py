@@ -1,4 +1,4 @@
-"""The engines of the read side, all connected: Kafka, PostgreSQL, Cassandra and Redis."""
+"""Connections to the engines of the read side: Kafka, PostgreSQL, Cassandra and Redis."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from stores.redis.connection import Client, connect
 
 @dataclass(frozen=True)
 class Engines:
-    """Connections to every engine, and the current generation of the read models in each store.
+    """Connections to all engines, and the current generation of the read models in each store.
 
-    `decisions` are connections to the decision state, `letters` to the dead letters. `log` reads every topic.
+    `decisions` connects to the decision state, `letters` to the dead letters. `log` reads every topic.
     """
 
     settings: DistributedSettings
@@ -45,9 +45,9 @@ class Engines:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: DistributedSettings, randomness: Randomness = os.urandom) -> AsyncIterator[Engines]:
-        """Connect to all, and check that topics and tables are those of this software; at the end close all.
+        """Connect to all engines, and check that topics and tables fit this software; close all at the end.
 
-        If one is away, those that are connected are closed. Raises LogUnavailable, StoreUnavailable, NotSetUp.
+        If one is unreachable, the others are closed. Raises LogUnavailable, StoreUnavailable, NotSetUp.
         """
         async with AsyncExitStack() as stack:
             decisions, keys = await stack.enter_async_context(decision_database(settings, randomness=randomness))
@@ -63,9 +63,9 @@ class Engines:
             yield cls(settings, generations, keys, codec, decisions, letters, cassandra, redis, log)
 
     async def read_discards(self) -> None:
-        """Take in the discards since the last call. Raises LogUnavailable."""
+        """Read the discards since the last call. Raises LogUnavailable."""
         await self.discards.read(self.log)
 
     def letters_of(self, group: str) -> PostgresDeadLetters:
-        """The dead letters of a live group."""
+        """Return the dead letters of a live group."""
         return PostgresDeadLetters(self.letters, group, self.generations.of(group))

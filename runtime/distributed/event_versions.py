@@ -1,4 +1,4 @@
-"""What this software reads and writes, as a process of it tells the others (stores/postgres/event_versions.py)."""
+"""Registers which event versions a process reads and writes (stores/postgres/event_versions.py)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from stores.sink import StoreUnavailable
 
 
 def versions() -> dict[str, int]:
-    """The newest version of each event in the log that this software reads, and the one that it writes."""
+    """Return the newest version of each event in the log that this software reads, and the one that it writes."""
     return {name: kind.version for name, kind in BY_NAME.items() if kind.topic in LOGGED}
 
 
 class ReaderRegistration:
-    """A process that reads the log, as long as it is registered. `role` is for people."""
+    """The registration of a process that reads the log. `role` is shown to people."""
 
     def __init__(self, url: str, role: str) -> None:
         self._registry = EventVersions(url)
@@ -30,7 +30,7 @@ class ReaderRegistration:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, role: str) -> AsyncIterator[ReaderRegistration]:
-        """Register, until the end. Raises NewerLog, StoreUnavailable."""
+        """Register until closed. Raises NewerLog, StoreUnavailable."""
         registration = cls(url, role)
         try:
             await registration._register()
@@ -43,7 +43,7 @@ class ReaderRegistration:
         await self._registry.register(self._process, self._role, versions())
 
     async def renew(self) -> None:
-        """Renew it until cancelled. Raises NewerLog where it was away for so long that others went on."""
+        """Renew it until cancelled. Raises NewerLog if it had expired and newer events were written meanwhile."""
         while True:
             await asyncio.sleep(BEAT_S)
             with contextlib.suppress(StoreUnavailable):
@@ -51,7 +51,7 @@ class ReaderRegistration:
 
 
 async def may_write(url: str) -> None:
-    """Ask whether every reader that runs can read what this software writes.
+    """Check that every running reader can read the events that this software writes.
 
     Raises ReadersBehind, NewerLog, StoreUnavailable.
     """

@@ -1,7 +1,7 @@
-"""`minitwitter import` into the distributed profile: a process that decides like any other, beside them.
+"""`minitwitter import` in the distributed profile: a process that decides beside the others.
 
-It needs PostgreSQL and Kafka. What it writes goes the way of every write, so workers, or a relay where Kafka was slow,
-bring everything up to it.
+It needs PostgreSQL and Kafka. Its writes take the usual way: workers apply them, and the relay publishes what Kafka was
+too slow for.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from runtime.settings import Settings
 
 _AT_ONCE = 5000
 _ANYWHEN = Envelope(EventId(""), Millis(0))
-"""The time of an event does not matter to an import."""
+"""An import accepts events of any time."""
 
 
 class KafkaHistory:
-    """The history in Kafka. Only fields in the clear are looked at; texts that are to be compared are opened."""
+    """The History port on Kafka. Reads unsealed fields, and opens only texts that must be compared."""
 
     def __init__(self, reader: KafkaLogReader) -> None:
         self._codec = reader.codec
         self._reader = reader
 
     async def known_accounts(self) -> dict[str, KnownAccount]:
-        """All accounts by folded name."""
+        """Return all accounts by folded name."""
         return known([fields async for fields in self._fields("accounts", "AccountRegistered")])
 
     async def known_tweets(self, sources: Collection[str]) -> dict[str, KnownTweet]:
-        """Those of the tweets that were imported."""
+        """Return the imported ones of these tweets."""
         wanted, found = by_tweet(sources), dict[str, ParsedEvent]()
         if not wanted:
             return {}
@@ -74,17 +74,17 @@ class KafkaHistory:
         return tweets
 
     async def rank(self) -> ImportedAccounts:
-        """Rank imported accounts by what was imported of them."""
+        """Rank imported accounts by their imported tweets."""
         registered = [fields async for fields in self._fields("accounts", "AccountRegistered")]
         return ranking(registered, [fields async for fields in self._fields("tweets", "TweetPosted")])
 
     async def _fields(self, topic: str, kind: str) -> AsyncIterator[Fields]:
-        """When each event of a type happened, and its fields in the clear."""
+        """Yield the time and the unsealed fields of each event of a type."""
         async for time_, parsed in self._parsed(topic, kind):
             yield time_, parsed.fields
 
     async def _parsed(self, topic: str, kind: str) -> AsyncIterator[tuple[Millis, ParsedEvent]]:
-        """The first copy of each event of a type that can be read, still sealed. Raises LogUnavailable."""
+        """Yield the first copy of each readable event of a type, still sealed. Raises LogUnavailable."""
         ends = {place: end for place, end in (await self._reader.ends()).items() if place.topic == topic}
         positions, newest = Positions(), dict[Entity, str]()
         while not positions.covers(ends):
@@ -100,7 +100,7 @@ class KafkaHistory:
 
 @asynccontextmanager
 async def importing_into(settings: Settings) -> AsyncIterator[tuple[Execute, KafkaHistory]]:
-    """Who executes batches, and the history. Raises BadSettings, LogUnavailable, WrongTopics, NotMigrated."""
+    """Return the executor of batches, and the history. Raises BadSettings, LogUnavailable, WrongTopics, NotMigrated."""
     async with DistributedCommandStore.open(DecisionSettings.of(settings)) as command_store:
         importer = Importer(command_store.store, requests=lambda: 0, timer=time.perf_counter)
 

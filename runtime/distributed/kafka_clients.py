@@ -1,4 +1,4 @@
-"""Clients of Kafka, made from the settings: for topics, for publishing, and for reading the log."""
+"""Creates clients of Kafka from the settings: for topics, for publishing, and for reading the log."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from events.topics import ON_KAFKA, TOPICS
 from runtime.distributed.settings import LogSettings
 
 ACK_S = 30.0
-"""Seconds that an operator's command waits for Kafka. No other request waits behind it, as in a server."""
+"""Seconds that an operator's command waits for Kafka: longer than a server, where requests queue up."""
 TOPICS_SETTLE = Backoff((0.2, 0.5, 1.0, 2.0), repeats=False)
-"""A broker may know topics that were just made a moment later than the client that made them."""
+"""Waits between attempts: a broker may know new topics a moment later than the client that created them."""
 
 
 def admin(settings: LogSettings) -> AdminClient:
-    """A client that asks Kafka for its topics."""
+    """Return a client that reads Kafka's topics."""
     return AdminClient({"bootstrap.servers": settings.brokers}, logger=logging.getLogger("librdkafka"))
 
 
 async def check_topics(settings: LogSettings) -> None:
-    """Check that Kafka has the topics as they have to be. Raises WrongTopics, LogUnavailable."""
+    """Check that Kafka has the required topics. Raises WrongTopics, LogUnavailable."""
     client = admin(settings)
     await retrying(
         lambda: topics.check(client, partitions=settings.topic_partitions, prefix=settings.topic_prefix),
@@ -46,7 +46,7 @@ async def check_topics(settings: LogSettings) -> None:
 async def publisher(
     settings: LogSettings, *, linger_ms: float = 0, ack_s: float = 1.0
 ) -> AsyncIterator[KafkaPublisher]:
-    """Appends to Kafka; it waits `ack_s` for an acknowledgement."""
+    """Return a client that appends to Kafka; it waits `ack_s` for an acknowledgement."""
     partitions = topics.partitions_of(ON_KAFKA, settings.topic_partitions)
     made = KafkaPublisher(settings.brokers, partitions, prefix=settings.topic_prefix, linger_ms=linger_ms, ack_s=ack_s)
     try:
@@ -59,7 +59,7 @@ async def publisher(
 async def log_reader(
     settings: LogSettings, codec: Codec, keys: Keys, of: Iterable[str] = TOPICS
 ) -> AsyncIterator[KafkaLogReader]:
-    """Reads topics of the log: all, if no others are named."""
+    """Return a reader of the named topics of the log; of all topics if none is named."""
     partitions = topics.partitions_of(of, settings.topic_partitions)
     reader = KafkaLogReader(settings.brokers, partitions, codec, keys, prefix=settings.topic_prefix)
     try:
@@ -70,7 +70,7 @@ async def log_reader(
 
 @asynccontextmanager
 async def event_log(settings: LogSettings, codec: Codec, keys: Keys, publisher: Publisher) -> AsyncIterator[KafkaLog]:
-    """Reads every topic of the log, and appends to it."""
+    """Return a client that reads every topic of the log, and appends to it."""
     partitions = topics.partitions_of(partitions=settings.topic_partitions)
     log = KafkaLog(settings.brokers, partitions, codec, keys, publisher, prefix=settings.topic_prefix)
     try:
@@ -80,11 +80,11 @@ async def event_log(settings: LogSettings, codec: Codec, keys: Keys, publisher: 
 
 
 def kept_reader(settings: LogSettings) -> KafkaKeptReader:
-    """The topic of keys and passwords, for those who take them back."""
+    """Return a reader of the topic of keys and passwords, to restore them."""
     return KafkaKeptReader(settings.brokers, settings.topic_partitions, prefix=settings.topic_prefix)
 
 
 def kept_topic(settings: LogSettings, publisher: Publisher) -> KafkaKeptTopic:
-    """The topic of keys and passwords, for those who publish them."""
+    """Return a client that publishes to the topic of keys and passwords."""
     ids = HybridClock(drift_ms=inf)
     return KafkaKeptTopic(settings.brokers, settings.topic_partitions, publisher, ids, prefix=settings.topic_prefix)

@@ -1,9 +1,8 @@
-"""What Kafka's clients log, in a few lines: one when Kafka goes, one a minute, one when it is back.
+"""Summarises the log lines of Kafka's clients: one when Kafka becomes unreachable, one a minute, one when it is back.
 
-Each client of a process (aiokafka for every group, librdkafka for readers and producers) tells of every attempt on
-every connection: thousands of lines a minute, all of which say the same. So their lines are held until Kafka was asked
-whether it answers. Where it does not, they are counted; where it does, they are of something else, and are logged, each
-wording once a minute.
+Each client of a process (aiokafka for every group, librdkafka for readers and producers) logs every attempt on every
+connection: thousands of similar lines a minute. So lines are held until Kafka was asked whether it answers. If it does
+not, they are counted; if it does, they have another cause, and each wording is logged once a minute.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from runtime.telemetry import logger
 LIBRARIES = ("aiokafka", "faust", "mode", "librdkafka")
 """The loggers of Kafka's clients."""
 EVERY_S = 60.0
-"""How often an outage is told of, and a wording is repeated."""
+"""Seconds between reports of an outage, and between repetitions of a wording."""
 ASK_S = 1.0
-"""How often Kafka is asked while it does not answer."""
+"""Seconds between probes while Kafka does not answer."""
 SETTLES_S = 30.0
-"""How long clients may still tell of an outage that is over: they back off, and groups have to agree again."""
+"""Seconds for which clients may still log a past outage: they back off, and groups rebalance."""
 REPLY_S = 2.0
 MOST_HELD = 50
 _LONGEST = 300
@@ -34,7 +33,7 @@ Say = Callable[..., object]
 
 
 class Outages:
-    """Decides which lines are logged. `clock` gives seconds; `say` takes a level, a sentence and fields."""
+    """Decides which lines are logged. `clock` returns seconds; `say` takes a level, a sentence and fields."""
 
     def __init__(self, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
@@ -48,17 +47,17 @@ class Outages:
 
     @property
     def doubtful(self) -> bool:
-        """Whether Kafka is to be asked whether it answers."""
+        """Whether Kafka must be probed."""
         return self._away_since is not None or bool(self._held)
 
     def line(self, level: int, wording: str, text: str) -> None:
-        """Take in a line of a client; `wording` is the same for lines that differ in their values alone."""
+        """Take in a line of a client; `wording` is equal for lines that differ only in their values."""
         self._lines += 1
         if self._away_since is None and self._clock() >= self._settled and len(self._held) < MOST_HELD:
             self._held.setdefault(wording, (level, " ".join(text.split())[:_LONGEST]))
 
     def answered(self) -> None:
-        """Kafka answers."""
+        """Note that Kafka answers."""
         now = self._clock()
         if self._away_since is not None:
             self._say(
@@ -72,7 +71,7 @@ class Outages:
         self._lines = 0
 
     def silent(self, why: str) -> None:
-        """Kafka does not answer."""
+        """Note that Kafka does not answer."""
         now = self._clock()
         if self._away_since is None:
             self._away_since = self._told = now
@@ -94,7 +93,7 @@ class Outages:
 
 
 class KafkaLogHandler(logging.Handler):
-    """The handler of the libraries' loggers while it is installed; `ask` raises where Kafka does not answer."""
+    """The handler of the libraries' loggers while it is installed; `ask` raises if Kafka does not answer."""
 
     def __init__(self, ask: Callable[[], Awaitable[object]], outages: Outages | None = None) -> None:
         super().__init__(logging.WARNING)
@@ -104,7 +103,7 @@ class KafkaLogHandler(logging.Handler):
         self._asked = asyncio.Event()
 
     def install(self) -> None:
-        """Take the libraries' lines. Below a warning they are of interest to nobody but who looks for a fault."""
+        """Install it. Lines below a warning are dropped; they would only help to find a fault in the library."""
         for name in LIBRARIES:
             library = logging.getLogger(name)
             verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
@@ -113,12 +112,12 @@ class KafkaLogHandler(logging.Handler):
             library.setLevel(logging.NOTSET if verbose else logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in a line, from whichever thread."""
+        """Take in a line, from any thread."""
         kind = record.args[0] if record.name == "librdkafka" and isinstance(record.args, tuple) and record.args else ""
         wording = f"{record.name} {record.msg} {kind}"
         try:
             text = f"{record.name}: {record.getMessage()}"
-        except Exception:  # a library's own mistake
+        except Exception:  # a malformed log call of the library
             text = wording
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
@@ -130,7 +129,7 @@ class KafkaLogHandler(logging.Handler):
             self._asked.set()
 
     async def watch(self) -> None:
-        """Ask Kafka where its clients give reason to, until cancelled."""
+        """Probe Kafka whenever its clients give reason to, until cancelled."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -146,7 +145,7 @@ class KafkaLogHandler(logging.Handler):
 
 @asynccontextmanager
 async def told_in_few_lines(brokers: str) -> AsyncIterator[None]:
-    """Within, what the clients of these brokers log is told in a few lines."""
+    """Summarise the log lines of these brokers' clients inside the context."""
     asking: list[AdminClient] = []
 
     def ask() -> None:

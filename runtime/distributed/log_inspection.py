@@ -1,4 +1,6 @@
-"""The log in Kafka as people look at it. Keys come from PostgreSQL; counting needs neither it nor the master key."""
+"""The log in Kafka for `minitwitter events`. Keys come from PostgreSQL; counting needs neither it nor the
+master key.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class LookingAtKafka(KafkaLogReader):
     """The Looking port on Kafka."""
 
     async def find(self, id_: EventId) -> Record | None:
-        """The first record of an event: read from the time in its id on, until it is found."""
+        """Return the first record of an event. Reads from the time in its id on."""
         positions, ends = await self.at_time(millis(id_)), await self.ends()
         while not positions.covers(ends):
             records = await self.read(positions, _AT_ONCE)
@@ -37,7 +39,7 @@ class LookingAtKafka(KafkaLogReader):
         return None
 
     async def at(self, place: TopicPartition, offset: int) -> Record | None:
-        """The record at a position; of the other partitions of its topic nothing is read."""
+        """Return the record at a position. Reads no other partition."""
         records = await self.read((await self.ends()) | {place: offset}, 1, [place.topic])
         return records[0] if records and (records[0].place, records[0].offset) == (place, offset) else None
 
@@ -59,7 +61,7 @@ async def looking(settings: Settings) -> AsyncIterator[LookingAtKafka]:
 async def count(
     settings: Settings, topics: Collection[str] | None, on_batch: Callable[[int], None] = lambda records: None
 ) -> Counted:
-    """Count events by reading them all, 100,000 a second; nothing is opened. Raises LogUnavailable, NotSetUp."""
+    """Count all events, 100,000 a second, without opening sealed fields. Raises LogUnavailable, NotSetUp."""
     chosen = LogSettings.of(settings)
     await check_topics(chosen)
     keys = _NoKeys()
@@ -79,15 +81,15 @@ async def count(
 
 
 class _NoKeys(Keys):
-    """For who opens nothing."""
+    """The Keys port without any key, for readers that open nothing."""
 
     @property
     def sealer(self) -> Sealer:
-        """One that opens nothing."""
+        """A sealer without keys."""
         return Sealer(MasterKeys.generate())
 
     async def fetch(self, subjects: Iterable[str]) -> None:
-        """There are none."""
+        """Do nothing: there are no keys."""
 
     async def create(self, subject: str) -> None:
-        """Nothing is sealed."""
+        """Never called: nothing is sealed."""

@@ -1,5 +1,6 @@
-"""`minitwitter keys lost` in the distributed profile: keys are taken back first, so that only those are lost that Kafka
-has not either."""
+"""`minitwitter keys lost` in the distributed profile. Keys are restored from Kafka first, so a lost key is missing
+there, too.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _AT_ONCE = 5_000
 
 
 async def find(settings: Settings, on_batch: Advance = lambda records: None) -> list[LostKey]:
-    """The subjects whose key is lost. Raises LogUnavailable, NotSetUp."""
+    """Find the subjects whose key is lost. Raises LogUnavailable, NotSetUp."""
     chosen = DecisionSettings.of(settings)
     async with decision_database(chosen) as (pool, keys):
         await TakingBack(pool, keys, kept_reader(chosen)).take_back_from_the_beginning()
@@ -49,7 +50,7 @@ async def find(settings: Settings, on_batch: Advance = lambda records: None) -> 
 
 
 async def declare(settings: Settings, lost: list[LostKey]) -> None:
-    """Have the keys count as destroyed, in PostgreSQL and in Kafka's topic. Raises LogUnavailable."""
+    """Mark the keys as destroyed, in PostgreSQL and in Kafka's topic of keys. Raises LogUnavailable."""
     chosen = DecisionSettings.of(settings)
     async with decision_database(chosen) as (pool, keys), publisher(chosen, ack_s=ACK_S) as published:
         await run(pool, lambda connection: declare_lost(connection, [one.subject for one in lost]))

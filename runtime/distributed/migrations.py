@@ -1,6 +1,6 @@
-"""Migrating every store that has tables: decisions and search in PostgreSQL, read models in Cassandra.
+"""Migrates every store that has tables: the decision state and search in PostgreSQL, read models in Cassandra.
 
-And whether they are migrated, which every process asks when it starts.
+Every process checks at its start that this was done.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from stores.postgres.pointers import Pointers
 
 
 class NotMigrated(NotSetUp):
-    """A database has not been brought up to this software."""
+    """The tables of a database are older than this software."""
 
 
 async def migrate(settings: Settings) -> dict[str, list[str]]:
-    """What was applied, by store. Raises NotSetUp where a file was changed since, LogUnavailable, StoreUnavailable."""
+    """Migrate, and return the applied migrations by store. Raises NotSetUp if an applied file has changed,
+    LogUnavailable, StoreUnavailable.
+    """
     url = PostgresSettings.of(settings).postgres
     applied = {"decisions": await migrate_decisions(url), "pointers": await Pointers(url).migrate()}
     pointers = await Pointers(url).read()

@@ -1,6 +1,6 @@
 """Settings of the distributed profile: a class for each set of engines that a process or a command needs.
 
-`of` checks once, before anything is opened, that the addresses of these engines are set.
+`of` checks that the addresses of these engines are set, before anything is opened.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from stores.postgres import roles
 
 
 class EngineSettings(Settings):
-    """Settings in which some engines have addresses: a class below narrows the fields of these to what is set."""
+    """Settings with the addresses of some engines: subclasses narrow the types of these fields."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """These settings, with the addresses that this class requires. Raises BadSettings."""
+        """Return these settings with the addresses that this class requires. Raises BadSettings."""
         check(settings, *(name for name in _ADDRESSES if cls.model_fields[name].is_required()))
-        return cast("Self", cls.model_construct(**dict(settings)))  # pydantic's plugin does not know subclasses
+        return cast("Self", cls.model_construct(**dict(settings)))  # its mypy plugin fails here
 
 
 class LogSettings(EngineSettings):
@@ -36,7 +36,7 @@ class LogSettings(EngineSettings):
 
     @property
     def brokers(self) -> str:
-        """HOST:PORT,HOST:PORT, however the setting writes it."""
+        """The brokers as HOST:PORT,HOST:PORT, regardless of the setting's form."""
         return brokers(self.kafka_url)
 
 
@@ -52,14 +52,14 @@ class PostgresSettings(EngineSettings):
 
 
 class DecisionSettings(LogSettings, PostgresSettings):
-    """Settings with the addresses of Kafka and PostgreSQL: all that deciding and relaying need."""
+    """Settings with the addresses of Kafka and PostgreSQL, for deciding and relaying."""
 
     kafka_url: str
     postgres_url: SecretStr
 
 
 class CommandSettings(DecisionSettings):
-    """Settings with the addresses that the command API needs: its rate limits are in Redis."""
+    """Settings with the addresses for the command API; its rate limits are in Redis."""
 
     redis_url: SecretStr
 
@@ -81,7 +81,7 @@ class DistributedSettings(CommandSettings):
 
 
 def brokers(url: str) -> str:
-    """HOST:PORT,HOST:PORT, however the setting writes it."""
+    """Return the brokers as HOST:PORT,HOST:PORT, regardless of the setting's form."""
     return url.removeprefix("kafka://").rstrip("/")
 
 
@@ -118,11 +118,11 @@ _ADDRESSES: dict[str, tuple[Callable[[str], bool], str]] = {
     "cassandra_url": (_parses(Address.parse), "cassandra://HOST:PORT,HOST:PORT/KEYSPACE?datacenter=NAME"),
     "redis_url": (_parses(parse_url), "redis://HOST:PORT/0"),
 }
-"""How an address of each engine is checked (by its driver's own parser where there is one), and an example of one."""
+"""For each engine, the check of an address (the driver's own parser if there is one), and an example."""
 
 
 def check(settings: Settings, *names: str) -> None:
-    """Refuse settings in which one of these addresses is missing, or is no address. Raises BadSettings."""
+    """Check that all of these addresses are set and well-formed. Raises BadSettings."""
     missing = [name for name in names if getattr(settings, name) is None]
     if missing:
         variables = ", ".join(f"MINITWITTER_{name.upper()}" for name in missing)
@@ -138,8 +138,8 @@ def check(settings: Settings, *names: str) -> None:
 
 
 def named(settings: Settings, role: str) -> Settings:
-    """The settings for a process of a role: PostgreSQL is told the role, which is how `minitwitter status` sees it."""
+    """Return the settings for a process of a role. PostgreSQL learns the role; `minitwitter status` reads it there."""
     url = settings.postgres_url
     if url is None or not _is_conninfo(url.get_secret_value()):
-        return settings  # which the role refuses
+        return settings  # the role refuses it
     return settings.model_copy(update={"postgres_url": SecretStr(roles.named(url.get_secret_value(), role))})

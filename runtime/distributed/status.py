@@ -1,4 +1,4 @@
-"""The status of an installation of the distributed profile: every engine is asked directly, by no process's leave."""
+"""The status of an installation of the distributed profile. It asks every engine directly, not the processes."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ from stores.sink import StoreRefused, StoreUnavailable
 T = TypeVar("T")
 
 REPLY_S = 5.0
-"""How long an engine may take to answer."""
+"""Seconds that an engine may take to answer."""
 UNMADE = (InvalidRequest, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 NO_TABLES = "its tables are not there; run `minitwitter migrate`"
 SIDES = {
     "command": "no process takes writes: `minitwitter serve command` starts one",
     "query": "no process answers reads: `minitwitter serve query` starts one",
 }
-"""The roles without which clients are not served, and what is said where no process has them."""
+"""The roles that serve clients, and the sentence for each if no process has it."""
 RELAYS = frozenset(("relay", "all"))
-"""The roles that publish what waits in the outbox."""
+"""The roles that publish the waiting rows of the outbox."""
 AWAY = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
-    """The status now. Raises BadSettings where an address is missing."""
+    """Return the current status. Raises BadSettings if an address is missing."""
     looking = _StatusQuery(DistributedSettings.of(settings), clock)
     try:
         return await looking.status()
@@ -71,11 +71,11 @@ def parts_of(
     running: Collection[str] | None = None,
     folded: float | None = None,
 ) -> list[Part]:
-    """What there is to tell of an installation: what its query processes say, and what only its writers notice.
+    """Return the parts of an installation: those of its query processes, and those that only writers notice.
 
-    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing is written. `running`
-    are the roles of the processes that run; None where nobody can tell. `folded` is the share of the log that a rebuild
-    of the decision state has applied; None where none runs.
+    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing can be written.
+    `running` are the roles of the running processes; None if unknown. `folded` is the share of the log that a rebuild
+    of the decision state has applied; None if none runs.
     """
     sides = {side: "" if running is None or side in running else none for side, none in SIDES.items()}
     if folded is not None:
@@ -92,7 +92,7 @@ def parts_of(
 
 
 class _StatusQuery:
-    """One look at everything. What does not answer is told as such, and the rest all the same."""
+    """One query of all engines. An engine that does not answer is reported as such."""
 
     def __init__(self, settings: DistributedSettings, clock: Clock) -> None:
         self._settings = settings
@@ -110,7 +110,7 @@ class _StatusQuery:
         self._rebuilds: list[Rebuild] = []
 
     async def status(self) -> Status:
-        """Ask all of them at once, but for the pointers: they say where to look."""
+        """Query all engines at once, after the pointers, which name the generations."""
         await self._asked("postgres", self._open_postgres)
         outbox, ends, workers, _, _, _ = await asyncio.gather(
             self._asked("postgres", self._outbox),
@@ -135,7 +135,7 @@ class _StatusQuery:
         )
 
     async def _asked(self, name: str, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """Ask an engine, and note how long it took, or why it did not answer."""
+        """Query an engine, and measure the time, or store why it did not answer."""
         started = time.perf_counter()
         try:
             answer = await asyncio.wait_for(ask(), REPLY_S)
@@ -161,7 +161,7 @@ class _StatusQuery:
         return Outbox(found.rows, age_ms / 1000)
 
     async def _letters(self) -> tuple[dict[str, Counts], frozenset[str] | None]:
-        """Dead letters of each group, and the roles that run; nothing where nobody can tell, as the engine says."""
+        """Return the dead letters of each group, and the running roles; nothing if PostgreSQL does not answer."""
         letters: dict[str, Counts] = {}
         pool = pool_of(self._url)
         with contextlib.suppress(*AWAY, *UNMADE):
@@ -176,7 +176,7 @@ class _StatusQuery:
         return letters, None
 
     async def _workers(self) -> dict[str, int]:
-        """Workers of each group; none where Kafka does not tell."""
+        """Return the number of workers of each group; none if Kafka does not answer."""
         with contextlib.suppress(LogUnavailable):
             return await self._members.count()
         return {}
@@ -190,7 +190,7 @@ class _StatusQuery:
             await self._redis.ping()
 
     async def _ask_media(self) -> None:
-        """Ask the store of media, if it is an engine."""
+        """Query the media store, if it is an engine."""
         s3 = self._settings.media.s3
         if s3 is not None:
             await self._asked("s3", partial(_ask_s3, s3.get_secret_value()))
@@ -233,11 +233,11 @@ class _StatusQuery:
         return group_told(reached_part(reached), behind, letters, models, reached.workers)
 
     def _built(self, store: str) -> float | None:
-        """The share of the log that a rebuild of a store has applied; None where none runs."""
+        """Return the share of the log that a rebuild of a store has applied; None if none runs."""
         return next((rebuild.share for rebuild in self._rebuilds if rebuild.store == store), None)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
         await self._redis.aclose()

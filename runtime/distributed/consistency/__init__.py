@@ -1,1 +1,1 @@
-"""Consistency across stores: which positions each has reached, and whether all are made from one log."""
+"""Consistency across stores: the positions that each has reached, and whether all were made from one log."""

@@ -1,7 +1,7 @@
-"""The decision state beside the log: whether it is made from the log that Kafka has, and folding it from that log.
+"""Checks that the decision state fits the log in Kafka, and rebuilds it from that log.
 
-A Kafka that lost the end of its log, or that got an older disk, has fewer events than PostgreSQL decided on, or other
-events. Commands would be decided on facts that no read model has.
+If Kafka lost the end of its log, or got an older disk, its events are fewer or others than those that PostgreSQL
+decided on. Then commands would be decided on facts that no read model has.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from events.postgres.connections import Pool
 
 
 async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
-    """The id of the event just before each position, of those that have one. Raises LogUnavailable."""
+    """Return the id of the event just before each position that has one. Raises LogUnavailable."""
     found: dict[TopicPartition, str] = {}
     wanted = {place: next_ - 1 for place, next_ in positions.items() if next_ > 0}
     topics = frozenset(place.topic for place in wanted)
     after = Positions(await reader.ends()) | wanted
     while not found.keys() >= wanted.keys():
-        records = await reader.read_stored(after, len(after), topics)  # one of each partition at least
+        records = await reader.read_stored(after, len(after), topics)  # at least one of each partition
         if not records:
             break
-        for record in records:  # also those written meanwhile
+        for record in records:  # including those written meanwhile
             place = record.place
             after[place] = record.offset + 1
             if place in wanted and record.offset >= wanted[place]:
@@ -34,9 +34,10 @@ async def ids_before(reader: KafkaLogReader, positions: Mapping[TopicPartition, 
 
 
 async def check_decisions(reader: KafkaLogReader, pool: Pool, partitions: int) -> None:
-    """Raise DoesNotFit where the decision state knows more than the log has, or other events; or LogUnavailable.
+    """Raise DoesNotFit if the decision state has more events than the log, or other ones; or LogUnavailable.
 
-    The newest event is compared in each partition to which something was published within an hour, and the end in all.
+    Compares the ends of all partitions, and the newest event of those to which something was published in the last
+    hour.
     """
     known = await marks(pool, partitions)
     ends = await reader.ends()
@@ -53,10 +54,10 @@ async def check_decisions(reader: KafkaLogReader, pool: Pool, partitions: int) -
 async def fold_decisions(
     reader: KafkaLogReader, pool: Pool, email_key: bytes, begin: Callable[[int], None], advance: Callable[[int], None]
 ) -> int:
-    """Forget the decision state and fold it from the log that is there; how many events were folded.
+    """Delete the decision state and fold it from the log; return the number of events.
 
-    No process decides meanwhile; those that run start again. Raises LogUnavailable, also where rows of the outbox
-    have to be published before, and what reading the log raises.
+    No process decides meanwhile; running processes restart. Raises LogUnavailable, also if rows of the outbox must be
+    published first, and the errors of reading the log.
     """
 
     async def ends() -> Positions:

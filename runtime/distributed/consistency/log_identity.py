@@ -1,11 +1,11 @@
-"""Whether the read models of each store are made from the log that Kafka has, and whether their rows are there.
+"""Checks that each store's read models were made from the log in Kafka, and that their rows are present.
 
-Kafka has no identity of its own that a backup keeps and another cluster has not: the ids of the events do that. Each
-sink notes the event just before its positions (`Sink.marks`), and one record a partition tells whether it still stands
-there. A group that has read nothing fits any log. Home timelines note no events: they are held to the log's end, and
-`timelines` in the same keyspace tells which log it is.
+Kafka has no identity that a backup keeps and another cluster lacks, so the ids of events serve as one. Each sink stores
+the id of the event just before its positions (`Sink.marks`); reading one record of each partition shows whether that
+event is still there. A group that has read nothing fits any log. Home timelines store no event ids: only their
+positions are compared with the log's ends, and `timelines` in the same keyspace identifies the log.
 
-A store may have its positions and lack rows (a table that was truncated): so rows of the newest tweets are looked for.
+A store may have its positions and lack rows (a truncated table), so the rows of the newest tweets are looked up, too.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from stores.sink import StoreRefused, StoreUnavailable
 
 EVERY_S = 60.0
 _NEWEST = 20
-"""Records of each partition of `tweets` whose rows are looked for."""
+"""The number of records of each partition of `tweets` whose rows are looked up."""
 
 
 async def marks_of(engines: Engines) -> dict[str, Marks]:
-    """How far each group has come, with the event just before each position. Raises StoreUnavailable."""
+    """Return the positions of each group, with the id of the event just before each. Raises StoreUnavailable."""
     found: dict[str, Marks] = {}
     for name in (TIMELINES, STREAMS):
         found[name] = await CassandraSink(engines.cassandra, engines.generations.address.keyspace, name).marks()
@@ -58,7 +58,7 @@ async def marks_of(engines: Engines) -> dict[str, Marks]:
 
 
 async def misfits(engines: Engines) -> dict[str, str]:
-    """Groups whose read models are made from another log, or from more of it than there is, each with a sentence.
+    """Return the groups whose read models were made from another log or from lost records, each with a sentence.
 
     Raises LogUnavailable, StoreUnavailable.
     """
@@ -76,14 +76,14 @@ async def misfits(engines: Engines) -> dict[str, str]:
 
 
 async def check_fit(engines: Engines) -> None:
-    """Raise DoesNotFit where the read models of a group are made from another log; LogUnavailable, StoreUnavailable."""
+    """Raise DoesNotFit if a group's read models were made from another log; or LogUnavailable, StoreUnavailable."""
     found = await misfits(engines)
     if found:
         raise DoesNotFit("; ".join(found.values()))
 
 
 async def lacking_rows(engines: Engines) -> str:
-    """What is missing of the newest tweets in the tables they are shown from; "" where nothing is. Some 50 reads."""
+    """Return which rows of the newest tweets are missing; "" if none is. About 50 reads."""
     marks = (await marks_of(engines))[TIMELINES]
     after = Positions(await engines.log.ends())
     places = {place: mark.next for place, mark in marks.items() if place.topic == "tweets" and mark.next}
@@ -114,7 +114,7 @@ async def lacking_rows(engines: Engines) -> str:
 
 
 class LogIdentityWatch:
-    """Checks now and then whether the stores of a role fit the log and have their rows."""
+    """Checks from time to time that the stores of a role fit the log and have their rows."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
@@ -122,23 +122,23 @@ class LogIdentityWatch:
         self._lacks = ""
 
     def parts(self, *, reads: bool = False) -> list[Part]:
-        """What does not fit, for /readyz; nothing where all does. `reads`: of a process that only reads."""
+        """The parts that do not fit, for /readyz. `reads`: the process only reads."""
         return fitting_parts(self._unfit, self._lacks, reads=reads)
 
     async def run(self, every_s: float = EVERY_S) -> None:
-        """Look at once, and again until cancelled."""
+        """Check at once, and periodically until cancelled."""
         while True:
             try:
                 await self.look()
-            except Exception as error:  # of the look alone: whoever serves goes on
+            except Exception as error:  # a failed check does not stop the serving
                 logger("minitwitter.log_identity").warning("whether all fits the log is not known", detail=repr(error))
             await asyncio.sleep(every_s)
 
     async def look(self) -> None:
-        """Look once; engines that are away tell nothing."""
+        """Check once; unreachable engines are skipped."""
         try:
             self._unfit = "; ".join((await misfits(self._engines)).values())
-            # The row of a tweet that was deleted just now is gone before its group's position says so.
+            # The row of a tweet that was just deleted is gone before its group's position advances.
             self._lacks = await lacking_rows(self._engines) and await lacking_rows(self._engines)
         except (LogUnavailable, StoreUnavailable, StoreRefused):
             return

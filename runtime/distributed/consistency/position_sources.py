@@ -1,4 +1,4 @@
-"""How far each group has come, asked of its store by a process that does not run it."""
+"""Reads the positions of each group from its store, for processes that do not run the group."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from stores.sink import Sink, StoreUnavailable
 
 @cache
 def groups_of(reads: Reads) -> tuple[str, ...]:
-    """The groups that fill some read ports."""
+    """Return the groups that fill some read ports."""
     return tuple({group: None for port in reads for group in GROUPS_OF[port]})
 
 
 class PositionSource(NamedTuple):
-    """A group of processors: the topics that it reads, and how to ask its store how far it has come.
+    """A group of processors: the topics that it reads, and the function that asks its store for positions.
 
-    The answer also says whether the store knows that it has lost something. Raises StoreUnavailable. No read waits for
-    a group that is not `awaited`: its answers say as of when they are.
+    The answer also says whether the store knows that it lost something. Raises StoreUnavailable. No read waits for a
+    group that is not `awaited`: its answers have an `as_of`.
     """
 
     topics: frozenset[str]
@@ -43,9 +43,9 @@ class PositionSource(NamedTuple):
 def sources(
     session: CassandraSession | None, redis: Client, generations: Generations, partitions: int
 ) -> dict[str, PositionSource]:
-    """The groups that routes read from. `partitions` is how many each topic has.
+    """Return the groups that routes read from. `partitions` is the number of partitions of each topic.
 
-    Without a session the groups of Cassandra are away.
+    Without a session, the groups of Cassandra are unreachable.
     """
     keyspace, database = generations.address.keyspace, generations.database
 
@@ -79,11 +79,11 @@ async def _away() -> tuple[Positions, bool]:
 
 
 async def _nothing() -> None:
-    """What it asks by is others' as well."""
+    """Do nothing: the connection is shared."""
 
 
 def _whole(positions: Callable[[], Awaitable[Positions]]) -> Callable[[], Awaitable[tuple[Positions, bool]]]:
-    """Of a store that does not know whether it has lost anything; what it lacks, its positions show."""
+    """Return False, for a store that cannot know whether it lost something: its positions show that."""
 
     async def ask() -> tuple[Positions, bool]:
         return await positions(), False

@@ -52,18 +52,18 @@ Locate = Callable[[ConsistencyToken, float], Awaitable[Positions | None]]
 
 
 class GroupPosition:
-    """How far one group has come."""
+    """The position of one group."""
 
     def __init__(self, source: PositionSource) -> None:
         self.source = source
         self.applied = Positions()
-        """A read may take these for applied: its caches have forgotten what was before."""
+        """The positions that reads may rely on: the caches have dropped everything older."""
         self.polled = Positions()
         """The last answer of the store."""
         self.announced = Positions()
-        """By workers, since the last poll began."""
+        """The positions announced by workers since the last poll began."""
         self.unannounced = Positions()
-        """The last answer of the store, while its announcement may be on its way; empty otherwise."""
+        """The last answer of the store, while its announcement may be under way; else empty."""
         self.away = False
         """Whether the store did not answer the last poll."""
         self.lost = False
@@ -71,11 +71,11 @@ class GroupPosition:
 
     @property
     def known(self) -> Positions:
-        """As far as it was announced or taken from polls."""
+        """Return the highest positions that were announced or polled."""
         return self.applied.merged(self.announced)
 
     def missing(self, positions: Positions) -> dict[TopicPartition, int]:
-        """Of these positions, those that the group reads and has not applied."""
+        """Return those of these positions that the group reads and has not applied."""
         topics, applied = self.source.topics, self.applied
         return {p: end for p, end in positions.items() if p.topic in topics and applied.get(p, 0) < end}
 
@@ -87,7 +87,7 @@ class _Wait(NamedTuple):
     done: asyncio.Future[bool]
 
     def over(self) -> bool:
-        """Let the read go on if all is applied. True also if it waits no longer."""
+        """Wake the read if all is applied. Also true if it does not wait any more."""
         if not self.done.done() and all(group.applied.covers(places) for group, places in self.wanted.items()):
             self.done.set_result(True)
         return self.done.done()
@@ -96,9 +96,9 @@ class _Wait(NamedTuple):
 class ReadPositions:
     """The positions of every group.
 
-    `groups_of` names the groups that fill read ports, `locate` finds the positions that a token stands for within some
-    seconds, `ends` asks where the log ends, `hears` tells whether workers can be heard. `letters` counts dead letters
-    by group, and `workers` the workers.
+    `groups_of` names the groups that fill read ports, `locate` resolves a token to positions within some seconds,
+    `ends` reads the ends of the log, `hears` tells whether announcements arrive. `letters` counts dead letters by
+    group, `workers` the workers.
     """
 
     def __init__(
@@ -126,18 +126,18 @@ class ReadPositions:
         self._behind: frozenset[str] = frozenset(sources)
         self._log_ends = Ends(timer, apart_s=_POLL_LOG_S / 2)
         self.log_detail = ""
-        """Why the log does not tell where it ends; empty while it does."""
+        """Why the ends of the log are unknown; empty if they are known."""
         self._waiting: list[_Wait] = []
         self._read_waits = asyncio.Event()
         self.on_outdated: Callable[[str, Collection[str] | None], None] = lambda group, keys: None
         """Called with a group and the cache keys to invalidate; None for all of the group."""
         self.on_advance: Callable[[], None] = lambda: None
-        """Called whenever a group advanced: a stream may have something to say."""
+        """Called after each advance of a group, so that streams look for new events."""
 
-    # Questions of the edge
+    # Called by the edge
 
     async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
-        """Wait until the groups behind `reads` have applied a token's writes; False if that takes over `timeout` s."""
+        """Wait until the groups behind `reads` have applied a token's writes; return False after `timeout` s."""
         deadline = self._timer() + timeout
         positions = await self._locate(token, timeout)
         if positions is None:
@@ -156,22 +156,24 @@ class ReadPositions:
             return False
 
     def behind(self, reads: Reads) -> bool:
-        """Whether a group behind `reads` is known to be more than BEHIND_S behind the log."""
+        """Return whether a group behind `reads` is known to be more than BEHIND_S behind the log."""
         return bool(self._behind) and not self._behind.isdisjoint(self._groups_of(reads))
 
     # Positions of groups
 
     @property
     def groups(self) -> Collection[str]:
-        """The names of all groups."""
+        """Return the names of all groups."""
         return self._groups.keys()
 
     def applied(self, group: str) -> Positions:
-        """How far a read may take a group to be."""
+        """Return the positions of a group that a read may rely on."""
         return self._groups[group].applied
 
     def applied_by_all(self) -> Positions:
-        """How far all awaited groups that read a topic have come: events up to there can be told to every client."""
+        """Return the positions that all awaited groups of a topic have applied: events up to there can be sent to every
+        client.
+        """
         found = Positions()
         awaited = [group for group in self._groups.values() if group.source.awaited]
         for group in awaited:
@@ -184,15 +186,15 @@ class ReadPositions:
         return found
 
     def away(self, group: str) -> bool:
-        """Whether a group's store did not answer the last poll."""
+        """Return whether a group's store did not answer the last poll."""
         return self._groups[group].away
 
     def lag(self, group: str) -> dict[TopicPartition, Behind]:
-        """How far a group is behind in each partition that it reads, to a second."""
+        """Return the lag of a group in each partition that it reads; exact to a second."""
         return self._log_ends.behind(self._groups[group].applied, self._groups[group].source.topics)
 
     def group(self, group: str) -> GroupProgress:
-        """A group as it is known here."""
+        """Return what is known of a group."""
         return GroupProgress(
             group,
             total(self.lag(group)),
@@ -205,7 +207,7 @@ class ReadPositions:
     # Announcements and polls
 
     def announced(self, name: str, advance: Advance) -> None:
-        """Take in a worker's announcement. Cache keys are invalidated before a read goes on."""
+        """Take in a worker's announcement. Cache keys are invalidated before a waiting read continues."""
         group = self._groups.get(name)
         if group is None:
             return
@@ -215,7 +217,7 @@ class ReadPositions:
         self._apply(group, group.applied.merged(advance.end))
 
     async def poll_stores(self) -> None:
-        """Ask every store how far it is."""
+        """Poll the positions of every store."""
         for group in self._groups.values():
             group.announced = Positions()
         answers = await asyncio.gather(*(self._ask(group.source) for group in self._groups.values()))
@@ -229,7 +231,7 @@ class ReadPositions:
     async def _ask(self, source: PositionSource) -> tuple[Positions, bool] | None:
         try:
             return await source.positions()
-        except (StoreUnavailable, StoreRefused):  # a store that answers nonsense serves nobody either
+        except (StoreUnavailable, StoreRefused):  # a store with malformed answers cannot serve either
             return None
 
     def _take(self, name: str, group: GroupPosition, polled: Positions) -> None:
@@ -261,7 +263,7 @@ class ReadPositions:
         return group.away or group.lost or total(self.lag(name)).seconds > BEHIND_S
 
     async def poll_log(self) -> None:
-        """Note where the log ends now; while it is away, the last note stays."""
+        """Read the ends of the log; if it is unreachable, the last ones stay."""
         try:
             ends = await self._ends()
         except LogUnavailable as error:
@@ -272,18 +274,20 @@ class ReadPositions:
         self._log_ends.forget(self._in_all_topics(group) for group in self._groups.values())
 
     def _in_all_topics(self, group: GroupPosition) -> Positions:
-        """How far a group is, and, in topics that it does not read, the end of the log."""
+        """Return the positions of a group; in topics that it does not read, the ends of the log."""
         topics = group.source.topics
         others = Positions((p, end) for p, end in self._log_ends.latest.items() if p.topic not in topics)
         return others.merged(group.applied)
 
     async def poll_letters(self) -> None:
-        """Count the dead letters of each group; while the counts cannot be read, the last ones stay."""
+        """Count the dead letters of each group; if that fails, the last counts stay."""
         with contextlib.suppress(StoreUnavailable):
             self._letters = await self._count_letters()
 
     async def poll_workers(self) -> None:
-        """Count the workers of each group again and again, until cancelled; while Kafka is away, no count is known."""
+        """Count the workers of each group periodically, until cancelled; while Kafka is unreachable, the counts are
+        unknown.
+        """
         while True:
             try:
                 self._workers = await self._count_workers()
@@ -292,7 +296,7 @@ class ReadPositions:
             await asyncio.sleep(_COUNT_WORKERS_S)
 
     async def poll(self) -> None:
-        """Poll the stores, the log and the dead letters again and again, until cancelled."""
+        """Poll the stores, the log and the dead letters periodically, until cancelled."""
         polled_log = -_POLL_LOG_S
         while True:
             if self._timer() - polled_log >= _POLL_LOG_S:
@@ -304,7 +308,7 @@ class ReadPositions:
             await self._rest(hears=self._hears())
 
     async def _rest(self, *, hears: bool) -> None:
-        """Wait for the next poll: POLL_S, but little if no worker can be heard and a read waits."""
+        """Wait for the next poll: POLL_S, or less if no announcements arrive and a read waits."""
         if hears:
             await asyncio.sleep(POLL_S)
             return

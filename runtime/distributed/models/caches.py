@@ -1,8 +1,8 @@
 """The caches of a query process, and the cache keys that each event invalidates.
 
-A worker announces the keys that a batch invalidates when it announces that the batch has landed
-(stores/redis/advances.py). A query process invalidates them before a read that waits for the batch goes on. Both sides
-are in this module, so that they stay in step.
+When a worker announces that a batch is committed, it also announces the keys that the batch invalidates
+(stores/redis/advances.py). A query process invalidates them before a read that waits for the batch continues. Both
+sides are in this module, so that they stay in step.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TWEETS = 20_000
 """About 1 KB each."""
 CARDS, SCORES = 50_000, 50_000
 BARRIERS = 200_000
-"""One for each account that is known, and one for each that it blocks or mutes."""
+"""A row for each account that is known, and for each account that it blocks or mutes."""
 MARKS = 100_000
 
 # A cache key: the kind of the row, and its id.
@@ -148,7 +148,7 @@ class Memory:
         return {name: partial(_looked_up, rows) for name, rows in kinds.items()}
 
     def forget(self, group: str, names: Collection[str] | None) -> None:
-        """Invalidate the rows of these keys, or, with None, all cached rows that the group writes."""
+        """Invalidate the rows of these keys; with None, all cached rows that the group writes."""
         if names is None:
             self._forget_all(group)
             return
@@ -170,7 +170,7 @@ class Memory:
             if group_of(model) == group:
                 cached[model].clear()
         if group in (HOME, group_of("graph")):
-            self.timelines.clear()  # a viewer's mutes are among its rows
+            self.timelines.clear()  # a viewer's rows include its mutes
 
     def _barriers_changed(self, owners: list[AccountId]) -> None:
         self.barriers.forget(owners)

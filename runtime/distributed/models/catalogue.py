@@ -1,6 +1,6 @@
-"""The read models as the distributed profile keeps them: each projector of the catalogue with its store's tables.
+"""The read models of the distributed profile: each projector of the catalogue with its store's tables.
 
-A group's effects and positions land in one store, so a store that is away holds up no group of another.
+A group's rows and positions are in one store, so an unreachable store stops no group of another store.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ STORES: Mapping[str, tuple[str, ...]] = {
     COUNTERS: (COUNTS,),
     SEARCHES: (SEARCH, TRENDS),
 }
-"""The groups that land in each store, and are rebuilt together: they read each other's rows, or share tables.
+"""The groups of each store. They are rebuilt together, because they read each other's rows or share tables.
 
-A store is named as the folder of its adapters.
+A store has the name of its adapters' folder.
 """
 _STORE_OF = {group: store for store, groups in STORES.items() for group in groups}
 _GROUPS = tuple(_STORE_OF)
@@ -39,33 +39,33 @@ WORKERS: Mapping[str, tuple[str, ...]] = {
 
 
 def listed(*groups: str) -> tuple[ProjectorEntry, ...]:
-    """The entries of the catalogue that these groups run."""
+    """Return the entries of the catalogue that these groups run."""
     return tuple(one for one in READ_MODELS if one.distributed in groups)
 
 
 def group_of(model: str) -> str:
-    """The group that fills a read model."""
+    """Return the group that fills a read model."""
     [group] = [one.distributed for one in READ_MODELS if one.projector.model == model]
     return group
 
 
 def declared(one: ProjectorEntry) -> Any:
-    """The MODEL of the adapter that keeps a read model, in its store's folder."""
+    """Return the MODEL of the adapter that stores a read model."""
     return import_module(f"stores.{_STORE_OF[one.distributed]}.{one.projector.model}").MODEL
 
 
 def on_cassandra() -> dict[str, CassandraModel[Any, Any]]:
-    """The read models that Cassandra keeps, by name."""
+    """The read models in Cassandra, by name."""
     return {one.projector.model: declared(one) for one in listed(*STORES[CASSANDRA])}
 
 
 def on_postgres() -> dict[str, PostgresModel[Any, Any]]:
-    """The read models that PostgreSQL keeps, by name."""
+    """The read models in PostgreSQL, by name."""
     return {one.projector.model: declared(one) for one in listed(*STORES[SEARCHES])}
 
 
 def processors(group: str) -> tuple[type[Projector] | type[Stream], ...]:
-    """The projectors and streams of a group."""
+    """Return the projectors and streams of a group."""
     return (
         *(one.projector for one in listed(group)),
         *(one.stream for one in DERIVATIONS if one.distributed == group),
@@ -77,7 +77,7 @@ TOPICS: Mapping[str, frozenset[str]] = {
     for group in _GROUPS
     if group != HOME
 }
-"""The source topics of each group, for processes that ask how far it is and do not run it."""
+"""The source topics of each group, for processes that read its positions and do not run it."""
 VERSIONS: Mapping[str, Mapping[str, int]] = {
     group: {one.projector.model: one.projector.version for one in listed(group)} for group in _GROUPS
 }
@@ -86,7 +86,7 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
 
 def _waited_for(port: str) -> tuple[str, ...]:
     groups = {group_of(model): None for model in models_of(port) if model not in SAY_AS_OF}
-    # Home timelines are no read model: this group fills a cache of what other groups keep.
+    # Home timelines are no read model: they cache rows of other groups.
     return (*groups, HOME) if port == "home_feed" else tuple(groups)
 
 

@@ -1,4 +1,4 @@
-"""The generation of each store, and where it is: a keyspace, the name of keys, a schema."""
+"""The generation of each store, and its location: a keyspace, a prefix of keys, a schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stores.redis.sink import RedisKeys
 
 
 class Generations(NamedTuple):
-    """A generation of each store."""
+    """The generation of each store."""
 
     address: Address
     keys: RedisKeys
@@ -25,25 +25,29 @@ class Generations(NamedTuple):
 
     @classmethod
     def first(cls, settings: DistributedSettings) -> Generations:
-        """Where read models are made first."""
+        """Return the first generations, those of a new installation."""
         return cls(settings.cassandra, groups.count_keys(settings.topic_prefix), Database(settings.postgres))
 
     def names(self) -> dict[str, str]:
-        """What a pointer to each says."""
+        """Return the names for the pointers."""
         return {CASSANDRA: self.address.keyspace, COUNTERS: self.keys.name, SEARCHES: self.database.schema}
 
     def letters(self, counted: Mapping[tuple[str, str], Counts]) -> dict[str, Counts]:
-        """How many dead letters each group has here, of those `counted` by group and generation."""
+        """Return the number of dead letters of each group in these generations; `counted` is by group and
+        generation.
+        """
         none = Counts(0, 0)
         return {group: counted.get((group, self.of(group)), none) for those in STORES.values() for group in those}
 
     def of(self, group: str) -> str:
-        """The generation of a group's store."""
+        """Return the generation of a group's store."""
         [store] = [store for store, those in STORES.items() if group in those]
         return self.names()[store]
 
     def pointed(self, pointers: Mapping[str, Pointer]) -> Generations:
-        """Where they are now; counters of another version of their projector are left where they are."""
+        """Return the generations that the pointers name. A pointer to counters of another projector version
+        is ignored.
+        """
         found = self
         for store, pointer in pointers.items():
             if store != COUNTERS or pointer.generation.startswith(self.keys.name):
@@ -51,7 +55,7 @@ class Generations(NamedTuple):
         return found
 
     def at(self, store: str, name: str) -> Generations:
-        """The same, but for one store."""
+        """Return these generations with another one for one store."""
         if store == CASSANDRA:
             return self._replace(address=dataclasses.replace(self.address, keyspace=name))
         if store == COUNTERS:
@@ -59,7 +63,9 @@ class Generations(NamedTuple):
         return self._replace(database=dataclasses.replace(self.database, schema=name))
 
     def marked(self, store: str, mark: str) -> Generations:
-        """The same, but for one store: the first generation, whose name gets `mark` added."""
+        """Return these generations with another one for one store: its first generation, with `mark` added
+        to the name.
+        """
         if store == CASSANDRA:
             return self.at(store, f"{self.address.keyspace[: 47 - len(mark)]}_{mark}")
         if store == COUNTERS:

@@ -1,6 +1,6 @@
-"""The groups of processors of the distributed profile: what each store keeps, advanced by a group of its own.
+"""Builds the groups of processors of the distributed profile, each with the sink of its store.
 
-A group's effects and positions land in one store, so a store that is away holds up nothing but itself.
+A group's rows and positions are in one store, so an unreachable store stops only its own groups.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ from streams.sentiment import Sentiment as SentimentStream
 from streams.trends import Trends as TrendsStream
 
 UNHURRIED = frozenset((SEARCH, STREAMS, TRENDS))
-"""Groups whose batches begin less often: nobody looks at what they keep right after writing, and a batch has its cost
-however small it is."""
+"""Groups with fewer and larger batches: nobody reads their rows right after writing, and each batch has a
+fixed cost.
+"""
 UNHURRIED_S = 0.2
-"""How often: see EVERY_S in streams/faust_worker.py."""
+"""Seconds between their batches: see EVERY_S in streams/faust_worker.py."""
 
 
 @cache
@@ -50,7 +51,7 @@ def _scorer() -> Scorer:
 
 
 def on_cassandra(group: str, sink: CassandraSink, keyspace: str) -> list[Projector]:
-    """The projectors of a group whose rows are written to Cassandra, through `sink`."""
+    """Return the projectors of a group whose rows are written to Cassandra, through `sink`."""
     return [_made(one, declared(one).rows(sink, keyspace)) for one in listed(group)]
 
 
@@ -60,13 +61,13 @@ def _made(one: ProjectorEntry, rows: object) -> Projector:
 
 
 def timelines(session: CassandraSession, keyspace: str) -> Group:
-    """What Cassandra keeps of the source topics."""
+    """Return the group of read models of source topics in Cassandra."""
     sink = LastWriteSink(session, keyspace, TIMELINES)
     return Group(TIMELINES, on_cassandra(TIMELINES, sink, keyspace), [], sink)
 
 
 def count_keys(prefix: str) -> RedisKeys:
-    """Where Redis keeps the counters of this version of their projector; `prefix` is that of the topics."""
+    """Return the key prefix of the counters of this projector version; `prefix` is that of the topics."""
     return RedisKeys(f"{prefix}{Counts.model}@{Counts.version}")
 
 
@@ -78,7 +79,9 @@ def counts(
     *,
     keys: RedisKeys | None = None,
 ) -> Group:
-    """The counters, in Redis. `ends` tells where the log's partitions end; a rebuild has keys of its own."""
+    """Return the group of counters, in Redis. `ends` returns the ends of the log's partitions; a rebuild has keys of
+    its own.
+    """
     topics = Counts.topics()
 
     def place_of(entity: Entity) -> TopicPartition:
@@ -99,14 +102,16 @@ def counts(
 
 
 def search(database: Database) -> Group:
-    """The search of tweets, users and hashtags, in PostgreSQL."""
+    """Return the group of the searches of tweets, users and hashtags, in PostgreSQL."""
     rows = [declared(one).rows() for one in listed(SEARCH)]
     sink = PostgresSink(database, SEARCH, rows)
     return Group(SEARCH, [_made(*each) for each in zip(listed(SEARCH), rows, strict=True)], [], sink)
 
 
 def streams(session: CassandraSession, keyspace: str, publisher: Publisher, codec: Codec) -> Group:
-    """What is derived, published, and kept in Cassandra: notifications, sentiment, public tweets."""
+    """Return the group of streams whose rows are in Cassandra: notifications, sentiment, public tweets. Their events
+    are published.
+    """
     sink = CassandraSink(session, keyspace, STREAMS)
     publishing = PublishingSink(sink, publisher, codec)
     raised = CassandraRaisedNotifications(session, sink, keyspace)
@@ -125,7 +130,7 @@ def streams(session: CassandraSession, keyspace: str, publisher: Publisher, code
 
 
 def trends(database: Database, publisher: Publisher, codec: Codec) -> Group:
-    """Who used which tag, and how the windows were ranked last, in PostgreSQL; rankings are published."""
+    """Return the group of tag uses and emitted rankings, in PostgreSQL. Rankings are published."""
     rows = [declared(one).rows() for one in listed(TRENDS)]
     sink = PostgresSink(database, TRENDS, rows)
     windows = PostgresTrendWindows(database, sink)
@@ -137,9 +142,9 @@ def trends(database: Database, publisher: Publisher, codec: Codec) -> Group:
 
 
 class PublishingSink:
-    """A sink whose batches are published before they land: what is derived is never missing from its topic.
+    """A sink that publishes derived events before it commits the batch: they are never missing from their topic.
 
-    A batch that is published and does not land is derived and published again, the same records: law 4.
+    If the commit fails, the same records are derived and published again: law 4.
     """
 
     def __init__(self, sink: Sink, publisher: Publisher, codec: Codec) -> None:
@@ -156,13 +161,13 @@ class PublishingSink:
         self.close = sink.close
 
     def keep(self, news: Sequence[New]) -> None:
-        """These are to be published with the batch."""
+        """Add records to publish with the batch."""
         self._kept.extend(news)
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Publish, then land. Raises LogUnavailable, StoreUnavailable."""
+        """Publish, then commit. Raises LogUnavailable, StoreUnavailable."""
         try:
             if self._kept:
                 await self._publisher.publish([outgoing(new, self._codec) for new in self._kept])
@@ -173,6 +178,6 @@ class PublishingSink:
         await self._sink.commit(positions, newest, last)
 
     async def abandon(self) -> None:
-        """Undo the batch; what of it was published comes again."""
+        """Roll back the batch; published records are published again later."""
         self._kept = []
         await self._sink.abandon()

@@ -1,7 +1,7 @@
-"""Every read port of the distributed profile, as one bundle: where the query API finds what the processors keep.
+"""The read ports of the distributed profile as one bundle, for the query API.
 
-Nothing here makes several reads see one state, for no engine can across the others; each answers as of its own
-positions. Every port raises StoreUnavailable while its engine is away.
+Several reads do not see one state, because engines share no snapshots: each answer reflects its own store's positions.
+Every port raises StoreUnavailable while its engine is unreachable.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def readers(
     memory: Memory,
     counts_away: Callable[[], bool],
 ) -> Readers:
-    """The bundle. `keys` are the counters', `database` a pool of the schema that the searches are in, opened.
+    """Return the bundle. `keys` locates the counters; `database` is an open pool on the schema of the searches.
 
-    `memory` has what is asked for once, `counts_away` tells whether the counters are known to be away.
+    `memory` has the caches; `counts_away` returns whether the counters are known to be unreachable.
     """
     counts = AvailableCounts(RedisCounts(redis, keys), counts_away)
     on = {CASSANDRA: (session, keyspace), SEARCHES: (database,)}

@@ -1,1 +1,1 @@
-"""Replaying the log beside the live stores, in scratch generations: to rebuild read models, and to verify them."""
+"""Applies the log to scratch generations beside the live stores: to rebuild read models, and to verify them."""

@@ -1,8 +1,7 @@
-"""The batch runner: processors built from the log beside the live ones, up to fixed positions.
+"""The batch runner: applies the log to processors beside the live ones, up to fixed positions.
 
-Faust shares work out between processes and stays live; here nothing is shared and nothing has to be at once. The log is
-read once for all groups, the next batch while this one lands in every store at the same time. So a rebuild goes as fast
-as the slowest store takes it.
+Live workers divide partitions with Faust; a rebuild needs neither division nor low latency. The log is read once for
+all groups; the next batch is read while every store commits this one. So a rebuild is as fast as the slowest store.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from stores.sink import StoreUnavailable
 from streams.faust_worker import Hosted
 
 BATCH = 5000
-"""Records that are read at once: what a batch costs by itself hardly matters any more."""
+"""The number of records of a batch; with so many, the fixed cost of a batch hardly matters."""
 
 STORE_AWAY = Backoff((0.1, 0.5, 1.0, 5.0, 15.0), repeats=False)
-"""Waits between attempts at a batch."""
+"""Waits between attempts to commit a batch."""
 
 Advance = Callable[[int], None]
 
 
 @dataclass
 class GroupBuild:
-    """Processors that are being built, and how far they have come. The rest is a group's."""
+    """A group that is being built, and its positions."""
 
     hosted: Hosted
     emit_due: Callable[[], Awaitable[bool]] | None = None
@@ -39,25 +38,25 @@ class GroupBuild:
 
     @classmethod
     def of(cls, group: Group) -> GroupBuild:
-        """Build a group."""
+        """Start to build a group."""
         return cls(HostedGroup(group), group.emit_due, group.has_due, group.sink.close)
 
     @property
     def name(self) -> str:
-        """The group's."""
+        """The name of the group."""
         return self.hosted.name
 
     async def resume(self) -> None:
-        """Go on from where its sink stands. Raises StoreUnavailable."""
+        """Continue from the positions of its sink. Raises StoreUnavailable."""
         self.reached = await self.hosted.positions()
 
     def goal(self, until: Mapping[TopicPartition, int]) -> Positions:
-        """The part of some positions that it has to do with."""
+        """Return the part of some positions that concerns its topics."""
         topics = self.hosted.topics
         return Positions((place, end) for place, end in until.items() if end and place.topic in topics)
 
     async def take(self, records: Mapping[TopicPartition, Sequence[Record]], goal: Mapping[TopicPartition, int]) -> int:
-        """Land what it has not landed yet of some records, short of its goal; how many records that were."""
+        """Commit the new ones of some records, up to its goal; return their number."""
         part: list[Record] = []
         for place, those in records.items():
             start, end = self.reached.get(place, 0), goal.get(place, 0)
@@ -72,7 +71,7 @@ class GroupBuild:
         return len(part)
 
     async def _land(self, records: Sequence[Record], reached: Positions) -> None:
-        """Land a batch, again where its store was away for a moment: hours of building are not given up for that."""
+        """Commit a batch; retry if its store is briefly unreachable, because giving up would lose hours of work."""
         what = f"building {self.name}"
         await retrying(lambda: self.hosted.apply(records, reached), STORE_AWAY, (StoreUnavailable,), what=what)
 
@@ -84,9 +83,9 @@ async def build(
     advance: Advance = lambda records: None,
     limit: int = BATCH,
 ) -> int:
-    """Bring each group to the positions of its name; how many records were landed, counted for each group.
+    """Bring each group to the positions given for it; return the number of committed records, counted for each group.
 
-    Raises CorruptLog where the log ends before, and what reading and landing raise.
+    Raises CorruptLog if the log ends earlier, and the errors of reading and committing.
     """
     goals = {building.name: building.goal(until[building.name]) for building in buildings}
     at = _start(buildings, goals)
@@ -106,7 +105,7 @@ async def build(
                 async with asyncio.TaskGroup() as landing:
                     taking = [landing.create_task(b.take(by_place, goals[b.name])) for b in waiting]
             except ExceptionGroup as failed:
-                raise failed.exceptions[0] from None  # whoever asked knows what to do about one
+                raise failed.exceptions[0] from None  # the caller knows how to handle it
             number = sum(task.result() for task in taking)
             landed += number
             advance(number)
@@ -121,7 +120,7 @@ async def build(
 
 
 def _start(buildings: Iterable[GroupBuild], goals: Mapping[str, Positions]) -> Positions:
-    """Where reading has to begin, so that nobody who is not done misses anything."""
+    """Return the positions to read from, so that no unfinished group misses a record."""
     at = Positions()
     for building in buildings:
         for place, end in goals[building.name].items():

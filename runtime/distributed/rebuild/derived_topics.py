@@ -1,7 +1,7 @@
-"""What derived topics say, so that what stands in Kafka can be compared with what is derived again.
+"""The content of derived topics, to compare the records in Kafka with newly derived ones.
 
-Copies say nothing (law 4). In a compacted topic the last record of a key is what it says, and a tombstone is nothing;
-of trends it is the newest ranking of each window, for how often one was ranked on the way goes by the batches.
+Copies do not count (law 4). In a compacted topic only the last record of each key counts, and a tombstone counts as
+none; of `trends` only the newest ranking of each window, because the number of rankings depends on the batches.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WHERE excluded.id > id OR topic <> {TOPICS["trends"].number}
 
 
 class Said(Protocol):
-    """A record of a derived topic, on its way there or as it stands there."""
+    """A record of a derived topic, before or after publishing."""
 
     @property
     def topic(self) -> str: ...  # noqa: D102
@@ -50,7 +50,7 @@ class Said(Protocol):
 
 
 class DerivedTopics:
-    """What one side says, in a file, as memory would not do: some 60 bytes a record, 5 us."""
+    """The content of one side, in a file, because memory would not suffice: 60 bytes and 5 us a record."""
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path, durable=False)
@@ -58,22 +58,22 @@ class DerivedTopics:
         self._connection.execute(_DDL)
 
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
-        """Take what a group publishes while it is built: the Publisher port."""
+        """Add records that a group derives while it is built: the Publisher port."""
         self.add(records)
         return Positions()
 
     def add(self, records: Iterable[Said]) -> None:
-        """Take records, each key's in their order."""
+        """Add records, each key's in order."""
         with self._connection:
             self._connection.executemany(_SAY, map(_row, records))
 
     def add_unreadable(self, records: Iterable[StoredRecord]) -> None:
-        """Take records that nobody can derive: the topic says something else than the log."""
+        """Add records that cannot be read, so that the topic differs from the log."""
         with self._connection:
             self._connection.executemany(_SAY, map(_unreadable_row, records))
 
     def digest(self, topic: str) -> tuple[int, int]:
-        """How much a topic says, and a digest over it."""
+        """Return the number of counted records of a topic, and a digest of them."""
         return unordered_digest(
             self._connection.execute(
                 "SELECT name, content FROM said WHERE topic=? AND content IS NOT NULL", (TOPICS[topic].number,)
@@ -102,7 +102,7 @@ def _unreadable_row(record: StoredRecord) -> tuple[int, bytes, str, bytes]:
 
 
 def _items(ranking: bytes) -> Any:
-    """What a ranking ranks; of something that is none, all of it."""
+    """Return the items of a ranking; of a malformed one, the whole value."""
     try:
         return msgspec.json.decode(ranking)["items"]
     except (msgspec.MsgspecError, KeyError, TypeError):
@@ -120,7 +120,7 @@ async def read_derived(log: KafkaLogReader, ends: Mapping[TopicPartition, int], 
     while not at.covers(until):
         records = await log.read_stored(at, _BATCH, DERIVED)
         if not records:
-            # A compacted partition can end with records that are gone.
+            # The last offsets of a compacted partition may have no records.
             if (await log.ends()).covers(until):
                 return
             raise LogUnavailable(f"the derived topics should reach {until}")

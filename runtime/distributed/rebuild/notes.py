@@ -1,4 +1,4 @@
-"""Notes how far a rebuild is while it runs, in PostgreSQL: other processes cannot see it otherwise."""
+"""Stores the progress of a running rebuild in PostgreSQL, where other processes can read it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from stores.postgres.rebuilds import BEAT_S, Rebuild, Rebuilds
 from stores.sink import StoreUnavailable
 
 DECISIONS = "decisions"
-"""What the decision state is called in the place of a store."""
+"""The name of the decision state, used like a store's."""
 
 
 class ProgressListener(NamedTuple):
-    """What a rebuild tells how far it is: `begin` hears how many events there are, `advance` how many are applied."""
+    """Receives the progress of a rebuild: `begin` the number of events, `advance` the number applied since the last
+    call.
+    """
 
     begin: Callable[[int], None]
     advance: Callable[[int], None]
 
 
 async def rebuilds(settings: Settings) -> list[Rebuild]:
-    """The rebuilds that run now. Raises BadSettings, StoreUnavailable."""
+    """Return the running rebuilds. Raises BadSettings, StoreUnavailable."""
     return await Rebuilds(PostgresSettings.of(settings).postgres).running()
 
 
 @contextlib.asynccontextmanager
 async def noted(url: str, store: str, told: ProgressListener) -> AsyncIterator[ProgressListener]:
-    """Note what a rebuild tells, and tell `told` too. A PostgreSQL that is away costs notes, not the rebuild."""
+    """Store the progress, and pass it to `told`. If PostgreSQL is unreachable, the rebuild continues without stored
+    progress.
+    """
     notes = Rebuilds(url)
     rebuild = Rebuild(store, 0, 0)
 
@@ -41,7 +45,7 @@ async def noted(url: str, store: str, told: ProgressListener) -> AsyncIterator[P
 
     def advance(events: int) -> None:
         nonlocal rebuild
-        # Events that arrive while it runs are applied beyond the total.
+        # Events that arrive during the rebuild are applied beyond the total.
         rebuild = rebuild._replace(done=min(rebuild.done + events, rebuild.total))
         told.advance(events)
 

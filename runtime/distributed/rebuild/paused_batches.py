@@ -1,4 +1,4 @@
-"""A worker's processors, standing still between two batches while somebody compares what they keep."""
+"""Lets `verify` and `rebuild` pause a worker's group between two batches, while they compare its rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def pause_name(prefix: str, group: str) -> str:
-    """What a group's pauses go by in PostgreSQL; `prefix` is that of the topics."""
+    """Return the name of a group's pauses in PostgreSQL; `prefix` is that of the topics."""
     return f"{prefix}{group}"
 
 
 class PausableGroup:
-    """A group that a worker hosts, with its batches within `landing`."""
+    """A group of a worker whose batches can be paused. Each batch runs within `landing`."""
 
     def __init__(self, hosted: Hosted, landing: Landing) -> None:
         self._hosted = hosted
@@ -27,18 +27,18 @@ class PausableGroup:
         self.topics = hosted.topics
 
     async def positions(self) -> Positions:
-        """How far its effects reach."""
+        """Return the positions of the group."""
         return await self._hosted.positions()
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Land one batch, after a pause. Raises StoreUnavailable also where a pause takes long: try again."""
+        """Commit one batch, after any pause. Raises StoreUnavailable also if a pause takes long: try again."""
         return await self.between(lambda: self._hosted.apply(records, positions))
 
     async def between(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do this as a batch is landed. Raises StoreUnavailable likewise."""
+        """Run this between batches, as if it were one. Raises StoreUnavailable in the same way."""
         async with self._landing.batch():
             return await work()
 
     async def close(self) -> None:
-        """Wait for no pauses any more."""
+        """Stop waiting for pauses."""
         await self._landing.close()

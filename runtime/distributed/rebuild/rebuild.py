@@ -1,11 +1,12 @@
-"""`minitwitter rebuild` in the distributed profile: read models anew beside the live ones, then a pointer moves.
+"""`minitwitter rebuild` in the distributed profile: builds read models beside the live ones, then moves a pointer.
 
-What shares a store is rebuilt together. The new generation is built up to where the live one stands; what has happened
-since is caught up while that stands still between two batches, then both are compared and the pointer moves. Every
-process that has the stores open is notified and opens them anew (roles/pointer_watch.py). A worker that is late lands a
-little more where nobody looks any more; its next one goes on from where the new generation stands.
+All read models of a store are rebuilt together. The new generation is built up to the positions of the live one, and
+catches up. Then the live groups are paused between two batches, the last events are applied, both generations are
+compared, and the pointer moves. Every process that uses the store is notified and opens it again
+(roles/pointer_watch.py). A late worker may commit one more batch to the old generation; its next one continues from the
+positions of the new one.
 
-The generation before is kept until the next rebuild: going back is the same, beginning with what is there.
+The old generation is kept until the next rebuild. Going back is a rebuild that begins with it.
 """
 
 from __future__ import annotations
@@ -47,18 +48,18 @@ from stores.redis.digest import digest as redis_digest
 from stores.redis.sink import held
 
 CATCH_UPS = 3
-"""Times that it catches up before the live one has to stand still for the rest."""
+"""How often it catches up before the live groups are paused for the last events."""
 SETTLES_S = 10.0
 _LOOK_S = 0.1
 _GENERATION = re.compile(r".*[_~]g(\d+)")
 
 
 class CannotRebuild(CannotVerify):
-    """There is no such thing to rebuild or to go back to; the message says which there are."""
+    """There is no such store to rebuild, or no generation to go back to; the message says which there are."""
 
 
 class ComparedModel(msgspec.Struct, frozen=True):
-    """A rebuilt read model, and whether the one it replaces is the same; None where that was lost."""
+    """A rebuilt read model, and whether it equals the one that it replaces; None if that was lost."""
 
     model: str
     place: str
@@ -67,7 +68,7 @@ class ComparedModel(msgspec.Struct, frozen=True):
 
 
 def stores_of(names: list[str]) -> list[str]:
-    """The stores that these groups are in, stores' own names among them; without names all. Raises CannotRebuild."""
+    """Return the stores of these groups; names of stores are accepted, too. Without names all. Raises CannotRebuild."""
     wanted: list[str] = []
     for name in names or STORES:
         found = [store for store, groups in STORES.items() if name == store or name in groups]
@@ -87,9 +88,9 @@ async def rebuild(
     back: bool = False,
     slices: int = 256,
 ) -> list[ComparedModel]:
-    """Rebuild what a store keeps, or go back; `begin` is told how many steps there are, `advance` how many are done.
+    """Rebuild a store, or go back; `begin` receives the number of steps, `advance` the number done.
 
-    Raises CannotRebuild, CannotVerify where another process builds, LogUnavailable, StoreUnavailable.
+    Raises CannotRebuild, CannotVerify if another process builds, LogUnavailable, StoreUnavailable.
     """
     async with (
         Engines.open(DistributedSettings.of(settings)) as engines,
@@ -108,9 +109,9 @@ async def rebuild(
 
 
 async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], advance: Advance) -> int:
-    """Fold the decision state from the log that is there; how many events were folded.
+    """Fold the decision state from the log; return the number of events.
 
-    Raises LogUnavailable, NotSetUp, and what reading the log raises.
+    Raises LogUnavailable, NotSetUp, and the errors of reading the log.
     """
     chosen = DecisionSettings.of(settings)
     async with (
@@ -136,19 +137,19 @@ class _Rebuild:
         self._unfit = False
 
     async def close(self) -> None:
-        """Let go of everything that is its own."""
+        """Close its own connections."""
         self._nowhere.close()
         for building in (*self._live, *self._new):
             if building.close is not None:
                 await building.close()
 
     def _of(self, generations: Generations) -> list[GroupBuild]:
-        """The groups of the store. What they derive stands in its topics already."""
+        """Return the groups of the store. Their derived events are in the topics already."""
         made = buildings(self._engines, generations, self._nowhere)
         return [made[name] for name in self._groups]
 
     async def rebuild(self, begin: Callable[[int], None], advance: Advance, back: bool) -> list[ComparedModel]:
-        """Build, catch up, compare, move."""
+        """Build, catch up, compare, move the pointer."""
         self._unfit = not set(self._groups).isdisjoint(await misfits(self._engines))
         current = self._engines.generations.names()[self._store]
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
@@ -180,7 +181,7 @@ class _Rebuild:
         return compared
 
     async def _generation(self, current: str, before: str | None, back: bool) -> Generations:
-        """Where the new generation goes: empty, or the one that is kept."""
+        """Return the new generation: an empty one, or the kept one."""
         replicas = self._engines.settings.cassandra_replicas
         if back:
             if before is None:
@@ -191,21 +192,23 @@ class _Rebuild:
             number = 1 + max(_number(current), _number(before or ""))
             name = first.marked(self._store, f"g{number}").names()[self._store]
             generations = self._engines.generations.at(self._store, name)
-            await discard(generations, self._store, self._redis)  # what one left that was killed
+            await discard(generations, self._store, self._redis)  # left by a rebuild that was killed
         await make(generations, self._store, replicas)
         return generations
 
     async def _goals(self) -> Mapping[str, Positions]:
-        """Where the live groups stand, so that both can be compared; of those that were lost, where the log ends."""
+        """Return the positions of the live groups, so that both can be compared; of lost groups, the ends
+        of the log.
+        """
         standing = await self._standing()
         ends = await self._reader.ends()
         return {name: positions or ends for name, positions in standing.items()}
 
     async def _standing(self) -> dict[str, Positions]:
-        """Where the live groups stand; nowhere, where what they have is of another log."""
+        """Return the positions of the live groups; none if their rows are of another log."""
         if self._unfit:
             return {name: Positions() for name in self._groups}
-        if self._store == COUNTERS:  # their sink would empty what is not whole
+        if self._store == COUNTERS:  # their sink would delete incomplete counters
             epoch, counted, _ = await held(self._redis, self._engines.generations.keys)
             return {COUNTS: counted if epoch else Positions()}
         return {building.name: await building.hosted.positions() for building in self._live}

@@ -1,7 +1,6 @@
-"""A second generation of everything that is derived, beside the live one, made by the same processors.
+"""A second generation of all derived data, beside the live one, made by the same processors.
 
-The names are always the same, so one comparison runs at a time, and what one left that was killed is removed by the
-next one.
+Its names are fixed, so only one comparison runs at a time, and the next one removes what a killed one left.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from stores.sink import StoreUnavailable
 
 MARK = "verify"
 _LOCK = 0x766572696679
-"""`verify` in ASCII: an advisory lock of one's own."""
+"""The key of our advisory lock: `verify` in ASCII."""
 
 
 def buildings(
     engines: Engines, generations: Generations, publisher: Publisher, clock: Clock = wall_clock
 ) -> dict[str, GroupBuild]:
-    """All processors by name, writing to these generations. Discarded records are skipped; one that cannot be applied
-    ends them.
+    """Return all groups by name, writing to these generations. Discarded records are skipped; a record that cannot be
+    applied stops them.
 
-    Fan-out delivers what is recent by `clock`.
+    Fan-out delivers activities that are recent by `clock`.
     """
     cassandra, redis, log = engines.cassandra, engines.redis, engines.log
     prefix, partitions, keyspace = (
@@ -64,9 +63,9 @@ def buildings(
 
 
 class ScratchGeneration(NamedTuple):
-    """A second generation of everything, empty at first.
+    """A second generation of all derived data, empty at first.
 
-    `decisions` are connections to the tables of a second decision state.
+    `decisions` connects to the tables of a second decision state.
     """
 
     generations: Generations
@@ -75,7 +74,7 @@ class ScratchGeneration(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def scratch_generation(engines: Engines) -> AsyncIterator[ScratchGeneration]:
-    """Make it, and remove it afterwards. Raises CannotVerify, StoreUnavailable, LogUnavailable."""
+    """Create it, and remove it at the end. Raises CannotVerify, StoreUnavailable, LogUnavailable."""
     first = Generations.first(engines.settings)
     generations = first
     for store in STORES:
@@ -87,7 +86,7 @@ async def scratch_generation(engines: Engines) -> AsyncIterator[ScratchGeneratio
         try:
             for store in STORES:
                 await make(generations, store, engines.settings.cassandra_replicas)
-            # Nobody needs it after a crash, so nothing is written twice.
+            # Nobody needs it after a crash, so Cassandra writes no commit log for it.
             await engines.cassandra.read(f"ALTER KEYSPACE {generations.address.keyspace} WITH durable_writes = false")
             await migrate_decisions(engines.settings.postgres, schema=schema)
             await pool.open()
@@ -99,7 +98,7 @@ async def scratch_generation(engines: Engines) -> AsyncIterator[ScratchGeneratio
 
 @contextlib.asynccontextmanager
 async def alone(url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
-    """Be the only one who builds beside the live stores. Raises CannotVerify, StoreUnavailable."""
+    """Be the only process that builds beside the live stores. Raises CannotVerify, StoreUnavailable."""
     async with available(StoreUnavailable):
         connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2)
     async with connection:
@@ -110,7 +109,7 @@ async def alone(url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[object,
 
 
 async def make(generations: Generations, store: str, replicas: int) -> None:
-    """Make the tables of a generation, or bring them up to this software. Raises StoreUnavailable."""
+    """Create the tables of a generation, or migrate them. Raises StoreUnavailable."""
     if store == CASSANDRA:
         await migrate_cassandra(generations.address, replicas=replicas)
     elif store == SEARCHES:
@@ -118,7 +117,7 @@ async def make(generations: Generations, store: str, replicas: int) -> None:
 
 
 async def discard(generations: Generations, store: str, redis: Client) -> None:
-    """Remove a generation with all that is there. Raises StoreUnavailable."""
+    """Remove a generation with all its data. Raises StoreUnavailable."""
     if store == CASSANDRA:
         await drop(generations.address)
     elif store == SEARCHES:

@@ -1,9 +1,9 @@
-"""`minitwitter verify` in the distributed profile: what is derived from the log is derived again, and compared.
+"""`minitwitter verify` in the distributed profile: derives everything from the log again and compares the results.
 
-The live stores are read while their groups are paused between two batches (paused_batches.py). All groups are then
+The live stores are read while their groups are paused between two batches (paused_batches.py). Then all groups are
 built again beside them (scratch_generation.py), up to the positions at which they were paused. A worker that died in
-the middle of a batch leaves effects beyond its positions; so a store that differs is read again once another worker
-has landed that batch.
+the middle of a batch leaves rows beyond its positions; so a store that differs is read again after another worker has
+committed that batch.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ from stores.user_timelines import Activity
 
 ATTEMPTS = 3
 SAMPLE, FIRST = 200, 50
-"""Accounts whose feeds are compared, and how much of each."""
+"""The number of accounts whose feeds are compared, and the length of each."""
 LONGEST_UNSETTLED_S = 10.0
 STANDS_STILL_S = 5.0
-"""After so long without an event applied nobody is at work: a worker that died is followed by another sooner."""
+"""Seconds: if no event was applied for so long, no worker runs. A dead worker is replaced sooner."""
 MOVES_S = 10.0
-"""How long a difference waits for workers to land what they have begun, before it is one."""
+"""Seconds to wait for workers to commit a batch that they began, before a difference counts."""
 _LOOK_S = 0.1
 
 Digests = dict[str, tuple[int, str]]
 
 
 class Look(NamedTuple):
-    """What read models and derived topics were, at the positions of their groups."""
+    """The digests of read models and derived topics, at the positions of their groups."""
 
     positions: dict[str, Positions]
     models: Digests
@@ -71,10 +71,10 @@ class Look(NamedTuple):
 
 
 async def verify(settings: Settings, begin: Callable[[int], None], advance: Advance, *, slices: int = 256) -> Verdict:
-    """Verify an installation; `begin` is told how many steps there are, `advance` how many are done.
+    """Verify an installation; `begin` receives the number of steps, `advance` the number done.
 
-    Cassandra is read in `slices`. Raises CannotVerify, LogUnavailable, StoreUnavailable and what
-    reading the log raises.
+    Cassandra is read in `slices`. Raises CannotVerify, LogUnavailable, StoreUnavailable and the errors of reading the
+    log.
     """
     started = time.perf_counter()
     async with Engines.open(DistributedSettings.of(settings)) as engines:
@@ -94,7 +94,9 @@ async def verify(settings: Settings, begin: Callable[[int], None], advance: Adva
 
 
 async def _check_letters(engines: Engines) -> None:
-    """Read models that lack what was set aside are not what the log says. Raises CannotVerify, StoreUnavailable."""
+    """Check that no record is set aside: without it the read models differ from the log. Raises CannotVerify,
+    StoreUnavailable.
+    """
     names = [group for groups in STORES.values() for group in groups]
     found = {name: await engines.letters_of(name).counts() for name in names}
     told = [Waiting(counts.failed, counts.all).sentence(name) for name, counts in found.items() if counts.all]
@@ -107,7 +109,7 @@ def _far_future() -> Millis:
 
 
 async def sample(cassandra: CassandraSession, keyspace: str) -> list[AccountId]:
-    """Some accounts, or all of a few: which goes by a hash."""
+    """Return some accounts, chosen by a hash; all if there are few."""
     rows = await cassandra.read(f"SELECT account FROM {keyspace}.users LIMIT {SAMPLE}")
     return [AccountId(from_bytes(account)) for (account,) in rows]
 
@@ -115,10 +117,10 @@ async def sample(cassandra: CassandraSession, keyspace: str) -> list[AccountId]:
 async def served(
     cassandra: CassandraSession, keyspace: str, accounts: Iterable[AccountId], clock: Clock
 ) -> tuple[int, int]:
-    """How many activities the beginnings of these accounts' feeds have, and a digest over them.
+    """Return the number of activities in the first pages of these accounts' feeds, and a digest of them.
 
-    By a clock of the far future all that was pushed is below the floor: that is the feed's definition. Of tweets that
-    are deleted a timeline may still have rows; nobody is shown them.
+    The clock is far in the future, so that all pushed rows are below the floor and the feeds are computed by their
+    definition. Rows of deleted tweets, which nobody is shown, are left out.
     """
     feed = HybridHomeFeed(CassandraHomeTimelines(cassandra, keyspace, clock), clock)
     tweets = CassandraTweets(cassandra, keyspace)
@@ -139,7 +141,7 @@ async def served(
 
 
 def behind(groups: Iterable[GroupBuild], positions: Mapping[str, Positions], ends: Positions) -> dict[str, int]:
-    """How many events each group lags behind these ends of the log."""
+    """Return the lag of each group behind these ends of the log, in events."""
     return {group.name: lag(group.goal(ends), positions[group.name]) for group in groups}
 
 
@@ -164,14 +166,14 @@ class _Verification:
         self._slices = slices
         self._live = engines.generations
         self._derived = DerivedTopics(directory / "derived.db")
-        # To a fan-out of the far future everything is too old to be delivered, so feeds are what their definition says.
+        # With a clock in the far future, everything is too old to be delivered, so feeds follow their definition.
         self._buildings = list(buildings(engines, scratch.generations, self._derived, _far_future).values())
         self._livings = buildings(engines, self._live, self._derived)
         self.left_out = NOTHING
-        """The decision state is compared without this."""
+        """The entities that the decision state is compared without."""
 
     async def verify(self) -> tuple[list[Finding], dict[str, Positions], dict[str, int], int]:
-        """What was found, at which positions, how far these lag behind, and how many events were applied again."""
+        """Return the findings, the positions, the lag behind them, and the number of events that were applied again."""
         ends = await self._reader.ends()
         await self._caught_up(ends)
         for attempt in range(ATTEMPTS):
@@ -189,14 +191,14 @@ class _Verification:
         return findings, live.positions, behind(self._buildings, live.positions, ends), sum(decided.positions.values())
 
     async def close(self) -> None:
-        """Let go of everything that is its own."""
+        """Close its own connections."""
         self._derived.close()
         for building in (*self._buildings, *self._livings.values()):
             if building.close is not None:
                 await building.close()
 
     async def _caught_up(self, ends: Positions) -> None:
-        """Wait for the groups to reach these ends, as long as they come nearer."""
+        """Wait for the groups to reach these ends, as long as they advance."""
         deadline, moved_at, before = time.monotonic() + LONGEST_BEHIND_S, time.monotonic(), None
         while time.monotonic() < min(deadline, moved_at + STANDS_STILL_S):
             in_postgres = {name: await self._livings[name].hosted.positions() for name in STORES[SEARCHES]}
@@ -208,7 +210,7 @@ class _Verification:
             await asyncio.sleep(_LOOK_S)
 
     async def _look(self) -> Look:
-        """The live ones, when no stream has anything left to say: until then topics are no function of the log."""
+        """Read the live stores when no stream has work due: until then topics are no function of the log."""
         names = [pause_name(self._engines.settings.topic_prefix, group) for names in STORES.values() for group in names]
         deadline = time.monotonic() + LONGEST_UNSETTLED_S
         try:
@@ -241,7 +243,7 @@ class _Verification:
         return Look(positions | in_postgres, models | searches, ends, accounts, feeds)
 
     async def _positions(self) -> dict[str, Positions]:
-        """Where the groups stand whose stores have no snapshots. Counters that are not whole would be emptied."""
+        """Return the positions of the groups whose stores have no snapshots. Incomplete counters would be deleted."""
         epoch, counted, _ = await held(self._redis, self._live.keys)
         if not epoch and counted:
             raise CannotVerify("the counters were lost and are counted anew; verify when that is done")
@@ -277,7 +279,7 @@ class _Verification:
         return list(_compared("topic", was, now, started))
 
     async def _moved(self, live: Look) -> bool:
-        """Whether groups that were not at the end of the log have come further; it is waited for."""
+        """Wait for groups that were not at the end of the log; return whether any has advanced."""
         behind = [b for b in self._buildings if not b.reached.covers(b.goal(live.ends))]
         deadline = time.monotonic() + MOVES_S
         while behind and time.monotonic() < deadline:

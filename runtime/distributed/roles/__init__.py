@@ -1,1 +1,1 @@
-"""The roles, named as the command line names them (`serve command`, `serve query`, `work …`), and a process for one."""
+"""The roles, named as on the command line (`serve command`, `serve query`, `work …`), and the process that runs one."""

@@ -16,7 +16,7 @@ from runtime.settings import Settings
 
 
 class CombinedRole:
-    """Roles that serve no API, opened one after the other. The first that ends takes the others with it."""
+    """Roles without an API, opened one after the other. If one ends, all end."""
 
     def __init__(self, settings: Settings, roles: Sequence[Role]) -> None:
         self._settings = settings
@@ -25,16 +25,16 @@ class CombinedRole:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, roles: Sequence[OpenRole]) -> AsyncIterator[CombinedRole]:
-        """Open all, and close all at the end. Raises what they raise."""
+        """Open all roles, and close them at the end. Raises their errors."""
         async with AsyncExitStack() as stack:
             yield cls(settings, [await stack.enter_async_context(role()) for role in roles])
 
     def application(self) -> ASGIApp:
-        """Health and metrics of all."""
+        """Health and metrics of all roles."""
         return health_app(self._settings, self.parts, *metrics.TOGETHER)
 
     def parts(self) -> Sequence[Part]:
-        """The parts of all."""
+        """The parts of all roles."""
         return [part for role in self._roles for part in role.parts()]
 
     async def run(self) -> None:

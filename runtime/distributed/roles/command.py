@@ -1,4 +1,4 @@
-"""The command API as a process: `minitwitter serve command`. It decides on PostgreSQL and appends to Kafka."""
+"""The role of the command API: `minitwitter serve command`. It decides on PostgreSQL and appends to Kafka."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stores.sink import StoreUnavailable
 
 LIMITS_TIMEOUT_S = 0.25
 MEDIA_S = 10.0
-"""Seconds between polls of the store of media."""
+"""Seconds between polls of the media store."""
 
 
 class CommandRole:
@@ -50,12 +50,12 @@ class CommandRole:
     async def open(
         cls, settings: CommandSettings, clock: Clock = wall_clock, randomness: Randomness = os.urandom
     ) -> AsyncIterator[CommandRole]:
-        """Connect to the stores, and finish the commands in hand at the end.
+        """Connect to the stores; at the end finish the running commands.
 
         Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated.
         """
         async with (
-            # It is in the way of every command: rather each process's own buckets than a long wait for everyone's.
+            # Every command waits for it: if it is slow, each process uses its own buckets instead.
             aclosing(connect(settings.redis, timeout_s=LIMITS_TIMEOUT_S)) as redis,
             DistributedCommandStore.open(settings, clock, randomness) as command_store,
         ):
@@ -69,7 +69,7 @@ class CommandRole:
                 media.close()
 
     def application(self) -> ASGIApp:
-        """The writing routes, the keys that tokens are verified with, health and metrics."""
+        """The writing routes, the public keys of tokens, health and metrics."""
         settings, command_store, media = self._settings, self._command_store, self._media
         clock, authentication = command_store.clock, command_store.authentication
         tokens = ConsistencyTokens(authentication.token_key)
@@ -111,16 +111,16 @@ class CommandRole:
         )
 
     def parts(self) -> Sequence[Part]:
-        """PostgreSQL, without which nothing is decided, and Kafka, without which writes go on into the outbox."""
+        """PostgreSQL, without which no command is decided, and Kafka, without which writes wait in the outbox."""
         command_store = self._command_store
         return command_parts(postgres=command_store.detail, kafka=command_store.kafka_detail, media=self._media_detail)
 
     async def run(self) -> None:
-        """Poll for what other processes do, until cancelled."""
+        """Poll for changes by other processes, until cancelled."""
         await asyncio.gather(self._command_store.run(), self._poll_media())
 
     async def _poll_media(self) -> None:
-        """Ask whether the store of media answers: the next upload may be long in coming."""
+        """Poll whether the media store answers: the next upload may come much later."""
         while True:
             await asyncio.sleep(MEDIA_S)
             try:

@@ -1,4 +1,4 @@
-"""What is told of a group that a worker hosts: its lag, how fresh what it keeps is, and where a batch's time goes."""
+"""The metrics of a group in a worker: its lag, the freshness of its rows, and the time of each stage of a batch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from stores.sink import UNKNOWN, Sink
 from streams.faust_worker import FaustWorker
 
 LOOK_S = 1.0
-"""Seconds between looks at where the log ends."""
+"""Seconds between reads of the ends of the log."""
 
 
 async def keep_looking(ends: Ends, ask: Callable[[], Awaitable[Positions]]) -> None:
-    """Note where the log ends, again and again, until cancelled. While it is away, what was noted last stays."""
+    """Read the ends of the log periodically, until cancelled. If it is unreachable, the last ones stay."""
     while True:
         with contextlib.suppress(LogUnavailable):
             ends.note(await ask())
@@ -31,7 +31,7 @@ async def keep_looking(ends: Ends, ask: Callable[[], Awaitable[Positions]]) -> N
 
 
 class GroupMetrics:
-    """The metrics of one group in this process. `ends` is where the log ends."""
+    """The metrics of one group in this process. `ends` has the ends of the log."""
 
     def __init__(self, group: str, ends: Ends, clock: Clock = wall_clock) -> None:
         self.group = group
@@ -45,7 +45,7 @@ class GroupMetrics:
         self._verbose = logging.getLogger("minitwitter.applied").isEnabledFor(logging.DEBUG)
 
     def follow(self, worker: FaustWorker) -> None:
-        """Tell of what this worker does from now on."""
+        """Measure this worker from now on."""
         worker.on_assigned = self._rebalances.inc
 
         def lag() -> Mapping[TopicPartition, Behind]:
@@ -55,7 +55,7 @@ class GroupMetrics:
         metrics.LAGS[self.group] = lag
 
     def applied(self, records: Sequence[Record]) -> None:
-        """A batch has landed."""
+        """Measure a committed batch."""
         self._applied.inc(len(records))
         self._batch.observe(len(records))
         now = self._clock()
@@ -82,14 +82,14 @@ class GroupMetrics:
 
 @contextlib.contextmanager
 def measuring(group: str, stage: str) -> Iterator[None]:
-    """Measure a stage of a batch that comes to its end."""
+    """Measure the duration of a stage that ends."""
     started = time.perf_counter()
     yield
     metrics.BATCH_SECONDS.labels(group, stage).observe(time.perf_counter() - started)
 
 
 class MeasuredSink:
-    """A sink whose calls are measured; between `begin` and `commit` is what processors do."""
+    """A sink whose calls are measured; the time between `begin` and `commit` is the processors'."""
 
     def __init__(self, group: str, sink: Sink) -> None:
         self._group = group
@@ -102,7 +102,7 @@ class MeasuredSink:
         self.close = sink.close
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest id folded of each entity that has one."""
+        """Return the newest applied id of each entity."""
         with measuring(self._group, "newest"):
             return await self._sink.newest(entities)
 
@@ -112,18 +112,18 @@ class MeasuredSink:
         self._begun = time.perf_counter()
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """What is written from now on is the doing of this event."""
+        """Set the event that causes the next writes."""
         self._sink.applying(about, at)
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable."""
+        """Commit the batch. Raises StoreUnavailable."""
         metrics.BATCH_SECONDS.labels(self._group, "handle").observe(time.perf_counter() - self._begun)
         with measuring(self._group, "commit"):
             await self._sink.commit(positions, newest, last)
 
 
 def measured(group: str, sink: Sink) -> MeasuredSink:
-    """A sink that measures, or the one that does already."""
+    """Return a sink that measures; the same one if it does already."""
     return sink if isinstance(sink, MeasuredSink) else MeasuredSink(group, sink)

@@ -1,4 +1,4 @@
-"""The application of a process that serves neither API: how it is, and what it counts."""
+"""The application of a process without an API: health, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from runtime.settings import Settings
 
 
 class NothingToApply:
-    """How far the read models of a process without any have come."""
+    """The read positions of a process without read models."""
 
     async def wait_for(self, token: ConsistencyToken, timeout: float, reads: Reads) -> bool:
-        """Nothing to wait for: this process has no read models."""
+        """Return at once: this process has no read models."""
         return True
 
     def behind(self, reads: Reads) -> bool:

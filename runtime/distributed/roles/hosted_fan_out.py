@@ -1,4 +1,4 @@
-"""Fan-out as a worker hosts it: home timelines go on from where they stand themselves, in every partition."""
+"""Fan-out as a worker's group: it continues from the progress that home timelines store for each partition."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 
 
 class FanOutSink:
-    """The Sink port over a worker's fan-out: the stores of home timelines are its own business."""
+    """The Sink port over a worker's fan-out, which writes to the stores of home timelines itself."""
 
     def __init__(self, fan_out: FanOut, partitions: int) -> None:
         self._fan_out = fan_out
         self._places = [TopicPartition(topic, n) for topic in sorted(FanOut.topics()) for n in range(partitions)]
 
     async def positions(self) -> Positions:
-        """How far everything has landed, whoever landed it; asked on every assignment. Raises StoreUnavailable.
+        """Return the committed positions, of whatever worker; read at every assignment. Raises StoreUnavailable.
 
-        It also is what a batch skips, and where a fan-out that another worker left in the middle goes on.
+        A batch skips events before them, and continues a fan-out that another worker left unfinished.
         """
         return await self._fan_out.resume(self._places)
 
     async def marks(self) -> Marks:
-        """The positions; which log they are of the other groups of the keyspace tell."""
+        """Return the positions without event ids: other groups of the keyspace identify the log."""
         return {place: Mark(offset) for place, offset in (await self.positions()).items()}
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """None of them: each write is guarded by its event's own time."""
+        """Return nothing: each write is guarded by its event's time."""
         return {}
 
     async def begin(self) -> None:
@@ -51,39 +51,39 @@ class FanOutSink:
         self._fan_out.begin()
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """What is asked for from now on is the doing of this record."""
+        """Set the record that causes the next requests."""
         assert at is not None, "nothing is derived here"
         self._fan_out.applying(at)
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch. Raises StoreUnavailable."""
+        """Commit the batch. Raises StoreUnavailable."""
         await self._fan_out.land(positions)
 
     async def abandon(self) -> None:
-        """Forget the batch: nothing of it was sent."""
+        """Drop the batch; nothing of it was sent."""
         self._fan_out.begin()
 
     async def check(self) -> None:
-        """Look whether everything that has landed is still there. Raises SinkMoved, StoreUnavailable."""
+        """Check that the committed progress is still there. Raises SinkMoved, StoreUnavailable."""
         landed = self._fan_out.landed
         found = await self._fan_out.rows.progress(landed)
         if any(found.get(place, FanOutProgress()).offset < progress.offset for place, progress in landed.items()):
             raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
-        """Session and counters are others' as well."""
+        """Do nothing: session and counters are shared."""
 
 
 @dataclass
 class FanOutGroup(Group):
-    """Fan-out as a group: what has landed already is known event by event, so a batch leaves that out."""
+    """Fan-out as a group. Progress is stored for each event, so a batch skips events that are done."""
 
     unlanded: Callable[[Iterable[Record]], list[Record]] = list
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
-        """Land one batch. Raises what a group's does."""
+        """Commit one batch. Raises the errors of Group.apply."""
         return await super().apply(self.unlanded(records), positions)
 
 
@@ -97,16 +97,16 @@ def fan_out_group(
     limits: FanOutLimits | None = None,
     keeping: Keeping | None = None,
 ) -> FanOutGroup:
-    """Fan-out into Cassandra, by the counters in Redis."""
+    """Return the fan-out into Cassandra, which uses the follower counts in Redis."""
     facts = CassandraFanOutFacts(session, keyspace, follower_counts(counts))
     rows = CassandraHomeTimelineRows(session, keyspace, keeping)
     fan_out = FanOut(facts, rows, clock, limits, keeping)
-    processors: list[Any] = [fan_out]  # it has the handlers of a projector, and no read model of its own
+    processors: list[Any] = [fan_out]  # it has a projector's handlers, but no read model
     return FanOutGroup(HOME, processors, [], FanOutSink(fan_out, partitions), unlanded=fan_out.unlanded)
 
 
 def follower_counts(counts: RedisCounts) -> FollowerCounts:
-    """Numbers of followers, while the counters are whole: nobody's tier changes because they were lost or are away."""
+    """Return numbers of followers if the counters are complete: lost or unreachable counters must change no tier."""
 
     async def of(accounts: Collection[AccountId]) -> Mapping[AccountId, int]:
         try:

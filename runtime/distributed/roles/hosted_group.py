@@ -1,4 +1,4 @@
-"""A group as a worker hosts it: its batches, what it does between them, and what operators ask of its dead letters."""
+"""A group in a worker: its batches, its work between them, and operators' requests about its dead letters."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from streams.faust_worker import Hosted
 
 
 class WorkerGroup(Hosted, Protocol):
-    """What a process hosts: processors that also do something between batches, and say whether there was any."""
+    """Processors that a worker hosts, with work between batches; its methods return whether there was any."""
 
     def measure(self) -> None:
         """Measure the stages of its batches."""
         ...
 
     async def idle(self) -> bool:
-        """Do it. Raises SinkMoved where their sink is not where they left it, StoreUnavailable."""
+        """Do the work between batches. Raises SinkMoved if the sink's positions went back, StoreUnavailable."""
         ...
 
     async def mend(self, assigned: Collection[TopicPartition]) -> Sequence[Record]:
-        """Do what operators ask for, with dead letters of these partitions; the records that were applied, or may be.
+        """Do operators' requests about dead letters of these partitions; return the records that were, or may be,
+        applied.
 
         Raises StoreUnavailable, LogUnavailable.
         """
@@ -38,13 +39,13 @@ class WorkerGroup(Hosted, Protocol):
 
     @property
     def degraded(self) -> str:
-        """What is missing in what the group keeps; empty where nothing is."""
+        """What the group's rows lack; empty if nothing."""
         ...
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """What a live group needs for records that it sets aside: its letters, all groups' discards, and the log."""
+    """What a live group needs for dead letters: its letters, all groups' discards, and the log."""
 
     letters: PostgresDeadLetters
     discards: Discards
@@ -52,7 +53,7 @@ class SetAside:
 
 
 class HostedGroup:
-    """A group as a worker hosts it. `aside` is None where nothing may be set aside: in a rebuild."""
+    """A group in a worker. `aside` is None if nothing may be set aside: in a rebuild."""
 
     def __init__(self, group: Group, aside: SetAside | None = None) -> None:
         self._group = group
@@ -69,30 +70,31 @@ class HostedGroup:
         self._group.sink = measured(self.name, self._group.sink)
 
     async def positions(self) -> Positions:
-        """How far its effects reach. What is known of its letters is forgotten: others had these partitions."""
+        """Return the positions. Forgets the letters, because another worker had these partitions before."""
         self._group.aside.forget()
         return await self._group.sink.positions()
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Land one batch. Where it has records that cannot be read, look first which of them were discarded."""
+        """Commit one batch. If it has records that cannot be read, read first which of them were discarded."""
         if self._aside is not None and any(record.fault for record in records):
             await self._aside.discards.read(self._aside.log)
         return await self._group.apply(records, positions)
 
     async def close(self) -> None:
-        """Let go of the sink."""
+        """Close the sink."""
         await self._group.sink.close()
 
     async def idle(self) -> bool:
-        """Look whether the sink is where it was left, and land some of what is no single record's doing; whether there
-        was any. Raises SinkMoved."""
+        """Check that the sink's positions have not gone back, and commit some due work of streams; return whether there
+        was any. Raises SinkMoved.
+        """
         await self._group.sink.check()
         return await self._group.emit_due()
 
     async def mend(self, assigned: Collection[TopicPartition]) -> Sequence[Record]:
-        """Retry and discard what operators ask for of these partitions, an entity after the other, each alone.
+        """Do the requested retries and discards of these partitions, one entity after the other.
 
-        Answers the records that were applied, or may be. Raises StoreUnavailable, LogUnavailable.
+        Returns the records that were, or may be, applied. Raises StoreUnavailable, LogUnavailable.
         """
         aside = self._aside
         read: list[Record] = []
@@ -135,17 +137,17 @@ class HostedGroup:
 
     @property
     def degraded(self) -> str:
-        """How many of its records are set aside."""
+        """The number of its dead letters, as a sentence."""
         return Waiting(self.counts.failed, self.counts.all).sentence(self.name)
 
 
 async def record_at(log: RecordReader, place: TopicPartition, offset: int) -> Record | None:
-    """The record at a position; None where there is none. Raises LogUnavailable."""
+    """Return the record at a position; None if there is none. Raises LogUnavailable."""
     ends = await log.ends()
     if offset >= ends.get(place, 0):
         return None
     after: Mapping[TopicPartition, int] = ends | {place: offset}
-    # A record of each partition: what has come meanwhile in another must not take this one's place.
+    # A record of each partition: a newer one of another partition must not displace this one.
     for record in await log.read(after, len(ends) + 1, [place.topic]):
         if record.place == place:
             return record if record.offset == offset else None

@@ -1,7 +1,7 @@
-"""A role that follows the pointers to read models: opened anew in the same process after one has moved.
+"""A role that follows the pointers to read models: it is opened again in the same process after one has moved.
 
 The new role is opened beside the old one and takes over its requests; then the old one is closed. So clients notice
-nothing; workers leave their groups and join again.
+nothing. Workers leave their groups and join again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stores.postgres.pointers import Pointer, Pointers
 
 
 class PointerWatch:
-    """The role that `open_role` opens, as the pointers are. `seen` are the pointers that it was opened after."""
+    """Runs the role that `open_role` opens. `seen` are the pointers as of its opening."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class PointerWatch:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: PostgresSettings, name: str, open_role: OpenRole) -> AsyncIterator[PointerWatch]:
-        """Read the pointers, and open the role; at the end close the role that is there. Raises what opening raises."""
+        """Read the pointers, and open the role; close it at the end. Raises the errors of opening."""
         pointers = Pointers(settings.postgres)
-        seen = await pointers.read()  # before the role does: it may see later pointers, never earlier ones
+        seen = await pointers.read()  # before the role reads them: it may see later pointers, never earlier ones
         async with AsyncExitStack() as stack:
             role = await stack.enter_async_context(open_role())
             watch = cls(name, open_role, pointers, seen, role, stack.pop_all())
@@ -54,14 +54,14 @@ class PointerWatch:
                 await watch._stack.aclose()
 
     def application(self) -> ASGIApp:
-        """What the role serves now."""
+        """The application of the current role."""
         return self._serve
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
 
     def parts(self) -> Sequence[Part]:
-        """The role's."""
+        """The parts of the current role."""
         return self._role.parts()
 
     async def run(self) -> None:
@@ -90,4 +90,4 @@ class PointerWatch:
             old, self._stack = self._stack, stack.pop_all()
         async with old:
             working.cancel()
-            await asyncio.wait((working,))  # not `await working`: a cancellation of this task has to be raised here
+            await asyncio.wait((working,))  # not `await working`: a cancellation of this task must be raised here

@@ -1,9 +1,8 @@
-"""What every process of the distributed profile has, whatever its role.
+"""The process of any role of the distributed profile.
 
-It answers /healthz, /readyz and /metrics from the first moment; it starts in any order with its engines, and waits for
-them with backoff; on SIGTERM it finishes what it acknowledged, within the time that the settings give. What waiting
-does not mend (topics that are missing, a wrong key, an agent that died) ends it with the reason: whoever supervises it
-starts it again.
+It answers /healthz, /readyz and /metrics from the start; it may start before its engines, and waits for them with
+backoff; on SIGTERM it finishes acknowledged work, within the time in the settings. A cause that waiting does not remove
+(missing topics, a wrong key, a dead agent) ends the process with the reason; its supervisor restarts it.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
 
 AWAY = (LogUnavailable, StoreUnavailable)
-"""An engine cannot be reached now; waiting may mend it."""
+"""Errors of an engine that is unreachable now; waiting may help."""
 
 
 class Role(Protocol):
-    """What a process is for, with its engines connected."""
+    """The work of a process, with its engines connected."""
 
     def application(self) -> ASGIApp:
-        """What it serves over HTTP; for most roles only health and metrics."""
+        """The HTTP application; for most roles only health and metrics."""
         ...
 
     def parts(self) -> Sequence[Part]:
-        """The parts that /readyz tells of."""
+        """The parts for /readyz."""
         ...
 
     async def run(self) -> None:
@@ -49,18 +48,19 @@ class Role(Protocol):
 
 
 OpenRole = Callable[[], AbstractAsyncContextManager[Role]]
-"""Connects a role to its engines; at the end it finishes what it acknowledged and closes all. Entering raises one of
-AWAY if an engine is away, with everything closed that was open; any other error ends the process."""
+"""Connects a role to its engines; at the end it finishes acknowledged work and closes all. Entering raises one of AWAY
+if an engine is unreachable, after closing what was open; any other error ends the process.
+"""
 
 
 class RoleEnded(Exception):
-    """What a process is for has come to an end by itself."""
+    """The role has ended by itself."""
 
 
 async def opened(name: str, open_: OpenRole, stack: AsyncExitStack, tell: Callable[[str], None]) -> Role:
-    """Open a role, which `stack` closes, with retries until its engines answer.
+    """Open a role, which `stack` closes; retry until its engines answer.
 
-    `tell` gets the reason of each wait, and "" in the end.
+    `tell` receives the reason of each wait, and "" at the end.
     """
     role = await retrying(
         lambda: stack.enter_async_context(open_()), ENGINE, AWAY, what=name, failed=lambda error: tell(str(error))
@@ -81,7 +81,7 @@ class Process:
         self._log = logger("minitwitter.process")
 
     async def run(self) -> None:
-        """Open the role, let it work, close it. Raises AddressInUse, RoleEnded, and what the role raises."""
+        """Open the role, let it work, close it. Raises AddressInUse, RoleEnded, and the role's errors."""
         from runtime.distributed.kafka_outages import told_in_few_lines
 
         async with told_in_few_lines(self._settings.brokers):

@@ -1,4 +1,6 @@
-"""The query API as a process: `minitwitter serve query`. It reads from every store, and reports who was active."""
+"""The role of the query API: `minitwitter serve query`. It reads from every store, and reports which accounts were
+active.
+"""
 
 from __future__ import annotations
 
@@ -63,17 +65,17 @@ from stores.sink import StoreUnavailable
 explains("unavailable", StoreUnavailable, headers=(("retry-after", "1"),))
 
 REPORT_S = 10.0
-"""Seconds between reports of who was active."""
+"""Seconds between reports of active accounts."""
 TELL_S = 1.0
-"""What is derived without a batch, as the trends of a window that ended, reaches open streams in so many seconds."""
+"""Seconds until open streams see events that were derived without a batch, such as the trends of an ended window."""
 
 
 @dataclass(frozen=True)
 class QueryRole:
     """The query API: every GET, and the open streams.
 
-    `positions` tells how far each group has come, `listener` hears workers announce that, `limits` is the Redis of the
-    rate limits, `usage` has the accounts that were active.
+    `positions` has the positions of each group, `listener` receives the workers' announcements, `limits` is the Redis
+    of the rate limits, `usage` collects the active accounts.
     """
 
     settings: DistributedSettings
@@ -94,7 +96,7 @@ class QueryRole:
     async def open(
         cls, settings: DistributedSettings, clock: Clock = wall_clock, randomness: Randomness = os.urandom
     ) -> AsyncIterator[QueryRole]:
-        """Connect to the stores, and ask each how far it has come; at the end report which accounts were active.
+        """Connect to the stores, and read each group's positions; at the end report the active accounts.
 
         Raises LogUnavailable, StoreUnavailable, WrongTopics, NotMigrated, NewerLog.
         """
@@ -124,7 +126,7 @@ class QueryRole:
             side = QuerySide(
                 settings,
                 readers=lambda: read_ports,
-                # A reader each: one that read two parts of the log in turns would fetch all of it anew.
+                # One reader each: a reader that alternates between two parts of the log fetches everything again.
                 logs=[
                     await enter(log_reader(settings, engines.codec, engines.keys, part))
                     for part in (SOURCE_TOPICS, DERIVED_TOPICS)
@@ -157,7 +159,7 @@ class QueryRole:
             )
 
     def application(self) -> ASGIApp:
-        """The reading routes, the keys that tokens are verified with, health and metrics."""
+        """The reading routes, the public keys of tokens, health and metrics."""
         settings, clock, authentication = self.settings, self.clock, self.authentication
         own = LocalRateLimits(clock)
         limits = SharedRateLimits(RedisTokenBuckets(self.limits, clock, authentication.token_key), own, clock)
@@ -187,7 +189,7 @@ class QueryRole:
         )
 
     def parts(self) -> Sequence[Part]:
-        """What it reads from. Only Cassandra keeps it from serving: without the others most reads go on."""
+        """The stores. Only Cassandra is needed to serve: without the others most reads continue."""
         positions = self.positions
         parts = query_parts(
             map(positions.group, positions.groups), sessions=self.authentication.detail, kafka=positions.log_detail
@@ -195,7 +197,7 @@ class QueryRole:
         return [*parts, *self.identity.parts(reads=True)]
 
     async def run(self) -> None:
-        """Follow the read models, and tell open streams of what happens, until cancelled."""
+        """Follow the read models, and notify open streams, until cancelled."""
         await asyncio.gather(
             self.authentication.poll(),
             self.positions.poll(),
@@ -222,7 +224,7 @@ async def _report(usage: UsageReports) -> None:
     try:
         while await usage.flush():
             pass
-    except LogUnavailable as error:  # they are kept for the next time
+    except LogUnavailable as error:  # they stay for the next report
         logger("minitwitter.query").warning("usage is not reported", detail=str(error))
 
 

@@ -1,7 +1,7 @@
-"""Which state each role is in, by what it knows of its engines and of the read models: what its /readyz answers.
+"""The state of each role, from what it knows of its engines and read models, for /readyz.
 
-One place for all roles, and for `minitwitter status`, which asks the engines itself. docs/reference/failures.md has the
-table that these functions are held to.
+`minitwitter status`, which asks the engines itself, uses the same functions. docs/reference/failures.md has the table
+that tests compare them with.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from stores.dead_letters import Counts
 from stores.groups import HOME, TIMELINES
 
 NEEDED = frozenset((TIMELINES, HOME))
-"""Without the store of these nearly nothing can be read."""
+"""Groups without whose store nearly nothing can be read."""
 STORE_AWAY = "its store is away"
 
 
 class GroupProgress(NamedTuple):
-    """A group as its store tells: `away` says why it does not, `lost` that it lost something.
+    """The progress of a group: `away` says why its store does not answer, `lost` that the store lost something.
 
-    `workers` are the members of its group in Kafka; None where nobody can tell, as for `letters`.
+    `workers` are its members in Kafka; None if unknown, as `letters`.
     """
 
     group: str
@@ -38,17 +38,18 @@ class GroupProgress(NamedTuple):
 
 
 def command_parts(*, postgres: str = "", kafka: str = "", media: str = "") -> list[Part]:
-    """PostgreSQL, without which nothing is decided; Kafka, without which writes go on into the outbox; the store of
-    media, without which all but uploads go on."""
+    """Return the parts of the command API: PostgreSQL, without which no command is decided; Kafka, without which writes
+    wait in the outbox; the media store, without which only uploads fail.
+    """
     return [Part.of("postgres", down=postgres), Part.of("kafka", degraded=kafka), Part.of("media", degraded=media)]
 
 
 def query_parts(groups: Iterable[GroupProgress], *, sessions: str = "", kafka: str = "") -> list[Part]:
-    """What reads need. Only Cassandra keeps the process from serving: without the others most reads go on.
+    """Return the parts of the query API. Only Cassandra is needed to serve: without the others most reads continue.
 
-    `sessions` says why keys and ended sessions cannot be looked after: PostgreSQL is away.
+    `sessions` says why keys and ended sessions cannot be polled: PostgreSQL is unreachable.
 
-    While the log does not answer, nobody can tell how far behind the read models are.
+    While the log does not answer, the lag of the read models is unknown.
     """
     return [
         Part.of("sessions", degraded=sessions),
@@ -58,7 +59,7 @@ def query_parts(groups: Iterable[GroupProgress], *, sessions: str = "", kafka: s
 
 
 def reached_part(reached: GroupProgress) -> Part:
-    """A group as a part of what serves reads."""
+    """Return the part of a group, for a process that serves reads."""
     if reached.away and reached.group in NEEDED:
         return Part.of(reached.group, down=reached.away)
     letters = reached.letters or Counts(0, 0)
@@ -69,14 +70,14 @@ def reached_part(reached: GroupProgress) -> Part:
         idle=idle(reached.group, letters.failed) if reached.workers == 0 else "",
         lost=reached.lost,
         behind=reached.behind,
-        letters=0 if stopped else letters.all,  # which `idle` tells of
+        letters=0 if stopped else letters.all,  # `idle` reports that
     )
 
 
 def idle(group: str, failed: int = 0) -> str:
-    """What is said of a group that no worker is a member of: none runs, or the group stopped.
+    """Return the sentence about a group without members: no worker runs, or the group stopped.
 
-    `failed` are the dead letters that failed: with MOST of them, the next failure stops a group.
+    `failed` is the number of failed dead letters: with MOST of them, the next failure stops a group.
     """
     [work] = [name for name, groups in WORKERS.items() if group in groups]
     if failed >= MOST:
@@ -89,9 +90,10 @@ def idle(group: str, failed: int = 0) -> str:
 
 
 def fitting_parts(unfit: str, lacks: str, *, reads: bool = False) -> list[Part]:
-    """Read models that do not fit the log, or lack rows. Nothing where all is well.
+    """Return the read models that do not fit the log, or lack rows; none if all is well.
 
-    A worker has to stop there. A process that `reads` goes on with what is there: all of them would be down at once.
+    A worker must stop then. A process that `reads` continues with the rows that there are: otherwise all of them would
+    be down at once.
     """
     if not unfit and not lacks:
         return []
@@ -101,10 +103,12 @@ def fitting_parts(unfit: str, lacks: str, *, reads: bool = False) -> list[Part]:
 
 
 def relay_parts(*, postgres: str = "", kafka: str = "") -> list[Part]:
-    """Both ends, without which it can do nothing. Waiting to lead is what all relays but one do."""
+    """Return the parts of the relay: both ends, without which it can do nothing. A relay that waits to lead
+    is ready.
+    """
     return [Part.of("postgres", down=postgres), Part.of("kafka", down=kafka)]
 
 
 def worker_parts(groups: Iterable[Part], *, kafka: str = "") -> list[Part]:
-    """Each group that is hosted, and Kafka, without which none of them has anything to do."""
+    """Return the parts of a worker: each hosted group, and Kafka, without which none of them works."""
     return [Part.of("kafka", down=kafka), *groups]

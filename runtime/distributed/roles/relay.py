@@ -1,4 +1,4 @@
-"""The relay as a process: `minitwitter work relay`. Any number run; one leads."""
+"""The role of the relay: `minitwitter work relay`. Several may run; one leads."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from runtime.distributed.settings import DecisionSettings
 from runtime.readiness import Part
 
 COUNT_S = 2.0
-"""Seconds between counts of the rows that wait."""
+"""Seconds between counts of the waiting rows."""
 TICK_S = 3600.0
-"""Seconds between records that have Kafka compact its topic of keys."""
+"""Seconds between records that make Kafka compact its topic of keys."""
 
 
 class RelayRole:
-    """Publishes the records that the processes which decided them could not."""
+    """Publishes the records that the deciding processes could not publish."""
 
     def __init__(self, settings: DecisionSettings, pool: Pool, keys: PostgresKeys, publisher: KafkaPublisher) -> None:
         self._settings = settings
         self._pool = pool
         self._publisher = publisher
         self._topic = kept_topic(settings, publisher)
-        # A key that was destroyed since the backup is not to be published again as it was.
+        # A key that was destroyed since the backup must not be published again.
         taking = TakingBack(pool, keys, self._topic)
         kept = KeptKeys(pool, self._topic)
         self._relay = relay = Relay(settings.postgres, publisher, first=taking.take_back, ahead=kept.publish_of)
@@ -51,7 +51,7 @@ class RelayRole:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: DecisionSettings) -> AsyncIterator[RelayRole]:
-        """Connect to PostgreSQL and Kafka until the end. Raises LogUnavailable, WrongTopics, NotMigrated."""
+        """Connect to PostgreSQL and Kafka until closed. Raises LogUnavailable, WrongTopics, NotMigrated."""
         async with decision_database(settings, most=2) as (pool, keys), publisher(settings) as published:
             yield cls(settings, pool, keys, published)
 
@@ -60,7 +60,7 @@ class RelayRole:
         return health_app(self._settings, self.parts, metrics.RELAY)
 
     def parts(self) -> Sequence[Part]:
-        """It is ready when it runs: waiting to lead is what all but one do."""
+        """The two ends. A relay that waits to lead is ready."""
         down = self._publisher.breaker.is_open
         return relay_parts(postgres=self._detail, kafka="Kafka does not answer" if down else "")
 
@@ -69,7 +69,7 @@ class RelayRole:
         await asyncio.gather(self._relay.run(), self._count(), self._tick())
 
     async def _tick(self) -> None:
-        """Have Kafka compact the topic of keys, also where nothing is written to a partition."""
+        """Make Kafka compact the topic of keys, also in partitions without new records."""
         while True:
             wait_s = COUNT_S
             if self._relay.leads:
@@ -79,7 +79,7 @@ class RelayRole:
             await asyncio.sleep(wait_s)
 
     async def _count(self) -> None:
-        """Count the rows that wait, also where another relay leads: the one that leads may be the one that hangs."""
+        """Count the waiting rows, also if another relay leads: the leader may hang."""
         while True:
             try:
                 found = await run(self._pool, depth)

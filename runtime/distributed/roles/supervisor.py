@@ -1,6 +1,6 @@
-"""Keeps one group of processors at work: what fails is started again with back-off, and no other group notices.
+"""Keeps one group of processors at work: restarts it with backoff after a failure, without affecting other groups.
 
-Only an error that no restart mends stops it, with a sentence for whoever asks; the others go on all the same.
+Only an error that no restart repairs stops it; the other groups continue.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from runtime.telemetry import logger
 from stores.sink import SinkMoved
 
 FIRST_S, LONGEST_S = 0.5, 30.0
-"""The first wait before a group is started again, and the longest; each is twice the one before."""
+"""The first and the longest wait before a restart, in seconds; each is twice the one before."""
 STEADY_S = 60.0
-"""A group that has worked for this long begins with the first wait again."""
+"""After so many seconds of work the next wait is the first one again."""
 
 
 async def all_ended(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:
-    """Wait for supervisors to end, and answer the errors with which some stopped. They are told of already.
+    """Wait for supervisors to end; return the errors with which some stopped, which are logged already.
 
-    An error that nobody looks at asyncio would print once more.
+    asyncio would print an error that nobody has retrieved.
     """
     tasks = tuple(tasks)
     await asyncio.wait(tasks)
@@ -34,29 +34,29 @@ async def all_ended(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:
 
 
 class Worker(Protocol):
-    """One worker of a group: made, run once, and replaced where it failed."""
+    """One worker of a group: created, run once, and replaced after a failure."""
 
     detail: str
-    """What keeps it from working; empty when nothing does."""
+    """Why it does not work; empty if it does."""
 
     async def run(self) -> None:
-        """Work until `stop`. Raises what the processors raise."""
+        """Work until `stop`. Raises the processors' errors."""
         ...
 
     def stop(self) -> None:
-        """Finish what is in hand."""
+        """Finish the current batch."""
         ...
 
 
 class EndedByItself(Exception):
-    """A worker has come to its end though nobody stopped it."""
+    """A worker has ended although nobody stopped it."""
 
 
 class Supervisor:
     """Runs a group's workers, one after the other.
 
-    `final` are the errors that no restart mends, `degraded` says what is missing in what the group keeps.
-    `random` gives numbers from 0 to 1: groups that failed together do not all come back at once.
+    `final` are the errors that no restart repairs; `degraded` says what the group's rows lack. `random` returns numbers
+    from 0 to 1, so that groups that failed together do not restart at once.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Supervisor:
         self._log = logger("minitwitter.hosting")
 
     def part(self) -> Part:
-        """How the group is, for /readyz. One that failed says so until it has worked steadily again."""
+        """The part of the group for /readyz. A group that failed is degraded until it has worked steadily again."""
         if self._stopped or self._resting:
             return Part.of(self.name, down=self._stopped or self._failed)
         if self._steady():
@@ -96,13 +96,13 @@ class Supervisor:
         return time.monotonic() - self._begun > STEADY_S
 
     def stop(self) -> None:
-        """Finish the batch in hand."""
+        """Finish the current batch and end."""
         self._stopping.set()
         if self._worker is not None:
             self._worker.stop()
 
     async def run(self) -> None:
-        """Work until `stop`. Raises one of `final`, which `part` then tells for good."""
+        """Work until `stop`. Raises one of `final`, which `part` then reports for good."""
         failures = 0
         while not self._stopping.is_set():
             self._begun, self._resting = time.monotonic(), False

@@ -1,4 +1,4 @@
-"""`minitwitter work projectors` and `work streams`: groups of processors on Faust, one member each of their groups."""
+"""The roles `minitwitter work projectors` and `work streams`: groups of processors on Faust."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from streams.faust_overrides import Message
 from streams.faust_worker import EVERY_S, FaustWorker
 
 FINAL = (TooManyDeadLetters,)
-"""What no restart of a group mends."""
+"""Errors of a group that no restart repairs."""
 
 
 MakeGroups = Callable[[Engines, KafkaPublisher], list[WorkerGroup]]
-"""Makes the groups that a role hosts."""
+"""Creates the groups that a role hosts."""
 
 
 class WorkersRole:
@@ -79,7 +79,7 @@ class WorkersRole:
     @classmethod
     @asynccontextmanager
     async def open(cls, name: str, settings: DistributedSettings, make: MakeGroups) -> AsyncIterator[WorkersRole]:
-        """Connect to the engines until the end. Raises one of AWAY, NotSetUp, DoesNotFit, NewerLog."""
+        """Connect to the engines until closed. Raises one of AWAY, NotSetUp, DoesNotFit, NewerLog."""
         async with AsyncExitStack() as stack:
             engines = await stack.enter_async_context(Engines.open(settings))
             await check_fit(engines)
@@ -112,7 +112,7 @@ class WorkersRole:
 
         async def mend(assigned: Collection[TopicPartition]) -> None:
             mended = await between(partial(hosted.mend, assigned))
-            if mended:  # the positions passed these records long ago, but caches have what they were before
+            if mended:  # the positions passed these records before, but caches have the old rows
                 self._announcer.announce(hosted.name, Positions(), Positions(), outdated(hosted.name, mended))
 
         worker = FaustWorker(
@@ -151,14 +151,14 @@ class WorkersRole:
         return health_app(self._settings, self.parts, f"work {self._name}")
 
     def parts(self) -> Sequence[Part]:
-        """Each group, and what keeps it from working."""
+        """Each group, and why it does not work."""
         groups = (supervisor.part() for supervisor in self._supervisors)
         return [*worker_parts(groups, kafka=self._kafka_away), *self._identity.parts()]
 
     async def run(self) -> None:
-        """Work until cancelled; a group that fails is started again, and the others go on.
+        """Work until cancelled; a group that fails is restarted, and the others continue.
 
-        Raises TooManyDeadLetters once all groups have stopped for that, and NewerLog.
+        Raises TooManyDeadLetters when all groups have stopped because of that, and NewerLog.
         """
         tasks = [asyncio.create_task(supervisor.run()) for supervisor in self._supervisors]
         renewing = asyncio.create_task(self._registration.renew())
@@ -194,12 +194,12 @@ def _pausable(settings: DistributedSettings, hosted: WorkerGroup) -> PausableGro
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes | None]]:
-    """Faust hands over pairs or a mapping, as its driver likes."""
+    """Return the headers as pairs: Faust passes pairs or a mapping, depending on its driver."""
     return list(headers.items()) if isinstance(headers, dict) else list(headers or ())
 
 
 def projectors(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
-    """The role of the projectors, to be opened: what Cassandra, Redis and PostgreSQL keep of the source topics."""
+    """Return the role of the projectors: the read models of source topics, in Cassandra, Redis and PostgreSQL."""
 
     def make(engines: Engines, _: KafkaPublisher) -> list[WorkerGroup]:
         session, keyspace, redis = engines.cassandra, engines.generations.address.keyspace, engines.redis
@@ -215,7 +215,7 @@ def projectors(settings: DistributedSettings) -> AbstractAsyncContextManager[Wor
 
 
 def streams(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
-    """The role of the streams, to be opened: what is derived of the source topics."""
+    """Return the role of the streams: derived topics, and the read models of them."""
 
     def make(engines: Engines, published: KafkaPublisher) -> list[WorkerGroup]:
         session, keyspace = engines.cassandra, engines.generations.address.keyspace
@@ -228,5 +228,5 @@ def streams(settings: DistributedSettings) -> AbstractAsyncContextManager[Worker
 
 
 def hosted_group(engines: Engines, group: Group) -> HostedGroup:
-    """A live group, which sets aside records that it cannot apply."""
+    """Return a live group, which sets aside records that it cannot apply."""
     return HostedGroup(group, SetAside(engines.letters_of(group.name), engines.discards, engines.log))
