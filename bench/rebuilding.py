@@ -18,7 +18,8 @@ from runtime.embedded.processors import Processors
 from runtime.embedded.projector_loop import Projecting
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.rebuild_progress import RebuildProgress
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import Views
 from streams.scoring import Scorer
 
 from .community import Community

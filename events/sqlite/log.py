@@ -11,7 +11,8 @@ from ..event import BY_CLASS
 from ..ids import HybridClock
 from ..log import New, Positions, Record, TopicPartition
 from .group_commit import GroupCommit
-from .records import LogTable, Row, id_column
+from .records import LogTable, id_column
+from .stored_rows import Row
 
 
 def _row_id(row: Row) -> bytes:

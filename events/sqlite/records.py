@@ -11,7 +11,6 @@ with a fault; a missing row is a hole, and reading stops there.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,24 +20,27 @@ from typing import Any
 import apsw
 import msgspec
 
-from ..codec import PLAIN, UNREADABLE, Codec, ParsedEvent
-from ..event import BY_CLASS, Envelope, EventType
+from ..codec import Codec, ParsedEvent
+from ..event import BY_CLASS, EventType
 from ..faults import finish, one_line, parse
-from ..ids import EventId, Millis, from_bytes, to_bytes
+from ..ids import from_bytes, to_bytes
 from ..log import DAMAGED, CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from ..partitioning import partition_of
 from ..sealing import SealBroken
 from ..topics import BY_NUMBER, TOPICS
-from ..validity import check, flaw, is_known
+from ..validity import check, is_known
 from .connection import UNAVAILABLE, IncompatibleData, corrupt
 from .keys import SqliteKeys
-
-Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
-"""position, id, type, version, key, time, headers, value, checksum"""
-
-_OFFSETS = 40
-_MASK = (1 << _OFFSETS) - 1
-_PRIME = 0xFFFFFFFB  # the largest prime below 2**32: the remainder of a longer number depends on all of its bits
+from .stored_rows import (
+    OFFSET_BITS,
+    OFFSET_MASK,
+    Row,
+    checksum,
+    encode_headers,
+    envelope_of,
+    plain_record,
+    readable_part,
+)
 
 RECORDS_DDL = """
 CREATE TABLE IF NOT EXISTS topics (
@@ -64,21 +66,9 @@ INSERT INTO kinds SELECT DISTINCT type, version FROM records;
 """
 
 
-class _Headers(msgspec.Struct, omit_defaults=True, gc=False):
-    correlation: str = ""
-    causation: str = ""
-    actor: str = ""
-    traceparent: str = ""
-    source_positions: str = ""
-
-
-_headers_decoder = msgspec.json.Decoder(_Headers)
-_encode_headers = msgspec.json.Encoder().encode
-
-
 def base(place: tuple[str, int]) -> int:
     """Return the row id of offset 0 of a partition."""
-    return TOPICS[place[0]].number << 56 | place[1] << _OFFSETS
+    return TOPICS[place[0]].number << 56 | place[1] << OFFSET_BITS
 
 
 @dataclass(eq=False)  # not frozen: raising sets __traceback__
@@ -108,8 +98,8 @@ def create_topics(connection: apsw.Connection, names: Iterable[str], partitions:
 
 
 def _place(position: int) -> str:
-    place = position >> _OFFSETS
-    return f"{_partition(place) if place >> 16 in BY_NUMBER else place}@{position & _MASK}"
+    place = position >> OFFSET_BITS
+    return f"{_partition(place) if place >> 16 in BY_NUMBER else place}@{position & OFFSET_MASK}"
 
 
 def _partition(place: int) -> TopicPartition:
@@ -118,14 +108,6 @@ def _partition(place: int) -> TopicPartition:
 
 def _hole(position: int) -> CorruptLog:
     return CorruptLog(f"{_place(position)} is missing: the log has a hole; restore it from a backup")
-
-
-def checksum(row: tuple[Any, ...]) -> int:
-    """Return the checksum over all columns of a row but the last. 1 us. Raises TypeError, AttributeError for wrong
-    types.
-    """
-    start = (row[0] ^ row[5] << 8) % _PRIME + row[3] & 0xFFFFFFFF
-    return zlib.crc32(b"".join((row[6], row[7], row[1], row[2].encode(), row[4].encode())), start)
 
 
 _PUBLISHED = (
@@ -145,56 +127,6 @@ def _text(column: bytes | None) -> str | None:
 def id_column(value: object) -> bytes:
     """Return the id of a row for comparisons; a damaged id sorts before all others."""
     return value if isinstance(value, bytes) else b""
-
-
-def _envelope(row: Row) -> Envelope:
-    h = _headers_decoder.decode(row[6])
-    return Envelope(
-        EventId(from_bytes(row[1])),
-        Millis(row[5]),
-        h.correlation,
-        h.causation,
-        h.actor,
-        h.traceparent,
-        h.source_positions,
-    )
-
-
-def _readable(row: tuple[Any, ...]) -> tuple[str, str, int, None, Envelope]:
-    """Return the fields of an unreadable row that have the right types: key, type, version, no event, envelope."""
-    _, id_, type_, version, key, time, *_ = row
-    about = Envelope(
-        EventId(from_bytes(id_) if isinstance(id_, bytes) and len(id_) == 16 else ""),
-        Millis(time if isinstance(time, int) else 0),
-    )
-    return (
-        key if isinstance(key, str) else "",
-        type_ if isinstance(type_, str) else "",
-        version if isinstance(version, int) else 0,
-        None,
-        about,
-    )
-
-
-def _plain(row: Row) -> Record | None:
-    """Decode an event without sealed fields, of its current version, in one go: most events are of this kind.
-
-    Returns None for all others, and for a row with any fault.
-    """
-    decoder = PLAIN.get((row[2], row[3]))
-    if decoder is None:
-        return None
-    number = row[0]
-    topic = BY_NUMBER[number >> 56].name
-    try:
-        if checksum(row) != row[8]:
-            return None
-        event, about = decoder.decode(row[7]), _envelope(row)
-        if flaw(topic, row[4], event, about):
-            return None
-    except UNREADABLE:
-        return None
-    return Record(topic, number >> _OFFSETS & 0xFFFF, number & _MASK, row[4], row[2], row[3], event, about)
 
 
 class LogTable:
@@ -229,9 +161,9 @@ class LogTable:
         for place in self.places:
             first = base(place)
             [(last,)] = self._select(
-                "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | _MASK)
+                "SELECT max(position) FROM records WHERE position BETWEEN ? AND ?", (first, first | OFFSET_MASK)
             )
-            has, end = 0 if last is None else (last & _MASK) + 1, ends.get(place, 0)
+            has, end = 0 if last is None else (last & OFFSET_MASK) + 1, ends.get(place, 0)
             if has != end:
                 raise CorruptLog(f"{place} ends at {has} and should at {end}; restore the log from a backup")
 
@@ -294,9 +226,7 @@ class LogTable:
         about = new.about
         check(new.event, about)
         value = self.codec.encode(new.event, about.id)
-        headers = _encode_headers(
-            _Headers(about.correlation, about.causation, about.actor, about.traceparent, about.source_positions)
-        )
+        headers = encode_headers(about)
         row = (
             base(place) + offset,
             to_bytes(about.id),
@@ -317,7 +247,7 @@ class LogTable:
         The log has no hole. A reader of the old records reads the tombstone early.
         """
         _, _, kind, version, key, _, _, value = tombstone
-        found = self._select(_PUBLISHED, (key, base(place), base(place) | _MASK))
+        found = self._select(_PUBLISHED, (key, base(place), base(place) | OFFSET_MASK))
         for position, id_, time, headers in found:
             row = (position, id_, kind, version, key, time, headers, value)
             self.connection.execute("REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(row)))
@@ -328,13 +258,13 @@ class LogTable:
             self.connection.execute(
                 "INSERT INTO ends VALUES (?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET next=excluded.next, newest=max(newest, excluded.newest)",
-                (base(place) >> _OFFSETS, end, to_bytes(newest[place])),
+                (base(place) >> OFFSET_BITS, end, to_bytes(newest[place])),
             )
 
     def rows(self, place: TopicPartition, after: int, number: int) -> list[Row]:
         """Return `number` stored rows of one partition from an offset on. Raises CorruptLog if one is missing."""
         start = base(place) + after
-        bounds = (start, base(place) | _MASK, number)
+        bounds = (start, base(place) | OFFSET_MASK, number)
         try:
             rows: list[Row] = self._select(_ROWS.format(type="type", key="key"), bounds)
         except CorruptLog as error:
@@ -349,7 +279,7 @@ class LogTable:
 
     def decode(self, rows: list[Row]) -> list[Record]:
         """Decode stored rows; the keys for all of them are fetched at once. Raises CorruptLog, LogUnavailable."""
-        plain = [_plain(row) for row in rows]
+        plain = [plain_record(row) for row in rows]
         steps = [None if record else self._begin(row) for row, record in zip(rows, plain, strict=True)]
         with self._explained():
             broken = self._fetch({step.subject for step in steps if isinstance(step, ParsedEvent) and step.subject})
@@ -386,14 +316,14 @@ class LogTable:
 
     def _record(self, row: Row, step: ParsedEvent | str, broken: Mapping[str, str]) -> Record:
         number = row[0]
-        topic, partition, offset = BY_NUMBER[number >> 56].name, number >> _OFFSETS & 0xFFFF, number & _MASK
+        topic, partition, offset = BY_NUMBER[number >> 56].name, number >> OFFSET_BITS & 0xFFFF, number & OFFSET_MASK
         if isinstance(step, str):
-            return Record(topic, partition, offset, *_readable(row), step)
+            return Record(topic, partition, offset, *readable_part(row), step)
         event = None
         try:
-            about = _envelope(row)
+            about = envelope_of(row)
         except msgspec.MsgspecError as error:
-            return Record(topic, partition, offset, *_readable(row), one_line(error))
+            return Record(topic, partition, offset, *readable_part(row), one_line(error))
         fault = broken.get(step.subject or "", "")
         if not fault:
             event, fault = finish(self.codec, step, topic, row[4], about)
@@ -420,4 +350,4 @@ class LogTable:
         [(position,)] = self._select("SELECT min(position) FROM records WHERE id=?", (wanted,))
         if position is None:
             return None
-        return self.read(_partition(position >> _OFFSETS), position & _MASK, 1)[0]
+        return self.read(_partition(position >> OFFSET_BITS), position & OFFSET_MASK, 1)[0]

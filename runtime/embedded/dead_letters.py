@@ -18,7 +18,8 @@ from runtime.dead_letters import Choice, NothingToDiscard
 from runtime.unreadable_records import Standing
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import Views
 
 from .models import GROUPS, STREAMS
 from .system import System

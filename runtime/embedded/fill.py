@@ -31,7 +31,8 @@ from events.sqlite.connection import connect
 from runtime.embedded.fill_process import CONSUMERS, Filled, Share
 from runtime.embedded.fill_shares import shares_of
 from stores.sink import StoreUnavailable
-from stores.sqlite.views import ADVANCE, Views
+from stores.sqlite.sink import ADVANCE
+from stores.sqlite.views import Views
 
 WORTHWHILE = 50_000
 """The number of events from which processes are used: they take half a second to start."""

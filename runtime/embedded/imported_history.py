@@ -10,7 +10,7 @@ from events.faults import parse
 from events.ids import Millis, from_bytes, is_id
 from events.log import Positions
 from events.sqlite.log import SqliteLogReader
-from events.sqlite.records import Row
+from events.sqlite.stored_rows import Row
 from events.tweets import TweetPosted
 from runtime.embedded.log_db import open_reader
 from runtime.importing.history import (

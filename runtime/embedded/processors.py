@@ -17,7 +17,8 @@ from runtime.discards import Discarded, Discards
 from runtime.processor_group import Group
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import Views
 
 from .models import ALL_TABLES, GROUPS, STREAMS, Derivation, ReadModel, projectors, streams
 

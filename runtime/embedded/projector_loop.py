@@ -61,9 +61,7 @@ class Projecting:
         self.on_progress: Callable[[RebuildProgress], None] = lambda progress: None
         self.on_letters: Callable[[str], None] = lambda group: None
         self.stopped: dict[str, str] = {}
-        """Groups that stopped because too many records failed, and what to do about it. They do not advance until they
-        are repaired.
-        """
+        """Groups that stopped because too many records failed, and what to do about it."""
         self._waiting: dict[str, Waiting] = {}
         self.behind = False
         """Whether the last turn left records unread, so that the next turn must follow at once."""
@@ -149,9 +147,7 @@ class Projecting:
         await self._rebuild(models, back=back, skip_letters=False)
 
     async def _rebuild(self, models: Collection[str], *, back: bool, skip_letters: bool) -> None:
-        """Begin a rebuild. At the start of the process, dead letters are skipped as in the other read models: nobody
-        could retry them with this version of the software.
-        """
+        """Begin a rebuild. At the start, letters are skipped: nobody could retry them with this version yet."""
         by_group: dict[str, list[str]] = {}
         for model in models:
             by_group.setdefault(group_of(model), []).append(model)

@@ -22,7 +22,8 @@ from runtime.settings import Settings
 from runtime.status import Disk, GroupStatus, ModelStatus, Status, group_part, group_told, letters_told, overall
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import NoViews, SqliteSink, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import NoViews, Views
 
 from .log_db import is_owned, open_records
 from .models import ALL_TABLES, GROUPS

@@ -38,7 +38,8 @@ from runtime.processor_group import Group
 from runtime.verdict import LONGEST_BEHIND_S, CannotVerify, Finding, Verdict, left_out_of_decisions
 from stores.dead_letters import DeadLetter, all_letters
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import Views
 from streams.trends import newest_rankings
 
 BATCH = 5000

@@ -22,7 +22,7 @@ from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
 from events.sqlite.group_commit import OffLoop
 from events.sqlite.log import SqliteLogReader
-from events.sqlite.records import checksum
+from events.sqlite.stored_rows import checksum
 from runtime.embedded.log_db import LogDb, log_table, open_reader
 
 START = Millis(1_790_000_000_000)

@@ -8,7 +8,8 @@ from events.fitting import Mark
 from events.ids import first_id_at
 from events.log import Positions, TopicPartition
 from stores.sink import SinkMoved, StoreUnavailable
-from stores.sqlite.views import SqliteSink, Tables, Views
+from stores.sqlite.sink import SqliteSink
+from stores.sqlite.views import Tables, Views
 from tests.contracts.cassandra_sinks import CassandraSinks
 from tests.contracts.postgres_sinks import PostgresSinks
 from tests.contracts.redis_sinks import RedisSinks

@@ -13,7 +13,8 @@ import pytest
 from events.event import Handler
 from events.graph import AccountFollowed
 from events.ids import AccountId
-from events.sqlite.records import base, checksum
+from events.sqlite.records import base
+from events.sqlite.stored_rows import checksum
 from projectors.counts import Counts
 from projectors.graph import Graph
 from runtime.dead_letter_policy import CannotApply

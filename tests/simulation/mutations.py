@@ -32,7 +32,7 @@ from runtime.embedded.rebuild import Rebuild
 from runtime.processor_group import At, Group
 from stores.dead_letters import DeadLetter
 from stores.sqlite.dead_letters import SqliteDeadLetters
-from stores.sqlite.views import SqliteSink
+from stores.sqlite.sink import SqliteSink
 
 from . import misreadings as misreadings
 from .planting import MUTATIONS as MUTATIONS

@@ -32,9 +32,10 @@ from stores.postgres.user_search import PostgresUserSearch, PostgresUserSearchRo
 from stores.search import Search
 from stores.sqlite.hashtag_search import HASHTAG_SEARCH, SqliteHashtagSearch, SqliteHashtagSearchRows
 from stores.sqlite.search import SEARCH, SqliteSearch, SqliteSearchRows
+from stores.sqlite.sink import SqliteSink
 from stores.sqlite.user_search import USER_SEARCH, SqliteUserSearch, SqliteUserSearchRows
 from stores.sqlite.users import USERS, SqliteUserRows
-from stores.sqlite.views import SqliteSink, Views
+from stores.sqlite.views import Views
 from stores.user_search import UserSearch
 from tests.projections.searched import START
 
