@@ -1,1 +1,1 @@
-"""`make bench`: every figure beside its limit, taken in the same run on the same machine."""
+"""`make bench`: each figure beside its limit, measured in the same run on the same machine."""

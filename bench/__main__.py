@@ -1,6 +1,6 @@
-"""Every figure beside its limit, from one run: `python -m bench [--json FILE] [--only NAME ...] [--short]`.
+"""All figures of the embedded profile: `python -m bench [--json FILE] [--only NAME ...] [--short]`.
 
-Absolute numbers are of this machine, on which client and server share the cores; later runs are compared by ratios.
+Client and server share the cores of the machine, so compare runs by the ratio of figure and limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .figures import Figure
 
 
 def main() -> None:
-    """Measure, print a table, write JSON; exit 1 where a figure misses its target."""
+    """Measure, print a table, write JSON; exit with 1 if a figure misses its target."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--only", nargs="*", help="parts to run: serving, rebuild, search, import")
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 def var() -> Path:
-    """Where there is room, on the disk that a server would use."""
+    """Return a directory for data: on the disk that a server would use, if there is room."""
     place = Path("var")
     place.mkdir(exist_ok=True)
     return place
 
 
 def as_table(figures: list[Figure]) -> Table:
-    """The figures for people."""
+    """Format the figures for people."""
     table = Table("figure", "measured", "target", "limit", "of the limit", "")
     for f in figures:
         table.add_row(

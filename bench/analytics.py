@@ -1,6 +1,7 @@
-"""What trends and sentiment cost, and how well scores agree with people: `python -m bench.analytics`. A minute or two.
+"""The cost of trends and sentiment, and the agreement of scores with human labels: `python -m bench.analytics`. A
+minute or two.
 
-The figures of docs/adr/0006. The real tweets are read from ../shared/data; without them, their part is left out.
+The figures of docs/adr/0006. The real tweets are read from ../shared/data; without them that part is left out.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TAGS, AUTHORS = 100_000, 30_000
 
 
 def agreement(labels: Sequence[tuple[str, str]]) -> str:
-    """Accuracy and macro-averaged F1 of pairs of a label given and the one that people gave."""
+    """Return accuracy and macro-averaged F1 of pairs of given and human label."""
     f1 = []
     for label in LABELS:
         both = sum(given == people == label for given, people in labels)
@@ -45,7 +46,7 @@ def agreement(labels: Sequence[tuple[str, str]]) -> str:
 
 
 def scoring() -> None:
-    """Scores of the real tweets, with and without the names they mention."""
+    """Measure the scores of the real tweets, with and without the names they mention."""
     with REAL_TWEETS.open(newline="") as file:
         rows = {row["tweet_id"]: (html.unescape(row["text"]), row["sentiment"]) for row in csv.DictReader(file)}
     texts = [(text, extract(text).mentions, people) for text, people in rows.values()]
@@ -62,7 +63,7 @@ def scoring() -> None:
 
 
 async def least(work: Callable[[], Awaitable[object]]) -> float:
-    """Milliseconds of processor time that the fastest of five takes."""
+    """Return the processor time of the fastest of five runs, in ms."""
     times = []
     for _ in range(5):
         started = time.process_time()
@@ -72,7 +73,7 @@ async def least(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def trends(views: Views, uses_a_day: int) -> None:
-    """Rank windows of a community that uses tags so often, as a power law has it."""
+    """Measure rankings of windows whose tags follow a power law."""
     randomness = random.Random(1)  # noqa: S311  # the same numbers on every run
     weights = list(accumulate(1 / place for place in range(1, TAGS + 1)))
     authors = [AccountId(id_at(MIDNIGHT, "author", str(n))) for n in range(AUTHORS)]
@@ -96,7 +97,7 @@ async def trends(views: Views, uses_a_day: int) -> None:
 
 
 async def series(views: Views, tweets: int) -> None:
-    """Add up how a tag's tweets of a week read."""
+    """Measure adding up the sentiment of a tag's tweets over a week."""
     randomness = random.Random(1)  # noqa: S311  # the same numbers on every run
     rows = SqliteSentimentRows(views.connection, views.names())
     author = AccountId(id_at(MIDNIGHT, "author"))
@@ -113,7 +114,7 @@ async def series(views: Views, tweets: int) -> None:
 
 
 async def measure() -> None:
-    """Everything, one after the other."""
+    """Measure all of it."""
     if REAL_TWEETS.exists():
         scoring()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:

@@ -1,4 +1,6 @@
-"""A seeded community for benchmarks: accounts with tokens, follows, tweets, likes, put in through the command store."""
+"""A seeded community for benchmarks: accounts with tokens, follows, tweets, likes, written through the
+command store.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from runtime.embedded.system import System
 from runtime.settings import Settings
 
 AT_ONCE = 200
-"""Commands in hand at a time: they share commits."""
+"""The number of concurrent commands: they share commits."""
 
 _OPENINGS = (
     "I love",
@@ -51,7 +53,7 @@ _TAGS = ("news", "music", "python", "travel", "food", "sports", "art", "science"
 
 
 class Community:
-    """Accounts and tweets of a data directory that a benchmark filled."""
+    """The accounts and tweets of a data directory that a benchmark filled."""
 
     def __init__(self, directory: Path, seed: int = 1) -> None:
         self.directory = directory
@@ -60,7 +62,7 @@ class Community:
         self.tweets: list[TweetId] = []
         self.tokens: list[str] = []
         self.followed: list[str] = []
-        """The tokens of those that the first reader follows."""
+        """The tokens of the accounts that the first reader follows."""
 
     async def fill(
         self,
@@ -73,7 +75,9 @@ class Community:
         follows: int = 0,
         readers: int = 0,
     ) -> None:
-        """Fill a new directory. `followees` is how many each of the first `readers` accounts follows."""
+        """Fill a new directory. `followees` is the number of accounts that each of the first `readers` accounts
+        follows.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         system = System(Settings(data=self.directory))
         try:
@@ -135,13 +139,13 @@ class Community:
         await system.commands.execute(RETWEET_TWEET, command, Context(actor=command.actor), WhetherNew())
 
     def text(self) -> str:
-        """A tweet of about 60 characters, with a hashtag as often as not."""
+        """Return a tweet of about 60 characters; every second one has a hashtag."""
         pick = self.random.choice
         tag = f" #{pick(_TAGS)}" if self.random.random() < 0.5 else ""
         return f"{pick(_OPENINGS)} {pick(_THINGS)} {pick(_ENDS)} {self.random.randrange(100_000)}{tag}"
 
 
 def write_lines(path: Path, lines: Sequence[str]) -> Path:
-    """A file that a load script reads."""
+    """Write a file for a load script."""
     path.write_text("\n".join(lines) + "\n")
     return path

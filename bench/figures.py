@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure. `limit` is what the same machine did at most in the same run, called `limit_name`."""
+    """One figure. `limit` is the most that the same machine reached in the same run, of the thing `limit_name`."""
 
     name: str
     value: float
@@ -26,9 +26,9 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How near the limit it is; None where limit and figure are of different kinds."""
+        """The share of the limit; None if limit and figure are of different kinds."""
         return None if not self.limit or self.limit_unit else self.value / self.limit
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {**asdict(self), "met": self.met, "ratio": self.ratio}

@@ -1,6 +1,6 @@
-"""What the bridge to Kafka and the reader do beside the raw client: `python -m bench.kafka --servers HOST:PORT`.
+"""The Kafka log's producer and reader beside the raw client: `python -m bench.kafka --servers HOST:PORT`.
 
-Client and broker share the cores, so the ratios are what to look at. Topics of its own are made, and deleted again.
+Client and broker share the cores, so compare ratios. It creates topics of its own and deletes them.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ TOPIC = "graph"
 PARTITIONS = 4
 IN_FLIGHT = 64
 PACE = 1_280
-"""Records a second, where the time of each is looked at."""
+"""Records a second in the measurement of latency."""
 
 
 class NoKeys:
-    """The Keys port of a log in which nothing is sealed."""
+    """The Keys port of a log without sealed fields."""
 
     def __init__(self) -> None:
         self.sealer = Sealer(MasterKeys.generate())
 
     async def fetch(self, subjects: object) -> None:
-        """There are none."""
+        """Do nothing: there are no keys."""
 
     async def create(self, subject: str) -> None:
-        """Nobody asks for one."""
+        """Never called."""
 
 
 def follows(number: int) -> list[Outgoing]:
-    """Events of a hundred accounts."""
+    """Return events of a hundred accounts."""
     ids, codec = HybridClock(), Codec(NoKeys().sealer)
     accounts = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(100)]
     made = []
@@ -60,7 +60,7 @@ def follows(number: int) -> list[Outgoing]:
 
 
 async def one_per_call(publisher: KafkaPublisher, records: Sequence[Outgoing]) -> float:
-    """Records a second, a call each, IN_FLIGHT calls at a time."""
+    """Return records a second, with one call for each, IN_FLIGHT calls at a time."""
     left = iter(records)
 
     async def caller() -> None:
@@ -73,7 +73,7 @@ async def one_per_call(publisher: KafkaPublisher, records: Sequence[Outgoing]) -
 
 
 async def paced(publisher: KafkaPublisher, records: Sequence[Outgoing]) -> tuple[float, float]:
-    """The 50th and 99th percentile of a call, in ms, at PACE a second whatever they take."""
+    """Return the 50th and 99th percentile of a call, in ms, at PACE a second."""
     took: list[float] = []
 
     async def call(record: Outgoing) -> None:
@@ -92,7 +92,7 @@ async def paced(publisher: KafkaPublisher, records: Sequence[Outgoing]) -> tuple
 
 
 def raw_produce(servers: str, topic: str, records: Sequence[Outgoing]) -> float:
-    """Records a second through librdkafka alone, as fast as it takes them, headers made beforehand."""
+    """Return records a second through librdkafka alone, with headers made before."""
     producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 0})
     producer.list_topics(timeout=10)
     ready = [(r.value, r.key, partition_of(r.key, PARTITIONS), headers(r)) for r in records]
@@ -105,7 +105,7 @@ def raw_produce(servers: str, topic: str, records: Sequence[Outgoing]) -> float:
 
 
 def raw_consume(servers: str, places: Iterable[tuple[str, int]], number: int) -> float:
-    """Records a second through librdkafka alone, values and headers looked at by nobody."""
+    """Return records a second through librdkafka alone, without decoding."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in places])
     began, read = time.perf_counter(), 0
@@ -116,7 +116,7 @@ def raw_consume(servers: str, places: Iterable[tuple[str, int]], number: int) ->
 
 
 async def read_all(reader: KafkaLogReader) -> float:
-    """Records a second as the port gives them: read, decoded, in batches of 5,000."""
+    """Return records a second through the port: read, decoded, in batches of 5,000."""
     positions, read, began = Positions(), 0, time.perf_counter()
     while batch := await reader.read(positions, 5_000):
         positions, read = positions_after(batch, positions), read + len(batch)
@@ -132,7 +132,7 @@ async def measure(servers: str, number: int) -> None:
     publisher = KafkaPublisher(servers, topics, prefix=prefix, ack_s=10)
     reader = KafkaLogReader(servers, topics, Codec(keys.sealer), keys, prefix=prefix)
     records = follows(number)
-    await one_per_call(publisher, follows(2_000))  # both sides warm
+    await one_per_call(publisher, follows(2_000))  # warm up both sides
     print(f"published, one a call, {IN_FLIGHT} in flight: {await one_per_call(publisher, records):,.0f}/s")
     print(f"librdkafka alone: {await asyncio.to_thread(raw_produce, servers, prefix + TOPIC, records):,.0f}/s")
     middle, slowest = await paced(publisher, records[: PACE * 3])

@@ -1,8 +1,8 @@
-"""What it costs to keep keys in Kafka as well, and to take them back into a PostgreSQL that has none of them.
+"""The cost of storing keys in Kafka as well, and of restoring them into a PostgreSQL that has none.
 
-    python -m bench.kept --kafka HOST:PORT --postgres postgresql://...
+python -m bench.kept --kafka HOST:PORT --postgres postgresql://...
 
-It makes a database and a topic of its own, and removes them.
+It creates a database and a topic of its own, and removes them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SINGLE = 200
 
 
 async def bench(kafka: str, pool: Pool, prefix: str, number: int) -> None:
-    """Print the figures for as many keys."""
+    """Print the figures for so many keys."""
     masters, ids = MasterKeys.generate(), HybridClock()
     keys = PostgresKeys(pool, Sealer(masters))
     publisher = KafkaPublisher(kafka, {KEYS.name: PARTITIONS}, prefix=prefix, ack_s=10)
@@ -71,7 +71,7 @@ async def bench(kafka: str, pool: Pool, prefix: str, number: int) -> None:
 
 
 async def main(kafka: str, postgres: str, number: int) -> None:
-    """Make what is needed, measure, and remove it."""
+    """Create what is needed, measure, and remove it."""
     name = f"kept_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

@@ -1,4 +1,4 @@
-"""Open-loop load: posts at a set rate, whatever the server does, and what a follower sees of them."""
+"""Open-loop load: posts at a set rate, regardless of the server's speed, and reads of a follower's feed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 class Connection:
-    """One keep-alive HTTP connection, with just enough of HTTP/1.1 for our own server."""
+    """One keep-alive HTTP connection, with only the parts of HTTP/1.1 that our own server needs."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -21,12 +21,12 @@ class Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def request(self, raw: bytes) -> tuple[int, bytes]:
-        """Send a request; its status and body."""
+        """Send a request; return its status and body."""
         head, body = await self.exchange(raw)
         return int(head[9:12]), body
 
     async def exchange(self, raw: bytes) -> tuple[bytes, bytes]:
-        """Send a request; the head of the answer, in small letters, and its body."""
+        """Send a request; return the head of the answer, in lower case, and its body."""
         self._writer.write(raw)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = head.find(b"content-length:")
@@ -34,12 +34,12 @@ class Connection:
         return head, await self._reader.readexactly(size)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._writer.close()
 
 
 def post(token: str, text: str) -> bytes:
-    """The request that posts a tweet."""
+    """Return the request that posts a tweet."""
     body = f'{{"text":"{text}"}}'.encode()
     head = (
         f"POST /api/v1/tweets HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n"
@@ -49,13 +49,13 @@ def post(token: str, text: str) -> bytes:
 
 
 def get(token: str, path: str, *headers: str) -> bytes:
-    """The request that reads something."""
+    """Return a GET request."""
     lines = (f"GET {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {token}", *headers)
     return "\r\n".join((*lines, "", "")).encode()
 
 
 async def posts(port: int, tokens: Sequence[str], per_second: int, seconds: float, connections: int = 64) -> int:
-    """Post at a rate for a time; how many were accepted. Raises AssertionError where one was refused."""
+    """Post at a rate for a time; return how many were accepted. Raises AssertionError if one was refused."""
     open_ = [await Connection.open(port) for _ in range(connections)]
     requests = itertools.cycle([post(token, "Waiting for the train again, it is late as always") for token in tokens])
     started = time.perf_counter()
@@ -82,7 +82,7 @@ async def posts(port: int, tokens: Sequence[str], per_second: int, seconds: floa
 
 
 async def seen_after(port: int, authors: Sequence[str], follower: str, probes: int, every_s: float) -> list[float]:
-    """Milliseconds from a 201 to the follower's feed having the tweet, for each of some posts."""
+    """Return the milliseconds from a 201 to the tweet in the follower's feed, for each of some posts."""
     writing, reading = await Connection.open(port), await Connection.open(port)
     feed = get(follower, "/api/v1/feed?limit=5")
     found = []

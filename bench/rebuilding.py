@@ -75,9 +75,9 @@ async def _score(data: Path) -> float:
 
 
 async def _rebuild(data: Path, path: Path, models: Sequence[str]) -> float:
-    """What `minitwitter rebuild` does until the switch, in as many processes, beside live groups with nothing to do.
+    """Run the steps of `minitwitter rebuild` before the switch, in as many processes, beside idle live groups.
 
-    Without scoring means without the read model `sentiment`: no other one needs scores.
+    Without scoring means without the read model `sentiment`: only it needs scores.
     """
     reader = open_reader(data)
     ends = await reader.ends()

@@ -1,8 +1,8 @@
-"""Search of tweets on PostgreSQL, as it is and on a GIN index: `python -m bench.search_on_postgres URL`. Some minutes.
+"""Search of tweets on PostgreSQL: ours beside a GIN index: `python -m bench.search_on_postgres URL`. Some minutes.
 
-The figures of docs/explanation/search-on-postgresql.md. The tweets have 4 to 18 words of 60,000, drawn by Zipf's law,
-a hashtag in three of ten and a mention in four of ten, by 20,000 authors; one tag was in a tenth of the older half
-and is in no newer one. Both schemas are dropped at the end.
+The figures of docs/explanation/search-on-postgresql.md. The tweets have 4 to 18 words of 60,000, drawn by Zipf's law;
+three of ten have a hashtag, four of ten a mention, by 20,000 authors; one tag is in a tenth of the older half and in no
+newer tweet. Both schemas are dropped at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CREATE FUNCTION vector_of(tokens text) RETURNS tsvector LANGUAGE sql IMMUTABLE A
     FROM unnest(string_to_array(tokens, ' ')) WITH ORDINALITY AS t(token, place) $$"""
 _INSERT = """
 INSERT INTO tweets SELECT tweet, tokens, vector_of(tokens) FROM unnest(%s::uuid[], %s::text[]) AS t(tweet, tokens)"""
-# The newest of a window that match, which is enough for common words; else all that match, and the newest of them.
+# The newest matches of a window, which suffice for common words; otherwise the newest of all matches.
 _IN_WINDOW = f"""
 SELECT tweet, tokens FROM (SELECT * FROM tweets ORDER BY tweet DESC LIMIT {WINDOW}) AS t
 WHERE vector @@ %(query)s::tsquery LIMIT %(limit)s"""
@@ -63,7 +63,7 @@ CASES: tuple[tuple[str, Query], ...] = (
 
 
 def tweets(count: int) -> Iterator[tuple[TweetId, str]]:
-    """Tweets and their tokens, the oldest first."""
+    """Yield tweets and their tokens, oldest first."""
     chance = random.Random(1)  # noqa: S311  # no secret
     words = [f"c{n}" if n < 200 else f"w{n}" for n in range(60_000)]
     weights = list(accumulate(1 / (n + 2.7) ** 1.05 for n in range(60_000)))
@@ -80,13 +80,13 @@ def tweets(count: int) -> Iterator[tuple[TweetId, str]]:
 
 
 def tsquery(query: Query) -> str:
-    """The query in the language of full text search."""
+    """Return the query in the language of full-text search."""
     every = " & ".join(f"({' <-> '.join(phrase)})" for phrase in query.every)
     return every + "".join(f" & !({' <-> '.join(phrase)})" for phrase in query.none)
 
 
 async def fill(ours: Database, gin: Connection, count: int) -> None:
-    """Write the tweets into both, in batches, and say how long each takes and how large it is."""
+    """Write the tweets into both, in batches; print the time and the size of each."""
     rows = PostgresSearchRows()
     sink = PostgresSink(ours, "bench", [rows])
     own_s = gin_s = 0.0
@@ -111,7 +111,7 @@ async def fill(ours: Database, gin: Connection, count: int) -> None:
 
 
 async def measured(read: Callable[[], Awaitable[int]]) -> tuple[float, int]:
-    """The median time of a read in ms, and how many it found."""
+    """Return the median time of a read in ms, and the number of results."""
     times, found = [], 0
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Starting the server under test, asking it how it is, and stopping it."""
+"""Starts the server under test, reads its state, and stops it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Served:
         self.url = f"http://127.0.0.1:{port}"
 
     def read(self, path: str, token: str | None = None) -> bytes:
-        """The body of a GET."""
+        """Return the body of a GET."""
         request = urllib.request.Request(self.url + path)  # noqa: S310  # our own server
         if token is not None:
             request.add_header("authorization", f"Bearer {token}")
@@ -32,22 +32,22 @@ class Served:
             return body
 
     def metric(self, name: str) -> float:
-        """The sum of a metric over its labels."""
+        """Return the sum of a metric over its labels."""
         text = self.read("/metrics").decode()
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
 
     def lag_events(self) -> float:
-        """Events that no read model has applied yet."""
+        """Return the number of events that some read model has not applied yet."""
         return self.metric("minitwitter_projector_lag_events")
 
     def lag_seconds(self) -> float:
-        """Age of the oldest event that is not applied everywhere."""
+        """Return the age of the oldest event that is not applied everywhere."""
         text = self.read("/metrics").decode()
         found = re.findall(r"^minitwitter_projector_lag_seconds{[^}]*} (\S+)$", text, re.MULTILINE)
         return max(float(value) for value in found)
 
     def wait_until_current(self, most_s: float = 300) -> float:
-        """Wait until every read model is current; how long that took."""
+        """Wait until every read model is current; return the seconds."""
         started = time.perf_counter()
         while self.lag_events() > 0:
             if time.perf_counter() - started > most_s:
@@ -56,7 +56,7 @@ class Served:
         return time.perf_counter() - started
 
     def memory_mib(self) -> float:
-        """Resident memory of the server and all processes it started."""
+        """Return the resident memory of the server and all its processes."""
         return sum(_resident_kib(pid) for pid in (self.pid, *_children(self.pid))) / 1024
 
 
@@ -76,7 +76,7 @@ def _resident_kib(pid: int) -> int:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(data: Path, constants: Path) -> Iterator[Served]:
-    """A server on a data directory, ready."""
+    """Run a server on a data directory inside the block, once it is ready."""
     port = free_port()
     command = [sys.executable, "-m", "bench.server", "--data", str(data), "--port", str(port)]
     process = subprocess.Popen([*command, "--constants", str(constants)])  # noqa: S603

@@ -1,7 +1,7 @@
-"""The server under test, with routes that answer a constant: what the machine and the server allow at most.
+"""The server under test, with routes that answer a constant: the limit of this machine and server.
 
-Run as `python -m bench.server --data DIR --port N --constant FILE`. The constants take the same way as the hot
-routes: the same edge, the same sign-in, and answers of the same bytes.
+Run as `python -m bench.server --data DIR --port N --constant FILE`. The constants use the same path as the hot routes:
+the same edge, the same authentication, and answers of the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OFTEN = 1_000_000_000
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
@@ -57,7 +57,10 @@ def main() -> None:
         return PlainResponse(200, body, [JSON])
 
     runtime.app.matcher = matcher
-    limits = {"reads_a_minute": _OFTEN, "writes_a_minute": _OFTEN}  # what the machine can do is asked, not what one may
+    limits = {
+        "reads_a_minute": _OFTEN,
+        "writes_a_minute": _OFTEN,
+    }  # the speed is measured, not the limits
     settings = load({"data": given.data, "port": given.port, "rate_limits": limits}).settings
     configure("warning", "bench")
     uvloop.run(serve(settings, demo=Demo.NONE, say=lambda line: None))

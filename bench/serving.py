@@ -29,7 +29,7 @@ REAL_DATA = Path("../shared/data")
 
 
 def measure(place: Path, scale: float) -> Iterator[Figure]:
-    """Posting, reading a tweet and the feed, freshness, memory."""
+    """Measure posting, reading a tweet and the feed, freshness, memory."""
     community = Community(place / "data")
     uvloop.run(community.fill(accounts=POSTERS, readers=READERS, followees=FOLLOWEES, tweets=int(TWEETS * scale)))
     posters = write_lines(place / "posters", community.tokens)
@@ -44,7 +44,7 @@ def measure(place: Path, scale: float) -> Iterator[Figure]:
         _constants(server, community, constants)
         same_tweet = write_lines(place / "same-tweet", ["/api/v1/constant/tweet"])
         same_feed = write_lines(place / "same-feed", ["/api/v1/constant/feed"])
-        # The first request with a token checks its signature; that is not what is measured.
+        # The first request with a token checks its signature, which is not measured.
         wrk(server.url, "get.lua", (posters, same_tweet), seconds=2)
 
         limit = wrk(server.url, "get.lua", (readers, same_tweet), seconds=seconds)
@@ -70,7 +70,7 @@ def measure(place: Path, scale: float) -> Iterator[Figure]:
 
 
 def _constants(server: Served, community: Community, constants: Path) -> None:
-    """What the constant routes answer: the very bytes of real answers."""
+    """Write the bodies of the constant routes: the bytes of real answers."""
     token = community.tokens[0]
     tweet = server.read(f"/api/v1/tweets/{community.tweets[-1]}", token)
     (constants / "tweet").write_bytes(tweet)
@@ -113,7 +113,7 @@ def _freshness(server: Served, community: Community, scale: float) -> Iterator[F
 
 
 def measure_search(place: Path, scale: float) -> Iterator[Figure]:
-    """Searching 500,000 tweets for rare and common words, newest first."""
+    """Measure searching 500,000 tweets for rare and common words, newest first."""
     community = Community(place / "data")
     uvloop.run(community.fill(accounts=1000, tweets=int(500_000 * scale)))
     constants = place / "constants"
@@ -134,7 +134,7 @@ def measure_search(place: Path, scale: float) -> Iterator[Figure]:
 
 
 def measure_import(place: Path, scale: float) -> Iterator[Figure]:
-    """Importing the real tweets and the real graph beside a server, until every read model is current."""
+    """Measure importing the real tweets and the real graph beside a server, until every read model is current."""
     tweets, graph = REAL_DATA / "airline-tweets.csv", REAL_DATA / "facebook-edges.txt"
     if not tweets.exists():
         print(f"the real data is not at {REAL_DATA}: nothing to import", file=sys.stderr)

@@ -1,7 +1,8 @@
-"""What an event takes on disk in each store, and how fast one process lands it: `python -m bench.sizes`. Some minutes.
+"""The size of an event in each store, and the speed of one process that applies it: `python -m bench.sizes`. Some
+minutes.
 
 The sizes of docs/capacity.py. A community of the embedded profile is applied to a Cassandra and a PostgreSQL of this
-run's own, which are gone at the end. Sizes are those of flushed, compressed tables of one node; rates are those of one
+run, which are removed at the end. Sizes are those of flushed, compressed tables of one node; rates are those of one
 process whose engines share its cores.
 """
 
@@ -46,23 +47,23 @@ from .community import Community
 
 BATCH = 500
 _DELIVERIES = 1000
-"""Handed over at once, as many as a batch of a worker comes to."""
+"""Deliveries that are submitted at once, as many as a worker's batch has."""
 
 
 class Nowhere:
-    """A publisher: what is derived is counted."""
+    """A publisher that only counts derived events."""
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
 
     async def publish(self, records: Sequence[Outgoing]) -> Positions:
-        """Keep them."""
+        """Count them."""
         self.records.extend(records)
         return Positions()
 
 
 def batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """The records as a worker takes them."""
+    """Yield the records in batches, like a worker's."""
     return (records[place : place + BATCH] for place in range(0, len(records), BATCH))
 
 
@@ -77,7 +78,7 @@ async def _read(data: Path) -> tuple[list[Record], Codec]:
 
 
 def _record_bytes(records: Iterable[Outgoing]) -> dict[str, float]:
-    """The mean size of a record of each type, uncompressed: headers, key, value and some 20 bytes of framing."""
+    """Return the mean uncompressed size of a record of each type: headers, key, value and 20 bytes of framing."""
     sums: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for record in records:
@@ -88,7 +89,7 @@ def _record_bytes(records: Iterable[Outgoing]) -> dict[str, float]:
 
 
 async def _land(group: Group, records: Sequence[Record]) -> float:
-    """Apply all; records a second."""
+    """Apply all records; return records a second."""
     wanted = [record for record in records if record.event and BY_CLASS[type(record.event)].topic in group.topics]
     positions = Positions()
     started = time.perf_counter()
@@ -99,7 +100,7 @@ async def _land(group: Group, records: Sequence[Record]) -> float:
 
 
 async def _deliver(rows: CassandraHomeTimelineRows, count: int) -> float:
-    """Deliver to the timelines of 100,000 accounts; deliveries a second."""
+    """Deliver to the timelines of 100,000 accounts; return deliveries a second."""
     chance, ids = random.Random(1), HybridClock()  # noqa: S311  # no secret
     viewers = [AccountId(ids.issue()) for _ in range(100_000)]
     author = AccountId(ids.issue())
@@ -136,7 +137,7 @@ async def _on_cassandra(url: str, records: Sequence[Record], codec: Codec, deliv
 
 
 def _tables_of(place: Path) -> dict[str, int]:
-    """What each table of the keyspace takes on disk."""
+    """Return the size of each table of the keyspace on disk."""
     (keyspace,) = place.glob("cassandra/cassandra-0/**/data/sizes")
     sizes: Counter[str] = Counter()
     for file in keyspace.glob("*/*.db"):
@@ -183,7 +184,7 @@ async def measure(place: Path, *, accounts: int, follows: int, tweets: int, like
     try:
         rates = await _on_cassandra(running.up(Cassandra()).url, records, codec, deliveries)
         rates["decision state, events folded"], sizes = await _on_postgres(running.up(Postgres()).url, data)
-        running.down("cassandra")  # which writes everything out
+        running.down("cassandra")  # which flushes everything
         _print(_tables_of(place), "cassandra", events)
         _print(sizes, "postgres", events)
         for name, rate in rates.items():
@@ -194,7 +195,7 @@ async def measure(place: Path, *, accounts: int, follows: int, tweets: int, like
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m bench.sizes", description=__doc__)
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--follows", type=int, default=20_000)

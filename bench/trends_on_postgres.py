@@ -1,8 +1,8 @@
 """Trends on PostgreSQL: `python -m bench.trends_on_postgres URL`. A minute or two.
 
-The figures of docs/adr/0016, in processor time of the server's process, which has to be on this machine. Tags by a
-power law: 200,000 uses of some 110,000 tags by 20,000 authors over a day, and less of them on the seven before. The
-schema is dropped at the end.
+The figures of docs/adr/0016, in processor time of the server process, which must be on this machine. Tags follow a
+power law: 200,000 uses of 110,000 tags by 20,000 authors in a day, and fewer on the seven days before. The schema is
+dropped at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUNDS = 20
 
 
 async def fill(database: Database) -> tuple[float, int]:
-    """Land the uses, in batches as a worker's; uses a second, and how many tags the last day has."""
+    """Write the uses, in batches like a worker's; return uses a second, and the number of tags of the last day."""
     chance = random.Random(1)  # noqa: S311  # the same each time
     rows = PostgresTrendRows()
     sink = PostgresSink(database, "trends", [rows])
@@ -44,7 +44,7 @@ async def fill(database: Database) -> tuple[float, int]:
     for start in range(0, len(times), BATCH):
         await sink.begin()
         for n, at in enumerate(times[start : start + BATCH], start):
-            # Half of the uses are of few tags, half of any of a great many.
+            # Half of the uses have a few tags, the other half any of very many.
             tag = (
                 f"t{int(chance.paretovariate(0.25)) % 400_000}"
                 if chance.random() < 0.5
@@ -61,13 +61,13 @@ async def fill(database: Database) -> tuple[float, int]:
 
 
 def processor_s(pid: int) -> float:
-    """What a process has computed so far."""
+    """Return the processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def timed(pid: int, work: Callable[[], Awaitable[object]]) -> float:
-    """What a process computes for it, in ms, on average: the clock is coarse."""
+    """Return the mean processor time of a process for one call, in ms. It repeats, because the clock is coarse."""
     await work()
     before = processor_s(pid)
     for _ in range(ROUNDS):
@@ -115,7 +115,7 @@ async def measure(url: str) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description="Trends on PostgreSQL, measured.")
     parser.add_argument("url", help="a PostgreSQL that may be written to: postgresql://...")
     asyncio.run(measure(parser.parse_args().url))

@@ -1,4 +1,4 @@
-"""Load by wrk, whose cost is small beside a server's: one thread, as many connections as asked for."""
+"""Load by wrk, which costs little beside a server: one thread, and a given number of connections."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from infra.local.packages import debian
 
 SCRIPTS = Path(__file__).parent
 LONGEST_S = 64
-"""Seconds of the longest run that is tried before a server counts as dead."""
+"""Seconds of the longest run before a server counts as dead."""
 
 
 class LoadFailed(Exception):
-    """The load could not be made, or the server refused some of it."""
+    """The load could not be generated, or the server refused some of it."""
 
 
 class Load(NamedTuple):
-    """What wrk saw: requests a second, and milliseconds for half and for 99 % of the requests."""
+    """The result of wrk: requests a second, and the 50th and 99th percentile in ms."""
 
     per_second: float
     p50_ms: float
@@ -28,10 +28,10 @@ class Load(NamedTuple):
 
 
 def wrk(url: str, script: str, arguments: Sequence[object], *, connections: int = 64, seconds: int = 10) -> Load:
-    """Run a script of this folder against a server. Raises LoadFailed where any answer was not 2xx.
+    """Run a script of this folder against a server. Raises LoadFailed if any answer was not 2xx.
 
-    A run in which nothing was answered is made again, twice as long, up to LONGEST_S: a short run on a slow machine
-    still measures something.
+    A run without any answer is repeated, twice as long, up to LONGEST_S: a short run on a slow machine still measures
+    something.
     """
     while (load := _run(url, script, arguments, connections, seconds)) is None:
         if seconds >= LONGEST_S:
@@ -41,7 +41,7 @@ def wrk(url: str, script: str, arguments: Sequence[object], *, connections: int 
 
 
 def _run(url: str, script: str, arguments: Sequence[object], connections: int, seconds: int) -> Load | None:
-    """One run of wrk; None where nothing was answered."""
+    """Run wrk once; return None if nothing was answered."""
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPTS / script)]
     command = [debian("wrk", "wrk"), *options, url, "--"]
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)  # noqa: S603

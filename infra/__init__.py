@@ -1,1 +1,1 @@
-"""What the system stands on: the engines on one machine (local/), and how an environment is made (setup.sh)."""
+"""Infrastructure: the engines on one machine (local/), images, the edge, and the set-up of environments (setup.sh)."""

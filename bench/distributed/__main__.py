@@ -1,7 +1,7 @@
-"""Every figure of the distributed profile beside what the raw clients do in the same run.
+"""All figures of the distributed profile, each beside the raw clients' figure of the same run.
 
 `python -m bench.distributed [--only NAME ...] [--seconds N] [--json FILE] [--engine NAME=URL ...]`. Engines are started
-for the run, unless all are given. Clients, processes and engines share the cores: later runs are compared by ratios.
+for the run, unless all are given. Clients, processes and engines share the cores, so compare runs by ratios.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ PARTS: dict[str, Callable[[Bench], AsyncIterator[Figure]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table and JSON; the exit code is 1 where a full run misses a target."""
+    """Measure, print a table and JSON; the exit code is 1 if a full run misses a target."""
     parser = argparse.ArgumentParser(prog="python -m bench.distributed", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="the parts to run")
     parser.add_argument("--seconds", type=float, default=FULL_S, help="for each measurement; fewer means less data too")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--engine", nargs="+", default=(), metavar="NAME=URL", help="engines that are there already")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else engines and processes would outlive it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # otherwise engines and processes would outlive it
     urls = dict(engine.split("=", 1) for engine in given.engine)
     directory = Path(tempfile.mkdtemp(prefix="minitwitter-bench-"))
     try:
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def run(bench: Bench, parts: Sequence[str]) -> list[Figure]:
-    """The figures of some parts."""
+    """Yield the figures of some parts."""
     console = Console(stderr=True)
     figures: list[Figure] = []
     try:

@@ -1,4 +1,4 @@
-"""What the parts of a run share: engines, a place for files, how long to measure, and one town for all that want it."""
+"""What the parts of a run share: engines, a directory, the length of measurements, and one town."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .installation import Installation
 from .town import Size, Town
 
 FULL_S = 10.0
-"""Seconds for each measurement of a full run; a shorter one has less data as well."""
+"""Seconds of each measurement in a full run; a shorter run has less data as well."""
 
 
 class Bench:
@@ -29,12 +29,12 @@ class Bench:
         return min(1.0, self.seconds / FULL_S)
 
     def some(self, number: int, least: int = 1) -> int:
-        """That share of a number."""
+        """Return this share of a number."""
         return max(least, int(number * self.scale))
 
     @contextlib.asynccontextmanager
     async def installation(self) -> AsyncIterator[Installation]:
-        """One that nobody else uses."""
+        """Yield an installation for one part alone."""
         made = Installation(self.directory, self.engines)
         await made.set_up()
         try:
@@ -43,7 +43,7 @@ class Bench:
             await made.remove()
 
     async def town(self) -> Town:
-        """The town; made when it is first asked for."""
+        """Return the town; the first call fills it."""
         if self._town is None:
             installation = Installation(self.directory, self.engines)
             await installation.set_up()

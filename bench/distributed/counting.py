@@ -1,4 +1,4 @@
-"""Counters into Redis through the projector's batch, beside increments that guard nothing."""
+"""Counters in Redis: the projector's batches beside plain increments."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ EVENTS = 200_000
 LIKES_A_FOLLOW = 2
 """A like is one increment, a follow two."""
 BATCH, LARGE = 500, 5_000
-"""Records a batch: what a worker lands at most, and a rebuild."""
+"""Records of a batch: the maximum of a worker, and that of a rebuild."""
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Increments a second, with the newest ids and positions that make each count once."""
+    """Measure increments a second, with the newest ids and positions that make each count once."""
     records = _records(bench.some(EVENTS, 20_000))
     redis = connect(bench.engines.redis)
     try:

@@ -1,4 +1,4 @@
-"""Deliveries into home timelines, through the whole of fan-out and through its last step, beside the driver alone."""
+"""Deliveries into home timelines: the whole fan-out, and its last step, beside the driver alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .town import FOLLOWERS
 
 AUTHORS, READERS = 100, 2_000
 BATCH = 100
-"""Tweets that a worker lands at once, 10,000 deliveries: few enough that a short run has several."""
+"""Tweets of one batch, 10,000 deliveries: few enough that a short run has several."""
 TARGET = 15_000
 
 
@@ -33,7 +33,7 @@ async def _nobody_is_busy(accounts: Collection[AccountId]) -> Mapping[AccountId,
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Rows a second into Cassandra, durable: its commit log is synced before a write is acknowledged (infra/local)."""
+    """Measure rows a second into Cassandra. They are durable: its commit log is synced first (infra/local)."""
     async with bench.installation() as installation, _session(installation.generations.address) as session:
         keyspace = installation.generations.address.keyspace
         rows = CassandraHomeTimelineRows(session, keyspace)
@@ -46,7 +46,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
         ]
         for start in range(0, len(follows), 1_000):
             await fan_out.apply([made.record(follow) for follow in follows[start : start + 1_000]])
-        await _fanned_out(fan_out, made, authors, bench.seconds / 3)  # the JVM is cold
+        await _fanned_out(fan_out, made, authors, bench.seconds / 3)  # the JVM is not warm yet
         through = await _fanned_out(fan_out, made, authors, bench.seconds)
         delivered = await _delivered(rows, made, readers, bench.seconds)
         singly, in_batches = await rows_a_second(installation.generations.address, bench.seconds)
@@ -64,7 +64,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 
 
 async def _fanned_out(fan_out: FanOut, made: MadeUp, authors: Sequence[AccountId], seconds: float) -> float:
-    """Tweets that are posted, delivered to the followers and the author; rows a second."""
+    """Post tweets and deliver them to the followers and the author; return rows a second."""
     number, began = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds:
         await fan_out.apply([made.record(made.tweet(authors[n % AUTHORS])) for n in range(BATCH)])
@@ -75,7 +75,7 @@ async def _fanned_out(fan_out: FanOut, made: MadeUp, authors: Sequence[AccountId
 async def _delivered(
     rows: CassandraHomeTimelineRows, made: MadeUp, readers: Sequence[AccountId], seconds: float
 ) -> float:
-    """Deliveries that are there already; rows a second."""
+    """Write deliveries that are computed already; return rows a second."""
     number, began = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds:
         deliveries = []

@@ -1,4 +1,4 @@
-"""`work projectors` doubled: what two processes of a group do beside one, with a store that waits 2 ms a batch."""
+"""`work projectors` doubled: two processes of a group beside one, with a store that waits 2 ms a batch."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from .made_up import MadeUp, append
 from .waiting import key_of
 
 EVENTS = 800_000
-"""More than two processes do before the end of the time. A short run has fewer, in batches that are as much smaller."""
+"""More than two processes apply in the time. A short run has fewer, in proportionally smaller batches."""
 ACCOUNTS = 2_000
 BATCH = 50
-"""Ten times smaller than usual: else a batch takes the processor longer than the store's wait, and there are two."""
+"""Ten times smaller than usual: otherwise a batch needs more processor time than the store's wait, and there are two
+cores.
+"""
 _JOINED_S = 60.0
 _LOOK_S = 0.1
 _LULL_S = 1.5
-"""Longer than it takes to fetch more."""
+"""Longer than fetching more records takes."""
 _APPLIED = "minitwitter_projector_events_total"
 
 
 class LogEnded(Exception):
-    """There was nothing left to do before the time was over."""
+    """The log ended before the time was over."""
 
 
 class NobodyWorks(Exception):
-    """A process of the group was given nothing to do."""
+    """A process of the group got no partition."""
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Events a second of two processes, over those of one."""
+    """Measure the events a second of two processes, as a multiple of one process's."""
     async with bench.installation() as installation:
         number, batch = bench.some(EVENTS, 80_000), bench.some(BATCH)
         await _publish(installation, number)
@@ -60,7 +62,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 
 
 async def _publish(installation: Installation, number: int) -> None:
-    codec = Codec(Sealer(MasterKeys.load(installation.directory / "master.key")))  # nothing in a like is sealed
+    codec = Codec(Sealer(MasterKeys.load(installation.directory / "master.key")))  # a like has no sealed fields
     made = MadeUp(ACCOUNTS)
     tweet = TweetId(made.ids.issue())
     actors = itertools.islice(itertools.cycle(made.accounts), number)
@@ -69,14 +71,16 @@ async def _publish(installation: Installation, number: int) -> None:
 
 
 async def _forget(installation: Installation) -> None:
-    """Have the next ones begin at the beginning."""
+    """Reset the positions, so that the next processes begin at the start."""
     redis = connect(installation.redis_url)
     await redis.delete(key_of(installation.settings.topic_prefix))
     await redis.aclose()
 
 
 async def _rate(installation: Installation, processes: int, number: int, batch: int, seconds: float) -> float:
-    """Events a second of so many processes together, once all of them work, until the time or the log ends."""
+    """Return the events a second of so many processes together, once all of them work, until the time or
+    the log ends.
+    """
     with ExitStack() as stack:
         workers = [
             stack.enter_context(installation.module("bench.distributed.waiting", worker_batch=batch))
@@ -97,7 +101,7 @@ async def _rate(installation: Installation, processes: int, number: int, batch: 
 
 
 async def _all_work(workers: list[Served]) -> None:
-    """Until each of them advances."""
+    """Wait until each of them advances."""
     deadline = time.monotonic() + _JOINED_S
     idle = {worker: worker.metric(_APPLIED) for worker in workers}
     while idle:

@@ -1,4 +1,4 @@
-"""The engines under test: of this run's own, in a directory that is gone afterwards, or given by their URLs."""
+"""The engines of a run: started for it in a temporary directory, or given by their URLs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.local.running import Running
 
 
 class Engines(NamedTuple):
-    """Where each engine is."""
+    """The addresses of the engines."""
 
     kafka: str
     postgres: str
@@ -25,13 +25,13 @@ class Engines(NamedTuple):
 
 @contextmanager
 def own_engines() -> Iterator[Engines]:
-    """Fresh engines on free ports, killed and removed at the end. Raises EngineError."""
+    """Start fresh engines on free ports; kill and remove them at the end. Raises EngineError."""
     directory = Path(tempfile.mkdtemp(prefix="minitwitter-bench-engines-"))
-    directory.chmod(0o755)  # PostgreSQL is another user
+    directory.chmod(0o755)  # PostgreSQL runs as another user
     running = Running(directory, cache_directory())
     try:
         yield Engines(*(running.up(catalogue.engine(name)).url for name in Engines._fields))
     finally:
         for name in Engines._fields:
-            running.kill(name)  # nobody will ask for the data
+            running.kill(name)  # the data is not needed any more
         shutil.rmtree(directory, ignore_errors=True)

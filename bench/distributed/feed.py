@@ -31,18 +31,18 @@ _SAMPLE = 100
 
 
 class Recording(CassandraSession):
-    """A session that remembers what it was asked."""
+    """A session that records its statements."""
 
     asked: list[tuple[str, Parameters]]
 
     async def read(self, cql: str, parameters: Parameters = ()) -> list[Row]:
-        """As ever."""
+        """Record a statement and execute it."""
         self.asked.append((cql, parameters))
         return await super().read(cql, parameters)
 
 
 class Needs(NamedTuple):
-    """What a page is read with: statements of Cassandra, keys of Redis."""
+    """The reads of a page: statements of Cassandra, keys of Redis."""
 
     statements: Sequence[tuple[str, Parameters]]
     counters: Sequence[str]
@@ -118,7 +118,7 @@ async def _needs(town: Town) -> list[Needs]:
     redis = connect(installation.redis_url)
     assert isinstance(session, Recording)
     session.asked = []
-    database = searches.pool(1)  # a feed asks it nothing, so it is never opened
+    database = searches.pool(1)  # a feed does not use it, so it is never opened
     ports = readers(
         session,
         address.keyspace,

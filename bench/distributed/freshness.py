@@ -1,4 +1,4 @@
-"""How soon a follower sees what was posted, and what reads that follow a write are told, at a hundred tweets a second.
+"""The time until a follower sees a tweet, and the share of stale reads after a write, at a hundred tweets a second.
 
 All processes of an installation run: both APIs, the projectors, the streams, the relay. A short run posts less often.
 """
@@ -23,7 +23,7 @@ PER_SECOND, AT_LEAST = 100, 10
 PROBERS = 2
 PROBE_EVERY_S = 0.05
 POLL_S = 0.01
-"""How often a follower looks: what is measured is that much too long at most."""
+"""Seconds between a follower's reads: a measured time is too long by at most this."""
 WARM = 3
 WRITERS = 8
 PAUSE_S = 0.1
@@ -32,13 +32,15 @@ _TOKEN = re.compile(rb"consistency-token: ?(\S+)", re.IGNORECASE)
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Milliseconds from a 201 to the tweet in a follower's feed, and the share of reads with a token that are stale."""
+    """Measure milliseconds from a 201 to the tweet in a follower's feed, and the share of reads with a token that are
+    stale.
+    """
     town = await bench.town()
     per_second = bench.some(PER_SECOND, AT_LEAST)
     with _everything(town) as (command, query):
         await town.until_current()
         async with _load(town, command, per_second):
-            await asyncio.sleep(WARM * bench.seconds)  # what has just started is slow, Cassandra above all
+            await asyncio.sleep(WARM * bench.seconds)  # processes are slow after their start, above all Cassandra
             probing = (_probe(town, command, query, number, 2 * bench.seconds) for number in range(PROBERS))
             found = sorted(itertools.chain(*await asyncio.gather(*probing)))
         behind = await town.until_current()
@@ -55,7 +57,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 
 @contextlib.contextmanager
 def _everything(town: Town) -> Iterator[tuple[Served, Served]]:
-    """All processes; the command API and the query API."""
+    """Start all processes; yield the command API and the query API."""
     installation = town.installation
     with ExitStack() as stack:
         command, query, *_ = (
@@ -73,7 +75,7 @@ def _everything(town: Town) -> Iterator[tuple[Served, Served]]:
 
 @contextlib.asynccontextmanager
 async def _load(town: Town, command: Served, per_second: int) -> AsyncIterator[None]:
-    """Posts at the pace, as long as the block lasts."""
+    """Post at the given pace inside the block."""
     tokens = [town.tokens[author] for author in town.authors[_probed(town) :]]
     load = asyncio.create_task(posts(command.port, tokens, per_second, 3600, connections=16))
     try:
@@ -88,12 +90,12 @@ async def _load(town: Town, command: Served, per_second: int) -> AsyncIterator[N
 
 
 def _probed(town: Town) -> int:
-    """How many of the authors post probes only: nothing of the load pushes these off their watchers' first page."""
+    """Return how many authors only post probes: the load must not push these off their watchers' first page."""
     return len(town.authors) // 5
 
 
 async def _probe(town: Town, command: Served, query: Served, number: int, seconds: float) -> list[float]:
-    """Posts of some authors, each looked for by its watcher; milliseconds."""
+    """Post for some authors, and poll each watcher's feed; return milliseconds."""
     writing, reading = await Connection.open(command.port), await Connection.open(query.port)
     found: list[float] = []
     until = time.perf_counter() + seconds
@@ -116,7 +118,7 @@ async def _probe(town: Town, command: Served, query: Served, number: int, second
 
 
 async def _read_back(town: Town, command: Served, query: Served, number: int, seconds: float) -> tuple[int, int]:
-    """Write, read what was written, and again; how many reads were marked stale, of how many."""
+    """Write and read the written tweet, repeatedly; return how many reads were stale, of how many."""
     writing, reading = await Connection.open(command.port), await Connection.open(query.port)
     stale, reads, until = 0, 0, time.perf_counter() + seconds
     readers = itertools.cycle(town.readers[number::WRITERS])

@@ -1,4 +1,4 @@
-"""An installation of the bench: a database, topics, a keyspace, settings, and processes of ours on them."""
+"""An installation for a benchmark: a database, topics, a keyspace, settings, and our processes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from .engines import Engines
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 16
-"""As many as an installation has that says nothing else."""
+"""The default number of partitions of an installation."""
 _OFTEN = 1_000_000
 _READY_S = 60.0
 _STOPPED_S = 20.0
 
 
 class ProcessFailed(Exception):
-    """A process of ours ended or did not become ready; the message has the end of what it said."""
+    """A process of ours ended or did not become ready; the message has the end of its output."""
 
 
 class Installation:
-    """Everything under names of its own. Rate limits are in force, and so high that nobody meets them."""
+    """An installation under names of its own. Rate limits are on, and too high to be reached."""
 
     def __init__(self, directory: Path, engines: Engines) -> None:
         self.name = f"bench_{uuid.uuid4().hex[:12]}"
@@ -74,7 +74,7 @@ class Installation:
         self.redis_url = engines.redis
 
     async def set_up(self) -> Installation:
-        """Make the master key, the tables and the topics."""
+        """Create the master key, the tables and the topics."""
         async with await psycopg.AsyncConnection.connect(self._postgres, autocommit=True) as connection:
             await connection.execute(f"CREATE DATABASE {self.name}".encode())
         MasterKeys.generate().save(self.directory / "master.key")
@@ -83,14 +83,14 @@ class Installation:
         return self
 
     async def remove(self) -> None:
-        """Leave nothing on the engines but what Redis forgets by itself."""
+        """Remove everything from the engines, except keys that expire in Redis."""
         await drop(self.generations.address)
         await asyncio.to_thread(self._delete_topics)
         async with await psycopg.AsyncConnection.connect(self._postgres, autocommit=True) as connection:
             await connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)".encode())
 
     def admin(self) -> AdminClient:
-        """A client that makes topics."""
+        """Return a client that creates topics."""
         return AdminClient({"bootstrap.servers": self.servers})
 
     def _delete_topics(self) -> None:
@@ -101,13 +101,13 @@ class Installation:
 
     @contextmanager
     def process(self, *words: str) -> Iterator[Served]:
-        """One of our processes, `minitwitter WORDS`, ready; it ends with the block. Raises ProcessFailed."""
+        """Run one of our processes, `minitwitter WORDS`, inside the block, once it is ready. Raises ProcessFailed."""
         with self.module("runtime.cli", *words) as served:
             yield served
 
     @contextmanager
     def module(self, module: str, *words: str, **settings: int) -> Iterator[Served]:
-        """A module that is a process with health and metrics, ready; it ends with the block. Raises ProcessFailed."""
+        """Run a module that is a process with health and metrics, in the same way. Raises ProcessFailed."""
         own = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
         port = free_port()
         told = self.directory / f"{'-'.join(words) or module}-{port}.log"

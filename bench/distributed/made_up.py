@@ -1,4 +1,4 @@
-"""Events that nobody decided, for figures that begin behind the log: as records, and as what is to be published."""
+"""Invented events, for figures that need no decisions: as records, and as records to be published."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_A_HUNDRED = ((60, "like"), (80, "tweet"), (95, "follow"), (100, "retweet"))
 
 
 class MadeUp:
-    """Accounts, and what they do: of a hundred events 60 likes, 20 tweets, 15 follows and 5 retweets."""
+    """Accounts and their activity: of a hundred events 60 likes, 20 tweets, 15 follows and 5 retweets."""
 
     def __init__(self, accounts: int) -> None:
         self.ids = HybridClock()
@@ -39,12 +39,12 @@ class MadeUp:
         self._offsets: dict[tuple[str, int], Iterator[int]] = {}
 
     def registrations(self) -> Iterator[AccountRegistered]:
-        """How each account began."""
+        """Yield the registration of each account."""
         for number, account in enumerate(self.accounts):
             yield AccountRegistered(account=account, username=f"user_{number}", display_name=f"User {number}")
 
     def history(self, number: int) -> Iterator[Event]:
-        """What happened then. Accounts take turns, so that records that are near each other are of different ones."""
+        """Yield the activity. Accounts take turns, so that neighbouring records are of different accounts."""
         chance = self._chance
         for n in range(number):
             actor = self.accounts[n % len(self.accounts)]
@@ -63,18 +63,18 @@ class MadeUp:
                 yield AccountFollowed(follower=actor, followee=chance.choice(self.accounts))
 
     def tweet(self, author: AccountId) -> TweetPosted:
-        """A tweet of somebody's."""
+        """Return a tweet of some account."""
         tweet = TweetId(self.ids.issue())
         self._tweets.append((tweet, author))
         text = f"Waiting for the train again, it is late as always {len(self._tweets)}"
         return TweetPosted(tweet=tweet, author=author, text=text, entities=Entities(), conversation=tweet)
 
     def about(self) -> Envelope:
-        """The envelope of an event of now."""
+        """Return an envelope for an event of now."""
         return Envelope(EventId(self.ids.issue()), self.ids.now(), correlation="bench")
 
     def record(self, event: Event) -> Record:
-        """The next record of the event's partition, of a log that nobody wrote."""
+        """Return the next record of the event's partition, in a log that does not exist."""
         kind = BY_CLASS[type(event)]
         key = kind.key(event)
         partition = partition_of(key, PARTITIONS)
@@ -82,16 +82,16 @@ class MadeUp:
         return Record(kind.topic, partition, offset, key, kind.name, kind.version, event, self.about())
 
     def outgoing(self, event: Event, codec: Codec) -> Outgoing:
-        """The event as it is published. The codec's sealer knows its subject's key."""
+        """Return the event as it is published. The codec's sealer has its subject's key."""
         return outgoing(New(event, self.about()), codec)
 
 
 class NotWritten(Exception):
-    """Kafka did not take all of a log."""
+    """Kafka has not accepted the whole log."""
 
 
 async def append(installation: Installation, records: Iterable[Outgoing]) -> None:
-    """Write a log, as fast as librdkafka does. Raises NotWritten."""
+    """Write a log, as fast as librdkafka can. Raises NotWritten."""
     await asyncio.to_thread(_append, installation, records)
 
 

@@ -1,4 +1,4 @@
-"""`POST /tweets` acknowledged by Kafka, beside one equal transaction and one record, with nothing around."""
+"""`POST /tweets` acknowledged by Kafka, beside an equal transaction and a record without the rest."""
 
 from __future__ import annotations
 
@@ -43,10 +43,12 @@ RETURNING number"""
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Posts a second at 32 connections, and what the slowest of them take: of as many as can be, and at a set pace."""
+    """Measure posts a second at 32 connections, and their slowest percentile: as fast as possible, and at a
+    set pace.
+    """
     town = await bench.town()
     installation = town.installation
-    # Whoever has no followers: what is measured after this has nothing to catch up with but their own feeds.
+    # Accounts without followers: later measurements then have little to catch up with.
     posters = write_lines(installation.directory / "posters", [town.tokens[account] for account in town.readers])
     seconds = max(1, int(bench.seconds))
     async with AsyncExitStack() as stack:
@@ -73,7 +75,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 
 
 async def _raw(installation: Installation, seconds: float) -> Load:
-    """One transaction with the same effects, then one record, by 32 who do nothing else."""
+    """Execute one transaction with the same effects, then publish one record, in 32 concurrent loops."""
     loop = asyncio.get_running_loop()
     producer = Producer({"bootstrap.servers": installation.servers, "enable.idempotence": True, "linger.ms": 0})
     ended = threading.Event()
@@ -83,9 +85,9 @@ async def _raw(installation: Installation, seconds: float) -> Load:
             producer.poll(0.1)
 
     thread = threading.Thread(target=poll)
-    # Of its own: what is in those of the installation has to be events.
+    # A topic of its own: the installation's topics may only have events.
     topic = f"{installation.settings.topic_prefix}raw"
-    admin = installation.admin()  # held until it has answered: its futures end with it
+    admin = installation.admin()  # kept until it has answered: its futures end with it
     [made] = admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
     await asyncio.wrap_future(made)
     url = installation.generations.database.url

@@ -1,4 +1,4 @@
-"""The driver of Cassandra with nothing of ours around it: what deliveries are measured against."""
+"""The driver of Cassandra without our code: the limit of deliveries."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ IN_A_BATCH = 100
 _AT_ONCE = 256
 _BATCHES_AT_ONCE = 32
 _TURN = 4096
-"""Rows that are handed over at once; the clock is looked at in between."""
+"""Rows that are submitted at once; the clock is read in between."""
 _COLUMNS = "shard, bucket, viewer, activity, author"
 
 
 async def rows_a_second(address: Address, seconds: float) -> tuple[float, float]:
-    """Rows a second of home timelines: one an insert, and a hundred of one partition in an unlogged batch."""
+    """Return rows a second of home timelines: one for each insert, and a hundred of one partition in an
+    unlogged batch.
+    """
     return await asyncio.to_thread(_measure, address, seconds)
 
 

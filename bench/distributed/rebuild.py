@@ -1,7 +1,6 @@
-"""Rebuilding from Kafka by the batch runner, beside what the sinks take alone and the consumer alone reads.
+"""Rebuilding from Kafka by the batch runner, beside the sinks alone and the consumer alone.
 
-What a sink takes is timed within: the same records, read and decoded beforehand, and nothing counted but what the sink
-does with each batch.
+The time of a sink alone is measured inside: with the same records, read and decoded before.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ from .made_up import MadeUp, append
 
 ACCOUNTS, EVENTS = 1_000, 100_000
 SHARE = 0.6
-"""Of what the sink takes."""
+"""The target, as a share of the sink's rate."""
 _TOPICS = ("accounts", "tweets", "engagement", "graph")
 
 
 class Timed:
-    """A sink, and the seconds that landing took it."""
+    """A sink, and the seconds that its commits took."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -55,7 +54,7 @@ class Timed:
         self.close = sink.close
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """The newest ids, which are the sink's to keep."""
+        """Return the newest ids from the sink."""
         began = time.perf_counter()
         try:
             return await self._sink.newest(entities)
@@ -65,7 +64,7 @@ class Timed:
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch."""
+        """Commit the batch."""
         began = time.perf_counter()
         try:
             await self._sink.commit(positions, newest, last)
@@ -74,7 +73,7 @@ class Timed:
 
 
 async def measure(bench: Bench) -> AsyncIterator[Figure]:
-    """Events a second: consumed and decoded, and rebuilt, a group at a time."""
+    """Measure events a second: consumed and decoded, and rebuilt, one group at a time."""
     async with AsyncExitStack() as stack:
         installation = await stack.enter_async_context(bench.installation())
         await _publish(installation, bench.some(EVENTS, 10_000))
@@ -113,7 +112,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
 
 
 async def _publish(installation: Installation, number: int) -> None:
-    """A log of made-up events."""
+    """Publish a log of invented events."""
     made = MadeUp(ACCOUNTS)
     async with Engines.open(DistributedSettings.of(installation.settings)) as engines:
         for account in made.accounts:
@@ -133,7 +132,7 @@ def _reader(installation: Installation, engines: Engines) -> KafkaLogReader:
 
 
 def _named(installation: Installation, ends: Positions) -> list[TopicPartition]:
-    """The partitions as Kafka names them."""
+    """Return the partitions with Kafka's names."""
     return [TopicPartition(installation.settings.topic_prefix + topic, partition) for topic, partition in ends]
 
 
@@ -149,12 +148,12 @@ async def _read(reader: KafkaLogReader, ends: Positions) -> list[Record]:
 
 @asynccontextmanager
 async def _place(installation: Installation, engines: Engines, store: str) -> AsyncIterator[Group]:
-    """The first group of a store in a fresh place, as a rebuild makes it."""
+    """Create the first group of a store in a new generation, as a rebuild does."""
     generations = installation.generations.marked(store, "bench")
     try:
         if store == CASSANDRA:
             await migrate_cassandra(generations.address)
-            # Nobody needs it after a crash: as a rebuild has it.
+            # Nobody needs it after a crash: as in a rebuild.
             await engines.cassandra.read(f"ALTER KEYSPACE {generations.address.keyspace} WITH durable_writes = false")
         if store == SEARCHES:
             await generations.database.migrate()
@@ -184,7 +183,7 @@ def _of(group: Group, records: Sequence[Record]) -> list[Record]:
 
 
 async def _landed(group: Group, records: Sequence[Record]) -> float:
-    """Records a second that the sink takes."""
+    """Return the records a second that the sink commits."""
     sink = group.sink = Timed(group.sink)
     await sink.positions()
     wanted, positions = _of(group, records), Positions()
@@ -196,7 +195,7 @@ async def _landed(group: Group, records: Sequence[Record]) -> float:
 
 
 async def _built(group: Group, reader: KafkaLogReader, ends: Positions) -> float:
-    """Records a second that the batch runner builds with."""
+    """Return the records a second that the batch runner builds with."""
     building = GroupBuild.of(group)
     await building.resume()
     began = time.perf_counter()

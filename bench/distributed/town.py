@@ -1,7 +1,7 @@
-"""A town to measure in: authors with a hundred followers each, put in through the command store.
+"""A town for measurements: authors with a hundred followers each, written through the command store.
 
-Readers follow a share of the authors. A watcher is one of the hundred too, and follows nobody else: what it is waiting
-for is not pushed off its first page by others.
+Readers follow some of the authors. A watcher is one of the hundred followers and follows nobody else, so that no other
+tweet pushes the awaited one off its first page.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Size(NamedTuple):
-    """How many there are. There are at least FOLLOWERS readers."""
+    """The numbers of accounts. There are at least FOLLOWERS readers."""
 
     authors: int = 100
     readers: int = 400
@@ -46,7 +46,7 @@ class Size(NamedTuple):
 
 
 class Town:
-    """Who lives there, and their access tokens."""
+    """The accounts, and their access tokens."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -57,7 +57,7 @@ class Town:
         self.tokens: dict[AccountId, str] = {}
 
     async def fill(self, size: Size) -> None:
-        """Have them come, follow and post."""
+        """Create the accounts, follows and tweets."""
         settings = DecisionSettings.of(self.installation.settings)
         async with DistributedCommandStore.open(settings) as command_store:
             make = command_store.ids.issue
@@ -101,7 +101,7 @@ class Town:
         await command_store.store.execute(POST_TWEET, command, Context(actor=author), WhetherNew())
 
     async def until_current(self) -> float:
-        """Wait until every read model has what is in the log; how many seconds that took. Raises TimeoutError."""
+        """Wait until every read model has applied the log; return the seconds. Raises TimeoutError."""
         async with AsyncExitStack() as stack:
             engines = await stack.enter_async_context(Engines.open(DistributedSettings.of(self.installation.settings)))
             groups = sources(engines.cassandra, engines.redis, self.installation.generations, PARTITIONS)

@@ -1,7 +1,7 @@
 """A worker whose store waits 2 ms for each batch, as a process: `python -m bench.distributed.waiting --port N`.
 
-It is hosted as `work projectors` hosts its groups, and counts as the counters' projector does; nothing is kept but how
-far it has come, so that partitions can go from one process to another.
+It is hosted like the groups of `work projectors`, and counts like the counters' projector; only its positions are
+stored, so that partitions can move between processes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WAIT_S = 0.002
 
 
 def key_of(prefix: str) -> str:
-    """Where Redis keeps how far it has come; `prefix` is that of the topics."""
+    """Return the key of its positions; `prefix` is that of the topics."""
     return f"{prefix}{NAME}"
 
 
@@ -49,63 +49,63 @@ class WaitingSink:
         self._key = key
 
     async def positions(self) -> Positions:
-        """How far batches have come, whoever landed them."""
+        """Return the positions committed by any process."""
         held: dict[Any, Any] = await self._redis.hgetall(self._key)
         return Positions.parse(b",".join(b"%b:%b" % (place, offset) for place, offset in held.items()).decode())
 
     async def marks(self) -> Marks:
-        """None is kept."""
+        """Return nothing: no marks are stored."""
         return {}
 
     async def newest(self, entities: Iterable[Entity]) -> dict[Entity, str]:
-        """None is kept."""
+        """Return nothing: no ids are stored."""
         return {}
 
     async def begin(self) -> None:
-        """Nothing to start."""
+        """Do nothing."""
 
     def applying(self, about: Envelope, at: Record | None) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Wait, then note the positions."""
+        """Wait, then store the positions."""
         await asyncio.sleep(WAIT_S)
         await self._redis.hset(self._key, mapping={str(place): offset for place, offset in positions.items()})
 
     async def abandon(self) -> None:
-        """Nothing to undo."""
+        """Do nothing."""
 
     async def check(self) -> None:
-        """Nobody but these workers writes here."""
+        """Do nothing: only these workers write here."""
 
     async def close(self) -> None:
-        """The connection is another's."""
+        """Do nothing: the connection is shared."""
 
 
 class Dropped:
-    """The CountRows port, for counts that nobody asks for."""
+    """The CountRows port; it drops all counts."""
 
     def tweet(self, tweet: TweetId, counter: TweetCounter, change: int) -> None:
-        """Dropped."""
+        """Drop it."""
 
     def account(self, account: AccountId, counter: AccountCounter, change: int) -> None:
-        """Dropped."""
+        """Drop it."""
 
 
 def waiting(settings: DistributedSettings) -> AbstractAsyncContextManager[WorkersRole]:
-    """The role, to be opened."""
+    """Return the role."""
 
     def make(engines: Engines, _: KafkaPublisher) -> list[WorkerGroup]:
         sink = WaitingSink(engines.redis, key_of(settings.topic_prefix))
         return [HostedGroup(Group(NAME, [Counts(Dropped())], [], sink))]
 
-    return WorkersRole.open("projectors", settings, make)  # it serves the metrics that this role has
+    return WorkersRole.open("projectors", settings, make)  # it serves the metrics of this role
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until stopped."""
     parser = argparse.ArgumentParser(prog="python -m bench.distributed.waiting", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     settings = DistributedSettings.of(load({"port": parser.parse_args().port}).settings)

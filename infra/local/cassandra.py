@@ -1,8 +1,8 @@
-"""Cassandra: one node that is its own seed, configured here whole, since the jar brings no configuration.
+"""Cassandra: one node that is its own seed. The configuration is complete, because the jar contains none.
 
-The jars come by Maven (67 MB) and want Java 17, no newer one. A fresh node answers after 4-5 s. Its commit log is
-synced before a write is acknowledged: with the default, `periodic`, 4,601 of 5,000 acknowledged rows were left after a
-kill -9.
+Maven fetches the jars (67 MB), which need Java 17 exactly. A fresh node answers after 4-5 s. Its commit log is synced
+before a write is acknowledged: with the default, `periodic`, 4,601 of 5,000 acknowledged rows were left after a kill
+-9.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ _EXPORTED = (
     "jdk.compiler/com.sun.tools.javac.file",
     "jdk.unsupported/sun.misc",
 )
-"""What its own jvm17-server.options opens: it reaches into the JDK for memory and files."""
+"""The packages that its own jvm17-server.options opens: it accesses memory and files through JDK internals."""
 
 _OPTIONS = (
-    # A keyspace of ours is 18 MB of heap before it has a row, and tests have dozens: 512 MB were too few.
+    # An empty keyspace of ours takes 18 MB of heap, and tests have dozens: 512 MB were too few.
     "-Xms256m",
     "-Xmx1g",
-    "-XX:+UseParallelGC",  # on two cores and a small heap a tenth of a core less than G1
+    "-XX:+UseParallelGC",  # on two cores and a small heap it uses a tenth of a core less than G1
     "-XX:+PerfDisableSharedMem",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djdk.attach.allowAttachSelf=true",
@@ -114,11 +114,13 @@ _OPTIONS = (
     "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dchronicle.analytics.disable=true",
     "-Dcassandra-foreground=yes",
-    # Alone in its ring it has nobody to wait for.
+    # A single node need not wait for others.
     "-Dcassandra.ring_delay_ms=0",
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
 )
-"""No options of JMX: com.sun.management.jmxremote=false opens a port on every address, their absence none."""
+"""No JMX options: com.sun.management.jmxremote=false would open a port on every address; without options
+there is none.
+"""
 
 _OPTIONS_FRAME = bytes((4, 0, 0, 0, 5, 0, 0, 0, 0))
 _SUPPORTED = 6
@@ -133,12 +135,12 @@ class Cassandra(LocalEngine):
     memory_mib: ClassVar[int] = 1500
 
     def install(self, cache: Path) -> None:
-        """Look for Java 17, fetch the jars. Raises EngineError."""
+        """Find Java 17, and fetch the jars. Raises EngineError."""
         java(at_most=17)
         self._jars(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """The node's configuration files. Raises EngineError where more than one is asked for."""
+        """Write the node's configuration files. Raises EngineError for more than one node."""
         if len(ports) != 1:
             raise EngineError("cassandra runs as one node here: several would need an address each")
         (own,) = ports
@@ -160,7 +162,7 @@ class Cassandra(LocalEngine):
         return [EngineProcess(home.name, argv, home, _answers(own["native"]), start_s=120.0)]
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """Where it listens for clients."""
+        """Return the address for clients."""
         return f"cassandra://127.0.0.1:{ports[0]['native']}/"
 
     def _jars(self, cache: Path) -> Path:
@@ -168,7 +170,7 @@ class Cassandra(LocalEngine):
 
 
 def _answers(port: int) -> Callable[[], bool]:
-    """Whether the node says what it supports, in the native protocol: the port opens before it takes queries."""
+    """Return whether the node answers in the native protocol: the port opens before it takes queries."""
 
     def ready() -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:

@@ -1,4 +1,4 @@
-"""The engines that there are. A module is loaded when its engine is wanted: one needs no other's client."""
+"""All engines by name. A module is imported when its engine is needed, so one engine needs no client of another."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ NAMES = tuple(_CLASSES)
 
 
 def engine(name: str) -> LocalEngine:
-    """An engine by its name."""
+    """Return an engine by its name."""
     made: LocalEngine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
     return made

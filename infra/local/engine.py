@@ -1,4 +1,4 @@
-"""What an engine is: something that can be installed from packages, configured in a directory, and asked for health."""
+"""The interface of an engine: installed from packages, configured in a directory, checked for health."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class EngineError(Exception):
 
 
 class EngineMissing(EngineError):
-    """What an engine needs is not on this machine, and we may not or cannot fetch it."""
+    """A requirement of an engine is not on this machine, and cannot be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """One process of an engine, as it is to be started.
+    """One process of an engine to be started.
 
-    `ready` is asked until it answers True; errors of connections count as False. `user` is who it runs as where we are
-    root and it refuses that. `stop_signal` asks for a clean stop, which may take `stop_s` before it is killed.
+    `ready` is called until it returns True; connection errors count as False. `user` runs it if we are root and it
+    refuses root. `stop_signal` asks for a clean stop, which may take `stop_s` before the process is killed.
     """
 
     name: str
@@ -38,25 +38,25 @@ class EngineProcess:
 
 
 class LocalEngine(ABC):
-    """One kind of server. `ports` are the names of those that one server of it listens on."""
+    """One kind of server. `ports` are the names of the ports that one server listens on."""
 
     name: ClassVar[str]
     version: ClassVar[str]
     ports: ClassVar[tuple[str, ...]]
     memory_mib: ClassVar[int]
-    """What one server of it takes."""
+    """The memory of one server."""
 
     @abstractmethod
     def install(self, cache: Path) -> None:
-        """Fetch what it needs into `cache`, unless it is there. Raises EngineError."""
+        """Download its requirements into `cache`, unless they are there. Raises EngineError."""
 
     @abstractmethod
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """Write the configuration of one server for each entry of `ports` under `directory`, and say how to start it.
+        """Write the configuration of one server for each entry of `ports` under `directory`; return how to start them.
 
-        Called on every start: what is there already (data, ids) stays.
+        Called at every start; existing data and ids stay.
         """
 
     @abstractmethod
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """How clients reach it, as the settings want it."""
+        """Return the address for clients, in the form of the settings."""

@@ -1,7 +1,7 @@
 """Kafka without ZooKeeper (KRaft): one broker that is its own controller, or several that elect one.
 
-The jars come by Maven (44 MB). A fresh broker answers after about 3 s, one that was killed after about 4 s, as its
-session is kept short; three of them after 8 s, in 1.05 GB together.
+Maven fetches the jars (44 MB). A fresh broker answers after about 3 s, a killed one after about 4 s, because its
+session is short; three brokers after 8 s, with 1.05 GB together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .packages import jars, java
 
 _KAFKA = "org.apache.kafka:kafka_2.13"
 _LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
-"""Without a binding for its logging the broker says nothing at all."""
+"""Without a logging binding the broker would log nothing."""
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -64,11 +64,11 @@ rootLogger.appenderRef.out.ref=out
 
 _FORMAT_ONCE = 'test -e "$1"/meta.properties || "$2" -cp "$3" kafka.tools.StorageTool format -t "$4" -c "$5" || exit 1'
 _START = f'{_FORMAT_ONCE}; shift 5; exec "$@"'
-"""A directory is given the cluster's id before its first start; the shell then becomes the broker."""
+"""Format a new directory with the cluster's id, then replace the shell by the broker."""
 
 
 class Kafka(LocalEngine):
-    """One broker, or a cluster of as many as are asked for; each is broker and controller in one process."""
+    """One broker, or a cluster of several; each process is broker and controller."""
 
     name: ClassVar[str] = "kafka"
     version: ClassVar[str] = "4.3.1"
@@ -76,12 +76,12 @@ class Kafka(LocalEngine):
     memory_mib: ClassVar[int] = 400
 
     def install(self, cache: Path) -> None:
-        """Look for Java, fetch the jars. Raises EngineError."""
+        """Find Java, and fetch the jars. Raises EngineError."""
         java()
         self._jars(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """A configuration file a broker, and one cluster id for all of them."""
+        """Write a configuration file for each broker, all with one cluster id."""
         cluster = _cluster_id(directory)
         voters = ",".join(f"{node}@127.0.0.1:{own['controller']}" for node, own in enumerate(ports, 1))
         copies = min(len(ports), 3)
@@ -112,7 +112,7 @@ class Kafka(LocalEngine):
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """The bootstrap servers."""
+        """Return the bootstrap servers."""
         return ",".join(f"127.0.0.1:{own['kafka']}" for own in ports)
 
     def _jars(self, cache: Path) -> Path:
@@ -120,7 +120,7 @@ class Kafka(LocalEngine):
 
 
 def _cluster_id(directory: Path) -> str:
-    """The cluster's id: made once."""
+    """Return the cluster's id; the first call creates it."""
     file = directory / "cluster.id"
     if not file.exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,9 @@ def _cluster_id(directory: Path) -> str:
 
 
 def cluster_id(randomness: Callable[[int], bytes]) -> str:
-    """16 bytes as Kafka writes them; none that begins with a dash, which its tools take for an option."""
+    """Return 16 random bytes in Kafka's spelling. It never begins with a dash, which Kafka's tools take for
+    an option.
+    """
     while True:
         made = base64.urlsafe_b64encode(randomness(16)).decode().rstrip("=")
         if not made.startswith("-"):
@@ -137,7 +139,7 @@ def cluster_id(randomness: Callable[[int], bytes]) -> str:
 
 
 def _answers(port: int, brokers: int) -> Callable[[], bool]:
-    """Whether a broker answers and sees all the others."""
+    """Return whether a broker answers and sees all others."""
 
     def ready() -> bool:
         quiet: dict[str, str | int | float | bool] = {

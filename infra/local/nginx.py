@@ -1,6 +1,7 @@
-"""nginx: one address before the command and query processes, as infra/edge/nginx.conf has it.
+"""nginx: one address in front of the command and query processes, with infra/edge/nginx.conf.
 
-The program is the machine's, or Debian's package, unpacked without installing it: installed, it would start a service.
+The program is the machine's, or that of Debian's package, unpacked without installing it, because installing starts a
+service.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class Nginx(LocalEngine):
         self.query = query
 
     def install(self, cache: Path) -> None:
-        """Find the program of the machine, or fetch one. Raises EngineError."""
+        """Find the machine's program, or download one. Raises EngineError."""
         executable(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """The configuration of the edge with the addresses of this machine. Raises EngineError."""
+        """Write the edge's configuration with the addresses of this machine. Raises EngineError."""
         planned = []
         for number, own in enumerate(ports):
             home = directory / f"nginx-{number}"
@@ -46,12 +47,14 @@ class Nginx(LocalEngine):
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """The one address."""
+        """Return the address of the edge."""
         return f"http://127.0.0.1:{ports[0]['http']}"
 
 
 def configured(port: int, command: str, query: str) -> str:
-    """The text of infra/edge/nginx.conf, with its three addresses replaced. Raises EngineError if it has others."""
+    """Return the text of infra/edge/nginx.conf with its three addresses replaced. Raises EngineError if it
+    has others.
+    """
     text = CONFIGURATION.read_text()
     for found, wanted, times in (
         (r"\blisten 8080;", f"listen 127.0.0.1:{port};", 1),
@@ -65,7 +68,7 @@ def configured(port: int, command: str, query: str) -> str:
 
 
 def executable(cache: Path) -> Path:
-    """The program of the machine, or one that is fetched. Raises EngineError."""
+    """Return the path of the machine's program, or of a downloaded one. Raises EngineError."""
     found = program("nginx")
     return Path(found) if found else unpacked(cache, "nginx") / "usr" / "sbin" / "nginx"
 

@@ -1,4 +1,4 @@
-"""Fetching what engines are made of: jars by Maven, programs of Debian, wheels of Python. Nothing is fetched twice."""
+"""Downloads the packages of engines: jars by Maven, programs of Debian, wheels of Python. Each is downloaded once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><vers
 
 
 def cache_directory() -> Path:
-    """Where packages are kept: MINITWITTER_ENGINES_CACHE, or in the user's cache directory."""
+    """Return the directory of packages: MINITWITTER_ENGINES_CACHE, or one in the user's cache directory."""
     chosen = os.environ.get("MINITWITTER_ENGINES_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(chosen) if chosen else Path(base) / "minitwitter" / "engines"
@@ -31,9 +31,9 @@ def cache_directory() -> Path:
 
 @contextmanager
 def made_once(directory: Path) -> Iterator[Path | None]:
-    """A place to build `directory` in, or None where it is there; it appears whole or not at all, whoever else builds.
+    """Yield a place to build `directory` in; None if it exists. It appears atomically when the block ends.
 
-    Two processes that want it at once wait for each other.
+    If two processes want it at once, one waits for the other.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{directory.name}.lock").open("w") as lock:
@@ -51,10 +51,12 @@ def made_once(directory: Path) -> Iterator[Path | None]:
 
 
 def java(*, at_most: int | None = None) -> str:
-    """The path of a Java of 17 or newer; as root on Debian 17 is installed where there is none. Raises EngineError."""
+    """Return the path of a Java of version 17 or newer. As root on Debian, install 17 if there is none. Raises
+    EngineError.
+    """
     found = _java(at_most)
     if found is None:
-        debian("java", _JAVA)  # does nothing where another version is installed
+        debian("java", _JAVA)  # does nothing if another version is installed
         found = _java(at_most)
     if found is None:
         wanted = "17" if at_most == 17 else "17 or newer"
@@ -83,7 +85,7 @@ def _java_version(program: Path) -> int:
 
 
 def jars(cache: Path, name: str, coordinates: Sequence[str]) -> Path:
-    """A directory with these artefacts (group:artefact:version) and all they need at run time. Raises EngineError."""
+    """Return a directory with these artefacts (group:artefact:version) and their dependencies. Raises EngineError."""
     version = coordinates[0].rpartition(":")[2]
     place = cache / f"{name}-{version}"
     with made_once(place) as building:
@@ -99,13 +101,13 @@ def jars(cache: Path, name: str, coordinates: Sequence[str]) -> Path:
 
 
 def debian(name: str, package: str) -> str:
-    """The path of a program; as root on Debian its package is installed where it is missing. Raises EngineError."""
+    """Return the path of a program. As root on Debian, install its package if it is missing. Raises EngineError."""
     found = program(name)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         cache = cache_directory()
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / "apt.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get gives up where another one runs
+            fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get fails while another one runs
             if program(name) is None:
                 for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
                     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -117,7 +119,9 @@ def debian(name: str, package: str) -> str:
 
 
 def unpacked(cache: Path, package: str) -> Path:
-    """A directory with the files of a Debian package that is not installed: no service starts. Raises EngineError."""
+    """Return a directory with the files of a Debian package that is not installed: no service starts. Raises
+    EngineError.
+    """
     place = cache / f"{package}-debian"
     with made_once(place) as building:
         if building is not None:
@@ -125,7 +129,7 @@ def unpacked(cache: Path, package: str) -> Path:
             if None in tools:
                 raise EngineMissing(f"{package} is not installed, and it is fetched on Debian alone")
             fetch = f"cd '{building}' && apt-get download -qq {package}"
-            if os.geteuid() == 0:  # a machine that has nothing yet has no lists of packages either
+            if os.geteuid() == 0:  # a new machine has no package lists yet
                 fetch = f"({fetch}) || (apt-get update -qq && {fetch})"
             run(["sh", "-c", fetch], f"{package} could not be fetched (Debian: apt-get install {package})")
             [archive] = building.glob("*.deb")
@@ -134,13 +138,13 @@ def unpacked(cache: Path, package: str) -> Path:
 
 
 def program(name: str) -> str | None:
-    """The path of a program, if it is installed."""
+    """Return the path of a program if it is installed."""
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     return shutil.which(name, path=places)
 
 
 def wheel(cache: Path, requirement: str) -> Path:
-    """A directory with a Python package, exactly the version named (name==version). Raises EngineError."""
+    """Return a directory with a Python package in exactly this version (name==version). Raises EngineError."""
     place = cache / requirement.replace("==", "-")
     with made_once(place) as building:
         if building is not None:
@@ -150,7 +154,7 @@ def wheel(cache: Path, requirement: str) -> Path:
 
 
 def run(command: Sequence[str], complaint: str, *, environment: dict[str, str] | None = None) -> str:
-    """What a command prints. Raises EngineError with the complaint and the end of what it said."""
+    """Run a command and return its output. Raises EngineError with the message and the end of the output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())[-400:]

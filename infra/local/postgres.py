@@ -1,7 +1,7 @@
-"""PostgreSQL: what decisions are made from, the outbox, search. Debian's, or where we are not root one from Maven.
+"""PostgreSQL: decision state, outbox, search. The program is Debian's; without root it comes from Maven.
 
-It refuses to run as root, so there it is the user `postgres`, whom Debian's package makes. Whoever can reach the port
-on this machine is let in: the data is nobody's but a test's or a developer's.
+It refuses to run as root, so root runs it as the user `postgres`, whom Debian's package creates. Everyone who can reach
+the port on this machine may connect: the data belongs to tests or to a developer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SETTINGS = {
 
 
 class Postgres(LocalEngine):
-    """One PostgreSQL, or servers that know nothing of each other."""
+    """One PostgreSQL, or several independent ones."""
 
     name: ClassVar[str] = "postgres"
     version: ClassVar[str] = "15 or newer"
@@ -42,18 +42,18 @@ class Postgres(LocalEngine):
     memory_mib: ClassVar[int] = 150
 
     def install(self, cache: Path) -> None:
-        """Find the programs of the machine, or fetch them. Raises EngineError."""
+        """Find the machine's programs, or download them. Raises EngineError."""
         _programs(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """A data directory a server, made on the first start. Raises EngineError."""
+        """Prepare a data directory for each server; the first start creates it. Raises EngineError."""
         programs = _programs(cache)
         return [
             _server(programs, directory / f"postgres-{number}", own["postgres"]) for number, own in enumerate(ports)
         ]
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """That of its first database, for a user who may do everything."""
+        """Return the address of the first server's database, for a superuser."""
         return f"postgresql://{_USER}@127.0.0.1:{ports[0]['postgres']}/postgres"
 
 
@@ -69,12 +69,12 @@ def _server(programs: Path, home: Path, port: int) -> EngineProcess:
         _answers(port),
         user="postgres",
         start_s=30,
-        stop_signal=signal.SIGINT,  # SIGTERM waits until the last client has gone
+        stop_signal=signal.SIGINT,  # SIGTERM waits until the last client has disconnected
     )
 
 
 def _initialise(programs: Path, home: Path, data: Path) -> None:
-    """Make an empty data directory; one that was left half made is made again."""
+    """Create an empty data directory; one that was left incomplete is created again."""
     shutil.rmtree(data, ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
     command = [str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
@@ -86,7 +86,7 @@ def _initialise(programs: Path, home: Path, data: Path) -> None:
 
 
 def _programs(cache: Path) -> Path:
-    """The directory with `postgres` and `initdb`."""
+    """Return the directory with `postgres` and `initdb`."""
     if os.geteuid() != 0:
         return _debians() or _fetched(cache)
     found = _debians()
@@ -99,7 +99,7 @@ def _programs(cache: Path) -> Path:
 
 
 def _debians() -> Path | None:
-    """The newest that Debian's packages, or PostgreSQL's own for Debian, have put there."""
+    """Return the newest version that Debian's packages, or PostgreSQL's own for Debian, have installed."""
     found = [path.parent for path in _DEBIAN.glob("*/bin/initdb") if path.parent.parent.name.isdecimal()]
     return max(found, key=lambda path: int(path.parent.name), default=None)
 

@@ -1,6 +1,7 @@
-"""Processes of engines: started so that they outlive us, known again by any process, ended with all they started.
+"""The processes of engines: they outlive this process, are found again by any process, and are stopped with their
+children.
 
-Linux only: what runs is read from /proc.
+Linux only: running processes are read from /proc.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _KILLED_S = 10.0
 
 
 class StartedProcess(msgspec.Struct, frozen=True):
-    """A process that was started. Numbers are used again, so it is known by its number and by when it began."""
+    """A started process, identified by its number and its start time, because numbers are reused."""
 
     pid: int
     began: str
@@ -30,7 +31,7 @@ class StartedProcess(msgspec.Struct, frozen=True):
     stop_signal: int
 
     def runs(self) -> bool:
-        """Whether it is still there, and still the same one."""
+        """Return whether it still runs and is the same one."""
         return _began(self.pid) == self.began
 
 
@@ -48,14 +49,14 @@ def spawn(server: EngineProcess) -> StartedProcess:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C here is not meant for it
+            start_new_session=True,  # Ctrl-C here must not reach it
         )
-    started.returncode = 0  # else Python warns of a process that is left running: that is what is wanted
+    started.returncode = 0  # otherwise Python warns that the process still runs, which is intended
     return StartedProcess(started.pid, _began(started.pid) or "", server.stop_s, int(server.stop_signal))
 
 
 def stop(processes: Iterable[StartedProcess]) -> bool:
-    """Ask processes to end, all at once, and kill those that take too long; whether any of them ran."""
+    """Ask processes to end, all at once, and kill those that take too long; return whether any of them ran."""
     running = [process for process in processes if process.runs()]
     for process in running:
         _signal(process.pid, process.stop_signal)
@@ -66,9 +67,9 @@ def stop(processes: Iterable[StartedProcess]) -> bool:
 
 
 def kill(processes: Iterable[StartedProcess]) -> None:
-    """End processes and whatever they started, as a machine that loses its power would.
+    """Kill processes and their children, as a power failure would.
 
-    PostgreSQL does not start again as long as a process of the server before it is there.
+    PostgreSQL does not start while a process of the previous server exists.
     """
     families = [member for process in processes if process.runs() for member in _family(process)]
     for member in families:
@@ -77,7 +78,7 @@ def kill(processes: Iterable[StartedProcess]) -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # it ended by itself just now
+    with suppress(ProcessLookupError):  # it has just ended by itself
         os.kill(pid, number)
 
 
@@ -92,7 +93,7 @@ def _gone(processes: Iterable[StartedProcess], seconds: float) -> bool:
 
 
 def _family(process: StartedProcess) -> list[StartedProcess]:
-    """A process, its children, theirs, and so on."""
+    """Return a process and all its descendants."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         fields = _fields(int(path.parent.name))
@@ -107,7 +108,7 @@ def _family(process: StartedProcess) -> list[StartedProcess]:
 
 
 def _fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the third on (proc(5)); None where there is no such process."""
+    """Return the fields of /proc/PID/stat from the third on (proc(5)); None if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -115,12 +116,12 @@ def _fields(pid: int) -> list[str] | None:
 
 
 def _began(pid: int) -> str | None:
-    """When a running process began, in ticks of this boot; None where none runs. A child that ended is reaped."""
+    """Return the start time of a running process, in ticks of this boot; None if none runs. Reaps an ended child."""
     fields = _fields(pid)
     if fields is None:
         return None
-    if fields[0] in "ZX" and int(fields[17]) <= 1:  # one with threads that are about to end still has its ports
-        with suppress(ChildProcessError):  # somebody else's child
+    if fields[0] in "ZX" and int(fields[17]) <= 1:  # a process whose threads are still ending keeps its ports
+        with suppress(ChildProcessError):  # a child of another process
             os.waitpid(pid, os.WNOHANG)
         return None
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[19]}"

@@ -1,6 +1,6 @@
-"""Redis: counters, rate limits, caches. Debian's, or where there is none and we are not root, Valkey from PyPI.
+"""Redis: counters, rate limits, caches. The program is Debian's; without it and without root, Valkey from PyPI.
 
-It keeps nothing on disk: whatever is in it can be computed again from the log, or refills.
+It stores nothing on disk: all its data can be computed again from the log, or refills.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ maxmemory-policy volatile-lru
 
 
 class Redis(LocalEngine):
-    """One Redis, or servers that know nothing of each other."""
+    """One Redis, or several independent ones."""
 
     name: ClassVar[str] = "redis"
     version: ClassVar[str] = "7.0"
@@ -39,11 +39,11 @@ class Redis(LocalEngine):
     memory_mib: ClassVar[int] = 64
 
     def install(self, cache: Path) -> None:
-        """Find the server of the machine, or fetch one. Raises EngineError."""
+        """Find the machine's server, or download one. Raises EngineError."""
         _server(cache)
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """A configuration file a server; there is no data to keep."""
+        """Write a configuration file for each server; there is no data to keep."""
         binary = _server(cache)
         planned = []
         for number, own in enumerate(ports):
@@ -55,15 +55,15 @@ class Redis(LocalEngine):
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """That of its first database."""
+        """Return the address of the first server's database."""
         return f"redis://127.0.0.1:{ports[0]['redis']}/0"
 
 
 def _server(cache: Path) -> Path:
-    """The path of a server.
+    """Return the path of a server.
 
-    Debian's package `redis-server` would start a service of its own. Its program is in `redis-tools`, under another
-    name; it looks at the name it is called by.
+    Debian's package `redis-server` would start a service. Its program is also in `redis-tools`, under another name; it
+    acts by the name that it is called by.
     """
     found = program("redis-server") or program("valkey-server")
     if found is not None:

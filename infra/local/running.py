@@ -1,6 +1,7 @@
-"""Starting, watching and stopping engines in a data directory. What runs is noted there, so any process can ask.
+"""Starts, watches and stops engines in a data directory. Their state is stored there, so that any process can read it.
 
-Everything is idempotent: what runs and answers is left alone, what died is started again on its data and its ports.
+Everything is idempotent: a running engine that answers is left alone, a dead one is started again with its data and
+ports.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from .processes import POLL_S, StartedProcess, kill, spawn, stop
 
 _LAST_LINES = 12
 _PORTS = range(12000, 32000)
-"""Below those that Linux gives to outgoing connections (32768 and up): one of these would be in a server's way."""
+"""Below the ports that Linux uses for outgoing connections (32768 and up): one of those may be taken at any time."""
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What is noted of an engine: its ports (an entry a server), its URL, its processes by server name."""
+    """The stored state of an engine: its ports (an entry for each server), its URL, its processes by server name."""
 
     engine: str
     version: str
@@ -42,7 +43,7 @@ class Running:
         self.cache = cache
 
     def up(self, engine: LocalEngine, *, servers: int = 1, ports: Mapping[str, int] | None = None) -> Note:
-        """Start an engine and wait until it answers. `ports` are wished for its first server. Raises EngineError."""
+        """Start an engine and wait until it answers. `ports` are preferred for its first server. Raises EngineError."""
         with self._locked(engine.name) as place:
             noted = self.note(engine.name)
             wished = _wished(engine, ports or {})
@@ -64,7 +65,7 @@ class Running:
             return Note(engine.name, engine.version, chosen, url, processes)
 
     def down(self, name: str, *, delete: bool = False) -> bool:
-        """Stop an engine; whether any of it ran. With `delete` its data goes too."""
+        """Stop an engine; return whether any of it ran. With `delete` its data is deleted, too."""
         if not (self.directory / name).exists():
             return False
         with self._locked(name) as place:
@@ -75,13 +76,13 @@ class Running:
             return stopped
 
     def kill(self, name: str, server: str | None = None) -> None:
-        """End a server, or all, with kill -9. `up` starts it again."""
+        """Kill a server, or all, with kill -9. `up` starts it again."""
         noted = self.note(name)
         if noted is not None:
             kill(process for own, process in noted.processes.items() if server in (None, own))
 
     def status(self, engine: LocalEngine) -> dict[str, bool]:
-        """For each server of an engine whether it runs and answers; empty where it was never started."""
+        """Return for each server of an engine whether it runs and answers; empty if it was never started."""
         noted = self.note(engine.name)
         if noted is None:
             return {}
@@ -89,11 +90,11 @@ class Running:
         return {s.name: s.name in noted.processes and noted.processes[s.name].runs() and _answers(s) for s in planned}
 
     def logs(self, name: str) -> list[Path]:
-        """The files that its servers write to."""
+        """Return the log files of its servers."""
         return sorted((self.directory / name).glob("*/server.log"))
 
     def note(self, name: str) -> Note | None:
-        """What is noted of an engine."""
+        """Return the stored state of an engine."""
         try:
             return msgspec.json.decode((self.directory / name / "engine.json").read_bytes(), type=Note)
         except FileNotFoundError:
@@ -101,7 +102,7 @@ class Running:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[Path]:
-        """The directory of an engine; who comes second waits."""
+        """Lock the directory of an engine; a second process waits."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,7 +118,7 @@ class Running:
 
 
 def _wished(engine: LocalEngine, ports: Mapping[str, int]) -> dict[str, int]:
-    """The ports asked for, by those names that the engine has."""
+    """Return the preferred ports that the engine has by name."""
     unknown = sorted(ports.keys() - set(engine.ports))
     if unknown:
         raise EngineError(f"{engine.name} has no port {unknown[0]!r}, but {', '.join(engine.ports)}")
@@ -125,7 +126,7 @@ def _wished(engine: LocalEngine, ports: Mapping[str, int]) -> dict[str, int]:
 
 
 def _check_same(noted: Note, servers: int, wished: Mapping[str, int], directory: Path) -> None:
-    """An engine that has data keeps its number of servers and its ports: they are in what it wrote."""
+    """Check that an engine with data keeps its number of servers and its ports: they are in its files."""
     other = f"take that, or another --engines-dir, or delete its data: minitwitter engines down --delete {noted.engine}"
     if len(noted.ports) != servers:
         raise EngineError(f"{noted.engine} was made with {len(noted.ports)} servers in {directory}; {other}")
@@ -144,7 +145,7 @@ def _choose(engine: LocalEngine, servers: int, wished: Mapping[str, int]) -> lis
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has. By lot, so that two who choose at once do not choose the same."""
+    """Return free ports of 127.0.0.1, chosen at random, so that concurrent callers rarely choose the same."""
     found: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe, suppress(OSError):
@@ -156,7 +157,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1."""
+    """Return whether a process listens on a port of 127.0.0.1."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
@@ -192,7 +193,7 @@ def _check_memory(engine: LocalEngine, servers: int) -> None:
 def _answers(server: EngineProcess) -> bool:
     try:
         return server.ready()
-    except Exception:  # what clients raise while a server starts is as various as they are
+    except Exception:  # each client raises its own errors while a server starts
         return False
 
 

