@@ -1,4 +1,4 @@
-"""What one client may use up, as the settings have it, put together the same way for every serving process."""
+"""Builds the limits of one client from the settings, in the same way for every serving process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rest.rate_limits import RateLimits, RatePolicy
 from runtime.settings import Settings
 
 _SMALL = 32 << 20
-"""Room for bodies that are no files."""
+"""The maximum size of bodies that are no files, in bytes."""
 
 
 def budgets(settings: Settings) -> Budgets:
-    """The budgets of requests."""
+    """Return the budgets of requests."""
     limits = settings.rate_limits
 
     def a_minute(name: str, quota: int) -> RatePolicy:
@@ -31,11 +31,11 @@ def budgets(settings: Settings) -> Budgets:
 
 
 def admission(settings: Settings, *, shared: RateLimits, own: RateLimits) -> Admission:
-    """Admission with `shared` limits of all processes and this process's `own`."""
+    """Return the admission of requests, with `shared` limits of all processes and this process's `own`."""
     return Admission(budgets(settings), shared=shared, own=own, scrapers=networks_of(settings.metrics_from))
 
 
 def bodies(settings: Settings, longer: Mapping[str, int]) -> Bodies:
-    """The bounds of bodies; `longer` are the paths that take files."""
+    """Return the bounds of bodies; `longer` are the paths that accept files."""
     room = _SMALL + settings.media.uploads_at_once * max((0, *longer.values()))
     return Bodies(most_bytes=settings.max_body_bytes, longer=longer, room=room)

@@ -1,26 +1,27 @@
-"""Read positions: how far each group has come, as a query process knows it, and the reads that wait for that.
+"""The positions that each group has applied, as a query process knows them, and the reads that wait for them.
 
-Each store is polled a few times a second; in between, workers announce each batch that has landed. A read waits only
-for the groups that its route reads from. And whether or not it waits, its answer says so if one of these is more than a
-few seconds behind the log: lost and being built again, say, or with a store that is away.
+Each store is polled a few times a second; in between, workers announce each committed batch. A read waits only for the
+groups that its route reads from. Its answer says so if one of these is more than a few seconds behind the log, for
+example because it is being rebuilt, or because its store is unreachable.
 
-The positions of a group (`GroupPosition`) advance like this. Caches have to forget what a batch changed before a read
-that waits for the batch goes on, and only an announcement names it, so a poll alone is trusted at the second time:
+The diagram shows how the position of a group (`GroupPosition`) advances. Caches must drop the rows that a batch changed
+before a read that waits for the batch continues. Only an announcement names these rows, so a polled position is
+believed only when a second poll confirms it:
 
                   announced without a gap: these cache keys are invalidated
                        ┌──────────┐
                        ▼          │
-      polled, and ┌─ applied ─────┘
-      all of that │    ▲  │ polled, and further than all announcements
-      is known    └────┘  ▼
-                     unannounced: the announcement may be on its way
+      polled, not ┌─ applied ─────┘
+      higher than │    ▲  │ polled, higher than all announcements
+      before      └────┘  ▼
+                     unannounced: the announcement may be under way
                           │
                           ├─ announced ─────────────────► applied
                           └─ polled again, or no worker
-                             can be heard: it was lost ──► applied, and the whole cache of the group is invalidated
+                             is heard: it was lost     ──► applied, and the whole cache of the group is invalidated
 
-The whole cache is also invalidated by an announcement after a gap, and by a poll that finds less than the one before:
-the store lost something, or another took its place.
+The whole cache is also invalidated by an announcement after a gap, and by a poll with lower positions than the one
+before: the store lost data, or was replaced.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from stores.redis.advances import Advance
 from stores.sink import StoreRefused, StoreUnavailable
 
 POLL_S = 0.2
-"""Seconds between polls of the stores,"""
+"""Seconds between polls of the stores."""
 POLL_UNHEARD_S = 0.02
-"""and if a read waits while no worker can be heard."""
+"""The same while a read waits and no announcements arrive."""
 _POLL_LOG_S = 1.0
 _COUNT_WORKERS_S = 5.0
 
