@@ -68,16 +68,13 @@ class Community:
         self,
         *,
         accounts: int,
-        followees: int = 0,
+        followees: Sequence[int] = (),
         tweets: int = 0,
         likes: int = 0,
         retweets: int = 0,
         follows: int = 0,
-        readers: int = 0,
     ) -> None:
-        """Fill a new directory. `followees` is the number of accounts that each of the first `readers` accounts
-        follows.
-        """
+        """Fill a new directory. `followees` has the number of accounts that each of the first accounts follows."""
         self.directory.mkdir(parents=True, exist_ok=True)
         system = System(Settings(data=self.directory))
         try:
@@ -90,7 +87,7 @@ class Community:
                 range(accounts),
             )
             self._issue_tokens(system)
-            pairs = {(r, f) for r in range(readers) for f in self.random.sample(range(accounts), followees) if f != r}
+            pairs = {(r, f) for r, n in enumerate(followees) for f in self.random.sample(range(accounts), n) if f != r}
             self.followed = [self.tokens[b] for a, b in sorted(pairs) if a == 0]
             while len(pairs) < follows:
                 a, b = self.random.sample(range(accounts), 2)

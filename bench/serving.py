@@ -23,7 +23,9 @@ from .wrk import wrk
 POSTERS = 5000
 """Enough that 5,000 posts a second stay under the limit of one a second, burst 5, for each account."""
 READERS = 100
+"""Of each length of feed."""
 FOLLOWEES = 300
+FEW_FOLLOWEES = 4
 TWEETS = 200_000
 REAL_DATA = Path("../shared/data")
 
@@ -31,9 +33,11 @@ REAL_DATA = Path("../shared/data")
 def measure(place: Path, scale: float) -> Iterator[Figure]:
     """Measure posting, reading a tweet and the feed, freshness, memory."""
     community = Community(place / "data")
-    uvloop.run(community.fill(accounts=POSTERS, readers=READERS, followees=FOLLOWEES, tweets=int(TWEETS * scale)))
+    followees = [FOLLOWEES] * READERS + [FEW_FOLLOWEES] * READERS
+    uvloop.run(community.fill(accounts=POSTERS, followees=followees, tweets=int(TWEETS * scale)))
     posters = write_lines(place / "posters", community.tokens)
     readers = write_lines(place / "readers", community.tokens[:READERS])
+    readers_of_few = write_lines(place / "readers-of-few", community.tokens[READERS : 2 * READERS])
     tweets = write_lines(place / "tweets", [f"/api/v1/tweets/{id_}" for id_ in community.tweets[-5000:]])
     feed = write_lines(place / "feed", ["/api/v1/feed"])
     constants = place / "constants"
@@ -44,23 +48,41 @@ def measure(place: Path, scale: float) -> Iterator[Figure]:
         _constants(server, community, constants)
         same_tweet = write_lines(place / "same-tweet", ["/api/v1/constant/tweet"])
         same_feed = write_lines(place / "same-feed", ["/api/v1/constant/feed"])
+        same_feed_of_few = write_lines(place / "same-feed-of-few", ["/api/v1/constant/feed-of-few"])
         # The first request with a token checks its signature, which is not measured.
         wrk(server.url, "get.lua", (posters, same_tweet), seconds=2)
 
         limit = wrk(server.url, "get.lua", (readers, same_tweet), seconds=seconds)
         load = wrk(server.url, "get.lua", (readers, tweets), seconds=seconds)
-        yield Figure("GET /tweets/{id}", load.per_second, "/s", 15_000, limit=limit.per_second, limit_name="same bytes")
+        yield Figure("GET /tweets/{id}", load.per_second, "/s", 17_000, limit=limit.per_second, limit_name="same bytes")
 
         limit = wrk(server.url, "get.lua", (readers, same_feed), seconds=seconds)
         load = wrk(server.url, "get.lua", (readers, feed), seconds=seconds)
         yield Figure(
-            "GET /feed, 300 followees", load.per_second, "/s", 3_000, limit=limit.per_second, limit_name="same bytes"
+            f"GET /feed, {FOLLOWEES} followees",
+            load.per_second,
+            "/s",
+            4_000,
+            limit=limit.per_second,
+            limit_name="same bytes",
+        )
+
+        limit = wrk(server.url, "get.lua", (readers_of_few, same_feed_of_few), connections=16, seconds=seconds)
+        load = wrk(server.url, "get.lua", (readers_of_few, feed), connections=16, seconds=seconds)
+        yield Figure(
+            f"GET /feed, {FEW_FOLLOWEES} followees, 16 connections, of the same bytes",
+            100 * load.per_second / limit.per_second,
+            "%",
+            12,
+            limit=limit.per_second,
+            limit_name="same bytes",
+            limit_unit="/s",
         )
 
         limit = wrk(f"{server.url}/api/v1/constant/post", "post.lua", (posters,), seconds=seconds)
         load = wrk(f"{server.url}/api/v1/tweets", "post.lua", (posters,), seconds=seconds)
         yield Figure(
-            "POST /tweets, 10 s burst", load.per_second, "/s", 5_000, limit=limit.per_second, limit_name="constant"
+            "POST /tweets, 10 s burst", load.per_second, "/s", 6_000, limit=limit.per_second, limit_name="constant"
         )
         server.wait_until_current()
         yield from _sustained(server, community, 60 * scale, load.per_second)
@@ -76,6 +98,7 @@ def _constants(server: Served, community: Community, constants: Path) -> None:
     (constants / "tweet").write_bytes(tweet)
     (constants / "post").write_bytes(tweet)
     (constants / "feed").write_bytes(server.read("/api/v1/feed", token))
+    (constants / "feed-of-few").write_bytes(server.read("/api/v1/feed", community.tokens[READERS]))
 
 
 def _sustained(server: Served, community: Community, seconds: float, burst: float) -> Iterator[Figure]:
