@@ -49,6 +49,12 @@ def network_of(address: str) -> str:
     return f"{IPv6Address(int(parsed) >> (128 - _PREFIX) << (128 - _PREFIX))}/{_PREFIX}"
 
 
+@lru_cache(4096)
+def _canonical(peer: str) -> str:
+    """Return the address of a peer as one text; a peer without an address as it is."""
+    return str(address_of(peer) or peer)
+
+
 def networks_of(entries: Sequence[str]) -> Networks:
     """Parse addresses and networks of the settings. Raises ValueError."""
     return tuple(ipaddress.ip_network(entry, strict=False) for entry in entries)
@@ -66,8 +72,7 @@ def address_reader(trusted: Sequence[str]) -> Callable[[Mapping[str, Any], Mappi
 
     def read(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
         client = scope.get("client")
-        peer: str = client[0] if client else ""
-        address = str(address_of(peer) or peer)
+        address = _canonical(client[0] if client else "")
         forwarded = headers.get(b"x-forwarded-for") if networks else None
         if forwarded is None or not is_in(networks, address):
             return address
