@@ -32,18 +32,18 @@ MOST_MERGES = 4
 """The maximum number of merges for one page. A page that is not full then is returned with a cursor."""
 
 # ?1 is the viewer, ?2 the key below which to continue, ?3 the number of rows. NOT IN alone would build its set for
-# every viewer, though most mute nobody. NOT INDEXED keeps the order by account, like the joined table.
+# every viewer, though most mute nobody.
 _HEARD = """
     follower=?1 AND CASE WHEN EXISTS (SELECT 1 FROM {barriers} WHERE account=?1 AND kind=3)
         THEN followee NOT IN (SELECT other FROM {barriers} WHERE account=?1 AND kind=3) ELSE 1 END"""
 FOLLOWED = f"""
-    SELECT ?1 AS account UNION ALL SELECT followee FROM {{follows}} NOT INDEXED WHERE {_HEARD}"""
+    SELECT ?1 AS account UNION ALL SELECT followee FROM {{follows}} WHERE {_HEARD}"""
 NEWEST = f"""
     SELECT * FROM (
         SELECT n.account, n.activity FROM {{newest_activities}} AS n WHERE n.account=?1
         UNION ALL
         SELECT n.account, n.activity
-        FROM {{follows}} NOT INDEXED CROSS JOIN {{newest_activities}} AS n ON n.account=followee WHERE {_HEARD})
+        FROM {{follows}} CROSS JOIN {{newest_activities}} AS n ON n.account=followee WHERE {_HEARD})
     ORDER BY activity DESC LIMIT ?3"""
 MERGED = """
     SELECT account, activity, tweet,
