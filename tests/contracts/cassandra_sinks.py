@@ -42,7 +42,7 @@ class CassandraSinks:
         self._cluster, self._session = connected(self._direct)
         for table in ("positions", "newest", "notes"):
             self._run(f"TRUNCATE {self._direct.keyspace}.{table}")
-        self._opened = None
+        self._opened: CassandraSession | None = None
         self._event = 0
 
     @property
@@ -62,6 +62,7 @@ class CassandraSinks:
         self._end()
 
     def group(self, name: str) -> CassandraSink:
+        assert self._opened is not None
         return CassandraSink(self._opened, self._direct.keyspace, name)
 
     def write(self, text: str) -> None:
@@ -85,6 +86,7 @@ class CassandraSinks:
 
     def make_room(self) -> None:
         self._link.mend()
+        assert self._opened is not None
         deadline = time.monotonic() + RECONNECTED_S
         while not any(pool["open_count"] for pool in self._opened._session.get_pool_state().values()):
             assert time.monotonic() < deadline, "the driver did not come back"
@@ -103,4 +105,4 @@ class CassandraSinks:
         self._opened = None
 
     def _run(self, statement: str) -> list[tuple[str]]:
-        return self._session.execute(statement, timeout=60).all()
+        return list(self._session.execute(statement, timeout=60))

@@ -81,7 +81,7 @@ class KafkaSystem:
         self.ids = HybridClock(self.clock, random.Random(7).randbytes)
         self._path = directory / "keys.db"
         self._masters = MasterKeys.generate()
-        self._beside: list[KafkaLogReader] = []
+        self._beside: list[tuple[KafkaLogReader, Keys]] = []
         self.topics = _at_once(self._create())
         self.open()
 
@@ -104,9 +104,9 @@ class KafkaSystem:
 
     async def _stop(self) -> None:
         await self.publisher.close()
-        for reader in (self.log, *self._beside):
+        for reader, keys in ((self.log, self.keys), *self._beside):
             await reader.close()
-            reader.keys.connection.close()
+            keys.connection.close()
         self._beside = []
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class KafkaSystem:
         """The log as another process reads it."""
         keys = Keys(self._path, self._masters)
         reader = KafkaLogReader(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
-        self._beside.append(reader)
+        self._beside.append((reader, keys))
         return reader
 
     async def destroy_key(self, subject: str) -> None:
@@ -139,18 +139,21 @@ class KafkaSystem:
     def _copy(self, type_: str, columns: Mapping[str, Any]) -> None:
         producer = Producer({"bootstrap.servers": self.servers})
         for message in raw(self.servers, {self.prefix + name: number for name, number in self.topics.items()}):
-            headers = dict(message.headers())
+            headers = dict(message.headers() or ())
             if headers["ce_type"] != type_.encode():
                 continue
-            changed = {}
+            changed: dict[str, str | bytes | None] = {}
             if "id" in columns:
                 changed["ce_id"] = from_bytes(columns["id"])
             if "type" in columns:
                 changed["ce_type"] = columns["type"]
             if "version" in columns:
                 changed["ce_dataschema"] = f"/schemas/{BY_NAME[type_].topic}/{type_}.v{columns['version']}.json"
+            topic, partition = message.topic(), message.partition()
+            assert topic is not None
+            assert partition is not None
             value = columns.get("value", message.value())
-            producer.produce(message.topic(), value, message.key(), message.partition(), headers=headers | changed)
+            producer.produce(topic, value, message.key(), partition, headers=headers | changed)
         assert producer.flush(PATIENCE_S) == 0
 
 

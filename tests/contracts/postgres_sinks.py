@@ -19,7 +19,7 @@ class Notes:
     """A read model of texts."""
 
     def __init__(self) -> None:
-        self._texts = []
+        self._texts: list[str] = []
 
     def write(self, text: str) -> None:
         self._texts.append(text)
@@ -41,7 +41,7 @@ class PostgresSinks:
         self.database = Database(make_conninfo(server, dbname=self._name))
         asyncio.run(self.database.migrate())
         self._ask("CREATE TABLE notes (text text PRIMARY KEY)")
-        self._opened = []
+        self._opened: list[PostgresSink] = []
         self.sink = self.group("serving")
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,17 +11,18 @@ from redis import Redis
 from events.event import Envelope
 from events.ids import EventId, Millis, first_id_at
 from events.log import Positions, Record, TopicPartition
-from stores.redis.connection import connect
+from stores.redis.connection import Client, connect
 from stores.redis.sink import RedisKeys, RedisSink
 from tests.stores.link import Link
 
 PLACES = {"tweets": TopicPartition("tweets", 0), "graph": TopicPartition("graph", 3)}
+Clients = tuple[str, list[Client]]
 
 
 @pytest.fixture
-async def redis_clients(redis: str):
+async def redis_clients(redis: str) -> AsyncIterator[Clients]:
     """The server, and a list of clients, which are closed on the event loop that they were used on."""
-    clients = []
+    clients: list[Client] = []
     yield redis, clients
     for client in clients:
         await client.aclose()
@@ -29,14 +31,16 @@ async def redis_clients(redis: str):
 class RedisSinks:
     """Counters of a test's own, and sinks of its groups that reach them over a link."""
 
-    def __init__(self, redis_clients) -> None:
+    def __init__(self, redis_clients: Clients) -> None:
         server, self._clients = redis_clients
         parts = urlsplit(server)
         self._direct = Redis.from_url(server)
+        assert parts.hostname is not None
+        assert parts.port is not None
         self._link = Link(parts.hostname, parts.port)
         self._url = f"redis://127.0.0.1:{self._link.port}{parts.path}"
         self._name = uuid.uuid4().hex[:12]
-        self._serving = None
+        self._serving: RedisSink | None = None
 
     @property
     def sink(self) -> RedisSink:

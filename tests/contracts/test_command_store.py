@@ -1,10 +1,13 @@
 """What every adapter of the CommandStore port must do with commands."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from command_api.deciding import Decided, Decision, Outcome
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
@@ -21,7 +24,7 @@ from events.entities import Entities, Mention
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, TweetId, account_number, id_at, millis
 from events.log import LogUnavailable, Positions
-from events.tweets import TweetRef
+from events.tweets import TweetDeleted, TweetEdited, TweetPosted, TweetRef
 from tests.contracts.commands import (
     ALICE,
     BOB,
@@ -47,6 +50,7 @@ from tests.contracts.commands import (
     unlike,
 )
 from tests.contracts.embedded import START, Embedded
+from tests.records import event_of
 
 DAY = 24 * 3600 * 1000
 
@@ -81,7 +85,8 @@ async def test_mentions_are_settled_whatever_their_case_and_stay_with_the_edit(
     await system.store.execute(POST_TWEET, PostTweet(ALICE, tweet, "@BoB @nobody", mentions), by(ALICE), SAY)
     edit = EditTweet(ALICE, tweet, "@BoB @nobody!", mentions, system.clock())
     await system.store.execute(EDIT_TWEET, edit, by(ALICE), SAY)
-    events = [record.event for record in await records(system.log) if record.topic == "tweets"]
+    posted, edited = [record for record in await records(system.log) if record.topic == "tweets"]
+    events = (event_of(posted, TweetPosted), event_of(edited, TweetEdited))
     assert [[m.account for m in event.entities.mentions] for event in events] == [[BOB, None]] * 2
 
 
@@ -90,11 +95,11 @@ async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system: System)
     first = await posted(system, ALICE)
     second = await posted(system, BOB, reply_to=first)
     third = await posted(system, CAROL, reply_to=second, quote_of=first)
-    event = (await records(system.log))[-1].event
+    event = event_of((await records(system.log))[-1], TweetPosted)
     assert (event.reply_to, event.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
     assert event.conversation == first
     await system.store.execute(DELETE_TWEET, DeleteTweet(CAROL, third), by(CAROL), SAY)
-    deleted = (await records(system.log))[-1].event
+    deleted = event_of((await records(system.log))[-1], TweetDeleted)
     assert (deleted.reply_to, deleted.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
 
 
@@ -133,7 +138,10 @@ async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made
     system = make(partitions=4)
     await settle(system)
     tweet = await posted(system)
-    for again in (lambda: like(system, tweet), lambda: follow(system), lambda: edit(system, tweet, "edited")):
+    repeated: list[Callable[[], Coroutine[Any, Any, Outcome]]] = [
+        lambda: like(system, tweet), lambda: follow(system), lambda: edit(system, tweet, "edited"),
+    ]  # fmt: skip
+    for again in repeated:
         first = await again()
         await like(system, await posted(system, BOB), CAROL)
         second = await again()
@@ -210,7 +218,9 @@ async def test_of_many_edits_of_one_version_one_is_made(system: System) -> None:
     outcomes = await asyncio.gather(*(edit(system, tweet, f"edit {n}", 1) for n in range(10)), return_exceptions=True)
     assert sum(isinstance(outcome, VersionMismatch) for outcome in outcomes) == 9
     question = TweetFor(tweet, ALICE)
-    assert (await system.store.ask(question))[question].version == 2
+    found = (await system.store.ask(question))[question]
+    assert found is not None
+    assert found.version == 2
 
 
 async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make: Open) -> None:
@@ -220,10 +230,10 @@ async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make: Open) -
     first = asyncio.ensure_future(follow(system))
     await system.disk.waiting.wait()
 
-    def deciding(*decided: AccountFollowed | Noted):
+    def deciding(*decided: AccountFollowed | Noted) -> Coroutine[Any, Any, Outcome]:
         return system.store.execute(a_decision(lambda facts: decided), None, by(ALICE), SAY)
 
-    def faulty(facts: Facts) -> None:
+    def faulty(facts: Facts) -> Decided:
         raise ZeroDivisionError
 
     event = AccountFollowed(follower=BOB, followee=CAROL)
@@ -265,6 +275,7 @@ async def test_private_changes_alone_append_nothing(make: Open) -> None:
 @pytest.mark.sqlite_alone
 async def test_private_changes_are_undone_with_the_commit_that_fails(make: Open) -> None:
     system = make(**NOTES)
+    assert isinstance(system, Embedded)
     decision = a_decision(lambda facts: [AccountFollowed(follower=ALICE, followee=BOB), Noted("a note")])
     system.disk.failure = OSError("the disk is on fire")
     with pytest.raises(LogUnavailable):
@@ -302,7 +313,7 @@ async def test_an_account_with_the_number_of_another_is_not_that_one(system: Sys
 
 
 async def test_importing_twice_adds_nothing(system: System) -> None:
-    imports = [
+    imports: list[tuple[Decision[Any, Any], Any]] = [
         (IMPORT_ACCOUNT, ImportAccount(ALICE, "alice", "Alice")),
         (IMPORT_ACCOUNT, ImportAccount(BOB, "bob", "Bob")),
         (IMPORT_TWEET, ImportTweet(ALICE, "1", Millis(1_424_300_000_000), "old news", Entities())),
@@ -326,10 +337,11 @@ async def test_importing_again_leaves_alone_what_people_did_since(system: System
     assert (await system.store.execute(IMPORT_TWEET, tweet, by(None), SAY)).answer.body == b""
     with pytest.raises(TweetGone):
         await like(system, tweet.tweet)
-    for decision, command, said in (
+    steps: list[tuple[Decision[Any, Any], Any, bytes]] = [
         (IMPORT_FOLLOW, ImportFollow(ALICE, BOB), b"AccountFollowed"),
         (UNFOLLOW_ACCOUNT, UnfollowAccount(ALICE, BOB), b"AccountUnfollowed"),
         (IMPORT_FOLLOW, ImportFollow(ALICE, BOB), b""),
         (FOLLOW_ACCOUNT, FollowAccount(ALICE, BOB), b"AccountFollowed"),
-    ):
+    ]
+    for decision, command, said in steps:
         assert (await system.store.execute(decision, command, by(ALICE), SAY)).answer.body == said

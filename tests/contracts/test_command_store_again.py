@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from command_api.deciding import KeyReused, Refused, StillRunning
+from command_api.deciding import Decided, KeyReused, Refused, StillRunning
 from command_api.domain.errors import AccountNotFound
 from command_api.facts import Facts
 from events.ids import Millis
@@ -134,7 +134,7 @@ async def test_without_a_key_a_refusal_is_raised_and_forgotten(system: System) -
 
 
 async def test_a_fault_of_ours_is_not_remembered(system: System) -> None:
-    def faulty(facts: Facts) -> None:
+    def faulty(facts: Facts) -> Decided:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,30 +1,36 @@
 """What every adapter of the CommandStore port must do with many commands that are handed over together."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pytest
 
-from command_api.deciding import Context, Decision, Outcome
+from command_api.deciding import Context, Decision, Outcome, Refused
 from command_api.domain.errors import AccountNotFound
 from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
 from command_api.domain.post_tweet import POST_TWEET, PostTweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from events.entities import Entities
 from events.ids import AccountId, Millis, TweetId, id_at
+from events.tweets import TweetPosted
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, Open, System, by, posted, records, relation, settle
+from tests.records import event_of
 
+Command = tuple[Decision[Any, Any], Any, Context]
 NOBODY = AccountId(id_at(Millis(1), "nobody"))
 
 
-def follow(actor: AccountId, other: str) -> tuple[Decision, FollowAccount, Context]:
+def follow(actor: AccountId, other: AccountId) -> tuple[Decision[Any, Any], FollowAccount, Context]:
     return FOLLOW_ACCOUNT, FollowAccount(actor, other), by(actor)
 
 
-def unfollow(actor: AccountId, other: str) -> tuple[Decision, UnfollowAccount, Context]:
+def unfollow(actor: AccountId, other: AccountId) -> tuple[Decision[Any, Any], UnfollowAccount, Context]:
     return UNFOLLOW_ACCOUNT, UnfollowAccount(actor, other), by(actor)
 
 
 def tweets(
-    system: System, number: int, authors: tuple[str, str, str] = (ALICE, BOB, CAROL)
-) -> list[tuple[Decision, PostTweet, Context]]:
+    system: System, number: int, authors: tuple[AccountId, ...] = (ALICE, BOB, CAROL)
+) -> list[tuple[Decision[Any, Any], PostTweet, Context]]:
     found = []
     for n in range(number):
         author, tweet = authors[n % len(authors)], TweetId(system.ids.issue())
@@ -32,7 +38,15 @@ def tweets(
     return found
 
 
-async def executed(system: System, commands, in_time=lambda: True) -> list[Outcome | AccountNotFound] | list[Outcome]:
+def taken(outcome: Outcome | Refused) -> Outcome:
+    """What a command that was not refused came to."""
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+async def executed(
+    system: System, commands: Sequence[Command], in_time: Callable[[], bool] = lambda: True
+) -> list[Outcome | Refused]:
     return await system.store.execute_some(commands, SAY, in_time)
 
 
@@ -52,9 +66,9 @@ async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system: Sys
     await settle(system)
     again = [follow(ALICE, BOB), follow(ALICE, BOB), unfollow(ALICE, BOB), unfollow(ALICE, BOB), follow(ALICE, BOB)]
     outcomes = await executed(system, again)
-    said = [outcome.answer.body for outcome in outcomes]
+    said = [taken(outcome).answer.body for outcome in outcomes]
     assert said == [b"AccountFollowed", b"", b"AccountUnfollowed", b"", b"AccountFollowed"]
-    assert outcomes[1].token == outcomes[0].token
+    assert taken(outcomes[1]).token == taken(outcomes[0]).token
     events = [record.type for record in await records(system.log) if record.topic == "graph"]
     assert events == ["AccountFollowed", "AccountUnfollowed", "AccountFollowed"]
 
@@ -66,13 +80,15 @@ async def test_many_stand_in_the_log_in_the_order_of_each_author(make: Open) -> 
     outcomes = await executed(system, commands)
     assert len(outcomes) == 200
     stood = [record for record in await records(system.log) if record.topic == "tweets"]
-    by_id = {record.event.tweet: record for record in stood}
+    by_id = {event_of(record, TweetPosted).tweet: record for record in stood}
     for (_, command, _), outcome in zip(commands, outcomes, strict=True):
         record = by_id[command.tweet]
-        assert outcome.token.positions == {record.place: record.offset + 1}
+        assert taken(outcome).token.positions == {record.place: record.offset + 1}
     for author in (ALICE, BOB, CAROL):
         wanted = [command.tweet for _, command, _ in commands if command.actor == author]
-        assert [record.event.tweet for record in stood if record.event.author == author] == wanted
+        assert [
+            event.tweet for event in (event_of(record, TweetPosted) for record in stood) if event.author == author
+        ] == wanted
 
 
 @pytest.mark.parametrize("turns", [0, 1])
@@ -86,7 +102,7 @@ async def test_out_of_time_the_rest_is_left_undone(system: System, turns: int) -
 
     outcomes = await executed(system, commands, in_time)
     assert 0 < len(outcomes) < 400
-    stood = [record.event.tweet for record in await records(system.log) if record.topic == "tweets"]
+    stood = [event_of(record, TweetPosted).tweet for record in await records(system.log) if record.topic == "tweets"]
     assert sorted(stood) == [command.tweet for _, command, _ in commands[: len(outcomes)]]
     outcomes += await executed(system, commands[len(outcomes) :])
     assert len(outcomes) == 400
@@ -99,5 +115,5 @@ async def test_they_see_what_was_done_before_and_are_seen_afterwards(system: Sys
     replying = TweetId(system.ids.issue())
     reply = POST_TWEET, PostTweet(BOB, replying, "a reply", Entities(), reply_to=first), by(BOB)
     [outcome] = await executed(system, [reply])
-    assert outcome.answer.body == b"TweetPosted"
+    assert taken(outcome).answer.body == b"TweetPosted"
     await posted(system, CAROL, reply_to=replying)

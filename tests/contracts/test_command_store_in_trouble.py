@@ -8,6 +8,7 @@ import pytest
 from command_api.facts import TweetFor
 from events.ids import ClockBehind, Millis
 from events.log import LogUnavailable
+from events.tweets import TweetPosted
 from tests.contracts.commands import (
     ALICE,
     BOB,
@@ -30,6 +31,7 @@ from tests.contracts.commands import (
     settle,
 )
 from tests.contracts.embedded import START, Clock, Embedded
+from tests.records import event_of
 
 DAY = 24 * 3600 * 1000
 
@@ -91,7 +93,7 @@ async def test_an_account_whose_registration_was_undone_can_be_registered(system
     await settle(system, ALICE)
     tweet = await posted(system)
     [record] = [record for record in await records(system.elsewhere()) if record.topic == "tweets"]
-    assert record.event.tweet == tweet
+    assert event_of(record, TweetPosted).tweet == tweet
 
 
 @pytest.mark.sqlite_alone

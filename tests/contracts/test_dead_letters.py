@@ -1,13 +1,17 @@
 """What every adapter of the DeadLetters port must do."""
 
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from msgspec import structs
 
 from events.ids import Millis, id_at
 from events.log import TopicPartition
-from stores.dead_letters import Counts, DeadLetter, DeadLettersInMemory, all_letters
+from stores.dead_letters import Counts, DeadLetter, DeadLetters, DeadLettersInMemory, all_letters
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 from stores.postgres.pointers import Pointers
 from stores.sqlite.dead_letters import SqliteDeadLetters
@@ -18,11 +22,19 @@ GROUP = "serving"
 TWEETS, GRAPH = TopicPartition("tweets", 3), TopicPartition("graph", 10)
 
 
+class Letters(Protocol):
+    """Dead letters of the groups of one store."""
+
+    def letters(self, group: str = GROUP) -> DeadLetters: ...
+    def restart(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class InMemory:
     """Letters that end with the process."""
 
     def __init__(self, path: Path) -> None:
-        self._groups = {}
+        self._groups: dict[str, DeadLettersInMemory] = {}
 
     def letters(self, group: str = GROUP) -> DeadLettersInMemory:
         return self._groups.setdefault(group, DeadLettersInMemory())
@@ -69,11 +81,11 @@ class InPostgres:
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.engines)])
-async def store(request: pytest.FixtureRequest, tmp_path: Path):
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Letters]:
     if request.param != "postgres":
-        made = {"memory": InMemory, "sqlite": InViews}[request.param](tmp_path)
-        yield made
-        made.close()
+        local: Letters = InMemory(tmp_path) if request.param == "memory" else InViews(tmp_path)
+        yield local
+        local.close()
         return
     with a_database(request.getfixturevalue("postgres")) as url:
         await Pointers(url).migrate()
@@ -83,15 +95,15 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path):
         await made.pool.close()
 
 
-def letter(offset: int, place: TopicPartition = TWEETS, group: str = GROUP, **known: int | str) -> DeadLetter:
-    fields = {
+def letter(offset: int, place: TopicPartition = TWEETS, group: str = GROUP, **known: Any) -> DeadLetter:
+    fields: dict[str, Any] = {
         "key": id_at(Millis(1), "ada"), "event_id": id_at(Millis(2), str(offset)), "type": "TweetPosted", "version": 3,
         "cause": "ValueError: no such place", "at": Millis(1_790_000_000_000), "attempts": 1,
     } | known  # fmt: skip
     return DeadLetter(group=group, place=place, offset=offset, **fields)
 
 
-async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store) -> None:
+async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store: Letters) -> None:
     put = [letter(12), letter(2), letter(7, GRAPH, key="", event_id="", type="", version=0), letter(3, cause="")]
     await store.letters().put(put[:2])
     await store.letters().put(put[2:])
@@ -101,14 +113,14 @@ async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positio
     assert await store.letters().counts() == Counts(failed=3, all=4)
 
 
-async def test_what_is_put_twice_stays_as_it_was_first(store) -> None:
+async def test_what_is_put_twice_stays_as_it_was_first(store: Letters) -> None:
     first = letter(1)
     await store.letters().put([first])
     await store.letters().put([letter(1, cause="", attempts=0), letter(2)])
     assert await all_letters(store.letters()) == [first, letter(2)]
 
 
-async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store) -> None:
+async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store: Letters) -> None:
     held = letter(1, cause="", attempts=0)
     await store.letters().put([held])
     again = structs.replace(held, cause="KeyError: 7", attempts=1)
@@ -117,14 +129,14 @@ async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(st
     assert await all_letters(store.letters()) == [again]
 
 
-async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store) -> None:
+async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store: Letters) -> None:
     await store.letters().put([letter(1), letter(2), letter(1, GRAPH)])
     for _ in range(2):
         await store.letters().remove([letter(1), letter(9)])
     assert await all_letters(store.letters()) == [letter(1, GRAPH), letter(2)]
 
 
-async def test_pages_go_on_past_a_position(store) -> None:
+async def test_pages_go_on_past_a_position(store: Letters) -> None:
     letters = store.letters()
     await letters.put([letter(offset, place) for place in (TWEETS, GRAPH) for offset in range(5)])
     assert await letters.page(limit=3) == [letter(offset, GRAPH) for offset in range(3)]
@@ -132,7 +144,7 @@ async def test_pages_go_on_past_a_position(store) -> None:
     assert await letters.page((TWEETS, 4)) == []
 
 
-async def test_groups_know_nothing_of_each_others_letters(store) -> None:
+async def test_groups_know_nothing_of_each_others_letters(store: Letters) -> None:
     await store.letters().put([letter(1)])
     await store.letters("analytics").put([letter(1, group="analytics", cause="")])
     await store.letters("analytics").remove([letter(1, group="analytics")])
@@ -140,7 +152,9 @@ async def test_groups_know_nothing_of_each_others_letters(store) -> None:
     assert await store.letters("analytics").counts() == Counts(0, 0)
 
 
-async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(store) -> None:
+async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(
+    store: Letters,
+) -> None:
     if isinstance(store, InViews):
         store.views.connection.execute("BEGIN")
         await store.letters().put([letter(1)])

@@ -1,6 +1,10 @@
 """Laws 2 and 4 for the decision state: it is what the log says, whatever copies and redeliveries the log has."""
 
+from __future__ import annotations
+
 import random
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import apsw
 import pytest
@@ -28,14 +32,14 @@ from command_api.domain.undo_retweet import UNDO_RETWEET, UndoRetweet
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
-from command_api.facts import StoredFile, TweetFor
+from command_api.facts import Facts, StoredFile, TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.accounts import AccountRegistered
 from events.entities import Entities
-from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, id_at
-from events.log import CorruptLog, New, Positions, Record, TopicPartition
+from events.event import Event
+from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, TweetId, id_at
+from events.log import CorruptLog, New, Positions, Record, RecordReader, TopicPartition
 from events.personal import SessionEnded, SessionStarted
-from events.sqlite.log import SqliteLog
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, Open, System, by, edit, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
 
@@ -43,13 +47,13 @@ ACCOUNTS = (ALICE, BOB, CAROL)
 DAVE = AccountId(id_at(Millis(1), "dave"))
 
 
-def saying(entity: tuple[str, str], *events) -> Decision:
+def saying(entity: tuple[str, str], *events: Event) -> Decision[object, Facts]:
     """A decision for these events."""
     return Decision(lambda c: (entity,), lambda c: (), lambda c, facts: facts, lambda c, facts: events)
 
 
-async def said(system: System, entity: tuple[str, str], *events) -> None:
-    await system.store.execute(saying(entity, *events), None, by(entity[1]), SAY)
+async def said(system: System, entity: tuple[str, str], *events: Event) -> None:
+    await system.store.execute(saying(entity, *events), None, by(AccountId(entity[1])), SAY)
 
 
 async def live(system: System, seed: int, copies: bool = True) -> None:
@@ -59,7 +63,8 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
     dave = AccountRegistered(account=DAVE, username="Dave", display_name="Dave", email="Dave@Example.org")
     await said(system, ("accounts", DAVE), dave)
     await said(system, ("personal", DAVE), SessionStarted(owner=DAVE, session=SessionId(id_at(Millis(1), "session"))))
-    tweets, media = [], []
+    tweets: list[TweetId] = []
+    media: list[MediaId] = []
     for n in range(150):
         actor, other = chance.sample(ACCOUNTS, 2)
         if n % 10 == 0:
@@ -79,7 +84,7 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
         one = chance.choice(media[-4:])
         stored = StoredFile("image/png", f"finished/{n}.png", 100 + n, 40, 20)
         notification = NotificationId(id_at(Millis(system.clock() - chance.randrange(1, 6)), "notification"))
-        decision, command = chance.choice([
+        choices: list[tuple[Decision[Any, Any], Any]] = [
             (LIKE_TWEET, LikeTweet(actor, tweet)), (UNLIKE_TWEET, UnlikeTweet(actor, tweet)),
             (RETWEET_TWEET, RetweetTweet(actor, tweet, ActivityId(system.ids.issue()))),
             (UNDO_RETWEET, UndoRetweet(actor, tweet)),
@@ -95,24 +100,25 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
             (READ_NOTIFICATION, ReadNotification(actor, notification, system.clock())),
             (READ_NOTIFICATIONS, ReadNotifications(actor, notification, system.clock())),
             *([(DELETE_TWEET, DeleteTweet(actor, tweet))] if n > 100 else []),
-        ])  # fmt: skip
+        ]  # fmt: skip
+        decision, command = chance.choice(choices)
         try:
             await system.store.execute(decision, command, by(actor), SAY)
         except Refused:
             continue
         if copies and chance.random() < 0.3:
             record = chance.choice(await system.log.read({}, 10_000))
+            assert record.event is not None
             await system.log.append([New(record.event, record.about)])
     for account in (BOB, CAROL):  # something of each kind stays
-        for decision in (UNBLOCK_ACCOUNT, UNFOLLOW_ACCOUNT):
-            command = UnblockAccount if decision is UNBLOCK_ACCOUNT else UnfollowAccount
-            await system.store.execute(decision, command(account, ALICE), by(account), SAY)
-            await system.store.execute(decision, command(ALICE, account), by(ALICE), SAY)
+        for who, whom in ((account, ALICE), (ALICE, account)):
+            await system.store.execute(UNBLOCK_ACCOUNT, UnblockAccount(who, whom), by(who), SAY)
+            await system.store.execute(UNFOLLOW_ACCOUNT, UnfollowAccount(who, whom), by(who), SAY)
     shown = MediaId(system.ids.issue())
     await system.store.execute(ADD_MEDIA, AddMedia(ALICE, shown, stored, "the last picture"), by(ALICE), SAY)
     tweet, posting = post(system, ALICE, "the last tweet", media=(shown,))
     await posting
-    for decision, command in [
+    last: list[tuple[Decision[Any, Any], Any]] = [
         (FOLLOW_ACCOUNT, FollowAccount(BOB, ALICE)), (UNFOLLOW_ACCOUNT, UnfollowAccount(BOB, ALICE)),
         (FOLLOW_ACCOUNT, FollowAccount(BOB, ALICE)), (BLOCK_ACCOUNT, BlockAccount(ALICE, CAROL)),
         (MUTE_ACCOUNT, MuteAccount(BOB, CAROL)), (LIKE_TWEET, LikeTweet(BOB, tweet)),
@@ -120,7 +126,8 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
         (BOOKMARK_TWEET, BookmarkTweet(BOB, tweet)),
         (READ_NOTIFICATIONS, ReadNotifications(BOB, NotificationId(system.ids.issue()), system.clock())),
         (READ_NOTIFICATION, ReadNotification(BOB, NotificationId(system.ids.issue()), system.clock())),
-    ]:  # fmt: skip
+    ]  # fmt: skip
+    for decision, command in last:
         await system.store.execute(decision, command, by(command.actor), SAY)
 
 
@@ -129,13 +136,16 @@ async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system: S
     tweet = await posted(system)
     question = TweetFor(tweet, BOB)
     await edit(system, tweet, "another text")
-    assert (await system.store.ask(question))[question].fingerprint == fingerprint("another text")
+    edited = (await system.store.ask(question))[question]
+    assert edited is not None
+    assert edited.fingerprint == fingerprint("another text")
     await system.store.execute(DELETE_TWEET, DeleteTweet(ALICE, tweet), by(ALICE), SAY)
     found = (await system.store.ask(question))[question]
+    assert found is not None
     assert (found.deleted, found.fingerprint) == (True, b"")
 
 
-async def rebuilt(log, until: Positions, limit: int = 5000) -> tuple[dict[str, tuple[int, str]], int]:
+async def rebuilt(log: RecordReader, until: Positions, limit: int = 5000) -> tuple[dict[str, tuple[int, str]], int]:
     connection = apsw.Connection(":memory:")
     events = await rebuild_decision_state(log, connection, EMAIL_KEY, until, limit=limit)
     return decision_digest(connection), events
@@ -144,14 +154,19 @@ async def rebuilt(log, until: Positions, limit: int = 5000) -> tuple[dict[str, t
 class Redelivering:
     """A log that delivers the end of each batch again with the next one."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: RecordReader) -> None:
         self.log = log
-        self.last = []
+        self.last: list[Record] = []
 
-    async def read(self, after: Positions, limit: int) -> list[Record]:
-        records = await self.log.read(after, limit)
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
+        records = await self.log.read(after, limit, topics)
         again, self.last = self.last, records[-limit // 2 :]
         return again + records
+
+    async def ends(self) -> Positions:
+        return await self.log.ends()
 
 
 @pytest.mark.parametrize("partitions", [1, 4])

@@ -1,5 +1,7 @@
 """A record that was damaged and discarded is allowed for where decision states are compared, and nothing else is."""
 
+from collections.abc import Iterable, Mapping
+
 import apsw
 import msgspec
 import pytest
@@ -8,7 +10,7 @@ from apsw import Connection
 from command_api.left_out import NOTHING, LeftOut
 from command_api.sqlite.rebuild import decision_digest_steps, rebuild_decision_state
 from events.digest import finished
-from events.log import Positions, Record
+from events.log import Positions, Record, RecordReader, TopicPartition
 from events.sqlite.log import SqliteLog
 from tests.contracts.commands import System
 from tests.contracts.embedded import EMAIL_KEY
@@ -21,16 +23,21 @@ class Damaged:
     def __init__(self, log: SqliteLog, *lost: Record) -> None:
         self.log, self.lost = log, {(record.place, record.offset) for record in lost}
 
-    async def read(self, after: Positions, limit: int) -> list[Record]:
+    async def read(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[Record]:
         return [
             msgspec.structs.replace(record, event=None, fault="its checksum differs")
             if (record.place, record.offset) in self.lost
             else record
-            for record in await self.log.read(after, limit)
+            for record in await self.log.read(after, limit, topics)
         ]
 
+    async def ends(self) -> Positions:
+        return await self.log.ends()
 
-async def state(log: SqliteLog | Damaged, until: Positions, left_out: LeftOut = NOTHING) -> Connection:
+
+async def state(log: RecordReader, until: Positions, left_out: LeftOut = NOTHING) -> Connection:
     connection = apsw.Connection(":memory:")
     await rebuild_decision_state(log, connection, EMAIL_KEY, until, left_out=left_out)
     return connection

@@ -1,5 +1,7 @@
 """Media in the decision state of every adapter: what is known of one, and what keeps it from being deleted."""
 
+from typing import Any
+
 import pytest
 
 from command_api.deciding import Decision, Outcome
@@ -18,18 +20,18 @@ from tests.contracts.commands import ALICE, BOB, SAY, System, by, posted, settle
 STORED = StoredFile("image/png", "finished/1.png", 1234, 40, 20)
 
 
-async def do(system: System, decision: Decision, command) -> Outcome:
+async def do(system: System, decision: Decision[Any, Any], command: Any) -> Outcome:
     return await system.store.execute(decision, command, by(command.actor), SAY)
 
 
-async def added(system: System) -> str:
+async def added(system: System) -> MediaId:
     """A finished medium of Alice's."""
     media = MediaId(system.ids.issue())
     await do(system, ADD_MEDIA, AddMedia(ALICE, media, STORED, "wheels"))
     return media
 
 
-async def known(system: System, media: str) -> Media | None:
+async def known(system: System, media: MediaId) -> Media | None:
     return (await system.store.ask(MediaOf(media)))[MediaOf(media)]
 
 
@@ -45,6 +47,9 @@ async def test_a_medium_is_known_from_the_upload_to_the_deletion(system: System)
     assert await known(system, media) == Media(ALICE, there, STORED, False)
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
     gone = await known(system, media)
+    assert gone is not None
+    assert gone.stored is not None
+    assert gone.attachment is not None
     assert (gone.owner, gone.stored.object, gone.deleted, gone.attachment.alt) == (ALICE, STORED.object, True, "")
 
 

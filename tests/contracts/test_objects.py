@@ -15,8 +15,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
 from events.ids import Millis, wall_clock
+from rest.authentication import Viewer
 from rest.edge import headers_of
 from rest.exchange import Exchange
 from rest.routing import attach
@@ -31,14 +33,19 @@ MOST = 5000
 TYPE = "image/jpeg"
 
 
+def nobody(header: bytes) -> Viewer:
+    """Whoever asks is not signed in; nothing here asks."""
+    raise AssertionError(header)
+
+
 class Exchanging:
     """What the routes need of the edge around them."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
 
-    async def __call__(self, scope, receive, send) -> None:
-        scope["exchange"] = Exchange(headers_of(scope), "", lambda: str(uuid4()), lambda header: None)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["exchange"] = Exchange(headers_of(scope), "", lambda: str(uuid4()), nobody)
         await self._app(scope, receive, send)
 
 
@@ -67,17 +74,19 @@ async def bucket(request: pytest.FixtureRequest) -> AsyncIterator[SimpleNamespac
 
 @pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.engines)])
 def store(request: pytest.FixtureRequest) -> SimpleNamespace:
-    return request.getfixturevalue(request.param)
+    found: SimpleNamespace = request.getfixturevalue(request.param)
+    return found
 
 
-def in_a_while() -> int:
+def in_a_while() -> Millis:
     return Millis(wall_clock() + 600_000)
 
 
 async def posted(store: SimpleNamespace, form: Upload, content: bytes, **changed: str) -> httpx.Response:
     """Post a file as a form says."""
     url = urljoin("http://test", form.url)
-    return await store.http.post(url, data={**form.fields, **changed}, files={"file": ("x", content)})
+    http: httpx.AsyncClient = store.http
+    return await http.post(url, data={**form.fields, **changed}, files={"file": ("x", content)})
 
 
 async def test_what_is_written_can_be_read_until_it_is_deleted(store: SimpleNamespace) -> None:

@@ -1,13 +1,16 @@
 """What every adapter of the Sink port must do."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
+from events.first_copies import Entity
 from events.fitting import Mark
-from events.ids import first_id_at
+from events.ids import Millis, first_id_at
 from events.log import Positions, TopicPartition
-from stores.sink import SinkMoved, StoreUnavailable
+from stores.sink import Sink, SinkMoved, StoreUnavailable
 from stores.sqlite.sink import SqliteSink
 from stores.sqlite.views import Tables, Views
 from tests.contracts.cassandra_sinks import CassandraSinks
@@ -17,8 +20,29 @@ from tests.contracts.redis_sinks import RedisSinks
 TWEETS, GRAPH = TopicPartition("tweets", 0), TopicPartition("graph", 3)
 ALICE, BOB = ("tweets", "alice"), ("tweets", "bob")
 ALICE_TOO = ("graph", "alice")
-ONE, TWO, THREE = (first_id_at(n) for n in (1, 2, 3))
+ONE, TWO, THREE = (first_id_at(Millis(n)) for n in (1, 2, 3))
 NOTES = Tables(model="notes", version=1, tables={"notes": "(text TEXT PRIMARY KEY) WITHOUT ROWID"})
+
+
+class Sinks(Protocol):
+    """A store with one read model, of texts, and sinks of its groups."""
+
+    @property
+    def sink(self) -> Sink: ...
+    def close(self) -> None: ...
+    def restart(self) -> None: ...
+    def group(self, name: str) -> Sink: ...
+    def write(self, text: str) -> None: ...
+    def notes(self) -> list[str]: ...
+    def fill(self) -> None: ...
+    def make_room(self) -> None: ...
+    def lock(self, on: bool) -> None: ...
+
+
+class LosingSinks(Sinks, Protocol):
+    """A store that can lose what it has."""
+
+    def lose(self) -> None: ...
 
 
 class SqliteSinks:
@@ -64,7 +88,7 @@ class SqliteSinks:
         self.views.connection.pragma("query_only", on)
 
 
-ENGINES = {
+ENGINES: dict[str, tuple[str, Callable[[Any], Sinks]]] = {
     "postgres": ("postgres", PostgresSinks),
     "cassandra": ("sink_keyspace", CassandraSinks),
     "redis": ("redis_clients", RedisSinks),
@@ -72,33 +96,33 @@ ENGINES = {
 
 
 @pytest.fixture(params=["sqlite", *(pytest.param(engine, marks=pytest.mark.engines) for engine in ENGINES)])
-def store(request: pytest.FixtureRequest, tmp_path: Path):
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sinks]:
     if request.param in ENGINES:
         where, made = ENGINES[request.param]
-        sinks = made(request.getfixturevalue(where))
+        sinks: Sinks = made(request.getfixturevalue(where))
     else:
         sinks = SqliteSinks(tmp_path / "views.db")
     yield sinks
     sinks.close()
 
 
-async def land(store, text: str, positions: dict[TopicPartition, int], newest: dict[tuple[str, str], str]) -> None:
+async def land(store: Sinks, text: str, positions: dict[TopicPartition, int], newest: dict[Entity, str]) -> None:
     await store.sink.begin()
     store.write(text)
     await store.sink.commit(Positions(positions), newest)
 
 
-async def empty_batch(store) -> None:
+async def empty_batch(store: Sinks) -> None:
     await store.sink.begin()
     await store.sink.commit(Positions({TWEETS: 1}), {ALICE: ONE})
 
 
-async def test_a_new_sink_has_folded_nothing(store) -> None:
+async def test_a_new_sink_has_folded_nothing(store: Sinks) -> None:
     assert await store.sink.positions() == {}
     assert await store.sink.newest([ALICE]) == {}
 
 
-async def test_rows_positions_and_newest_ids_land_together(store) -> None:
+async def test_rows_positions_and_newest_ids_land_together(store: Sinks) -> None:
     await store.sink.begin()
     store.write("a note")
     assert store.notes() == []
@@ -109,7 +133,7 @@ async def test_rows_positions_and_newest_ids_land_together(store) -> None:
     assert await store.sink.newest([ALICE, BOB, ALICE_TOO]) == {ALICE: ONE, ALICE_TOO: TWO}
 
 
-async def test_later_batches_take_the_place_of_what_was_noted_before(store) -> None:
+async def test_later_batches_take_the_place_of_what_was_noted_before(store: Sinks) -> None:
     await land(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
     await land(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
     for _ in range(2):
@@ -118,7 +142,7 @@ async def test_later_batches_take_the_place_of_what_was_noted_before(store) -> N
         store.restart()
 
 
-async def test_an_abandoned_batch_leaves_nothing(store) -> None:
+async def test_an_abandoned_batch_leaves_nothing(store: Sinks) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
@@ -129,7 +153,7 @@ async def test_an_abandoned_batch_leaves_nothing(store) -> None:
     assert store.notes() == ["one", "two"]
 
 
-async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store) -> None:
+async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store: Sinks) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
@@ -139,7 +163,7 @@ async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store) ->
     assert await store.sink.newest([ALICE]) == {ALICE: ONE}
 
 
-async def test_a_sink_that_is_where_it_was_left_says_nothing(store) -> None:
+async def test_a_sink_that_is_where_it_was_left_says_nothing(store: Sinks) -> None:
     await store.sink.check()
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.check()
@@ -148,7 +172,7 @@ async def test_a_sink_that_is_where_it_was_left_says_nothing(store) -> None:
 
 
 @pytest.mark.parametrize("store", [pytest.param(e, marks=pytest.mark.engines) for e in ENGINES], indirect=True)
-async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store) -> None:
+async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store: LosingSinks) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.lose()
     with pytest.raises(SinkMoved, match=r"^[A-Z][A-Za-z]+ does not hold what this group left there: it was lost, "):
@@ -159,14 +183,14 @@ async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_a
     assert store.notes() == ["one"]
 
 
-async def test_groups_have_positions_and_newest_ids_of_their_own(store) -> None:
+async def test_groups_have_positions_and_newest_ids_of_their_own(store: Sinks) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     other = store.group("analytics")
     assert await other.positions() == {}
     assert await other.newest([ALICE]) == {}
 
 
-async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store) -> None:
+async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store: Sinks) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.fill()
     many = {("tweets", f"account {n:03} of many, so that there is something to write"): TWO for n in range(500)}
@@ -181,7 +205,7 @@ async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store) -> 
     assert await store.sink.positions() == {TWEETS: 600}
 
 
-async def test_a_file_that_cannot_be_written_is_said_to_be_away(store) -> None:
+async def test_a_file_that_cannot_be_written_is_said_to_be_away(store: Sinks) -> None:
     store.lock(True)
     with pytest.raises(StoreUnavailable):
         await empty_batch(store)
@@ -189,7 +213,7 @@ async def test_a_file_that_cannot_be_written_is_said_to_be_away(store) -> None:
     await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
 
 
-async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store) -> None:
+async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store: Sinks) -> None:
     await store.sink.begin()
     store.write("one")
     with pytest.raises(KeyError):
@@ -199,7 +223,7 @@ async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store)
     assert store.notes() == ["two"]
 
 
-async def test_each_position_is_noted_with_the_event_just_before_it(store) -> None:
+async def test_each_position_is_noted_with_the_event_just_before_it(store: Sinks) -> None:
     assert await store.sink.marks() == {}
     await store.sink.begin()
     store.write("one")
@@ -213,7 +237,7 @@ async def test_each_position_is_noted_with_the_event_just_before_it(store) -> No
     assert await store.sink.marks() == {TWEETS: Mark(7, ONE), GRAPH: Mark(3, TWO)}
 
 
-async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store) -> None:
+async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store: Sinks) -> None:
     await store.sink.begin()
     store.write("one")
     await store.sink.commit(Positions({TWEETS: 7}), {ALICE: ONE}, {TWEETS: ONE})

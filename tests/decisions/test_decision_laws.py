@@ -10,7 +10,7 @@ import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.deciding import Decision, PrivateChange, Refused
+from command_api.deciding import Decision, Refused
 from command_api.decision_state import DecisionState
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
@@ -78,17 +78,20 @@ class World:
             self.execute(POST_TWEET, PostTweet(author, tweet, f"by {author}", Entities(), reply_to, quote_of))
         return self
 
-    def decide(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange]:
+    def decide(self, decision: Decision[Any, Any], command: object) -> list[Event]:
         facts = self.answers.answer(decision.questions(command))
-        return list(decision.decide(command, decision.state(command, facts)))
+        decided = decision.decide(command, decision.state(command, facts))
+        events = [each for each in decided if isinstance(each, Event)]
+        assert len(events) == len(decided), "none of these commands changes what is private"
+        return events
 
-    def execute(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange]:
+    def execute(self, decision: Decision[Any, Any], command: object) -> list[Event]:
         decided = self.decide(decision, command)
         for event in decided:
             self.apply(event, EventId(id_at(Millis(NOW + len(self.events)), "event")))
         return decided
 
-    def outcome(self, decision: Decision[Any, Any], command: object) -> list[Event | PrivateChange] | type[Refused]:
+    def outcome(self, decision: Decision[Any, Any], command: object) -> list[Event] | type[Refused]:
         """What was appended, or the class of the refusal."""
         try:
             return self.execute(decision, command)

@@ -1,10 +1,16 @@
 """Everything that the distributed profile keeps, filled from a small community by the groups themselves, no workers."""
 
+from __future__ import annotations
+
 import random
+from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack
+from typing import Self
+
+import pytest
 
 from events.ids import Millis, wall_clock
-from events.log import New
+from events.log import New, Record
 from runtime.distributed.engines import Engines
 from runtime.distributed.kafka_clients import event_log, publisher
 from runtime.distributed.rebuild.batch_runner import build
@@ -13,9 +19,10 @@ from runtime.distributed.settings import DistributedSettings
 from runtime.settings import load
 from tests.community import Community
 from tests.histories import CHOICES
+from tests.integration.installation import Installation
 
 
-def community(steps=150, seed=5):
+def community(steps: int = 150, seed: int = 5) -> Community:
     """A community to which something happened."""
     chance, made = random.Random(seed), Community()
     made.now = Millis(wall_clock() - 20 * 86_400_000)  # recent enough for timelines to keep it
@@ -29,7 +36,7 @@ def community(steps=150, seed=5):
 class Live:
     """The live read models of an installation: connected engines, and a log to append to."""
 
-    def __init__(self, installation, monkeypatch):
+    def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in installation.environment.items():
             if name.startswith("MINITWITTER_"):
                 monkeypatch.setenv(name, value)
@@ -37,7 +44,7 @@ class Live:
         self.settings = load().settings
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             engines = self.engines = await stack.enter_async_context(
                 Engines.open(DistributedSettings.of(self.settings))
@@ -53,14 +60,14 @@ class Live:
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(self, *error):
+    async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    async def append(self, records):
+    async def append(self, records: Iterable[Record]) -> None:
         """Have this happen."""
         await self.log.append([New(record.event, record.about) for record in records])
 
-    async def project(self, limit=60, only=None):
+    async def project(self, limit: int = 60, only: Collection[str] | None = None) -> int:
         """Bring the groups to the end of the log; what the decision state keeps, too."""
         ends = await self.log.ends()
         chosen = [b for b in self.building if only is None or b.name in only]

@@ -7,8 +7,11 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from events.log import Positions
+from events.publishing import Outgoing, Publisher
 from tests.contracts.commands import post, settle
 from tests.on_postgres import MASTERS, World
 
@@ -16,11 +19,11 @@ from tests.on_postgres import MASTERS, World
 class Dying:
     """Publishes what comes, until it is told to die: before the log has it, or before anybody knows of it."""
 
-    def __init__(self, publisher, when):
+    def __init__(self, publisher: Publisher, when: str) -> None:
         self.publisher = publisher
         self.when = when
 
-    async def publish(self, records):
+    async def publish(self, records: Sequence[Outgoing]) -> Positions:
         dies = any(record.topic == "tweets" for record in records)
         if dies and self.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -30,7 +33,7 @@ class Dying:
         return positions
 
 
-async def main(url, directory, when):
+async def main(url: str, directory: str, when: str) -> None:
     """Post one tweet, and die."""
     MASTERS.save(Path(directory) / "masters")
     world = World(url, Path(directory))

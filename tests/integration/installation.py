@@ -1,5 +1,7 @@
 """An installation of the distributed profile for one test: a database, topics, a keyspace, processes of ours."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
@@ -7,9 +9,12 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, Self
 
 import httpx
 import psycopg
@@ -20,7 +25,7 @@ from events.codec import Codec
 from events.kafka import topics
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
-from events.log import Positions, positions_after
+from events.log import Positions, Record, positions_after
 from events.postgres.connections import open_pool
 from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
@@ -40,10 +45,20 @@ READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && ex
 """What a command is put behind, so that it finds all files read-only: as in the container of docker-compose.yml."""
 
 
+class Started(subprocess.Popen[bytes]):
+    """A process of an installation, which logs to a file."""
+
+    log: Path
+
+    def told(self) -> str:
+        """What it has logged."""
+        return self.log.read_text()
+
+
 class Installation:
     """A database, topics and a master key of a test's own."""
 
-    def __init__(self, directory, kafka, postgres, **others):
+    def __init__(self, directory: Path, kafka: str, postgres: str, **others: str) -> None:
         self.directory = directory
         name = f"command_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(postgres, autocommit=True) as connection:
@@ -51,7 +66,7 @@ class Installation:
         self.brokers = kafka.removeprefix("kafka://")
         self.url = make_conninfo(postgres, dbname=name)
         self.prefix = f"{name}-"
-        self.behind = ()
+        self.behind: tuple[str, ...] = ()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MINITWITTER_")},
             "MINITWITTER_KAFKA_URL": kafka,
@@ -66,7 +81,7 @@ class Installation:
             **{f"MINITWITTER_{name.upper()}_URL": url for name, url in others.items()},
         }
 
-    def command(self, *words, **environment):
+    def command(self, *words: str, **environment: str) -> CompletedProcess[str]:
         """Run a command to its end."""
         argv = [sys.executable, "-m", "runtime.cli", *words]
         return subprocess.run(
@@ -78,17 +93,17 @@ class Installation:
             timeout=SOON,
         )
 
-    def settings(self):
+    def settings(self) -> Settings:
         """What its processes are told, but for the parts of settings, for who does their work in this process."""
-        given = {name.removeprefix(PREFIX).lower(): value for name, value in self.environment.items()}
+        given: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in self.environment.items()}
         return Settings(**{name: value for name, value in given.items() if name in Settings.model_fields})
 
-    def set_up(self):
+    def set_up(self) -> Self:
         """What `keys make-master`, `migrate` and `topics apply` do, without the seconds of three processes."""
         MasterKeys.generate().save(self.directory / "master.key")
         settings = self.settings()
 
-        async def prepare():
+        async def prepare() -> None:
             await migrate(settings)
             await topics.apply(admin(LogSettings.of(settings)), partitions=PARTITIONS, prefix=self.prefix)
 
@@ -97,15 +112,17 @@ class Installation:
         return self
 
     @contextmanager
-    def process(self, *words, argv=(sys.executable, "-m", "runtime.cli"), **environment):
+    def process(
+        self, *words: str, argv: Sequence[str] = (sys.executable, "-m", "runtime.cli"), **environment: str
+    ) -> Iterator[tuple[Started, httpx.Client]]:
         """A process, and a client of it; it is ended with the block, and has to end well if it still runs."""
         port = free_port()
-        argv = [*self.behind, *argv, *words, "--port", str(port)]
+        command = [*self.behind, *argv, *words, "--port", str(port)]
         with (self.directory / f"{words[-1]}-{port}.log").open("wb") as log:
-            process = subprocess.Popen(
-                argv, env={**self.environment, **environment}, cwd=self.directory, stdout=log, stderr=log
+            process = Started(
+                command, env={**self.environment, **environment}, cwd=self.directory, stdout=log, stderr=log
             )
-        process.told = Path(log.name).read_text
+        process.log = Path(log.name)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
                 yield process, client
@@ -117,7 +134,7 @@ class Installation:
                 process.kill()
                 process.wait()
 
-    async def events(self):
+    async def events(self) -> list[Record]:
         """What stands in Kafka, opened."""
         pool = open_pool(self.url, most=2)
         await pool.open()
@@ -126,7 +143,8 @@ class Installation:
         reader = KafkaLogReader(
             self.brokers, partitions_of(TOPICS, PARTITIONS), Codec(keys.sealer), keys, prefix=self.prefix
         )
-        records, positions = [], Positions()
+        records: list[Record] = []
+        positions = Positions()
         ends = await reader.ends()
         while not positions.covers(ends):
             await reader.wait(positions, 5)
@@ -139,7 +157,15 @@ class Installation:
 
 
 @contextmanager
-def installed(directory, kafka, postgres, cassandra, redis, kind=Installation, **environment):
+def installed(
+    directory: Path,
+    kafka: str,
+    postgres: str,
+    cassandra: str,
+    redis: str,
+    kind: type[Installation] = Installation,
+    **environment: str,
+) -> Iterator[Installation]:
     """An installation that is set up, with a keyspace of its own, which is dropped in the end."""
     url = f"{cassandra.rstrip('/')}/installed_{uuid.uuid4().hex[:12]}"
     made = kind(directory, kafka, postgres, cassandra=url, redis=redis)
@@ -148,7 +174,7 @@ def installed(directory, kafka, postgres, cassandra, redis, kind=Installation, *
     drop(Address.parse(url))
 
 
-def ready(process, client):
+def ready(process: Started, client: httpx.Client) -> None:
     deadline = time.monotonic() + SOON
     while True:
         assert process.poll() is None, process.told()
@@ -161,7 +187,7 @@ def ready(process, client):
         time.sleep(0.05)
 
 
-def register(client, name):
+def register(client: httpx.Client, name: str) -> dict[str, str]:
     answer = client.post(
         "/api/v1/auth/register",
         json={"username": name, "email": f"{name}@example.org", "password": "correct horse battery"},
@@ -170,12 +196,12 @@ def register(client, name):
     return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def post(client, token, text, key=None):
+def post(client: httpx.Client, token: dict[str, str], text: str, key: str | None = None) -> httpx.Response:
     headers = token | ({"idempotency-key": key} if key else {})
     return client.post("/api/v1/tweets", json={"text": text}, headers=headers)
 
 
-def until_noted(installation):
+def until_noted(installation: Installation) -> None:
     """Wait until every row of the outbox is known to be published."""
     deadline = time.monotonic() + SOON
     with psycopg.connect(installation.url, autocommit=True) as connection:

@@ -1,15 +1,16 @@
 """A log in a directory: filling it, and reading it as its owner and as another process does."""
 
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from events.accounts import AccountRegistered
 from events.entities import Entities
-from events.event import Envelope
+from events.event import Envelope, Event
 from events.graph import AccountFollowed
 from events.ids import AccountId, EventId, HybridClock, Millis, TweetId, id_at
-from events.log import New
+from events.log import LogReader, New, Record
 from events.tweets import TweetPosted
 from runtime.embedded.log_db import LogDb, open_reader
 
@@ -18,24 +19,24 @@ ALICE, BOB = (AccountId(id_at(Millis(1), name)) for name in ("alice", "bob"))
 TWEET = TweetId(id_at(Millis(1), "tweet"))
 
 
-def opened(directory, **options):
+def opened(directory: Path, **options: Any) -> LogDb:
     directory.mkdir(exist_ok=True)
     return LogDb(directory, ids=HybridClock(), **options)
 
 
-def new(db, event):
+def new(db: LogDb, event: Event) -> New:
     return New(event, Envelope(EventId(db.ids.issue()), db.ids.now()))
 
 
-def followed(db):
+def followed(db: LogDb) -> New:
     return new(db, AccountFollowed(follower=ALICE, followee=BOB))
 
 
-def posted(db, text="a tweet"):
+def posted(db: LogDb, text: str = "a tweet") -> New:
     return new(db, TweetPosted(tweet=TWEET, author=ALICE, text=text, entities=Entities(), conversation=TWEET))
 
 
-async def filled(directory, tweets=100):
+async def filled(directory: Path, tweets: int = 100) -> Path:
     """A log with an account, its tweets and follows, closed and checkpointed."""
     db = opened(directory)
     await db.log.append([new(db, AccountRegistered(account=ALICE, username="alice", display_name="Alice"))])
@@ -46,17 +47,17 @@ async def filled(directory, tweets=100):
     return directory
 
 
-def checkpoint(directory):
+def checkpoint(directory: Path) -> None:
     connection = apsw.Connection(str(directory / "log.db"))
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     connection.close()
 
 
-async def everything(log):
+async def everything(log: LogReader) -> list[Record]:
     return await log.read({}, 1_000_000)
 
 
-async def read_by_all(directory):
+async def read_by_all(directory: Path) -> list[Record]:
     """What the owner reads; another process has to read the same."""
     db = opened(directory)
     try:

@@ -31,8 +31,8 @@ LONGEST_S = 600
     ),
 )
 def test_each_part_gives_figures_and_what_they_are_measured_against(
-    tmp_path, kafka, postgres, cassandra, redis, parts, number
-):
+    tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, parts: tuple[str, str], number: int
+) -> None:
     engines = {"kafka": kafka, "postgres": postgres, "cassandra": cassandra, "redis": redis}
     kept = tmp_path / "figures.json"
     argv = [sys.executable, "-m", "bench.distributed", "--only", *parts, "--seconds", "1", "--json", str(kept)]

@@ -1,10 +1,13 @@
 """The batch runner and what it collects of derived topics, in memory: up to where, from where, and what says what."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from events.event import Envelope
 from events.ids import HybridClock, Millis
-from events.log import CorruptLog, Positions, TopicPartition
+from events.log import CorruptLog, Positions, Record, TopicPartition
 from events.publishing import Outgoing
 from events.retries import Backoff
 from runtime.distributed.rebuild import batch_runner
@@ -20,14 +23,14 @@ IDS = HybridClock()
 class Noted:
     """Processors that note what they were given."""
 
-    def __init__(self, name, *topics, away=0):
+    def __init__(self, name: str, *topics: str, away: int = 0) -> None:
         self.name, self.topics, self.away = name, frozenset(topics), away
         self.given = []
 
     async def positions(self):
         return Positions()
 
-    async def apply(self, records, positions):
+    async def apply(self, records: list[Record], positions: Positions) -> None:
         if self.away:
             self.away -= 1
             raise StoreUnavailable("away")
@@ -35,13 +38,13 @@ class Noted:
 
 
 @pytest.fixture
-def log():
+def log() -> Log:
     made = Log(community().records)
     made.open = 1.0
     return made
 
 
-async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order(log):
+async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order(log: Log) -> None:
     ends = await log.ends()
     until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
     one, both = GroupBuild(Noted("graph", "graph")), GroupBuild(Noted("both", "tweets", "graph"))
@@ -55,7 +58,7 @@ async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order
     assert landed == len(one.hosted.given) + len(both.hosted.given)
 
 
-async def test_it_goes_on_from_where_each_of_them_stands(log):
+async def test_it_goes_on_from_where_each_of_them_stands(log: Log) -> None:
     ends = await log.ends()
     half = Positions({place: end // 2 for place, end in ends.items()})
     ahead, behind = GroupBuild(Noted("ahead", "tweets")), GroupBuild(Noted("behind", "tweets"))
@@ -65,12 +68,14 @@ async def test_it_goes_on_from_where_each_of_them_stands(log):
     assert len(ahead.hosted.given) == len(set(ahead.hosted.given)) > 0
 
 
-async def test_a_log_that_ends_too_soon_is_said(log):
+async def test_a_log_that_ends_too_soon_is_said(log: Log) -> None:
     with pytest.raises(CorruptLog, match="one should come further"):
         await build(log, [GroupBuild(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
 
 
-async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(log, monkeypatch):
+async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batch_runner, "STORE_AWAY", Backoff((0.0, 0.0), repeats=False))
     ends = await log.ends()
     short, long = GroupBuild(Noted("short", "tweets", away=2)), GroupBuild(Noted("long", "tweets", away=3))
@@ -80,19 +85,19 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stay
         await build(log, [long], {"long": ends})
 
 
-def said(topic, key, value, *, type_="Something", id_=None):
+def said(topic: str, key: str, value: bytes, *, type_: str = "Something", id_: None = None) -> Outgoing:
     return Outgoing(topic, key, type_, 1, value, Envelope(id_ or IDS.issue(), Millis(0)))
 
 
 @pytest.fixture
-def sides(tmp_path):
+def sides(tmp_path: Path) -> Iterator[tuple[DerivedTopics, DerivedTopics]]:
     made = DerivedTopics(tmp_path / "one.db"), DerivedTopics(tmp_path / "other.db")
     yield made
     for side in made:
         side.close()
 
 
-def test_copies_say_nothing_and_another_record_does(sides):
+def test_copies_say_nothing_and_another_record_does(sides: tuple[DerivedTopics, DerivedTopics]) -> None:
     one, other = sides
     first, second = said("sentiment", "a", b"1"), said("sentiment", "a", b"2")
     one.add([first, second])
@@ -102,7 +107,9 @@ def test_copies_say_nothing_and_another_record_does(sides):
     assert other.digest("sentiment")[0] == 3
 
 
-def test_of_a_compacted_topic_the_last_record_of_a_key_counts_and_a_tombstone_is_nothing(sides):
+def test_of_a_compacted_topic_the_last_record_of_a_key_counts_and_a_tombstone_is_nothing(
+    sides: tuple[DerivedTopics, DerivedTopics],
+) -> None:
     one, other = sides
     kept = said("public-tweets", "a", b"2")
     one.add([said("public-tweets", "a", b"1"), kept, said("public-tweets", "b", b"1")])
@@ -112,7 +119,9 @@ def test_of_a_compacted_topic_the_last_record_of_a_key_counts_and_a_tombstone_is
     assert one.digest("public-tweets")[0] == 1
 
 
-def test_of_trends_the_newest_ranking_of_a_window_counts_however_often_it_was_ranked(sides):
+def test_of_trends_the_newest_ranking_of_a_window_counts_however_often_it_was_ranked(
+    sides: tuple[DerivedTopics, DerivedTopics],
+) -> None:
     one, other = sides
     early, late = said("trends", "1h/x", b'{"items":[1]}'), said("trends", "1h/x", b'{"items":[2]}')
     one.add([early, late])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 
 import apsw
 import pytest
+from msgspec._core import StructMeta
 
 from events.engagement import TweetLiked
 from events.tweets import TweetPosted
@@ -15,6 +17,8 @@ from runtime.embedded.dead_letters import discard
 from runtime.embedded.fill import Filler
 from runtime.embedded.fill_shares import shares_of
 from runtime.embedded.models import ALL_TABLES
+from runtime.embedded.system import InProcess
+from runtime.rebuild_progress import RebuildProgress
 from stores.groups import SERVING
 from tests.integration.in_process import opened, populate
 from tests.integration.test_dead_letters_embedded import damage, records_of, verdict
@@ -26,11 +30,11 @@ IN_TIME_S = 60
 
 
 @pytest.fixture(autouse=True)
-def _any_log_is_long(monkeypatch):
+def _any_log_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projector_loop, "WORTHWHILE", 1)
 
 
-def in_processes(views, directory, processes=2):
+def in_processes(views: InProcess, directory: Path, processes: int = 2):
     """Have rebuilds begin in processes; what they tell."""
     told = []
     views.projecting._filler = Filler(directory, directory / "master.key", processes)
@@ -38,11 +42,11 @@ def in_processes(views, directory, processes=2):
     return told
 
 
-def compared(told):
+def compared(told: list[RebuildProgress]) -> dict[str, bool]:
     return {one.model: one.same for progress in told for one in progress.compared}
 
 
-def left_in(directory):
+def left_in(directory: Path):
     """Files of fills, and tables of generations that never became current."""
     connection = apsw.Connection(str(directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY)
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
@@ -50,13 +54,13 @@ def left_in(directory):
     return [path.name for path in directory.glob("rebuild-*")], [name for name in tables if name.endswith("_2")]
 
 
-def shares(views):
+def shares(views: InProcess):
     """The processes of the fills under way."""
     return [share for share in views.projecting._filler._shares if not share.waiting]
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-async def test_every_read_model_is_the_same_as_before_and_no_file_is_left(tmp_path, processes):
+async def test_every_read_model_is_the_same_as_before_and_no_file_is_left(tmp_path: Path, processes: int) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -72,13 +76,15 @@ async def test_every_read_model_is_the_same_as_before_and_no_file_is_left(tmp_pa
 
 
 @pytest.mark.parametrize("rows", [0, 1_000_000])
-async def test_a_rebuilt_read_model_has_the_indexes_of_the_one_it_replaces(tmp_path, monkeypatch, rows):
+async def test_a_rebuilt_read_model_has_the_indexes_of_the_one_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
     monkeypatch.setattr(fill, "INDEXED_AFTERWARDS", rows)
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
 
-        def indexes(generation):
+        def indexes(generation: int) -> list[str]:
             found = views.views.connection.execute("SELECT sql FROM sqlite_schema WHERE type='index' AND sql NOT NULL")
             ending = f"_{generation}"
             return sorted(sql.replace(ending, "_N") for (sql,) in found if f"{ending} " in sql)
@@ -91,7 +97,7 @@ async def test_a_rebuilt_read_model_has_the_indexes_of_the_one_it_replaces(tmp_p
         assert indexes(2) == before
 
 
-async def test_what_happens_while_files_are_filled_is_in_the_rebuilt_models_once(tmp_path):
+async def test_what_happens_while_files_are_filled_is_in_the_rebuilt_models_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -102,7 +108,7 @@ async def test_what_happens_while_files_are_filled_is_in_the_rebuilt_models_once
         assert compared(told) == dict.fromkeys(MODELS, True)
 
 
-async def test_the_words_of_tweets_are_in_the_full_text_index_again(tmp_path):
+async def test_the_words_of_tweets_are_in_the_full_text_index_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -116,7 +122,7 @@ async def test_the_words_of_tweets_are_in_the_full_text_index_again(tmp_path):
         assert found == number
 
 
-async def test_a_rebuild_that_is_cancelled_ends_its_processes_and_leaves_nothing(tmp_path):
+async def test_a_rebuild_that_is_cancelled_ends_its_processes_and_leaves_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -132,7 +138,7 @@ async def test_a_rebuild_that_is_cancelled_ends_its_processes_and_leaves_nothing
         assert compared(told) == {"counts": True}
 
 
-async def test_a_process_that_is_killed_ends_its_rebuild_alone(tmp_path):
+async def test_a_process_that_is_killed_ends_its_rebuild_alone(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -149,7 +155,7 @@ async def test_a_process_that_is_killed_ends_its_rebuild_alone(tmp_path):
         assert list(tmp_path.glob("rebuild-*")) == []
 
 
-async def test_the_next_start_removes_what_a_killed_server_left(tmp_path):
+async def test_the_next_start_removes_what_a_killed_server_left(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -170,7 +176,7 @@ async def test_the_next_start_removes_what_a_killed_server_left(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [TweetPosted, TweetLiked])
-async def test_a_record_that_cannot_be_applied_is_named_and_given_up(tmp_path, kind):
+async def test_a_record_that_cannot_be_applied_is_named_and_given_up(tmp_path: Path, kind: StructMeta) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -189,7 +195,7 @@ async def test_a_record_that_cannot_be_applied_is_named_and_given_up(tmp_path, k
         assert told[-1].state == "done"
 
 
-async def test_a_disk_that_refuses_a_file_ends_the_rebuild_and_the_live_models_go_on(tmp_path):
+async def test_a_disk_that_refuses_a_file_ends_the_rebuild_and_the_live_models_go_on(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -206,7 +212,7 @@ async def test_a_disk_that_refuses_a_file_ends_the_rebuild_and_the_live_models_g
         assert views.projecting.positions(SERVING).covers(await system.log.ends())
 
 
-def test_there_are_as_many_shares_as_shorten_the_longest_and_no_read_model_is_in_two():
+def test_there_are_as_many_shares_as_shorten_the_longest_and_no_read_model_is_in_two() -> None:
     topics = {model: {"engagement", "tweets"} for model in ("counts", "engagement", "notifications")}
     topics |= {model: {"tweets"} for model in ("tweets", "search", "hashtags", "user_timelines")}
     events = {"tweets": 100_000, "engagement": 300_000}

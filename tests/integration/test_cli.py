@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ CSV = "tweet_id,created_at,username,text\n1,2015-02-17T07:36:05Z,Anna,hello\n"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that a server has been on."""
     directory = tmp_path_factory.mktemp("cli") / "data"
     with Serving(directory) as server:
@@ -38,7 +39,7 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_the_common_options(command):
+def test_every_command_has_help_with_an_example_and_the_common_options(command: str) -> None:
     shown = minitwitter(*command.split(), "--help")
     assert shown.returncode == 0
     text = " ".join(shown.stdout.split())
@@ -48,7 +49,7 @@ def test_every_command_has_help_with_an_example_and_the_common_options(command):
 
 
 @pytest.mark.slow
-def test_tail_prints_cloud_events_and_goes_on_from_a_position(data):
+def test_tail_prints_cloud_events_and_goes_on_from_a_position(data: Path) -> None:
     lines = [json.loads(line) for line in minitwitter("events", "tail", "--data", data).stdout.splitlines()]
     kinds = [line["type"] for line in lines]
     assert kinds[:2] == ["AccountRegistered", "SessionStarted"]
@@ -64,7 +65,7 @@ def test_tail_prints_cloud_events_and_goes_on_from_a_position(data):
 
 
 @pytest.mark.slow
-def test_sealed_fields_are_shown_only_when_asked_for(data):
+def test_sealed_fields_are_shown_only_when_asked_for(data: Path) -> None:
     plain = minitwitter("events", "tail", "--data", data).stdout
     assert "a secret text" not in plain
     assert "alice@example.org" not in plain
@@ -74,7 +75,7 @@ def test_sealed_fields_are_shown_only_when_asked_for(data):
 
 
 @pytest.mark.slow
-def test_show_finds_an_event_by_its_place_and_by_its_id(data):
+def test_show_finds_an_event_by_its_place_and_by_its_id(data: Path) -> None:
     by_place = json.loads(minitwitter("events", "show", "tweets-0@0", "--data", data).stdout)
     assert by_place["type"] == "TweetPosted"
     assert json.loads(minitwitter("events", "show", by_place["id"], "--data", data).stdout) == by_place
@@ -84,7 +85,7 @@ def test_show_finds_an_event_by_its_place_and_by_its_id(data):
 
 
 @pytest.mark.slow
-def test_count_counts_by_topic_and_type(data):
+def test_count_counts_by_topic_and_type(data: Path) -> None:
     counted = answered("events", "count", "--data", data)
     assert counted["tweets"] == {"TweetPosted": 1}
     assert counted["accounts"] == {"AccountRegistered": 2}
@@ -93,7 +94,7 @@ def test_count_counts_by_topic_and_type(data):
 
 
 @pytest.mark.slow
-def test_where_there_is_no_log_that_is_said(tmp_path):
+def test_where_there_is_no_log_that_is_said(tmp_path: Path) -> None:
     missing = minitwitter("events", "count", "--data", tmp_path)
     assert missing.returncode == 2
     assert missing.stderr == (
@@ -102,7 +103,7 @@ def test_where_there_is_no_log_that_is_said(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_imported_account_is_claimed_once(tmp_path):
+def test_an_imported_account_is_claimed_once(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "tweets.csv"
     file.write_text(CSV)
     answered("import", "tweets", file, "--data", data)
@@ -119,7 +120,7 @@ def test_an_imported_account_is_claimed_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_master_key_is_replaced_beside_a_server_and_everything_stays_readable(tmp_path):
+def test_the_master_key_is_replaced_beside_a_server_and_everything_stays_readable(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
@@ -140,7 +141,7 @@ def test_the_master_key_is_replaced_beside_a_server_and_everything_stays_readabl
 
 
 @pytest.mark.slow
-def test_a_rotation_that_was_broken_off_is_completed_by_the_next(tmp_path):
+def test_a_rotation_that_was_broken_off_is_completed_by_the_next(tmp_path: Path) -> None:
     from events.sealing import MasterKeys
 
     data = tmp_path / "data"
@@ -156,7 +157,7 @@ def test_a_rotation_that_was_broken_off_is_completed_by_the_next(tmp_path):
 
 
 @pytest.mark.slow
-def test_tokens_outlive_the_rotation_of_the_signing_key(tmp_path):
+def test_tokens_outlive_the_rotation_of_the_signing_key(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
@@ -169,7 +170,7 @@ def test_tokens_outlive_the_rotation_of_the_signing_key(tmp_path):
 
 
 @pytest.mark.slow
-def test_tail_follows_what_is_appended(tmp_path):
+def test_tail_follows_what_is_appended(tmp_path: Path) -> None:
     import subprocess
     import sys
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -34,7 +36,7 @@ SET = {
 }
 
 
-def typed(*words, **settings):
+def typed(*words: Path | str, **settings: str) -> CompletedProcess:
     code = WITHOUT.format(names=set(DISTRIBUTED))
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
@@ -47,7 +49,7 @@ def typed(*words, **settings):
     )
 
 
-def test_the_packages_of_the_extra_are_known():
+def test_the_packages_of_the_extra_are_known() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["distributed"]
     names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in extras}
     modules = {
@@ -75,7 +77,7 @@ def test_the_packages_of_the_extra_are_known():
         "import tweets /dev/null",
     ],
 )
-def test_a_command_of_the_distributed_profile_says_what_to_install(tmp_path, command):
+def test_a_command_of_the_distributed_profile_says_what_to_install(tmp_path: Path, command: str) -> None:
     done = typed(*command.split(), "--data", tmp_path / "data", **SET)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
@@ -84,7 +86,7 @@ def test_a_command_of_the_distributed_profile_says_what_to_install(tmp_path, com
 
 
 @pytest.mark.slow
-def test_every_help_and_the_engines_need_nothing_of_it(tmp_path):
+def test_every_help_and_the_engines_need_nothing_of_it(tmp_path: Path) -> None:
     for words in (["--help"], ["work", "--help"], ["serve", "--help"], ["topics", "--help"], ["--version"]):
         assert typed(*words).returncode == 0
     engines = typed("engines", "status", "--engines-dir", tmp_path, "--json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 
 import jwt
 import pytest
@@ -16,7 +17,7 @@ CSV = "tweet_id,created_at,username,text\n1,2015-02-17T07:36:05Z,Anna,hello\n2,2
 
 
 @pytest.fixture
-def typed(monkeypatch, capfd):
+def typed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typing:
     monkeypatch.setenv("MINITWITTER_BCRYPT_COST", "4")
     return Typing(monkeypatch, capfd)
 
@@ -43,7 +44,9 @@ def typed(monkeypatch, capfd):
     ids=" ".join,
 )
 @pytest.mark.parametrize("there", [False, True], ids=["no directory", "empty directory"])
-def test_a_directory_without_a_log_is_left_as_it_is(tmp_path, monkeypatch, typed, words, there):
+def test_a_directory_without_a_log_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Typing, words: tuple[str, ...], there: bool
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("1 2\n")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
@@ -56,7 +59,7 @@ def test_a_directory_without_a_log_is_left_as_it_is(tmp_path, monkeypatch, typed
     assert [*directory.iterdir()] == [] if there else not directory.exists()
 
 
-def test_what_a_command_keeps_to_its_owner_ends_with_it(tmp_path, typed):
+def test_what_a_command_keeps_to_its_owner_ends_with_it(tmp_path: Path, typed: Typing) -> None:
     before = os.umask(0o022)
     try:
         assert typed("verify", "--data", tmp_path).code == 2
@@ -65,7 +68,9 @@ def test_what_a_command_keeps_to_its_owner_ends_with_it(tmp_path, typed):
         os.umask(before)
 
 
-def test_a_token_is_printed_for_whoever_owns_the_directory(tmp_path, monkeypatch, typed):
+def test_a_token_is_printed_for_whoever_owns_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Typing
+) -> None:
     data, file = tmp_path / "data", tmp_path / "tweets.csv"
     file.write_text(CSV)
     assert typed("import", "tweets", file, "--data", data).code == 0
@@ -85,7 +90,9 @@ def test_a_token_is_printed_for_whoever_owns_the_directory(tmp_path, monkeypatch
     assert (nobody.code, nobody.err) == (1, "minitwitter: there is no account nobody\n")
 
 
-def test_tokens_of_the_distributed_profile_come_from_its_api(typed, monkeypatch, tmp_path):
+def test_tokens_of_the_distributed_profile_come_from_its_api(
+    typed: Typing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MINITWITTER_KAFKA_URL", "127.0.0.1:1")
     ended = typed("token", "ada", "--data", tmp_path)
     assert ended.code == 2
@@ -93,7 +100,7 @@ def test_tokens_of_the_distributed_profile_come_from_its_api(typed, monkeypatch,
 
 
 @pytest.mark.slow
-def test_a_running_server_takes_the_token(tmp_path):
+def test_a_running_server_takes_the_token(tmp_path: Path) -> None:
     from tests.integration.running import Serving, minitwitter
 
     with Serving(tmp_path / "data") as server:
@@ -118,14 +125,16 @@ def test_a_running_server_takes_the_token(tmp_path):
         (("",), "it looks like tweets-0@42"),
     ],
 )
-def test_dead_letters_that_are_not_named_well_are_no_others(tmp_path, typed, command, words, said):
+def test_dead_letters_that_are_not_named_well_are_no_others(
+    tmp_path: Path, typed: Typing, command: str, words: tuple[str, ...], said: str
+) -> None:
     (tmp_path / "log.db").write_bytes(b"never opened")
     ended = typed("dead-letters", command, *words, "--data", tmp_path)
     assert (ended.code, ended.out) == (2, "")
     assert said in " ".join(ended.err.replace("│", " ").split())
 
 
-def test_dead_letters_of_a_group_that_is_not_there_are_not_listed(tmp_path, typed):
+def test_dead_letters_of_a_group_that_is_not_there_are_not_listed(tmp_path: Path, typed: Typing) -> None:
     (tmp_path / "log.db").write_bytes(b"never opened")
     for group in ("", "servings"):
         assert typed("dead-letters", "list", "--group", group, "--data", tmp_path).code == 2

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import apsw
 import pytest
@@ -28,7 +29,7 @@ ANN = AccountId(id_at(NOW, "ann"))
 TEXTS = ("one", "two", "three", "four", "five", "six", "seven")
 
 
-async def written(directory):
+async def written(directory: Path) -> None:
     """One partition a topic, as `serve` makes them: an account, and seven tweets of it."""
     async with opened(directory, partitions=1) as (system, _):
         context = Context(actor=ANN)
@@ -40,18 +41,18 @@ async def written(directory):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("log") / "data"
     asyncio.run(written(directory))
     return directory
 
 
 @pytest.fixture
-def tail(data, monkeypatch, capfd):
+def tail(data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     """`minitwitter events tail` with some options: the positions that it prints."""
     typed = Typing(monkeypatch, capfd)
 
-    def tail(*options):
+    def tail(*options: str) -> list[str]:
         ended = typed("events", "tail", *options, "--data", data)
         assert ended.code == 0, ended.err
         return [json.loads(line)["position"] for line in ended.out.splitlines()]
@@ -60,48 +61,48 @@ def tail(data, monkeypatch, capfd):
 
 
 @pytest.fixture
-def typed(monkeypatch, capfd):
+def typed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typing:
     return Typing(monkeypatch, capfd)
 
 
-def tweets(*offsets):
+def tweets(*offsets: int) -> list[str]:
     return [f"tweets-0@{offset}" for offset in offsets]
 
 
-def test_without_options_all_events_are_printed(tail):
+def test_without_options_all_events_are_printed(tail) -> None:
     assert tail() == ["accounts-0@0", *tweets(0, 1, 2, 3, 4, 5, 6)]
 
 
-def test_lines_prints_the_last_events(tail):
+def test_lines_prints_the_last_events(tail) -> None:
     assert tail("-n", "5") == tweets(2, 3, 4, 5, 6)
     assert tail("--lines", "0") == []
     assert tail("-n", "8") == tail("-n", "1000000000") == tail()
     assert tail("-n", "1", "--topic", "accounts") == ["accounts-0@0"]
 
 
-def test_lines_after_a_position_are_the_last_of_those(tail):
+def test_lines_after_a_position_are_the_last_of_those(tail) -> None:
     assert tail("-n", "2", "--topic", "tweets", "--from", "tweets-0@3") == tweets(5, 6)
     assert tail("-n", "5", "--topic", "tweets", "--from", "tweets-0@5") == tweets(5, 6)
 
 
-def test_limit_stops_after_the_first(tail):
+def test_limit_stops_after_the_first(tail) -> None:
     assert tail("--limit", "2") == ["accounts-0@0", "tweets-0@0"]
     assert tail("--limit", "2", "-n", "5") == tweets(2, 3)
 
 
-def test_from_begins_with_the_event_and_after_with_the_next(tail):
+def test_from_begins_with_the_event_and_after_with_the_next(tail) -> None:
     assert tail("--from", "tweets-0@5", "--topic", "tweets") == tweets(5, 6)
     assert tail("--after", "tweets-0@5", "--topic", "tweets") == tweets(6)
     assert tail("--after", "tweets-0@6", "--topic", "tweets") == []
     assert tail("--from", "tweets-0@6,accounts-0@1") == tweets(6)
 
 
-def test_positions_of_a_consistency_token_are_taken_as_well(tail):
+def test_positions_of_a_consistency_token_are_taken_as_well(tail) -> None:
     assert tail("--from", "accounts-0:1,tweets-0:6") == tweets(6)
 
 
 @pytest.mark.parametrize("offset", range(7))
-def test_the_position_that_is_printed_is_the_one_that_show_takes(typed, data, offset):
+def test_the_position_that_is_printed_is_the_one_that_show_takes(typed: Typing, data: Path, offset: int) -> None:
     (line,) = typed(
         "events", "tail", "--topic", "tweets", "--from", f"tweets-0@{offset}", "--limit", 1, "--data", data
     ).out.splitlines()
@@ -128,7 +129,7 @@ def test_the_position_that_is_printed_is_the_one_that_show_takes(typed, data, of
         (("--limit", "0"), "--limit: "),
     ],
 )
-def test_what_there_is_not_is_refused(typed, data, options, reason):
+def test_what_there_is_not_is_refused(typed: Typing, data: Path, options: tuple[str, ...], reason: str) -> None:
     ended = typed("events", "tail", *options, "--data", data)
     assert ended.code == 2
     assert ended.out == ""
@@ -149,13 +150,13 @@ def test_what_there_is_not_is_refused(typed, data, options, reason):
         ("nonsense", 2, "is no position"),
     ],
 )
-def test_an_event_that_there_is_not_is_not_shown(typed, data, place, code, reason):
+def test_an_event_that_there_is_not_is_not_shown(typed: Typing, data: Path, place: str, code: int, reason: str) -> None:
     ended = typed("events", "show", place, "--data", data)
     assert (ended.code, ended.out) == (code, "")
     assert reason in ended.err
 
 
-def test_counting_needs_no_master_key(typed, tmp_path):
+def test_counting_needs_no_master_key(typed: Typing, tmp_path: Path) -> None:
     asyncio.run(written(tmp_path / "data"))
     (tmp_path / "data" / "master.key").unlink()
     ended = typed("events", "count", "--json", "--data", tmp_path / "data")
@@ -164,7 +165,7 @@ def test_counting_needs_no_master_key(typed, tmp_path):
 
 
 @pytest.mark.parametrize("streams", [(1,), (2,), (0, 1, 2)])
-def test_closed_streams_break_nothing(data, streams):
+def test_closed_streams_break_nothing(data: Path, streams: tuple[int, ...]) -> None:
     closed = "; ".join(f"os.close({number})" for number in streams)
     code = f"import os; {closed}; os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'runtime.cli', 'events', "
     code += f"'tail', '--data', {str(data)!r}])"
@@ -172,7 +173,7 @@ def test_closed_streams_break_nothing(data, streams):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_reader_that_has_seen_enough_ends_it(data):
+def test_a_reader_that_has_seen_enough_ends_it(data: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
@@ -181,14 +182,14 @@ def test_a_reader_that_has_seen_enough_ends_it(data):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_full_disk_is_one_line(data):
+def test_a_full_disk_is_one_line(data: Path) -> None:
     command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (5, b"minitwitter: No space left on device\n")
 
 
-async def test_records_whose_type_is_no_utf_8_are_counted(tmp_path):
+async def test_records_whose_type_is_no_utf_8_are_counted(tmp_path: Path) -> None:
     await written(tmp_path)
     connection = apsw.Connection(str(tmp_path / "log.db"))
     connection.execute("UPDATE records SET type=CAST(x'ff41' AS TEXT) WHERE position=?", (base(("tweets", 0)),))

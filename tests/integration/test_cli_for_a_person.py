@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from runtime.cli.options import progress
 from runtime.cli.rebuild import _named
 from runtime.cli.status import _shown
 from runtime.readiness import Part
+from runtime.settings import Settings
 from runtime.status import Disk, GroupStatus, ModelStatus, Status
 from runtime.telemetry import RequestTelemetry, configure, logger
 from tests.integration.running import LONGEST_START_S, ROOT, environment
@@ -31,7 +33,7 @@ CLOCK = r"\d\d:\d\d:\d\d"
 
 
 @pytest.fixture
-def logged(capsys):
+def logged(capsys: pytest.CaptureFixture[str]):
     """The lines that are logged; the logging of before is put back in the end."""
     with logging_as_before():
         yield lambda: capsys.readouterr().err.splitlines()
@@ -39,7 +41,7 @@ def logged(capsys):
     structlog.reset_defaults()
 
 
-def _happened():
+def _happened() -> None:
     logger("minitwitter.serve").info("serving", url="http://127.0.0.1:8000")
     RequestTelemetry().request("an id", "GET", "/api/v1/feed", 200, 0.0032)
     RequestTelemetry().request("an id", "GET", "/api/v1/feed", 503, 0.0032)
@@ -49,7 +51,7 @@ def _happened():
         RequestTelemetry().fault("an id", error)
 
 
-def test_a_person_reads_words_and_a_line_for_each_request(logged):
+def test_a_person_reads_words_and_a_line_for_each_request(logged) -> None:
     configure("info", "serve", words=True)
     _happened()
     serving, served, not_served, fault, *trace = logged()
@@ -60,7 +62,7 @@ def test_a_person_reads_words_and_a_line_for_each_request(logged):
     assert trace[-1] == "ValueError: a slip"
 
 
-def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged):
+def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged) -> None:
     configure("info", "serve", words=True)
     telemetry = RequestTelemetry()
     telemetry.request("an id", "GET", "unmatched", 404, 0.001, "/api/v1/feeed")
@@ -71,20 +73,20 @@ def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged):
     assert len(hostile) < 150
 
 
-def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged):
+def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged) -> None:
     configure("info", "serve")
     _happened()
     events = [json.loads(line)["event"] for line in logged()]
     assert events == ["serving", "not served", "a request failed"]
 
 
-def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged):
+def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged) -> None:
     configure("warning", "serve", words=True)
     _happened()
     assert not [line for line in logged() if " 200 " in line]
 
 
-def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch):
+def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     real = rich.console.Console
     monkeypatch.setattr(
@@ -98,11 +100,11 @@ def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch):
     assert re.search(r"12,000/29,000 events +[\d,]+/s", out.getvalue())
 
 
-def test_one_model_is_called_by_its_name():
+def test_one_model_is_called_by_its_name() -> None:
     assert _named(("users",)) == "users"
 
 
-def test_a_narrow_terminal_cuts_nothing_off():
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
     """A position that is half shown cannot be typed, and a figure that is half shown is wrong."""
     detail = "timelines is 12,345 events and 61 s behind the log [by its own account]"
     group = GroupStatus("analytics", "degraded", detail, 12_345, 61.0, 1_234, [ModelStatus("user_timelines", 3, "5")])
@@ -114,11 +116,13 @@ def test_a_narrow_terminal_cuts_nothing_off():
     assert "[by its own" in out.getvalue()
 
 
-def test_who_watches_is_told_what_is_away_and_goes_on_watching(monkeypatch, capfd):
+def test_who_watches_is_told_what_is_away_and_goes_on_watching(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     there = Status("embedded", "ready", [], [])
     looks = iter([there, LogUnavailable("the disk says no"), there, KeyboardInterrupt()])
 
-    async def look(settings):
+    async def look(settings: Settings) -> Status:
         found = next(looks)
         if isinstance(found, BaseException):
             raise found
@@ -132,7 +136,7 @@ def test_who_watches_is_told_what_is_away_and_goes_on_watching(monkeypatch, capf
 
 
 @pytest.mark.slow
-def test_on_a_terminal_serve_prints_a_line_for_each_request(tmp_path):
+def test_on_a_terminal_serve_prints_a_line_for_each_request(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "runtime.cli", "serve", "--data", tmp_path / "data", "--port", "0"]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment(), cwd=ROOT) as serving:
@@ -147,7 +151,7 @@ def test_on_a_terminal_serve_prints_a_line_for_each_request(tmp_path):
             os.close(ours)
 
 
-def _seen(terminal, pattern):
+def _seen(terminal: int, pattern: str) -> str:
     """Wait until the terminal shows something; its first group, or all of it."""
     shown, deadline = "", time.monotonic() + LONGEST_START_S
     while time.monotonic() < deadline:

@@ -6,10 +6,12 @@ import itertools
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from runtime import cli
 from tests.integration.running import ROOT, environment
@@ -17,12 +19,14 @@ from tests.integration.typed import Typing
 
 
 @pytest.fixture
-def typed(monkeypatch, capfd):
+def typed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typing:
     monkeypatch.setenv("COLUMNS", "80")
     return Typing(monkeypatch, capfd)
 
 
-def commands(command=None, words=()):
+def commands(
+    command: TyperCommand | TyperGroup | None = None, words: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """Every command of the command line, as it is typed."""
     command = command or typer.main.get_command(cli.build())
     children = getattr(command, "commands", {})
@@ -33,7 +37,7 @@ def commands(command=None, words=()):
 
 
 @pytest.mark.parametrize("words", [*commands()], ids=" ".join)
-def test_help_breaks_its_lines_where_the_terminal_does(typed, words):
+def test_help_breaks_its_lines_where_the_terminal_does(typed: Typing, words: tuple[str, ...]) -> None:
     """A line that ends early is the last of its paragraph: the next word would not have fitted."""
     ended = typed(*words, "--help")
     assert ended.code == 0
@@ -44,12 +48,12 @@ def test_help_breaks_its_lines_where_the_terminal_does(typed, words):
             assert len(line.rstrip()) + 1 + len(following.split()[0]) > 78, line
 
 
-def test_the_version_is_that_of_the_package(typed):
+def test_the_version_is_that_of_the_package(typed: Typing) -> None:
     assert typed("--version").out == f"minitwitter {version('minitwitter')}\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_are_told_how_to_complete(shell):
+def test_shells_are_told_how_to_complete(shell: str) -> None:
     named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # else the shell above the tests decides
     done = subprocess.run(
         [sys.executable, "-m", "runtime.cli", "--show-completion", shell],
@@ -62,7 +66,7 @@ def test_shells_are_told_how_to_complete(shell):
     assert "_MINITWITTER_COMPLETE" in done.stdout, done.stderr
 
 
-def test_commands_are_completed():
+def test_commands_are_completed() -> None:
     asked = {"_MINITWITTER_COMPLETE": "complete_bash", "COMP_WORDS": "minitwitter events t", "COMP_CWORD": "2"}
     done = subprocess.run(
         [sys.executable, "-m", "runtime.cli"],
@@ -87,7 +91,7 @@ def test_commands_are_completed():
         (("import", "tweets", "/no/such/file.csv"), "there is no file /no/such/file.csv"),
     ],
 )
-def test_every_error_is_a_line_that_begins_with_the_program(typed, words, error):
+def test_every_error_is_a_line_that_begins_with_the_program(typed: Typing, words: tuple[str, ...], error: str) -> None:
     ended = typed(*words)
     assert ended.code == 2
     assert ended.out == ""
@@ -97,7 +101,7 @@ def test_every_error_is_a_line_that_begins_with_the_program(typed, words, error)
     assert len(hint) <= 1
 
 
-def test_a_command_without_its_second_word_shows_its_help(typed):
+def test_a_command_without_its_second_word_shows_its_help(typed: Typing) -> None:
     ended = typed("events")
     assert ended.code == 2
     assert "tail" in ended.out + ended.err

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -24,11 +25,11 @@ OTHER = first_id_at(7)
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Installation:
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
-def test_what_is_written_through_two_processes_stands_in_kafka_once(installation):
+def test_what_is_written_through_two_processes_stands_in_kafka_once(installation: Installation) -> None:
     with (
         installation.process("serve", "command") as (one, client),
         installation.process("serve", "command") as (two, other),
@@ -56,7 +57,7 @@ def test_what_is_written_through_two_processes_stands_in_kafka_once(installation
     assert [event.text for event in events if isinstance(event, TweetPosted)] == ["from the other"]
 
 
-def test_rate_limits_hold_over_all_processes(installation):
+def test_rate_limits_hold_over_all_processes(installation: Installation) -> None:
     limited = {"MINITWITTER_RATE_LIMITS__TWEETS_BURST": "3", "MINITWITTER_RATE_LIMITS__TWEETS_A_SECOND": "0.01"}
     with (
         installation.process("serve", "command", **limited) as (one, client),
@@ -69,7 +70,7 @@ def test_rate_limits_hold_over_all_processes(installation):
         assert told == [201, 201, 201, 429]
 
 
-def test_a_session_that_ended_at_one_process_is_refused_by_the_other(installation):
+def test_a_session_that_ended_at_one_process_is_refused_by_the_other(installation: Installation) -> None:
     with (
         installation.process("serve", "command") as (one, client),
         installation.process("serve", "command") as (two, other),
@@ -84,7 +85,7 @@ def test_a_session_that_ended_at_one_process_is_refused_by_the_other(installatio
             assert time.monotonic() < deadline
 
 
-def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installation):
+def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installation: Installation) -> None:
     accepted = []
     with installation.process("work", "relay") as (relay, relaying):
         ready(relay, relaying)
@@ -99,7 +100,7 @@ def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installatio
                 process.kill()
                 process.wait()
 
-        def texts():
+        def texts() -> list[str]:
             return [r.event.text for r in asyncio.run(installation.events()) if isinstance(r.event, TweetPosted)]
 
         deadline = time.monotonic() + SOON
@@ -108,7 +109,7 @@ def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installatio
     assert sorted(set(texts())) == sorted(accepted)
 
 
-def test_it_waits_for_its_engines_and_says_for_which(installation):
+def test_it_waits_for_its_engines_and_says_for_which(installation: Installation) -> None:
     nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     with installation.process("serve", "command", MINITWITTER_POSTGRES_URL=nobody) as (process, client):
         deadline = time.monotonic() + SOON
@@ -134,13 +135,17 @@ def test_it_waits_for_its_engines_and_says_for_which(installation):
     ],
     ids=["topics that are missing", "another number of partitions", "no master key"],
 )
-def test_what_waiting_does_not_mend_ends_it_with_the_reason(installation, environment, said):
+def test_what_waiting_does_not_mend_ends_it_with_the_reason(
+    installation: Installation, environment: dict[str, str], said: str
+) -> None:
     done = installation.command("serve", "command", "--port", str(free_port()), **environment)
     assert done.returncode == 4, done.stderr
     assert said in done.stderr
 
 
-def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, postgres, redis):
+def test_a_database_without_this_software_s_tables_is_refused(
+    tmp_path: Path, kafka: str, postgres: str, redis: str
+) -> None:
     installation = Installation(tmp_path, kafka, postgres, redis=redis)
     assert installation.command("keys", "make-master", "master.key").returncode == 0
     for words in (("serve", "command"), ("work", "relay")):
@@ -149,7 +154,7 @@ def test_a_database_without_this_software_s_tables_is_refused(tmp_path, kafka, p
         assert "run `minitwitter migrate`" in done.stderr
 
 
-def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres, redis):
+def test_settings_that_are_missing_are_named(tmp_path: Path, kafka: str, postgres: str, redis: str) -> None:
     installation = Installation(tmp_path, kafka, postgres, redis=redis)
     del installation.environment["MINITWITTER_KAFKA_URL"], installation.environment["MINITWITTER_POSTGRES_URL"]
     for words in (("serve", "command"), ("work", "relay")):
@@ -158,7 +163,9 @@ def test_settings_that_are_missing_are_named(tmp_path, kafka, postgres, redis):
         assert "MINITWITTER_KAFKA_URL, MINITWITTER_POSTGRES_URL" in done.stderr
 
 
-def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_decided(installation, postgres):
+def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_decided(
+    installation: Installation, postgres: str
+) -> None:
     """Restored under a process that runs, which ends and says so; started again it knows what it had forgotten."""
     name = conninfo_to_dict(installation.url)["dbname"]
     with installation.process("serve", "command") as (process, client):
@@ -190,7 +197,9 @@ def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_de
     assert [record.type for record in events if record.topic == "engagement"] == ["TweetLiked"]
 
 
-def test_a_kafka_whose_topics_were_made_anew_is_refused_until_the_state_is_folded_from_it(installation):
+def test_a_kafka_whose_topics_were_made_anew_is_refused_until_the_state_is_folded_from_it(
+    installation: Installation,
+) -> None:
     """They have other events where ours were; nothing is decided on what is lost."""
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
@@ -213,14 +222,14 @@ def test_a_kafka_whose_topics_were_made_anew_is_refused_until_the_state_is_folde
         register(client, "ada")
 
 
-def until_applied(installation):
+def until_applied(installation: Installation) -> None:
     """Wait until Kafka has the topics again: it deletes them a moment later."""
     deadline = time.monotonic() + SOON
     while installation.command("topics", "apply").returncode != 0:
         assert time.monotonic() < deadline
 
 
-def write_others(installation):
+def write_others(installation: Installation) -> None:
     """Fill the partitions up with records of somebody else."""
     others = Producer({"bootstrap.servers": installation.brokers})
     headers = {"ce_id": OTHER, "ce_type": "Other", "ce_specversion": "1.0"}
@@ -231,7 +240,7 @@ def write_others(installation):
     assert others.flush(SOON) == 0
 
 
-def posted(client, bearer, text):
+def posted(client: httpx.Client, bearer: dict[str, str], text: str) -> str:
     """The id of a tweet, posted once the server is back."""
     deadline = time.monotonic() + SOON
     while (answer := post(client, bearer, text, key=text)).status_code != 201:
@@ -240,7 +249,7 @@ def posted(client, bearer, text):
     return answer.json()["id"]
 
 
-def test_files_for_a_folder_of_media_are_taken_where_everything_is_written(installation):
+def test_files_for_a_folder_of_media_are_taken_where_everything_is_written(installation: Installation) -> None:
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
         ada = register(client, "ada")

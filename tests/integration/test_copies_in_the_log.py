@@ -1,5 +1,7 @@
 """Later copies of events, as a relay appends them, stand anywhere after the first: nothing may take them for news."""
 
+from pathlib import Path
+
 from events.ids import HybridClock, Millis
 from events.log import New
 from runtime.embedded.log_db import LogDb
@@ -8,7 +10,7 @@ from tests.integration.logs import everything, followed, opened
 NOW = Millis(1_790_000_000_000)
 
 
-async def test_ids_go_on_past_the_newest_event_when_a_copy_came_last_and_the_clock_was_set_back(tmp_path):
+async def test_ids_go_on_past_the_newest_event_when_a_copy_came_last_and_the_clock_was_set_back(tmp_path: Path) -> None:
     log = LogDb(tmp_path, ids=HybridClock(lambda: NOW))
     old, newest = followed(log), followed(log)
     await log.log.append([old, newest])
@@ -21,7 +23,7 @@ async def test_ids_go_on_past_the_newest_event_when_a_copy_came_last_and_the_clo
     await again.close()
 
 
-async def test_an_event_is_found_among_copies_of_older_ones(tmp_path):
+async def test_an_event_is_found_among_copies_of_older_ones(tmp_path: Path) -> None:
     log = opened(tmp_path)
     events = [followed(log) for _ in range(9)]
     await log.log.append(events)

@@ -20,8 +20,10 @@ from events.sqlite.checkpoints import PAGE_BYTES
 from runtime.embedded import projector_process as projecting
 from runtime.embedded.dead_letters import letters_in
 from runtime.embedded.models import ALL_TABLES
+from runtime.embedded.projector_process import Report
 from runtime.embedded.status import of_files
 from runtime.embedded.verify import verify
+from runtime.verdict import Verdict
 from stores.sqlite.damage import ViewsDamaged
 from stores.sqlite.views import Views
 from tests.integration.in_process import NOW, opened, populate
@@ -37,7 +39,7 @@ SCHEMA = "sqlite_schema"
 slow = pytest.mark.slow
 
 
-def damaged(directory, how):
+def damaged(directory: Path, how: str) -> None:
     path = directory / "views.db"
     for other in directory.glob("views.db-*"):
         other.unlink()
@@ -46,7 +48,7 @@ def damaged(directory, how):
     path.write_bytes({"empty": b"", "cut short": whole[: len(whole) // 2], "random": noise}[how])
 
 
-def root_page(directory, table):
+def root_page(directory: Path, table: str) -> int:
     connection = apsw.Connection(str(directory / "views.db"))
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE ? AND type='table'", (table,)).get
@@ -54,7 +56,7 @@ def root_page(directory, table):
     return root
 
 
-def damage_page(directory, page, seed=1):
+def damage_page(directory: Path, page: int, seed: int = 1) -> None:
     """Write noise over a page; of the first one the header is left."""
     with (directory / "views.db").open("r+b") as file:
         kept = 100 if page == 1 else 0
@@ -62,16 +64,16 @@ def damage_page(directory, page, seed=1):
         file.write(random.Random(seed).randbytes(PAGE_BYTES - kept))
 
 
-def damage_a_table(directory, table):
+def damage_a_table(directory: Path, table: str) -> None:
     damage_page(directory, 1 if table == SCHEMA else root_page(directory, table))
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Read models of a small community, with nothing in the WAL."""
     directory = tmp_path_factory.mktemp("filled")
 
-    async def fill():
+    async def fill() -> None:
         async with opened(directory, partitions=1) as (system, views):
             await populate(system, people=4, tweets=12)
             await views.project()
@@ -82,29 +84,29 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture
-def data(filled, tmp_path):
+def data(filled: Path, tmp_path: Path) -> Path:
     return shutil.copytree(filled, tmp_path / "data")
 
 
 @pytest.fixture
-def unseen(monkeypatch):
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Damage does not show when a file is opened, as in one that is too large to be looked through."""
     monkeypatch.setattr(Views, "look", lambda self, seconds: None)
 
 
-async def verdict(directory):
+async def verdict(directory: Path) -> Verdict:
     return await verify(directory, None, lambda total: None, lambda done: None)
 
 
 @pytest.fixture
-def process(data, monkeypatch, capsysbinary):
+def process(data: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
     """Run the projecting process in this one until all is applied; what it reported, and its exit code."""
     options = ["--serving-batch", "100", "--turn-ms", "5", "--wal-mib", "4"]
     argv = ["projecting", "--data", str(data), "--master-key", str(data / "master.key"), *options]
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(projecting.signal, "signal", lambda number, handler: None)
 
-    def run():
+    def run() -> tuple[list[Report], int]:
         code = 0
         with Path(os.devnull).open() as nothing, monkeypatch.context() as patched:
             patched.setattr(sys, "stdin", nothing)
@@ -118,7 +120,7 @@ def process(data, monkeypatch, capsysbinary):
     return run
 
 
-def check_made_anew(data, process):
+def check_made_anew(data: Path, process) -> None:
     damaged_file = (data / "views.db").read_bytes()
     reports, _ = process()
     [why] = [report.remade for report in reports if report.remade]
@@ -134,7 +136,7 @@ def check_made_anew(data, process):
 
 
 @pytest.mark.parametrize("table", [*TABLES, SCHEMA])
-def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data, process, table):
+def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data: Path, process, table: str) -> None:
     damage_a_table(data, table)
     for asked in (letters_in, verdict):
         with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
@@ -144,14 +146,14 @@ def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data
 
 @pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("table", ["positions", "topics", "dead_letters", "models", "log"])
-def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data, process, table):
+def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data: Path, process, table: str) -> None:
     damage_a_table(data, table)
     with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
         asyncio.run(verdict(data))
     check_made_anew(data, process)
 
 
-def test_whatever_page_is_damaged_those_who_read_say_so(data):
+def test_whatever_page_is_damaged_those_who_read_say_so(data: Path) -> None:
     whole = (data / "views.db").read_bytes()
     for page in range(1, len(whole) // PAGE_BYTES + 1):
         damage_page(data, page, seed=page)
@@ -163,7 +165,7 @@ def test_whatever_page_is_damaged_those_who_read_say_so(data):
 
 
 @pytest.mark.usefixtures("unseen")
-def test_whatever_page_is_damaged_no_other_error_reaches_those_who_read(data):
+def test_whatever_page_is_damaged_no_other_error_reaches_those_who_read(data: Path) -> None:
     whole = (data / "views.db").read_bytes()
     seen = 0
     for page in range(1, len(whole) // PAGE_BYTES + 1):
@@ -183,7 +185,7 @@ def test_whatever_page_is_damaged_no_other_error_reaches_those_who_read(data):
     assert seen > len(whole) // PAGE_BYTES // 2
 
 
-def shows(server, person, number):
+def shows(server: Serving, person: str, number: int) -> None:
     """Wait until a person's timeline has so many tweets."""
     deadline = time.monotonic() + IN_TIME_S
     while True:
@@ -194,7 +196,7 @@ def shows(server, person, number):
         time.sleep(0.1)
 
 
-def until_ready(server):
+def until_ready(server: Serving) -> None:
     deadline = time.monotonic() + IN_TIME_S
     while server.http.get("/readyz").json()["state"] != "ready":
         assert time.monotonic() < deadline, server.http.get("/readyz").text
@@ -203,7 +205,7 @@ def until_ready(server):
 
 @slow
 @pytest.mark.parametrize("how", ["empty", "cut short", "random"])
-def test_it_is_made_anew_at_the_start(tmp_path, how):
+def test_it_is_made_anew_at_the_start(tmp_path: Path, how: str) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         server.join("alice").post("one")
@@ -223,7 +225,7 @@ def test_it_is_made_anew_at_the_start(tmp_path, how):
 
 
 @slow
-def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
+def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
@@ -242,7 +244,7 @@ def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path):
 
 
 @slow
-def test_an_import_makes_them_anew_and_goes_on(data, tmp_path):
+def test_an_import_makes_them_anew_and_goes_on(data: Path, tmp_path: Path) -> None:
     damage_a_table(data, "topics")
     refused = minitwitter("verify", "--data", data)
     assert (refused.returncode, refused.stderr.count("\n")) == (4, 1)
@@ -257,7 +259,7 @@ def test_an_import_makes_them_anew_and_goes_on(data, tmp_path):
 
 @slow
 @pytest.mark.parametrize("how", ["removed", "replaced"])
-def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_path, how):
+def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_path: Path, how: str) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
@@ -281,7 +283,7 @@ def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_pa
     assert [file.read_bytes() for file in data.glob("views-*.db")] == [b"of somebody else"] * (how == "replaced")
 
 
-def interrupted_verify(data):
+def interrupted_verify(data: Path):
     """Verify, with Ctrl-C once it is at work: how it ended, and what it said."""
     command = [sys.executable, "-m", "runtime.cli", "verify", "--data", str(data)]
     verifying = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -295,7 +297,7 @@ def interrupted_verify(data):
 
 
 @slow
-def test_verify_ends_at_ctrl_c_and_leaves_nothing(tmp_path):
+def test_verify_ends_at_ctrl_c_and_leaves_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     rows = "".join(f"{n},2015-02-17T07:36:05Z,user{n % 50},number {n}\n" for n in range(1, TWEETS + 1))
     (tmp_path / "tweets.csv").write_text(f"tweet_id,created_at,username,text\n{rows}")

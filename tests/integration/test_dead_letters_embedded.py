@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import apsw
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 from events.event import Handler
 from events.graph import AccountFollowed
 from events.ids import AccountId
+from events.log import Record, TopicPartition
 from events.sqlite.records import base
 from events.sqlite.stored_rows import checksum
 from projectors.counts import Counts
@@ -22,8 +24,11 @@ from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.embedded.dead_letters import discard, letters_in
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.rebuild import CannotGoBack, LettersLeft
+from runtime.embedded.system import System
 from runtime.embedded.verify import verify
+from runtime.verdict import Verdict
 from stores.groups import ANALYTICS, SERVING
+from stores.sqlite.views import Views
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import minitwitter
 
@@ -32,7 +37,7 @@ BAD = AccountId("-0000000-0000-8714-b7c3-0242ac120002")
 """What an account that began before 1970 was called once."""
 
 
-def damage(directory, place, offset, **columns):
+def damage(directory: Path, place: TopicPartition, offset: int, **columns) -> None:
     """Change a record behind everybody's back; its checksum holds only where `columns` say what it is now."""
     connection = apsw.Connection(str(directory / "log.db"))
     names = ("position", "id", "type", "version", "key", "time", "headers", "value")
@@ -47,11 +52,11 @@ def damage(directory, place, offset, **columns):
 
 
 @contextmanager
-def failing(views, processor: type, event: type, fails) -> Iterator[None]:
+def failing(views: Views, processor: type, event: type, fails) -> Iterator[None]:
     """The handler of an event fails where the test says so, in the groups that there are and in those to come."""
     handler: Handler = processor.handlers[event]
 
-    def handle(self, event, about):
+    def handle(self, event, about) -> None:
         handler(self, event, about)
         if fails(event):
             raise ValueError("not this one")
@@ -70,11 +75,11 @@ def failing(views, processor: type, event: type, fails) -> Iterator[None]:
         put(handler)
 
 
-async def verdict(directory):
+async def verdict(directory: Path) -> Verdict:
     return await verify(directory, None, lambda total: None, lambda done: None)
 
 
-async def records_of(system, kind):
+async def records_of(system: System, kind: str) -> list[Record]:
     return [record for record in await system.log.read({}, 100_000) if record.type == kind]
 
 
@@ -82,14 +87,14 @@ async def letters(system):
     return [(letter.group, letter.position, letter.cause) for letter in await letters_in(system.directory)]
 
 
-def rebuilding(views, models=MODELS, **how):
+def rebuilding(views: Views, models=MODELS, **how):
     """Begin a rebuild; what it tells."""
     told = []
     views.projecting.on_progress = told.append
     return told, views.projecting.rebuild(models, **how)
 
 
-async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_path):
+async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [*_, follow] = await records_of(system, "AccountFollowed")
@@ -112,7 +117,7 @@ async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_
         ({"value": b'{"follower":'}, "UnreadableEvent"),
     ],
 )
-async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path, change, cause):
+async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path, change, cause: str) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [first, *_] = await records_of(system, "AccountFollowed")
@@ -126,7 +131,7 @@ async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(tmp_pa
         assert len(found) == len(behind)
 
 
-async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mended(tmp_path):
+async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mended(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         for record in ((await records_of(system, "AccountFollowed"))[-1], (await records_of(system, "TweetLiked"))[-1]):
@@ -154,7 +159,7 @@ async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mend
     assert [one.name for one in found.findings if not one.same and one.kind != "decision state"] == []
 
 
-async def test_a_handler_that_fails_for_one_account_is_mended_by_a_retry(tmp_path):
+async def test_a_handler_that_fails_for_one_account_is_mended_by_a_retry(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         follows = await records_of(system, "AccountFollowed")
@@ -170,7 +175,7 @@ async def test_a_handler_that_fails_for_one_account_is_mended_by_a_retry(tmp_pat
     assert (await verdict(tmp_path)).same
 
 
-async def test_a_handler_that_fails_for_all_of_a_type_stops_its_group_alone_until_it_is_mended(tmp_path):
+async def test_a_handler_that_fails_for_all_of_a_type_stops_its_group_alone_until_it_is_mended(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         with failing(views, Graph, AccountFollowed, lambda event: True):
@@ -185,7 +190,7 @@ async def test_a_handler_that_fails_for_all_of_a_type_stops_its_group_alone_unti
     assert (await verdict(tmp_path)).same
 
 
-async def test_a_rebuild_ends_at_a_record_that_was_damaged_since_and_the_live_models_go_on(tmp_path):
+async def test_a_rebuild_ends_at_a_record_that_was_damaged_since_and_the_live_models_go_on(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -211,7 +216,9 @@ async def test_a_rebuild_ends_at_a_record_that_was_damaged_since_and_the_live_mo
 
 
 @pytest.mark.parametrize("named", ["all", "entity", "position"])
-async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is_named(tmp_path, named):
+async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is_named(
+    tmp_path: Path, named: str
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         first = (await records_of(system, "AccountFollowed"))[0]
@@ -238,7 +245,9 @@ async def test_a_record_that_is_held_back_is_given_up_only_where_its_position_is
             assert await letters(system) == []
 
 
-async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_those_held_back_behind_it(tmp_path):
+async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_those_held_back_behind_it(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -251,7 +260,7 @@ async def test_a_record_damaged_after_it_was_applied_is_counted_once_without_tho
     assert found.damaged == (first.position,)
 
 
-async def test_no_read_model_is_rebuilt_while_its_group_has_dead_letters(tmp_path):
+async def test_no_read_model_is_rebuilt_while_its_group_has_dead_letters(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [first, *_] = await records_of(system, "AccountFollowed")
@@ -267,7 +276,7 @@ async def test_no_read_model_is_rebuilt_while_its_group_has_dead_letters(tmp_pat
         assert {one.same for progress in told for one in progress.compared} == {True}
 
 
-async def test_letters_that_come_while_it_is_built_end_a_rebuild_at_the_switch(tmp_path):
+async def test_letters_that_come_while_it_is_built_end_a_rebuild_at_the_switch(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -282,7 +291,7 @@ async def test_letters_that_come_while_it_is_built_end_a_rebuild_at_the_switch(t
         assert views.views.generations()["users"] == 1
 
 
-async def test_what_is_retried_is_in_no_generation_kept_for_going_back_so_none_is_kept(tmp_path):
+async def test_what_is_retried_is_in_no_generation_kept_for_going_back_so_none_is_kept(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -299,7 +308,7 @@ async def test_what_is_retried_is_in_no_generation_kept_for_going_back_so_none_i
             await begun
 
 
-async def test_what_a_newer_projector_makes_at_the_start_has_what_the_others_have(tmp_path):
+async def test_what_a_newer_projector_makes_at_the_start_has_what_the_others_have(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [first, *_] = await records_of(system, "AccountFollowed")
@@ -314,7 +323,9 @@ async def test_what_a_newer_projector_makes_at_the_start_has_what_the_others_hav
     assert (await verdict(tmp_path)).same
 
 
-async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_until_that_is_discarded(tmp_path):
+async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_until_that_is_discarded(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -330,7 +341,7 @@ async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_unti
             assert views.views.generations()["counts"] >= 2
 
 
-def opened_log(directory):
+def opened_log(directory: Path):
     """The command side alone."""
     from contextlib import asynccontextmanager
 
@@ -349,7 +360,7 @@ def opened_log(directory):
     return opening()
 
 
-async def test_the_log_is_looked_at_past_what_cannot_be_read(tmp_path):
+async def test_the_log_is_looked_at_past_what_cannot_be_read(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, _):
         await populate(system, people=4, tweets=10)
         [first, *_] = await records_of(system, "TweetPosted")

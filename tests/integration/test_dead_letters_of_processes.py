@@ -4,22 +4,26 @@ import asyncio
 import json
 import time
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.cimpl import Message
 
-from events.ids import wall_clock
+from events.ids import TweetId, wall_clock
 from events.partitioning import partition_of
 from projectors.fan_out import FanOut
-from runtime.dead_letters import Choice
+from runtime.dead_letters import Choice, Mended
 from runtime.distributed.dead_letters import letters_of
 from runtime.distributed.models.catalogue import TOPICS
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.settings import DistributedSettings
 from stores.cassandra.session import CassandraSession
 from stores.cassandra.tweets import CassandraTweets
+from stores.dead_letters import DeadLetter
 from stores.groups import HOME
-from tests.integration.installation import PARTITIONS, SOON, installed, post, ready, register
+from tests.integration.installation import PARTITIONS, SOON, Installation, installed, post, ready, register
 
 SOURCES = {**TOPICS, HOME: FanOut.topics()}
 """What each group reads."""
@@ -28,12 +32,12 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
         yield made
 
 
-def broken(installation, key):
+def broken(installation: Installation, key: str):
     """What a plain producer can write under somebody's key, none of which can be read: topic, headers, value, place.
 
     It is as much as a group bears.
@@ -58,12 +62,12 @@ def broken(installation, key):
     yield "graph", good | {"ce_type": "TweetLiked"}, value, own
 
 
-def write(installation, key):
+def write(installation: Installation, key: str) -> list[str]:
     """Write all of it; where each record stands."""
     producer = Producer({"bootstrap.servers": installation.brokers})
     places = []
 
-    def written(error, message):
+    def written(error: None, message: Message) -> None:
         assert error is None
         topic = message.topic().removeprefix(installation.prefix)
         places.append(f"{topic}-{message.partition()}@{message.offset()}")
@@ -75,7 +79,7 @@ def write(installation, key):
     return places
 
 
-async def shown(installation, tweet):
+async def shown(installation: Installation, tweet: TweetId) -> None:
     """Wait until a tweet can be read."""
     address = Generations.first(DistributedSettings.of(installation.settings())).address
     session = await CassandraSession.connect(address)
@@ -86,21 +90,21 @@ async def shown(installation, tweet):
     await session.close()
 
 
-async def letters(installation):
+async def letters(installation: Installation) -> list[DeadLetter]:
     async with letters_of(installation.settings()) as desk:
         return await desk.list(Choice())
 
 
-async def discarded(installation):
+async def discarded(installation: Installation) -> Mended:
     async with letters_of(installation.settings()) as desk:
         return await desk.discard(Choice())
 
 
-def topic_of(place):
+def topic_of(place: str) -> str:
     return place.rpartition("-")[0]
 
 
-def test_records_that_cannot_be_read_are_set_aside_and_everybody_else_is_served(installation):
+def test_records_that_cannot_be_read_are_set_aside_and_everybody_else_is_served(installation: Installation) -> None:
     with (
         installation.process("serve", "command") as (command, client),
         installation.process("work", "projectors") as (projectors, working),

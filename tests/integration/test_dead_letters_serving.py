@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import apsw
 import pytest
@@ -19,7 +21,7 @@ LONGEST_S = 60
 pytestmark = pytest.mark.slow
 
 
-async def filled(directory):
+async def filled(directory: Path):
     """A directory whose last tweet and last follow are damaged, and nothing of which is projected."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
@@ -32,12 +34,12 @@ async def filled(directory):
     return tweet, follow
 
 
-def readiness(serving):
+def readiness(serving: Serving):
     """/readyz, once it says something that is not only being behind."""
     return serving.http.get("/readyz").json()
 
 
-def until(condition):
+def until(condition: Callable[[], object]):
     deadline = time.monotonic() + LONGEST_S
     while not (found := condition()):
         assert time.monotonic() < deadline
@@ -45,20 +47,20 @@ def until(condition):
     return found
 
 
-def listed(directory):
+def listed(directory: Path):
     done = minitwitter("dead-letters", "list", "--data", directory, "--json")
     assert done.returncode == (1 if json.loads(done.stdout) else 0), done.stderr
     return json.loads(done.stdout)
 
 
-async def test_where_the_log_is_not_read_yet_the_list_says_so(tmp_path):
+async def test_where_the_log_is_not_read_yet_the_list_says_so(tmp_path: Path) -> None:
     async with opened(tmp_path, partitions=1) as (system, _):
         await populate(system)
     listed = minitwitter("dead-letters", "list", "--data", tmp_path)
     assert (listed.returncode, "no dead letters so far: serving has" in listed.stdout) == (0, True), listed
 
 
-async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(tmp_path):
+async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     tweet, follow = await filled(directory)
     with Serving(directory) as serving:
@@ -94,7 +96,7 @@ async def test_a_server_goes_on_beside_dead_letters_says_so_and_they_are_mended(
         assert minitwitter("dead-letters", "discard", "nowhere", "--data", directory).returncode == 2
 
 
-async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_path):
+async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     async with opened(directory, partitions=1) as (system, views):
         await populate(system)
@@ -126,7 +128,7 @@ async def test_a_rebuild_ends_at_a_damaged_record_and_the_server_goes_on(tmp_pat
     assert "DIFFERENT" in rebuilt.stdout  # the tweet was in the one before
 
 
-async def test_a_log_that_a_newer_minitwitter_wrote_is_not_served(tmp_path):
+async def test_a_log_that_a_newer_minitwitter_wrote_is_not_served(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     async with opened(directory, partitions=1) as (system, _):
         await populate(system, people=2, tweets=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import apsw
 
@@ -16,7 +17,7 @@ from tests.integration.test_dead_letters_embedded import damage, letters, record
 
 
 @asynccontextmanager
-async def damaged(directory, kind):
+async def damaged(directory: Path, kind: str):
     """A directory whose last record of a kind is damaged, before anything was projected."""
     async with opened(directory) as (system, views):
         await populate(system)
@@ -26,7 +27,7 @@ async def damaged(directory, kind):
         yield system, views, record
 
 
-async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path):
+async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path: Path) -> None:
     """Not even where these have no use for its topic, and so never met it."""
     async with damaged(tmp_path, "AccountFollowed") as (system, views, follow):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING}
@@ -37,7 +38,9 @@ async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path
     assert (found.failed, found.same, found.not_compared) == ((), True, (f"graph/{follow.key}",))
 
 
-async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_that_is_not_all_the_same(tmp_path):
+async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_that_is_not_all_the_same(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [*_, tweet] = await records_of(system, "TweetPosted")
@@ -51,7 +54,7 @@ async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_t
     assert (found.same, found.not_compared) == (False, ("tweets",))
 
 
-async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path):
+async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path: Path) -> None:
     async with damaged(tmp_path, "TweetPosted") as (_, _, tweet):
         pass
     found = await verdict(tmp_path)
@@ -59,7 +62,7 @@ async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_pa
     assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
 
 
-async def test_views_made_again_honour_what_was_discarded(tmp_path):
+async def test_views_made_again_honour_what_was_discarded(tmp_path: Path) -> None:
     async with damaged(tmp_path, "TweetPosted") as (system, views, tweet):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
         assert await discard(system, Choice(position=tweet.position)) == 2
@@ -75,7 +78,7 @@ async def test_views_made_again_honour_what_was_discarded(tmp_path):
     assert found.not_compared == (f"tweets/{tweet.key}",)
 
 
-async def test_no_discard_can_be_discarded(tmp_path):
+async def test_no_discard_can_be_discarded(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, _):
         await populate(system)
     asked = ("dead-letters", "discard", "operations-0@0", "--group", "serving", "--yes", "--data", tmp_path)

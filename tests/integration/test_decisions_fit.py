@@ -1,6 +1,8 @@
 """The decision state beside a log that is not the one it was decided into: shorter, or with other events."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,12 +12,12 @@ from command_api.postgres import rebuild
 from command_api.postgres.rebuild import SOURCES, lacking, lineage, marks
 from events.fitting import DoesNotFit
 from events.ids import first_id_at
-from events.log import LogUnavailable, Positions, TopicPartition
+from events.log import LogUnavailable, Positions, Record, TopicPartition
 from events.partitioning import partition_of
 from runtime.distributed.consistency.decision_state import check_decisions, fold_decisions, ids_before
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, follow, like, post, posted, settle, unlike
 from tests.contracts.embedded import EMAIL_KEY
-from tests.on_postgres import a_world
+from tests.on_postgres import PostgresSystem, World, a_world
 
 pytestmark = pytest.mark.engines
 
@@ -25,36 +27,41 @@ OTHER = first_id_at(7)
 class Kafka:
     """A log as the reader of Kafka tells it; `lost` records of a partition are gone, and `other` ones are not ours."""
 
-    def __init__(self, world):
+    def __init__(self, world: World) -> None:
         self._world = world
         self.lost = {}
         self.other = set()
 
-    async def ends(self):
+    async def ends(self) -> Positions:
         ends = await self._world.log.log.ends()
         return Positions({place: end - self.lost.get(place, 0) for place, end in ends.items()})
 
-    async def read(self, after, limit, topics=None):
+    async def read(
+        self,
+        after: dict[TopicPartition, int] | Positions,
+        limit: int,
+        topics: frozenset[str] | tuple[str, ...] | None = None,
+    ) -> list[Record]:
         ends = await self.ends()
         records = await self._world.log.log.read(after, limit, topics)
         return [self._told(record) for record in records if record.offset < ends[record.place]]
 
     read_stored = read
 
-    def _told(self, record):
+    def _told(self, record: Record) -> Record:
         if record.place not in self.other:
             return record
         return msgspec.structs.replace(record, about=msgspec.structs.replace(record.about, id=OTHER))
 
 
 @pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
-async def world(postgres, tmp_path, request):
+async def world(postgres: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path, partitions=request.param) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     made = world.process()
     await settle(made)
     tweet = await posted(made)
@@ -69,12 +76,12 @@ async def system(world):
 
 
 @pytest.fixture
-async def last(world, system):
+async def last(world: World, system: PostgresSystem) -> TopicPartition:
     """A partition of the sources that has events."""
     return max(place for place in await world.log.log.ends() if place.topic == "graph")
 
 
-async def test_each_partition_is_known_by_its_newest_event(world, system):
+async def test_each_partition_is_known_by_its_newest_event(world: World, system: PostgresSystem) -> None:
     found, log = await marks(system.pool, world.partitions), Kafka(world)
     ends = {place: end for place, end in (await log.ends()).items() if place.topic in SOURCES}
     assert {place: mark.next for place, mark in found.items() if place.topic in SOURCES} == ends
@@ -83,7 +90,9 @@ async def test_each_partition_is_known_by_its_newest_event(world, system):
     await check_decisions(log, system.pool, world.partitions)
 
 
-async def test_of_two_entities_of_a_partition_that_one_command_wrote_to_none_is_taken_for_the_last(world, system):
+async def test_of_two_entities_of_a_partition_that_one_command_wrote_to_none_is_taken_for_the_last(
+    world: World, system: PostgresSystem
+) -> None:
     await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)  # the follows of both end
     await world.drained()
     found = await marks(system.pool, world.partitions)
@@ -93,7 +102,9 @@ async def test_of_two_entities_of_a_partition_that_one_command_wrote_to_none_is_
     await check_decisions(Kafka(world), system.pool, world.partitions)
 
 
-async def test_a_log_that_lost_its_end_is_refused_also_where_the_outbox_is_pruned(world, system, last):
+async def test_a_log_that_lost_its_end_is_refused_also_where_the_outbox_is_pruned(
+    world: World, system: PostgresSystem, last: TopicPartition
+) -> None:
     log = Kafka(world)
     end = (await log.ends())[last]
     log.lost = {last: 1}
@@ -106,14 +117,16 @@ async def test_a_log_that_lost_its_end_is_refused_also_where_the_outbox_is_prune
     await check_decisions(Kafka(world), system.pool, world.partitions)
 
 
-async def test_a_log_with_other_events_is_refused(world, system, last):
+async def test_a_log_with_other_events_is_refused(world: World, system: PostgresSystem, last: TopicPartition) -> None:
     log = Kafka(world)
     log.other = {last}
     with pytest.raises(DoesNotFit, match=f"is event {OTHER} in the log"):
         await check_decisions(log, system.pool, world.partitions)
 
 
-async def test_what_waits_to_be_published_is_no_misfit(world, system, monkeypatch):
+async def test_what_waits_to_be_published_is_no_misfit(
+    world: World, system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
     world.log.away = True
     await post(system)[1]
@@ -123,10 +136,10 @@ async def test_what_waits_to_be_published_is_no_misfit(world, system, monkeypatc
     world.log.away = False
 
 
-async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world, system):
+async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world: World, system: PostgresSystem) -> None:
     log = Kafka(world)
 
-    async def writing():
+    async def writing() -> None:
         for _ in range(20):
             await posted(system)
 
@@ -136,7 +149,9 @@ async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world, syste
     await writer
 
 
-async def test_folded_from_the_log_that_is_there_it_fits_and_decides_on(world, system, last):
+async def test_folded_from_the_log_that_is_there_it_fits_and_decides_on(
+    world: World, system: PostgresSystem, last: TopicPartition
+) -> None:
     log, before = Kafka(world), await lineage(system.pool)
     log.lost = {last: 1}
     events, total = sum(end for place, end in (await log.ends()).items() if place.topic in SOURCES), []

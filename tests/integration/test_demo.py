@@ -7,6 +7,7 @@ import re
 import subprocess
 import threading
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,12 @@ from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, Serving, answered
 
 
-def test_the_same_seed_and_time_make_the_same_community():
+def test_the_same_seed_and_time_make_the_same_community() -> None:
     assert Community(NOW, 1, 30, 100).commands() == Community(NOW, 1, 30, 100).commands()
     assert Community(NOW, 1, 30, 100).commands() != Community(NOW, 2, 30, 100).commands()
 
 
-def test_nothing_happens_in_the_future_or_before_those_who_do_it_are_there():
+def test_nothing_happens_in_the_future_or_before_those_who_do_it_are_there() -> None:
     community = Community(NOW)
     commands = community.commands()
     times = [context.time for _, _, context in commands]
@@ -41,14 +42,14 @@ def test_nothing_happens_in_the_future_or_before_those_who_do_it_are_there():
             assert since[actor] < context.time
 
 
-def test_the_tutorial_counts_what_the_demo_makes():
+def test_the_tutorial_counts_what_the_demo_makes() -> None:
     page = (ROOT / "docs/tutorial/from-nothing-to-a-trend.md").read_text()
     counted = dict(re.findall(r"^\w+ +(\w+) +([\d,]+)$", page, re.MULTILINE))
     assert counted["ProfileChanged"] == str(PEOPLE + WITH_AVATAR)
     assert counted["MediaFinished"] == str(WITH_AVATAR)
 
 
-def test_one_tag_is_everybodys_today():
+def test_one_tag_is_everybodys_today() -> None:
     posts = [(c, x.time) for _, c, x in Community(NOW).commands() if isinstance(c, PostTweet)]
     today = Counter()
     for post, time in posts:
@@ -61,14 +62,14 @@ def test_one_tag_is_everybodys_today():
     assert 3500 < len(posts) < 4500
 
 
-async def test_every_command_of_the_demo_is_accepted(tmp_path):
+async def test_every_command_of_the_demo_is_accepted(tmp_path: Path) -> None:
     async with opened(tmp_path, partitions=1) as (system, _):
         outcomes = await system.commands.execute_some(Community(NOW).commands(), WhetherNew(), lambda: True)
         assert [outcome for outcome in outcomes if isinstance(outcome, Refused)] == []
 
 
 @pytest.mark.slow
-def test_what_is_printed_works_when_pasted(tmp_path):
+def test_what_is_printed_works_when_pasted(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data, "--quiet-demo") as server:
         setting, feed, search, trends = _hints(server.said)  # and no stream, which nothing would move
@@ -100,7 +101,7 @@ def _pasted(*commands):
 
 
 @pytest.mark.slow
-def test_the_demo_goes_on_living_and_its_stream_moves(tmp_path):
+def test_the_demo_goes_on_living_and_its_stream_moves(tmp_path: Path) -> None:
     with Serving(tmp_path / "data", "--demo") as server:
         setting, _, stream, _, _ = _hints(server.said)
         listening = ["bash", "-c", f"{setting}\nexec {stream}"]
@@ -115,7 +116,7 @@ def test_the_demo_goes_on_living_and_its_stream_moves(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_directory_with_something_in_it_gets_no_demo(tmp_path):
+def test_a_directory_with_something_in_it_gets_no_demo(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         server.join("alice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,18 +35,18 @@ class Enough(Exception):
     """The test has seen enough of a life that does not end."""
 
 
-async def community(system):
+async def community(system) -> None:
     await system.commands.execute_some(Community(NOW).commands(), WhetherNew(), lambda: True)
 
 
-def test_the_same_seed_makes_the_same_acts():
+def test_the_same_seed_makes_the_same_acts() -> None:
     one, other, another = Life(CAST, 1), Life(CAST, 1), Life(CAST, 2)
     acts = [one.next(LATELY) for _ in range(100)]
     assert acts == [other.next(LATELY) for _ in range(100)]
     assert acts != [another.next(LATELY) for _ in range(100)]
 
 
-def test_people_post_reply_like_and_retweet_and_nobody_who_can_be_signed_in_to_does():
+def test_people_post_reply_like_and_retweet_and_nobody_who_can_be_signed_in_to_does() -> None:
     life = Life(CAST)
     acts = [life.next(LATELY) for _ in range(1000)]
     kinds = Counter(act.kind for act in acts)
@@ -56,7 +57,7 @@ def test_people_post_reply_like_and_retweet_and_nobody_who_can_be_signed_in_to_d
     assert all(1 <= life.pause() <= 4 for _ in range(100))
 
 
-def test_the_feeds_of_both_who_can_be_signed_in_to_move_all_the_time():
+def test_the_feeds_of_both_who_can_be_signed_in_to_move_all_the_time() -> None:
     life = Life(CAST)
     acts = [life.next(LATELY) for _ in range(1000)]
     for reader in range(len(SIGNED_IN)):
@@ -65,12 +66,12 @@ def test_the_feeds_of_both_who_can_be_signed_in_to_move_all_the_time():
         assert max(after - before for before, after in pairwise(seen)) < 25
 
 
-def test_in_an_empty_place_people_begin_with_posts():
+def test_in_an_empty_place_people_begin_with_posts() -> None:
     life = Life(CAST)
     assert {life.next([]).kind for _ in range(100)} == {"post"}
 
 
-async def test_acts_are_decided_like_any_command(tmp_path):
+async def test_acts_are_decided_like_any_command(tmp_path: Path) -> None:
     async with opened(tmp_path, partitions=1) as (system, views):
         await community(system)
         accounts = await accounts_of(system, NAMES)
@@ -90,7 +91,7 @@ async def test_acts_are_decided_like_any_command(tmp_path):
         await views.project()
 
 
-async def test_a_deleted_tweet_is_left_alone(tmp_path):
+async def test_a_deleted_tweet_is_left_alone(tmp_path: Path) -> None:
     async with opened(tmp_path, partitions=1) as (system, _):
         await community(system)
         accounts = list((await accounts_of(system, NAMES)).values())
@@ -104,7 +105,7 @@ async def test_a_deleted_tweet_is_left_alone(tmp_path):
         assert (await living.act()).kind == "post"
 
 
-async def test_in_a_directory_that_is_not_the_demos_nobody_does_anything(tmp_path):
+async def test_in_a_directory_that_is_not_the_demos_nobody_does_anything(tmp_path: Path) -> None:
     """Not even where there are accounts of all those names."""
     async with opened(tmp_path, partitions=1) as (system, _):
         commands = [
@@ -119,10 +120,10 @@ async def test_in_a_directory_that_is_not_the_demos_nobody_does_anything(tmp_pat
         assert await system.log.ends() == ends
 
 
-async def test_life_goes_on_until_it_is_stopped(tmp_path):
+async def test_life_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
     slept = []
 
-    async def sleep(seconds):
+    async def sleep(seconds) -> None:
         slept.append(seconds)
         if len(slept) > 5:
             raise Enough
@@ -135,7 +136,9 @@ async def test_life_goes_on_until_it_is_stopped(tmp_path):
 
 
 @pytest.mark.parametrize(("days", "least", "most"), [(0.005, 0, 0), (400, 500, 9000)])
-async def test_on_any_day_something_happened_lately(tmp_path, monkeypatch, days, least, most):
+async def test_on_any_day_something_happened_lately(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: float | int, least: int, most: int
+) -> None:
     async with opened(tmp_path, partitions=1) as (system, _):
         await community(system)
         later = Millis(int(NOW + days * DAY_MS))
@@ -148,13 +151,13 @@ async def test_on_any_day_something_happened_lately(tmp_path, monkeypatch, days,
         assert await catch_up(SimpleNamespace(system=system), NAMES) == 0
 
 
-def test_an_account_is_the_demos_if_its_id_says_so():
+def test_an_account_is_the_demos_if_its_id_says_so() -> None:
     community = Community(NOW)
     assert all(is_of_demo(account, name) for name, account in community.busiest(20).items())
     assert not is_of_demo(AccountId(id_at(NOW, "import", "ada")), "ada")
 
 
-def test_pictures_are_drawn_alike_each_time_and_small():
+def test_pictures_are_drawn_alike_each_time_and_small() -> None:
     assert avatar("ada") == avatar("ada") != avatar("ben")
     assert sky("1") == sky("1") != sky("2")
     assert Image.open(BytesIO(avatar("ada"))).size == (AVATAR, AVATAR)

@@ -2,7 +2,10 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
 
 import httpx
 import pytest
@@ -28,18 +31,18 @@ main()
 class Deploying(Installation):
     """An installation whose processes are of one version or of the next."""
 
-    def newer(self, *words):
+    def newer(self, *words: str):
         """A process of the next version, and a client of it."""
         return self.process(*words, argv=(sys.executable, "-c", NEWER))
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Deploying]:
     with installed(tmp_path, kafka, postgres, cassandra, redis, kind=Deploying) as made:
         yield made
 
 
-def says(client, text):
+def says(client: httpx.Client, text: str) -> None:
     """Wait until the process says so at /readyz, and is not ready."""
     deadline, told = time.monotonic() + SOON, "nothing"
     while True:
@@ -56,14 +59,14 @@ def says(client, text):
 
 
 @contextmanager
-def working(process):
+def working(process) -> Iterator[tuple[Popen, httpx.Client]]:
     """A process that is ready."""
     with process as (running, client):
         ready(running, client)
         yield running, client
 
 
-def test_a_deploy_writes_nothing_that_a_process_of_the_version_before_cannot_read(installation):
+def test_a_deploy_writes_nothing_that_a_process_of_the_version_before_cannot_read(installation: Deploying) -> None:
     query = ("serve", "query")
     with working(installation.process("serve", "command")) as (_, before):
         with working(installation.process(*query)), installation.newer("serve", "command") as (_, after):

@@ -1,6 +1,7 @@
 """Read models of the distributed profile beside a log that is not theirs, and tables that lost their rows."""
 
 import uuid
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -21,7 +22,9 @@ OTHER = first_id_at(7)
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     url = f"{cassandra.rstrip('/')}/fitting_{uuid.uuid4().hex[:12]}"
     directory = tmp_path_factory.mktemp("installation")
     made = Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
@@ -31,7 +34,7 @@ def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
 
 
 @pytest.fixture
-def opened(installation, monkeypatch):
+def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch):
     return lambda: Live(installation, monkeypatch)
 
 
@@ -44,7 +47,7 @@ async def filled(opened):
         yield live
 
 
-async def test_what_was_made_from_this_log_fits_it(filled):
+async def test_what_was_made_from_this_log_fits_it(filled) -> None:
     assert await misfits(filled.engines) == {}
     await check_fit(filled.engines)
     marks = await marks_of(filled.engines)
@@ -58,7 +61,7 @@ async def test_what_was_made_from_this_log_fits_it(filled):
         assert await ids_before(filled.log, at) == {place: mark.last for place, mark in of_group.items() if mark.next}
 
 
-async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
+async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled) -> None:
     assert await lacking_rows(filled.engines) == ""
     keyspace = filled.generations.address.keyspace
     await filled.engines.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
@@ -72,7 +75,7 @@ async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled):
 
 
 @pytest.mark.parametrize("group", ["timelines", "counts", "search"])
-async def test_what_another_log_was_read_into_is_refused_and_named(filled, group):
+async def test_what_another_log_was_read_into_is_refused_and_named(filled, group: str) -> None:
     keyspace, keys, url = filled.generations.address.keyspace, filled.generations.keys, filled.engines.settings.postgres
     [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.engines))[group].items() if m.last]
     if group == "timelines":
@@ -108,7 +111,7 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
     await rebuild(filled.settings, store, lambda total: None, lambda done: None, slices=4)
 
 
-async def test_rebuilt_from_the_log_that_is_there_all_fit_again(opened):
+async def test_rebuilt_from_the_log_that_is_there_all_fit_again(opened) -> None:
     async with opened() as live:
         assert await misfits(live.engines) == {}
         assert await lacking_rows(live.engines) == ""

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 from collections import Counter
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -26,12 +27,12 @@ pytestmark = [
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres):
+def installation(tmp_path: Path, kafka: str, postgres: str):
     return Installation(tmp_path, kafka, postgres).set_up()
 
 
 @pytest.fixture
-def some(tmp_path):
+def some(tmp_path: Path):
     """A file of the first of the real tweets, and their rows."""
     with TWEETS.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -45,23 +46,25 @@ def some(tmp_path):
     return path, rows
 
 
-def importing(installation, what, path):
+def importing(installation: Installation, what, path: Path):
     done = installation.command("import", what, str(path), "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def events(installation, kind):
+def events(installation: Installation, kind: str):
     """The first copies: what Kafka took too late stands there once more, from the relay."""
     return [r for r in first_copies(asyncio.run(installation.events()), {}) if isinstance(r.event, kind)]
 
 
-def select(installation, query):
+def select(installation: Installation, query: str):
     with psycopg.connect(installation.url) as connection:
         return connection.execute(query).fetchall()
 
 
-def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_imported(installation, some, tmp_path):
+def test_real_tweets_and_a_graph_stand_in_kafka_once_however_often_they_are_imported(
+    installation: Installation, some, tmp_path: Path
+) -> None:
     path, rows = some
     first = importing(installation, "tweets", path)
     refused = len(first["refused"])

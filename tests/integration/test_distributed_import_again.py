@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -26,14 +27,16 @@ SECOND = HEADER + (
 FOREIGN = HEADER + "2,2015-02-17T08:00:00Z,Carla,not hers\n"
 
 
-def importing(installation, path, text, code=0):
+def importing(installation: Installation, path: Path, text: str, code=0):
     path.write_text(text)
     done = installation.command("import", "tweets", str(path), "--json")
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_tweet_is_there_once_and_nothing_is_made_of_what_is_refused(tmp_path, kafka, postgres):
+def test_a_tweet_is_there_once_and_nothing_is_made_of_what_is_refused(
+    tmp_path: Path, kafka: str, postgres: str
+) -> None:
     installation = Installation(tmp_path, kafka, postgres).set_up()
     first = importing(installation, tmp_path / "first.csv", FIRST)
     assert (first["new"], [row["line"] for row in first["refused"]]) == (2, [4])

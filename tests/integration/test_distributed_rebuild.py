@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -23,7 +24,9 @@ SLICES = 4
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     url = f"{cassandra.rstrip('/')}/rebuild_{uuid.uuid4().hex[:12]}"
     directory = tmp_path_factory.mktemp("installation")
     made = Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
@@ -33,7 +36,7 @@ def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
 
 
 @pytest.fixture
-def opened(installation, monkeypatch):
+def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch):
     """The stores as a process opens them now."""
     return lambda: Live(installation, monkeypatch)
 
@@ -47,12 +50,12 @@ async def filled(opened):
         yield live
 
 
-async def rebuilt(live, store, **options):
+async def rebuilt(live: Live, store, **options):
     found = await rebuild(live.settings, store, lambda total: None, lambda done: None, slices=SLICES, **options)
     return {one.model: one.same for one in found}
 
 
-async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened):
+async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened) -> None:
     redis, keys = filled.engines.redis, filled.generations.keys
     right = await digest(redis, keys)
     [key, *_] = [key async for key in redis.scan_iter(match=f"{keys.all}:t:*")]
@@ -72,7 +75,7 @@ async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(fille
         assert await digest(redis, keys) != wrong, "it was brought up from where it stopped"
 
 
-async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, installation):
+async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, installation: Installation) -> None:
     seen = []
     rebuilding = asyncio.create_task(rebuilt(filled, "redis"))
     while not rebuilding.done():
@@ -101,7 +104,7 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
         assert (found["models"], found["done"], found["total"]) == (["counts"], 80, 200)
 
 
-async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened):
+async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened) -> None:
     async with opened() as live:
         await remove(live.engines.redis, live.generations.keys)
         assert await rebuilt(live, "redis") == {"counts": None}
@@ -110,7 +113,7 @@ async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, 
         assert rows > 10
 
 
-async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, opened):
+async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, opened) -> None:
     with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         assert connection.execute("DELETE FROM search.user_search_names").rowcount
     assert await rebuilt(filled, "postgres") == {
@@ -122,7 +125,7 @@ async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, open
             assert connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchone() > (0,)
 
 
-async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened):
+async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened) -> None:
     keyspace, cassandra = filled.generations.address.keyspace, filled.engines.cassandra
     [(account, name)] = await cassandra.read(f"SELECT account, username FROM {keyspace}.users LIMIT 1")
     damage = f"UPDATE {keyspace}.users USING TIMESTAMP {LATEST} SET username='someone' WHERE account=?"
@@ -135,14 +138,14 @@ async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_othe
         assert await now.engines.cassandra.read(read, (account,)) == [(name,)]
 
 
-async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled):
+async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled) -> None:
     with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         connection.execute("DELETE FROM read_models.places")
     with pytest.raises(CannotRebuild, match="no generation before"):
         await rebuilt(filled, "redis", back=True)
 
 
-def test_a_group_stands_for_the_store_that_it_shares():
+def test_a_group_stands_for_the_store_that_it_shares() -> None:
     assert stores_of(["streams", "home", "counts"]) == ["cassandra", "redis"]
     assert stores_of([]) == ["cassandra", "redis", "postgres"]
     with pytest.raises(CannotRebuild, match="there is no group 'nothing'"):

@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -23,12 +25,14 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     with installed(tmp_path_factory.mktemp("installation"), kafka, postgres, cassandra, redis) as made:
         yield made
 
 
-def unreadable(offset):
+def unreadable(offset: int):
     return DeadLetter(
         group="timelines",
         place=TopicPartition("tweets", 0),
@@ -44,8 +48,8 @@ def unreadable(offset):
 
 
 async def test_before_anything_is_set_up_each_part_names_what_sets_it_up(
-    tmp_path, kafka, postgres, cassandra, redis, s3
-):
+    tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, s3: str
+) -> None:
     keyspace = f"{cassandra.rstrip('/')}/nothing_{uuid.uuid4().hex[:12]}"
     settings = Installation(tmp_path, kafka, postgres, cassandra=keyspace, redis=redis).settings()
     store = SecretStr(f"{s3}nothing-{uuid.uuid4().hex[:12]}")
@@ -65,7 +69,9 @@ async def test_before_anything_is_set_up_each_part_names_what_sets_it_up(
     assert detail.endswith("'; `minitwitter serve command` makes it when it starts")
 
 
-async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_command_that_lists_them(installation):
+async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_command_that_lists_them(
+    installation: Installation,
+) -> None:
     settings = installation.settings()
     pool = pool_of(installation.url)
     await pool.open()
@@ -82,8 +88,8 @@ async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_comman
 
 
 async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status_says_how_far(
-    installation, monkeypatch
-):
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, found = installation.settings(), []
 
     async def fold(reader, pool, email_key, begin, advance):

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import uuid
+from collections.abc import Iterator
 
 import msgspec
 import psycopg
@@ -28,7 +29,9 @@ IN_TIME_S = 60
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     url = f"{cassandra.rstrip('/')}/verify_{uuid.uuid4().hex[:12]}"
     directory = tmp_path_factory.mktemp("installation")
     made = Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
@@ -37,7 +40,7 @@ def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
 
 
 @pytest.fixture
-async def live(installation, monkeypatch):
+async def live(installation: Installation, monkeypatch: pytest.MonkeyPatch):
     async with Live(installation, monkeypatch) as made:
         ends = await made.log.ends()
         if not ends:
@@ -51,7 +54,7 @@ async def live(installation, monkeypatch):
         yield made
 
 
-async def verdict(live):
+async def verdict(live: Live):
     return await verify(live.settings, lambda total: None, lambda done: None, slices=SLICES)
 
 
@@ -59,7 +62,7 @@ def differing(found):
     return [(one.kind, one.name) for one in found.findings if not one.same]
 
 
-async def test_everything_derived_is_a_function_of_the_log(live):
+async def test_everything_derived_is_a_function_of_the_log(live: Live) -> None:
     found = await verdict(live)
     assert differing(found) == []
     assert found.same
@@ -68,7 +71,7 @@ async def test_everything_derived_is_a_function_of_the_log(live):
     assert sum(one.live for one in found.findings) == sum(one.rebuilt for one in found.findings) > 1000
 
 
-def beside_in_postgres(url):
+def beside_in_postgres(url: str):
     """Schemas of a second set, and how many hold the lock of who makes one."""
     with psycopg.connect(url, autocommit=True) as connection:
         names = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
@@ -80,7 +83,9 @@ def beside_in_postgres(url):
     return [name for (name,) in names if name.endswith(f"_{MARK}")], held[0][0]
 
 
-async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_stores(live, installation):
+async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_stores(
+    live: Live, installation: Installation
+) -> None:
     schemas, _ = beside_in_postgres(installation.url)
     assert schemas == []
     verifying = await asyncio.create_subprocess_exec(
@@ -107,7 +112,7 @@ async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_s
     ] == []
 
 
-async def one_of(live, table, column):
+async def one_of(live: Live, table: str, column: str):
     rows = await live.engines.cassandra.read(
         f"SELECT {column} FROM {live.generations.address.keyspace}.{table} LIMIT 1"
     )
@@ -118,34 +123,34 @@ LATEST = 9_000_000_000_000_000
 """A timestamp after those of all events."""
 
 
-async def a_user_is_renamed(live):
+async def a_user_is_renamed(live: Live) -> None:
     account = await one_of(live, "users", "account")
     table = f"{live.generations.address.keyspace}.users"
     statement = f"UPDATE {table} USING TIMESTAMP {LATEST} SET display_name='someone' WHERE account=?"
     await live.engines.cassandra.read(statement, (account,))
 
 
-async def a_score_is_gone(live):
+async def a_score_is_gone(live: Live) -> None:
     tweet = await one_of(live, "scores", "tweet")
     statement = f"DELETE FROM {live.generations.address.keyspace}.scores USING TIMESTAMP {LATEST} WHERE tweet=?"
     await live.engines.cassandra.read(statement, (tweet,))
 
 
-async def a_like_is_counted_twice(live):
+async def a_like_is_counted_twice(live: Live) -> None:
     redis = live.engines.redis
     keys = [key async for key in redis.scan_iter(match=f"{live.generations.keys.all}:t:*")]
     assert await redis.hincrby(keys[0], "likes", 1)
 
 
-def in_postgres(statement):
-    async def damage(live):
+def in_postgres(statement: str):
+    async def damage(live: Live) -> None:
         with psycopg.connect(live.engines.settings.postgres, autocommit=True) as connection:
             assert connection.execute(statement).rowcount == 1
 
     return damage
 
 
-async def a_notification_that_nobody_derived(live):
+async def a_notification_that_nobody_derived(live: Live) -> None:
     records = await live.log.read({}, 1000, ["notifications"])
     about = msgspec.structs.replace(records[0].about, id=EventId(HybridClock().issue()))
     await live.log.append([New(records[0].event, about)])
@@ -165,7 +170,7 @@ DAMAGES = {
 }
 
 
-async def test_a_changed_row_in_each_store_is_a_difference_with_a_name(live):
+async def test_a_changed_row_in_each_store_is_a_difference_with_a_name(live: Live) -> None:
     for damage in DAMAGES.values():
         await damage(live)
     found = await verdict(live)

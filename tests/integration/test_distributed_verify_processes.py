@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from stores.postgres.pointers import Pointers
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
 from stores.redis.sink import RedisKeys
-from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -25,12 +27,12 @@ PROCESSES = (("serve", "command"), ("work", "projectors"), ("work", "streams"))
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
         yield made
 
 
-def done(installation, *words):
+def done(installation: Installation, *words: str):
     return subprocess.run(
         [sys.executable, "-m", "runtime.cli", *words],
         env=installation.environment,
@@ -42,7 +44,7 @@ def done(installation, *words):
     )
 
 
-def counted(installation, tweet, likes, *, after=None):
+def counted(installation: Installation, tweet, likes, *, after=None):
     """Wait until a tweet has so many likes where the pointer points, elsewhere than `after`; the name of that place."""
 
     async def ask(place):
@@ -64,7 +66,9 @@ def counted(installation, tweet, likes, *, after=None):
         time.sleep(0.1)
 
 
-def test_a_living_installation_is_verified_and_its_counters_are_rebuilt_while_it_works(installation):
+def test_a_living_installation_is_verified_and_its_counters_are_rebuilt_while_it_works(
+    installation: Installation,
+) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(installation.process(*words)) for words in PROCESSES]
         for process in processes:

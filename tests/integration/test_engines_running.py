@@ -163,7 +163,7 @@ def test_too_little_memory_is_said(running: Running) -> None:
 
 def test_a_server_that_ends_while_it_starts_is_said_with_its_last_words(running: Running) -> None:
     class Broken(Redis):
-        def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
             (server,) = super().servers(cache, directory, ports)
             return [EngineProcess(server.name, [*server.argv, "--no-such-option", "1"], server.directory, server.ready)]
 
@@ -174,7 +174,7 @@ def test_a_server_that_ends_while_it_starts_is_said_with_its_last_words(running:
 
 def test_a_server_that_never_answers_is_given_up(running: Running) -> None:
     class Silent(Redis):
-        def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
             return [EngineProcess("redis-0", ["sleep", "60"], directory / "redis-0", lambda: False, start_s=0.2)]
 
     with pytest.raises(EngineError, match="does not answer after 0 s"):
@@ -188,7 +188,7 @@ def test_one_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
         def install(self, cache: Path) -> None:
             pass
 
-        def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
             home = directory / "deaf-0"
             argv = [sys.executable, "-c", deaf]
             return [EngineProcess("deaf-0", argv, home, (home / "deaf").exists, start_s=10, stop_s=0.2)]
@@ -206,7 +206,7 @@ def test_killing_a_server_ends_what_it_started(tmp_path: Path) -> None:
         def install(self, cache: Path) -> None:
             pass
 
-        def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
             home = directory / "parent-0"
             log = home / "server.log"
             return [EngineProcess("parent-0", [sys.executable, "-c", program], home, lambda: log.stat().st_size > 0)]

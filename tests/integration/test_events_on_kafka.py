@@ -1,6 +1,7 @@
 """`minitwitter events` in the distributed profile: the options and the output of the embedded one."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,17 +11,17 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Installation:
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
-def printed(installation, *words):
+def printed(installation: Installation, *words: str):
     done = installation.command("events", *words)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_events_are_tailed_shown_and_counted_where_they_are_in_kafka(installation):
+def test_events_are_tailed_shown_and_counted_where_they_are_in_kafka(installation: Installation) -> None:
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
         ada = register(client, "ada")

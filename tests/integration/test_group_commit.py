@@ -2,9 +2,12 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import apsw
 import pytest
+from apsw import Connection
 
 from events.log import CorruptLog, LogUnavailable
 from events.sqlite.connection import connect
@@ -14,21 +17,21 @@ SOON = 10
 
 
 @pytest.fixture
-def connection(tmp_path):
+def connection(tmp_path: Path) -> Iterator[Connection]:
     connection = connect(tmp_path / "a.db", durable=True)
     connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
     yield connection
     connection.close()
 
 
-async def on_the_loop(work):
+async def on_the_loop(work) -> None:
     work()
 
 
-def adding(connection, n):
+def adding(connection: Connection, n: int):
     """Work that adds a number and answers how many there are."""
 
-    def work():
+    def work() -> int:
         connection.execute("INSERT INTO numbers VALUES (?)", (n,))
         return connection.execute("SELECT count(*) FROM numbers").get
 
@@ -36,10 +39,10 @@ def adding(connection, n):
 
 
 @pytest.fixture
-def numbers(connection, tmp_path):
+def numbers(connection: Connection, tmp_path: Path):
     """What another connection sees."""
 
-    def look():
+    def look() -> list[int]:
         other = connect(tmp_path / "a.db", durable=True, read_only=True)
         try:
             return [n for (n,) in other.execute("SELECT n FROM numbers ORDER BY n")]
@@ -49,14 +52,14 @@ def numbers(connection, tmp_path):
     return look
 
 
-async def test_pieces_run_in_their_order_and_see_each_other(connection, numbers):
+async def test_pieces_run_in_their_order_and_see_each_other(connection: Connection, numbers) -> None:
     commits = GroupCommit(connection, on_the_loop)
     counts = await asyncio.gather(*(commits.run(adding(connection, n)) for n in range(20)))
     assert counts == list(range(1, 21))
     assert numbers() == list(range(20))
 
 
-async def test_more_than_fit_in_one_commit_are_all_done(connection, numbers):
+async def test_more_than_fit_in_one_commit_are_all_done(connection: Connection, numbers) -> None:
     commits = GroupCommit(connection, on_the_loop, timer=lambda: 0.0)
     sizes = []
     commits.observe_commit = lambda seconds, pieces: sizes.append(pieces)
@@ -66,7 +69,7 @@ async def test_more_than_fit_in_one_commit_are_all_done(connection, numbers):
     assert len(numbers()) == many
 
 
-async def test_a_long_turn_ends_early_and_the_rest_comes_next(connection):
+async def test_a_long_turn_ends_early_and_the_rest_comes_next(connection: Connection) -> None:
     now = iter(range(1000))
     commits = GroupCommit(connection, on_the_loop, timer=lambda: float(next(now)))  # a second each time it is asked
     sizes = []
@@ -75,10 +78,10 @@ async def test_a_long_turn_ends_early_and_the_rest_comes_next(connection):
     assert sizes == [1, 1, 1]
 
 
-async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection, numbers):
+async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection: Connection, numbers) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
-    def failing():
+    def failing() -> None:
         raise ValueError("no")
 
     outcomes = await asyncio.gather(
@@ -91,10 +94,10 @@ async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection, num
     assert numbers() == [1, 2]
 
 
-async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection, numbers):
+async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection: Connection, numbers) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
-    def failing():
+    def failing() -> None:
         connection.execute("INSERT INTO numbers VALUES (99)")
         raise ValueError("no")
 
@@ -105,7 +108,9 @@ async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection, num
     assert numbers() == [1, 2, 3]
 
 
-async def test_everyone_is_answered_when_no_transaction_can_begin(connection, numbers, tmp_path):
+async def test_everyone_is_answered_when_no_transaction_can_begin(
+    connection: Connection, numbers, tmp_path: Path
+) -> None:
     connection.set_busy_timeout(0)
     commits = GroupCommit(connection, on_the_loop)
     stranger = apsw.Connection(str(tmp_path / "a.db"))
@@ -120,12 +125,14 @@ async def test_everyone_is_answered_when_no_transaction_can_begin(connection, nu
     assert numbers() == [1]
 
 
-async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_transaction(connection, numbers):
+async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_transaction(
+    connection: Connection, numbers
+) -> None:
     commits = GroupCommit(connection, on_the_loop)
     connection.execute("CREATE TABLE texts (text)")
     connection.pragma("max_page_count", connection.pragma("page_count"))
 
-    def swallowing():
+    def swallowing() -> None:
         try:
             connection.execute("INSERT INTO texts VALUES (?)", ("x" * 100_000,))
         except apsw.FullError:
@@ -137,10 +144,10 @@ async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_tra
     assert numbers() == [3]
 
 
-async def test_damage_is_called_damage(connection):
+async def test_damage_is_called_damage(connection: Connection) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
-    def meeting_damage():
+    def meeting_damage() -> None:
         raise apsw.CorruptError("database disk image is malformed")
 
     outcomes = await asyncio.gather(
@@ -149,7 +156,7 @@ async def test_damage_is_called_damage(connection):
     assert {type(outcome) for outcome in outcomes} == {CorruptLog}
 
 
-async def test_work_between_transactions_runs_while_none_is_open(connection):
+async def test_work_between_transactions_runs_while_none_is_open(connection: Connection) -> None:
     thread = CommitThread()
     commits = GroupCommit(connection, thread)
     open_ones = []
@@ -160,10 +167,10 @@ async def test_work_between_transactions_runs_while_none_is_open(connection):
     thread.close()
 
 
-async def test_when_the_work_between_fails_everyone_is_answered(connection):
+async def test_when_the_work_between_fails_everyone_is_answered(connection: Connection) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
-    def failing():
+    def failing() -> None:
         raise ValueError("no")
 
     commits.between = lambda: failing
@@ -181,28 +188,28 @@ async def test_when_the_work_between_fails_everyone_is_answered(connection):
 class Held:
     """Holds a commit in its thread until it is let go, as a slow disk does."""
 
-    def __init__(self, connection):
+    def __init__(self, connection: Connection) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
         connection.set_commit_hook(self._hold)
 
-    def _hold(self):
+    def _hold(self) -> bool:
         self.begun.set()
         self.go.wait(SOON)
         return False
 
 
-def closing_a_loop_while(connection, held, let_go):
+def closing_a_loop_while(connection: Connection, held: Held, let_go):
     """Run work on a loop that is closed in the middle of a commit; the outcomes, and what the loop complained of."""
     thread, complaints, outcomes = CommitThread(), [], []
 
-    async def one(commits, n):
+    async def one(commits: GroupCommit, n: int) -> None:
         try:
             outcomes.append((n, await commits.run(adding(connection, n))))
         except BaseException as error:
             outcomes.append((n, type(error)))
             raise
 
-    async def main():
+    async def main() -> set[asyncio.Task]:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, context: complaints.append(context))
         commits = GroupCommit(connection, thread)
@@ -219,7 +226,9 @@ def closing_a_loop_while(connection, held, let_go):
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.05], ids=["the disk is done first", "the loop is done first"])
-def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(connection, numbers, patience):
+def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(
+    connection: Connection, numbers, patience: float
+) -> None:
     held = Held(connection)
     timer = threading.Timer(patience, held.go.set)
     outcomes, complaints = closing_a_loop_while(connection, held, timer.start)
@@ -234,11 +243,13 @@ def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(conne
     assert not {n for n, outcome in outcomes.items() if outcome is LogUnavailable} & there
 
 
-async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_transaction(connection, numbers):
+async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_transaction(
+    connection: Connection, numbers
+) -> None:
     begun = asyncio.Event()
     queued = []
 
-    async def never(work):
+    async def never(work) -> None:
         queued.append(work)
         begun.set()
         await asyncio.Event().wait()
@@ -261,7 +272,9 @@ async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_trans
     connection.execute("ROLLBACK")
 
 
-async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_written(connection, numbers):
+async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_written(
+    connection: Connection, numbers
+) -> None:
     held, thread = Held(connection), CommitThread()
     commits = GroupCommit(connection, thread)
     waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
@@ -278,17 +291,19 @@ async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_
     thread.close()
 
 
-async def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(connection, numbers):
+async def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(
+    connection: Connection, numbers
+) -> None:
     commits = GroupCommit(connection, on_the_loop)
     connection.execute("BEGIN; INSERT INTO numbers VALUES (99)")
     assert await commits.run(adding(connection, 1)) == 1
     assert numbers() == [1]
 
 
-async def test_closing_waits_and_can_itself_be_given_up(connection, numbers):
+async def test_closing_waits_and_can_itself_be_given_up(connection: Connection, numbers) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
-    async def held(work):
+    async def held(work) -> None:
         begun.set()
         await go.wait()
         work()
@@ -309,16 +324,18 @@ async def test_closing_waits_and_can_itself_be_given_up(connection, numbers):
         await commits.run(adding(connection, 2))
 
 
-async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_is_on_disk(connection, numbers):
+async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_is_on_disk(
+    connection: Connection, numbers
+) -> None:
     """A refusal because a name is taken is no refusal where the disk never took the name."""
 
-    def refusing():
+    def refusing() -> None:
         if connection.execute("SELECT count(*) FROM numbers").get:
             raise LookupError("taken")
 
     full = [True]
 
-    async def disk(work):
+    async def disk(work) -> None:
         if full.pop():
             raise apsw.FullError("full")
         work()

@@ -6,8 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from msgspec._core import StructMeta
 
 from command_api.deciding import Context
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
@@ -22,11 +25,13 @@ from runtime.command_answers import WhetherNew
 from runtime.embedded import engine
 from runtime.embedded.control import AwaitCurrent, Lagging
 from runtime.embedded.imported_history import LogDbHistory
+from runtime.embedded.system import System
+from runtime.importing.batches import Summary
 from runtime.importing.files import ImportFile
 from runtime.importing.graph import NothingToLayItOver, import_graph
 from runtime.importing.import_tweets import import_tweets
 from runtime.importing.importer import Importer
-from runtime.importing.messages import Import, NewAccount
+from runtime.importing.messages import Import, Imported, NewAccount
 from runtime.settings import Settings
 from tests.campaigns import form
 from tests.integration.in_process import NOW, opened
@@ -44,38 +49,38 @@ GOOD = HEADER + (
 )
 
 
-async def imported(system, path, now=NOW):
+async def imported(system: System, path: Path, now: int = NOW) -> Summary:
     importer = Importer(system.commands, lambda: 0, lambda: 0.0)
 
-    async def ask(batch):
+    async def ask(batch: Import) -> AsyncIterator[Imported]:
         yield await importer.execute(batch)
 
     history = LogDbHistory(system.directory, None)
     return await import_tweets(ask, ImportFile(path, str(path)), history, now, lambda total: None, lambda done: None)
 
 
-async def laid_over(system, path):
+async def laid_over(system: System, path: Path) -> Summary:
     importer = Importer(system.commands, lambda: 0, lambda: 0.0)
 
-    async def ask(batch):
+    async def ask(batch: Import) -> AsyncIterator[Imported]:
         yield await importer.execute(batch)
 
     ranking = await LogDbHistory(system.directory, None).rank()
     return await import_graph(ask, ImportFile(path, str(path)), ranking, lambda total: None, lambda done: None)
 
 
-async def events(system, kind):
+async def events(system: System, kind: StructMeta):
     records = await system.log.read({}, 100_000)
     return [(record.event, record.about) for record in records if isinstance(record.event, kind)]
 
 
-def written(tmp_path, text, name="file.csv"):
+def written(tmp_path: Path, text: str, name: str = "file.csv") -> Path:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
-async def test_a_tweet_happened_when_the_file_says_and_is_recorded_now(tmp_path):
+async def test_a_tweet_happened_when_the_file_says_and_is_recorded_now(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         (first, about), (second, _), (third, later) = sorted(
@@ -91,7 +96,7 @@ async def test_a_tweet_happened_when_the_file_says_and_is_recorded_now(tmp_path)
         assert third.author == first.author
 
 
-async def test_an_account_begins_just_before_its_first_tweet_and_cannot_be_signed_in_to(tmp_path):
+async def test_an_account_begins_just_before_its_first_tweet_and_cannot_be_signed_in_to(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         accounts = {event.username: (event, about) for event, about in await events(system, AccountRegistered)}
@@ -101,7 +106,7 @@ async def test_an_account_begins_just_before_its_first_tweet_and_cannot_be_signe
         assert (event.imported, event.email) == (True, None)
 
 
-async def test_a_mention_means_the_account_of_that_name_wherever_in_the_file_it_begins(tmp_path):
+async def test_a_mention_means_the_account_of_that_name_wherever_in_the_file_it_begins(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         ids = {event.username: event.account for event, _ in await events(system, AccountRegistered)}
@@ -109,7 +114,7 @@ async def test_a_mention_means_the_account_of_that_name_wherever_in_the_file_it_
         assert mentions == [ids["Berta"]]
 
 
-async def test_importing_twice_adds_nothing(tmp_path):
+async def test_importing_twice_adds_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         path = written(tmp_path, GOOD)
         first = await imported(system, path)
@@ -120,7 +125,7 @@ async def test_importing_twice_adds_nothing(tmp_path):
         assert await system.log.ends() == ends
 
 
-async def test_a_tweet_that_was_deleted_since_stays_deleted(tmp_path):
+async def test_a_tweet_that_was_deleted_since_stays_deleted(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         path = written(tmp_path, GOOD)
         await imported(system, path)
@@ -132,7 +137,7 @@ async def test_a_tweet_that_was_deleted_since_stays_deleted(tmp_path):
         assert await system.log.ends() == ends
 
 
-async def test_a_second_file_goes_on_with_the_accounts_of_the_first(tmp_path):
+async def test_a_second_file_goes_on_with_the_accounts_of_the_first(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         earlier = written(tmp_path, HEADER + "9,2014-01-01T00:00:00Z,ANNA,long before,,,\n", "second.csv")
@@ -141,7 +146,9 @@ async def test_a_second_file_goes_on_with_the_accounts_of_the_first(tmp_path):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-async def test_an_account_begins_before_its_oldest_tweet_whatever_the_order_of_the_files(tmp_path, order):
+async def test_an_account_begins_before_its_oldest_tweet_whatever_the_order_of_the_files(
+    tmp_path: Path, order: tuple[int, int, int]
+) -> None:
     days = ("2013-05-01T00:00:00Z", "2014-01-01T00:00:00Z", "2015-02-17T07:36:05Z")
     async with opened(tmp_path / "data") as (system, views):
         for n in (*order, order[0]):
@@ -153,7 +160,7 @@ async def test_an_account_begins_before_its_oldest_tweet_whatever_the_order_of_t
         assert user.created_at == parse_rfc3339(days[0]) - 1
 
 
-async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported(tmp_path):
+async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         path = written(tmp_path, GOOD)
         # Somebody registered the name after the file was looked at, and somebody before.
@@ -161,7 +168,7 @@ async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported
         await system.commands.execute(IMPORT_ACCOUNT, other, Context(), WhetherNew())
         importer = Importer(system.commands, lambda: 0, lambda: 0.0)
 
-        async def ask(batch):
+        async def ask(batch: Import) -> AsyncIterator[Imported]:
             yield await importer.execute(batch)
 
         class Before(LogDbHistory):
@@ -192,7 +199,7 @@ async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported
         ("5,2015-02-17T07:36:05Z,Anna,hi,,,,,", "the row has too few or too many columns"),
     ],
 )
-async def test_a_bad_row_is_named_and_the_rest_is_imported(tmp_path, row, reason):
+async def test_a_bad_row_is_named_and_the_rest_is_imported(tmp_path: Path, row: str, reason: str) -> None:
     async with opened(tmp_path / "data") as (system, _):
         summary = await imported(system, written(tmp_path, GOOD + row + "\n7,2015-02-17T10:00:00Z,Berta,after,,,\n"))
         ((line, said),) = summary.refused
@@ -201,7 +208,7 @@ async def test_a_bad_row_is_named_and_the_rest_is_imported(tmp_path, row, reason
         assert summary.new == 4
 
 
-async def test_a_place_that_is_none_does_not_cost_the_tweet(tmp_path):
+async def test_a_place_that_is_none_does_not_cost_the_tweet(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         rows = "1,2015-02-17T07:36:05Z,Anna,hi,north,13.4,\n2,2015-02-17T07:36:05Z,Anna,hi,95,13.4,\u202eBerlin\n"
         summary = await imported(system, written(tmp_path, HEADER + rows))
@@ -219,7 +226,7 @@ async def test_a_place_that_is_none_does_not_cost_the_tweet(tmp_path):
         ("2,2015-02-17T08:00:00Z,Carla,mine,,,", "tweet_id 2 is there already, as a tweet of another account"),
     ],
 )
-async def test_nothing_is_made_of_a_row_that_is_refused(tmp_path, row, reason):
+async def test_nothing_is_made_of_a_row_that_is_refused(tmp_path: Path, row: str, reason: str) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         ends = await system.log.ends()
@@ -230,7 +237,9 @@ async def test_nothing_is_made_of_a_row_that_is_refused(tmp_path, row, reason):
         assert await system.log.ends() == ends
 
 
-async def test_the_first_day_that_can_be_imported_has_room_for_an_account_and_for_follows_before_it(tmp_path):
+async def test_the_first_day_that_can_be_imported_has_room_for_an_account_and_for_follows_before_it(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path / "data") as (system, views):
         rows = "".join(f"{n},1970-01-02T00:00:00Z,{name},hi,,,\n" for n, name in enumerate(("one", "two")))
         assert (await imported(system, written(tmp_path, HEADER + rows))).new == 2
@@ -239,7 +248,9 @@ async def test_the_first_day_that_can_be_imported_has_room_for_an_account_and_fo
         await views.project()
 
 
-async def test_a_tweet_that_another_file_dates_otherwise_is_there_once_and_the_difference_is_named(tmp_path):
+async def test_a_tweet_that_another_file_dates_otherwise_is_there_once_and_the_difference_is_named(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         ends = await system.log.ends()
@@ -257,13 +268,13 @@ async def test_a_tweet_that_another_file_dates_otherwise_is_there_once_and_the_d
         assert await system.log.ends() == ends
 
 
-async def test_a_graph_over_accounts_without_tweets_is_refused(tmp_path):
+async def test_a_graph_over_accounts_without_tweets_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         with pytest.raises(NothingToLayItOver, match="no tweet was imported"):
             await laid_over(system, written(tmp_path, "1 2\n", "graph.txt"))
 
 
-async def test_friendships_become_follows_both_ways_before_the_first_tweet(tmp_path):
+async def test_friendships_become_follows_both_ways_before_the_first_tweet(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         rows = "".join(
             f"{n},2015-02-17T07:36:0{n}Z,{name},hi,,,\n" for n, name in enumerate(("one", "two", "two", "three"))
@@ -282,7 +293,7 @@ async def test_friendships_become_follows_both_ways_before_the_first_tweet(tmp_p
         assert all(about.time < parse_rfc3339("2015-02-17T07:36:00Z") for _, about in follows)
 
 
-async def test_importing_a_graph_again_adds_nothing_and_brings_no_follow_back(tmp_path):
+async def test_importing_a_graph_again_adds_nothing_and_brings_no_follow_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         rows = "".join(f"{n},2015-02-17T07:36:0{n}Z,{name},hi,,,\n" for n, name in enumerate(("one", "two", "three")))
         await imported(system, written(tmp_path, HEADER + rows))
@@ -297,7 +308,7 @@ async def test_importing_a_graph_again_adds_nothing_and_brings_no_follow_back(tm
         assert await system.log.ends() == ends
 
 
-async def test_a_graph_of_more_people_than_accounts_is_refused(tmp_path):
+async def test_a_graph_of_more_people_than_accounts_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as (system, _):
         await imported(system, written(tmp_path, GOOD))
         with pytest.raises(NothingToLayItOver, match="3 people and 2 accounts"):
@@ -306,7 +317,7 @@ async def test_a_graph_of_more_people_than_accounts_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_import_beside_a_server_can_be_read_from_it(tmp_path):
+def test_an_import_beside_a_server_can_be_read_from_it(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         summary = answered("import", "tweets", written(tmp_path, GOOD), "--data", tmp_path / "data")
         assert (summary["new"], summary["duplicates"], summary["refused"]) == (3, 1, [])
@@ -324,7 +335,7 @@ def test_an_import_beside_a_server_can_be_read_from_it(tmp_path):
 @pytest.mark.slow
 @pytest.mark.real_data
 @real
-def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
+def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     file = DATA / "airline-tweets.csv"
     command = [sys.executable, "-m", "runtime.cli", "import", "tweets", file, "--data", tmp_path / "data"]
     cut = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -346,7 +357,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
 @pytest.mark.long
 @pytest.mark.real_data
 @real
-def test_the_real_tweets_and_the_real_graph_answer_from_the_api(tmp_path):
+def test_the_real_tweets_and_the_real_graph_answer_from_the_api(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         tweets = answered("import", "tweets", DATA / "airline-tweets.csv", "--data", data)
@@ -368,7 +379,9 @@ def test_the_real_tweets_and_the_real_graph_answer_from_the_api(tmp_path):
     assert verified["same"], [f for f in verified["findings"] if not f["same"]]
 
 
-async def test_waiting_for_read_models_ends_where_they_stand_still(tmp_path, monkeypatch):
+async def test_waiting_for_read_models_ends_where_they_stand_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "LONGEST_STANDSTILL_S", 0.2)
     running = engine.Engine(Settings(data=tmp_path / "data", bcrypt_cost=4))
     try:

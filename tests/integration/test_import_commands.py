@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.integration.typed import Typing
 
 
 @pytest.fixture(autouse=True)
-def at_full_speed(monkeypatch):
+def at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These imports run in the tests' own process."""
 
 
@@ -27,7 +28,9 @@ def at_full_speed(monkeypatch):
         ("graph", "a b\n7 7\n"),
     ],
 )
-def test_a_file_without_a_good_row_is_no_success(tmp_path, monkeypatch, capfd, what, content):
+def test_a_file_without_a_good_row_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], what: str, content: str
+) -> None:
     typed = Typing(monkeypatch, capfd)
     assert typed("import", "tweets", written(tmp_path, GOOD), "--data", tmp_path / "data").code == 0
     file = written(tmp_path, content, "bad.file")
@@ -36,7 +39,9 @@ def test_a_file_without_a_good_row_is_no_success(tmp_path, monkeypatch, capfd, w
     assert ended.err.splitlines()[-1] == f"minitwitter: no row of {file} could be imported"
 
 
-def test_standard_input_is_imported(tmp_path, monkeypatch, capfd):
+def test_standard_input_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
     ended = Typing(monkeypatch, capfd)("import", "tweets", "-", "--data", tmp_path / "data", "--json")
     assert json.loads(ended.out)["new"] == 3
@@ -44,8 +49,10 @@ def test_standard_input_is_imported(tmp_path, monkeypatch, capfd):
     assert (nothing.code, nothing.err) == (2, f"minitwitter: there is no file {tmp_path / 'no.csv'}\n")
 
 
-def test_ctrl_c_says_that_an_import_goes_on(tmp_path, monkeypatch, capfd):
-    def stopped(work):
+def test_ctrl_c_says_that_an_import_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(work) -> None:
         work.close()
         raise KeyboardInterrupt
 

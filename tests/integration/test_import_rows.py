@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,20 +20,20 @@ HEADER = b"tweet_id,created_at,username,text\n"
 TIME = b"2015-02-17T07:36:05Z"
 
 
-def source(tmp_path, content):
+def source(tmp_path: Path, content: bytes) -> ImportFile:
     path = tmp_path / "file.csv"
     path.write_bytes(content)
     return ImportFile(path, "file.csv")
 
 
-def read(tmp_path, content):
+def read(tmp_path: Path, content: bytes):
     """The good rows as (tweet_id, text), and the refused ones as (line, reason)."""
     refused = []
     good = rows(source(tmp_path, content), NOW, lambda line, reason: refused.append((line, reason)))
     return [(row.source, row.text) for row in good], refused
 
 
-def row(number, text, time=TIME):
+def row(number: int, text: bytes, time: bytes = TIME) -> bytes:
     return b"%d,%b,Anna,%b\n" % (number, time, text)
 
 
@@ -54,7 +55,7 @@ def row(number, text, time=TIME):
     ],
 )
 @pytest.mark.parametrize("behind", [row(3, b"plain"), row(3, b'"quoted, too"') + row(4, b'"""so it is"""'), b""])
-def test_a_broken_row_costs_no_other_row(tmp_path, broken, reason, behind):
+def test_a_broken_row_costs_no_other_row(tmp_path: Path, broken: bytes, reason: str | None, behind: bytes) -> None:
     good, refused = read(tmp_path, HEADER + row(1, b"before") + broken + behind)
     expected, none = read(tmp_path, HEADER + row(1, b"before") + behind)
     assert (good, none) == (expected, [])
@@ -65,7 +66,7 @@ def test_a_broken_row_costs_no_other_row(tmp_path, broken, reason, behind):
         assert len(said) < 200
 
 
-def test_a_quote_that_is_not_closed_does_not_take_in_a_good_row_behind_it(tmp_path):
+def test_a_quote_that_is_not_closed_does_not_take_in_a_good_row_behind_it(tmp_path: Path) -> None:
     """Even where a later quote closes it, and as many columns come out as there should."""
     lines = b'1,%b,Anna,"open\n' % TIME + row(2, b"good") + row(3, b'ends here"')
     good, refused = read(tmp_path, HEADER + lines)
@@ -73,12 +74,12 @@ def test_a_quote_that_is_not_closed_does_not_take_in_a_good_row_behind_it(tmp_pa
     assert refused == [(2, OPEN_QUOTE)]
 
 
-def test_a_number_is_the_same_however_many_zeros_stand_before_it(tmp_path):
+def test_a_number_is_the_same_however_many_zeros_stand_before_it(tmp_path: Path) -> None:
     good, _ = read(tmp_path, HEADER + b"041,%b,Anna,hi\n00,%b,Anna,hi\n" % (TIME, TIME))
     assert good == [("41", "hi"), ("0", "hi")]
 
 
-def test_a_text_of_several_lines_is_one_row(tmp_path):
+def test_a_text_of_several_lines_is_one_row(tmp_path: Path) -> None:
     text = b'"1, 2015, or so\n""quoted"", he said\n\n4,5,6,7"'
     good, refused = read(tmp_path, HEADER + row(1, text) + row(2, b"next"))
     assert refused == []
@@ -86,19 +87,19 @@ def test_a_text_of_several_lines_is_one_row(tmp_path):
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_line_ends_are_line_feeds_whatever_the_file_has(tmp_path, end):
+def test_line_ends_are_line_feeds_whatever_the_file_has(tmp_path: Path, end: bytes) -> None:
     content = (HEADER + row(1, b'"line1\nline2"') + row(2, b"after")).replace(b"\n", end)
     assert read(tmp_path, content) == ([("1", "line1\nline2"), ("2", "after")], [])
 
 
-def test_a_refused_row_is_named_by_its_own_line_whatever_stands_before_it(tmp_path):
+def test_a_refused_row_is_named_by_its_own_line_whatever_stands_before_it(tmp_path: Path) -> None:
     content = HEADER + b"\n\n" + row(1, b'"two\nlines"') + b"\r\n\n" + b"x,%b,Anna,hi\n" % TIME + b"\n"
     good, refused = read(tmp_path, content)
     assert [number for number, _ in good] == ["1"]
     assert [line for line, _ in refused] == [8]
 
 
-def test_a_column_that_nobody_uses_may_hold_anything(tmp_path):
+def test_a_column_that_nobody_uses_may_hold_anything(tmp_path: Path) -> None:
     wide = b"tweet_id,created_at,username,text,blob\n1,%b,Anna,hi,%b\n2,%b,Anna,ho,\xe9\n" % (
         TIME,
         b"y" * 300_000,
@@ -117,7 +118,7 @@ def test_a_column_that_nobody_uses_may_hold_anything(tmp_path):
         ("&eacute;&Eacute;", "éÉ"),
     ],
 )
-def test_entities_are_those_that_archives_write(tmp_path, written, text):
+def test_entities_are_those_that_archives_write(tmp_path: Path, written: str, text: str) -> None:
     assert read(tmp_path, HEADER + row(1, written.encode())) == ([("1", text)], [])
 
 
@@ -133,7 +134,7 @@ def test_entities_are_those_that_archives_write(tmp_path, written, text):
         (" 2015-02-20T08:00:00Z ", "2015-02-20T08:00:00Z"),
     ],
 )
-def test_times_are_those_of_rfc_3339(tmp_path, written, time):
+def test_times_are_those_of_rfc_3339(tmp_path: Path, written: str, time: str) -> None:
     (one,) = rows(source(tmp_path, HEADER + row(1, b"hi", written.encode())), NOW, lambda line, reason: None)
     assert one.at == parse_rfc3339(time)
 
@@ -158,7 +159,7 @@ def test_times_are_those_of_rfc_3339(tmp_path, written, time):
         "",
     ],
 )
-def test_other_times_are_refused(tmp_path, written):
+def test_other_times_are_refused(tmp_path: Path, written: str) -> None:
     good, ((line, reason),) = read(tmp_path, HEADER + row(1, b"hi", written.encode()))
     assert (good, line) == ([], 2)
     assert reason.startswith("created_at: ")
@@ -176,17 +177,17 @@ def test_other_times_are_refused(tmp_path, written):
         (b'"tweet_id,created_at,username,text\n', "has no column"),
     ],
 )
-def test_a_file_without_its_columns_is_refused(tmp_path, content, reason):
+def test_a_file_without_its_columns_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(NotSuchAFile, match=reason):
         read(tmp_path, content)
 
 
-def test_a_byte_order_mark_and_spaces_around_names_are_no_fault(tmp_path):
+def test_a_byte_order_mark_and_spaces_around_names_are_no_fault(tmp_path: Path) -> None:
     content = b"\xef\xbb\xbftweet_id, created_at,username , text\n" + row(1, b"hi")
     assert read(tmp_path, content) == ([("1", "hi")], [])
 
 
-def test_rows_that_repeat_a_tweet_otherwise_are_named(tmp_path):
+def test_rows_that_repeat_a_tweet_otherwise_are_named(tmp_path: Path) -> None:
     content = HEADER + row(1, b"hi") + row(1, b"hi") + row(1, b"ho") + row(1, b"hi", b"2015-02-18T07:36:05Z")
     content += b"1,%b,berta,hi\n" % TIME
     summary = survey(source(tmp_path, content), NOW).summary
@@ -198,7 +199,7 @@ def test_rows_that_repeat_a_tweet_otherwise_are_named(tmp_path):
     ]
 
 
-def test_a_pipe_is_read_as_a_file_is(tmp_path):
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writing = threading.Thread(target=pipe.write_bytes, args=(HEADER + row(1, b"hi"),))
@@ -211,6 +212,6 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nothing.csv", "there is no file"), ("", "is a directory")])
-def test_a_file_that_there_is_not_is_named(tmp_path, name, reason):
+def test_a_file_that_there_is_not_is_named(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(NotSuchAFile, match=reason), source_of(tmp_path / name):
         pass

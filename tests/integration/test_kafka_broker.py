@@ -15,7 +15,9 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply, check
 from events.log import LogUnavailable
 from events.partitioning import partition_of
+from events.publishing import Outgoing
 from infra.local.kafka import Kafka, cluster_id
+from infra.local.running import Running
 from tests.on_kafka import PATIENCE_S, account, admin_of, follow, raw
 
 JOINED_S = 60
@@ -34,7 +36,7 @@ class Writers:
     They stand for a command API with an outbox behind it: what is not acknowledged is published again, in order.
     """
 
-    def __init__(self, publisher, number=8):
+    def __init__(self, publisher: KafkaPublisher, number: int = 8) -> None:
         self.publisher = publisher
         self.acknowledged = {}
         self.refused = 0
@@ -43,7 +45,7 @@ class Writers:
         self._on = True
         self._tasks = [asyncio.ensure_future(self._write(account(n))) for n in range(number)]
 
-    async def _write(self, entity):
+    async def _write(self, entity: str) -> None:
         record = follow(self._ids, entity)
         while self._on:
             if await self._published(record):
@@ -51,7 +53,7 @@ class Writers:
             else:
                 await asyncio.sleep(0.01)
 
-    async def _published(self, record):
+    async def _published(self, record: Outgoing) -> bool:
         began = time.perf_counter()
         try:
             positions = await self.publisher.publish([record])
@@ -64,7 +66,7 @@ class Writers:
         self.acknowledged[record.about.id] = (place.partition, end - 1)
         return True
 
-    async def until(self, condition, seconds=60):
+    async def until(self, condition, seconds: int = 60) -> None:
         """Wait for something to have happened."""
         deadline = time.monotonic() + seconds
         while True:
@@ -76,22 +78,22 @@ class Writers:
                     await task
             await asyncio.sleep(0.02)
 
-    async def more(self, number=200):
+    async def more(self, number: int = 200) -> None:
         """Let that many more be acknowledged."""
         wanted = len(self.acknowledged) + number
         await self.until(lambda: len(self.acknowledged) >= wanted)
 
-    async def turned_away(self, number):
+    async def turned_away(self, number: int) -> None:
         """Let that many more be refused, which happens soon only where they do not wait for it."""
         wanted = self.refused + number
         await self.until(lambda: self.refused >= wanted)
 
-    async def stop(self):
+    async def stop(self) -> None:
         self._on = False
         await asyncio.wait_for(asyncio.gather(*self._tasks), 60)
 
 
-def check_ledger(servers, writers):
+def check_ledger(servers: str, writers: Writers) -> int:
     """Everything acknowledged stands where it was said to; first copies of an entity ascend."""
     messages = raw(servers, GRAPH)
     at = {(m.partition(), m.offset()): dict(m.headers())["ce_id"].decode() for m in messages}
@@ -111,11 +113,11 @@ def check_ledger(servers, writers):
     return copies
 
 
-async def up(running, servers=1):
+async def up(running: Running, servers: int = 1) -> str:
     return (await asyncio.to_thread(running.up, Kafka(), servers=servers)).url
 
 
-async def counted(members, consumer):
+async def counted(members: KafkaMembers, consumer: Consumer) -> None:
     """Wait until a reader is a member of its group, and is counted."""
     async with asyncio.timeout(JOINED_S):
         while True:
@@ -125,7 +127,7 @@ async def counted(members, consumer):
                     return
 
 
-async def test_a_broker_starts_is_killed_starts_again_on_its_data_and_stops(running):
+async def test_a_broker_starts_is_killed_starts_again_on_its_data_and_stops(running: Running) -> None:
     url = await up(running)
     await apply(admin_of(url), partitions=4)
     assert running.status(Kafka()) == {"kafka-1": True}
@@ -144,7 +146,9 @@ async def test_a_broker_starts_is_killed_starts_again_on_its_data_and_stops(runn
     assert running.status(Kafka()) == {"kafka-1": False}
 
 
-async def test_while_the_broker_is_away_writers_wait_a_second_at_most_and_nothing_acknowledged_is_lost(running):
+async def test_while_the_broker_is_away_writers_wait_a_second_at_most_and_nothing_acknowledged_is_lost(
+    running: Running,
+) -> None:
     url = await up(running)
     await apply(admin_of(url), GRAPH, partitions=4)
     publisher = KafkaPublisher(url, GRAPH, ack_s=ACK_S)
@@ -165,7 +169,7 @@ async def test_while_the_broker_is_away_writers_wait_a_second_at_most_and_nothin
     check_ledger(url, writers)
 
 
-async def test_a_broker_that_does_not_answer_costs_a_second_once(running):
+async def test_a_broker_that_does_not_answer_costs_a_second_once(running: Running) -> None:
     """It is frozen: the connection stands, nothing comes back."""
     url = await up(running)
     await apply(admin_of(url), GRAPH, partitions=4)
@@ -187,7 +191,7 @@ async def test_a_broker_that_does_not_answer_costs_a_second_once(running):
     check_ledger(url, writers)
 
 
-async def test_a_cluster_that_loses_its_leader_loses_nothing_it_acknowledged(running):
+async def test_a_cluster_that_loses_its_leader_loses_nothing_it_acknowledged(running: Running) -> None:
     """Three brokers, two of which have to have a record: any one of them may go, and come back."""
     url = await up(running, servers=3)
     admin = admin_of(url)
@@ -208,12 +212,12 @@ async def test_a_cluster_that_loses_its_leader_loses_nothing_it_acknowledged(run
     check_ledger(url, writers)
 
 
-def leaders_of(writers):
+def leaders_of(writers: Writers) -> set[int]:
     """The partitions that are written to."""
     return {partition for partition, _ in writers.acknowledged.values()}
 
 
-async def test_what_too_few_brokers_have_is_neither_acknowledged_nor_shown(running):
+async def test_what_too_few_brokers_have_is_neither_acknowledged_nor_shown(running: Running) -> None:
     """The leader has written it, the other two are frozen."""
     url = await up(running, servers=3)
     admin = admin_of(url)
@@ -247,6 +251,6 @@ async def test_what_too_few_brokers_have_is_neither_acknowledged_nor_shown(runni
     await publisher.close()
 
 
-def test_a_clusters_id_never_looks_like_an_option():
+def test_a_clusters_id_never_looks_like_an_option() -> None:
     bytes_of = iter([b"\xf8" * 16, b"\xfb" * 16, bytes(16)])
     assert cluster_id(lambda _: next(bytes_of)) == "AAAAAAAAAAAAAAAAAAAAAA"

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
@@ -25,7 +26,7 @@ COMPACTED_S = 90
 
 
 @pytest.fixture
-async def prefix(kafka):
+async def prefix(kafka: str) -> AsyncIterator[str]:
     name = own_prefix()
     await apply(admin_of(kafka), [KEYS.name], partitions=2, prefix=name)
     yield name
@@ -33,13 +34,13 @@ async def prefix(kafka):
 
 
 @pytest.fixture
-async def topic(kafka, prefix):
+async def topic(kafka: str, prefix: str) -> AsyncIterator[KafkaKeptTopic]:
     publisher = KafkaPublisher(kafka, {KEYS.name: 2}, prefix=prefix, ack_s=PATIENCE_S)
     yield KafkaKeptTopic(kafka, 2, publisher, HybridClock(), prefix=prefix)
     await publisher.close()
 
 
-async def all_since(topic, positions):
+async def all_since(topic: KafkaKeptTopic, positions: dict[TopicPartition, int] | Positions):
     kept, reached = [], Positions(positions)
     async for batch in topic.since(positions):
         kept += batch.kept
@@ -47,11 +48,11 @@ async def all_since(topic, positions):
     return kept, reached
 
 
-def key(subject, wrapped=b"wrapped"):
+def key(subject: str, wrapped: bytes | None = b"wrapped") -> KeptKey:
     return KeptKey(subject, "master", wrapped)
 
 
-async def test_what_is_published_is_read_from_any_position_to_the_end(topic):
+async def test_what_is_published_is_read_from_any_position_to_the_end(topic: KafkaKeptTopic) -> None:
     assert (await topic.ends(), await all_since(topic, {})) == ({}, ([], {}))
     first = [key(ADA), key(BOB), KeptPassword(ADA, Millis(1), "sealed")]
     positions = await topic.publish(first)
@@ -66,7 +67,9 @@ async def test_what_is_published_is_read_from_any_position_to_the_end(topic):
     assert await all_since(topic, await topic.ends()) == ([], await topic.ends())
 
 
-async def test_a_record_that_is_no_key_of_ours_is_skipped_and_named(kafka, topic, prefix, caplog):
+async def test_a_record_that_is_no_key_of_ours_is_skipped_and_named(
+    kafka: str, topic: KafkaKeptTopic, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
     others = Producer({"bootstrap.servers": kafka})
     nested = b'{"a":' + b"[" * 100_000
     for name, value in ((ADA, b"{broken"), (BOB, b'{"type":"key"}'), (BOB, nested), (EVE, None)):
@@ -80,7 +83,9 @@ async def test_a_record_that_is_no_key_of_ours_is_skipped_and_named(kafka, topic
 
 
 @pytest.mark.slow
-async def test_a_key_that_was_destroyed_is_gone_from_the_topic_and_that_it_was_is_not(kafka, topic, prefix):
+async def test_a_key_that_was_destroyed_is_gone_from_the_topic_and_that_it_was_is_not(
+    kafka: str, topic: KafkaKeptTopic, prefix: str
+) -> None:
     """With the waits shortened: a day for compaction, an hour for a segment."""
     hurry = {"segment.ms": "200", "max.compaction.lag.ms": "200"}
     resource = ConfigResource(
@@ -108,7 +113,7 @@ async def test_a_key_that_was_destroyed_is_gone_from_the_topic_and_that_it_was_i
     assert reached == await topic.ends()
 
 
-def raw_values(kafka, prefix):
+def raw_values(kafka: str, prefix: str) -> list[bytes]:
     """The values that stand there, whoever wrote them."""
     consumer = Consumer(
         {
@@ -131,7 +136,7 @@ def raw_values(kafka, prefix):
     return values
 
 
-async def test_a_kafka_that_is_away_is_said_to_be(topic):
+async def test_a_kafka_that_is_away_is_said_to_be(topic: KafkaKeptTopic) -> None:
     nobody = KafkaKeptTopic("127.0.0.1:1", 2, topic._publisher, HybridClock())
     nobody._reply_s = 0.3
     with pytest.raises(LogUnavailable):

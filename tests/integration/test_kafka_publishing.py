@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +31,7 @@ NOBODY = "127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
-def prefix(kafka):
+def prefix(kafka: str) -> Iterator[str]:
     """Topics of this module, with four partitions."""
     name = own_prefix()
     run(lambda: apply(admin_of(kafka), GRAPH, partitions=4, prefix=name))
@@ -39,24 +40,24 @@ def prefix(kafka):
 
 
 @pytest.fixture
-def ids():
+def ids() -> HybridClock:
     return HybridClock()
 
 
 @pytest.fixture
-async def publisher(kafka, prefix):
+async def publisher(kafka: str, prefix: str) -> AsyncIterator[KafkaPublisher]:
     made = KafkaPublisher(kafka, GRAPH, prefix=prefix, ack_s=PATIENCE_S)
     yield made
     await made.close()
 
 
 @pytest.fixture
-def produced(monkeypatch):
+def produced(monkeypatch: pytest.MonkeyPatch):
     """The records handed to librdkafka. Its own count of what waits has what it has to say in it, too."""
     records = []
     produce = KafkaPublisher._produce
 
-    def counted(publisher, wave, record):
+    def counted(publisher: KafkaPublisher, wave, record: Outgoing) -> None:
         records.append(record)
         produce(publisher, wave, record)
 
@@ -64,12 +65,12 @@ def produced(monkeypatch):
     return records
 
 
-def run(work):
+def run(work) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work()).result()
 
 
-def found(kafka, prefix, records):
+def found(kafka: str, prefix: str, records: list[Outgoing]) -> list[tuple[str, TopicPartition, int]]:
     """Those of the records that stand in the log, by id: partition and offset."""
     wanted = {record.about.id.encode() for record in records}
     messages = raw(kafka, {f"{prefix}graph": 4})
@@ -80,7 +81,7 @@ def found(kafka, prefix, records):
     ]
 
 
-async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafka):
+async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafka: str) -> None:
     """The Java client's default: other producers' records of an entity join ours."""
     prefix = own_prefix()
     await apply(admin_of(kafka), GRAPH, partitions=4, prefix=prefix)
@@ -96,7 +97,9 @@ async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafk
     await delete_topics(kafka, [name])
 
 
-async def test_the_answer_is_where_the_records_stand(kafka, prefix, publisher, ids):
+async def test_the_answer_is_where_the_records_stand(
+    kafka: str, prefix: str, publisher: KafkaPublisher, ids: HybridClock
+) -> None:
     records = [follow(ids, account(n)) for n in range(20)]
     positions = await publisher.publish(records)
     places = found(kafka, prefix, records)
@@ -107,14 +110,18 @@ async def test_the_answer_is_where_the_records_stand(kafka, prefix, publisher, i
     assert positions == newest
 
 
-async def test_many_callers_at_once_are_each_answered_for_their_own_record(kafka, prefix, publisher, ids):
+async def test_many_callers_at_once_are_each_answered_for_their_own_record(
+    kafka: str, prefix: str, publisher: KafkaPublisher, ids: HybridClock
+) -> None:
     records = [follow(ids, account(n % 50)) for n in range(500)]
     answers = await asyncio.gather(*(publisher.publish([record]) for record in records))
     expected = {id_: {place: offset + 1} for id_, place, offset in found(kafka, prefix, records)}
     assert [expected[record.about.id] for record in records] == answers
 
 
-async def test_the_records_of_an_entity_stand_in_the_order_they_were_given(kafka, prefix, publisher, ids):
+async def test_the_records_of_an_entity_stand_in_the_order_they_were_given(
+    kafka: str, prefix: str, publisher: KafkaPublisher, ids: HybridClock
+) -> None:
     records = [follow(ids, account(n % 3)) for n in range(60)]
     await publisher.publish(records)
     places = {id_: offset for id_, _, offset in found(kafka, prefix, records)}
@@ -123,7 +130,9 @@ async def test_the_records_of_an_entity_stand_in_the_order_they_were_given(kafka
         assert offsets == sorted(offsets)
 
 
-async def test_a_record_that_no_topic_takes_is_refused_and_nothing_of_its_call_is_sent(kafka, prefix, publisher, ids):
+async def test_a_record_that_no_topic_takes_is_refused_and_nothing_of_its_call_is_sent(
+    kafka: str, prefix: str, publisher: KafkaPublisher, ids: HybridClock
+) -> None:
     good = follow(ids, account(1))
     large = msgspec.structs.replace(follow(ids, account(2)), value=b"x" * MAX_RECORD_BYTES)
     with pytest.raises(RecordTooLarge):
@@ -132,7 +141,7 @@ async def test_a_record_that_no_topic_takes_is_refused_and_nothing_of_its_call_i
     assert not publisher.breaker.is_open
 
 
-async def test_the_largest_record_that_is_let_through_is_taken(publisher, ids):
+async def test_the_largest_record_that_is_let_through_is_taken(publisher: KafkaPublisher, ids: HybridClock) -> None:
     """What we count is never less than what Kafka counts."""
     large = follow(ids, account(1))
     size = MAX_RECORD_BYTES
@@ -146,7 +155,7 @@ async def test_the_largest_record_that_is_let_through_is_taken(publisher, ids):
     assert size > MAX_RECORD_BYTES - 2_000
 
 
-async def test_a_caller_who_gives_up_leaves_the_others_alone(publisher, ids):
+async def test_a_caller_who_gives_up_leaves_the_others_alone(publisher: KafkaPublisher, ids: HybridClock) -> None:
     leaving = asyncio.ensure_future(publisher.publish([follow(ids, account(1))]))
     staying = asyncio.ensure_future(publisher.publish([follow(ids, account(2))]))
     await asyncio.sleep(0)
@@ -155,7 +164,7 @@ async def test_a_caller_who_gives_up_leaves_the_others_alone(publisher, ids):
     assert await publisher.publish([follow(ids, account(1))])
 
 
-async def test_a_producer_that_fails_for_good_is_replaced(publisher, ids):
+async def test_a_producer_that_fails_for_good_is_replaced(publisher: KafkaPublisher, ids: HybridClock) -> None:
     await publisher.publish([follow(ids, account(1))])
     first = publisher._producer
     publisher._replace()
@@ -163,7 +172,9 @@ async def test_a_producer_that_fails_for_good_is_replaced(publisher, ids):
     assert await publisher.publish([follow(ids, account(1))])
 
 
-async def test_what_is_on_its_way_is_delivered_before_the_publisher_closes(kafka, prefix, ids):
+async def test_what_is_on_its_way_is_delivered_before_the_publisher_closes(
+    kafka: str, prefix: str, ids: HybridClock
+) -> None:
     publisher = KafkaPublisher(kafka, GRAPH, prefix=prefix, ack_s=PATIENCE_S)
     record = follow(ids, account(1))
     publishing = asyncio.ensure_future(publisher.publish([record]))
@@ -173,7 +184,9 @@ async def test_what_is_on_its_way_is_delivered_before_the_publisher_closes(kafka
     assert len(found(kafka, prefix, [record])) == 1
 
 
-async def test_where_no_kafka_answers_a_caller_waits_as_long_as_was_said_and_the_next_ones_not_at_all(ids, produced):
+async def test_where_no_kafka_answers_a_caller_waits_as_long_as_was_said_and_the_next_ones_not_at_all(
+    ids: HybridClock, produced
+) -> None:
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=0.3, pause_s=3600)
     for bound in (0.3, 0.0):
         began = time.perf_counter()
@@ -185,7 +198,9 @@ async def test_where_no_kafka_answers_a_caller_waits_as_long_as_was_said_and_the
     await publisher.close()
 
 
-async def test_nothing_of_an_entity_is_sent_before_the_record_ahead_of_it_is_acknowledged(ids, produced):
+async def test_nothing_of_an_entity_is_sent_before_the_record_ahead_of_it_is_acknowledged(
+    ids: HybridClock, produced
+) -> None:
     """So that none of a call can stand in the log where one before it has failed."""
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=PATIENCE_S)
     records = [follow(ids, account(n % 2)) for n in range(6)]
@@ -202,13 +217,13 @@ async def test_nothing_of_an_entity_is_sent_before_the_record_ahead_of_it_is_ack
 NOTIFICATIONS = {"notifications": 4}
 
 
-def raised(ids, recipient):
+def raised(ids: HybridClock, recipient: str) -> Outgoing:
     """A derived event to publish."""
     id_ = EventId(ids.issue())
     return Outgoing("notifications", recipient, "NotificationRaised", 1, b"{}", Envelope(id_, ids.now()))
 
 
-async def test_derived_records_of_an_entity_stand_in_the_order_they_were_given(kafka, ids):
+async def test_derived_records_of_an_entity_stand_in_the_order_they_were_given(kafka: str, ids: HybridClock) -> None:
     prefix = own_prefix()
     await apply(admin_of(kafka), NOTIFICATIONS, partitions=4, prefix=prefix)
     publisher = KafkaPublisher(kafka, NOTIFICATIONS, prefix=prefix, ack_s=PATIENCE_S)
@@ -222,7 +237,7 @@ async def test_derived_records_of_an_entity_stand_in_the_order_they_were_given(k
     await delete_topics(kafka, [f"{prefix}notifications"])
 
 
-async def test_derived_records_of_an_entity_do_not_wait_for_each_other(ids, produced):
+async def test_derived_records_of_an_entity_do_not_wait_for_each_other(ids: HybridClock, produced) -> None:
     """One account may be told of a thousand likes in a batch: a round trip for each would take a second."""
     publisher = KafkaPublisher(NOBODY, NOTIFICATIONS, ack_s=PATIENCE_S)
     records = [raised(ids, account(1)) for _ in range(1000)]
@@ -235,7 +250,7 @@ async def test_derived_records_of_an_entity_do_not_wait_for_each_other(ids, prod
     await publisher.close()
 
 
-async def test_when_too_many_wait_already_the_next_is_refused_at_once(ids):
+async def test_when_too_many_wait_already_the_next_is_refused_at_once(ids: HybridClock) -> None:
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=PATIENCE_S, buffered=5)
     waiting = [asyncio.ensure_future(publisher.publish([follow(ids, account(n))])) for n in range(5)]
     await asyncio.sleep(0)
@@ -248,7 +263,7 @@ async def test_when_too_many_wait_already_the_next_is_refused_at_once(ids):
     await publisher.close()
 
 
-async def test_what_it_costs_can_be_measured_again(kafka):
+async def test_what_it_costs_can_be_measured_again(kafka: str) -> None:
     """The command of docs/explanation/kafka.md."""
     command = [sys.executable, "-m", "bench.kafka", "--servers", kafka, "--records", "300"]
     done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)

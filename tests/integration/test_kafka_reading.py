@@ -2,20 +2,28 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
 
 from events.codec import Codec
 from events.event import Envelope
-from events.ids import EventId, HybridClock
+from events.ids import EventId, HybridClock, TweetId
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import headers, value
 from events.kafka.topics import apply
-from events.log import LogUnavailable, Positions, TopicPartition, positions_after
+from events.log import LogUnavailable, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
@@ -29,23 +37,23 @@ TOPICS = {"graph": 4, "public-tweets": 1}
 class NoKeys:
     """The key store of a log in which nothing is sealed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sealer = Sealer(MasterKeys.generate())
 
-    async def fetch(self, subjects):
+    async def fetch(self, subjects) -> None:
         assert not set(subjects)
 
-    async def create(self, subject):
+    async def create(self, subject) -> None:
         raise AssertionError(subject)
 
 
 @pytest.fixture
-def ids():
+def ids() -> HybridClock:
     return HybridClock()
 
 
 @pytest.fixture
-async def prefix(kafka):
+async def prefix(kafka: str) -> AsyncIterator[str]:
     name = own_prefix()
     await apply(admin_of(kafka), ["graph"], partitions=4, prefix=name)
     await apply(admin_of(kafka), ["public-tweets"], partitions=1, prefix=name)
@@ -54,18 +62,18 @@ async def prefix(kafka):
 
 
 @pytest.fixture
-async def publisher(kafka, prefix):
+async def publisher(kafka: str, prefix: str) -> AsyncIterator[KafkaPublisher]:
     made = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def reading(kafka, prefix):
+async def reading(kafka: str, prefix: str):
     """Makes readers, and ends them."""
     made = []
 
-    def make(servers=kafka, topics=TOPICS, **options):
+    def make(servers: str = kafka, topics: dict[str, int] = TOPICS, **options: float) -> KafkaLogReader:
         keys = NoKeys()
         made.append(KafkaLogReader(servers, topics, Codec(keys.sealer), keys, prefix=prefix, **options))
         return made[-1]
@@ -76,17 +84,17 @@ async def reading(kafka, prefix):
 
 
 @pytest.fixture
-def reader(reading):
+def reader(reading) -> KafkaLogReader:
     return reading()
 
 
-def in_partition(partition, number=0):
+def in_partition(partition: int, number: int = 0) -> str:
     """An account whose graph stands in a partition."""
     found = [n for n in range(200) if partition_of(account(n), 4) == partition]
     return account(found[number])
 
 
-def sent(servers, prefix, records):
+def sent(servers: str, prefix: str, records: list[Outgoing]) -> None:
     """Records sent by another client, faster than one in flight per entity."""
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
     for record in records:
@@ -95,7 +103,7 @@ def sent(servers, prefix, records):
     assert producer.flush(PATIENCE_S) == 0
 
 
-async def everything(reader, limit, after=None):
+async def everything(reader: KafkaLogReader, limit: int, after: Positions | None = None) -> list[Record]:
     records, positions = [], Positions(after or {})
     while batch := await reader.read(positions, limit):
         records += batch
@@ -103,7 +111,9 @@ async def everything(reader, limit, after=None):
     return records
 
 
-async def test_a_partition_with_much_to_read_keeps_no_other_waiting(kafka, prefix, reader, ids):
+async def test_a_partition_with_much_to_read_keeps_no_other_waiting(
+    kafka: str, prefix: str, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     """The few records of the others are read long before the many of one, whose turn came first."""
     many = [follow(ids, in_partition(0)) for _ in range(5_000)]
     few = [follow(ids, in_partition(partition)) for partition in (1, 2, 3) for _ in range(10)]
@@ -116,7 +126,9 @@ async def test_a_partition_with_much_to_read_keeps_no_other_waiting(kafka, prefi
     assert len(await everything(reader, 5000, positions)) == 5_030 - sum(positions.values())
 
 
-async def test_a_reader_that_goes_back_reads_the_same_again(kafka, prefix, reader, ids):
+async def test_a_reader_that_goes_back_reads_the_same_again(
+    kafka: str, prefix: str, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     records = [follow(ids, account(n % 20)) for n in range(500)]
     await asyncio.to_thread(sent, kafka, prefix, records)
     first = await everything(reader, 70)
@@ -130,14 +142,18 @@ async def test_a_reader_that_goes_back_reads_the_same_again(kafka, prefix, reade
         }
 
 
-async def test_readers_of_the_same_reader_at_once_do_not_mix_their_places(kafka, prefix, reader, ids):
+async def test_readers_of_the_same_reader_at_once_do_not_mix_their_places(
+    kafka: str, prefix: str, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     await asyncio.to_thread(sent, kafka, prefix, [follow(ids, account(n % 20)) for n in range(300)])
     ways = await asyncio.gather(*(everything(reader, limit) for limit in (60, 75, 100)))
     assert len(ways[0]) == 300
     assert all(sorted(r.about.id for r in way) == sorted(r.about.id for r in ways[0]) for way in ways)
 
 
-async def test_a_reader_that_gave_up_in_the_middle_misses_nothing_later(kafka, prefix, reader, ids):
+async def test_a_reader_that_gave_up_in_the_middle_misses_nothing_later(
+    kafka: str, prefix: str, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     records = [follow(ids, account(n % 20)) for n in range(300)]
     await asyncio.to_thread(sent, kafka, prefix, records)
     for turns in range(12):
@@ -150,7 +166,9 @@ async def test_a_reader_that_gave_up_in_the_middle_misses_nothing_later(kafka, p
         assert sorted(record.about.id for record in read) == [record.about.id for record in records]
 
 
-async def test_what_compaction_removed_is_passed_over(kafka, prefix, publisher, reader, ids):
+async def test_what_compaction_removed_is_passed_over(
+    kafka: str, prefix: str, publisher: KafkaPublisher, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     """A tweet that is retracted leaves its tombstone only; then the newest record of each tweet is there."""
     admin = admin_of(kafka)
     await compact_at_once(admin, f"{prefix}public-tweets")
@@ -175,14 +193,14 @@ async def test_what_compaction_removed_is_passed_over(kafka, prefix, publisher, 
     assert tombstone.event.tweet == tweets[0]
 
 
-async def compact_at_once(admin, name):
+async def compact_at_once(admin: AdminClient, name: str) -> None:
     eager = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.0", "max.compaction.lag.ms": "100"}
     entries = [ConfigEntry(*item, incremental_operation=AlterConfigOpType.SET) for item in eager.items()]
     resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
     await asyncio.gather(*map(asyncio.wrap_future, admin.incremental_alter_configs([resource]).values()))
 
 
-def published(ids, tweet):
+def published(ids: HybridClock, tweet: TweetId) -> Outgoing:
     fields = {
         "tweet": tweet, "author": account(1), "version": 1, "text": "hello", "entities": {}, "label": "neutral",
         "score": 0.0,
@@ -192,12 +210,14 @@ def published(ids, tweet):
     return Outgoing("public-tweets", tweet, "TweetPublished", 1, content, about)
 
 
-def retracted(ids, tweet):
+def retracted(ids: HybridClock, tweet: TweetId) -> Outgoing:
     content = msgspec.json.encode({"tweet": tweet})
     return Outgoing("public-tweets", tweet, "TweetRetracted", 1, content, Envelope(EventId(ids.issue()), ids.now()))
 
 
-async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_others(kafka, prefix, reader, ids):
+async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_others(
+    kafka: str, prefix: str, reader: KafkaLogReader, ids: HybridClock
+) -> None:
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(f"{prefix}graph", b"hello", b"k", 2)
     assert await asyncio.to_thread(producer.flush, PATIENCE_S) == 0
@@ -211,14 +231,14 @@ async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_ot
     assert (next_.about.id, next_.fault) == (ours.about.id, "")
 
 
-async def test_where_no_kafka_answers_every_call_says_so(reading):
+async def test_where_no_kafka_answers_every_call_says_so(reading) -> None:
     nobody = reading("127.0.0.1:1", reply_s=0.3)
     for asking in (nobody.ends, lambda: nobody.wait({}, 60), lambda: nobody.read({}, 10)):
         with pytest.raises(LogUnavailable):
             await asking()
 
 
-async def test_what_was_once_said_of_partitions_is_not_believed_for_long(kafka, reading, prefix):
+async def test_what_was_once_said_of_partitions_is_not_believed_for_long(kafka: str, reading, prefix: str) -> None:
     """librdkafka would ask no more for 15 minutes, where a broker knew fewer partitions than there are."""
     reader = reading(topics={"graph": 6, "public-tweets": 1}, reply_s=2)
     await refused(reader, "Unknown partition")
@@ -234,7 +254,7 @@ async def test_what_was_once_said_of_partitions_is_not_believed_for_long(kafka, 
                 await asyncio.sleep(0.05)
 
 
-async def refused(reader, reason):
+async def refused(reader: KafkaLogReader, reason: str) -> None:
     """Ask for the ends until the reason is this one; a busy broker may let the question time out before."""
     async with asyncio.timeout(PATIENCE_S):
         while True:

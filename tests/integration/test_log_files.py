@@ -6,7 +6,9 @@ import random
 import resource
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import apsw
 import pytest
@@ -15,11 +17,11 @@ from events.log import CorruptLog, LogUnavailable, by_partition
 from events.sealing import KeyUnknown, MasterKeyMissing, SealBroken
 from events.sqlite.connection import IncompatibleData
 from events.sqlite.records import WrongPartitions, base
-from runtime.embedded.log_db import open_reader
+from runtime.embedded.log_db import LogDb, open_reader
 from tests.integration.logs import checkpoint, everything, filled, followed, opened, posted, read_by_all
 
 
-def changed(directory, statement, *bindings):
+def changed(directory: Path, statement: str, *bindings: int) -> None:
     """Change the tables behind everybody's back."""
     connection = apsw.Connection(str(directory / "log.db"))
     connection.execute(statement, bindings)
@@ -47,7 +49,7 @@ def changed(directory, statement, *bindings):
         "value=''",
     ],
 )
-async def test_a_record_that_was_changed_is_named(tmp_path, change):
+async def test_a_record_that_was_changed_is_named(tmp_path: Path, change: str) -> None:
     directory = await filled(tmp_path / "data", 5)
     place = base(("graph", 0)) + 3
     connection = apsw.Connection(str(directory / "log.db"))
@@ -63,7 +65,7 @@ async def test_a_record_that_was_changed_is_named(tmp_path, change):
     assert len(read) == 11
 
 
-async def test_a_record_whose_text_is_no_text_is_named(tmp_path):
+async def test_a_record_whose_text_is_no_text_is_named(tmp_path: Path) -> None:
     directory = await filled(tmp_path / "data", 5)
     changed(directory, "UPDATE records SET key=CAST(x'ff' AS TEXT) WHERE position=?", base(("graph", 0)) + 3)
     read = await read_by_all(directory)
@@ -71,7 +73,7 @@ async def test_a_record_whose_text_is_no_text_is_named(tmp_path):
     assert len(read) == 11
 
 
-async def test_two_records_that_changed_places_are_noticed(tmp_path):
+async def test_two_records_that_changed_places_are_noticed(tmp_path: Path) -> None:
     directory = await filled(tmp_path / "data", 5)
     first = base(("graph", 0))
     for source, target in ((first, -1), (first + 1, first), (-1, first + 1)):
@@ -81,7 +83,7 @@ async def test_two_records_that_changed_places_are_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("offset", [0, 2, 4], ids=["the first", "one between", "the last"])
-async def test_a_record_that_is_missing_is_named(tmp_path, offset):
+async def test_a_record_that_is_missing_is_named(tmp_path: Path, offset: int) -> None:
     directory = await filled(tmp_path / "data", 5)
     changed(directory, "DELETE FROM records WHERE position=?", base(("tweets", 0)) + offset)
     with pytest.raises(CorruptLog, match=rf"tweets-0@{offset} is missing: .*restore it from a backup"):
@@ -89,7 +91,9 @@ async def test_a_record_that_is_missing_is_named(tmp_path, offset):
 
 
 @pytest.mark.parametrize(("topic", "left"), [("tweets", 4), ("accounts", 0)])
-async def test_an_end_that_is_lost_is_noticed_before_anything_is_appended(tmp_path, topic, left):
+async def test_an_end_that_is_lost_is_noticed_before_anything_is_appended(
+    tmp_path: Path, topic: str, left: int
+) -> None:
     directory = await filled(tmp_path / "data", 5)
     changed(directory, "DELETE FROM records WHERE position=?", base((topic, 0)) + left)
     with pytest.raises(CorruptLog, match=f"{topic}-0 ends at {left} and should at {left + 1}; restore"):
@@ -97,7 +101,7 @@ async def test_an_end_that_is_lost_is_noticed_before_anything_is_appended(tmp_pa
 
 
 @pytest.mark.parametrize("left", [0.9, 0.5, 0.1])
-async def test_a_file_that_was_cut_short_is_refused_with_its_lengths(tmp_path, left):
+async def test_a_file_that_was_cut_short_is_refused_with_its_lengths(tmp_path: Path, left: float) -> None:
     directory = await filled(tmp_path / "data")
     path = directory / "log.db"
     length = path.stat().st_size
@@ -108,7 +112,7 @@ async def test_a_file_that_was_cut_short_is_refused_with_its_lengths(tmp_path, l
 
 
 @pytest.mark.parametrize("content", [b"something else entirely" * 300, b"short"])
-async def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     await opened(tmp_path).close()  # it made the master key; open, its write-ahead log would make the file whole again
     (tmp_path / "log.db").write_bytes(content)
     for open_it in (opened, open_reader):
@@ -116,7 +120,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path, content):
             open_it(tmp_path)
 
 
-async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp_path):
+async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp_path: Path) -> None:
     directory = await filled(tmp_path / "data")
     written = await read_by_all(directory)
     checkpoint(directory)
@@ -146,7 +150,7 @@ async def test_whatever_byte_is_changed_nothing_is_read_that_was_not_written(tmp
 # Files of others
 
 
-def test_the_database_of_another_program_is_refused(tmp_path):
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "log.db"))
     connection.execute("CREATE TABLE bookmarks (url TEXT)")
     connection.close()
@@ -157,7 +161,7 @@ def test_the_database_of_another_program_is_refused(tmp_path):
         opened(tmp_path)
 
 
-async def test_a_file_of_a_newer_version_is_refused(tmp_path):
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     await filled(tmp_path / "data", 1)
     connection = apsw.Connection(str(tmp_path / "data" / "log.db"))
     connection.pragma("user_version", 99)
@@ -166,14 +170,14 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path):
         opened(tmp_path / "data")
 
 
-async def test_events_of_a_newer_version_are_refused_before_anything_is_written(tmp_path):
+async def test_events_of_a_newer_version_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     directory = await filled(tmp_path / "data", 1)
     changed(directory, "INSERT INTO kinds VALUES ('AccountTeleported', 1), ('AccountFollowed', 2)")
     with pytest.raises(IncompatibleData, match=r"AccountFollowed version 2, AccountTeleported version 1; a newer mini"):
         opened(directory)
 
 
-async def test_a_log_of_an_older_version_notes_what_it_has_when_it_is_opened(tmp_path):
+async def test_a_log_of_an_older_version_notes_what_it_has_when_it_is_opened(tmp_path: Path) -> None:
     directory = await filled(tmp_path / "data", 1)
     connection = apsw.Connection(str(directory / "log.db"))
     connection.execute("DROP TABLE kinds")
@@ -183,7 +187,7 @@ async def test_a_log_of_an_older_version_notes_what_it_has_when_it_is_opened(tmp
     await db.close()
 
 
-async def test_what_is_undone_is_noted_once_it_is_written(tmp_path):
+async def test_what_is_undone_is_noted_once_it_is_written(tmp_path: Path) -> None:
     db = opened(tmp_path / "data")
     with pytest.raises(KeyUnknown):
         await db.log.append([followed(db), posted(db)])
@@ -193,14 +197,14 @@ async def test_what_is_undone_is_noted_once_it_is_written(tmp_path):
     await db.close()
 
 
-async def test_the_number_of_partitions_never_changes(tmp_path):
+async def test_the_number_of_partitions_never_changes(tmp_path: Path) -> None:
     await filled(tmp_path / "data", 1)
     with pytest.raises(WrongPartitions, match="has 1 partitions, the settings say 4"):
         opened(tmp_path / "data", partitions=4)
 
 
 @pytest.mark.parametrize("another", [False, True], ids=["missing", "of another installation"])
-async def test_without_its_master_key_a_log_is_not_read(tmp_path, another):
+async def test_without_its_master_key_a_log_is_not_read(tmp_path: Path, another: bool) -> None:
     await filled(tmp_path / "data", 1)
     (tmp_path / "data" / "master.key").unlink()
     if another:
@@ -214,7 +218,7 @@ async def test_without_its_master_key_a_log_is_not_read(tmp_path, another):
 
 
 @contextmanager
-def files_of_at_most(size):
+def files_of_at_most(size: int) -> Iterator[None]:
     """Every file of this process ends there: writing on fails, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -225,7 +229,7 @@ def files_of_at_most(size):
 
 
 @contextmanager
-def small_tmpfs(path):
+def small_tmpfs(path: Path) -> Iterator[Path]:
     """A file system of 4 MB. Skips the test where none can be mounted, and fails it where CI has to have one."""
     path.mkdir()
     mount = shutil.which("mount")
@@ -240,7 +244,7 @@ def small_tmpfs(path):
         subprocess.run(["umount", "--lazy", path], check=True)  # at once, whatever a failed test left open
 
 
-async def fill_until_refused(db):
+async def fill_until_refused(db: LogDb) -> int:
     """Append, many at once and then one at a time, until the disk refuses even that; how many were acknowledged."""
     acknowledged = 0
     for at_once in (10, 1):
@@ -254,7 +258,7 @@ async def fill_until_refused(db):
     return acknowledged
 
 
-async def a_disk_that_becomes_full(directory, full, room):
+async def a_disk_that_becomes_full(directory: Path, full, room) -> None:
     """`full` makes it so, `room` makes room again."""
     await filled(directory, 1)
     db = opened(directory)
@@ -271,17 +275,17 @@ async def a_disk_that_becomes_full(directory, full, room):
     assert sum(record.topic == "tweets" for record in await read_by_all(directory)) == acknowledged + 1
 
 
-async def test_a_file_that_cannot_grow_loses_nothing_acknowledged_and_works_again(tmp_path):
+async def test_a_file_that_cannot_grow_loses_nothing_acknowledged_and_works_again(tmp_path: Path) -> None:
     await a_disk_that_becomes_full(tmp_path / "data", lambda: files_of_at_most(1_000_000), lambda: None)
 
 
-async def test_a_full_file_system_loses_nothing_acknowledged_and_works_again(tmp_path):
+async def test_a_full_file_system_loses_nothing_acknowledged_and_works_again(tmp_path: Path) -> None:
     with small_tmpfs(tmp_path / "disk") as disk:
         ballast = disk / "ballast"
         ballast.write_bytes(b"x" * 2_000_000)
 
         @contextmanager
-        def full():
+        def full() -> Iterator[None]:
             yield
 
         await a_disk_that_becomes_full(disk / "data", full, ballast.unlink)

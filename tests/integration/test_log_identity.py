@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import apsw
 import pytest
@@ -18,33 +19,33 @@ from tests.integration.running import Serving, minitwitter
 MENDS = "minitwitter rebuild --from-nothing"
 
 
-async def filled(directory, *, seed=1, more=None):
+async def filled(directory: Path, *, seed: int = 1, more: None = None) -> Path:
     async with opened(directory) as (system, views):
         await populate(system, seed=seed)
         await views.project()
     return directory
 
 
-async def open_and_close(directory):
+async def open_and_close(directory: Path) -> None:
     async with opened(directory):
         pass
 
 
-def copied(directory, to, name="log.db"):
+def copied(directory: Path, to: Path, name: str = "log.db") -> Path:
     to.mkdir()
     for path in directory.glob(f"{name}*"):
         shutil.copy(path, to)
     return to
 
 
-def put_back(backup, directory, name="log.db"):
+def put_back(backup: Path, directory: Path, name: str = "log.db") -> None:
     for path in directory.glob(f"{name}*"):
         path.unlink()
     for path in backup.glob(f"{name}*"):
         shutil.copy(path, directory)
 
 
-def asked(path, sql):
+def asked(path: Path, sql: str) -> str | None:
     connection = apsw.Connection(str(path))
     try:
         return connection.execute(sql).get
@@ -52,11 +53,11 @@ def asked(path, sql):
         connection.close()
 
 
-async def verified(directory):
+async def verified(directory: Path):
     return await verify(directory, None, lambda total: None, lambda done: None)
 
 
-async def test_a_log_keeps_its_identity_and_its_views_remember_it(tmp_path):
+async def test_a_log_keeps_its_identity_and_its_views_remember_it(tmp_path: Path) -> None:
     await filled(tmp_path)
     first = asked(tmp_path / "log.db", "SELECT id FROM identity")
     assert len(first) == 32
@@ -65,14 +66,14 @@ async def test_a_log_keeps_its_identity_and_its_views_remember_it(tmp_path):
     assert asked(tmp_path / "views.db", "SELECT identity FROM log") == first
 
 
-async def test_two_logs_have_two_identities(tmp_path):
+async def test_two_logs_have_two_identities(tmp_path: Path) -> None:
     for name in ("one", "two"):
         await open_and_close(tmp_path / name)
     one, two = (asked(tmp_path / name / "log.db", "SELECT id FROM identity") for name in ("one", "two"))
     assert one != two
 
 
-async def test_a_log_from_before_is_called_by_its_oldest_event_and_so_is_its_backup(tmp_path):
+async def test_a_log_from_before_is_called_by_its_oldest_event_and_so_is_its_backup(tmp_path: Path) -> None:
     await filled(tmp_path / "data")
     asked(tmp_path / "data" / "log.db", "DROP TABLE identity")
     connection = apsw.Connection(str(tmp_path / "data" / "views.db"))
@@ -86,7 +87,7 @@ async def test_a_log_from_before_is_called_by_its_oldest_event_and_so_is_its_bac
     await open_and_close(tmp_path / "data")
 
 
-async def test_an_older_log_beside_newer_views_is_refused_and_nothing_is_changed(tmp_path):
+async def test_an_older_log_beside_newer_views_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     data = await filled(tmp_path / "data")
     backup = copied(data, tmp_path / "backup")
     async with opened(data) as (system, views):
@@ -101,7 +102,7 @@ async def test_an_older_log_beside_newer_views_is_refused_and_nothing_is_changed
     assert (data / "views.db").read_bytes() == before
 
 
-async def test_a_log_that_went_on_otherwise_after_a_backup_is_refused(tmp_path):
+async def test_a_log_that_went_on_otherwise_after_a_backup_is_refused(tmp_path: Path) -> None:
     data = await filled(tmp_path / "data")
     backup = copied(data, tmp_path / "backup")
     async with opened(data) as (system, views):
@@ -118,7 +119,7 @@ async def test_a_log_that_went_on_otherwise_after_a_backup_is_refused(tmp_path):
         await open_and_close(data)
 
 
-async def test_the_log_of_another_community_is_refused(tmp_path):
+async def test_the_log_of_another_community_is_refused(tmp_path: Path) -> None:
     data, other = await filled(tmp_path / "data"), await filled(tmp_path / "other", seed=2)
     put_back(copied(other, tmp_path / "backup"), data)
     shutil.copy(other / "master.key", data)
@@ -126,7 +127,7 @@ async def test_the_log_of_another_community_is_refused(tmp_path):
         await open_and_close(data)
 
 
-async def test_a_log_without_its_wal_is_refused(tmp_path):
+async def test_a_log_without_its_wal_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with opened(data) as (system, views):
         await populate(system)
@@ -141,7 +142,7 @@ async def test_a_log_without_its_wal_is_refused(tmp_path):
 
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("beside", ["views.db", "master.key"])
-async def test_no_empty_log_is_made_beside_what_a_log_left(tmp_path, beside, empty):
+async def test_no_empty_log_is_made_beside_what_a_log_left(tmp_path: Path, beside: str, empty: bool) -> None:
     await filled(tmp_path)
     for path in tmp_path.iterdir():
         if path.is_file() and path.name != beside:
@@ -154,7 +155,7 @@ async def test_no_empty_log_is_made_beside_what_a_log_left(tmp_path, beside, emp
         await verified(tmp_path)
 
 
-async def test_a_first_start_that_broke_off_is_made_again(tmp_path):
+async def test_a_first_start_that_broke_off_is_made_again(tmp_path: Path) -> None:
     await open_and_close(tmp_path)
     for path in tmp_path.glob("views.db*"):
         path.unlink()
@@ -166,7 +167,7 @@ async def test_a_first_start_that_broke_off_is_made_again(tmp_path):
     await filled(tmp_path)
 
 
-async def test_views_that_are_behind_fit(tmp_path):
+async def test_views_that_are_behind_fit(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.turn()
@@ -175,7 +176,7 @@ async def test_views_that_are_behind_fit(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_nothing_makes_the_read_models_of_the_log_that_is_there(tmp_path):
+def test_from_nothing_makes_the_read_models_of_the_log_that_is_there(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         server.join("alice").post("kept")

@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
 
 import apsw
 import pytest
@@ -56,7 +59,7 @@ asyncio.run(main())
 
 
 @contextmanager
-def running(script, directory):
+def running(script: str, directory: Path) -> Iterator[Popen]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(directory)], stdout=subprocess.PIPE, text=True, env=environment
@@ -71,7 +74,9 @@ def running(script, directory):
 
 
 @pytest.mark.parametrize("acknowledgements", [1, 500, 2000])
-async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_nothing(tmp_path, acknowledgements):
+async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_nothing(
+    tmp_path: Path, acknowledgements: int
+) -> None:
     acknowledged = []
     with running(APPENDING, tmp_path) as process:
         for line in process.stdout:
@@ -85,7 +90,7 @@ async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_no
     assert len(ids) == 2 * len(set(ids))
 
 
-async def test_another_process_tails_the_log_while_it_grows(tmp_path):
+async def test_another_process_tails_the_log_while_it_grows(tmp_path: Path) -> None:
     db = opened(tmp_path)
     loop = asyncio.get_running_loop()
     with running(TAILING, tmp_path) as process:
@@ -97,7 +102,7 @@ async def test_another_process_tails_the_log_while_it_grows(tmp_path):
     await db.close()
 
 
-async def test_reading_goes_on_while_it_is_checkpointed(tmp_path):
+async def test_reading_goes_on_while_it_is_checkpointed(tmp_path: Path) -> None:
     db = opened(tmp_path)
     await db.log.append([followed(db)])
     reader = open_reader(tmp_path)

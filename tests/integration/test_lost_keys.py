@@ -1,6 +1,7 @@
 """`minitwitter keys lost` on a data directory: what a lost key sealed is found, and given up by command."""
 
 import json
+from pathlib import Path
 
 import apsw
 import pytest
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory):
+def directory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Two accounts with two tweets each, and the key of one of them is gone."""
     data = tmp_path_factory.mktemp("lost") / "data"
     history = data.with_name("history.csv")
@@ -29,12 +30,12 @@ def directory(tmp_path_factory):
     return data, ada
 
 
-def found(data, *options):
+def found(data: Path, *options: str):
     done = minitwitter("keys", "lost", "--json", "--data", data, *options)
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_rehearsal_names_what_is_lost_and_changes_nothing(directory):
+def test_a_rehearsal_names_what_is_lost_and_changes_nothing(directory: Path) -> None:
     data, ada = directory
     for _ in range(2):
         code, told = found(data)
@@ -48,7 +49,7 @@ def test_a_rehearsal_names_what_is_lost_and_changes_nothing(directory):
     assert "--declare" in text.stdout
 
 
-def test_once_given_up_what_it_sealed_counts_as_erased_and_the_rest_goes_on(directory):
+def test_once_given_up_what_it_sealed_counts_as_erased_and_the_rest_goes_on(directory: Path) -> None:
     data, _ = directory
     with Serving(data):
         refused = minitwitter("keys", "lost", "--declare", "--data", data)

@@ -1,6 +1,8 @@
 """`minitwitter migrate`, and processes whose stores are not migrated, or are of another version of the software."""
 
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,13 +20,13 @@ NEWEST = migrations()[-1]
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     url = f"{cassandra.rstrip('/')}/migrated_{uuid.uuid4().hex[:12]}"
     yield Installation(tmp_path, kafka, postgres, cassandra=url, redis=redis).set_up()
     drop(Address.parse(url))
 
 
-def refused(installation, *words):
+def refused(installation: Installation, *words: str) -> str:
     """What a command says that is refused: one line."""
     done = installation.command(*words)
     assert done.returncode == 4, done.stderr
@@ -33,7 +35,9 @@ def refused(installation, *words):
     return line
 
 
-def test_stores_of_another_version_are_refused_in_one_line_and_what_is_missing_names_the_command(installation):
+def test_stores_of_another_version_are_refused_in_one_line_and_what_is_missing_names_the_command(
+    installation: Installation,
+) -> None:
     address = Address.parse(installation.environment["MINITWITTER_CASSANDRA_URL"])
     cluster, session = connected(address)
     table = f"{address.keyspace}.migrations"

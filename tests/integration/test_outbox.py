@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
+from random import Random
 
 import apsw
 import pytest
@@ -20,35 +23,37 @@ from events.codec import Codec
 from events.consistency_token import ConsistencyToken
 from events.event import Envelope
 from events.graph import AccountFollowed
-from events.ids import EventId
-from events.log import LogUnavailable, New
-from events.publishing import outgoing
+from events.ids import AccountId, EventId
+from events.log import LogUnavailable, New, Positions, Record
+from events.publishing import Outgoing, outgoing
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, engagement, follow, like, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
-from tests.on_postgres import a_world, until
+from tests.on_postgres import LogPublisher, PostgresSystem, World, a_world, until
 
 pytestmark = pytest.mark.engines
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     """A process, with accounts."""
     made = world.process()
     await settle(made)
     return made
 
 
-def tweets(records):
+def tweets(records: list[Record]) -> list[str]:
     return [record.event.tweet for record in records if record.topic == "tweets"]
 
 
-async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positions(world, system):
+async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positions(
+    world: World, system: PostgresSystem
+) -> None:
     outcome = await post(system)[1]
     [record] = [record for record in await world.records() if record.topic == "tweets"]
     assert outcome.token.positions == {record.place: record.offset + 1}
@@ -57,7 +62,9 @@ async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positio
     assert rows == [(str(outcome.token.positions), 0, None)]
 
 
-async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_away(world, system):
+async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_away(
+    world: World, system: PostgresSystem
+) -> None:
     tweet = await posted(system)
     world.log.away = True
     outcome = await like(system, tweet)
@@ -67,7 +74,7 @@ async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_awa
     assert outcome.token == ConsistencyToken(rows=frozenset(number for number, _, _ in world.waiting()))
 
 
-async def test_a_log_that_does_not_answer_in_time_is_not_waited_for(world, system):
+async def test_a_log_that_does_not_answer_in_time_is_not_waited_for(world: World, system: PostgresSystem) -> None:
     hasty = world.process(bound_s=0.05)
     world.log.hold()
     outcome = await follow(hasty)
@@ -78,18 +85,18 @@ async def test_a_log_that_does_not_answer_in_time_is_not_waited_for(world, syste
 class HoldsOne:
     """Publishes everything at once, but the first tweet when it is told to."""
 
-    def __init__(self, publisher):
+    def __init__(self, publisher: LogPublisher) -> None:
         self.publisher = publisher
         self.first, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def publish(self, records):
+    async def publish(self, records: list[Outgoing]) -> Positions:
         if records[0].topic == "tweets" and not self.first.is_set():
             self.first.set()
             await self.go_on.wait()
         return await self.publisher.publish(records)
 
 
-async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world, system):
+async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world: World, system: PostgresSystem) -> None:
     publisher = HoldsOne(world.log.publisher(system.sealer))
     holding = world.process(publisher=publisher, bound_s=20)
     first, posting = post(holding)
@@ -105,7 +112,7 @@ async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world, s
     assert tweets(await world.records()) == [other, first, second]
 
 
-async def test_nothing_overtakes_what_was_handed_back(world, system):
+async def test_nothing_overtakes_what_was_handed_back(world: World, system: PostgresSystem) -> None:
     world.log.away = True
     first = await post(system)[1]
     world.log.away = False
@@ -118,7 +125,7 @@ async def test_nothing_overtakes_what_was_handed_back(world, system):
     assert len(tweets(await world.records())) == 3
 
 
-async def test_what_another_process_has_in_flight_is_not_overtaken_either(world, system):
+async def test_what_another_process_has_in_flight_is_not_overtaken_either(world: World, system: PostgresSystem) -> None:
     other = world.process()
     before = await posted(other)  # it knows of a flight of this entity, which arrived
     await world.drained()
@@ -136,7 +143,7 @@ async def test_what_another_process_has_in_flight_is_not_overtaken_either(world,
     assert tweets(await world.records()) == [before, first, second]
 
 
-async def test_a_command_over_two_entities_waits_for_both(world, system):
+async def test_a_command_over_two_entities_waits_for_both(world: World, system: PostgresSystem) -> None:
     await follow(system, BOB, ALICE)
     world.log.away = True
     await follow(system, BOB, CAROL)
@@ -149,7 +156,9 @@ async def test_a_command_over_two_entities_waits_for_both(world, system):
     assert kinds == ["AccountFollowed", "AccountFollowed", "AccountUnfollowed"]
 
 
-async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(world, system):
+async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(
+    world: World, system: PostgresSystem
+) -> None:
     tweet = await posted(system)
     world.log.away = True
     first = await like(system, tweet)
@@ -162,7 +171,7 @@ async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(worl
     assert again == {record.place: record.offset + 1}
 
 
-async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world, system):
+async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world: World, system: PostgresSystem) -> None:
     tweet = await posted(system)
     world.log.away = True
     first = await like(system, tweet, key="one")
@@ -176,7 +185,7 @@ async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world, sys
     assert replayed.token.positions == {record.place: record.offset + 1}
 
 
-async def test_a_token_waits_until_its_row_is_published(world, system):
+async def test_a_token_waits_until_its_row_is_published(world: World, system: PostgresSystem) -> None:
     tokens = OutboxTokens(system.pool, world.log.log.ends)
     world.log.away = True
     outcome = await post(system)[1]
@@ -190,7 +199,7 @@ async def test_a_token_waits_until_its_row_is_published(world, system):
     assert await tokens.positions(ConsistencyToken(settled), 0) == settled
 
 
-async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world, system):
+async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world: World, system: PostgresSystem) -> None:
     tokens = OutboxTokens(system.pool, world.log.log.ends)
     world.log.away = True
     outcome = await post(system)[1]
@@ -200,7 +209,7 @@ async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world, sys
     assert await tokens.positions(outcome.token, 20) == await world.log.log.ends()
 
 
-async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
+async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world: World) -> None:
     system = world.process(most_waiting=10)
     await settle(system)
     tweet = await posted(system)
@@ -220,10 +229,12 @@ async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world):
     assert len(tweets(await world.records())) == 11
 
 
-async def test_transactions_that_commit_in_another_order_than_they_began_are_all_published(world, system):
+async def test_transactions_that_commit_in_another_order_than_they_began_are_all_published(
+    world: World, system: PostgresSystem
+) -> None:
     """A row number is given before the commit: whoever looks for numbers past the last one would miss this row."""
 
-    def followed(follower):
+    def followed(follower: AccountId) -> Outgoing:
         event = AccountFollowed(follower=follower, followee=CAROL)
         return outgoing(New(event, Envelope(EventId(system.ids.issue()), system.clock())), Codec(system.sealer))
 
@@ -241,7 +252,7 @@ async def test_transactions_that_commit_in_another_order_than_they_began_are_all
     assert first.about.id > second.about.id
 
 
-async def test_two_accounts_at_once_on_processes_whose_clocks_differ(world, system):
+async def test_two_accounts_at_once_on_processes_whose_clocks_differ(world: World, system: PostgresSystem) -> None:
     """Ids of each entity ascend in the log all the same, and what was decided is what the log says."""
     clocks = (lambda: world.clock() + 45_000, lambda: world.clock() - 10_000)
     processes = [world.process(clock=clock) for clock in clocks]
@@ -250,7 +261,7 @@ async def test_two_accounts_at_once_on_processes_whose_clocks_differ(world, syst
         (BLOCK_ACCOUNT, BlockAccount), (UNBLOCK_ACCOUNT, UnblockAccount),
     ]  # fmt: skip
 
-    async def busy(process, actor, other, chance):
+    async def busy(process: PostgresSystem, actor: AccountId, other: str, chance: Random) -> None:
         for _ in range(40):
             decision, command = chance.choice(kinds)
             with suppress(Blocked):

@@ -1,6 +1,8 @@
 """The outbox and the relay with Kafka behind them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from events.kafka.topics import apply
 from events.log import Positions
 from tests.contracts.commands import ALICE, BOB, follow, post, settle
 from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
-from tests.on_postgres import a_world, relaying
+from tests.on_postgres import World, a_world, relaying
 
 pytestmark = pytest.mark.engines
 
@@ -18,7 +20,7 @@ TOPICS = {"accounts": 2, "tweets": 2, "graph": 2}
 
 
 @pytest.fixture
-async def prefix(kafka):
+async def prefix(kafka: str) -> AsyncIterator[str]:
     name = own_prefix()
     await apply(admin_of(kafka), TOPICS, partitions=2, prefix=name)
     yield name
@@ -26,12 +28,14 @@ async def prefix(kafka):
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path) as made:
         yield made
 
 
-async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_away(kafka, prefix, world):
+async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_away(
+    kafka: str, prefix: str, world: World
+) -> None:
     there = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)
     away = KafkaPublisher("127.0.0.1:1", TOPICS, prefix=prefix, ack_s=0.2)
     system = world.process(publisher=there, bound_s=PATIENCE_S)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from command_api.postgres.relay import ready
 from events.event import Envelope
 from events.first_copies import first_copies
 from events.ids import AccountId, EventId, Millis, id_at
-from events.log import LogUnavailable, Positions
+from events.log import LogUnavailable, Positions, Record
 from events.publishing import Outgoing
 from events.sealing import MasterKeys
 from tests.contracts.commands import ALICE, BOB, CAROL, follow, like, post, posted, settle
-from tests.on_postgres import World, a_database, template, until
+from tests.on_postgres import PostgresSystem, World, a_database, template, until
 
 pytestmark = pytest.mark.engines
 
@@ -28,31 +29,31 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def database(postgres):
+def database(postgres: str) -> Iterator[str]:
     with a_database(postgres, template(postgres)) as url:
         yield url
 
 
 @pytest.fixture
-async def world(database, tmp_path):
+async def world(database: str, tmp_path: Path) -> AsyncIterator[World]:
     made = World(database, tmp_path)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     made = world.process()
     await settle(made)
     return made
 
 
-def of(records, topic, key=None):
+def of(records: list[Record], topic: str, key: str | None = None) -> list[Record]:
     return [record for record in records if record.topic == topic and key in (None, record.key)]
 
 
 @pytest.mark.parametrize(("when", "copies"), [("before", 1), ("after", 2)])
-async def test_what_a_killed_process_wrote_is_published(database, tmp_path, when, copies):
+async def test_what_a_killed_process_wrote_is_published(database: str, tmp_path: Path, when: str, copies: int) -> None:
     """Killed between commit and publishing, or between publishing and noting: then there is a copy, and law 4."""
     program = [sys.executable, "-m", "tests.integration.dying", database, str(tmp_path), when]
     killed = await asyncio.to_thread(
@@ -74,7 +75,7 @@ async def test_what_a_killed_process_wrote_is_published(database, tmp_path, when
     await world.close()
 
 
-async def left(world, system, number):
+async def left(world: World, system: PostgresSystem, number: int) -> None:
     """Leave tweets to the relay."""
     world.log.away = True
     for n in range(number):
@@ -82,13 +83,15 @@ async def left(world, system, number):
     world.log.away = False
 
 
-def in_order(records):
+def in_order(records: list[Record]) -> bool:
     """Whether each author's tweets are in the log once, in the order of their ids."""
     ids = {author: [record.about.id for record in of(records, "tweets", author)] for author in (ALICE, BOB)}
     return all(own == sorted(set(own)) for own in ids.values())
 
 
-async def test_of_two_relays_one_leads_and_the_other_takes_over_when_it_ends(world, system):
+async def test_of_two_relays_one_leads_and_the_other_takes_over_when_it_ends(
+    world: World, system: PostgresSystem
+) -> None:
     await left(world, system, 20)
     async with AsyncExitStack() as first, AsyncExitStack() as second:
         relays = {await stack.enter_async_context(world.relay()): stack for stack in (first, second)}
@@ -105,7 +108,9 @@ async def test_of_two_relays_one_leads_and_the_other_takes_over_when_it_ends(wor
     assert in_order(await world.records())
 
 
-async def test_a_relay_that_loses_its_connection_leads_no_longer_and_comes_back(world, system):
+async def test_a_relay_that_loses_its_connection_leads_no_longer_and_comes_back(
+    world: World, system: PostgresSystem
+) -> None:
     async with world.relay() as relay:
         await until(lambda: relay.leads)
         _end_backend_of_the_leader(system)
@@ -116,7 +121,7 @@ async def test_a_relay_that_loses_its_connection_leads_no_longer_and_comes_back(
     assert in_order(await world.records())
 
 
-def _end_backend_of_the_leader(system):
+def _end_backend_of_the_leader(system: PostgresSystem) -> None:
     with psycopg.connect(system.url) as connection:
         ended = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype='advisory' AND objid=%s"
@@ -126,12 +131,12 @@ def _end_backend_of_the_leader(system):
     assert ended == [(True,)]
 
 
-async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world, system):
+async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world: World, system: PostgresSystem) -> None:
     chance = random.Random(3)
     accounts = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(6)]
     other = world.process(clock=lambda: world.clock() + 5_000)
 
-    async def writing(account):
+    async def writing(account: str) -> None:
         for n in range(15):
             process = chance.choice((system, other))
             try:
@@ -153,7 +158,9 @@ async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world,
     assert len(first_copies(records, newest)) == len({record.about.id for record in records})
 
 
-async def test_an_outage_of_the_log_is_told_of_twice_however_often_it_was_tried(world, system, caplog):
+async def test_an_outage_of_the_log_is_told_of_twice_however_often_it_was_tried(
+    world: World, system: PostgresSystem, caplog: pytest.LogCaptureFixture
+) -> None:
     await left(world, system, 4)
     world.log.away = True
     async with world.relay() as relay:
@@ -165,7 +172,7 @@ async def test_an_outage_of_the_log_is_told_of_twice_however_often_it_was_tried(
     assert len(told) == 2
 
 
-async def test_without_trouble_there_are_no_copies(world, system):
+async def test_without_trouble_there_are_no_copies(world: World, system: PostgresSystem) -> None:
     async with world.relay() as relay:
         await asyncio.gather(*(post(system, author)[1] for author in (ALICE, BOB, CAROL) for _ in range(30)))
         await world.drained()
@@ -173,8 +180,8 @@ async def test_without_trouble_there_are_no_copies(world, system):
     assert len(world.log.published) == len(set(world.log.published)) == 93
 
 
-async def test_what_somebody_holds_is_left_to_him_and_nothing_of_its_entity_goes_ahead():
-    def row(number, key, free):
+async def test_what_somebody_holds_is_left_to_him_and_nothing_of_its_entity_goes_ahead() -> None:
+    def row(number: int, key: str, free: bool) -> WaitingRow:
         record = Outgoing("tweets", key, "TweetPosted", 1, b"", Envelope(EventId(str(number)), Millis(0)))
         return WaitingRow(number, record, free)
 
@@ -189,7 +196,7 @@ async def test_what_somebody_holds_is_left_to_him_and_nothing_of_its_entity_goes
     assert [[one.number for one in queue] for queue in ready(rows)] == [[1], [5]]
 
 
-async def test_an_hour_later_rows_are_gone_and_their_positions_are_not(world, system):
+async def test_an_hour_later_rows_are_gone_and_their_positions_are_not(world: World, system: PostgresSystem) -> None:
     tweet = await posted(system)
     first = await like(system, tweet)
     await world.drained()
@@ -204,7 +211,7 @@ async def test_an_hour_later_rows_are_gone_and_their_positions_are_not(world, sy
     assert again.answer.body == b""
 
 
-async def test_a_relay_starts_before_its_engines(world, system, database):
+async def test_a_relay_starts_before_its_engines(world: World, system: PostgresSystem, database: str) -> None:
     world.log.away = True
     await post(system)[1]
     async with world.relay() as relay:

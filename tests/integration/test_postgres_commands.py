@@ -1,6 +1,8 @@
 """What several processes of the command side share on PostgreSQL: locks, keys, credentials, ended sessions."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,21 +18,22 @@ from events.ids import AccountId, ClockBehind, Millis, SessionId, id_at
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable
 from events.postgres.keys import PostgresKeys
+from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, SAY, by, engagement, follow, like, post, posted, relation, settle
-from tests.on_postgres import MASTERS, a_world, until
+from tests.on_postgres import MASTERS, PostgresSystem, World, a_world, until
 
 pytestmark = pytest.mark.engines
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     made = world.process()
     await settle(made)
     return made
@@ -39,25 +42,32 @@ async def system(world):
 DAVE = AccountId(id_at(Millis(2), "dave"))
 
 
-def session_named(name):
+def session_named(name: str) -> str:
     return SessionId(id_at(Millis(4), name))
 
 
 FIRST = session_named("first")
 
 
-def registering(system, account=DAVE, username="Dave", email="Dave@Example.org", session="first", expires=10_000):
+def registering(
+    system: PostgresSystem,
+    account: str = DAVE,
+    username: str = "Dave",
+    email: str = "Dave@Example.org",
+    session: str = "first",
+    expires: int = 10_000,
+):
     token = RefreshToken(session.encode(), b"secret", Millis(system.clock() + expires))
     new = NewSession(session_named(session), token)
     command = RegisterAccount(account, username, email, "Dave", b"hash", new)
     return system.store.execute(REGISTER_ACCOUNT, command, by(account), SAY)
 
 
-async def one(system, question):
+async def one(system: PostgresSystem, question):
     return (await system.store.ask(question))[question]
 
 
-async def test_of_many_processes_that_want_one_name_or_address_one_gets_it(world):
+async def test_of_many_processes_that_want_one_name_or_address_one_gets_it(world: World) -> None:
     processes = [world.process() for _ in range(3)]
     wanting = [AccountId(id_at(Millis(3), f"wanting {n}")) for n in range(12)]
     outcomes = await asyncio.gather(
@@ -71,7 +81,7 @@ async def test_of_many_processes_that_want_one_name_or_address_one_gets_it(world
     assert len([r for r in await world.records() if r.type == "AccountRegistered"]) == 1
 
 
-async def test_a_key_in_use_in_another_process_is_still_running(world, system):
+async def test_a_key_in_use_in_another_process_is_still_running(world: World, system: PostgresSystem) -> None:
     async with system.pool.connection() as elsewhere:
         await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("", ALICE, "one"),))
         with pytest.raises(StillRunning):
@@ -80,7 +90,7 @@ async def test_a_key_in_use_in_another_process_is_still_running(world, system):
     assert not (await post(system, key="one")[1]).replayed
 
 
-async def test_one_busy_account_does_not_take_all_connections(world, system):
+async def test_one_busy_account_does_not_take_all_connections(world: World, system: PostgresSystem) -> None:
     async with system.pool.connection() as elsewhere:
         await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("tweets", ALICE),))
         waiting = [asyncio.ensure_future(post(system)[1]) for _ in range(40)]
@@ -89,7 +99,7 @@ async def test_one_busy_account_does_not_take_all_connections(world, system):
     await asyncio.gather(*waiting)
 
 
-async def test_a_caller_who_goes_finds_what_he_began_when_he_comes_back(world, system):
+async def test_a_caller_who_goes_finds_what_he_began_when_he_comes_back(world: World, system: PostgresSystem) -> None:
     tweet = await posted(system)
     world.log.hold()
     first = asyncio.ensure_future(like(system, tweet, key="one"))
@@ -104,7 +114,7 @@ async def test_a_caller_who_goes_finds_what_he_began_when_he_comes_back(world, s
     assert (await engagement(system, BOB, tweet)).liked
 
 
-async def test_closing_finishes_what_was_begun(world, system):
+async def test_closing_finishes_what_was_begun(world: World, system: PostgresSystem) -> None:
     world.log.hold()
     first = asyncio.ensure_future(follow(system))
     await world.log.waiting.wait()
@@ -118,11 +128,11 @@ async def test_closing_finishes_what_was_begun(world, system):
     assert world.waiting() == []
 
 
-async def test_a_record_that_no_log_takes_is_refused_before_it_is_decided(world):
+async def test_a_record_that_no_log_takes_is_refused_before_it_is_decided(world: World) -> None:
     class TooLarge(Exception):
         pass
 
-    def check(record):
+    def check(record: Outgoing) -> None:
         if len(record.value) > 2_000:
             raise TooLarge
 
@@ -135,10 +145,10 @@ async def test_a_record_that_no_log_takes_is_refused_before_it_is_decided(world)
     await post(system, text="x")[1]
 
 
-async def test_a_subject_whose_beginning_came_to_nothing_can_begin_again(world):
+async def test_a_subject_whose_beginning_came_to_nothing_can_begin_again(world: World) -> None:
     """Its key was made and undone with it; what is sealed from now on has to open elsewhere."""
 
-    def check(record):
+    def check(record: Outgoing) -> None:
         if record.key == DAVE and refusing:
             raise ZeroDivisionError
 
@@ -156,7 +166,7 @@ async def test_a_subject_whose_beginning_came_to_nothing_can_begin_again(world):
     assert system.sealer.open(DAVE, "kind", record.about.id, sealed) == b"plain"
 
 
-async def test_a_subjects_key_is_made_once_and_found_by_every_process(world, system):
+async def test_a_subjects_key_is_made_once_and_found_by_every_process(world: World, system: PostgresSystem) -> None:
     keys = [PostgresKeys(system.pool, Sealer(MASTERS)) for _ in range(6)]
     await asyncio.gather(*(one.create(DAVE) for one in keys))
     sealed = {one.sealer.seal(DAVE, "kind", ALICE, b"plain") for one in keys}
@@ -167,7 +177,7 @@ async def test_a_subjects_key_is_made_once_and_found_by_every_process(world, sys
     assert fresh.sealer.missing(["nobody"]) == ["nobody"]
 
 
-async def test_secrets_are_the_same_on_every_host_until_they_are_renewed(world, system):
+async def test_secrets_are_the_same_on_every_host_until_they_are_renewed(world: World, system: PostgresSystem) -> None:
     keys = [PostgresKeys(system.pool, Sealer(MASTERS)) for _ in range(6)]
     [secret] = set(await asyncio.gather(*(one.secret("tokens") for one in keys)))
     assert len(secret) == 32
@@ -177,7 +187,7 @@ async def test_secrets_are_the_same_on_every_host_until_they_are_renewed(world, 
     assert await keys[1].secret("tokens") == renewed
 
 
-async def test_keys_are_wrapped_anew_a_few_at_a_time(world, system):
+async def test_keys_are_wrapped_anew_a_few_at_a_time(world: World, system: PostgresSystem) -> None:
     newer = MasterKeys.generate(MASTERS)
     assert [await system.keys.rewrap(newer, 2) for _ in range(3)] == [2, 1, 0]
     only = PostgresKeys(system.pool, Sealer(newer.only_current()))
@@ -185,7 +195,7 @@ async def test_keys_are_wrapped_anew_a_few_at_a_time(world, system):
     assert only.sealer.seal(ALICE, "kind", BOB, b"plain") == system.sealer.seal(ALICE, "kind", BOB, b"plain")
 
 
-async def test_keys_that_cannot_be_reached_are_said_to_be_unavailable(world, system):
+async def test_keys_that_cannot_be_reached_are_said_to_be_unavailable(world: World, system: PostgresSystem) -> None:
     await system.pool.close()
     with pytest.raises(KeysUnavailable):
         await PostgresKeys(system.pool, Sealer(MASTERS)).fetch([ALICE])
@@ -193,7 +203,7 @@ async def test_keys_that_cannot_be_reached_are_said_to_be_unavailable(world, sys
         await follow(system)
 
 
-async def test_credentials_are_found_by_name_and_by_address_in_any_case(world, system):
+async def test_credentials_are_found_by_name_and_by_address_in_any_case(world: World, system: PostgresSystem) -> None:
     await registering(system)
     other = world.process()
     for login in ("dave", "DAVE", "dave@EXAMPLE.org"):
@@ -208,7 +218,9 @@ async def test_credentials_are_found_by_name_and_by_address_in_any_case(world, s
     assert (expired.id, expired.account) == (FIRST, DAVE)
 
 
-async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_those_who_come_later(world, system):
+async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_those_who_come_later(
+    world: World, system: PostgresSystem
+) -> None:
     await registering(system)
     other = world.process()
     await other.opened()
@@ -228,7 +240,7 @@ async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_thos
     assert early == late == [(FIRST, world.clock())]
 
 
-async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world, system):
+async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world: World, system: PostgresSystem) -> None:
     await registering(system)
     heard = []
     listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: heard.append(told))
@@ -243,7 +255,7 @@ async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world, s
     await listener.close()
 
 
-async def test_a_clock_far_behind_what_another_process_wrote_is_refused(world, system):
+async def test_a_clock_far_behind_what_another_process_wrote_is_refused(world: World, system: PostgresSystem) -> None:
     ahead = world.process(clock=lambda: world.clock() + 59_000)
     await follow(ahead)
     behind = world.process(clock=lambda: world.clock() - 2_000)

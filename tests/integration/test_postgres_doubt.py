@@ -1,13 +1,15 @@
 """A connection that is lost while the server commits: whether it did is found out, and nothing is done twice."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.contracts.commands import ALICE, BOB, CAROL, post, settle
-from tests.on_postgres import World, a_database, template, until
+from tests.on_postgres import PostgresSystem, World, a_database, template, until
 
 pytestmark = pytest.mark.engines
 
@@ -22,19 +24,19 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFER
 class Way:
     """The way to the server, which can be cut: clients notice at once, and the server when it next has an answer."""
 
-    def __init__(self, host, port):
+    def __init__(self, host: str, port: int) -> None:
         self._target = host, port
         self._clients = set()
         self._tasks = set()
 
-    async def __call__(self, reader, writer):
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._target)
         self._clients.add(writer)
         for source, sink in ((reader, there_writer), (there_reader, writer)):
             task = asyncio.ensure_future(self._forward(source, sink))
             self._tasks.add(task)
 
-    async def _forward(self, source, sink):
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError):
                 while data := await source.read(65_536):
@@ -43,13 +45,13 @@ class Way:
         finally:
             sink.close()  # a server that commits looks at it when it is done
 
-    def cut(self):
+    def cut(self) -> None:
         """Every connection that there is is lost."""
         for client in self._clients:
             client.transport.abort()
         self._clients.clear()
 
-    async def close(self):
+    async def close(self) -> None:
         self.cut()
         for task in self._tasks:
             task.cancel()
@@ -57,7 +59,7 @@ class Way:
 
 
 @asynccontextmanager
-async def a_way_to(url):
+async def a_way_to(url: str) -> AsyncIterator[tuple[Way, str]]:
     """A URL that leads the same way, through something that can be cut."""
     target = conninfo_to_dict(url)
     way = Way(target["host"], int(target["port"]))
@@ -68,7 +70,7 @@ async def a_way_to(url):
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     with a_database(postgres, template(postgres)) as url:
         made = World(url, tmp_path)
         await settle(made.process())
@@ -77,11 +79,11 @@ async def world(postgres, tmp_path):
         await made.close()
 
 
-def committing(system):
+def committing(system: PostgresSystem) -> list[tuple[int]]:
     return system.select("SELECT pid FROM pg_stat_activity WHERE wait_event='PgSleep' AND datname=current_database()")
 
 
-async def test_a_commit_that_was_made_and_not_answered_counts(world):
+async def test_a_commit_that_was_made_and_not_answered_counts(world: World) -> None:
     async with a_way_to(world.url) as (way, url):
         system = world.process()
         system.url = url
@@ -98,7 +100,7 @@ async def test_a_commit_that_was_made_and_not_answered_counts(world):
     assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
-async def test_a_commit_that_was_not_made_is_made_once(world):
+async def test_a_commit_that_was_not_made_is_made_once(world: World) -> None:
     system = world.process()
     tweet, posting = post(system)
     running = asyncio.ensure_future(posting)
@@ -111,7 +113,7 @@ async def test_a_commit_that_was_not_made_is_made_once(world):
     assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
-async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out(world):
+async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out(world: World) -> None:
     async with a_way_to(world.url) as (way, url):
         system = world.process()
         system.url = url
@@ -128,7 +130,7 @@ async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out
     assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
-async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world):
+async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world: World) -> None:
     async with a_way_to(world.url) as (way, url):
         system = world.process()
         system.url = url
@@ -146,7 +148,7 @@ async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world):
     assert sorted(r.event.tweet for r in await world.records() if r.topic == "tweets") == [t for t, _ in posting]
 
 
-async def test_a_group_whose_commit_was_not_made_is_made_once_command_by_command(world):
+async def test_a_group_whose_commit_was_not_made_is_made_once_command_by_command(world: World) -> None:
     system = world.process()
     posting = [post(system, author) for author in (ALICE, BOB, CAROL)]
     running = asyncio.gather(*(call for _, call in posting))

@@ -1,15 +1,19 @@
 """Commands that share a transaction on PostgreSQL: each is decided and answered as if it were alone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from command_api.domain.errors import AccountNotFound, TweetNotFound
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.register_account import EmailIsTaken, NameTaken
+from command_api.facts import Facts
 from command_api.postgres.writing import lock_number
 from events.ids import AccountId, Millis, TweetId, id_at
 from events.log import LogUnavailable
+from events.publishing import Outgoing
 from tests.contracts.commands import (
     ALICE,
     BOB,
@@ -28,7 +32,7 @@ from tests.contracts.commands import (
     settle,
 )
 from tests.integration.test_postgres_commands import registering
-from tests.on_postgres import a_world, until
+from tests.on_postgres import PostgresSystem, World, a_world, until
 
 pytestmark = pytest.mark.engines
 
@@ -36,13 +40,13 @@ AUTHORS = [AccountId(id_at(Millis(1), f"author {n}")) for n in range(40)]
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     made = world.process(**NOTES)
     await settle(made)
     await asyncio.gather(
@@ -54,13 +58,15 @@ async def system(world):
     return made
 
 
-def transactions(system, table):
+def transactions(system: PostgresSystem, table: str) -> int:
     """In how many transactions the rows of a table were written."""
     [(count,)] = system.select(f"SELECT count(DISTINCT xmin::text) FROM {table}")
     return count
 
 
-async def test_commands_that_come_at_once_share_a_transaction_and_each_has_its_own_answer(world, system):
+async def test_commands_that_come_at_once_share_a_transaction_and_each_has_its_own_answer(
+    world: World, system: PostgresSystem
+) -> None:
     posting = [post(system, author, f"by {n}", key="one") for n, author in enumerate(AUTHORS)]
     outcomes = await asyncio.gather(*(call for _, call in posting))
     assert transactions(system, "decision_tweets") == 1
@@ -75,7 +81,7 @@ async def test_commands_that_come_at_once_share_a_transaction_and_each_has_its_o
     assert all(one.replayed for one in again)
 
 
-async def test_commands_of_every_kind_share_a_transaction(world, system):
+async def test_commands_of_every_kind_share_a_transaction(world: World, system: PostgresSystem) -> None:
     tweet = await posted(system)
     outcomes = await asyncio.gather(
         like(system, tweet, BOB),
@@ -93,15 +99,15 @@ async def test_commands_of_every_kind_share_a_transaction(world, system):
     assert (await relation(system, CAROL, BOB)).following
 
 
-async def test_one_that_is_refused_or_fails_is_no_trouble_for_those_beside_it(world):
+async def test_one_that_is_refused_or_fails_is_no_trouble_for_those_beside_it(world: World) -> None:
     class TooLarge(Exception):
         pass
 
-    def check(record):
+    def check(record: Outgoing) -> None:
         if len(record.value) > 2_000:
             raise TooLarge
 
-    def faulty(facts):
+    def faulty(facts: Facts) -> None:
         raise ZeroDivisionError
 
     system = world.process(check=check)
@@ -126,7 +132,7 @@ async def test_one_that_is_refused_or_fails_is_no_trouble_for_those_beside_it(wo
     await posted(system, CAROL)
 
 
-async def test_what_the_database_refuses_of_one_is_done_without_it(world, system):
+async def test_what_the_database_refuses_of_one_is_done_without_it(world: World, system: PostgresSystem) -> None:
     wanting = [AccountId(id_at(Millis(3), f"wanting {n}")) for n in range(6)]
     outcomes = await asyncio.gather(
         *(registering(system, account, f"name{n}", "one@example.org", f"s{n}") for n, account in enumerate(wanting)),
@@ -146,7 +152,9 @@ async def test_what_the_database_refuses_of_one_is_done_without_it(world, system
     assert len([r for r in await world.records() if r.topic == "tweets"]) == 40
 
 
-async def test_nobody_waits_for_a_lock_that_another_of_the_group_has_to_wait_for(world, system):
+async def test_nobody_waits_for_a_lock_that_another_of_the_group_has_to_wait_for(
+    world: World, system: PostgresSystem
+) -> None:
     async with system.pool.connection() as elsewhere:
         await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("tweets", ALICE),))
         waiting = asyncio.ensure_future(post(system, ALICE)[1])
@@ -156,7 +164,7 @@ async def test_nobody_waits_for_a_lock_that_another_of_the_group_has_to_wait_for
     assert (await waiting).answer.body == b"TweetPosted"
 
 
-async def test_where_there_is_room_for_some_of_a_group_the_others_are_refused(world):
+async def test_where_there_is_room_for_some_of_a_group_the_others_are_refused(world: World) -> None:
     system = world.process(most_waiting=43 + 10)
     await settle(system)
     for n, account in enumerate(AUTHORS):
@@ -172,11 +180,11 @@ async def test_where_there_is_room_for_some_of_a_group_the_others_are_refused(wo
     assert len(world.waiting()) == 53
 
 
-def following(system, n):
+def following(system: PostgresSystem, n: int):
     return follow(system, AUTHORS[n], AUTHORS[n + 1])
 
 
-async def test_of_each_account_tweets_stand_in_the_order_they_came_in(world, system):
+async def test_of_each_account_tweets_stand_in_the_order_they_came_in(world: World, system: PostgresSystem) -> None:
     wanted = {author: [] for author in AUTHORS[:5]}
     calls = []
     for n in range(60):

@@ -1,5 +1,8 @@
 """Keys and passwords are in Kafka's topic `keys` as well: a database restored from the past gets back what it lost."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -7,13 +10,13 @@ from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
 from command_api.postgres.taking_back import Taken, TakingBack
 from events.ids import AccountId, Millis, id_at
-from events.kept import KeptBatch, KeptKey, outgoing, read
+from events.kept import KeptBatch, KeptKey, KeptPassword, outgoing, read
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.postgres.keys import PostgresKeys
 from events.sealing import MasterKeys, Sealer
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, a_decision, by, post, posted, settle
-from tests.on_postgres import MASTERS, a_database, a_world, until
+from tests.on_postgres import MASTERS, PostgresSystem, World, a_database, a_world, until
 
 pytestmark = pytest.mark.engines
 
@@ -24,50 +27,50 @@ NOBODY = AccountId(id_at(Millis(1), "nobody"))
 class Topic:
     """The KeptTopic port in memory: records are bytes, as they stand in Kafka."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.records = []
         self.away = False
         self.asked = 0
 
-    def _there(self):
+    def _there(self) -> None:
         if self.away:
             raise LogUnavailable("the topic is away")
 
-    async def publish(self, kept):
+    async def publish(self, kept: list[KeptKey] | list[KeptPassword]) -> Positions:
         self._there()
         for one in kept:
             record = outgoing(one, id_at(Millis(2), "any"), Millis(2))
             self.records.append((record.key.encode(), record.value))
         return await self.ends()
 
-    async def ends(self):
+    async def ends(self) -> Positions:
         self._there()
         self.asked += 1
         return Positions({PLACE: len(self.records)} if self.records else {})
 
-    async def since(self, positions):
+    async def since(self, positions: Positions) -> AsyncIterator[KeptBatch]:
         self._there()
         for offset in range(positions.get(PLACE, 0), len(self.records)):
             yield KeptBatch([read(*self.records[offset])], Positions({PLACE: offset + 1}))
 
-    def newest(self):
+    def newest(self) -> dict[str, KeptKey | KeptPassword] | dict[str, KeptKey]:
         """What it says of each key."""
         return {key.decode(): read(key, value) for key, value in self.records}
 
 
 @pytest.fixture
-def topic():
+def topic() -> Topic:
     return Topic()
 
 
 @pytest.fixture
-async def world(postgres, tmp_path):
+async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world, topic):
+async def system(world: World, topic: Topic) -> PostgresSystem:
     made = world.process(kept=topic)
     await settle(made, ALICE, BOB)
     await until(lambda: not made.select("SELECT 1 FROM subject_keys WHERE NOT published"))
@@ -77,32 +80,32 @@ async def system(world, topic):
 class Rows:
     """One process's way to the topic and back, with keys of its own."""
 
-    def __init__(self, system, topic, masters=MASTERS):
+    def __init__(self, system: PostgresSystem, topic: Topic, masters: MasterKeys = MASTERS) -> None:
         self.keys = PostgresKeys(system.pool, Sealer(masters))
         self.publish_waiting = KeptRows(system.pool, self.keys, topic).publish_waiting
         self.take_back = TakingBack(system.pool, self.keys, topic).take_back
 
-    async def seal(self, subject):
+    async def seal(self, subject: str) -> str:
         """Something sealed with the subject's key: the same for the same key."""
         await self.keys.fetch([subject])
         return self.keys.sealer.seal(subject, "kind", "id", b"plain")
 
 
-async def set_password(system, account, hash_):
+async def set_password(system: PostgresSystem, account: str, hash_: bytes) -> None:
     await system.store.execute(a_decision(lambda facts: [SetPassword(account, hash_)]), None, by(account), SAY)
 
 
-async def password_for(system, login):
+async def password_for(system: PostgresSystem, login):
     found = (await system.store.ask(PasswordFor(login)))[PasswordFor(login)]
     return found and found.hash
 
 
 @pytest.fixture
-async def backup(postgres, world, system):
+async def backup(postgres: str, world: World, system: PostgresSystem):
     """Makes a copy of the database as it is, and a process on it."""
     copies = []
 
-    async def make():
+    async def make() -> PostgresSystem:
         await system.stop()
         copy = a_database(postgres, like=psycopg.conninfo.conninfo_to_dict(world.url)["dbname"])
         copies.append(copy)
@@ -117,16 +120,16 @@ async def backup(postgres, world, system):
         copy.__exit__(None, None, None)
 
 
-def topic_of(system):
+def topic_of(system: PostgresSystem) -> Topic:
     return system._kept
 
 
-async def test_a_new_key_is_published_with_the_write_and_noted(system, topic):
+async def test_a_new_key_is_published_with_the_write_and_noted(system: PostgresSystem, topic: Topic) -> None:
     assert set(topic.newest()) == {ALICE, BOB} == {key for (key,) in system.select("SELECT subject FROM subject_keys")}
     assert await Rows(system, topic).take_back() == Taken(0, 0)
 
 
-async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(world, topic):
+async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(world: World, topic: Topic) -> None:
     topic.away = True
     system = world.process(kept=topic)
     await settle(system, ALICE)
@@ -134,11 +137,11 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     assert not await world.records()
     order = []
 
-    async def first():
+    async def first() -> None:
         await Rows(system, topic).take_back()  # raises while the topic is away
         order.append("took back")
 
-    async def ahead(subjects):
+    async def ahead(subjects: list[str]) -> None:
         await KeptKeys(system.pool, topic).publish_of(subjects)
         order.append(len(await world.records()))
 
@@ -151,7 +154,9 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     assert order[:2] == ["took back", 0], "the key came before the events, and what was destroyed before the key"
 
 
-async def test_what_an_older_version_left_is_published_in_the_background_once(system, topic):
+async def test_what_an_older_version_left_is_published_in_the_background_once(
+    system: PostgresSystem, topic: Topic
+) -> None:
     await set_password(system, ALICE, b"hash")
     await system.tamper("UPDATE subject_keys SET published=false; UPDATE passwords SET published=false, changed=0")
     topic.records.clear()
@@ -162,7 +167,7 @@ async def test_what_an_older_version_left_is_published_in_the_background_once(sy
     assert b"hash" not in b"".join(value for _, value in topic.records)
 
 
-async def test_who_notes_keys_waits_for_nobody_who_waits_for_it(system, topic):
+async def test_who_notes_keys_waits_for_nobody_who_waits_for_it(system: PostgresSystem, topic: Topic) -> None:
     """Keys of two writes are noted at once while another process, which has one of them, notes where the topic ends."""
     await system.tamper("UPDATE subject_keys SET published=false")
     rows = system.select("SELECT subject, master, wrapped FROM subject_keys ORDER BY subject")
@@ -175,7 +180,9 @@ async def test_who_notes_keys_waits_for_nobody_who_waits_for_it(system, topic):
     await until(lambda: not system.select("SELECT 1 FROM subject_keys WHERE NOT published"))
 
 
-async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(world, system, topic, backup):
+async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(
+    world: World, system: PostgresSystem, topic: Topic, backup
+) -> None:
     await set_password(system, ALICE, b"old")
     await Rows(system, topic).publish_waiting()
     restored = await backup()
@@ -196,7 +203,9 @@ async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(w
     assert await rows.take_back() == Taken(0, 0)
 
 
-async def test_a_key_that_was_destroyed_since_the_backup_is_destroyed_again_and_never_published(system, topic, backup):
+async def test_a_key_that_was_destroyed_since_the_backup_is_destroyed_again_and_never_published(
+    system: PostgresSystem, topic: Topic, backup
+) -> None:
     await system.tamper(f"UPDATE subject_keys SET published=false WHERE subject='{ALICE}'")  # as in the worst moment
     restored = await backup()
     await system.opened()
@@ -212,7 +221,9 @@ async def test_a_key_that_was_destroyed_since_the_backup_is_destroyed_again_and_
     assert topic.newest()[ALICE].wrapped is None
 
 
-async def test_a_backup_of_before_a_rotation_is_opened_by_the_new_master_key_alone(system, topic, backup):
+async def test_a_backup_of_before_a_rotation_is_opened_by_the_new_master_key_alone(
+    system: PostgresSystem, topic: Topic, backup
+) -> None:
     sealed = await Rows(system, topic).seal(ALICE)
     restored = await backup()
     await system.opened()
@@ -225,7 +236,9 @@ async def test_a_backup_of_before_a_rotation_is_opened_by_the_new_master_key_alo
     assert await rows.seal(ALICE) == sealed
 
 
-async def test_what_was_changed_here_and_is_not_published_yet_is_newer_than_the_topic(system, topic):
+async def test_what_was_changed_here_and_is_not_published_yet_is_newer_than_the_topic(
+    system: PostgresSystem, topic: Topic
+) -> None:
     newer = MasterKeys.generate(MASTERS)
     await system.keys.rewrap(newer, 100)
     await system.tamper("UPDATE kept_positions SET positions=''")  # reads everything again
@@ -235,8 +248,8 @@ async def test_what_was_changed_here_and_is_not_published_yet_is_newer_than_the_
 
 
 async def test_a_reader_that_misses_a_key_has_it_taken_back_and_asks_for_little_where_there_is_none(
-    system, topic, backup
-):
+    system: PostgresSystem, topic: Topic, backup
+) -> None:
     restored = await backup()
     await settle(system, CAROL)
     sealed = await Rows(system, topic).seal(CAROL)
@@ -252,7 +265,9 @@ async def test_a_reader_that_misses_a_key_has_it_taken_back_and_asks_for_little_
         await rows.keys.fetch([NOBODY])
 
 
-async def test_everything_is_published_again_into_a_topic_that_has_lost_it(system, topic):
+async def test_everything_is_published_again_into_a_topic_that_has_lost_it(
+    system: PostgresSystem, topic: Topic
+) -> None:
     await set_password(system, ALICE, b"hash")
     rows = Rows(system, topic)
     await rows.publish_waiting()
@@ -263,7 +278,9 @@ async def test_everything_is_published_again_into_a_topic_that_has_lost_it(syste
     assert topic.newest() == said
 
 
-async def test_a_password_whose_key_is_gone_costs_the_others_nothing(system, topic, backup):
+async def test_a_password_whose_key_is_gone_costs_the_others_nothing(
+    system: PostgresSystem, topic: Topic, backup
+) -> None:
     restored = await backup()
     await system.opened()
     for account in (ALICE, BOB):
@@ -275,7 +292,7 @@ async def test_a_password_whose_key_is_gone_costs_the_others_nothing(system, top
     assert restored.select("SELECT id FROM passwords") == [(BOB,)]
 
 
-async def test_keys_take_no_room_in_what_writes_answer(system):
+async def test_keys_take_no_room_in_what_writes_answer(system: PostgresSystem) -> None:
     _tweet, posting = post(system, text="x")
     outcome = await posting
     assert [place.topic for place in outcome.token.positions] == ["tweets"]

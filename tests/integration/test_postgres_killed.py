@@ -1,6 +1,8 @@
 """PostgreSQL killed while it commits: nothing acknowledged is lost, and nothing is done twice."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import apsw
 import pytest
@@ -8,11 +10,13 @@ import pytest
 from command_api.facts import TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.first_copies import first_copies
+from events.ids import AccountId
 from events.log import LogUnavailable
 from infra.local import catalogue
+from infra.local.running import Running
 from tests.contracts.commands import ALICE, BOB, follow, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
-from tests.on_postgres import World, a_database, template, until
+from tests.on_postgres import PostgresSystem, World, a_database, template, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -20,7 +24,7 @@ WRITERS = 12
 
 
 @pytest.fixture
-async def world(running, tmp_path):
+async def world(running: Running, tmp_path: Path) -> AsyncIterator[World]:
     """On a server of this test's own."""
     url = running.up(catalogue.engine("postgres")).url
     with a_database(url, template(url)) as database:
@@ -29,12 +33,12 @@ async def world(running, tmp_path):
         await made.close()
 
 
-async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(running, world):
+async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(running: Running, world: World) -> None:
     system, other = world.process(), world.process()
     await settle(system)
     acknowledged, refused, stop = [], [], asyncio.Event()
 
-    async def writing(process, author, number):
+    async def writing(process: PostgresSystem, author: AccountId, number: int) -> None:
         n = 0
         while not stop.is_set():
             n += 1
@@ -46,7 +50,7 @@ async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(ru
                 refused.append((process, author, f"{number} {n}"))
                 await asyncio.sleep(0.01)
 
-    async def more(number):
+    async def more(number: int) -> None:
         wanted = len(acknowledged) + number
         await until(lambda: len(acknowledged) >= wanted)
 
@@ -80,7 +84,9 @@ async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(ru
     assert tweets == [(len(acknowledged) + len(refused),)]
 
 
-async def test_while_the_server_is_away_commands_are_refused_and_later_they_go_on(running, world):
+async def test_while_the_server_is_away_commands_are_refused_and_later_they_go_on(
+    running: Running, world: World
+) -> None:
     system = world.process()
     await settle(system)
     tweet = await posted(system)

@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,35 +20,35 @@ NAMES = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
 
 
 @pytest.fixture
-def database(postgres):
+def database(postgres: str) -> Iterator[str]:
     with a_database(postgres) as url:
         yield url
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> Path:
     """The files, to be changed."""
     return shutil.copytree(MIGRATIONS, tmp_path / "migrations")
 
 
-def tables(url):
+def tables(url: str) -> set[str]:
     with psycopg.connect(url) as connection:
         return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname='public'")}
 
 
-async def missing(url, directory=MIGRATIONS):
+async def missing(url: str, directory: Path = MIGRATIONS) -> list[str]:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         return await pending(connection, directory)
 
 
-async def test_an_empty_database_gets_every_table(database):
+async def test_an_empty_database_gets_every_table(database: str) -> None:
     assert await missing(database) == NAMES
     assert await migrate(database) == NAMES
     assert {*BY_NAME, "outbox", "entities", "idempotency", "subject_keys", "passwords"} <= tables(database)
     assert await missing(database) == []
 
 
-async def test_the_decision_state_has_the_columns_and_keys_that_are_declared(database):
+async def test_the_decision_state_has_the_columns_and_keys_that_are_declared(database: str) -> None:
     await migrate(database)
     with psycopg.connect(database) as connection:
         for row, table in TABLES.items():
@@ -67,19 +69,19 @@ async def test_the_decision_state_has_the_columns_and_keys_that_are_declared(dat
             assert unique == {(table.key, True), *(((name,), False) for name in table.unique)}
 
 
-async def test_a_second_run_changes_nothing(database):
+async def test_a_second_run_changes_nothing(database: str) -> None:
     await migrate(database)
     before = tables(database)
     assert await migrate(database) == []
     assert tables(database) == before
 
 
-async def test_of_many_hosts_at_once_one_migrates_and_the_others_find_nothing_to_do(database):
+async def test_of_many_hosts_at_once_one_migrates_and_the_others_find_nothing_to_do(database: str) -> None:
     done = await asyncio.gather(*(migrate(database) for _ in range(5)))
     assert sorted(done) == [[], [], [], [], NAMES]
 
 
-async def test_a_new_file_is_applied_to_what_is_there(database, files):
+async def test_a_new_file_is_applied_to_what_is_there(database: str, files: Path) -> None:
     await migrate(database, files)
     new = f"{len(NAMES) + 1:03}_another.sql"
     (files / new).write_text("CREATE TABLE another (a integer);")
@@ -88,7 +90,7 @@ async def test_a_new_file_is_applied_to_what_is_there(database, files):
     assert "another" in tables(database)
 
 
-async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(database, files):
+async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(database: str, files: Path) -> None:
     (files / f"{len(NAMES) + 1:03}_faulty.sql").write_text("CREATE TABLE half (a integer); SELECT nonsense;")
     with pytest.raises(psycopg.errors.UndefinedColumn):
         await migrate(database, files)
@@ -97,7 +99,7 @@ async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(data
     assert await migrate(database) == []
 
 
-async def test_a_file_that_was_changed_after_it_was_applied_is_refused(database, files):
+async def test_a_file_that_was_changed_after_it_was_applied_is_refused(database: str, files: Path) -> None:
     await migrate(database, files)
     with (files / NAMES[1]).open("a") as file:
         file.write("-- changed\n")
@@ -105,19 +107,19 @@ async def test_a_file_that_was_changed_after_it_was_applied_is_refused(database,
         await migrate(database, files)
 
 
-async def test_a_database_of_a_newer_version_is_refused(database, files):
+async def test_a_database_of_a_newer_version_is_refused(database: str, files: Path) -> None:
     await migrate(database)
     (files / NAMES[-1]).unlink()
     with pytest.raises(MigrationRefused, match="newer version"):
         await migrate(database, files)
 
 
-async def test_a_gap_in_the_numbers_is_refused(database, files):
+async def test_a_gap_in_the_numbers_is_refused(database: str, files: Path) -> None:
     (files / NAMES[1]).unlink()
     with pytest.raises(MigrationRefused, match="should begin with 002_"):
         await migrate(database, files)
 
 
-async def test_a_server_that_is_away_is_no_fault_of_the_files():
+async def test_a_server_that_is_away_is_no_fault_of_the_files() -> None:
     with pytest.raises(LogUnavailable):
         await migrate("postgresql://127.0.0.1:1/nowhere")

@@ -1,6 +1,8 @@
 """The decision state is a function of the log: wiped, or restored from the past, it becomes what it was."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,7 +22,7 @@ from command_api.postgres.rebuild import (
     rebuild_decision_state,
 )
 from events.ids import ActivityId
-from events.log import CorruptLog, LogUnavailable, New, Positions, TopicPartition
+from events.log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from tests.contracts.commands import (
     ALICE,
     BOB,
@@ -38,19 +40,19 @@ from tests.contracts.commands import (
     unlike,
 )  # fmt: skip
 from tests.contracts.embedded import EMAIL_KEY
-from tests.on_postgres import a_database, a_world
+from tests.on_postgres import PostgresSystem, World, a_database, a_world
 
 pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(params=[1, 4], ids=["1 partition", "4 partitions"])
-async def world(postgres, tmp_path, request):
+async def world(postgres: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with a_world(postgres, tmp_path, partitions=request.param) as made:
         yield made
 
 
 @pytest.fixture
-async def system(world):
+async def system(world: World) -> PostgresSystem:
     made = world.process()
     await settle(made)
     await living(made)
@@ -58,7 +60,7 @@ async def system(world):
     return made
 
 
-async def living(system):
+async def living(system: PostgresSystem) -> None:
     """Something of most kinds happens."""
     tweet = await posted(system)
     reply = await posted(system, BOB, reply_to=tweet)
@@ -75,7 +77,9 @@ async def living(system):
 
 
 @pytest.mark.parametrize("limit", [3, 5000])
-async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, limit):
+async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(
+    world: World, system: PostgresSystem, limit: int
+) -> None:
     before, answer = system.snapshot(), await post(system, key="one")[1]
     await world.drained()
     before = system.snapshot()
@@ -90,7 +94,7 @@ async def test_a_wiped_state_is_rebuilt_and_equals_what_it_was(world, system, li
     assert (again.replayed, again.answer) == (True, answer.answer), "answers are not in the log, and stay"
 
 
-async def test_ids_go_on_past_the_log_after_a_rebuild(world, system):
+async def test_ids_go_on_past_the_log_after_a_rebuild(world: World, system: PostgresSystem) -> None:
     await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     behind = world.process(clock=lambda: world.clock() - 30_000)
     positions = (await follow(behind, ALICE, CAROL)).token.positions
@@ -100,7 +104,7 @@ async def test_ids_go_on_past_the_log_after_a_rebuild(world, system):
     assert positions
 
 
-async def test_copies_in_the_log_are_folded_once(world, system):
+async def test_copies_in_the_log_are_folded_once(world: World, system: PostgresSystem) -> None:
     before = system.snapshot().digest
     for record in await world.records():
         await world.log.append(New(record.event, record.about))
@@ -109,7 +113,9 @@ async def test_copies_in_the_log_are_folded_once(world, system):
     assert system.snapshot().digest == before
 
 
-async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_gap(world, system):
+async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_gap(
+    world: World, system: PostgresSystem
+) -> None:
     assert not await lacking(system.pool, await world.log.log.ends(), world.partitions)
     world.log.away = True
     await post(system)[1]
@@ -119,7 +125,9 @@ async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_
     world.log.away = False
 
 
-async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(postgres, world, system):
+async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(
+    postgres: str, world: World, system: PostgresSystem
+) -> None:
     """Ids, names and versions of the time since are known again before anything is decided."""
     async with system.pool.connection() as connection:
         await connection.execute("UPDATE noted_positions SET positions=%s", (str(await world.log.log.ends()),))
@@ -153,14 +161,16 @@ async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(p
         await restored.stop()
 
 
-async def test_credentials_are_left_alone(world, system):
+async def test_credentials_are_left_alone(world: World, system: PostgresSystem) -> None:
     decision = a_decision(lambda facts: [SetPassword(ALICE, b"hash")])
     await system.store.execute(decision, None, by(ALICE), SAY)
     await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
     assert (await system.store.ask(PasswordOf(ALICE)))[PasswordOf(ALICE)].hash == b"hash"
 
 
-async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(world, system, monkeypatch):
+async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(
+    world: World, system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
     world.log.away = True
     await follow(system, CAROL, ALICE)
@@ -170,23 +180,23 @@ async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(world
     assert system.snapshot().digest == before
 
 
-async def test_a_log_that_ends_too_soon_is_no_log_to_fold(world, system):
-    async def beyond():
+async def test_a_log_that_ends_too_soon_is_no_log_to_fold(world: World, system: PostgresSystem) -> None:
+    async def beyond() -> Positions:
         return (await world.log.log.ends()).merged({TopicPartition("graph", 0): 10_000})
 
     with pytest.raises(CorruptLog, match="graph-0:10000"):
         await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, beyond)
 
 
-async def test_nothing_is_decided_while_the_state_is_rebuilt(world, system):
+async def test_nothing_is_decided_while_the_state_is_rebuilt(world: World, system: PostgresSystem) -> None:
     class Slow:
         """A log that waits in the middle of the reading."""
 
-        def __init__(self):
+        def __init__(self) -> None:
             self.reached = asyncio.Event()
             self.go_on = asyncio.Event()
 
-        async def read(self, after, limit, topics=None):
+        async def read(self, after: Positions, limit: int, topics: tuple[str, ...] | None = None) -> list[Record]:
             if after:
                 self.reached.set()
                 await self.go_on.wait()

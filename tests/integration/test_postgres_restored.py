@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -20,18 +22,18 @@ PASSWORD, ANOTHER = "correct horse battery", "a staple in the rain"
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
         yield made
 
 
 @pytest.fixture
-def deciding(tmp_path, kafka, postgres, redis):
+def deciding(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Installation:
     """An installation that only decides."""
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
-def tool(name):
+def tool(name: str) -> str:
     """A program of PostgreSQL's."""
     found = shutil.which(name) or next(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
     if found is None:
@@ -40,7 +42,7 @@ def tool(name):
     return found
 
 
-def until(condition):
+def until(condition) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + SOON
     while not condition():
@@ -48,7 +50,7 @@ def until(condition):
         time.sleep(0.1)
 
 
-def all_published(installation):
+def all_published(installation: Installation) -> bool:
     """Whether Kafka has everything that PostgreSQL has for it."""
     with psycopg.connect(installation.url, autocommit=True) as connection:
         [(left,)] = connection.execute(
@@ -59,16 +61,18 @@ def all_published(installation):
     return left == 0
 
 
-def sign_in(client, name, password):
+def sign_in(client: httpx.Client, name: str, password: str) -> httpx.Response:
     return client.post("/api/v1/auth/login", json={"login": name, "password": password})
 
 
-def bearer(answer):
+def bearer(answer: httpx.Response) -> dict[str, str]:
     assert answer.status_code == 200, answer.text
     return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def test_an_installation_works_on_with_a_database_restored_from_before_people_registered(installation):
+def test_an_installation_works_on_with_a_database_restored_from_before_people_registered(
+    installation: Installation,
+) -> None:
     dump = installation.directory / "backup.dump"
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
@@ -107,7 +111,7 @@ def test_an_installation_works_on_with_a_database_restored_from_before_people_re
         dan = register(client, "dan")
         told = {**dan, "consistency-token": last.headers["consistency-token"]}
 
-        def texts():
+        def texts() -> list[str]:
             page = query.get("/api/v1/users/cam/tweets", headers=told)
             return page.status_code == 200 and [item["tweet"]["text"] for item in page.json()["items"]]
 
@@ -126,13 +130,13 @@ def test_an_installation_works_on_with_a_database_restored_from_before_people_re
     assert not [record for record in records if record.fault]
 
 
-def forget_kept(installation):
+def forget_kept(installation: Installation) -> None:
     """Have Kafka's topic of keys anew, and empty."""
     asyncio.run(delete_topics(installation.brokers, [installation.prefix + KEYS.name]))
     until(lambda: installation.command("topics", "apply").returncode == 0)
 
 
-def test_keys_that_nobody_has_any_more_are_given_up_and_everything_else_goes_on(deciding):
+def test_keys_that_nobody_has_any_more_are_given_up_and_everything_else_goes_on(deciding: Installation) -> None:
     """First Kafka still has the key, and nothing is lost; then it has not."""
     with deciding.process("serve", "command") as (process, client):
         ready(process, client)

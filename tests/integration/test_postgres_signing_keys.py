@@ -2,9 +2,11 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from command_api.postgres.migrating import migrate
 from command_api.postgres.signing_keys import PostgresSigningKeys
@@ -18,15 +20,15 @@ OVERLAP_MS = 60_000
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = Millis(1_790_000_000_000)
 
-    def __call__(self):
+    def __call__(self) -> int:
         return self.now
 
 
 @pytest.fixture
-async def pool(postgres):
+async def pool(postgres: str) -> AsyncIterator[AsyncConnectionPool]:
     name = f"keys_{uuid.uuid4().hex[:12]}"
     async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection:
         await connection.execute(f"CREATE DATABASE {name}")
@@ -41,33 +43,33 @@ async def pool(postgres):
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def process(pool, clock):
+def process(pool: AsyncConnectionPool, clock: Clock):
     """Makes what a process has; they share the master key."""
     masters = MasterKeys.generate()
 
-    def made(masters=masters):
+    def made(masters: MasterKeys = masters) -> PostgresSigningKeys:
         return PostgresSigningKeys(pool, Sealer(masters), HybridClock(clock), OVERLAP_MS)
 
     return made
 
 
-def kids(keys):
+def kids(keys: PostgresSigningKeys) -> list[str]:
     return [key["kid"] for key in keys.jwks()["keys"]]
 
 
-async def test_processes_that_start_together_make_one_key_between_them(process):
+async def test_processes_that_start_together_make_one_key_between_them(process) -> None:
     processes = [process() for _ in range(4)]
     await asyncio.gather(*(one.refresh() for one in processes))
     assert len({one.current.kid for one in processes}) == 1
     assert len({one.current.public.public_numbers() for one in processes}) == 1
 
 
-async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_one_still_verifies(process):
+async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_one_still_verifies(process) -> None:
     one, other = process(), process()
     await one.refresh()
     await other.refresh()
@@ -81,7 +83,9 @@ async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_on
     assert kids(one) == kids(other) == [old, made.kid]
 
 
-async def test_a_key_goes_when_the_last_token_it_can_have_signed_has_expired(process, clock, pool):
+async def test_a_key_goes_when_the_last_token_it_can_have_signed_has_expired(
+    process, clock: Clock, pool: AsyncConnectionPool
+) -> None:
     one = process()
     await one.refresh()
     old = one.current.kid
@@ -97,7 +101,7 @@ async def test_a_key_goes_when_the_last_token_it_can_have_signed_has_expired(pro
     assert stored == 1
 
 
-async def test_a_key_does_not_open_with_another_master_key_of_the_same_name(process):
+async def test_a_key_does_not_open_with_another_master_key_of_the_same_name(process) -> None:
     masters = MasterKeys({"one": bytes(32)})
     await process(masters).refresh()
     with pytest.raises(SealBroken):

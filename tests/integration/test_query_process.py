@@ -6,12 +6,16 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from subprocess import Popen
 
 import httpx
 import pytest
 
 from infra.local.redis import Redis
+from infra.local.running import Running
 from stores.cassandra.address import Address
 from stores.redis.connection import connect
 from tests.integration.installation import READ_ONLY, SOON, Installation, post, ready, register
@@ -25,7 +29,9 @@ APART = [("work", "projectors"), ("work", "streams"), ("work", "relay")]
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
     url = f"{cassandra.rstrip('/')}/query_{uuid.uuid4().hex[:12]}"
     directory = tmp_path_factory.mktemp("installation")
@@ -34,13 +40,13 @@ def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
 
 
 @pytest.fixture(scope="module")
-def serving(installation):
+def serving(installation: Installation) -> Iterator[list[httpx.Client]]:
     """Clients of the processes that serve commands and queries; what projects is each test's own."""
     with ExitStack() as stack:
         yield [client for _, client in started(stack, installation, COMMAND, QUERY)]
 
 
-def started(stack, installation, *roles):
+def started(stack: ExitStack, installation: Installation, *roles: tuple[str, str]) -> list[tuple[Popen, httpx.Client]]:
     processes = [stack.enter_context(installation.process(*words)) for words in roles]
     for each in processes:
         ready(*each)
@@ -50,11 +56,11 @@ def started(stack, installation, *roles):
 class Reader:
     """Reads what was written before, by its token: again while it is said to be stale, as on a machine that is busy."""
 
-    def __init__(self, client, bearer):
+    def __init__(self, client: httpx.Client, bearer: dict[str, str]) -> None:
         self.client = client
         self.bearer = bearer
 
-    def get(self, path, token=None, **params):
+    def get(self, path: Path, token: str | None = None, **params: str):
         headers = self.bearer | ({"consistency-token": token} if token else {})
         deadline = time.monotonic() + SOON
         while True:
@@ -66,12 +72,14 @@ class Reader:
         return answer.json()
 
 
-def token_of(answer):
+def token_of(answer: httpx.Response) -> str:
     assert answer.is_success, answer.text
     return answer.headers["consistency-token"]
 
 
-def test_what_is_written_through_one_process_is_read_from_another(installation, serving):
+def test_what_is_written_through_one_process_is_read_from_another(
+    installation: Installation, serving: list[httpx.Client]
+) -> None:
     command, query = serving
     with installation.process(*WORK) as worker:
         ready(*worker)
@@ -97,7 +105,7 @@ def test_what_is_written_through_one_process_is_read_from_another(installation, 
         assert command.get("/api/v1/feed", headers=ada).status_code in (404, 405)
 
 
-def test_processes_need_no_file_that_they_may_write_to(installation, s3):
+def test_processes_need_no_file_that_they_may_write_to(installation: Installation, s3: str) -> None:
     """As in their containers, where pictures are in S3."""
     contained = copy.copy(installation)
     contained.behind = READ_ONLY
@@ -118,7 +126,7 @@ def test_processes_need_no_file_that_they_may_write_to(installation, s3):
         assert len(reader.get("/search/tweets", token_of(written), q="look")["items"]) == 1
 
 
-def test_a_session_that_ended_in_one_process_has_ended_in_the_other(serving):
+def test_a_session_that_ended_in_one_process_has_ended_in_the_other(serving: list[httpx.Client]) -> None:
     command, query = serving
     cyd = register(command, "cyd")
     assert query.get("/api/v1/feed", headers=cyd).status_code == 200
@@ -126,12 +134,14 @@ def test_a_session_that_ended_in_one_process_has_ended_in_the_other(serving):
     until(lambda: query.get("/api/v1/feed", headers=cyd).status_code == 401)
 
 
-def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(installation, serving):
+def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(
+    installation: Installation, serving: list[httpx.Client]
+) -> None:
     command, query = serving
     dan = register(command, "dan")
     token = token_of(post(command, dan, "nobody projects this yet"))
 
-    def feed():
+    def feed() -> httpx.Response:
         return query.get("/api/v1/feed", headers=dan | {"consistency-token": token})
 
     answer = feed()
@@ -142,7 +152,9 @@ def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(installation
         assert len(feed().json()["items"]) == 1
 
 
-def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(installation, serving):
+def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(
+    installation: Installation, serving: list[httpx.Client]
+) -> None:
     command, query = serving
     eve = register(command, "eve")
     tweet = post(command, eve, "like me").json()["id"]
@@ -159,7 +171,9 @@ def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(
         assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
 
 
-def test_while_redis_is_away_tweets_are_read_without_their_numbers(tmp_path, kafka, postgres, cassandra, running):
+def test_while_redis_is_away_tweets_are_read_without_their_numbers(
+    tmp_path: Path, kafka: str, postgres: str, cassandra: str, running: Running
+) -> None:
     engine = Redis()
     url = f"{cassandra.rstrip('/')}/query_{uuid.uuid4().hex[:12]}"
     installation = Installation(tmp_path, kafka, postgres, cassandra=url, redis=running.up(engine).url).set_up()
@@ -184,14 +198,14 @@ def test_while_redis_is_away_tweets_are_read_without_their_numbers(tmp_path, kaf
     drop(Address.parse(url))
 
 
-def until(holds):
+def until(holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + SOON
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-async def wiped(installation):
+async def wiped(installation: Installation) -> None:
     redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
     keys = [key async for key in redis.scan_iter(match=f"*{installation.prefix}*")]
     assert keys
@@ -202,7 +216,7 @@ async def wiped(installation):
 class Stream:
     """An open stream of server-sent events, read by a thread."""
 
-    def __init__(self, url, bearer, last=None):
+    def __init__(self, url: str, bearer: dict[str, str], last: str | None = None) -> None:
         self.events = []
         self.opened = threading.Event()
         headers = bearer | ({"last-event-id": last} if last else {})
@@ -210,7 +224,7 @@ class Stream:
         self._thread.start()
         assert self.opened.wait(SOON)
 
-    def _read(self, url, headers):
+    def _read(self, url: str, headers: dict[str, str]) -> None:
         with httpx.stream("GET", url, headers=headers, timeout=SOON) as answer:
             event = {}
             for line in answer.iter_lines():
@@ -222,11 +236,13 @@ class Stream:
                     event = {}
                     self.opened.set()
 
-    def of(self, kind):
+    def of(self, kind: str):
         return [json.loads(event["data"]) for event in list(self.events) if event.get("event") == kind]
 
 
-def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(installation, serving):
+def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(
+    installation: Installation, serving: list[httpx.Client]
+) -> None:
     command, query = serving
     with installation.process(*WORK) as worker:
         ready(*worker)
@@ -244,7 +260,7 @@ def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(in
         until(lambda: [item["tweet"]["id"] for item in again.of("tweet")] == [second["id"]])
 
 
-def test_who_reads_is_reported_to_the_log(installation):
+def test_who_reads_is_reported_to_the_log(installation: Installation) -> None:
     with ExitStack() as stack:  # a query process reports it when it stops, at the latest
         (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
         ivy = register(command, "ivy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.integration.running import Serving, answered, minitwitter
 pytestmark = pytest.mark.slow
 
 
-def test_serving_goes_on_while_everything_is_rebuilt(tmp_path):
+def test_serving_goes_on_while_everything_is_rebuilt(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice, bob = server.join("alice"), server.join("bob")
@@ -21,7 +22,7 @@ def test_serving_goes_on_while_everything_is_rebuilt(tmp_path):
         done = threading.Event()
         posted = []
 
-        def write():
+        def write() -> None:
             while not done.is_set():
                 posted.append(alice.post(f"meanwhile {len(posted)}"))
                 assert bob.after(alice).get("/feed?limit=1")["items"][0]["tweet"]["id"] == posted[-1]
@@ -41,7 +42,7 @@ def test_serving_goes_on_while_everything_is_rebuilt(tmp_path):
         assert switched == {"operations": {"ReadModelSwitched": len(compared)}}
 
 
-def test_going_back_is_a_switch_like_any_other(tmp_path):
+def test_going_back_is_a_switch_like_any_other(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")
@@ -53,7 +54,7 @@ def test_going_back_is_a_switch_like_any_other(tmp_path):
         assert alice.get(f"/tweets/{two}")["text"] == "two"
 
 
-def test_without_a_server_the_command_does_it_itself(tmp_path):
+def test_without_a_server_the_command_does_it_itself(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         server.join("alice").post("one")
@@ -63,7 +64,7 @@ def test_without_a_server_the_command_does_it_itself(tmp_path):
     assert answered("verify", "--data", data)["same"]
 
 
-def test_a_read_model_that_was_wrong_is_mended_and_said_to_have_been_different(tmp_path):
+def test_a_read_model_that_was_wrong_is_mended_and_said_to_have_been_different(tmp_path: Path) -> None:
     import apsw
 
     data = tmp_path / "data"
@@ -88,7 +89,7 @@ def test_a_read_model_that_was_wrong_is_mended_and_said_to_have_been_different(t
         (["users", "--all"], 2, "name read models, or pass --all"),
     ],
 )
-def test_what_cannot_be_rebuilt_is_said_in_a_line(tmp_path, arguments, code, said):
+def test_what_cannot_be_rebuilt_is_said_in_a_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     data, tweets = tmp_path / "data", tmp_path / "tweets.csv"
     tweets.write_text("tweet_id,created_at,username,text\n1,2020-01-01T00:00:00Z,ada,hello\n")
     assert minitwitter("import", "tweets", tweets, "--data", data).returncode == 0

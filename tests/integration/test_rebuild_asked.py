@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +16,12 @@ from stores.sink import StoreUnavailable
 
 
 @pytest.fixture
-async def server(tmp_path):
+async def server(tmp_path: Path) -> AsyncIterator[ControlServer]:
     """A control socket whose server begins what it is asked, and does it for ever or as `answers` says."""
     begun = asyncio.Event()
     answers = []
 
-    async def handle(request):
+    async def handle(request: RebuildModels) -> AsyncIterator[Failed]:
         begun.set()
         for answer in answers:
             if isinstance(answer, Exception):
@@ -34,13 +36,15 @@ async def server(tmp_path):
     await control.stop()
 
 
-async def asked(directory):
+async def asked(directory: Path) -> None:
     async with owner(Settings(data=directory), goes_on=GOES_ON) as ask:
         async for _ in ask(RebuildModels(("counts",), back=False)):
             pass
 
 
-async def test_ctrl_c_beside_a_server_says_that_it_goes_on_and_how_to_end_it(tmp_path, server, capsys):
+async def test_ctrl_c_beside_a_server_says_that_it_goes_on_and_how_to_end_it(
+    tmp_path: Path, server: ControlServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     asking = asyncio.create_task(asked(tmp_path))
     await server.begun.wait()
     asking.cancel()
@@ -51,7 +55,9 @@ async def test_ctrl_c_beside_a_server_says_that_it_goes_on_and_how_to_end_it(tmp
     assert "`minitwitter rebuild --cancel`" in said
 
 
-async def test_what_a_full_disk_refuses_has_its_exit_code_beside_a_server_too(tmp_path, server):
+async def test_what_a_full_disk_refuses_has_its_exit_code_beside_a_server_too(
+    tmp_path: Path, server: ControlServer
+) -> None:
     for answer in (StoreUnavailable("no room"), OSError(28, "No space left on device"), Failed("no room", 5)):
         server.answers[:] = [answer]
         async with ControlClient(tmp_path) as client:
@@ -60,10 +66,10 @@ async def test_what_a_full_disk_refuses_has_its_exit_code_beside_a_server_too(tm
         assert failed.value.code == 5
 
 
-async def test_a_client_that_goes_away_frees_what_it_waited_with(tmp_path):
+async def test_a_client_that_goes_away_frees_what_it_waited_with(tmp_path: Path) -> None:
     lock, begun = asyncio.Lock(), asyncio.Event()
 
-    async def handle(request):
+    async def handle(request: RebuildModels):
         async with lock:
             begun.set()
             await asyncio.Event().wait()
@@ -79,7 +85,9 @@ async def test_a_client_that_goes_away_frees_what_it_waited_with(tmp_path):
     await control.stop()
 
 
-async def test_a_server_that_stops_while_a_command_is_under_way_logs_no_traceback(tmp_path, server):
+async def test_a_server_that_stops_while_a_command_is_under_way_logs_no_traceback(
+    tmp_path: Path, server: ControlServer
+) -> None:
     logged = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context))
     async with ControlClient(tmp_path) as client:

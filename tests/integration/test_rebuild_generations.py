@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from pathlib import Path
 
 import apsw
 import pytest
@@ -15,7 +16,7 @@ from projectors.users import Users
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.processors import UnknownModel
 from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack
-from stores.sqlite.views import Views
+from stores.sqlite.views import Tables, Views
 from tests.integration.in_process import opened, populate
 
 TABLES = {tables.model: tables for tables in ALL_TABLES}
@@ -26,7 +27,7 @@ async def switches(system):
     return [(r.event.model, r.event.generation) for r in records if isinstance(r.event, ReadModelSwitched)]
 
 
-async def rebuilt(views, models, **how):
+async def rebuilt(views: Views, models: dict[str, Tables], **how):
     found = []
     views.projecting.on_progress = found.append
     await views.projecting.rebuild(models, **how)
@@ -34,13 +35,13 @@ async def rebuilt(views, models, **how):
     return [one for progress in found for one in progress.compared]
 
 
-def changed(directory, statement):
+def changed(directory: Path, statement: str) -> None:
     connection = apsw.Connection(str(directory / "views.db"))
     connection.execute(statement)
     connection.close()
 
 
-async def test_every_rebuilt_read_model_equals_the_one_it_replaces(tmp_path):
+async def test_every_rebuilt_read_model_equals_the_one_it_replaces(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -50,7 +51,7 @@ async def test_every_rebuilt_read_model_equals_the_one_it_replaces(tmp_path):
         assert {one.generation for one in compared} == {2}
 
 
-async def test_what_happens_during_a_rebuild_is_in_the_rebuilt_model_once(tmp_path):
+async def test_what_happens_during_a_rebuild_is_in_the_rebuilt_model_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -63,7 +64,7 @@ async def test_what_happens_during_a_rebuild_is_in_the_rebuilt_model_once(tmp_pa
         assert [one.same for one in compared] == [True, True]
 
 
-async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path):
+async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -74,7 +75,7 @@ async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path):
         assert system.generations["users"] == (2, Users.version)
 
 
-async def switched_and_not_recorded(system, views):
+async def switched_and_not_recorded(system, views: Views) -> None:
     """A rebuild of `users`, as it stands when the process dies right after the switch."""
     await populate(system)
     await views.project()
@@ -83,7 +84,7 @@ async def switched_and_not_recorded(system, views):
         await views.projecting.turn()
 
 
-async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next_start(tmp_path):
+async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next_start(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await switched_and_not_recorded(system, views)
         assert await switches(system) == []
@@ -93,7 +94,7 @@ async def test_a_switch_that_a_crash_kept_out_of_the_log_is_recorded_at_the_next
         assert await switches(system) == [("users", 2)]
 
 
-async def test_a_switch_is_recorded_once_when_several_groups_switch_at_once(tmp_path):
+async def test_a_switch_is_recorded_once_when_several_groups_switch_at_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await switched_and_not_recorded(system, views)
     async with opened(tmp_path) as (system, views):
@@ -101,7 +102,7 @@ async def test_a_switch_is_recorded_once_when_several_groups_switch_at_once(tmp_
         assert await switches(system) == [("users", 2)]
 
 
-async def test_a_rebuild_that_was_broken_off_leaves_nothing_and_can_be_done_again(tmp_path):
+async def test_a_rebuild_that_was_broken_off_leaves_nothing_and_can_be_done_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -113,7 +114,7 @@ async def test_a_rebuild_that_was_broken_off_leaves_nothing_and_can_be_done_agai
         assert [one.same for one in await rebuilt(views, ["tweets"])] == [True]
 
 
-async def test_going_back_brings_the_kept_generation_up_from_where_it_stopped(tmp_path):
+async def test_going_back_brings_the_kept_generation_up_from_where_it_stopped(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -126,7 +127,7 @@ async def test_going_back_brings_the_kept_generation_up_from_where_it_stopped(tm
         assert system.generations["engagement"] == (2, 1)
 
 
-async def test_going_back_that_was_broken_off_counts_nothing_twice(tmp_path):
+async def test_going_back_that_was_broken_off_counts_nothing_twice(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -141,7 +142,7 @@ async def test_going_back_that_was_broken_off_counts_nothing_twice(tmp_path):
             assert (back.generation, back.same) == (1, True)
 
 
-async def test_rebuilds_that_overlap_leave_each_other_alone(tmp_path):
+async def test_rebuilds_that_overlap_leave_each_other_alone(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -162,13 +163,13 @@ async def test_rebuilds_that_overlap_leave_each_other_alone(tmp_path):
         assert newest[0] == newest[1] > 0
 
 
-async def test_there_is_no_going_back_where_nothing_is_kept(tmp_path):
+async def test_there_is_no_going_back_where_nothing_is_kept(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, views):
         with pytest.raises(CannotGoBack, match="no older generation of users is kept"):
             await views.projecting.rebuild(["users"], back=True)
 
 
-async def test_there_is_no_going_back_to_rows_of_another_version(tmp_path):
+async def test_there_is_no_going_back_to_rows_of_another_version(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -179,7 +180,7 @@ async def test_there_is_no_going_back_to_rows_of_another_version(tmp_path):
             await views.projecting.rebuild(["users"], back=True)
 
 
-async def test_a_read_model_is_rebuilt_once_at_a_time(tmp_path):
+async def test_a_read_model_is_rebuilt_once_at_a_time(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -188,14 +189,14 @@ async def test_a_read_model_is_rebuilt_once_at_a_time(tmp_path):
             await views.projecting.rebuild(["tweets"])
 
 
-async def test_an_unknown_read_model_is_refused_before_anything_is_begun(tmp_path):
+async def test_an_unknown_read_model_is_refused_before_anything_is_begun(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, views):
         with pytest.raises(UnknownModel, match="there is no read model tweats; there are users"):
             await views.projecting.rebuild(["users", "tweats"])
         assert not views.projecting.rebuilding
 
 
-async def test_rows_of_an_older_version_are_rebuilt_before_anything_is_added_to_them(tmp_path):
+async def test_rows_of_an_older_version_are_rebuilt_before_anything_is_added_to_them(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -211,7 +212,9 @@ async def test_rows_of_an_older_version_are_rebuilt_before_anything_is_added_to_
         assert again.same is True
 
 
-async def test_a_read_model_that_is_new_to_an_old_data_directory_is_built_from_the_start_of_the_log(tmp_path):
+async def test_a_read_model_that_is_new_to_an_old_data_directory_is_built_from_the_start_of_the_log(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -222,7 +225,7 @@ async def test_a_read_model_that_is_new_to_an_old_data_directory_is_built_from_t
         assert views.views.digest("user_timelines") == was
 
 
-async def test_a_read_model_that_an_older_software_did_not_know_is_not_trusted_afterwards(tmp_path):
+async def test_a_read_model_that_an_older_software_did_not_know_is_not_trusted_afterwards(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -233,7 +236,7 @@ async def test_a_read_model_that_an_older_software_did_not_know_is_not_trusted_a
     newer.connection.close()
 
 
-async def test_a_cancelled_rebuild_leaves_everything_as_it_was_and_can_be_begun_again(tmp_path):
+async def test_a_cancelled_rebuild_leaves_everything_as_it_was_and_can_be_begun_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
@@ -253,14 +256,14 @@ async def test_a_cancelled_rebuild_leaves_everything_as_it_was_and_can_be_begun_
         assert [one.same for one in await rebuilt(views, ["users", "counts"])] == [True, True]
 
 
-async def test_cancelling_where_nothing_is_rebuilt_changes_nothing(tmp_path):
+async def test_cancelling_where_nothing_is_rebuilt_changes_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()
         assert views.projecting.cancel() == ()
 
 
-async def test_a_rebuild_that_has_no_room_to_begin_is_refused_and_the_live_ones_go_on(tmp_path):
+async def test_a_rebuild_that_has_no_room_to_begin_is_refused_and_the_live_ones_go_on(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         await views.project()

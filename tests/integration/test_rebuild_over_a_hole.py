@@ -1,5 +1,7 @@
 """A rebuild that meets a hole in the log ends there; the live read models are behind it, and go on."""
 
+from pathlib import Path
+
 import apsw
 import pytest
 
@@ -9,7 +11,9 @@ from tests.integration.in_process import opened, populate
 
 
 @pytest.mark.parametrize("offset", [0, 3])
-async def test_a_rebuild_over_a_hole_fails_with_its_position_and_the_live_read_models_go_on(tmp_path, offset):
+async def test_a_rebuild_over_a_hole_fails_with_its_position_and_the_live_read_models_go_on(
+    tmp_path: Path, offset: int
+) -> None:
     async with opened(tmp_path, partitions=1) as (system, views):
         await populate(system, people=5, tweets=10)
         await views.project()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,13 @@ from tests.integration.running import Serving, answered
 pytestmark = pytest.mark.slow
 
 
-def limit_files(server, most):
+def limit_files(server, most) -> None:
     """Let no file of the server's processes grow beyond `most` bytes."""
     for pid in (server.process.pid, server.projecting()):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
-def test_a_disk_that_refuses_is_a_503_and_costs_nothing_that_was_acknowledged(tmp_path):
+def test_a_disk_that_refuses_is_a_503_and_costs_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")

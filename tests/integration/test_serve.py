@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from tests.integration.running import LONGEST_START_S, Serving, minitwitter
 pytestmark = pytest.mark.slow
 
 
-def test_a_tweet_is_in_its_followers_feed_as_soon_as_the_token_of_the_write_says(tmp_path):
+def test_a_tweet_is_in_its_followers_feed_as_soon_as_the_token_of_the_write_says(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         alice, bob = server.join("alice"), server.join("bob")
         bob.follow(alice)
@@ -25,7 +26,7 @@ def test_a_tweet_is_in_its_followers_feed_as_soon_as_the_token_of_the_write_says
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path, number):
+def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path: Path, number: int) -> None:
     with Serving(tmp_path / "data") as server:
         alice = server.join("alice")
         tweet = alice.post("kept")
@@ -36,7 +37,7 @@ def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path, 
     assert not (tmp_path / "data" / "control.sock").exists()
 
 
-def test_open_streams_and_idle_connections_do_not_hold_up_a_stop(tmp_path):
+def test_open_streams_and_idle_connections_do_not_hold_up_a_stop(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         alice = server.join("alice")
         idle = httpx.Client(base_url=server.url)
@@ -54,7 +55,7 @@ def test_open_streams_and_idle_connections_do_not_hold_up_a_stop(tmp_path):
         idle.close()
 
 
-def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path):
+def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         alice = server.join("alice")
         tweets = [alice.post(f"tweet {number}") for number in range(50)]
@@ -65,7 +66,7 @@ def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path):
     assert minitwitter("verify", "--data", tmp_path / "data").returncode == 0
 
 
-def test_a_projecting_process_that_dies_is_started_again_and_nothing_is_lost(tmp_path):
+def test_a_projecting_process_that_dies_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         alice = server.join("alice")
         first = alice.post("before")
@@ -80,7 +81,7 @@ def test_a_projecting_process_that_dies_is_started_again_and_nothing_is_lost(tmp
     assert minitwitter("verify", "--data", tmp_path / "data").returncode == 0
 
 
-def test_a_second_server_on_the_same_data_is_refused_in_one_line(tmp_path):
+def test_a_second_server_on_the_same_data_is_refused_in_one_line(tmp_path: Path) -> None:
     with Serving(tmp_path / "data"):
         second = minitwitter("serve", "--data", tmp_path / "data", "--port", "0")
         assert second.returncode == 3
@@ -88,7 +89,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(tmp_path):
         assert second.stderr.count("\n") == 1
 
 
-def test_a_port_in_use_is_refused_in_one_line(tmp_path):
+def test_a_port_in_use_is_refused_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         refused = minitwitter("serve", "--data", tmp_path / "data", "--port", port)
@@ -98,7 +99,7 @@ def test_a_port_in_use_is_refused_in_one_line(tmp_path):
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_missing_master_key_is_named_and_no_new_one_takes_its_place(tmp_path):
+def test_a_missing_master_key_is_named_and_no_new_one_takes_its_place(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         server.join("alice")
     (tmp_path / "data" / "master.key").rename(tmp_path / "elsewhere")
@@ -108,7 +109,7 @@ def test_a_missing_master_key_is_named_and_no_new_one_takes_its_place(tmp_path):
     assert not (tmp_path / "data" / "master.key").exists()
 
 
-def test_secrets_are_readable_by_their_owner_alone(tmp_path):
+def test_secrets_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     with Serving(tmp_path / "data"):
         data = tmp_path / "data"
         assert data.stat().st_mode & 0o777 == 0o700
@@ -129,7 +130,7 @@ TOLD = (
 )
 
 
-def test_metrics_tell_of_requests_appends_and_lag(tmp_path):
+def test_metrics_tell_of_requests_appends_and_lag(tmp_path: Path) -> None:
     with Serving(tmp_path / "data") as server:
         server.join("alice").post("counted")
         metrics = server.http.get("/metrics").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ TWEETS = TopicPartition("tweets", 0)
 GRAPH = TopicPartition("graph", 0)
 
 
-async def test_a_read_waits_until_the_serving_read_models_have_the_write():
+async def test_a_read_waits_until_the_serving_read_models_have_the_write() -> None:
     applied = ReadPositions()
     wanted = Positions({TWEETS: 3, GRAPH: 1})
     waiting = asyncio.create_task(applied.wait_for(ConsistencyToken(wanted), 60))
@@ -47,13 +48,13 @@ async def test_a_read_waits_until_the_serving_read_models_have_the_write():
     assert await applied.wait_for(ConsistencyToken(wanted), 0) is True
 
 
-async def test_a_read_that_waited_long_enough_is_told_so():
+async def test_a_read_that_waited_long_enough_is_told_so() -> None:
     applied = ReadPositions()
     assert await applied.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 0.001) is False
     applied.advance(SERVING, Positions({TWEETS: 1}))
 
 
-async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
+async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied() -> None:
     applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     assert lag.of(SERVING) == (0, 0.0)
@@ -70,7 +71,7 @@ async def test_lag_is_counted_from_the_oldest_append_that_is_not_applied():
     assert lag.of(ANALYTICS).seconds == 4.0
 
 
-async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_age_too():
+async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_age_too() -> None:
     applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     now, ends = 101.0, Positions({TWEETS: 1})
@@ -82,14 +83,14 @@ async def test_what_was_appended_in_the_same_moment_as_an_applied_event_has_an_a
     assert lag.of(SERVING) == (1, 7.0)
 
 
-async def test_what_waited_when_the_process_started_is_older_than_the_process():
+async def test_what_waited_when_the_process_started_is_older_than_the_process() -> None:
     applied, now, ends = ReadPositions(), 100.0, Positions({TWEETS: 5})
     lag = Lag(applied, lambda: ends, lambda: now)
     now = 106.0
     assert lag.of(SERVING).seconds > BEHIND_S + 6.0
 
 
-async def test_read_models_that_are_seconds_behind_say_so():
+async def test_read_models_that_are_seconds_behind_say_so() -> None:
     applied, now, ends = ReadPositions(), 100.0, Positions()
     lag = Lag(applied, lambda: ends, lambda: now)
     applied.lags = lag.behind
@@ -106,7 +107,7 @@ async def test_read_models_that_are_seconds_behind_say_so():
     assert lag.detail() == "analytics is 5 events and 7 s behind the log"
 
 
-def test_the_write_ahead_log_stays_short_under_a_writer_that_never_rests(tmp_path):
+def test_the_write_ahead_log_stays_short_under_a_writer_that_never_rests(tmp_path: Path) -> None:
     writer = connect(tmp_path / "a.db", durable=False)
     writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, filling BLOB)")
     reader = connect(tmp_path / "a.db", durable=False, read_only=True)
@@ -129,12 +130,12 @@ def test_the_write_ahead_log_stays_short_under_a_writer_that_never_rests(tmp_pat
     writer.close()
 
 
-def test_the_write_ahead_log_starts_over_when_a_long_read_is_done(tmp_path):
+def test_the_write_ahead_log_starts_over_when_a_long_read_is_done(tmp_path: Path) -> None:
     writer = connect(tmp_path / "a.db", durable=False)
     writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, filling BLOB)")
     checkpoints = Checkpointer(writer, after_mib=1)
 
-    def write(mib):
+    def write(mib) -> None:
         for _ in range(mib * 5):
             with writer:
                 writer.executemany("INSERT INTO t VALUES (NULL, ?)", [(os.urandom(2000),) for _ in range(100)])
@@ -159,7 +160,7 @@ def test_the_write_ahead_log_starts_over_when_a_long_read_is_done(tmp_path):
     assert PAGE_BYTES == 4096
 
 
-async def test_a_request_on_the_control_socket_is_answered_to_its_end(tmp_path):
+async def test_a_request_on_the_control_socket_is_answered_to_its_end(tmp_path: Path) -> None:
     async def handle(request):
         assert request == AwaitCurrent()
         yield Lagging(7)
@@ -175,7 +176,7 @@ async def test_a_request_on_the_control_socket_is_answered_to_its_end(tmp_path):
     assert not socket_path(tmp_path).exists()
 
 
-async def test_a_command_that_failed_is_an_error_for_who_asked_and_no_end_of_the_server(tmp_path):
+async def test_a_command_that_failed_is_an_error_for_who_asked_and_no_end_of_the_server(tmp_path: Path) -> None:
     faults = []
 
     async def handle(request):
@@ -195,7 +196,7 @@ async def test_a_command_that_failed_is_an_error_for_who_asked_and_no_end_of_the
     await server.stop()
 
 
-async def test_what_a_killed_server_left_of_its_socket_is_replaced(tmp_path):
+async def test_what_a_killed_server_left_of_its_socket_is_replaced(tmp_path: Path) -> None:
     async def handle(request):
         yield Done("anew")
 
@@ -210,10 +211,10 @@ async def test_what_a_killed_server_left_of_its_socket_is_replaced(tmp_path):
     await server.stop()
 
 
-async def test_a_server_that_goes_away_is_no_answer(tmp_path):
+async def test_a_server_that_goes_away_is_no_answer(tmp_path: Path) -> None:
     begun = asyncio.Event()
 
-    async def handle(request):
+    async def handle(request) -> AsyncIterator[None]:
         begun.set()
         await asyncio.Event().wait()
         yield
@@ -232,7 +233,9 @@ async def test_a_server_that_goes_away_is_no_answer(tmp_path):
             await asking
 
 
-async def test_a_data_directory_with_a_long_name_has_its_socket_elsewhere(tmp_path, monkeypatch):
+async def test_a_data_directory_with_a_long_name_has_its_socket_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     directory = tmp_path / ("a-long-name" * 12)
     directory.mkdir()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ TOOK_OVER = (
 
 
 @pytest.fixture
-def terminal(tmp_path, kafka, postgres, cassandra, redis, s3):
+def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, s3: str):
     """Runs lines in a new shell, and answers what they print."""
     made = Installation(tmp_path, kafka, postgres)  # a database and a prefix of the test's own
     keyspace = f"{cassandra.rstrip('/')}/pasted_{uuid.uuid4().hex[:12]}"
@@ -58,7 +59,7 @@ def terminal(tmp_path, kafka, postgres, cassandra, redis, s3):
     drop(Address.parse(keyspace))
 
 
-def test_the_block_that_sets_up_works_as_pasted_and_so_does_another_terminal(terminal, kafka, s3):
+def test_the_block_that_sets_up_works_as_pasted_and_so_does_another_terminal(terminal, kafka: str, s3: str) -> None:
     run, made = terminal
     page = ROOT / "docs" / "how-to" / "run-the-processes.md"
     first, other = [block.lines for block in blocks(page) if block.language == "text"][:2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,9 @@ SOURCES = ("Makefile", "pyproject.toml", "README.md", "LICENSE", "requirements.l
 
 
 @pytest.mark.slow
-def test_setup_installs_what_the_embedded_profile_runs_with_and_the_next_command_says_what_the_other_needs(tmp_path):
+def test_setup_installs_what_the_embedded_profile_runs_with_and_the_next_command_says_what_the_other_needs(
+    tmp_path: Path,
+) -> None:
     copy, home = tmp_path / "copy", tmp_path / "home"
     home.mkdir()
     for room in (path.parent for path in ROOT.glob("*/py.typed")):
@@ -25,7 +28,7 @@ def test_setup_installs_what_the_embedded_profile_runs_with_and_the_next_command
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "MAKE", "UV_"))}
     environment = {**kept, "HOME": str(home), "MINITWITTER_DATA": str(tmp_path / "data")}
 
-    def run(*words, **settings):
+    def run(*words: str, **settings):
         return subprocess.run(
             words, cwd=copy, env={**environment, **settings}, capture_output=True, text=True, timeout=300, check=False
         )

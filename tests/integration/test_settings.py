@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from runtime.settings import BadSettings, load
@@ -9,28 +11,30 @@ from tests.integration.running import answered, minitwitter
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PORT", "DATA", "RATE_LIMITS__TWEETS_A_DAY"):
         monkeypatch.delenv(f"MINITWITTER_{name}", raising=False)
 
 
-def origin(loaded, name):
+def origin(loaded, name: str):
     return next((one.value, one.origin) for one in loaded.origins if one.name == name)
 
 
-def written(tmp_path, text):
+def written(tmp_path: Path, text: str):
     (tmp_path / "minitwitter.toml").write_text(text)
     return tmp_path / "minitwitter.toml"
 
 
-def test_without_anything_the_defaults_hold():
+def test_without_anything_the_defaults_hold() -> None:
     loaded = load()
     assert (loaded.settings.host, loaded.settings.port) == ("127.0.0.1", 8000)
     assert origin(loaded, "rate_limits.tweets_a_day") == (300, "default")
     assert {one.origin for one in loaded.origins} == {"default"}
 
 
-def test_the_file_is_under_the_environment_which_is_under_the_command_line(tmp_path, monkeypatch):
+def test_the_file_is_under_the_environment_which_is_under_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = written(tmp_path, "port = 1\nedit_minutes = 2\n[rate_limits]\ntweets_a_day = 3\nfollows_a_day = 4\n")
     monkeypatch.setenv("MINITWITTER_PORT", "5")
     monkeypatch.setenv("MINITWITTER_RATE_LIMITS__TWEETS_A_DAY", "6")
@@ -41,12 +45,12 @@ def test_the_file_is_under_the_environment_which_is_under_the_command_line(tmp_p
     assert origin(loaded, "edit_minutes") == (2, str(path))
 
 
-def test_a_list_in_the_environment_is_divided_by_commas(monkeypatch):
+def test_a_list_in_the_environment_is_divided_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINITWITTER_CORS_ORIGINS", "https://a.example, https://b.example")
     assert load().settings.cors_origins == ("https://a.example", "https://b.example")
 
 
-def test_secrets_are_masked(monkeypatch):
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINITWITTER_TOKEN_SECRET", "x" * 40)
     loaded = load()
     assert origin(loaded, "token_secret") == ("********", "environment")
@@ -70,7 +74,9 @@ def test_secrets_are_masked(monkeypatch):
         ("MINITWITTER_CORS_ORIGINS", "https://a.example/", "cors_origins: Value error, 'https://a.example/' is no"),
     ],
 )
-def test_a_mistake_in_the_environment_is_named(monkeypatch, name, value, said):
+def test_a_mistake_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(BadSettings) as refused:
         load()
@@ -86,7 +92,7 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch, name, value, said):
         ("port = = 1", "is not TOML"),
     ],
 )
-def test_a_mistake_in_the_file_is_named_with_the_file(tmp_path, text, said):
+def test_a_mistake_in_the_file_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(BadSettings) as refused:
         load({"data": tmp_path})
@@ -94,12 +100,12 @@ def test_a_mistake_in_the_file_is_named_with_the_file(tmp_path, text, said):
     assert str(path) in str(refused.value)
 
 
-def test_a_file_that_was_asked_for_has_to_be_there(tmp_path):
+def test_a_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="cannot be read: No such file"):
         load(config=tmp_path / "nowhere.toml")
 
 
-def test_the_command_prints_every_setting_and_its_origin(tmp_path):
+def test_the_command_prints_every_setting_and_its_origin(tmp_path: Path) -> None:
     written(tmp_path, 'token_secret = "0123456789012345678901234567890123456789"')
     shown = answered("settings", "--data", tmp_path, "--port", "9000")
     assert shown["port"] == {"value": 9000, "from": "command line", "about": shown["port"]["about"]}
@@ -112,7 +118,9 @@ def test_the_command_prints_every_setting_and_its_origin(tmp_path):
         assert name in table.stdout
 
 
-def test_a_proxy_that_is_no_address_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+def test_a_proxy_that_is_no_address_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(tmp_path, 'trusted_proxies = ["x"]')
     refused = minitwitter("serve", "--data", tmp_path, "--port", "0")
     assert refused.returncode == 2
@@ -121,7 +129,7 @@ def test_a_proxy_that_is_no_address_is_refused_before_anything_is_made(tmp_path,
     assert [file.name for file in tmp_path.iterdir()] == ["minitwitter.toml"]
 
 
-def test_bad_settings_are_one_line_and_exit_code_2(tmp_path):
+def test_bad_settings_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
     written(tmp_path, "port = 99999")
     refused = minitwitter("settings", "--data", tmp_path)
     assert refused.returncode == 2

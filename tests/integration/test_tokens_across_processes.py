@@ -10,14 +10,17 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from infra.local.kafka import Kafka
+from infra.local.running import Running
 from tests.campaigns import form
-from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -27,13 +30,13 @@ WRITES = form(40, 200)
 
 
 @pytest.fixture
-def broker(running):
+def broker(running: Running):
     """A Kafka of the test's own, that can be frozen."""
     return running.up(Kafka())
 
 
 @pytest.fixture
-def installation(tmp_path, broker, postgres, cassandra, redis):
+def installation(tmp_path: Path, broker, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     limits = ("TWEETS_A_DAY", "TWEETS_A_SECOND", "TWEETS_BURST", "FOLLOWS_A_DAY")
     raised = {f"MINITWITTER_RATE_LIMITS__{limit}": "10000" for limit in limits}
     with installed(tmp_path, broker.url, postgres, cassandra, redis, **raised) as made:
@@ -43,7 +46,7 @@ def installation(tmp_path, broker, postgres, cassandra, redis):
 class Writer:
     """Writes through any of the command processes, and reads each write through a query process."""
 
-    def __init__(self, number, commands, queries):
+    def __init__(self, number: int, commands, queries) -> None:
         self._commands = [httpx.Client(base_url=url, timeout=SOON) for url in commands]
         self._queries = [httpx.Client(base_url=url, timeout=SOON) for url in queries]
         self._chance = random.Random(number)
@@ -58,11 +61,11 @@ class Writer:
     def reads(self):
         return self.seen + self.stale + len(self.missed)
 
-    def close(self):
+    def close(self) -> None:
         for client in self._commands + self._queries:
             client.close()
 
-    def write(self, target):
+    def write(self, target) -> None:
         """One write, and the read that has to see it."""
         kind = self._chance.random()
         if not self._tweets or kind < 0.4:
@@ -92,12 +95,12 @@ class Writer:
     def _command(self):
         return self._chance.choice(self._commands)
 
-    def _do(self, method, path):
+    def _do(self, method, path: Path):
         answer = self._command().request(method, f"/api/v1{path}", headers=self.bearer)
         assert answer.is_success, answer.text
         return answer
 
-    def _look(self, answer, path, shows):
+    def _look(self, answer, path: Path, shows) -> None:
         # A token is about one write: who likes a tweet of a moment ago sends that one's, too.
         self._written = [*self._written[-9:], answer.headers["consistency-token"]]
         token = ",".join(self._written)
@@ -115,10 +118,10 @@ class Writer:
 
 
 @contextmanager
-def now_and_then_frozen(broker, done):
+def now_and_then_frozen(broker, done) -> Iterator[None]:
     """The broker answers nobody for two seconds at a time, until the block ends."""
 
-    def freeze():
+    def freeze() -> None:
         while not done.wait(4):
             for process in broker.processes.values():
                 os.kill(process.pid, signal.SIGSTOP)
@@ -135,7 +138,7 @@ def now_and_then_frozen(broker, done):
         thread.join()
 
 
-def test_every_read_sees_its_write_or_says_that_it_does_not(installation, broker):
+def test_every_read_sees_its_write_or_says_that_it_does_not(installation: Installation, broker) -> None:
     roles = [("serve", "command")] * 2 + [("serve", "query")] * 2 + [("work", "all")]
     with ExitStack() as stack:
         processes = [stack.enter_context(installation.process(*words)) for words in roles]
@@ -147,7 +150,7 @@ def test_every_read_sees_its_write_or_says_that_it_does_not(installation, broker
             stack.callback(writer.close)
         failures = []
 
-        def work(writer, target):
+        def work(writer, target) -> None:
             try:
                 for _ in range(WRITES):
                     writer.write(target)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from events.log import Positions
 from events.trends import Trend
+from stores.sqlite.views import Views
 from stores.trend_windows import Window
 from streams.trends import name_of, newest_rankings
 from tests.integration.in_process import opened, populate
 
 
-def kept(views) -> dict[str, tuple[Trend, ...]]:
+def kept(views: Views) -> dict[str, tuple[Trend, ...]]:
     """The rankings that the current generation of the read model has derived."""
     rows = views.views.connection.execute(
         "SELECT length, ends, items FROM {trend_rankings}".format(**views.views.names())
@@ -23,7 +26,7 @@ def kept(views) -> dict[str, tuple[Trend, ...]]:
     return {window: items for window, items in decoded.items() if items}
 
 
-async def test_trends_derived_again_beside_new_events_are_what_the_topic_says(tmp_path):
+async def test_trends_derived_again_beside_new_events_are_what_the_topic_says(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()

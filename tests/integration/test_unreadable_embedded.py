@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.integration.test_dead_letters_serving import readiness, until
 TWEETS = 3 * MOST
 
 
-async def filled(directory):
+async def filled(directory: Path):
     """A directory in which many tweets are damaged, and nothing of which is projected; the damaged ones."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
@@ -31,11 +32,11 @@ async def filled(directory):
     return tweets
 
 
-def given_up(directory, *words):
+def given_up(directory: Path, *words: str):
     return minitwitter("dead-letters", "discard", "--unreadable", "--data", directory, *words)
 
 
-async def test_a_group_that_stopped_for_another_reason_goes_on_past_what_is_given_up(tmp_path):
+async def test_a_group_that_stopped_for_another_reason_goes_on_past_what_is_given_up(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         follows = {record.key: record for record in await records_of(system, "AccountFollowed")}
@@ -55,7 +56,7 @@ async def test_a_group_that_stopped_for_another_reason_goes_on_past_what_is_give
         assert {one.position for one in await letters_in(tmp_path) if one.cause} == {one.position for one in refused}
 
 
-async def test_without_a_server_it_is_said_what_there_is_and_yes_gives_it_up(tmp_path):
+async def test_without_a_server_it_is_said_what_there_is_and_yes_gives_it_up(tmp_path: Path) -> None:
     tweets = await filled(tmp_path)
     async with opened(tmp_path, partitions=1) as (system, views):
         await views.project()
@@ -88,14 +89,14 @@ async def test_without_a_server_it_is_said_what_there_is_and_yes_gives_it_up(tmp
     assert [one.name for one in found.findings if not one.same and one.kind != "decision state"] == []
 
 
-def test_what_is_unreadable_is_not_named_as_well(tmp_path):
+def test_what_is_unreadable_is_not_named_as_well(tmp_path: Path) -> None:
     refused = given_up(tmp_path, "--all")
     assert refused.returncode == 2
     assert "--unreadable finds the records itself" in refused.stderr
 
 
 @pytest.mark.slow
-async def test_a_server_goes_on_past_what_is_given_up_without_a_restart(tmp_path):
+async def test_a_server_goes_on_past_what_is_given_up_without_a_restart(tmp_path: Path) -> None:
     await filled(tmp_path)
     with Serving(tmp_path) as serving:
         until(lambda: "dead-letters discard --unreadable" in json.dumps(readiness(serving)))

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -10,7 +12,7 @@ from confluent_kafka import Producer
 from runtime.dead_letter_policy import MOST
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
-from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 from tests.integration.test_dead_letters_of_processes import shown
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
@@ -20,12 +22,12 @@ GROUPS = ("counts", "home", "search", "streams", "timelines", "trends")
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     with installed(tmp_path, kafka, postgres, cassandra, redis) as made:
         yield made
 
 
-def write(installation):
+def write(installation: Installation) -> None:
     """What a producer that knows nothing of events writes."""
     producer = Producer({"bootstrap.servers": installation.brokers})
     for number in range(BROKEN):
@@ -33,12 +35,12 @@ def write(installation):
     assert producer.flush(SOON) == 0
 
 
-async def letters(installation):
+async def letters(installation: Installation):
     async with letters_of(installation.settings()) as desk:
         return await desk.list(Choice())
 
 
-def until(condition, told):
+def until(condition: Callable[[], object], told):
     deadline = time.monotonic() + SOON
     while not (found := condition()):
         assert time.monotonic() < deadline, told()
@@ -46,7 +48,9 @@ def until(condition, told):
     return found
 
 
-def test_groups_that_stopped_go_on_past_all_that_nobody_can_read_once_it_is_given_up(installation):
+def test_groups_that_stopped_go_on_past_all_that_nobody_can_read_once_it_is_given_up(
+    installation: Installation,
+) -> None:
     with installation.process("serve", "command") as (command, client):
         ready(command, client)
         ada = register(client, "ada")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from pathlib import Path
 
 import apsw
 import pytest
@@ -14,31 +15,31 @@ from runtime.embedded.dead_letters import letters_in
 from runtime.embedded.scratch_directory import remove_leftovers
 from runtime.embedded.status import of_files
 from runtime.embedded.verify import _fresh, verify
-from runtime.verdict import CannotVerify
+from runtime.verdict import CannotVerify, Verdict
 from stores.sqlite.damage import ViewsDamaged
-from stores.sqlite.views import NoViews
+from stores.sqlite.views import NoViews, Views
 from tests.integration.in_process import NOW, opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 
 
-async def verdict(directory):
+async def verdict(directory: Path) -> Verdict:
     return await verify(directory, None, lambda total: None, lambda done: None)
 
 
-async def filled(directory):
+async def filled(directory: Path) -> None:
     async with opened(directory) as (system, views):
         await populate(system)
         await views.project()
 
 
-def changed(path, statement):
+def changed(path: Path, statement: str) -> None:
     connection = apsw.Connection(str(path))
     connection.execute(statement)
     assert connection.changes() > 0
     connection.close()
 
 
-def damage(path, how):
+def damage(path: Path, how: str) -> None:
     """Empty a file, cut off its end, or write over all its pages but the header."""
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -50,11 +51,11 @@ def damage(path, how):
     path.write_bytes({"empty": b"", "cut short": whole[: len(whole) // 2], "random": noise}[how])
 
 
-def differing(found):
+def differing(found: Verdict) -> list[tuple[str, str]]:
     return [(one.kind, one.name) for one in found.findings if not one.same]
 
 
-async def test_everything_derived_is_a_function_of_the_log(tmp_path):
+async def test_everything_derived_is_a_function_of_the_log(tmp_path: Path) -> None:
     await filled(tmp_path)
     found = await verdict(tmp_path)
     assert found.same
@@ -74,7 +75,9 @@ async def test_everything_derived_is_a_function_of_the_log(tmp_path):
         ("views.db", "UPDATE records SET time=time+1 WHERE type='TweetScored'", [("topic", "sentiment")]),
     ],
 )  # fmt: skip
-async def test_one_changed_row_is_a_difference_with_a_name(tmp_path, file, statement, names):
+async def test_one_changed_row_is_a_difference_with_a_name(
+    tmp_path: Path, file: str, statement: str, names: list[tuple[str, str]]
+) -> None:
     await filled(tmp_path)
     changed(tmp_path / file, statement)
     found = await verdict(tmp_path)
@@ -82,7 +85,7 @@ async def test_one_changed_row_is_a_difference_with_a_name(tmp_path, file, state
     assert differing(found) == names
 
 
-async def test_views_behind_the_log_are_compared_where_they_stand(tmp_path):
+async def test_views_behind_the_log_are_compared_where_they_stand(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -94,7 +97,7 @@ async def test_views_behind_the_log_are_compared_where_they_stand(tmp_path):
     assert not found.same
 
 
-async def test_views_that_are_catching_up_are_waited_for(tmp_path):
+async def test_views_that_are_catching_up_are_waited_for(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         verifying = asyncio.create_task(verdict(tmp_path))
@@ -105,7 +108,7 @@ async def test_views_that_are_catching_up_are_waited_for(tmp_path):
     assert found.same
 
 
-async def test_what_a_killed_one_left_is_removed_and_what_another_works_on_is_not(tmp_path):
+async def test_what_a_killed_one_left_is_removed_and_what_another_works_on_is_not(tmp_path: Path) -> None:
     await filled(tmp_path)
     left, begins = tmp_path / "verify-left", tmp_path / "verify-begins"
     for place in (left, begins):
@@ -119,10 +122,10 @@ async def test_what_a_killed_one_left_is_removed_and_what_another_works_on_is_no
         assert begins.exists()
 
 
-async def test_its_copy_can_be_read_by_nobody_else(tmp_path, monkeypatch):
+async def test_its_copy_can_be_read_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes = []
 
-    def fresh(path):
+    def fresh(path: Path) -> Views:
         modes.append(path.parent.stat().st_mode & 0o777)
         return _fresh(path)
 
@@ -133,7 +136,7 @@ async def test_its_copy_can_be_read_by_nobody_else(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "cut short", "random"])
-async def test_missing_and_damaged_views_are_named_with_what_mends_them(tmp_path, how):
+async def test_missing_and_damaged_views_are_named_with_what_mends_them(tmp_path: Path, how: str) -> None:
     await filled(tmp_path)
     views = tmp_path / "views.db"
     if how == "missing":
@@ -152,7 +155,7 @@ async def test_missing_and_damaged_views_are_named_with_what_mends_them(tmp_path
     assert [group.dead_letters for group in found.groups] == [None, None]
 
 
-async def test_a_log_that_ends_elsewhere_than_it_says_is_no_good_log_without_views_either(tmp_path):
+async def test_a_log_that_ends_elsewhere_than_it_says_is_no_good_log_without_views_either(tmp_path: Path) -> None:
     await filled(tmp_path)
     (tmp_path / "views.db").unlink()
     changed(tmp_path / "log.db", "UPDATE ends SET next=next+1")
@@ -160,7 +163,7 @@ async def test_a_log_that_ends_elsewhere_than_it_says_is_no_good_log_without_vie
     assert (log.state, "restore the log from a backup" in log.detail) == ("down", True)
 
 
-async def test_verifying_can_be_broken_off_between_two_steps(tmp_path):
+async def test_verifying_can_be_broken_off_between_two_steps(tmp_path: Path) -> None:
     await filled(tmp_path)
     verifying = asyncio.create_task(verify(tmp_path, None, lambda total: None, lambda done: verifying.cancel()))
     with pytest.raises(asyncio.CancelledError):
@@ -168,20 +171,20 @@ async def test_verifying_can_be_broken_off_between_two_steps(tmp_path):
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
-async def test_nothing_is_left_behind(tmp_path):
+async def test_nothing_is_left_behind(tmp_path: Path) -> None:
     await filled(tmp_path)
     await verdict(tmp_path)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
-async def test_rows_of_another_version_are_refused(tmp_path):
+async def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
     await filled(tmp_path)
     changed(tmp_path / "views.db", "UPDATE models SET version=7 WHERE model='users'")
     with pytest.raises(CannotVerify, match="users were made by another version"):
         await verdict(tmp_path)
 
 
-async def test_a_full_disk_is_said_before_anything_is_begun(tmp_path, monkeypatch):
+async def test_a_full_disk_is_said_before_anything_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(tmp_path)
     monkeypatch.setattr(
         "runtime.embedded.verify.shutil.disk_usage", lambda path: type("Usage", (), {"free": Millis(4096)})
@@ -191,7 +194,7 @@ async def test_a_full_disk_is_said_before_anything_is_begun(tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_it_runs_beside_a_server_that_goes_on_writing(tmp_path):
+def test_it_runs_beside_a_server_that_goes_on_writing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice, bob = server.join("alice"), server.join("bob")
@@ -204,7 +207,7 @@ def test_it_runs_beside_a_server_that_goes_on_writing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_difference_is_exit_code_1_and_is_in_the_table(tmp_path):
+def test_a_difference_is_exit_code_1_and_is_in_the_table(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         server.join("alice").post("one")

@@ -2,14 +2,17 @@
 
 import json
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime import metrics
 from tests.docs.test_metrics import documented
-from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -17,7 +20,7 @@ GROUPS = {"timelines", "home", "streams", "counts", "search", "trends"}
 
 
 @pytest.fixture
-def installation(tmp_path, kafka, postgres, cassandra, redis):
+def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     with installed(tmp_path, kafka, postgres, cassandra, redis, MINITWITTER_LOG_LEVEL="debug") as made:
         yield made
 
@@ -25,7 +28,7 @@ def installation(tmp_path, kafka, postgres, cassandra, redis):
 class Scraped:
     """The metrics of a process."""
 
-    def __init__(self, client):
+    def __init__(self, client: httpx.Client) -> None:
         text = client.get("/metrics").text
         self.families = {
             f"{family.name}_total" if family.type == "counter" else family.name: family
@@ -33,7 +36,7 @@ class Scraped:
             if family.name.startswith("minitwitter_")
         }
 
-    def total(self, name, sample="", **labels):
+    def total(self, name: str, sample: str = "", **labels: str) -> float:
         """The sum of the samples that have these labels."""
         return sum(
             one.value
@@ -41,18 +44,18 @@ class Scraped:
             if one.name == name + sample and labels.items() <= one.labels.items()
         )
 
-    def values(self, name, label):
+    def values(self, name: str, label: str) -> set[str]:
         return {one.labels[label] for one in self.families[name].samples}
 
 
-def until(condition, told):
+def until(condition: Callable[[], object], told) -> None:
     deadline = time.monotonic() + SOON
     while not condition():
         assert time.monotonic() < deadline, told()
         time.sleep(0.2)
 
 
-def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(installation):
+def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(installation: Installation) -> None:
     with ExitStack() as stack:
         clients, told, processes = {}, {}, {}
         for words in (("serve", "command"), ("serve", "query"), ("work", "all")):
@@ -98,18 +101,18 @@ def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(insta
         until(lambda: down(installation) == {"command"}, lambda: installation.command("status").stdout)
 
 
-def idle(parts):
+def idle(parts: list[dict[str, str]]) -> set[str]:
     """The groups of which it is said that nobody works on them, and what to run."""
     return {part["name"] for part in parts if "nobody works on it: run `minitwitter work" in part["detail"]}
 
 
-def down(installation):
+def down(installation: Installation) -> set[str]:
     """The parts that `status` says are down."""
     told = json.loads(installation.command("status", "--json").stdout)
     return {part["name"] for part in told["parts"] if part["state"] == "down"}
 
 
-def current(installation):
+def current(installation: Installation) -> bool:
     """Whether `status` finds everything current; what it says has to fit its exit code, and what readers are told."""
     asked = installation.command("status", "--json")
     told = json.loads(asked.stdout)

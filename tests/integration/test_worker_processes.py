@@ -1,12 +1,17 @@
 """`work projectors` and `work streams` as processes: what is written through the command API is in every store."""
 
+from __future__ import annotations
+
 import asyncio
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from subprocess import Popen
 
+import httpx
 import pytest
 
-from events.ids import wall_clock
+from events.ids import AccountId, TweetId, wall_clock
 from runtime.distributed.models.groups import count_keys
 from stores.cassandra.address import Address
 from stores.cassandra.engagement import CassandraEngagement
@@ -27,13 +32,15 @@ from stores.postgres.search import PostgresSearch
 from stores.postgres.user_search import PostgresUserSearch
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
-from tests.integration.installation import SOON, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, installed, post, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
+) -> Iterator[Installation]:
     """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
     place = tmp_path_factory.mktemp("installation")
     settings = {
@@ -45,7 +52,7 @@ def installation(tmp_path_factory, kafka, postgres, cassandra, redis):
 
 
 @pytest.fixture(scope="module")
-def client(installation):
+def client(installation: Installation) -> Iterator[httpx.Client]:
     """Of a process that takes commands; the workers are each test's own."""
     with ExitStack() as stack:
         [(_, client)] = started(stack, installation, COMMAND)
@@ -55,11 +62,11 @@ def client(installation):
 class Reading:
     """The read ports of the stores."""
 
-    def __init__(self, installation):
+    def __init__(self, installation: Installation) -> None:
         self._environment = installation.environment
         self._url = installation.url
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Reading:
         address = Address.parse(self._environment["MINITWITTER_CASSANDRA_URL"])
         self._session = session = await CassandraSession.connect(address)
         self._redis = connect(self._environment["MINITWITTER_REDIS_URL"])
@@ -77,13 +84,13 @@ class Reading:
         self.search, self.user_search = PostgresSearch(self._pool), PostgresUserSearch(self._pool)
         return self
 
-    async def __aexit__(self, *error):
+    async def __aexit__(self, *error: None) -> None:
         await self._pool.close()
         await self._redis.aclose()
         await self._session.close()
 
 
-async def until(condition):
+async def until(condition: Callable[[], object]):
     """Wait until an asynchronous condition gives something."""
     deadline = time.monotonic() + SOON
     while True:
@@ -94,7 +101,7 @@ async def until(condition):
         await asyncio.sleep(0.1)
 
 
-def started(stack, installation, *roles):
+def started(stack: ExitStack, installation: Installation, *roles: tuple[str, str]) -> list[tuple[Popen, httpx.Client]]:
     processes = []
     for words in roles:
         processes.append(stack.enter_context(installation.process(*words)))
@@ -111,7 +118,9 @@ ALL = ("work", "all")
     [((PROJECTORS, STREAMS), "ada", "bob"), ((ALL,), "ann", "bix")],
     ids=["a process a role", "one process"],
 )
-def test_what_is_written_is_in_every_store(installation, client, workers, author, fan):
+def test_what_is_written_is_in_every_store(
+    installation: Installation, client: httpx.Client, workers: tuple[tuple[str, str], ...], author: str, fan: str
+) -> None:
     with ExitStack() as stack:
         started(stack, installation, *workers)
         ada, bob = register(client, author), register(client, fan)
@@ -121,7 +130,7 @@ def test_what_is_written_is_in_every_store(installation, client, workers, author
         asyncio.run(everywhere(installation, tweet, author, fan))
 
 
-async def everywhere(installation, tweet, author, fan):
+async def everywhere(installation: Installation, tweet, author: AccountId, fan: str) -> None:
     id_ = tweet["id"]
     async with Reading(installation) as read:
         ada = await until(lambda: read.users.named(author.upper()))
@@ -144,39 +153,41 @@ async def everywhere(installation, tweet, author, fan):
         assert [activity.tweet for activity in (await read.home_feed.page(bob.id, None, 10)).items] == [id_]
 
 
-async def pushed(read, viewer, tweets):
+async def pushed(read: Reading, viewer: str, tweets: list[str]) -> bool:
     """Whether these are the rows of a timeline, and it can be relied on."""
     oldest = Keeping().oldest_written(wall_clock())
     rows, _ = await read.home.read(viewer, (NEWEST, oldest), 100, {}, 1)
     return [row.tweet for row in rows] == tweets and (await read.home.viewing(viewer)).floor is not None
 
 
-async def listed(read, account, tweet):
+async def listed(read: Reading, account: str, tweet: TweetId) -> bool:
     return [activity.tweet for activity in (await read.timelines.all(account, None, 10)).items] == [tweet]
 
 
-async def followed(read, follower, followee):
+async def followed(read: Reading, follower: AccountId, followee: AccountId) -> bool:
     return followee in await read.graph.followees(follower)
 
 
-async def counted(read, tweet, counts):
+async def counted(read: Reading, tweet: TweetId, counts: TweetCounts) -> bool:
     return (await read.counts.of_tweets([tweet])).get(tweet) == counts
 
 
-async def counted_account(read, account, counts):
+async def counted_account(read: Reading, account: str, counts: AccountCounts) -> bool:
     return (await read.counts.of_accounts([account])).get(account) == counts
 
 
-async def told(read, recipient, kinds):
+async def told(read: Reading, recipient: str, kinds: set[str]) -> bool:
     page = await read.notifications.newest(recipient, KINDS, None, 20)
     return {notification.kind for notification in page.items} == kinds
 
 
-async def found_users(read, text):
+async def found_users(read: Reading, text: str) -> list[str]:
     return (await read.user_search.find(text, None, 5)).items
 
 
-def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installation, client):
+def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(
+    installation: Installation, client: httpx.Client
+) -> None:
     with ExitStack() as stack:
         cyd = register(client, "cyd")
         tweet = post(client, cyd, "like me").json()
@@ -194,7 +205,9 @@ def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(installati
         asyncio.run(liked(installation, tweet, likers))
 
 
-def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(installation, client):
+def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(
+    installation: Installation, client: httpx.Client
+) -> None:
     with ExitStack() as stack:
         dan, eve = register(client, "dan"), register(client, "eve")
         assert client.post("/api/v1/users/dan/follow", headers=eve).status_code == 204
@@ -209,13 +222,13 @@ def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(i
         asyncio.run(all_pushed(installation, tweets[::-1]))
 
 
-async def all_pushed(installation, tweets):
+async def all_pushed(installation: Installation, tweets: list[str]) -> None:
     async with Reading(installation) as read:
         eve = await until(lambda: read.users.named("eve"))
         await until(lambda: pushed(read, eve.id, tweets))
 
 
-def test_counters_that_are_wiped_are_counted_again(installation, client):
+def test_counters_that_are_wiped_are_counted_again(installation: Installation, client: httpx.Client) -> None:
     with ExitStack() as stack:
         started(stack, installation, PROJECTORS)
         fay = register(client, "fay")
@@ -228,7 +241,7 @@ def test_counters_that_are_wiped_are_counted_again(installation, client):
         asyncio.run(liked(installation, tweet, 2))
 
 
-async def wiped(installation):
+async def wiped(installation: Installation) -> None:
     """Everything of the counters is gone from Redis."""
     redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
     keys = [key async for key in redis.scan_iter(match=f"*{installation.prefix}*")]
@@ -237,11 +250,11 @@ async def wiped(installation):
     await redis.aclose()
 
 
-async def liked(installation, tweet, number):
+async def liked(installation: Installation, tweet, number: int) -> None:
     async with Reading(installation) as read:
         await until(lambda: counted(read, tweet["id"], TweetCounts(likes=number)))
         await until(lambda: liked_by(read, tweet["id"], number))
 
 
-async def liked_by(read, tweet, number):
+async def liked_by(read: Reading, tweet: TweetId, number: int) -> bool:
     return len((await read.engagement.likers(tweet, None, 100)).items) == number

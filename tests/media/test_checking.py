@@ -3,6 +3,7 @@
 import contextlib
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -13,6 +14,7 @@ from command_api.media.blocks import png, webp
 from command_api.media.errors import TooManyPixels, UnsupportedMedia
 from command_api.media.judging import check
 from tests import pictures
+from tests.noting import noting_given
 from tests.pictures import SECRET
 
 PIXELS = 100_000
@@ -28,7 +30,7 @@ ANIMATED_PNG = pictures.saved(
 VIDEOS = {"video/mp4": pictures.mp4(), "video/webm": pictures.webm()}
 
 
-def frames(content: bytes):
+def frames(content: bytes) -> list[tuple[bytes, float | None]]:
     """Every frame's pixels and how long it is shown."""
     with Image.open(BytesIO(content)) as image:
         return [
@@ -60,7 +62,9 @@ def test_every_pixel_of_every_frame_stays_as_it_was(content: bytes) -> None:
 
 @pytest.mark.parametrize("make", [pictures.jpeg, pictures.png, pictures.webp], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(make, orientation: int) -> None:
+def test_which_way_up_a_picture_is_is_all_that_is_kept_of_what_the_camera_noted(
+    make: Callable[[int], bytes], orientation: int
+) -> None:
     checked = check(make(orientation), PIXELS)
     assert (checked.width, checked.height) == ((40, 20) if orientation < 5 else (20, 40))
     with Image.open(BytesIO(checked.content)) as image:
@@ -94,7 +98,7 @@ def test_what_is_no_colour_profile_goes(kind: str, written: bytes) -> None:
 
 def test_an_animation_repeats_as_often_as_it_did() -> None:
     with Image.open(BytesIO(check(PICTURES["image/gif"], PIXELS).content)) as image:
-        assert (image.info["loop"], image.n_frames) == (0, 3)
+        assert (image.info["loop"], getattr(image, "n_frames", 1)) == (0, 3)
 
 
 def test_no_offset_in_a_video_moves() -> None:
@@ -234,9 +238,8 @@ def test_many_frames_are_counted_before_any_is_decoded(monkeypatch: pytest.Monke
 
 
 def test_a_file_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads = []
-    load = ImageFile.ImageFile.load
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: loads.append(image) or load(image))
+    loads: list[ImageFile.ImageFile] = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", noting_given(loads, ImageFile.ImageFile.load))
     for content in PICTURES.values():
         loads.clear()
         check(content, PIXELS)

@@ -76,7 +76,7 @@ class Model:
         groups: dict[tuple[str, ...], list[tuple[NotificationId, AccountId]]] = {}
         for (kind, actor, about, recipient), id_ in self.rows.items():
             if recipient == viewer and kind in kinds and not unseen(community, viewer, actor):
-                group = (kind, about) if kind in ("like", "retweet") else (kind, about, actor)
+                group: tuple[str, ...] = (kind, about) if kind in ("like", "retweet") else (kind, about, actor)
                 groups.setdefault(group, []).append((id_, actor))
         items = []
         for group, members in groups.items():

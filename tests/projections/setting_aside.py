@@ -155,7 +155,8 @@ class World:
     def __init__(self, *, letters: bool = True, streams: bool = False) -> None:
         self.log = Log()
         self.sink = Kept()
-        self.letters = DeadLettersInMemory() if letters else None
+        self.letters = DeadLettersInMemory()
+        self._keeps_letters = letters
         self.streams = streams
         self.start()
 
@@ -167,7 +168,7 @@ class World:
             [self.projector],
             [Telling] if self.streams else [],
             self.sink,
-            letters=self.letters,
+            letters=self.letters if self._keeps_letters else None,
             clock=lambda: NOW,
         )
 
@@ -187,7 +188,6 @@ class World:
 
     async def pages(self) -> list[tuple[int, str]]:
         """Return offset and cause of each dead letter."""
-        assert self.letters is not None
         return [(letter.offset, letter.cause) for letter in await self.letters.page()]
 
     def ids(self, *records: Record) -> list[EventId]:

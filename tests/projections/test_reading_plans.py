@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
+import apsw
 import pytest
 
 from events.ids import AccountId, TweetId
@@ -54,17 +56,17 @@ SORTED = {
 SCAN = re.compile(r"^SCAN \w+_\d+\b")
 
 
-def plans(models: Projected, read: Callable[[Readers], Awaitable[object]]) -> list[str]:
+def plans(models: Projected, read: Callable[[Readers], Coroutine[Any, Any, object]]) -> list[str]:
     """Return SQLite's query plans of a read's statements, one line per step."""
-    statements: list[tuple[str, object]] = []
+    statements: list[tuple[str, apsw.Bindings | None]] = []
 
-    def note(cursor: object, sql: str, bindings: object) -> bool:
+    def note(cursor: object, sql: str, bindings: apsw.Bindings | None) -> bool:
         statements.append((sql, bindings))
         return True
 
     connection = models.views.connection
-    connection.exec_trace = note  # type: ignore[assignment]
-    asyncio.run(read(models.readers))  # type: ignore[arg-type]
+    connection.exec_trace = note
+    asyncio.run(read(models.readers))
     connection.exec_trace = None
     assert statements
     return [

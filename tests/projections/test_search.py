@@ -72,7 +72,7 @@ def test_a_search_finds_what_a_naive_reader_finds_newest_first(
         elif action == "edit" and tweet in there:
             there[tweet] = Written(by, text)
             index.tell(edited(tweet, by, text))
-        elif action == "delete" and there.pop(tweet, None):
+        elif action == "delete" and there.pop(tweet, False):
             index.tell(TweetDeleted(tweet=tweet, author=by))
     since, until = data.draw(st.none() | st.integers(-1, 7)), data.draw(st.none() | st.integers(-1, 7))
 

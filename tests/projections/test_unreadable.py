@@ -1,5 +1,7 @@
 """All unreadable records are found at once, so that a stopped group can continue behind them."""
 
+from collections.abc import Collection
+
 import pytest
 
 from events.event import BY_CLASS
@@ -103,7 +105,7 @@ async def test_what_is_given_up_already_is_not_found_again(monkeypatch: pytest.M
     about = world.log.records[0].about
     record = Record("operations", 0, 0, first.position, event.name, event.version, first, about)
 
-    async def read(after: Positions, limit: int, topics: frozenset[str] | tuple[str] | None = None) -> list[Record]:
+    async def read(after: Positions, limit: int, topics: Collection[str] = ()) -> list[Record]:
         if "operations" in topics:
             return [] if record.place in after else [record]
         return world.log.records[after.get(GRAPH, 0) :][:limit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from tests.projections.projected import projected
 T = TypeVar("T")
 
 Fetch = Callable[[str | None, int], Awaitable[Page[T]]]
-Check = Callable[[Community, Readers, int], Awaitable[None]]
+Check = Callable[[Community, Readers, int], Coroutine[Any, Any, None]]
 
 
 def holds(check: Check) -> Callable[[Community, int], None]:
@@ -280,10 +280,11 @@ def test_a_flood_of_replies_makes_pages_short_and_ends_no_list() -> None:
     for n in range(1100):
         c.post(bob, n, reply_to=tweet)
     models = projected([c.records])
-    for fetch, expected in (
+    lists: list[tuple[Callable[[str | None, int], Coroutine[Any, Any, Page[Any]]], list[TweetId | None]]] = [
         (models.readers.public_timeline.latest, [tweet, first]),
         (partial(models.readers.user_timelines.without_replies, bob), [first]),
-    ):
+    ]
+    for fetch, expected in lists:
         page: Page[Any] = asyncio.run(fetch(None, 20))
         assert (page.items, page.next is None) == ([], False)
         rest: Page[Any] = asyncio.run(fetch(page.next, 20))

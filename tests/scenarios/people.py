@@ -59,7 +59,8 @@ class Person:
         """Return the body of a GET that must succeed."""
         answer = await self.get(path, **params)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
     async def items(self, path: str, **params: Any) -> list[Json]:
         """Return all items of a list, read page by page."""
@@ -79,7 +80,8 @@ class Person:
 
     async def post(self, text: str, **more: Any) -> Json:
         """Post a tweet and return the response."""
-        return (await self.do("POST", "/tweets", {"text": text, **more})).json()
+        found: dict[str, Any] = (await self.do("POST", "/tweets", {"text": text, **more})).json()
+        return found
 
     async def follow(self, *others: Person) -> None:
         for other in others:

@@ -138,7 +138,7 @@ async def opened(
     directory: Path, clock: StandingClock, *, randomness: Randomness = os.urandom, **settings: Any
 ) -> AsyncIterator[Service]:
     """Open a service on a data directory; it is closed at the end."""
-    chosen = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
+    chosen: dict[str, Any] = {"bcrypt_cost": 4, "issuer": ISSUER, "trusted_proxies": ("127.0.0.1",)} | settings
     chosen["rate_limits"] = UNHURRIED | settings.get("rate_limits", {})
     system = System(
         Settings(data=directory, **chosen), clock=clock, randomness=randomness, off_loop=in_place, timer=lambda: 0.0
@@ -169,7 +169,8 @@ def bearer(tokens: Json) -> dict[str, str]:
 async def registered(http: httpx.AsyncClient, **changes: Any) -> Json:
     answer = await http.post("/auth/register", json=ADA | changes)
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def sign_in(
@@ -181,7 +182,8 @@ async def sign_in(
 async def signed_in(http: httpx.AsyncClient, *given: str, **headers: str) -> Json:
     answer = await sign_in(http, *given, **headers)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def refresh(http: httpx.AsyncClient, tokens: Json) -> httpx.Response:

@@ -2,8 +2,11 @@
 
 import base64
 import stat
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cachetools import LRUCache
@@ -20,6 +23,7 @@ from tests.scenarios.service import (
     LIFETIME_MS,
     MINUTE,
     START,
+    Service,
     StandingClock,
     bearer,
     is_signed_in,
@@ -31,7 +35,7 @@ from tests.scenarios.service import (
 # Access tokens
 
 
-async def test_an_access_token_expires(http, clock):
+async def test_an_access_token_expires(http: httpx.AsyncClient, clock: StandingClock) -> None:
     tokens = await registered(http)
     clock.forward(LIFETIME_MS - 1)
     assert await is_signed_in(http, tokens)
@@ -42,13 +46,13 @@ async def test_an_access_token_expires(http, clock):
     assert "expired" in answer.headers["www-authenticate"]
 
 
-async def test_without_a_token_the_challenge_names_no_error(http):
+async def test_without_a_token_the_challenge_names_no_error(http: httpx.AsyncClient) -> None:
     answer = await http.get("/auth/sessions")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == 'Bearer realm="minitwitter"'
 
 
-async def test_an_access_token_says_who_in_which_session(http, service):
+async def test_an_access_token_says_who_in_which_session(http: httpx.AsyncClient, service: Service) -> None:
     tokens = await registered(http)
     claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
     started = (await service.events())[1]
@@ -63,7 +67,13 @@ async def test_an_access_token_says_who_in_which_session(http, service):
     assert jwt.get_unverified_header(tokens["access_token"])["kid"] == service.system.signing_keys.current.kid
 
 
-def forged(service, key=..., algorithm="RS256", headers=None, **claims):
+def forged(
+    service: Service | SimpleNamespace,
+    key=...,
+    algorithm: str = "RS256",
+    headers: dict[str, str] | None = None,
+    **claims: Any,
+) -> str:
     account, session = id_at(START, "somebody"), id_at(START, "session")
     said = {"iss": ISSUER, "sub": account, "sid": session, "role": "user"}
     said |= {"iat": START // 1000, "exp": START // 1000 + 900} | claims
@@ -75,7 +85,7 @@ def forged(service, key=..., algorithm="RS256", headers=None, **claims):
 
 
 @pytest.fixture(scope="module")
-def verifying(one_key):
+def verifying(one_key: Path) -> SimpleNamespace:
     """Return signing keys and an authenticator, without a service."""
     clock = StandingClock()
     keys = SigningKeys(one_key, HybridClock(clock), KEEP_MS)
@@ -83,7 +93,7 @@ def verifying(one_key):
     return SimpleNamespace(system=SimpleNamespace(signing_keys=keys), authenticator=authenticator)
 
 
-def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying):
+def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying: SimpleNamespace) -> None:
     assert verifying.authenticator.authenticate(b"Bearer " + forged(verifying).encode()).role == "user"
 
 
@@ -123,12 +133,14 @@ def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying):
         lambda s: "\u00fc\u00fc.\u00fc.\u00fc",
     ],
 )
-def test_a_token_that_is_not_ours_is_refused(verifying, forge):
+def test_a_token_that_is_not_ours_is_refused(verifying: SimpleNamespace, forge) -> None:
     with pytest.raises(TokenRefused):
         verifying.authenticator.authenticate(b"Bearer " + forge(verifying).encode())
 
 
-async def test_a_token_that_says_it_never_expires_is_honoured_no_longer_than_ours(service, clock):
+async def test_a_token_that_says_it_never_expires_is_honoured_no_longer_than_ours(
+    service: Service, clock: StandingClock
+) -> None:
     token = b"Bearer " + forged(service, exp=START // 1000 * 2).encode()
     service.authenticator.authenticate(token)
     clock.forward(LIFETIME_MS)
@@ -136,21 +148,23 @@ async def test_a_token_that_says_it_never_expires_is_honoured_no_longer_than_our
         service.authenticator.authenticate(token)
 
 
-async def test_other_schemes_are_refused(http):
+async def test_other_schemes_are_refused(http: httpx.AsyncClient) -> None:
     await registered(http)
     for header in ("Basic YTpi", "Bearer", "", "Token x", "Bearer  "):
         answer = await http.get("/auth/sessions", headers={"authorization": header})
         assert (answer.status_code, problem(answer)) == (401, "not-signed-in"), header
 
 
-async def test_a_signature_is_checked_once_for_each_token(http, service):
+async def test_a_signature_is_checked_once_for_each_token(http: httpx.AsyncClient, service: Service) -> None:
     tokens = await registered(http)
     for _ in range(5):
         await is_signed_in(http, tokens)
     assert (service.authenticator.asked, service.authenticator.verified) == (5, 1)
 
 
-async def test_the_memory_of_tokens_is_bounded_and_keeps_those_used_last(http, service):
+async def test_the_memory_of_tokens_is_bounded_and_keeps_those_used_last(
+    http: httpx.AsyncClient, service: Service
+) -> None:
     service.authenticator._seen = LRUCache(3)
     everyone = [await registered(http)] + [await signed_in(http) for _ in range(3)]
     first, *others = everyone
@@ -168,7 +182,9 @@ async def test_the_memory_of_tokens_is_bounded_and_keeps_those_used_last(http, s
 # Keys
 
 
-async def test_the_key_set_has_what_it_takes_to_verify_a_token_elsewhere(http, service):
+async def test_the_key_set_has_what_it_takes_to_verify_a_token_elsewhere(
+    http: httpx.AsyncClient, service: Service
+) -> None:
     tokens = await registered(http)
     answer = await http.get("http://test/.well-known/jwks.json")
     assert answer.status_code == 200
@@ -179,7 +195,9 @@ async def test_the_key_set_has_what_it_takes_to_verify_a_token_elsewhere(http, s
     assert claims["sub"] == tokens["user"]["id"]
 
 
-async def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies(http, service, clock):
+async def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies(
+    http: httpx.AsyncClient, service: Service, clock: StandingClock
+) -> None:
     before = await registered(http)
     old = service.system.signing_keys.current.kid
     clock.forward(DAY)
@@ -195,7 +213,9 @@ async def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies
     assert [key["kid"] for key in listed] == [old, service.system.signing_keys.current.kid]
 
 
-async def test_an_old_key_is_listed_and_verifies_until_its_last_token_has_expired(http, service, clock, tmp_path):
+async def test_an_old_key_is_listed_and_verifies_until_its_last_token_has_expired(
+    http: httpx.AsyncClient, service: Service, clock: StandingClock, tmp_path: Path
+) -> None:
     old = service.system.signing_keys.current
     service.system.signing_keys.rotate()
     clock.forward(KEEP_MS - 1)
@@ -212,7 +232,7 @@ async def test_an_old_key_is_listed_and_verifies_until_its_last_token_has_expire
     assert [path.stem for path in (tmp_path / "signing-keys").iterdir()] == [reopened.current.kid]
 
 
-def test_keys_are_made_once_and_only_their_owner_can_read_them(tmp_path, clock):
+def test_keys_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path, clock: StandingClock) -> None:
     directory = tmp_path / "data" / "signing-keys"
     first = SigningKeys(directory, HybridClock(clock), KEEP_MS)
     again = SigningKeys(directory, HybridClock(clock), KEEP_MS)
@@ -225,7 +245,7 @@ def test_keys_are_made_once_and_only_their_owner_can_read_them(tmp_path, clock):
 @pytest.mark.parametrize(
     "content", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
 )
-def test_a_damaged_key_file_is_named(tmp_path, clock, content):
+def test_a_damaged_key_file_is_named(tmp_path: Path, clock: StandingClock, content: bytes) -> None:
     path = tmp_path / f"{id_at(START, 'key')}.pem"
     path.write_bytes(content)
     with pytest.raises(UnusableKey, match=str(path)):
@@ -235,14 +255,16 @@ def test_a_damaged_key_file_is_named(tmp_path, clock, content):
 # Tickets
 
 
-async def ticket(http, tokens, **headers):
+async def ticket(http: httpx.AsyncClient, tokens, **headers: str) -> str:
     answer = await http.post("/stream/tickets", headers=bearer(tokens) | headers)
     assert answer.status_code == 201
     assert answer.json()["expires_in"] == 60
     return answer.json()["ticket"]
 
 
-async def test_a_ticket_says_who_shows_it_for_a_minute(http, service, clock):
+async def test_a_ticket_says_who_shows_it_for_a_minute(
+    http: httpx.AsyncClient, service: Service, clock: StandingClock
+) -> None:
     tokens = await registered(http)
     shown = await ticket(http, tokens)
     viewer = service.tickets.redeem(shown)
@@ -254,7 +276,7 @@ async def test_a_ticket_says_who_shows_it_for_a_minute(http, service, clock):
         service.tickets.redeem(shown)
 
 
-async def test_a_ticket_dies_with_its_session(http, service):
+async def test_a_ticket_dies_with_its_session(http: httpx.AsyncClient, service: Service) -> None:
     tokens = await registered(http)
     shown = await ticket(http, tokens)
     await http.post("/auth/logout", headers=bearer(tokens))
@@ -262,7 +284,9 @@ async def test_a_ticket_dies_with_its_session(http, service):
         service.tickets.redeem(shown)
 
 
-async def test_a_ticket_is_no_access_token_and_an_access_token_no_ticket(http, service):
+async def test_a_ticket_is_no_access_token_and_an_access_token_no_ticket(
+    http: httpx.AsyncClient, service: Service
+) -> None:
     tokens = await registered(http)
     shown = await ticket(http, tokens)
     assert not await is_signed_in(http, {"access_token": shown})
@@ -272,7 +296,7 @@ async def test_a_ticket_is_no_access_token_and_an_access_token_no_ticket(http, s
             service.tickets.redeem(forged_ticket)
 
 
-async def test_an_idempotency_key_gets_the_same_ticket_again(http):
+async def test_an_idempotency_key_gets_the_same_ticket_again(http: httpx.AsyncClient) -> None:
     tokens = await registered(http)
     once = await ticket(http, tokens, **{"idempotency-key": "one"})
     assert await ticket(http, tokens, **{"idempotency-key": "one"}) == once

@@ -23,7 +23,8 @@ async def added(person: Person, content: bytes | None = None, name: str = "a.jpg
     """Add a picture and return the response."""
     answer = await sent(person, content if content is not None else pictures.jpeg(), name, **fields)
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def sent(person: Person, content: bytes, name: str = "a.jpg", key: str | None = None, **fields: str) -> Any:
@@ -35,7 +36,8 @@ async def started(person: Person, content_type: str = "image/jpeg", **more: str)
     """Start an upload."""
     answer = await person.do("POST", "/media/uploads", {"content_type": content_type, **more})
     assert answer.status_code == 201
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def uploaded(http: httpx.AsyncClient, form: Json, content: bytes, **changed: str) -> httpx.Response:

@@ -28,7 +28,8 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 async def document(http: httpx.AsyncClient) -> Json:
-    return (await http.get("http://test/openapi.json")).json()
+    found: dict[str, Any] = (await http.get("http://test/openapi.json")).json()
+    return found
 
 
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
@@ -71,7 +72,10 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(document: Json
         assert "\n  " not in operation["description"], name
 
 
-NEEDED, OPTIONAL, UNUSED = [{"bearer": []}], [{}, {"bearer": []}], []
+Security = list[dict[str, list[str]]]
+NEEDED: Security = [{"bearer": []}]
+OPTIONAL: Security = [{}, {"bearer": []}]
+UNUSED: Security = []
 
 
 @pytest.mark.parametrize(

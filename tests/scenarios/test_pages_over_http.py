@@ -117,7 +117,9 @@ async def test_the_link_of_a_list_in_any_script_can_be_followed(ada: Person, tag
 async def test_nothing_is_repeated_or_skipped_while_items_arrive(
     ada: Person, bob: Person, tweets: list[str], clock: StandingClock
 ) -> None:
-    paths = [(path, {}) for path in ("/feed", "/public", "/hashtags/page/tweets", "/users/ada/tweets")]
+    paths: list[tuple[str, dict[str, str]]] = [
+        (path, {}) for path in ("/feed", "/public", "/hashtags/page/tweets", "/users/ada/tweets")
+    ]
     for path, params in [*paths, ("/search/tweets", {"q": "page"})]:
         before = [item.get("tweet", item)["id"] for item in await bob.items(path, limit=100, **params)]
         found: list[str] = []

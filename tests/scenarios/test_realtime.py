@@ -282,7 +282,8 @@ async def test_a_web_socket_tells_the_same_and_goes_on_where_it_was(api: str, ad
 
 
 async def frame(socket: Any) -> Json:
-    return json.loads(await asyncio.wait_for(socket.recv(), IN_TIME_S))
+    found: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), IN_TIME_S))
+    return found
 
 
 async def closed(url: str, **headers: str) -> int | None:

@@ -17,6 +17,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from command_api.deciding import StillRunning
+from rest.edge import Edge
 from rest.exchange import Message, Receive, Scope, Send
 from rest.openapi import routed
 from rest.rate_limits import Bucket, LocalRateLimits, too_many
@@ -93,7 +94,7 @@ class Subjects:
         login = {"login": self.bob.name, "password": PASSWORD}
         passwords = {"current_password": PASSWORD, "new_password": PASSWORD}
         media = (self.unfinished, self.deleted_medium, self.of_bobs_medium, self.video)
-        found = {
+        found: dict[str, list[dict[str, Any]]] = {
             "POST /auth/register": [
                 {"username": "newcomer", "email": "newcomer@example.org", "password": PASSWORD},
                 {"username": self.bob.name, "email": "new@example.org", "password": PASSWORD},
@@ -310,6 +311,7 @@ async def test_every_route_answers_with_the_problems_that_it_declares_and_with_n
     subjects = await prepared(service, http, clock)
     asking = Asking(service, subjects)
     app = service.composition.application
+    assert isinstance(app, Edge)
     described = [route for route in routed(app._app) if route.include_in_schema]
     routes = [(route, method) for route in described for method in route.methods or ()]
     # DELETE comes last: other routes still need the tweets and media.

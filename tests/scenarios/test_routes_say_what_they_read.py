@@ -170,6 +170,6 @@ async def follow_a_stream(service: Service, ada: Person, bob: Person, cyd: Perso
             posted = (await bob.post("hello again"))["id"]
             await bob.do("PATCH", f"/tweets/{posted}", {"text": "hello once more"})
             await cyd.do("POST", f"/tweets/{quoted}/like")
-            kinds = set()
+            kinds: set[str] = set()
             while not {"tweet", "tweet.edited", "notification", "counts"} <= kinds:
                 kinds.add((await stream.next()).kind)

@@ -41,6 +41,7 @@ async def test_what_was_published_of_a_deleted_tweet_is_a_tombstone_and_no_hole(
     await ada.do("PATCH", f"/tweets/{tweet['id']}", {"text": "two"})
     await ada.do("DELETE", f"/tweets/{tweet['id']}")
     await ada.read("/users/me")
+    assert service.system.views is not None
     kinds = service.system.views.connection.execute(
         "SELECT key, type FROM records WHERE type IN ('TweetPublished', 'TweetRetracted') ORDER BY position"
     ).fetchall()

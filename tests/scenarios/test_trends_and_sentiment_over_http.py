@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -25,7 +27,8 @@ async def post(http: httpx.AsyncClient, who: Json, text: str) -> str:
 async def get(http: httpx.AsyncClient, path: str, **parameters: str) -> Json:
     answer = await http.get(path, params=parameters)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import apsw
 import pytest
 
@@ -13,38 +16,38 @@ TAKE = "DELETE FROM notes WHERE id=?"
 
 
 @pytest.fixture
-def connection():
+def connection() -> Iterator[BufferedConnection]:
     connection = BufferedConnection(":memory:")
     connection.execute("CREATE TABLE notes (id PRIMARY KEY, text NOT NULL); CREATE TABLE others (id)")
     yield connection
     connection.close()
 
 
-def rows(connection):
+def rows(connection: BufferedConnection) -> list[tuple[Any, ...]]:
     return connection.execute("SELECT id, text FROM notes ORDER BY id").fetchall()
 
 
-def test_a_statement_that_names_the_table_sees_what_waited(connection):
+def test_a_statement_that_names_the_table_sees_what_waited(connection: BufferedConnection) -> None:
     connection.later(PUT, (2, "two"))
     connection.later(PUT, (1, "one"))
     assert rows(connection) == [(1, "one"), (2, "two")]
 
 
-def test_what_is_done_to_one_key_is_done_in_its_order(connection):
+def test_what_is_done_to_one_key_is_done_in_its_order(connection: BufferedConnection) -> None:
     for statement, values in [(PUT, (1, "a")), (PUT, (2, "b")), (PUT, (1, "c")), (TAKE, (2,)), (PUT, (3, "d"))]:
         connection.later(statement, values)
     connection.later(TAKE, (3,))
     assert rows(connection) == [(1, "c")]
 
 
-def test_a_statement_on_another_table_leaves_them_waiting(connection):
+def test_a_statement_on_another_table_leaves_them_waiting(connection: BufferedConnection) -> None:
     connection.later(PUT, (1, None))
     connection.execute("SELECT * FROM others")
     with pytest.raises(apsw.ConstraintError):
         rows(connection)
 
 
-def test_a_commit_has_all_of_the_transaction_and_a_rollback_nothing(connection):
+def test_a_commit_has_all_of_the_transaction_and_a_rollback_nothing(connection: BufferedConnection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.later(PUT, (1, "kept"))
     connection.execute("COMMIT")
@@ -54,7 +57,7 @@ def test_a_commit_has_all_of_the_transaction_and_a_rollback_nothing(connection):
     assert rows(connection) == [(1, "kept")]
 
 
-def test_no_more_wait_than_the_memory_bears(connection, monkeypatch):
+def test_no_more_wait_than_the_memory_bears(connection: BufferedConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffered, "MOST_WAITING", 3)
     connection.later(PUT, (1, None))
     connection.later(PUT, (2, "two"))
@@ -62,19 +65,19 @@ def test_no_more_wait_than_the_memory_bears(connection, monkeypatch):
         connection.later(PUT, (3, "three"))
 
 
-def test_at_once_the_statement_that_fails_says_so_itself(connection):
+def test_at_once_the_statement_that_fails_says_so_itself(connection: BufferedConnection) -> None:
     connection.at_once = True
     with pytest.raises(apsw.ConstraintError):
         connection.later(PUT, (1, None))
 
 
-def test_texts_beside_numbers_in_a_first_column_are_written(connection):
+def test_texts_beside_numbers_in_a_first_column_are_written(connection: BufferedConnection) -> None:
     connection.later(PUT, ("one", "a"))
     connection.later(PUT, (1, "b"))
     assert rows(connection) == [(1, "b"), ("one", "a")]
 
 
-def test_the_live_read_models_write_at_once():
+def test_the_live_read_models_write_at_once() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE notes (id PRIMARY KEY, text NOT NULL)")
     with pytest.raises(apsw.ConstraintError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,22 +17,22 @@ NEW = {"TweetPosted": 4, "TweetLiked": 1, "TweetTranslated": 1}
 
 
 @pytest.fixture
-async def url(postgres):
+async def url(postgres: str) -> AsyncIterator[str]:
     with a_database(postgres) as database:
         await Pointers(database).migrate()
         yield database
 
 
 @pytest.fixture
-def versions(url):
+def versions(url: str) -> EventVersions:
     return EventVersions(url)
 
 
-def process():
+def process() -> str:
     return str(uuid.uuid4())
 
 
-async def test_a_newer_version_is_not_written_before_every_reader_can_read_it(versions):
+async def test_a_newer_version_is_not_written_before_every_reader_can_read_it(versions: EventVersions) -> None:
     older, newer = process(), process()
     await versions.register(older, "projectors", OLD)
     await versions.register(newer, "projectors", NEW)
@@ -42,14 +43,16 @@ async def test_a_newer_version_is_not_written_before_every_reader_can_read_it(ve
     await versions.allow(NEW)
 
 
-async def test_a_reader_that_was_killed_is_waited_for_no_longer_than_it_can_run_unheard(url, versions):
+async def test_a_reader_that_was_killed_is_waited_for_no_longer_than_it_can_run_unheard(
+    url: str, versions: EventVersions
+) -> None:
     await versions.register(process(), "streams", OLD)
     with pytest.raises(ReadersBehind):
         await EventVersions(url, gone_s=600).allow(NEW)
     await EventVersions(url, gone_s=0).allow(NEW)
 
 
-async def test_a_reader_that_says_again_that_it_runs_stays(url, versions):
+async def test_a_reader_that_says_again_that_it_runs_stays(url: str, versions: EventVersions) -> None:
     reader = process()
     await versions.register(reader, "query", OLD)
     await asyncio.sleep(0.05)
@@ -58,14 +61,16 @@ async def test_a_reader_that_says_again_that_it_runs_stays(url, versions):
         await EventVersions(url, gone_s=0.04).allow(NEW)
 
 
-async def test_a_reader_of_older_software_is_refused_once_the_newer_version_may_be_written(versions):
+async def test_a_reader_of_older_software_is_refused_once_the_newer_version_may_be_written(
+    versions: EventVersions,
+) -> None:
     await versions.allow(NEW)
     with pytest.raises(NewerLog, match="TweetPosted version 4, TweetTranslated version 1"):
         await versions.register(process(), "projectors", OLD)
     await versions.register(process(), "projectors", NEW)
 
 
-async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url, versions):
+async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url: str, versions: EventVersions) -> None:
     reader = process()
     await versions.register(reader, "projectors", OLD)
     await EventVersions(url, gone_s=0).allow(NEW)
@@ -73,13 +78,13 @@ async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url, vers
         await versions.register(reader, "projectors", OLD)
 
 
-async def test_older_software_decides_nothing_beside_what_it_cannot_read(versions):
+async def test_older_software_decides_nothing_beside_what_it_cannot_read(versions: EventVersions) -> None:
     await versions.allow(NEW)
     with pytest.raises(NewerLog, match="TweetPosted version 4"):
         await versions.allow(OLD)
 
 
-async def test_a_reader_and_a_writer_at_once_are_never_both_let_in(url):
+async def test_a_reader_and_a_writer_at_once_are_never_both_let_in(url: str) -> None:
     """Whichever is first keeps the other out."""
     for _ in range(10):
         with_ = EventVersions(url)

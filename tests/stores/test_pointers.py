@@ -1,6 +1,7 @@
 """A process is notified of a pointer that moves, on a connection that it keeps, and connects again if that is lost."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -18,19 +19,19 @@ LISTENING = "FROM pg_stat_activity WHERE datname = current_database() AND pid <>
 
 
 @pytest.fixture
-async def url(postgres):
+async def url(postgres: str) -> AsyncIterator[str]:
     with a_database(postgres) as database:
         await Pointers(database).migrate()
         yield database
 
 
 @pytest.fixture
-def never_polling(monkeypatch):
+def never_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pointers, "LOOK_S", 3600.0)
 
 
 @asynccontextmanager
-async def waiting(url, seen):
+async def waiting(url: str, seen: dict[str, Pointer]) -> AsyncIterator[tuple[asyncio.Task, psycopg.AsyncConnection]]:
     """Somebody who waits for a move, and a connection to look at them with."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         task = asyncio.create_task(Pointers(url).moved_from(seen))
@@ -41,7 +42,7 @@ async def waiting(url, seen):
             await asyncio.wait((task,))
 
 
-async def listener(connection, but=()):
+async def listener(connection: psycopg.AsyncConnection, but: tuple[int] = ()) -> int:
     """The process of the connection that listens and has read, once there is one that is none of `but`."""
     deadline = asyncio.get_running_loop().time() + SOON
     while True:
@@ -55,7 +56,7 @@ async def listener(connection, but=()):
 
 
 @pytest.mark.usefixtures("never_polling")
-async def test_a_move_is_told_at_once(url):
+async def test_a_move_is_told_at_once(url: str) -> None:
     await Pointers(url).move("counts", FIRST)
     async with waiting(url, {"counts": FIRST}) as (task, connection):
         await listener(connection)
@@ -65,7 +66,7 @@ async def test_a_move_is_told_at_once(url):
 
 
 @pytest.mark.usefixtures("never_polling")
-async def test_a_move_is_told_after_the_connection_was_lost_as_by_a_restart(url):
+async def test_a_move_is_told_after_the_connection_was_lost_as_by_a_restart(url: str) -> None:
     async with waiting(url, {}) as (task, connection):
         lost = await listener(connection)
         await connection.execute("SELECT pg_terminate_backend(%s)", (lost,))
@@ -74,7 +75,9 @@ async def test_a_move_is_told_after_the_connection_was_lost_as_by_a_restart(url)
         assert await asyncio.wait_for(task, SOON) == {"counts": FIRST}
 
 
-async def test_a_move_that_nobody_notifies_of_is_found_by_polling_on_the_same_connection(url, monkeypatch):
+async def test_a_move_that_nobody_notifies_of_is_found_by_polling_on_the_same_connection(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pointers, "LOOK_S", 0.02)
     async with waiting(url, {}) as (task, connection):
         first = await listener(connection)
@@ -93,12 +96,12 @@ async def test_a_move_that_nobody_notifies_of_is_found_by_polling_on_the_same_co
         assert await asyncio.wait_for(task, SOON) == {"counts": FIRST}
 
 
-async def test_a_pointer_that_has_moved_already_is_told_without_waiting(url):
+async def test_a_pointer_that_has_moved_already_is_told_without_waiting(url: str) -> None:
     await Pointers(url).move("counts", FIRST)
     assert await asyncio.wait_for(Pointers(url).moved_from({}), SOON) == {"counts": FIRST}
 
 
-async def test_a_database_without_the_table_has_no_pointers_and_is_waited_on(postgres):
+async def test_a_database_without_the_table_has_no_pointers_and_is_waited_on(postgres: str) -> None:
     with a_database(postgres) as database:
         async with waiting(database, {}) as (task, connection):
             await listener(connection)

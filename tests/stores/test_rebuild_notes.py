@@ -1,5 +1,7 @@
 """A rebuild is seen by other processes while its command runs, and no longer."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from stores.postgres.pointers import Pointers
@@ -10,12 +12,12 @@ pytestmark = pytest.mark.engines
 
 
 @pytest.fixture
-async def url(postgres):
+async def url(postgres: str) -> AsyncIterator[str]:
     with a_database(postgres) as database:
         yield database
 
 
-async def test_the_newest_note_is_read_until_the_rebuild_ends(url):
+async def test_the_newest_note_is_read_until_the_rebuild_ends(url: str) -> None:
     await Pointers(url).migrate()
     notes = Rebuilds(url)
     await notes.note(Rebuild("cassandra", 0, 0))
@@ -26,13 +28,13 @@ async def test_the_newest_note_is_read_until_the_rebuild_ends(url):
     assert [(one.store, one.share) for one in await notes.running()] == [("cassandra", 0.25)]
 
 
-async def test_a_note_that_nobody_renews_is_of_a_command_that_died(url):
+async def test_a_note_that_nobody_renews_is_of_a_command_that_died(url: str) -> None:
     await Pointers(url).migrate()
     await Rebuilds(url).note(Rebuild("cassandra", 30, 120))
     assert await Rebuilds(url, gone_s=0).running() == []
 
 
-async def test_where_no_table_is_yet_nothing_is_rebuilt(url):
+async def test_where_no_table_is_yet_nothing_is_rebuilt(url: str) -> None:
     notes = Rebuilds(url)
     await notes.note(Rebuild("cassandra", 30, 120))
     assert await notes.running() == []

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from infra.local.redis import Redis
+from infra.local.running import Running
 from stores.redis.connection import answering, connect
 from stores.sink import StoreUnavailable
 
@@ -15,10 +16,12 @@ AT_ONCE = 5
 DEADLINE_S = 20
 
 
-async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_no_caller_notices(running):
+async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_no_caller_notices(
+    running: Running,
+) -> None:
     client = connect((await asyncio.to_thread(running.up, Redis())).url)
 
-    async def ask():
+    async def ask() -> list[None]:
         with answering():
             async with client.pipeline(transaction=False) as pipeline:
                 pipeline.get("nothing")
@@ -34,7 +37,7 @@ async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_n
     await client.aclose()
 
 
-async def all_noticed(client):
+async def all_noticed(client) -> None:
     """Wait until the loop has heard of the end of every connection that the pool keeps."""
     deadline = time.monotonic() + DEADLINE_S
     kept = [connection._reader for connection in client.connection_pool._available_connections if connection._reader]

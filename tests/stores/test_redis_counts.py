@@ -3,9 +3,11 @@
 import random
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from events.log import Positions, TopicPartition
 from infra.local.engine import EngineProcess
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
@@ -68,7 +70,9 @@ class Dying(RedisSink):
 
     chance = random.Random()
 
-    async def commit(self, positions, newest, last=UNKNOWN):  # type: ignore[no-untyped-def]
+    async def commit(
+        self, positions: Positions, newest: dict[tuple[str, str], str], last: dict[TopicPartition, str] = UNKNOWN
+    ) -> None:  # type: ignore[no-untyped-def]
         if self.chance.random() < 0.5:
             return await super().commit(positions, newest, last)
         moved = {p: (self._at.get(p, 0), to) for p, to in positions.items() if to != self._at.get(p, 0)}
@@ -273,7 +277,7 @@ class ClusterEngine(RedisEngine):
 
     ports = ("redis", "bus")
 
-    def servers(self, cache, directory, ports):  # type: ignore[no-untyped-def]
+    def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
         (own,) = super().servers(cache, directory, ports)
         return [
             EngineProcess(

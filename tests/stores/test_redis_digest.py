@@ -6,6 +6,7 @@ import pytest
 
 from projectors.counts import Counts
 from runtime.processor_group import Group, Runner
+from stores.redis.connection import Client
 from stores.redis.counts import RedisCountRows
 from stores.redis.digest import digest, remove
 from stores.redis.sink import RedisKeys, RedisSink
@@ -15,11 +16,11 @@ pytestmark = pytest.mark.engines
 
 
 @pytest.fixture
-async def counted(client):
+async def counted(client: Client):
     """Counts a community's events into keys of their own, in batches of some size."""
     made = []
 
-    async def count(limit, slots=3):
+    async def count(limit: int, slots: int = 3) -> RedisKeys:
         keys = RedisKeys(f"digest-{uuid.uuid4().hex}", slots)
         made.append(keys)
         log = Log(community(3).records)
@@ -33,20 +34,20 @@ async def counted(client):
         await remove(client, keys)
 
 
-async def test_batches_and_names_make_no_difference(client, counted):
+async def test_batches_and_names_make_no_difference(client: Client, counted) -> None:
     one, other = await counted(7), await counted(100)
     rows, found = await digest(client, one)
     assert rows > 10
     assert (rows, found) == await digest(client, other)
 
 
-def _counts(value):
+def _counts(value: bytes) -> bool:
     """Whether a value of a hash is a number; others are names and marks."""
     return value.lstrip(b"-" if isinstance(value, bytes) else "-").isdigit()
 
 
 @pytest.mark.parametrize("kind", ["t", "a", "by-followers"])
-async def test_one_number_is_a_difference(client, counted, kind):
+async def test_one_number_is_a_difference(client: Client, counted, kind: str) -> None:
     keys = await counted(50)
     rows, before = await digest(client, keys)
     found = [key async for key in client.scan_iter(match=f"{keys.all}:{kind}*")]
@@ -62,7 +63,7 @@ async def test_one_number_is_a_difference(client, counted, kind):
     assert after[1] != before
 
 
-async def test_removing_leaves_nothing_of_it_and_all_of_others(client, counted):
+async def test_removing_leaves_nothing_of_it_and_all_of_others(client: Client, counted) -> None:
     one, other = await counted(50), await counted(50)
     before = await digest(client, other)
     await remove(client, one)

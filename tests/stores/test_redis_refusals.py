@@ -47,24 +47,24 @@ def annotated(error: Exception) -> Exception:
 
 @pytest.mark.parametrize("answer", PASSING)
 @pytest.mark.parametrize("within", [lambda error: error, annotated], ids=["alone", "in a pipeline"])
-def test_an_error_of_the_server_s_state_is_an_outage(answer, within):
+def test_an_error_of_the_server_s_state_is_an_outage(answer: str, within) -> None:
     with pytest.raises(StoreUnavailable), answering():
         raise within(BaseParser.parse_error(answer))
 
 
 @pytest.mark.parametrize("answer", STAYING)
 @pytest.mark.parametrize("within", [lambda error: error, annotated], ids=["alone", "in a pipeline"])
-def test_an_error_about_the_command_is_none(answer, within):
+def test_an_error_about_the_command_is_none(answer: str, within) -> None:
     with pytest.raises(StoreRefused), answering():
         raise within(BaseParser.parse_error(answer))
 
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), TimeoutError(), OSError("gone"), RedisError("?")])
-def test_no_answer_is_an_outage(error):
+def test_no_answer_is_an_outage(error) -> None:
     with pytest.raises(StoreUnavailable), answering():
         raise error
 
 
-def test_what_the_client_cannot_send_is_refused():
+def test_what_the_client_cannot_send_is_refused() -> None:
     with pytest.raises(StoreRefused), answering():
         raise DataError("Invalid input of type: 'NoneType'")

@@ -1,6 +1,7 @@
 """Rows that a process remembers, until they are outdated."""
 
 import asyncio
+from typing import Any
 
 from stores.cached.remembered import Remembered
 
@@ -8,14 +9,14 @@ from stores.cached.remembered import Remembered
 class Store:
     """Rows that are asked for, and how often."""
 
-    def __init__(self):
-        self.rows = {}
-        self.asked = []
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+        self.asked: list[list[str]] = []
         self.answers = asyncio.Event()
         self.answers.set()
         self.is_asked = asyncio.Event()
 
-    async def of(self, ids):
+    async def of(self, ids: list[str]) -> dict[str, Any]:
         self.asked.append(sorted(ids))
         self.is_asked.set()
         found = {id_: self.rows[id_] for id_ in ids if id_ in self.rows}
@@ -23,10 +24,10 @@ class Store:
         return found
 
 
-async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time():
+async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time() -> None:
     store = Store()
     store.rows = {"a": 1}
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     assert await rows.of(["a", "b"], store.of) == {"a": 1}
     store.rows["b"] = 2
     assert await rows.of(["a", "b"], store.of) == {"a": 1, "b": 2}
@@ -35,10 +36,10 @@ async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time():
     assert (rows.asked, rows.missed) == (6, 3)
 
 
-async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays():
+async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays() -> None:
     store = Store()
     store.rows = {"a": 1, "b": 1}
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     await rows.of(["a", "b"], store.of)
     store.rows = {"a": 2, "b": 2}
     rows.forget(["a", "never seen"])
@@ -47,10 +48,10 @@ async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays():
     assert await rows.of(["a", "b"], store.of) == {"a": 2, "b": 2}
 
 
-async def test_an_answer_from_before_a_change_is_given_but_not_kept():
+async def test_an_answer_from_before_a_change_is_given_but_not_kept() -> None:
     store = Store()
     store.rows = {"a": 1}
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     store.answers.clear()
     asking = asyncio.ensure_future(rows.of(["a"], store.of))
     await store.is_asked.wait()
@@ -61,10 +62,10 @@ async def test_an_answer_from_before_a_change_is_given_but_not_kept():
     assert await rows.of(["a"], store.of) == {"a": 2}
 
 
-async def test_those_used_longest_ago_are_let_go():
+async def test_those_used_longest_ago_are_let_go() -> None:
     store = Store()
     store.rows = dict.fromkeys("abc", 1)
-    rows = Remembered(2)
+    rows: Remembered[str, Any] = Remembered(2)
     await rows.of(["a", "b"], store.of)
     await rows.of(["a"], store.of)
     await rows.of(["c"], store.of)
@@ -73,10 +74,10 @@ async def test_those_used_longest_ago_are_let_go():
     assert store.asked == [["a", "b"], ["c"], ["b"]]
 
 
-async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept():
+async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept() -> None:
     store = Store()
     store.rows = {"a": 1, "b": 1}
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     store.answers.clear()
     asking = asyncio.ensure_future(rows.of(["a", "b"], store.of))
     await store.is_asked.wait()
@@ -87,16 +88,16 @@ async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept()
     assert store.asked == [["a", "b"], ["a"]]
 
 
-async def test_of_two_who_ask_at_once_the_later_answer_is_kept():
+async def test_of_two_who_ask_at_once_the_later_answer_is_kept() -> None:
     store = Store()
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     first_may, second_may = asyncio.Event(), asyncio.Event()
 
-    async def slow(ids):
+    async def slow(ids: list[str]) -> dict[str, str]:
         await first_may.wait()
         return dict.fromkeys(ids, "asked first")
 
-    async def quick(ids):
+    async def quick(ids: list[str]) -> dict[str, str]:
         await second_may.wait()
         return dict.fromkeys(ids, "asked last")
 
@@ -111,10 +112,10 @@ async def test_of_two_who_ask_at_once_the_later_answer_is_kept():
     assert await rows.of(["a"], store.of) == {"a": "asked last"}
 
 
-async def test_rows_weigh_what_they_are_said_to():
+async def test_rows_weigh_what_they_are_said_to() -> None:
     store = Store()
     store.rows = {"a": "four", "b": "five5", "c": "1"}
-    rows = Remembered(9, len)
+    rows: Remembered[str, Any] = Remembered(9, len)
     await rows.of(["a", "b"], store.of)
     await rows.of(["c"], store.of)
     assert await rows.of(["b", "c"], store.of) == {"b": "five5", "c": "1"}
@@ -127,10 +128,10 @@ async def test_rows_weigh_what_they_are_said_to():
     assert store.asked == [["a", "b"], ["c"], ["a"], ["a"]]
 
 
-async def test_what_is_asked_for_twice_at_once_is_asked_for_once():
+async def test_what_is_asked_for_twice_at_once_is_asked_for_once() -> None:
     store = Store()
     store.rows = {"a": 1}
-    rows = Remembered(10)
+    rows: Remembered[str, Any] = Remembered(10)
     assert await rows.of(["a", "b", "a", "b"], store.of) == {"a": 1}
     assert await rows.of(["a", "a"], store.of) == {"a": 1}
     assert store.asked == [["a", "b"]]

@@ -1,5 +1,6 @@
 """Who is not seen and what was done, from remembered rows: what the stores say that they are asked of."""
 
+from collections.abc import Collection
 from random import Random
 
 from events.ids import AccountId, TweetId
@@ -15,14 +16,14 @@ TWEETS = [TweetId(f"tweet-{n}") for n in range(12)]
 class Kept:
     """Barriers and marks, and how often somebody asked."""
 
-    def __init__(self, most=1_000):
+    def __init__(self, most: int = 1_000) -> None:
         self.most = most
-        self.blocks = set()
-        self.mutes = set()
-        self.done = {}
-        self.asked = []
+        self.blocks: set[tuple[AccountId, AccountId]] = set()
+        self.mutes: set[tuple[AccountId, AccountId]] = set()
+        self.done: dict[tuple[AccountId, TweetId], Marks] = {}
+        self.asked: list[list[str]] = []
 
-    async def barriers(self, accounts):
+    async def barriers(self, accounts: Collection[AccountId]) -> dict[AccountId, Barriers]:
         self.asked.append(sorted(accounts))
         found = {
             account: Barriers(
@@ -33,21 +34,21 @@ class Kept:
         }
         return {account: row for account, row in found.items() if len(row.blocked) + len(row.muted) <= self.most}
 
-    async def unseen(self, viewer, others):
+    async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
         return Unseen(
             frozenset(o for o in others if (viewer, o) in self.blocks or (o, viewer) in self.blocks),
             frozenset(o for o in others if (viewer, o) in self.mutes),
         )
 
-    async def marks(self, account, tweets):
+    async def marks(self, account: AccountId, tweets: Collection[TweetId]) -> dict[TweetId, Marks]:
         self.asked.append(sorted(tweets))
         return {tweet: self.done[account, tweet] for tweet in tweets if (account, tweet) in self.done}
 
 
-async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_it():
+async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_it() -> None:
     chance = Random(7)
     kept = Kept(most=4)  # some have more than are kept
-    rows = Remembered(1_000, weight_of_barriers)
+    rows: Remembered[AccountId, Barriers] = Remembered(1_000, weight_of_barriers)
     remembered = RememberedBarriers(rows, kept)
     for _ in range(300):
         viewer, *others = chance.sample(PEOPLE, 5)
@@ -61,7 +62,7 @@ async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_i
         rows.forget([viewer])
 
 
-async def test_viewers_share_what_is_known_of_authors():
+async def test_viewers_share_what_is_known_of_authors() -> None:
     kept = Kept()
     remembered = RememberedBarriers(Remembered(1_000, weight_of_barriers), kept)
     await remembered.unseen(PEOPLE[0], PEOPLE[5:8])
@@ -69,10 +70,10 @@ async def test_viewers_share_what_is_known_of_authors():
     assert kept.asked == [[PEOPLE[0], *PEOPLE[5:8]], [PEOPLE[1], PEOPLE[8]]]
 
 
-async def test_what_a_viewer_did_is_asked_for_once_that_it_did_nothing_as_well():
+async def test_what_a_viewer_did_is_asked_for_once_that_it_did_nothing_as_well() -> None:
     kept = Kept()
     kept.done[PEOPLE[0], TWEETS[1]] = Marks(liked=True)
-    rows = Remembered(100)
+    rows: Remembered[str, Marks] = Remembered(100)
     remembered = RememberedMarks(rows, kept)
     for _ in range(2):
         assert await remembered.marks(PEOPLE[0], TWEETS[:2]) == {TWEETS[0]: NO_MARKS, TWEETS[1]: Marks(liked=True)}

@@ -21,7 +21,7 @@ from command_api.text.urls import find_links
 from command_api.text.validation import is_hashtag, is_username, read_tweet
 from command_api.text.weighing import LIMIT
 from events.entities import Entities, Hashtag, Mention, Url, fold_tag
-from tests.text.noting import noting
+from tests.noting import noting
 from tests.text.weights import weigh
 
 # Text that is likelier to have entities than what hypothesis would think of.

@@ -5,6 +5,7 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+G = TypeVar("G")
 
 
 def noting(calls: list[object], call: Callable[P, T]) -> Callable[P, T]:
@@ -13,5 +14,15 @@ def noting(calls: list[object], call: Callable[P, T]) -> Callable[P, T]:
     def noted(*args: P.args, **named: P.kwargs) -> T:
         calls.append(call)
         return call(*args, **named)
+
+    return noted
+
+
+def noting_given(given: list[G], call: Callable[[G], T]) -> Callable[[G], T]:
+    """Return a function that notes what each call of `call` is given, and makes it."""
+
+    def noted(one: G) -> T:
+        given.append(one)
+        return call(one)
 
     return noted
