@@ -24,7 +24,7 @@ LONGEST_S = 600
     form(
         [pytest.param(("posting", "counters"), 6, id="a process and a processor")],
         [
-            pytest.param(("posting", "feed"), 7, id="posting and reading"),
+            pytest.param(("posting", "feed"), 8, id="posting and reading"),
             pytest.param(("freshness",), 4, id="what followers and writers see"),
             pytest.param(("deliveries", "counters", "rebuild", "doubled"), 10, id="stores and processors"),
         ],
