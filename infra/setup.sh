@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environment, or adds packages to it, from a hashed lock file: setup.sh PYTHON VENV LOCK.
-# Needs Python 3.11 or newer; as root on Debian it installs what is missing for a virtual environment.
-# uv installs: pip takes five times as long, as it fetches and unpacks one package after the other.
+# Needs Python 3.11 or newer. As root on Debian it installs python3-venv if that is missing.
+# Packages are installed by uv. pip takes five times as long, because it handles one package after the other.
 set -euo pipefail
 python=$1 venv=$2 lock=$3
 rooms=(*/py.typed)
@@ -9,7 +9,7 @@ notice_s=10
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Run a command, and say every few seconds that it still runs: step WHAT COMMAND...
+# Run a command and print every few seconds that it still runs: step WHAT COMMAND...
 step() {
     local what=$1 status=0
     shift
@@ -43,7 +43,7 @@ fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv --without-pip "$venv"
 if [ ! -x "$venv/bin/uv" ]; then
-    # Python brings pip along as a wheel, which runs as it is; unpacked into the environment it would take longer than uv.
+    # pip is run from the wheel that Python contains. Unpacking it into the environment takes longer than fetching uv.
     pip=$("$python" -c '
 import ensurepip, pathlib, sysconfig
 places = sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).parent / "_bundled"
@@ -53,7 +53,7 @@ print(next(wheel for place in places if place for wheel in pathlib.Path(place).g
         --no-cache-dir --disable-pip-version-check --require-hashes --requirement infra/installer.lock
 fi
 
-# uv reads no configuration of pip. A mirror of the package index is the part of it that matters here.
+# uv does not read pip's configuration. Pass on the package index, which may be a mirror.
 index=${PIP_INDEX_URL:-$(sed -n 's/^ *index-url *= *//p' /etc/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf \
     2>/dev/null | tail -n 1 || true)}
 if [ -n "$index" ]; then export UV_DEFAULT_INDEX=$index; fi
@@ -63,9 +63,9 @@ install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$@";
 
 step "Installing the $(grep -c == "$lock") packages of $lock into $venv" install --require-hashes --requirement "$lock"
 step "Installing minitwitter itself" install --no-deps --no-build-isolation --editable .
-# Each process starts a second sooner, also where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE). What
-# only builds packages, and the hundreds of lexers of Pygments, would be a third of the work. A file of a package that is
-# written for another Python does not compile, and nothing imports it.
+# Compiled here, each process starts a second sooner, also with PYTHONDONTWRITEBYTECODE. Build tools and the lexers of
+# Pygments are left out: they are a third of the work. Errors are ignored, because some packages contain files for
+# other versions of Python, which nothing imports.
 compile() {
     "$venv/bin/python" -m compileall -qq -j 0 -x '/(pip|setuptools|uv|pygments/lexers|pygments/styles)/' "$venv/lib" || true
     "$venv/bin/python" -m compileall -q -j 0 "${rooms[@]%/py.typed}"

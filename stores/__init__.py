@@ -1,5 +1,5 @@
-"""The ports of the read models, a file each, and their adapters, a folder for each engine.
+"""The ports of the read models, one file each, and their adapters, one folder for each engine.
 
-A port has two sides: what a projector writes (`...Rows`) and what the query API reads. Adapters mirror them name for
-name. `sink.py` is how a group of processors lands its effects together with its positions.
+A port has two protocols: projectors write through `...Rows`, and the query API reads through the other. Adapters have
+the same file names. `sink.py` is the port by which a group stores its effects together with its positions.
 """

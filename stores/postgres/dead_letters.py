@@ -1,7 +1,8 @@
 """The dead letters of all groups of the distributed profile, in PostgreSQL, whatever stores the groups use.
 
-A dead letter is durable before a position passes it. If the position is never stored, the record is redelivered and put
-again, into the same row. Requests of operators are written into the rows; the worker that has the partition does them.
+A dead letter is durable before a position passes it. If the position is never stored, the record is redelivered, and
+its dead letter is put into the same row. Operators' requests are columns of the rows; the worker that has the partition
+carries them out.
 """
 
 from __future__ import annotations

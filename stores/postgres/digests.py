@@ -1,4 +1,4 @@
-"""Digests over the tables of a read model: equal for equal rows, in whatever order they were written."""
+"""Digests of the tables of a read model. Equal rows have equal digests, in any order."""
 
 from __future__ import annotations
 

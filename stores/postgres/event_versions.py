@@ -1,10 +1,10 @@
-"""The versions of events that may be written: those that every process that reads the log can read.
+"""The registry of event versions: a version is written only when every process that reads the log can read it.
 
-Readers register the versions that they can read, and renew this while they run. A process that decides asks before its
-first write. While a registered reader lacks a version that it would write, it waits, and older processes go on
-deciding. Once it is allowed, the version may be in the log for ever, so a reader that lacks it is refused at its start.
+Each reader registers the versions that it can read, and renews the registration while it runs. A deciding process calls
+`allow` before its first write. If a registered reader lacks one of its versions, the process waits, and older processes
+continue to decide. An allowed version may be in the log for ever, so a reader that lacks it is refused at its start.
 
-Both run under one lock: no reader registers between the answer and the first write.
+Registering and allowing take the same lock, so a reader cannot register between the check and the note.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from .pointers import SCHEMA
 BEAT_S = 5.0
 """Seconds between the renewals of a reader."""
 GONE_S = 30.0
-"""A reader that was not renewed for this long is gone: killed, or cut off."""
+"""Seconds without a renewal after which a reader counts as stopped: it was killed, or lost its connection."""
 
 Versions = Mapping[str, int]
 """The newest version of each type of event."""
 
 _LOCK = 0x76657273696F6E73
-"""`versions` in ASCII: the number of an advisory lock that has no other use here."""
+"""`versions` in ASCII: the number of the registry's advisory lock."""
 _TOLD = 3
 
 
 class NewerLog(NotSetUp):
-    """The log may hold versions of events that this software does not know."""
+    """The log may have versions of events that this software cannot read."""
 
 
 class ReadersBehind(LogUnavailable):
-    """Running processes cannot read events that this one would write. It waits until they are replaced."""
+    """A running process cannot read a version that this one would write. This one waits until that one is replaced."""
 
 
 class EventVersions:
-    """The registry in the database at `url`. `gone_s` as GONE_S."""
+    """The registry in the database at `url`. A reader not renewed for `gone_s` seconds counts as stopped."""
 
     def __init__(self, url: str, *, gone_s: float = GONE_S) -> None:
         self._database = Database(url, SCHEMA)

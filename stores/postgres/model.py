@@ -1,4 +1,4 @@
-"""A read model on PostgreSQL, as its adapter module declares it in `MODEL`."""
+"""The declaration of a read model on PostgreSQL. Each adapter module has one as `MODEL`."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """Pauses: groups of processors wait between two batches while their tables are compared.
 
-For stores without snapshots. A worker holds an advisory lock in shared mode while it stores a batch; a comparison takes
-it in exclusive mode. When the comparison has it, no batch is in progress, and the next one waits. PostgreSQL releases
-the lock when its holder dies, and when the comparison sends nothing for `lease_s`: so a comparison that hangs delays
-nothing for longer.
+For stores without snapshots. A worker holds an advisory lock in shared mode while it stores a batch. A comparison takes
+the lock in exclusive mode: then no batch is in progress, and new batches wait. PostgreSQL releases the lock when its
+holder dies, and when the comparison sends nothing for `lease_s`. So a comparison that hangs delays batches for at most
+that time.
 
-Batches that begin within `HOLD_S` share one acquisition of the lock: two round trips, 0.3 ms, for all of them. So a
-pause waits up to that long for each group, and then for the batch in progress.
+Batches that begin within `HOLD_S` share one acquisition of the lock, which takes two round trips, 0.3 ms. So a pause
+waits up to `HOLD_S` for each group, and then for the batch in progress.
 
-While PostgreSQL is away no comparison is possible, so batches are stored without the lock. A comparison notices a batch
-that begins just then, because the positions before and after it differ. The same is true of a batch that begins within
-`HOLD_S` on a connection that died unnoticed, as when a host lost its power. A connection that PostgreSQL closed is
-replaced.
+While PostgreSQL is down no comparison is possible, so batches are stored without the lock. A comparison detects a batch
+that begins just then, because the positions before and after the comparison differ. The same holds for a batch that
+begins within `HOLD_S` on a connection that broke unnoticed, for example when a host lost its power. A connection that
+PostgreSQL closed is replaced.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Landing:
             await asyncio.wait((giving_back,))
 
     async def _lock(self) -> None:
-        """Hold the lock, unless PostgreSQL is away."""
+        """Hold the lock, unless PostgreSQL is down."""
         try:
             if self._connection is not None and (self._connection.closed or _says_something(self._connection)):
                 await self._forget()

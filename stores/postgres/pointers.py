@@ -1,6 +1,6 @@
 """Pointers to the current generation of the read models in each store. A process reads them before it opens a store.
 
-They are in PostgreSQL, which every process needs anyway, in a schema of their own.
+They have a schema of their own in PostgreSQL, which every process needs anyway.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Pointers:
     async def moved_from(self, seen: Mapping[str, Pointer]) -> dict[str, Pointer]:
         """Wait until the pointers differ from `seen`, and return them.
 
-        It listens for notifications and polls, on one connection. While PostgreSQL is away it tries to connect again.
+        It listens for notifications and polls, on one connection. While PostgreSQL is down it tries to connect again.
         """
         outage = Outage(ENGINE, "pointers to read models")
         while True:

@@ -1,6 +1,6 @@
 """The progress of rebuilds: the command that rebuilds writes it while it runs, and `minitwitter status` reads it.
 
-Progress that is not renewed belongs to a command that died, and is not returned as a running rebuild.
+If progress is not renewed, its command has died, and the rebuild is not returned as running.
 """
 
 from __future__ import annotations

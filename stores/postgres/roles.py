@@ -1,4 +1,4 @@
-"""The roles of the processes that are connected to PostgreSQL, which `application_name` tells."""
+"""The roles of the processes that are connected to PostgreSQL. Each process sets its role as `application_name`."""
 
 from __future__ import annotations
 

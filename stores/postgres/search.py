@@ -1,9 +1,10 @@
-"""Search on PostgreSQL: our own inverted index, rows of (word, tweet) whose primary key has the order of the tweets.
+"""Search on PostgreSQL: our own inverted index, rows of (word, tweet) with a primary key in the order of the tweets.
 
 A query reads the tweets of one word, newest first, and checks the tokens of each for the rest of the query. It chooses
 the word that is rarest near the start of the page: for each word it looks up the tweet `PACE` rows further on, and
-takes the word whose such tweet is the oldest. A page of one word takes 0.5 ms, however common it is. 20,000 steps take
-20 to 40 ms; after them a page is returned though it is not full. Nothing depends on the number of tweets.
+takes the word for which that tweet is the oldest. A page of one word takes 0.5 ms, however common the word is. A query
+stops after 20,000 steps, 20 to 40 ms, and returns a page that is not full. The cost does not depend on the number of
+tweets.
 docs/explanation/search-on-postgresql.md compares this with a GIN index, which has no order.
 """
 

@@ -1,12 +1,12 @@
 """The Sink port of one consumer group on PostgreSQL: the rows of a batch are buffered, and sent in one transaction.
 
 Handlers write rows without waiting, so rows are buffered (`Pending`) until the commit, which sends them through a
-pipeline: three round trips a batch, however large it is. No event costs a statement of its own, and of rows that a
-batch wrote twice only the last is sent.
+pipeline in three round trips, however large the batch is. No statement is sent for a single event. If a batch writes a
+row twice, only the last version is sent.
 
-Two workers may believe for a moment that they have the same partition. Each stores a batch only if the partition is
-still where that worker left it: the row of the position is locked and compared first. The second worker has applied the
-same events, so its batch is rolled back. When it is tried again, it finds the newest ids and drops the copies.
+Two workers may believe for a moment that they have the same partition. A worker stores a batch only if the stored
+position is the one that it last wrote: it locks and compares that row first. The second worker has applied the same
+events, so its batch is rolled back. When the batch is retried, the newest ids show that its events are copies.
 """
 
 from __future__ import annotations

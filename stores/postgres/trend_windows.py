@@ -1,13 +1,13 @@
 """The rows of the `trends` stream on PostgreSQL, in tables that are built together with those of trends.
 
 Workers apply late events while one of them ranks windows, and no change may be missed. A worker that changes an hour
-locks the hour's mark until its batch is committed (an upsert that changes nothing). A locked mark is skipped and taken
-later; a mark that is being taken is inserted again after that transaction. The numbers are read after the marks were
-taken, so they include the changes of these marks.
+locks the hour's mark until its batch is committed (an upsert that changes nothing). The ranking worker skips a locked
+mark and takes it later. If a mark is being taken, a change inserts it again after that transaction. The numbers are
+read after the marks were taken, so they include the changes of these marks.
 
-Only one worker ranks at a time: it holds an advisory lock during its transaction. Each such transaction has its own
-moment, later than all before it, even if those were rolled back: rankings are published before the commit, and a later
-ranking of the same window has to be newer.
+Only one worker ranks at a time: it holds an advisory lock during its transaction. Rankings are published before the
+commit, and a later ranking of the same window has to be newer. So each such transaction has a later moment than all
+before it, even if those were rolled back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Trends on PostgreSQL: one row for each tag of a tweet, and one for each tag and hour with its number of authors.
 
-Two workers count the same tag, each for the authors of its partitions: an author's tweets are all in one. So a batch
-adds the change in the number of authors of each hour and tag, in their order, in one statement, and a concurrent batch
-waits for it.
+Two workers count the same tag, each for the authors of its partitions: all tweets of an author are in one partition. So
+one statement of a batch adds the change in the number of authors for each hour and tag, ordered by hour and tag; a
+concurrent batch waits for it.
 
 A window is counted in one statement, which counts the 200 tags with the most author-hours exactly: 24 hours with
 200,000 uses of 110,000 tags take 220 ms, one of these hours 28 ms (docs/adr/0016). So processes share their answers.

@@ -1,6 +1,6 @@
 """Candidates by shared trigrams, on PostgreSQL, for the searches of users and of hashtags.
 
-The bounds are those of the SQLite adapters, and the same rows remain, so both profiles give the same answers.
+The limits are those of the SQLite adapters and keep the same rows, so both profiles give the same answers.
 """
 
 from __future__ import annotations
