@@ -6,7 +6,7 @@ so one bad record does not keep the others from being read.
 
 from __future__ import annotations
 
-from .codec import Codec, ParsedEvent, UnknownEvent, UnreadableEvent
+from .codec import PLAIN, UNREADABLE, Codec, ParsedEvent, UnknownEvent, UnreadableEvent
 from .event import Envelope, Event
 from .ids import is_id
 from .sealing import KeyUnknown, SealBroken
@@ -16,6 +16,21 @@ from .validity import flaw
 def one_line(error: BaseException) -> str:
     """Format an error in one line of at most 500 characters: its class and its message."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+
+
+def plain(type_: str, version: int, value: bytes, topic: str, key: str, about: Envelope) -> Event | None:
+    """Decode an event without sealed fields, of its current version, in one go: most events are of this kind.
+
+    Returns None for all others, and for a record with any fault: `parse` and `finish` name it. They take 1 us longer.
+    """
+    decoder = PLAIN.get((type_, version))
+    if decoder is None:
+        return None
+    try:
+        event = decoder.decode(value)
+        return None if flaw(topic, key, event, about) else event
+    except UNREADABLE:
+        return None
 
 
 def parse(codec: Codec, type_: str, version: int, value: bytes, id_: str) -> tuple[ParsedEvent | None, str]:

@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from ..codec import Codec, ParsedEvent
-from ..event import BY_NAME, Envelope
-from ..faults import finish, one_line, parse
+from ..event import BY_NAME, Envelope, Event
+from ..faults import finish, one_line, parse, plain
 from ..ids import EventId, Millis, is_id
 from ..keys import Keys
 from ..log import Record, TopicPartition
@@ -192,9 +192,16 @@ async def opened(records: Sequence[StoredRecord], codec: Codec, keys: Keys) -> l
 
     Raises KeysUnavailable.
     """
-    steps = [_begun(record, codec) for record in records]
+    plain_events = [None if r.fault else plain(r.type, r.version, r.value, r.topic, r.key, r.about) for r in records]
+    steps = [
+        None if event is not None else _begun(record, codec)
+        for record, event in zip(records, plain_events, strict=True)
+    ]
     broken = await _shown({step.subject for step in steps if isinstance(step, ParsedEvent) and step.subject}, keys)
-    opened = [_record(record, step, broken, codec) for record, step in zip(records, steps, strict=True)]
+    opened = [
+        _record(record, event, "") if step is None else _opened(record, step, broken, codec)
+        for record, event, step in zip(records, plain_events, steps, strict=True)
+    ]
     keys.sealer.trim()
     return opened
 
@@ -221,12 +228,16 @@ async def _shown(subjects: set[str], keys: Keys) -> dict[str, str]:
     return broken
 
 
-def _record(record: StoredRecord, step: ParsedEvent | str, broken: Mapping[str, str], codec: Codec) -> Record:
+def _opened(record: StoredRecord, step: ParsedEvent | str, broken: Mapping[str, str], codec: Codec) -> Record:
     event = None
     if isinstance(step, str):
         fault = step
     elif not (fault := broken.get(step.subject or "", "")):
         event, fault = finish(codec, step, record.topic, record.key, record.about)
+    return _record(record, event, fault)
+
+
+def _record(record: StoredRecord, event: Event | None, fault: str) -> Record:
     return Record(
         record.topic,
         record.partition,
@@ -314,6 +325,20 @@ def _time(time: int) -> bytes:
 
 
 def _millis(content: bytes) -> Millis:
+    """Parse a time of RFC 3339. Of one as `_time` formats it, the minute is cached: 0.5 us instead of 1.4."""
+    if len(content) == 24 and content[19:20] == b"." and content.endswith(b"Z"):
+        rest = content[17:19] + content[20:23]
+        if rest.isdigit() and rest < b"60000":
+            return Millis(_start_of(content[:17]) + int(rest))
+    return _parsed(content)
+
+
+@lru_cache(maxsize=4096)
+def _start_of(minute: bytes) -> Millis:
+    return _parsed(minute + b"00Z")
+
+
+def _parsed(content: bytes) -> Millis:
     try:
         moment = datetime.fromisoformat(content.decode())
     except ValueError:

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from ..codec import PLAIN, UNREADABLE
+from ..codec import UNREADABLE
 from ..event import Envelope
+from ..faults import plain
 from ..ids import EventId, Millis, from_bytes
 from ..log import Record
 from ..topics import BY_NUMBER
-from ..validity import flaw
 
 Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
 """position, id, type, version, key, time, headers, value, checksum"""
@@ -78,21 +78,16 @@ def readable_part(row: tuple[Any, ...]) -> tuple[str, str, int, None, Envelope]:
 
 
 def plain_record(row: Row) -> Record | None:
-    """Decode an event without sealed fields, of its current version, in one go: most events are of this kind.
-
-    Returns None for all others, and for a row with any fault.
-    """
-    decoder = PLAIN.get((row[2], row[3]))
-    if decoder is None:
-        return None
+    """Decode a row of an event without sealed fields; None for any other event, and for a row with any fault."""
     number = row[0]
     topic = BY_NUMBER[number >> 56].name
     try:
         if checksum(row) != row[8]:
             return None
-        event, about = decoder.decode(row[7]), envelope_of(row)
-        if flaw(topic, row[4], event, about):
-            return None
-    except UNREADABLE:
+        about = envelope_of(row)
+    except UNREADABLE:  # damage has changed the type of a column
+        return None
+    event = plain(row[2], row[3], row[7], topic, row[4], about)
+    if event is None:
         return None
     return Record(topic, number >> OFFSET_BITS & 0xFFFF, number & OFFSET_MASK, row[4], row[2], row[3], event, about)

@@ -100,3 +100,25 @@ def test_a_record_is_refused_where_it_is_larger_than_any_topic_takes() -> None:
     check_size(record(b"x" * (MAX_RECORD_BYTES - 2_000)))
     with pytest.raises(RecordTooLarge, match="AccountFollowed takes 1,000,"):
         check_size(record(b"x" * MAX_RECORD_BYTES))
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        (b"1970-01-01T00:00:00.000Z", 0),
+        (b"2015-02-18T22:53:20.123Z", 1_424_300_000_123),
+        (b"2015-02-18T23:53:20.123+01:00", 1_424_300_000_123),
+        (b"2015-02-18T22:53:20Z", 1_424_300_000_000),
+        (b"2015-02-18T22:53:59.999Z", 1_424_300_039_999),
+        (b"2015-02-18T22:53:60.000Z", None),
+        (b"2015-02-18T24:53:20.123Z", None),
+        (b"2015-02-18T22:53:2x.123Z", None),
+    ],
+)
+def test_a_time_is_read_in_any_form_of_rfc_3339(text: bytes, milliseconds: int | None) -> None:
+    sent = record()
+    changed = [(name, text if name == "ce_time" else content) for name, content in headers(sent)]
+    back = stored("graph", PLACE, 17, sent.key.encode(), sent.value, changed, PARTITIONS)
+    assert (back.fault, back.about.time) == (
+        ("", milliseconds) if milliseconds is not None else ("its ce_time is no time", 0)
+    )
