@@ -187,12 +187,12 @@ class Model:
         )
         memory = 2 * year.counters / g["memory_bytes"]
         return [
-            *(Part(name, *_by_work(busy * peak, 2, "one may be away"), 1, 1) for name, busy in processes.items()),
+            *(Part(name, *_by_work(busy * peak, 2, "one may be down"), 1, 1) for name, busy in processes.items()),
             Part("Kafka", *brokers, 4, 16, disk_tb=3 * year.kafka / 1e12),
             Part("Cassandra", *nodes, 8, 32, disk_tb=2 * 3 * year.cassandra / 1e12),
             self._primaries("PostgreSQL: commands", deciding, year.state),
             self._primaries("PostgreSQL: search", asked.tweets * peak / g["search"], year.search),
-            Part("Redis", *_by_work(0, 2, "one may be away", ("memory", memory)), 2, 64),
+            Part("Redis", *_by_work(0, 2, "one may be down", ("memory", memory)), 2, 64),
             Part("object store", 0, "bought by the byte", 0, 0, object_tb=year.media / 1e12),
         ]
 

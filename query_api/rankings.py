@@ -20,7 +20,7 @@ KEPT_BYTES = 256 * 1024
 """Cached answers together; each has some 3 KB."""
 _SHARE = 20
 """An answer is cached 20 times as long as it took, so ranking takes a twentieth of the time at most."""
-_AWAY_S = 1.0
+_UNAVAILABLE_S = 1.0
 """After a failure the shared cache is not used for this long, so only one request a second waits for it in vain."""
 
 
@@ -103,7 +103,7 @@ class Rankings:
         self._timer = timer
         self._local = LocalAnswers(timer)
         self._shared = kept
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         self._ranking: dict[tuple[str, Millis | None], asyncio.Future[bytes]] = {}
 
     async def trends(self, readers: Readers, window: str, at: Millis | None, now: Millis) -> bytes:
@@ -128,21 +128,21 @@ class Rankings:
         began = self._timer()
         body = msgspec.json.encode(await _ranked(readers, window, now if at is None else at))
         seconds = _SHARE * (self._timer() - began)
-        if self._shared is not None and self._timer() >= self._away_until:
+        if self._shared is not None and self._timer() >= self._unavailable_until:
             try:
                 await self._shared.put(window, at, body, seconds)
                 return body
             except (StoreUnavailable, StoreRefused):
-                self._away_until = self._timer() + _AWAY_S
+                self._unavailable_until = self._timer() + _UNAVAILABLE_S
         await self._local.put(window, at, body, seconds)
         return body
 
     async def _kept(self, window: str, at: Millis | None) -> bytes | None:
-        if self._shared is not None and self._timer() >= self._away_until:
+        if self._shared is not None and self._timer() >= self._unavailable_until:
             try:
                 return await self._shared.get(window, at)
             except (StoreUnavailable, StoreRefused):
-                self._away_until = self._timer() + _AWAY_S
+                self._unavailable_until = self._timer() + _UNAVAILABLE_S
         return await self._local.get(window, at)
 
 

@@ -13,7 +13,7 @@ from stores.token_buckets import Limit, TokenBuckets
 
 from .rate_limits import Bucket, LocalRateLimits, RatePolicy, too_many
 
-AWAY_MS = 1000
+UNAVAILABLE_MS = 1000
 """After a failure the store is not used for this long, so only one request a second waits for it in vain."""
 
 
@@ -24,14 +24,14 @@ class SharedRateLimits:
         self._buckets = buckets
         self._local = local
         self._clock = clock
-        self._away_until = 0
+        self._unavailable_until = 0
         self.on_refused: Callable[[str], None] = lambda name: None
         """Called with the policy's name at each refusal."""
         local.on_refused = lambda name: self.on_refused(name)
 
     async def take(self, policies: tuple[RatePolicy, ...], key: str) -> tuple[Bucket, ...]:
         """Take one token from each policy's bucket of `key`, or none at all. Raises TooMany."""
-        if not self._away():
+        if not self._unavailable():
             try:
                 return await self._ask(policies, key, 1)
             except StoreUnavailable:
@@ -40,7 +40,7 @@ class SharedRateLimits:
 
     async def check(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Raise TooMany if a token could not be taken now. Takes none."""
-        if not self._away():
+        if not self._unavailable():
             try:
                 await self._ask(policies, key, 0)
                 return
@@ -50,7 +50,7 @@ class SharedRateLimits:
 
     async def give_back(self, policies: tuple[RatePolicy, ...], key: str) -> None:
         """Return the token of a use that did not happen."""
-        if not self._away():
+        if not self._unavailable():
             try:
                 await self._buckets.give_back(key, _limits(policies))
                 return
@@ -66,11 +66,11 @@ class SharedRateLimits:
             raise too_many(buckets[refused])
         return buckets
 
-    def _away(self) -> bool:
-        return self._clock() < self._away_until
+    def _unavailable(self) -> bool:
+        return self._clock() < self._unavailable_until
 
     def _leave(self) -> None:
-        self._away_until = self._clock() + AWAY_MS
+        self._unavailable_until = self._clock() + UNAVAILABLE_MS
 
 
 def _limits(policies: Sequence[RatePolicy]) -> list[Limit]:

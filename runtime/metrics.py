@@ -190,12 +190,12 @@ COMMIT_COMMANDS = _declare(
 OUTBOX_ROWS = _declare(
     Gauge("minitwitter_outbox_rows", "Rows of the outbox that wait to be published.", registry=None),
     (RELAY,),
-    "Grows while Kafka is away; at the setting `max_waiting_records` writes are refused with 503.",
+    "Grows while Kafka is unavailable; at the setting `max_waiting_records` writes are refused with 503.",
 )
 OUTBOX_SECONDS = _declare(
     Gauge("minitwitter_outbox_oldest_seconds", "Age of the oldest row that waits to be published.", registry=None),
     (RELAY,),
-    "More than a few seconds: Kafka is away, or no relay leads.",
+    "More than a few seconds: Kafka is unavailable, or no relay leads.",
 )
 RELAY_LEADS = _declare(
     Gauge("minitwitter_relay_leads", "1 where this relay leads.", registry=None),
@@ -228,7 +228,7 @@ _declare(
         _lags(lambda behind: behind.events),
     ),
     (SERVE, QUERY, *WORKERS),
-    "One partition that lags: one entity is slow, or its worker is. All of a group: its store is slow, or away.",
+    "One partition that lags: one entity is slow, or its worker is. All of a group: its store is slow, or unavailable.",
 )
 _declare(
     _Asked(
@@ -330,7 +330,7 @@ ENGINE_SECONDS = _declare(
 ENGINE_ERRORS = _declare(
     Counter("minitwitter_engine_errors", "Calls that an engine did not answer.", ["engine"], registry=None),
     (COMMAND, QUERY, RELAY, *WORKERS),
-    "The engine is away, has no room, or too few replicas.",
+    "The engine is unavailable, has no room, or too few replicas.",
 )
 BREAKER = _declare(
     Gauge("minitwitter_kafka_breaker_open", "1 while Kafka does not answer.", registry=None),

@@ -5,7 +5,7 @@ group's projectors in the same batch. So all rows of the group reflect the same 
 
 A record that cannot be read, or that fails in a handler, becomes a dead letter (dead_letter_policy.py): the batch is
 rolled back and applied again without it and without the records held back behind it. If a store refuses a whole batch,
-the batch is halved to find the record. If a store is unreachable (AWAY), nothing is set aside.
+the batch is halved to find the record. If a store is unreachable (UNAVAILABLE), nothing is set aside.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from stores.dead_letters import DeadLetter, DeadLetters, all_letters
 from stores.sink import Sink, SinkMoved, StoreUnavailable
 from streams.stream import Stream
 
-AWAY: tuple[type[Exception], ...] = (
+UNAVAILABLE: tuple[type[Exception], ...] = (
     StoreUnavailable,
     LogUnavailable,
     SinkMoved,
@@ -74,7 +74,7 @@ class Group:
     """Processors that advance together. `keep` stores derived records; None in a rebuild, which stores none.
 
     `letters` stores records that cannot be applied; None if such a record stops the group, as in a rebuild. `discarded`
-    records are skipped. `away` are further errors of this group's stores that no record causes.
+    records are skipped. `unavailable` are further errors of this group's stores that no record causes.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Group:
     letters: DeadLetters | None = None
     discarded: Discarded = field(default_factory=Discarded)
     clock: Clock = wall_clock
-    away: tuple[type[Exception], ...] = ()
+    unavailable: tuple[type[Exception], ...] = ()
     live: str = ""
     """In a rebuild, the live group whose read models are rebuilt; else empty."""
 
@@ -170,7 +170,8 @@ class Group:
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
         """Commit one batch that ends at `positions`; return the number of applied records, without copies.
 
-        Raises the errors in AWAY (StoreUnavailable, TooManyDeadLetters), and CannotApply if nothing may be set aside.
+        Raises the errors in UNAVAILABLE (StoreUnavailable, TooManyDeadLetters), and CannotApply if no record may be set
+        aside.
         """
         await self.aside.load()
         return await self._apply_or_set_aside(records, positions, {})
@@ -187,7 +188,7 @@ class Group:
             self._in_hand = None
             try:
                 landed = await self._land(wanted, letters, positions)
-            except (*AWAY, *self.away):
+            except (*UNAVAILABLE, *self.unavailable):
                 raise
             except Exception as error:
                 record = self._in_hand
@@ -323,7 +324,7 @@ class Group:
             records.append(record)
         try:
             await self._land(records, [], Positions())
-        except (*AWAY, *self.away):
+        except (*UNAVAILABLE, *self.unavailable):
             raise
         except Exception as error:
             return one_line(error)

@@ -107,11 +107,11 @@ def outbox_part(outbox: Outbox | None, *, relayed: bool = True) -> Part:
 
 
 def group_part(
-    name: str, *, away: str = "", idle: str = "", lost: bool = False, behind: Behind, letters: int | None = None
+    name: str, *, unavailable: str = "", idle: str = "", lost: bool = False, behind: Behind, letters: int | None = None
 ) -> Part:
     """Return the part of a group. Its reads always go on, and say that they are stale. `idle`: no worker runs it."""
-    if away:
-        return Part.of(name, degraded=away)
+    if unavailable:
+        return Part.of(name, degraded=unavailable)
     if lost and not idle:
         return Part.of(name, degraded="what its store lost is being made again")
     return Part.of(name, degraded="; ".join(filter(None, (idle, told(name, behind), letters_told(letters)))))

@@ -46,13 +46,11 @@ class Hosted(Protocol):
     topics: frozenset[str]
 
     async def positions(self) -> Positions:
-        """Return the positions that the durable effects have reached. Raises one of the worker's `away` errors."""
+        """Return the positions that the durable effects have reached. Raises the worker's `unavailable` errors."""
         ...
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> object:
-        """Apply one batch and store the positions at its end. If it raises one of the worker's `away` errors, it is
-        retried.
-        """
+        """Apply one batch and store the positions at its end. It is retried after one of the `unavailable` errors."""
         ...
 
     async def close(self) -> None:
@@ -71,8 +69,8 @@ OnAdvance = Callable[[Positions, Positions, Sequence[Record]], None]
 class FaustWorker:
     """One member of the consumer group that runs `hosted`. `brokers` is a comma-separated list of HOST:PORT.
 
-    `prefix` stands before the names of topics and of the group. `away` are the errors of an unavailable store: the
-    batch is retried without limit, and `detail` has the message. Any other error ends `run` with that error.
+    `prefix` stands before the names of topics and of the group. `unavailable` are the errors of an unavailable store:
+    the batch is retried without limit, and `detail` has the message. Any other error ends `run` with that error.
 
     `idle` does work that no message causes, for example trends of ended windows, and returns whether there was any. If
     so it is called again at once, else after IDLE_S. It is called between batches, only in the member with the first
@@ -87,7 +85,7 @@ class FaustWorker:
         *,
         brokers: str,
         prefix: str = "",
-        away: tuple[type[Exception], ...] = (LogUnavailable,),
+        unavailable: tuple[type[Exception], ...] = (LogUnavailable,),
         batch: int = 500,
         every_s: float = EVERY_S,
         session_s: float = 10.0,
@@ -98,7 +96,7 @@ class FaustWorker:
         self._hosted = hosted
         self._decode = decode
         self._prefix = prefix
-        self._away = away
+        self._unavailable = unavailable
         self._batch = batch
         self._every_s = every_s
         self._begun = float("-inf")
@@ -150,7 +148,7 @@ class FaustWorker:
         )
 
     async def run(self) -> None:
-        """Work until `stop`. Raises the processors' errors, except the `away` errors."""
+        """Work until `stop`. Raises the processors' errors, except the `unavailable` errors."""
         self._failed = asyncio.get_running_loop().create_future()
         self._app.finalize()
         self._app.topics.add(self._app.topic(*self._topics))
@@ -257,7 +255,7 @@ class FaustWorker:
                     async with self._turn:
                         more = await self._idle()
                     self.detail, told = "" if told else self.detail, False
-                except self._away as error:
+                except self._unavailable as error:
                     self.detail, told = str(error), True
                 except Exception as error:
                     if not self._failed.done():
@@ -273,7 +271,7 @@ class FaustWorker:
                 try:
                     async with self._turn:
                         await self._mend(self.assigned)
-                except self._away:
+                except self._unavailable:
                     pass  # retried; if batches fail for the same reason, `detail` says so
                 except Exception as error:
                     if not self._failed.done():
@@ -310,6 +308,6 @@ class FaustWorker:
         def failed(error: Exception) -> None:
             self.detail = str(error)
 
-        result = await retrying(attempt, ENGINE, self._away, failed=failed)
+        result = await retrying(attempt, ENGINE, self._unavailable, failed=failed)
         self.detail = ""
         return result

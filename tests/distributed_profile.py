@@ -28,7 +28,7 @@ from events.log import Positions, positions_after
 from events.sealing import MasterKeys
 from events.topics import ON_KAFKA
 from runtime.distributed.roles.command import CommandRole
-from runtime.distributed.roles.process import AWAY
+from runtime.distributed.roles.process import UNAVAILABLE
 from runtime.distributed.roles.query import QueryRole
 from runtime.distributed.roles.workers import WorkersRole, projectors, streams
 from runtime.distributed.settings import DistributedSettings
@@ -169,7 +169,7 @@ async def _patiently(attempt: Callable[[], Awaitable[object]]) -> None:
         try:
             await attempt()
             return
-        except AWAY:
+        except UNAVAILABLE:
             await asyncio.sleep(0.5)
     await attempt()
 

@@ -94,7 +94,7 @@ class Log:
             timer=lambda: 0.0,
         )
         self.log = self.db.log
-        self.away = False
+        self.unavailable = False
         self.published: list[str] = []
         """The ids of what was appended, in order."""
         self.waiting = asyncio.Event()
@@ -137,8 +137,8 @@ class LogPublisher:
         """Append them one by one."""
         self._log.waiting.set()
         await self._log._open.wait()
-        if self._log.away:
-            raise LogUnavailable("the log is away")
+        if self._log.unavailable:
+            raise LogUnavailable("the log is unavailable")
         positions = Positions()
         for record in records:
             parsed = self._codec.parse(record.type, record.version, record.value, record.about.id)

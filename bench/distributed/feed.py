@@ -149,7 +149,7 @@ async def _needs(town: Town) -> list[Needs]:
                 HybridHomeFeed(memory.timelines),
                 PostgresTrends(database),
                 memory=memory,
-                counts_away=lambda: False,
+                counts_unavailable=lambda: False,
             )
             session.asked = []
             page = await home_feed(ports, reader, None, PAGE)

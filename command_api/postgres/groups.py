@@ -15,7 +15,7 @@ from typing import Any
 
 from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable
-from events.postgres.connections import AWAY, RETRIED, Pool, run
+from events.postgres.connections import RETRIED, UNAVAILABLE, Pool, run
 from events.retries import Backoff, retrying
 
 from .transaction import InDoubt, Made, Piece, Result, Transactions, find
@@ -109,8 +109,10 @@ class Groups:
         except _CommitLost:
             _tell(future, LogUnavailable("the connection to PostgreSQL was lost again and again"))
         except RETRIED as error:
-            is_away = isinstance(error, AWAY)
-            _tell(future, LogUnavailable(f"other transactions conflicted each time: {error}") if is_away else error)
+            is_unavailable = isinstance(error, UNAVAILABLE)
+            _tell(
+                future, LogUnavailable(f"other transactions conflicted each time: {error}") if is_unavailable else error
+            )
         except Exception as error:
             _tell(future, error)
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from events.first_copies import Entity
 from events.log import LogUnavailable
-from events.postgres.connections import AWAY, Connection, connect
+from events.postgres.connections import UNAVAILABLE, Connection, connect
 from events.publishing import Publisher
 from events.retries import Backoff, Outage
 
@@ -70,7 +70,7 @@ class Relay:
                         await self._lead(connection)
                     finally:
                         self.leads = False
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 await self._postgres.wait(error)
 
     async def _wait_to_lead(self, connection: Connection) -> None:

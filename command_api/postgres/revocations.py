@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from events.ids import Clock, Millis, SessionId
-from events.postgres.connections import AWAY, Connection, available, connect
+from events.postgres.connections import UNAVAILABLE, Connection, available, connect
 from events.retries import Backoff, Outage
 
 from .credentials import REVOKED, revoked_since
@@ -67,7 +67,7 @@ class RevocationListener:
                     self._outage.end()
                 else:
                     await self._hear(self._connection)
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 await self._disconnect()
                 await self._outage.wait(error)
 

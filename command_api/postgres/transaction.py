@@ -14,7 +14,7 @@ from events.first_copies import Entity
 from events.ids import HybridClock, SessionId
 from events.kept import KeptKey
 from events.log import LogUnavailable, New
-from events.postgres.connections import AWAY, RETRIED, Connection, Statement
+from events.postgres.connections import RETRIED, UNAVAILABLE, Connection, Statement
 from events.postgres.keys import PostgresKeys
 from events.publishing import Outgoing, outgoing
 
@@ -310,7 +310,7 @@ class _GroupWrite:
                 numbers = await write(connection, self._batch)
             except RETRIED:
                 raise
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 if connection.broken:
                     raise self._doubt(results) from error
                 raise

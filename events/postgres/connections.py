@@ -31,7 +31,7 @@ STALE_ATTEMPTS = 2
 RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
 """Conflicts with another transaction, which took the same name, for example: decide again, on the new state."""
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 """Errors of a server that is unavailable, full or read-only, not of the statement."""
 
 BY_KEY: Mapping[str, str] = {
@@ -61,7 +61,7 @@ def _arguments(settings: Mapping[str, str], schema: str | None) -> dict[str, Any
 
 
 async def connect(url: str, settings: Mapping[str, str] = BY_KEY, schema: str | None = None) -> Connection:
-    """Open a connection outside any pool, in autocommit mode. Raises the errors of AWAY."""
+    """Open a connection outside any pool, in autocommit mode. Raises the errors of UNAVAILABLE."""
     return await psycopg.AsyncConnection.connect(url, autocommit=True, **_arguments(settings, schema))
 
 
@@ -94,14 +94,14 @@ def open_pool(
 async def available(
     unavailable: type[Exception] = LogUnavailable, retried: tuple[type[Exception], ...] = RETRIED
 ) -> AsyncIterator[None]:
-    """Raise `unavailable`, the error of a port, for errors of a server that is away. Errors in `retried` pass."""
+    """Convert errors of an unavailable server to `unavailable`, the error of a port. Errors in `retried` pass."""
     started = time.perf_counter()
     try:
         yield
         called("postgres", started, answered=True)
     except retried:
         raise
-    except AWAY as error:
+    except UNAVAILABLE as error:
         called("postgres", started, answered=False)
         told = " ".join(str(error).split()) or type(error).__name__
         raise unavailable(f"PostgreSQL cannot be used now: {told}") from error
@@ -122,7 +122,7 @@ async def run(
         async with available(unavailable, retried), pool.connection() as connection:
             try:
                 return await work(connection)
-            except AWAY:
+            except UNAVAILABLE:
                 if not connection.broken:
                     raise
         await pool.check()

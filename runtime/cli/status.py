@@ -149,8 +149,10 @@ def _below(found: Status) -> Iterator[RenderableType]:
         yield ""
         engines = table_of("engine", "answered in")
         for engine in found.engines:
-            away = f"[red]{escape(engine.detail)}"
-            engines.add_row(engine.name, away if engine.milliseconds is None else f"{engine.milliseconds:.1f} ms")
+            unavailable = f"[red]{escape(engine.detail)}"
+            engines.add_row(
+                engine.name, unavailable if engine.milliseconds is None else f"{engine.milliseconds:.1f} ms"
+            )
         yield engines
     if found.outbox is not None:
         yield ""

@@ -104,7 +104,7 @@ class Authentication:
                 self.detail = ""
             except LogUnavailable as error:
                 if not self.detail:
-                    log.warning("PostgreSQL is away", detail=str(error))
+                    log.warning("PostgreSQL is unavailable", detail=str(error))
                 self.detail = str(error)
 
 

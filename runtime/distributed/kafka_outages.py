@@ -41,29 +41,32 @@ class Outages:
         self._held: dict[str, tuple[int, str]] = {}
         self._repeated: dict[str, tuple[float, int]] = {}
         self._lines = 0
-        self._away_since: float | None = None
+        self._unavailable_since: float | None = None
         self._told = 0.0
         self._settled = float("-inf")
 
     @property
     def doubtful(self) -> bool:
         """Whether Kafka must be probed."""
-        return self._away_since is not None or bool(self._held)
+        return self._unavailable_since is not None or bool(self._held)
 
     def line(self, level: int, wording: str, text: str) -> None:
         """Take in a line of a client; `wording` is equal for lines that differ only in their values."""
         self._lines += 1
-        if self._away_since is None and self._clock() >= self._settled and len(self._held) < MOST_HELD:
+        if self._unavailable_since is None and self._clock() >= self._settled and len(self._held) < MOST_HELD:
             self._held.setdefault(wording, (level, " ".join(text.split())[:_LONGEST]))
 
     def answered(self) -> None:
         """Note that Kafka answers."""
         now = self._clock()
-        if self._away_since is not None:
+        if self._unavailable_since is not None:
             self._say(
-                logging.WARNING, "Kafka answers again", away_s=round(now - self._away_since), lines_left_out=self._lines
+                logging.WARNING,
+                "Kafka answers again",
+                unavailable_s=round(now - self._unavailable_since),
+                lines_left_out=self._lines,
             )
-            self._away_since, self._settled = None, now + SETTLES_S
+            self._unavailable_since, self._settled = None, now + SETTLES_S
         else:
             for wording, (level, text) in self._held.items():
                 self._log(now, wording, level, text)
@@ -73,12 +76,17 @@ class Outages:
     def silent(self, why: str) -> None:
         """Note that Kafka does not answer."""
         now = self._clock()
-        if self._away_since is None:
-            self._away_since = self._told = now
+        if self._unavailable_since is None:
+            self._unavailable_since = self._told = now
             self._say(logging.ERROR, "Kafka does not answer; what reads and writes it waits", why=why)
         elif now - self._told >= EVERY_S:
             self._told = now
-            self._say(logging.ERROR, "Kafka still does not answer", away_s=round(now - self._away_since), why=why)
+            self._say(
+                logging.ERROR,
+                "Kafka still does not answer",
+                unavailable_s=round(now - self._unavailable_since),
+                why=why,
+            )
         self._held.clear()
 
     def _log(self, now: float, wording: str, level: int, text: str) -> None:

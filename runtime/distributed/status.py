@@ -23,7 +23,7 @@ from runtime.distributed.consistency.position_sources import PositionSource, sou
 from runtime.distributed.models.catalogue import STORES, VERSIONS
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.notes import DECISIONS
-from runtime.distributed.roles.readiness import STORE_AWAY, GroupProgress, query_parts, reached_part
+from runtime.distributed.roles.readiness import STORE_UNAVAILABLE, GroupProgress, query_parts, reached_part
 from runtime.distributed.settings import DistributedSettings
 from runtime.lag import Behind, total
 from runtime.readiness import Part
@@ -52,7 +52,7 @@ SIDES = {
 """The roles that serve clients, and the sentence for each if no process has it."""
 RELAYS = frozenset(("relay", "all"))
 """The roles that publish the waiting rows of the outbox."""
-AWAY = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
+UNAVAILABLE = (LogUnavailable, NotSetUp, StoreUnavailable, StoreRefused, psycopg.Error, TimeoutError, OSError)
 
 
 async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
@@ -66,27 +66,27 @@ async def status(settings: Settings, clock: Clock = wall_clock) -> Status:
 
 def parts_of(
     reached: Iterable[GroupProgress],
-    away: Mapping[str, str],
+    unavailable: Mapping[str, str],
     outbox: Outbox | None,
     running: Collection[str] | None = None,
     folded: float | None = None,
 ) -> list[Part]:
     """Return the parts of an installation: those of its query processes, and those that only writers notice.
 
-    `away` are the engines that do not answer, each with the reason. Without PostgreSQL nothing can be written.
+    `unavailable` are the engines that do not answer, each with the reason. Without PostgreSQL nothing can be written.
     `running` are the roles of the running processes; None if unknown. `folded` is the share of the log that a rebuild
     of the decision state has applied; None if none runs.
     """
     sides = {side: "" if running is None or side in running else none for side, none in SIDES.items()}
     if folded is not None:
         sides["command"] = f"the decision state is being rebuilt: {folded:.0%}; no process takes writes meanwhile"
-    postgres = away.get("postgres", "")
+    postgres = unavailable.get("postgres", "")
     relayed = running is None or not RELAYS.isdisjoint(running)
     return [
         *(Part.of(side, down=down) for side, down in sides.items()),
-        *query_parts(reached, sessions=postgres, kafka=away.get("kafka", "")),
+        *query_parts(reached, sessions=postgres, kafka=unavailable.get("kafka", "")),
         Part.of("postgres", down=postgres),
-        Part.of("media", degraded=away.get("s3", "")),
+        Part.of("media", degraded=unavailable.get("s3", "")),
         Part.of("outbox", degraded=postgres) if postgres else outbox_part(outbox, relayed=relayed),
     ]
 
@@ -123,8 +123,8 @@ class _StatusQuery:
         reached = await asyncio.gather(*(self._reached(*each, ends) for each in self._sources().items()))
         letters, running = await self._letters()
         reached = [each._replace(letters=letters.get(each.group), workers=workers.get(each.group)) for each in reached]
-        away = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
-        parts = parts_of(reached, away, outbox, running, self._built(DECISIONS))
+        unavailable = {engine.name: engine.detail for engine in self._engines.values() if engine.milliseconds is None}
+        parts = parts_of(reached, unavailable, outbox, running, self._built(DECISIONS))
         return Status(
             "distributed",
             overall(parts),
@@ -142,7 +142,7 @@ class _StatusQuery:
         except UNMADE:
             self._engines[name] = EngineStatus(name, None, NO_TABLES)
             return None
-        except AWAY as error:
+        except UNAVAILABLE as error:
             detail = " ".join(str(error).split()) or f"no answer within {REPLY_S:g} s"
             self._engines[name] = EngineStatus(name, None, detail)
             return None
@@ -164,7 +164,7 @@ class _StatusQuery:
         """Return the dead letters of each group, and the running roles; nothing if PostgreSQL does not answer."""
         letters: dict[str, Counts] = {}
         pool = pool_of(self._url)
-        with contextlib.suppress(*AWAY, *UNMADE):
+        with contextlib.suppress(*UNAVAILABLE, *UNMADE):
             try:
                 await pool.open()
                 running = await asyncio.wait_for(connected(pool), REPLY_S)
@@ -202,9 +202,9 @@ class _StatusQuery:
         try:
             positions, lost = await asyncio.wait_for(source.positions(), REPLY_S)
         except UNMADE:
-            return GroupProgress(name, away=NO_TABLES)
-        except AWAY:
-            return GroupProgress(name, away=STORE_AWAY)
+            return GroupProgress(name, unavailable=NO_TABLES)
+        except UNAVAILABLE:
+            return GroupProgress(name, unavailable=STORE_UNAVAILABLE)
         finally:
             await source.close()
         return GroupProgress(name, total(await self._behind(positions, source, ends or Positions())), lost=lost)
@@ -228,7 +228,7 @@ class _StatusQuery:
         generation = "" if now == first else now
         building = self._built(store)
         models = [ModelStatus(name, version, generation, building) for name, version in VERSIONS[reached.group].items()]
-        behind = reached.behind if known and not reached.away else None
+        behind = reached.behind if known and not reached.unavailable else None
         letters = None if reached.letters is None else reached.letters.all
         return group_told(reached_part(reached), behind, letters, models, reached.workers)
 

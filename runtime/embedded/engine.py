@@ -134,7 +134,7 @@ class Engine:
         try:
             await self.system.media.prepare()
         except StoreUnavailable as error:  # everything but media works; media answer 503 until the store is back
-            self._log.warning("the store of media is away", detail=str(error))
+            self._log.warning("the store of media is unavailable", detail=str(error))
         self._spawn(keep_tidy(self.system))
 
     async def stop(self) -> None:
@@ -243,8 +243,8 @@ class Engine:
             except ViewsDamaged as damage:
                 self.look_into(damage)
                 letters = None
-            away = projecting.detail or projecting.stopped.get(name, "")
-            part = group_part(name, away=away, behind=behind, letters=letters)
+            unavailable = projecting.detail or projecting.stopped.get(name, "")
+            part = group_part(name, unavailable=unavailable, behind=behind, letters=letters)
             groups.append(group_told(part, behind, letters, models(name, generations, projecting.building)))
         return told_of(self.settings.data, self.parts(), groups, f"{self.settings.host}:{self.settings.port}")
 

@@ -65,7 +65,7 @@ class Processors:
             letters=self.letters(group),
             discarded=self.discards.of(group),
             clock=self._clock,
-            away=NO_RECORDS_DOING,
+            unavailable=NO_RECORDS_DOING,
         )
 
     def letters(self, group: str) -> SqliteDeadLetters:
@@ -88,7 +88,7 @@ class Processors:
             streams(_needed(STREAMS[group], generations, chosen), self.views.connection, names),
             SqliteSink(self.views, consumers),
             discarded=self.discards.of(group) if skipped is None else skipped,
-            away=NO_RECORDS_DOING,
+            unavailable=NO_RECORDS_DOING,
             live=group,
         )
 

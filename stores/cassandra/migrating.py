@@ -24,7 +24,7 @@ from events.migrations import MigrationRefused, migration_files
 
 from ..sink import StoreUnavailable
 from .address import Address, checked
-from .session import AWAY, CassandraSession, connected
+from .session import UNAVAILABLE, CassandraSession, connected
 
 DIRECTORY = Path(__file__).parent / "migrations"
 LEASE_S = 60
@@ -63,7 +63,7 @@ async def migrate(
     wanted = list(steps) if steps is not None else migrations()
     try:
         return await asyncio.to_thread(_migrate, address, replicas, wanted, patience_s)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         raise StoreUnavailable(f"Cassandra: {error}") from error
 
 
@@ -82,7 +82,7 @@ async def drop(address: Address) -> None:
     """Drop the keyspace of an address, if it exists. This takes seconds. Raises StoreUnavailable."""
     try:
         await asyncio.to_thread(_drop, address)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         raise StoreUnavailable(f"Cassandra: {error}") from error
 
 

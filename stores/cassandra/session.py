@@ -41,7 +41,7 @@ from events.calls import called
 from ..sink import StoreUnavailable
 from .address import Address
 
-AWAY: tuple[type[Exception], ...] = (
+UNAVAILABLE: tuple[type[Exception], ...] = (
     NoHostAvailable,
     OperationTimedOut,
     RequestExecutionException,  # too few replicas, or too slow ones
@@ -100,7 +100,7 @@ class CassandraSession:
         """Connect to a cluster. Raises StoreUnavailable."""
         try:
             return cls(*await asyncio.to_thread(connected, address))
-        except AWAY as error:
+        except UNAVAILABLE as error:
             raise StoreUnavailable(f"Cassandra: {error}") from error
 
     async def close(self) -> None:
@@ -217,7 +217,7 @@ class CassandraSession:
                 if cql not in self._prepared:
                     try:
                         statement = await asyncio.to_thread(self._session.prepare, cql)
-                    except AWAY as error:
+                    except UNAVAILABLE as error:
                         raise StoreUnavailable(f"Cassandra: {error}") from error
                     statement.is_idempotent = True
                     self._prepared[cql] = statement
@@ -238,7 +238,7 @@ class CassandraSession:
         self._in_flight += 1
         try:
             future = self._session.execute_async(statement, execution_profile=profile)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             self._arrived(done, None, error)
             return
         pages: list[Row] = []
@@ -364,8 +364,8 @@ def _together(statements: Sequence[BoundStatement]) -> Any:
 
 def _explained(error: Exception) -> Exception:
     """Convert an error of the cluster to StoreUnavailable. Any other error is returned unchanged."""
-    if not isinstance(error, AWAY):
+    if not isinstance(error, UNAVAILABLE):
         return error
-    away = StoreUnavailable(f"Cassandra: {error}")
-    away.__cause__ = error
-    return away
+    unavailable = StoreUnavailable(f"Cassandra: {error}")
+    unavailable.__cause__ = error
+    return unavailable

@@ -27,7 +27,7 @@ _INDEXED = {
 
 
 def available() -> AbstractAsyncContextManager[None]:
-    """Raise StoreUnavailable for errors of a server that is away."""
+    """Raise StoreUnavailable for errors of a server that is unavailable."""
     return connections.available(StoreUnavailable, retried=())
 
 
@@ -43,7 +43,7 @@ class Database:
             raise ValueError(f"not a name for a schema: {self.schema!r}; small letters, digits and _")
 
     async def connect(self) -> Connection:
-        """Return a new connection. Raises one of AWAY."""
+        """Return a new connection. Raises one of UNAVAILABLE."""
         return await connections.connect(self.url, _INDEXED, self.schema)
 
     def pool(self, most: int = 8) -> Pool:

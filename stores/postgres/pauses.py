@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Iterable
 import psycopg
 from psycopg import errors
 
-from events.postgres.connections import AWAY
+from events.postgres.connections import UNAVAILABLE
 
 from ..sink import StoreUnavailable
 from .database import available
@@ -128,7 +128,7 @@ class Landing:
             self._taken = time.monotonic()
         except errors.LockNotAvailable as error:
             raise StoreUnavailable("somebody compares what the group keeps, and has for long") from error
-        except AWAY:
+        except UNAVAILABLE:
             await self._forget()
         except asyncio.CancelledError:
             await self._forget()  # the lock may have been granted
@@ -142,13 +142,13 @@ class Landing:
             try:
                 if self._connection is not None:
                     await self._connection.execute(_GIVE_BACK, self._values)
-            except AWAY:
+            except UNAVAILABLE:
                 await self._forget()
 
     async def _forget(self) -> None:
         connection, self._connection, self._taken = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*UNAVAILABLE):
                 await connection.close()
 
 
@@ -172,7 +172,7 @@ async def paused(url: str, names: Iterable[str], lease_s: float = LEASE_S) -> As
         await connection.execute("SELECT 1")
     except errors.LockNotAvailable as error:
         raise StillLanding(f"a batch has been landing for more than {LONGEST_LANDING_S:.0f} s") from error
-    except AWAY as error:
+    except UNAVAILABLE as error:
         raise PauseLost("PostgreSQL gave the pause back while it was used") from error
     finally:
         if renewing is not None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from psycopg import errors
 
 from events.postgres import migrating
-from events.postgres.connections import AWAY, Connection
+from events.postgres.connections import UNAVAILABLE, Connection
 from events.retries import ENGINE, Outage
 
 from .database import Database, available
@@ -70,7 +70,7 @@ class Pointers:
                         async for _ in connection.notifies(timeout=LOOK_S, stop_after=1):
                             pass
                     return found
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 await outage.wait(error)
 
     async def move(self, store: str, to: Pointer) -> None:

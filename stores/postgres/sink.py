@@ -20,7 +20,7 @@ from events.event import Envelope
 from events.first_copies import Entity
 from events.fitting import Mark, Marks
 from events.log import Positions, Record, TopicPartition
-from events.postgres.connections import AWAY, Connection, Values
+from events.postgres.connections import UNAVAILABLE, Connection, Values
 from events.topics import BY_NUMBER, TOPICS
 
 from ..sink import UNKNOWN, SinkMoved, StoreUnavailable
@@ -202,7 +202,7 @@ class PostgresSink:
         async with available():
             try:
                 return await self._run(sql, values)
-            except AWAY:
+            except UNAVAILABLE:
                 if self._connection is None or not self._connection.broken:
                     raise
                 await self.close()

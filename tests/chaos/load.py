@@ -20,7 +20,7 @@ AGAIN_S = 0.2
 GIVE_UP_S = 120.0
 """Whoever has no answer by then is not served."""
 UNDECIDED = frozenset((409, 429, 502, 503, 504))
-"""Ask again: still running, too many, away."""
+"""Ask again: still running, too many requests, unavailable."""
 GONE = frozenset((404, 410))
 
 

@@ -78,7 +78,7 @@ class Proxy:
             finally:
                 self._connections.discard(back)
                 back.transport.abort()
-        except (OSError, asyncio.CancelledError):  # an end went away, or we do
+        except (OSError, asyncio.CancelledError):  # an end closed, or we do
             pass
         finally:
             self._serving.discard(task)

@@ -176,7 +176,7 @@ async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store: Simp
         assert (await store.http.get(urljoin("http://test", wrong))).status_code in (400, 401, 403, 404, 422), wrong
 
 
-async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_used_is_a_store_that_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where the folder should be")
     objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
     for call in (objects.write("finished/1.jpg", TYPE, b"x"), objects.read("finished/1.jpg", 9), objects.prepare()):
@@ -185,7 +185,7 @@ async def test_a_folder_that_cannot_be_used_is_a_store_that_is_away(tmp_path: Pa
 
 
 @pytest.mark.engines
-async def test_a_server_that_is_away_is_a_store_that_is_away() -> None:
+async def test_a_server_that_is_unavailable_is_a_store_that_is_unavailable() -> None:
     from stores.s3.objects import Location, S3Objects
 
     objects = S3Objects(Location.parse("s3://key:secret@127.0.0.1:9/bucket"), timeout_s=0.5)

@@ -205,7 +205,7 @@ async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store: Sin
     assert await store.sink.positions() == {TWEETS: 600}
 
 
-async def test_a_file_that_cannot_be_written_is_said_to_be_away(store: Sinks) -> None:
+async def test_a_file_that_cannot_be_written_is_reported_as_unavailable(store: Sinks) -> None:
     store.lock(True)
     with pytest.raises(StoreUnavailable):
         await empty_batch(store)

@@ -11,7 +11,7 @@ import pytest
 from runtime.dead_letter_policy import MOST
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES, STORES, WORKERS
 from runtime.distributed.roles.readiness import (
-    STORE_AWAY,
+    STORE_UNAVAILABLE,
     GroupProgress,
     command_parts,
     fitting_parts,
@@ -38,9 +38,9 @@ LATE = Behind(12, 61.0)
 
 @dataclass
 class World:
-    """What there is to find: engines that are away, groups that nobody works on, that have lost something."""
+    """What there is to find: engines that are unavailable, groups that nobody works on, that have lost something."""
 
-    away: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     letters: int = 0
@@ -48,11 +48,11 @@ class World:
     outbox: Outbox = field(default_factory=lambda: Outbox(0, 0.0))
 
     def reached(self) -> list[GroupProgress]:
-        gone = {group for engine in self.away for group in ON.get(engine, ())}
+        gone = {group for engine in self.unavailable for group in ON.get(engine, ())}
         return [
             GroupProgress(
                 group,
-                away=STORE_AWAY if group in gone else "",
+                unavailable=STORE_UNAVAILABLE if group in gone else "",
                 lost=group in self.lost,
                 letters=Counts(self.letters, self.letters),
                 workers=0 if group in self.idle else 2,
@@ -61,25 +61,27 @@ class World:
         ]
 
     def told(self, who: str) -> Readiness:
-        away = self.away.get
+        unavailable = self.unavailable.get
         parts: Sequence[Part]
         if who == "command":
-            parts = command_parts(postgres=away("postgres", ""), kafka=away("kafka", ""), media=away("s3", ""))
+            parts = command_parts(
+                postgres=unavailable("postgres", ""), kafka=unavailable("kafka", ""), media=unavailable("s3", "")
+            )
         elif who == "query":
-            parts = query_parts(self.reached(), sessions=away("postgres", ""), kafka=away("kafka", ""))
+            parts = query_parts(self.reached(), sessions=unavailable("postgres", ""), kafka=unavailable("kafka", ""))
         elif who == "relay":
-            parts = relay_parts(postgres=away("postgres", ""), kafka=away("kafka", ""))
+            parts = relay_parts(postgres=unavailable("postgres", ""), kafka=unavailable("kafka", ""))
         else:
-            well = "postgres" not in self.away
+            well = "postgres" not in self.unavailable
             running = {"command", "query", "all"} - {self.stopped} if well else None
-            parts = parts_of(self.reached(), self.away, self.outbox if well else None, running)
+            parts = parts_of(self.reached(), self.unavailable, self.outbox if well else None, running)
         return Readiness.of(parts)
 
 
 def world(state: str) -> World:
     """The world that a row's first cell describes."""
-    if found := re.fullmatch(r"(\w+) is away", state):
-        return World(away={found[1]: "it does not answer"})
+    if found := re.fullmatch(r"(\w+) is unavailable", state):
+        return World(unavailable={found[1]: "it does not answer"})
     if found := re.fullmatch(r"(\w+) do not run", state):
         return World(idle=WORKERS[found[1]])
     if found := re.fullmatch(r"(\w+) does not run", state):
@@ -146,10 +148,10 @@ def test_where_no_process_has_a_role_status_says_what_starts_one() -> None:
     assert {part.state for part in parts_of([], {}, Outbox(0, 0.0), None)} == {"ready"}, "nobody can tell"
 
 
-def test_a_worker_is_down_while_a_store_or_kafka_is_away() -> None:
-    well, away = [Part.of("timelines"), Part.of("counts")], Part.of("counts", down="Redis does not answer")
+def test_a_worker_is_down_while_a_store_or_kafka_is_unavailable() -> None:
+    well, unavailable = [Part.of("timelines"), Part.of("counts")], Part.of("counts", down="Redis does not answer")
     assert Readiness.of(worker_parts(well)).state == "ready"
-    told = Readiness.of(worker_parts([well[0], away]))
+    told = Readiness.of(worker_parts([well[0], unavailable]))
     assert [(part.name, part.state) for part in told.parts if part.name != "kafka"] == [
         ("timelines", "ready"),
         ("counts", "down"),

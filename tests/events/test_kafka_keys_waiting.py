@@ -36,7 +36,7 @@ async def test_ends_are_asked_for_again_with_another_consumer(monkeypatch: pytes
     assert len(made) == 3
 
 
-async def test_a_topic_that_never_answers_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_topic_that_never_answers_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     consumers(monkeypatch, fail=1_000_000)
     with pytest.raises(LogUnavailable, match="does not answer for topic keys"):
         await KafkaKeptReader("127.0.0.1:1", 2, reply_s=0.2).ends()

@@ -22,14 +22,14 @@ class Stores:
     def __init__(self) -> None:
         self.at = {"lists": Positions(), "counts": Positions()}
         self.lost = set()
-        self.away = set()
+        self.unavailable = set()
         self.ends = Positions()
-        self.log_away = False
+        self.log_unavailable = False
         self.hears = True
         self.now = 100.0
         self.outdated = []
         self.letters = {}
-        self.letters_away = False
+        self.letters_unavailable = False
         self.positions = ReadPositions(
             {
                 "lists": PositionSource(frozenset({"tweets", "graph"}), lambda: self._ask("lists"), _nothing),
@@ -46,18 +46,18 @@ class Stores:
         self.positions.on_outdated = lambda group, ids: self.outdated.append((group, ids))
 
     async def _ask(self, group: str) -> tuple[Positions, bool]:
-        if group in self.away:
-            raise StoreUnavailable("away")
+        if group in self.unavailable:
+            raise StoreUnavailable("unavailable")
         return Positions(self.at[group]), group in self.lost
 
     async def _ends(self) -> Positions:
-        if self.log_away:
-            raise LogUnavailable("away")
+        if self.log_unavailable:
+            raise LogUnavailable("unavailable")
         return self.ends
 
     async def _letters(self) -> dict[str, Counts]:
-        if self.letters_away:
-            raise StoreUnavailable("away")
+        if self.letters_unavailable:
+            raise StoreUnavailable("unavailable")
         return self.letters
 
     async def _locate(self, token: ConsistencyToken, timeout: float) -> Positions:
@@ -157,19 +157,19 @@ async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(s
     assert stores.outdated == [("lists", None)]
 
 
-async def test_who_is_away_or_has_lost_something_is_behind_until_the_next_good_look(stores: Stores) -> None:
+async def test_who_is_unavailable_or_has_lost_something_is_behind_until_the_next_good_look(stores: Stores) -> None:
     await stores.positions.poll_stores()
     assert not stores.positions.behind(("lists",))
-    stores.away.add("counts")
+    stores.unavailable.add("counts")
     await stores.positions.poll_stores()
-    assert stores.positions.away("counts")
+    assert stores.positions.unavailable("counts")
     assert stores.positions.behind(("lists", "counts"))
     assert not stores.positions.behind(("lists",))
-    stores.away.clear()
+    stores.unavailable.clear()
     stores.lost.add("counts")
     await stores.positions.poll_stores()
     assert stores.positions.behind(("lists", "counts"))
-    assert not stores.positions.away("counts")
+    assert not stores.positions.unavailable("counts")
     stores.lost.clear()
     await stores.positions.poll_stores()
     assert not stores.positions.behind(("lists", "counts"))
@@ -182,7 +182,7 @@ async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores: Stores) 
     await stores.positions.poll_stores()
     assert not stores.positions.behind(("lists", "counts"))
     stores.now += BEHIND_S + 1
-    stores.log_away = True  # what was noted stays
+    stores.log_unavailable = True  # what was noted stays
     await stores.positions.poll_log()
     await stores.positions.poll_stores()
     assert stores.positions.behind(("lists", "counts"))
@@ -196,16 +196,16 @@ async def test_what_is_set_aside_is_known_and_stays_known_while_nobody_can_tell(
     assert stores.positions.group("lists").letters is None
     stores.letters = {"lists": Counts(1, 2), "counts": Counts(0, 0)}
     await stores.positions.poll_letters()
-    stores.letters_away = True
+    stores.letters_unavailable = True
     await stores.positions.poll_letters()
     assert {group: stores.positions.group(group).letters for group in stores.letters} == stores.letters
 
 
 async def test_the_log_says_where_it_ends_or_why_not(stores: Stores) -> None:
-    stores.log_away = True
+    stores.log_unavailable = True
     await stores.positions.poll_log()
-    assert stores.positions.log_detail == "away"
-    stores.log_away = False
+    assert stores.positions.log_detail == "unavailable"
+    stores.log_unavailable = False
     await stores.positions.poll_log()
     assert stores.positions.log_detail == ""
 

@@ -23,17 +23,17 @@ IDS = HybridClock()
 class Noted:
     """Processors that note what they were given."""
 
-    def __init__(self, name: str, *topics: str, away: int = 0) -> None:
-        self.name, self.topics, self.away = name, frozenset(topics), away
+    def __init__(self, name: str, *topics: str, unavailable: int = 0) -> None:
+        self.name, self.topics, self.unavailable = name, frozenset(topics), unavailable
         self.given = []
 
     async def positions(self):
         return Positions()
 
     async def apply(self, records: list[Record], positions: Positions) -> None:
-        if self.away:
-            self.away -= 1
-            raise StoreUnavailable("away")
+        if self.unavailable:
+            self.unavailable -= 1
+            raise StoreUnavailable("unavailable")
         self.given += [(r.place, r.offset) for r in records]
 
 
@@ -73,12 +73,15 @@ async def test_a_log_that_ends_too_soon_is_said(log: Log) -> None:
         await build(log, [GroupBuild(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
 
 
-async def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_not(
+async def test_a_store_that_is_unavailable_for_a_moment_is_waited_for_and_one_that_stays_unavailable_is_not(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_runner, "STORE_AWAY", Backoff((0.0, 0.0), repeats=False))
+    monkeypatch.setattr(batch_runner, "STORE_UNAVAILABLE", Backoff((0.0, 0.0), repeats=False))
     ends = await log.ends()
-    short, long = GroupBuild(Noted("short", "tweets", away=2)), GroupBuild(Noted("long", "tweets", away=3))
+    short, long = (
+        GroupBuild(Noted("short", "tweets", unavailable=2)),
+        GroupBuild(Noted("long", "tweets", unavailable=3)),
+    )
     await build(log, [short], {"short": ends})
     assert short.reached == short.goal(ends)
     with pytest.raises(StoreUnavailable):

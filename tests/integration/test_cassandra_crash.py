@@ -35,7 +35,7 @@ def after(records: list[Record], positions: Positions) -> list[Record]:
 
 
 async def land(kept: OnCassandra, records: list[Record], acknowledged: list[Positions]) -> None:
-    """Land all that is not, until the store is away."""
+    """Land all that is not, until the store is unavailable."""
     group = kept.group()
     positions = await group.sink.positions()
     waiting = after(records, positions)

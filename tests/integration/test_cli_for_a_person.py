@@ -116,7 +116,7 @@ def test_a_narrow_terminal_cuts_nothing_off() -> None:
     assert "[by its own" in out.getvalue()
 
 
-def test_who_watches_is_told_what_is_away_and_goes_on_watching(
+def test_who_watches_is_told_what_is_unavailable_and_goes_on_watching(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     there = Status("embedded", "ready", [], [])

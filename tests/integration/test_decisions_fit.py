@@ -128,12 +128,12 @@ async def test_what_waits_to_be_published_is_no_misfit(
     world: World, system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
-    world.log.away = True
+    world.log.unavailable = True
     await post(system)[1]
     await check_decisions(Kafka(world), system.pool, world.partitions)
     with pytest.raises(LogUnavailable, match="outbox"):
         await fold_decisions(Kafka(world), system.pool, EMAIL_KEY, lambda total: None, lambda done: None)
-    world.log.away = False
+    world.log.unavailable = False
 
 
 async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world: World, system: PostgresSystem) -> None:

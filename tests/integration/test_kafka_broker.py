@@ -146,7 +146,7 @@ async def test_a_broker_starts_is_killed_starts_again_on_its_data_and_stops(runn
     assert running.status(Kafka()) == {"kafka-1": False}
 
 
-async def test_while_the_broker_is_away_writers_wait_a_second_at_most_and_nothing_acknowledged_is_lost(
+async def test_while_the_broker_is_unavailable_writers_wait_a_second_at_most_and_nothing_acknowledged_is_lost(
     running: Running,
 ) -> None:
     url = await up(running)

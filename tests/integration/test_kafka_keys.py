@@ -136,7 +136,7 @@ def raw_values(kafka: str, prefix: str) -> list[bytes]:
     return values
 
 
-async def test_a_kafka_that_is_away_is_said_to_be(topic: KafkaKeptTopic) -> None:
+async def test_a_kafka_that_is_unavailable_is_said_to_be(topic: KafkaKeptTopic) -> None:
     nobody = KafkaKeptTopic("127.0.0.1:1", 2, topic._publisher, HybridClock())
     nobody._reply_s = 0.3
     with pytest.raises(LogUnavailable):

@@ -1,4 +1,4 @@
-"""What Kafka's clients log while Kafka is away: one line when it goes, one a minute, one when it is back."""
+"""What Kafka's clients log while Kafka is unavailable: one line when it goes, one a minute, one when it is back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_outage_of_a_minute_is_told_of_in_three_lines() -> None:
         "Kafka answers again",
     ]
     assert telling.told[0][2] == {"why": "refused"}
-    assert telling.told[-1][2] == {"away_s": 61, "lines_left_out": 61 * 250}
+    assert telling.told[-1][2] == {"unavailable_s": 61, "lines_left_out": 61 * 250}
 
 
 def test_a_long_outage_is_told_of_once_a_minute() -> None:

@@ -1,4 +1,4 @@
-"""Reading a real Kafka: fair to partitions, over gaps, beside other readers, and when Kafka is away."""
+"""Reading a real Kafka: fair to partitions, over gaps, beside other readers, and when Kafka is unavailable."""
 
 import asyncio
 import time

@@ -62,11 +62,11 @@ async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positio
     assert rows == [(str(outcome.token.positions), 0, None)]
 
 
-async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_away(
+async def test_a_write_is_durable_and_answered_with_its_row_while_the_log_is_unavailable(
     world: World, system: PostgresSystem
 ) -> None:
     tweet = await posted(system)
-    world.log.away = True
+    world.log.unavailable = True
     outcome = await like(system, tweet)
     assert outcome.answer == Answer(200, b"TweetLiked", (("x-decided", "yes"),))
     assert (await engagement(system, BOB, tweet)).liked
@@ -113,9 +113,9 @@ async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world: W
 
 
 async def test_nothing_overtakes_what_was_handed_back(world: World, system: PostgresSystem) -> None:
-    world.log.away = True
+    world.log.unavailable = True
     first = await post(system)[1]
-    world.log.away = False
+    world.log.unavailable = False
     second = await post(system)[1]
     assert len(first.token.rows | second.token.rows) == 2
     assert tweets(await world.records()) == []
@@ -145,9 +145,9 @@ async def test_what_another_process_has_in_flight_is_not_overtaken_either(world:
 
 async def test_a_command_over_two_entities_waits_for_both(world: World, system: PostgresSystem) -> None:
     await follow(system, BOB, ALICE)
-    world.log.away = True
+    world.log.unavailable = True
     await follow(system, BOB, CAROL)
-    world.log.away = False
+    world.log.unavailable = False
     blocked = await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)
     assert len(blocked.token.rows) == 2
     async with world.relay():
@@ -160,10 +160,10 @@ async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(
     world: World, system: PostgresSystem
 ) -> None:
     tweet = await posted(system)
-    world.log.away = True
+    world.log.unavailable = True
     first = await like(system, tweet)
     assert (await like(system, tweet)).token == first.token
-    world.log.away = False
+    world.log.unavailable = False
     async with world.relay():
         await world.drained()
     again = (await like(system, tweet)).token.positions
@@ -173,10 +173,10 @@ async def test_a_command_that_changes_nothing_names_the_row_that_made_it_so(
 
 async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world: World, system: PostgresSystem) -> None:
     tweet = await posted(system)
-    world.log.away = True
+    world.log.unavailable = True
     first = await like(system, tweet, key="one")
     assert (await like(system, tweet, key="one")).token == first.token
-    world.log.away = False
+    world.log.unavailable = False
     async with world.relay():
         await world.drained()
     replayed = await like(world.process(), tweet, key="one")
@@ -187,11 +187,11 @@ async def test_a_replay_knows_the_positions_that_the_write_has_by_now(world: Wor
 
 async def test_a_token_waits_until_its_row_is_published(world: World, system: PostgresSystem) -> None:
     tokens = OutboxTokens(system.pool, world.log.log.ends)
-    world.log.away = True
+    world.log.unavailable = True
     outcome = await post(system)[1]
     settling = asyncio.ensure_future(tokens.positions(outcome.token, 20))
     assert await tokens.positions(outcome.token, 0.05) is None
-    world.log.away = False
+    world.log.unavailable = False
     async with world.relay():
         settled = await settling
     [record] = [record for record in await world.records() if record.topic == "tweets"]
@@ -201,9 +201,9 @@ async def test_a_token_waits_until_its_row_is_published(world: World, system: Po
 
 async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world: World, system: PostgresSystem) -> None:
     tokens = OutboxTokens(system.pool, world.log.log.ends)
-    world.log.away = True
+    world.log.unavailable = True
     outcome = await post(system)[1]
-    world.log.away = False
+    world.log.unavailable = False
     async with world.relay(kept_s=0.0):
         await until(lambda: system.select("SELECT 1 FROM outbox") == [])
     assert await tokens.positions(outcome.token, 20) == await world.log.log.ends()
@@ -213,7 +213,7 @@ async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world: Worl
     system = world.process(most_waiting=10)
     await settle(system)
     tweet = await posted(system)
-    world.log.away = True
+    world.log.unavailable = True
     outcomes = [await post(system, key=f"key {n}")[1] for n in range(10)]
     assert all(outcome.token.rows for outcome in outcomes)
     before = system.snapshot()
@@ -222,7 +222,7 @@ async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world: Worl
             await another()
     assert system.snapshot() == before
     assert (await post(system, key="key 3")[1]).replayed, "what was answered is answered again"
-    world.log.away = False
+    world.log.unavailable = False
     async with world.relay():
         await world.drained()
     assert not (await like(system, tweet, key="liked")).token.rows

@@ -33,13 +33,13 @@ async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_away(
+async def test_what_is_decided_stands_in_kafka_in_order_whether_or_not_it_was_available(
     kafka: str, prefix: str, world: World
 ) -> None:
     there = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)
-    away = KafkaPublisher("127.0.0.1:1", TOPICS, prefix=prefix, ack_s=0.2)
+    unavailable = KafkaPublisher("127.0.0.1:1", TOPICS, prefix=prefix, ack_s=0.2)
     system = world.process(publisher=there, bound_s=PATIENCE_S)
-    cut_off = world.process(publisher=away)
+    cut_off = world.process(publisher=unavailable)
     await settle(system)
     outcomes = [await post(system)[1], await follow(system)]
     assert not any(outcome.token.rows for outcome in outcomes)
@@ -61,4 +61,4 @@ async def test_what_is_decided_stands_in_kafka_in_order_whether_it_was_there_or_
         decided = system.select(f"SELECT id FROM outbox WHERE topic='tweets' AND key='{author}' ORDER BY number")
         assert ids == [id_.encode() for (id_,) in decided]
     await there.close()
-    await away.close()
+    await unavailable.close()

@@ -77,10 +77,10 @@ async def test_what_a_killed_process_wrote_is_published(database: str, tmp_path:
 
 async def left(world: World, system: PostgresSystem, number: int) -> None:
     """Leave tweets to the relay."""
-    world.log.away = True
+    world.log.unavailable = True
     for n in range(number):
         await post(system, (ALICE, BOB)[n % 2])[1]
-    world.log.away = False
+    world.log.unavailable = False
 
 
 def in_order(records: list[Record]) -> bool:
@@ -131,7 +131,9 @@ def _end_backend_of_the_leader(system: PostgresSystem) -> None:
     assert ended == [(True,)]
 
 
-async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world: World, system: PostgresSystem) -> None:
+async def test_while_the_log_is_unavailable_writes_go_on_and_all_arrive_in_order(
+    world: World, system: PostgresSystem
+) -> None:
     chance = random.Random(3)
     accounts = [AccountId(id_at(Millis(1), f"account {n}")) for n in range(6)]
     other = world.process(clock=lambda: world.clock() + 5_000)
@@ -145,11 +147,11 @@ async def test_while_the_log_is_away_writes_go_on_and_all_arrive_in_order(world:
                 raise AssertionError("a write was refused") from None
             except Exception:  # following oneself
                 await post(process, chance.choice((ALICE, BOB, CAROL)))[1]
-            world.log.away = chance.random() < 0.5
+            world.log.unavailable = chance.random() < 0.5
 
     async with world.relay():
         await asyncio.gather(*map(writing, accounts))
-        world.log.away = False
+        world.log.unavailable = False
         await world.drained()
     numbered = system.select("SELECT id FROM outbox ORDER BY number")
     assert {id_ for (id_,) in numbered} == {record.about.id for record in await world.records()}
@@ -162,10 +164,10 @@ async def test_an_outage_of_the_log_is_told_of_twice_however_often_it_was_tried(
     world: World, system: PostgresSystem, caplog: pytest.LogCaptureFixture
 ) -> None:
     await left(world, system, 4)
-    world.log.away = True
+    world.log.unavailable = True
     async with world.relay() as relay:
         await until(lambda: relay._log.failures >= 3)
-        world.log.away = False
+        world.log.unavailable = False
         await world.drained()
         await until(lambda: not relay._log.failures)
     told = [record.getMessage() for record in caplog.records if "the relay and the log" in record.getMessage()]
@@ -200,7 +202,7 @@ async def test_an_hour_later_rows_are_gone_and_their_positions_are_not(world: Wo
     tweet = await posted(system)
     first = await like(system, tweet)
     await world.drained()
-    world.log.away = True
+    world.log.unavailable = True
     await follow(system)
     async with world.relay(kept_s=0.0):
         await until(lambda: len(system.select("SELECT 1 FROM outbox")) == 1)
@@ -212,12 +214,12 @@ async def test_an_hour_later_rows_are_gone_and_their_positions_are_not(world: Wo
 
 
 async def test_a_relay_starts_before_its_engines(world: World, system: PostgresSystem, database: str) -> None:
-    world.log.away = True
+    world.log.unavailable = True
     await post(system)[1]
     async with world.relay() as relay:
         await until(lambda: relay.leads)
         assert relay.published == 0
-        world.log.away = False
+        world.log.unavailable = False
         await world.drained()
         assert relay.published == 1
     assert Positions(await world.log.log.ends())

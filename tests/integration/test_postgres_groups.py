@@ -170,7 +170,7 @@ async def test_where_there_is_room_for_some_of_a_group_the_others_are_refused(wo
     for n, account in enumerate(AUTHORS):
         await system.store.execute(IMPORT_ACCOUNT, ImportAccount(account, f"author{n}", "A"), by(account), SAY)
     await world.drained()
-    world.log.away = True
+    world.log.unavailable = True
     for author in AUTHORS:
         await post(system, author)[1]
     await until(lambda: len(world.waiting()) == 40)

@@ -29,12 +29,12 @@ class Topic:
 
     def __init__(self) -> None:
         self.records = []
-        self.away = False
+        self.unavailable = False
         self.asked = 0
 
     def _there(self) -> None:
-        if self.away:
-            raise LogUnavailable("the topic is away")
+        if self.unavailable:
+            raise LogUnavailable("the topic is unavailable")
 
     async def publish(self, kept: list[KeptKey] | list[KeptPassword]) -> Positions:
         self._there()
@@ -130,7 +130,7 @@ async def test_a_new_key_is_published_with_the_write_and_noted(system: PostgresS
 
 
 async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(world: World, topic: Topic) -> None:
-    topic.away = True
+    topic.unavailable = True
     system = world.process(kept=topic)
     await settle(system, ALICE)
     assert world.waiting()
@@ -138,7 +138,7 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     order = []
 
     async def first() -> None:
-        await Rows(system, topic).take_back()  # raises while the topic is away
+        await Rows(system, topic).take_back()  # raises while the topic is unavailable
         order.append("took back")
 
     async def ahead(subjects: list[str]) -> None:
@@ -148,7 +148,7 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     async with world.relay(first=first, ahead=ahead) as relay:
         await until(lambda: relay.leads)
         assert world.waiting()
-        topic.away = False
+        topic.unavailable = False
         await world.drained()
     assert list(topic.newest()) == [ALICE]
     assert order[:2] == ["took back", 0], "the key came before the events, and what was destroyed before the key"
@@ -260,7 +260,7 @@ async def test_a_reader_that_misses_a_key_has_it_taken_back_and_asks_for_little_
     topic.asked = 0
     await rows.keys.fetch([NOBODY])
     assert topic.asked == 1
-    topic.away = True
+    topic.unavailable = True
     with pytest.raises(KeysUnavailable):
         await rows.keys.fetch([NOBODY])
 

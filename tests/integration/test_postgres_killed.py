@@ -84,7 +84,7 @@ async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(ru
     assert tweets == [(len(acknowledged) + len(refused),)]
 
 
-async def test_while_the_server_is_away_commands_are_refused_and_later_they_go_on(
+async def test_while_the_server_is_unavailable_commands_are_refused_and_later_they_go_on(
     running: Running, world: World
 ) -> None:
     system = world.process()

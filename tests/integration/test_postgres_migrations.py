@@ -120,6 +120,6 @@ async def test_a_gap_in_the_numbers_is_refused(database: str, files: Path) -> No
         await migrate(database, files)
 
 
-async def test_a_server_that_is_away_is_no_fault_of_the_files() -> None:
+async def test_a_server_that_is_unavailable_is_no_fault_of_the_files() -> None:
     with pytest.raises(LogUnavailable):
         await migrate("postgresql://127.0.0.1:1/nowhere")

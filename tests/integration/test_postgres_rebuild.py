@@ -117,12 +117,12 @@ async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_
     world: World, system: PostgresSystem
 ) -> None:
     assert not await lacking(system.pool, await world.log.log.ends(), world.partitions)
-    world.log.away = True
+    world.log.unavailable = True
     await post(system)[1]
     further = Positions((place, end + 1) for place, end in (await world.log.log.ends()).items())
     waited_for = set(further) - set(await lacking(system.pool, further, world.partitions))
     assert [place.topic for place in waited_for if place.topic in SOURCES] == ["tweets"]
-    world.log.away = False
+    world.log.unavailable = False
 
 
 async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(
@@ -172,7 +172,7 @@ async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(
     world: World, system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
-    world.log.away = True
+    world.log.unavailable = True
     await follow(system, CAROL, ALICE)
     before = system.snapshot().digest
     with pytest.raises(OutboxNotEmpty):

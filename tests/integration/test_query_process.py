@@ -171,7 +171,7 @@ def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(
         assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
 
 
-def test_while_redis_is_away_tweets_are_read_without_their_numbers(
+def test_while_redis_is_unavailable_tweets_are_read_without_their_numbers(
     tmp_path: Path, kafka: str, postgres: str, cassandra: str, running: Running
 ) -> None:
     engine = Redis()
@@ -255,7 +255,7 @@ def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(
         assert [item["tweet"]["id"] for item in stream.of("tweet")] == [first["id"]]
         assert [item["kind"] for item in stream.of("notification")] == ["mention"]
         last = stream.events[-1]["id"]
-        second = post(command, gus, "while you were away").json()
+        second = post(command, gus, "while you were unavailable").json()
         again = Stream(str(query.base_url), hal, last)
         until(lambda: [item["tweet"]["id"] for item in again.of("tweet")] == [second["id"]])
 

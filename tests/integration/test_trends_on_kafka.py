@@ -86,7 +86,7 @@ class Installed:
             self._decode,
             brokers=self.brokers,
             prefix=self.prefix,
-            away=(LogUnavailable, StoreUnavailable),
+            unavailable=(LogUnavailable, StoreUnavailable),
             batch=20,
             session_s=1.5,
             idle=hosted.idle,

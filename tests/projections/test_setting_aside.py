@@ -63,10 +63,10 @@ async def test_a_record_that_a_store_refuses_is_found_by_halving_the_batch(refus
     assert world.sink.reached == {GRAPH: 7}
 
 
-async def test_a_store_that_is_away_sets_nothing_aside() -> None:
+async def test_a_store_that_is_unavailable_sets_nothing_aside() -> None:
     world = World()
     world.log.follow(ADA)
-    world.sink.refuses = lambda rows: StoreUnavailable("away")
+    world.sink.refuses = lambda rows: StoreUnavailable("unavailable")
     with pytest.raises(StoreUnavailable):
         await world.project()
     assert await world.pages() == []
@@ -184,11 +184,11 @@ async def test_a_discarded_record_lets_what_it_held_back_go_and_is_skipped_when_
 async def test_a_discard_that_is_broken_off_can_be_asked_for_again() -> None:
     world, _, good, letter = await one_given_up()
 
-    async def away(place: TopicPartition, offset: int) -> None:
-        raise StoreUnavailable("away")
+    async def unavailable(place: TopicPartition, offset: int) -> None:
+        raise StoreUnavailable("unavailable")
 
     with pytest.raises(StoreUnavailable):
-        await world.group.discard([letter], away)
+        await world.group.discard([letter], unavailable)
     assert await world.pages() == [(0, CAUSE), (1, "")]
     await world.group.discard([letter], world.log.at)
     assert world.sink.rows == world.ids(good)

@@ -1,4 +1,4 @@
-"""A process that decides while Kafka is away: it says so of Kafka, and goes on."""
+"""A process that decides while Kafka is unavailable: it says so of Kafka, and goes on."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_what_kafka_does_not_take_keeps_nobody_from_deciding(process: Any)
 
 
 @pytest.mark.parametrize("back", [True, False])
-async def test_kafka_is_away_until_it_answers_though_nobody_writes(process: Any, back: bool) -> None:
+async def test_kafka_is_unavailable_until_it_answers_though_nobody_writes(process: Any, back: bool) -> None:
     asked = asyncio.Event()
 
     async def answers() -> bool:

@@ -1,4 +1,4 @@
-"""Engines are all connected or none is: after one was away, nothing that was opened before it stays open."""
+"""Engines are all connected or none is: after one was unavailable, nothing that was opened before it stays open."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ PARTS = ["decisions", "letters", "cassandra", "redis", "log"]
 
 
 class Connections:
-    """Stands in for the engines' clients, and notes which are open. `away` cannot be connected to."""
+    """Stands in for the engines' clients, and notes which are open. `unavailable` cannot be connected to."""
 
-    def __init__(self, away: str = "") -> None:
-        self.away = away
+    def __init__(self, unavailable: str = "") -> None:
+        self.unavailable = unavailable
         self.open: list[str] = []
         self.closed: list[str] = []
 
     def connect(self, name: str) -> Any:
-        if name == self.away:
+        if name == self.unavailable:
             raise StoreUnavailable(name)
         self.open.append(name)
 
@@ -82,13 +82,13 @@ async def test_all_engines_are_connected_and_closed_in_the_opposite_order(monkey
     assert connections.closed == PARTS[::-1]
 
 
-@pytest.mark.parametrize("away", PARTS)
-async def test_engines_that_were_connected_are_closed_if_another_is_away(
-    monkeypatch: pytest.MonkeyPatch, away: str
+@pytest.mark.parametrize("unavailable", PARTS)
+async def test_engines_that_were_connected_are_closed_if_another_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, unavailable: str
 ) -> None:
-    connections = Connections(away)
+    connections = Connections(unavailable)
     patched(monkeypatch, connections)
-    with pytest.raises(StoreUnavailable, match=away):
+    with pytest.raises(StoreUnavailable, match=unavailable):
         async with Engines.open(SETTINGS):
             pass
-    assert (connections.open, connections.closed) == ([], PARTS[: PARTS.index(away)][::-1])
+    assert (connections.open, connections.closed) == ([], PARTS[: PARTS.index(unavailable)][::-1])

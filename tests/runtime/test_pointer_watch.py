@@ -60,21 +60,21 @@ class Numbered:
 
 
 class Roles:
-    """Opens roles with the numbers 1, 2 and so on, and notes which are open. `away` fail to open first."""
+    """Opens roles with the numbers 1, 2 and so on, and notes which are open. `unavailable` fail to open first."""
 
-    def __init__(self, works: Callable[[], Any], away: Sequence[int] = ()) -> None:
+    def __init__(self, works: Callable[[], Any], unavailable: Sequence[int] = ()) -> None:
         self.told: list[str] = []
         self._works = works
-        self._away = list(away)
+        self._unavailable = list(unavailable)
         self._number = 0
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[Numbered]:
         number = self._number + 1
-        if number in self._away:
-            self._away.remove(number)
-            self.told.append(f"{number} is away")
-            raise StoreUnavailable("away")
+        if number in self._unavailable:
+            self._unavailable.remove(number)
+            self.told.append(f"{number} is unavailable")
+            raise StoreUnavailable("unavailable")
         self._number = number
         self.told.append(f"{number} opened")
         try:
@@ -101,7 +101,7 @@ async def answered_by(watch: PointerWatch) -> list[int]:
 
 
 async def test_after_a_pointer_moved_a_new_role_answers_and_the_old_one_is_closed(pointers: Moving) -> None:
-    roles = Roles(works=_for_ever, away=[2])
+    roles = Roles(works=_for_ever, unavailable=[2])
     async with PointerWatch.open(SETTINGS, "query", roles) as watch:
         working = asyncio.create_task(watch.run())
         assert await answered_by(watch) == [1]
@@ -113,7 +113,7 @@ async def test_after_a_pointer_moved_a_new_role_answers_and_the_old_one_is_close
         assert [part.name for part in watch.parts()] == ["role 2"]
         working.cancel()
         await asyncio.wait((working,))
-    assert roles.told == ["1 opened", "2 is away", "2 opened", "1 closed", "2 closed"]
+    assert roles.told == ["1 opened", "2 is unavailable", "2 opened", "1 closed", "2 closed"]
 
 
 async def test_a_role_that_ends_by_itself_ends_the_watch_with_its_error(pointers: Moving) -> None:
@@ -130,12 +130,12 @@ async def test_a_role_that_ends_by_itself_ends_the_watch_with_its_error(pointers
 async def test_while_a_new_role_waits_for_its_engines_the_old_one_answers_and_both_can_be_stopped(
     pointers: Moving,
 ) -> None:
-    roles = Roles(works=_for_ever, away=[2] * 1000)
+    roles = Roles(works=_for_ever, unavailable=[2] * 1000)
     async with PointerWatch.open(SETTINGS, "query", roles) as watch:
         working = asyncio.create_task(watch.run())
         pointers.to.set_result({"cassandra": Pointer("g1", None)})
         async with asyncio.timeout(SOON):
-            while "2 is away" not in roles.told:  # noqa: ASYNC110  there is no event to wait for
+            while "2 is unavailable" not in roles.told:  # noqa: ASYNC110  there is no event to wait for
                 await asyncio.sleep(0)
         assert await answered_by(watch) == [1]
         working.cancel()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    if "away" in request.node.name:
+    if "unavailable" in request.node.name:
         return {"media": {"s3": "s3://key:secret@127.0.0.1:9/media"}}
     return {"media": {"s3": f"{request.getfixturevalue('s3')}media-{uuid4().hex[:12]}"}}
 
@@ -75,7 +75,7 @@ async def test_what_is_deleted_is_gone_from_the_store(service: Service, http: ht
         assert (await outside.get(link)).status_code == 404
 
 
-async def test_while_the_store_is_away_nothing_is_decided(service: Service, ada: Person) -> None:
+async def test_while_the_store_is_unavailable_nothing_is_decided(service: Service, ada: Person) -> None:
     before = len(await service.events())
     answer = await ada.request("POST", "/media", files={"file": ("x", pictures.png())})
     assert (answer.status_code, problem(answer)) == (503, "unavailable")
@@ -87,7 +87,7 @@ async def test_while_the_store_is_away_nothing_is_decided(service: Service, ada:
     assert (answer.status_code, problem(answer)) == (503, "unavailable")
 
 
-async def test_deleting_goes_on_once_the_store_is_no_longer_away(service: Service, ada: Person) -> None:
+async def test_deleting_goes_on_after_the_store_was_unavailable(service: Service, ada: Person) -> None:
     started = (await ada.do("POST", "/media/uploads", {"content_type": "image/png"})).json()
     for _ in range(2):
         answer = await ada.request("DELETE", f"/media/{started['media_id']}")

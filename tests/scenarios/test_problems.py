@@ -260,7 +260,7 @@ async def test_who_does_something_to_themselves_is_told_so(ada: Person) -> None:
         assert await refused(await ada.request("POST", f"/users/ada/{what}")) == (422, "not-yourself")
 
 
-async def test_when_the_log_is_away_writes_are_503_and_reads_go_on(
+async def test_when_the_log_is_unavailable_writes_are_503_and_reads_go_on(
     ada: Person, service: Service, http: httpx.AsyncClient
 ) -> None:
     tweet = await ada.post("kept")

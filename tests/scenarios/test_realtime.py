@@ -152,7 +152,7 @@ async def test_a_client_that_saw_nothing_yet_goes_on_from_where_its_stream_began
         assert await stream.texts(1) == ["meanwhile"]
 
 
-async def test_a_client_that_was_away_for_too_long_is_told_to_read_anew(
+async def test_a_client_that_was_unavailable_for_too_long_is_told_to_read_anew(
     ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("query_api.realtime.MOST_REPLAYED", 5)

@@ -294,15 +294,15 @@ def name_of(route: APIRoute, method: str) -> str:
     return f"{method} {route.path.removeprefix('/api/v1')}"
 
 
-def away(*args: Any, **kwargs: Any) -> Any:
+def unavailable(*args: Any, **kwargs: Any) -> Any:
     raise StoreUnavailable("the store does not answer")
 
 
-class Away:
-    """Readers of stores that are all away."""
+class Unavailable:
+    """Readers of unavailable stores."""
 
     def __getattr__(self, name: str) -> Any:
-        away()
+        unavailable()
 
 
 async def test_every_route_answers_with_the_problems_that_it_declares_and_with_no_other(
@@ -320,9 +320,9 @@ async def test_every_route_answers_with_the_problems_that_it_declares_and_with_n
     for route, method in routes:
         await asking.sign_in()
         with monkeypatch.context() as patched:
-            patched.setattr(service.system, "readers", Away())
-            patched.setattr(service.composition.commands.store, "execute", away)
-            patched.setattr(service.composition.commands.store, "ask", away)
+            patched.setattr(service.system, "readers", Unavailable())
+            patched.setattr(service.composition.commands.store, "execute", unavailable)
+            patched.setattr(service.composition.commands.store, "ask", unavailable)
             await asking.send(route, method)
         with monkeypatch.context() as patched:
             patched.setattr(service.composition.commands.store, "execute", running(service))

@@ -1,4 +1,4 @@
-"""Counters while their store is known to be away, and while it is not known yet."""
+"""Counters while their store is known to be unavailable, and while it is not known yet."""
 
 from collections.abc import Collection
 from typing import TypeVar
@@ -15,9 +15,9 @@ TWEET, SOMEBODY = TweetId("a"), AccountId("somebody")
 
 
 class Counters:
-    """Counters whose store may be away."""
+    """Counters whose store may be unavailable."""
 
-    away = False
+    unavailable = False
 
     async def of_tweets(self, tweets: Collection[TweetId]) -> dict[TweetId, TweetCounts]:
         return self._answer({tweet: TweetCounts(likes=1) for tweet in tweets})
@@ -29,8 +29,8 @@ class Counters:
         return self._answer([SOMEBODY])
 
     def _answer(self, answer: T) -> T:
-        if self.away:
-            raise StoreUnavailable("away")
+        if self.unavailable:
+            raise StoreUnavailable("unavailable")
         return answer
 
 
@@ -41,9 +41,9 @@ async def test_counts_that_are_there_are_answered() -> None:
     assert await AvailableMostFollowed(counters, lambda: False).most_followed(3) == [SOMEBODY]
 
 
-async def test_zeros_are_answered_only_where_it_is_known_that_the_store_is_away() -> None:
+async def test_zeros_are_answered_only_where_it_is_known_that_the_store_is_unavailable() -> None:
     counters = Counters()
-    counters.away = True
+    counters.unavailable = True
     with pytest.raises(StoreUnavailable):
         await AvailableCounts(counters, lambda: False).of_tweets([TWEET])
     known = AvailableCounts(counters, lambda: True)

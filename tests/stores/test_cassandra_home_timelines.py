@@ -346,7 +346,7 @@ async def test_the_pulled_authors_are_read_again_when_they_are_too_old_and_not_b
     assert author not in await timelines.pulled()
 
 
-async def test_whoever_writes_or_reads_is_told_that_the_store_is_away(kept: OnCassandra) -> None:
+async def test_whoever_writes_or_reads_is_told_that_the_store_is_unavailable(kept: OnCassandra) -> None:
     link = Link(*kept.address.hosts[0])
     there = dataclasses.replace(kept.address, hosts=(("127.0.0.1", link.port),))
     session = await CassandraSession.connect(there)

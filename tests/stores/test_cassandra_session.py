@@ -1,4 +1,4 @@
-"""The session: many statements at once, a cluster that is away or comes back, mistakes that are not hidden."""
+"""The session: many statements at once, a cluster that is unavailable or comes back, mistakes that are not hidden."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_only_reads_are_asked_of_a_second_replica(session: CassandraSessio
     assert speculating == ["read"]
 
 
-async def test_a_cluster_that_is_not_there_is_away(address: Address) -> None:
+async def test_a_cluster_that_is_not_there_is_unavailable(address: Address) -> None:
     link = Link(*address.hosts[0])
     link.cut()
     with pytest.raises(StoreUnavailable):
@@ -135,7 +135,7 @@ async def test_a_cluster_that_is_not_there_is_away(address: Address) -> None:
     link.close()
 
 
-async def test_a_cluster_that_was_away_is_spoken_to_again_by_the_same_session(address: Address) -> None:
+async def test_a_cluster_that_was_unavailable_is_spoken_to_again_by_the_same_session(address: Address) -> None:
     link = Link(*address.hosts[0])
     session = await CassandraSession.connect(dataclasses.replace(address, hosts=(("127.0.0.1", link.port),)))
     await session.write([(INSERT, (10, 1, "before", 1))])

@@ -1,4 +1,4 @@
-"""Every read port of the distributed profile answers, and says StoreUnavailable while the engine it needs is away."""
+"""Every read port of the distributed profile answers, and raises StoreUnavailable while its engine is unavailable."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def embedded() -> Iterator[Projected]:
 
 
 @dataclasses.dataclass
-class Away:
+class Unavailable:
     """The bundle, and the links to the engines that it reads from."""
 
     readers: Readers
@@ -129,7 +129,7 @@ class Away:
 
 
 @pytest.fixture
-async def reading(redis: str, kept: Address, schema: Database, embedded: Projected) -> AsyncIterator[Away]:
+async def reading(redis: str, kept: Address, schema: Database, embedded: Projected) -> AsyncIterator[Unavailable]:
     links = {CASSANDRA: Link(*kept.hosts[0]), REDIS: _link(redis), POSTGRES: _link(schema.url)}
     session = await CassandraSession.connect(dataclasses.replace(kept, hosts=(("127.0.0.1", links[CASSANDRA].port),)))
     client = connect(_through(redis, links[REDIS]))
@@ -145,9 +145,9 @@ async def reading(redis: str, kept: Address, schema: Database, embedded: Project
         others.home_feed,
         others.trends,
         memory=Memory(CassandraHomeTimelines(session, kept.keyspace)),
-        counts_away=lambda: False,
+        counts_unavailable=lambda: False,
     )
-    yield Away(bundle, links)
+    yield Unavailable(bundle, links)
     await pool.close()
     await client.aclose()
     await session.close()
@@ -168,7 +168,7 @@ def _through(url: str, link: Link) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{link.port}"))
 
 
-async def test_every_port_answers_when_nothing_has_happened(reading: Away) -> None:
+async def test_every_port_answers_when_nothing_has_happened(reading: Unavailable) -> None:
     asked = questions(reading.readers)
     ports = {name.split(".")[0] for of in asked.values() for name in of}
     assert ports == {field.name for field in dataclasses.fields(Readers)} - OTHERS
@@ -178,17 +178,17 @@ async def test_every_port_answers_when_nothing_has_happened(reading: Away) -> No
 
 
 @pytest.mark.parametrize("engine", [CASSANDRA, REDIS, POSTGRES])
-async def test_a_port_whose_engine_is_away_says_so_and_answers_again_when_it_is_back(
-    reading: Away, engine: str
+async def test_a_port_whose_engine_is_unavailable_says_so_and_answers_again_when_it_is_back(
+    reading: Unavailable, engine: str
 ) -> None:
     await asyncio.gather(*(question() for of in questions(reading.readers).values() for question in of.values()))
     reading.links[engine].cut()
     for of, those in questions(reading.readers).items():
         answers = await asyncio.gather(*(question() for question in those.values()), return_exceptions=True)
         told = dict(zip(those, answers, strict=True))
-        away = {name for name, answer in told.items() if isinstance(answer, StoreUnavailable)}
+        unavailable = {name for name, answer in told.items() if isinstance(answer, StoreUnavailable)}
         shared = {"recommendations.for_account"} if engine in (CASSANDRA, REDIS) else set()
-        assert away == (set(those) if of == engine else shared & set(those)), told
+        assert unavailable == (set(those) if of == engine else shared & set(those)), told
     reading.links[engine].mend()
     deadline = asyncio.get_running_loop().time() + 30
     while True:

@@ -194,7 +194,7 @@ def test_who_has_lost_all_followers_is_ranked_no_more_and_takes_no_room(redis: s
     with_redis(redis, check)
 
 
-def test_a_redis_that_is_away_is_a_store_that_is_away(name: str) -> None:
+def test_a_redis_that_is_unavailable_is_a_store_that_is_unavailable(name: str) -> None:
     link = Link("127.0.0.1", 1)
     link.cut()
 

@@ -158,7 +158,7 @@ async def test_a_pause_lasts_as_long_as_it_is_used(postgres: str, name: str, lan
     await batch
 
 
-async def test_where_postgres_is_away_batches_land_without(name: str) -> None:
+async def test_where_postgres_is_unavailable_batches_land_without(name: str) -> None:
     landing = Landing("postgresql://nobody@127.0.0.1:9/nothing", name)
     done: list[int] = []
     await land(landing, done)

@@ -117,7 +117,7 @@ async def test_workers_that_count_the_same_tags_at_once_count_right_and_never_wa
     assert await digests(index.database) == at_once
 
 
-async def test_a_server_that_is_away_is_said_to_be_away() -> None:
+async def test_a_server_that_is_unavailable_is_reported_as_unavailable() -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
     index = OnPostgres(nowhere)
     with pytest.raises(StoreUnavailable):

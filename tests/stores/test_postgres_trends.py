@@ -42,7 +42,7 @@ THE_HOUR = "1h/2026-11-20T13:00:00.000Z"
 
 
 class Topic:
-    """The topic `trends`, which keeps what is published there, and can be away."""
+    """The topic `trends`, which keeps what is published there, and can be unavailable."""
 
     def __init__(self) -> None:
         self.codec = Codec(Sealer(MasterKeys({"test": bytes(32)})))
@@ -315,13 +315,13 @@ async def test_a_ranking_that_was_published_and_undone_is_followed_by_a_newer_on
     assert [trend.authors for trend in trending.topic.newest()[THE_HOUR]] == [2]
 
 
-async def test_what_was_to_be_settled_is_settled_later_where_the_topic_is_away(trending: Trending) -> None:
-    def away() -> None:
-        raise LogUnavailable("the topic is away")
+async def test_what_was_to_be_settled_is_settled_later_where_the_topic_is_unavailable(trending: Trending) -> None:
+    def unavailable() -> None:
+        raise LogUnavailable("the topic is unavailable")
 
     worker = trending.worker()
     await worker.apply(ended_hour().untold())
-    trending.topic.before = away
+    trending.topic.before = unavailable
     for _ in range(2):
         with pytest.raises(LogUnavailable):
             await worker.group.emit_due()

@@ -1,4 +1,4 @@
-"""Answers of /trends that all processes share: ranked once, kept for a while, and each its own while Redis is away."""
+"""Rankings of /trends are shared through Redis. Each process ranks for itself while Redis is unavailable."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from events.ids import Millis
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
 from rest.rate_limits import Bucket, LocalRateLimits, RateLimits, RatePolicy, TooMany
-from rest.shared_rate_limits import AWAY_MS, SharedRateLimits
+from rest.shared_rate_limits import UNAVAILABLE_MS, SharedRateLimits
 from stores.redis.connection import Client, connect
 from stores.redis.rate_limits import RedisTokenBuckets
 
@@ -155,7 +155,7 @@ async def own(running: Running, clock: Clock) -> AsyncIterator[SharedRateLimits]
     await client.aclose()
 
 
-async def test_while_redis_is_away_each_process_keeps_buckets_of_its_own(
+async def test_while_redis_is_unavailable_each_process_keeps_buckets_of_its_own(
     own: SharedRateLimits, running: Running, clock: Clock
 ) -> None:
     told: list[str] = []
@@ -172,7 +172,7 @@ async def test_while_redis_is_away_each_process_keeps_buckets_of_its_own(
     await own.give_back((BURST,), "ada")
     await own.take((BURST,), "ada")
     running.up(RedisEngine())
-    clock.now += AWAY_MS
+    clock.now += UNAVAILABLE_MS
     assert (await own.take((BURST,), "ada"))[0].tokens == 4, "the shared ones are back, and full"
 
 
@@ -191,7 +191,7 @@ async def test_a_redis_that_does_not_answer_is_asked_once_a_second(
     for _ in range(10):
         await own.take((RatePolicy("many", 100, 1, 100),), "ada")
     assert len(asked) == 1
-    clock.now += AWAY_MS
+    clock.now += UNAVAILABLE_MS
     await own.take((RatePolicy("many", 100, 1, 100),), "ada")
     assert len(asked) == 2
 

@@ -167,19 +167,19 @@ async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_grou
     assert sorted(restored.values) == list(range(PARTITIONS * stands, 404))
 
 
-async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(topic: Topic) -> None:
+async def test_a_store_that_is_unavailable_is_waited_for_and_nothing_is_passed_over(topic: Topic) -> None:
     sink = Sink()
     refusals = iter([True] * 3)
 
     def before(records: list[int]) -> None:
         if next(refusals, False):
-            raise LogUnavailable("the store is away")
+            raise LogUnavailable("the store is unavailable")
 
     sink.before = before
     worker = topic.worker(sink)
     numbers = topic.append(200)
     async with Working(worker) as working:
-        await working.until(lambda: worker.detail == "the store is away")
+        await working.until(lambda: worker.detail == "the store is unavailable")
         await working.until(lambda: len(sink.values) >= 200)
         assert worker.detail == ""
     assert sorted(sink.values) == numbers
@@ -187,24 +187,24 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_passed_over(top
 
 async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic: Topic) -> None:
     """A batch that waits for its store is dropped if its partitions restart elsewhere; else it would leave a hole."""
-    sink, away = Sink(), False
+    sink, unavailable = Sink(), False
 
     def before(records: list[int]) -> None:
-        if away:
-            raise LogUnavailable("the store is away")
+        if unavailable:
+            raise LogUnavailable("the store is unavailable")
 
     sink.before = before
     first, second = topic.worker(sink), topic.worker(sink)
     topic.append(400)
     async with Working(first) as one:
         await one.until(lambda: len(sink.values) >= 400)
-        away = True
+        unavailable = True
         topic.append(40)
-        await one.until(lambda: first.detail == "the store is away")
+        await one.until(lambda: first.detail == "the store is unavailable")
         sink.landed, sink.values = Positions(), []
         async with Working(second) as other:
             await other.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
-            away = False
+            unavailable = False
             await other.until(lambda: len(set(sink.values)) == 440)
     for partition in range(PARTITIONS):
         own = [n for n in sink.values if n % PARTITIONS == partition]
@@ -357,8 +357,8 @@ async def test_what_is_no_message_s_doing_is_done_between_batches_by_one_member_
             assert led.settled == before[1]
 
 
-async def test_a_store_that_is_away_is_asked_again_and_any_other_error_ends_the_worker(topic: Topic) -> None:
-    errors = iter([LogUnavailable("the topic is away"), None, ValueError("cannot rank")])
+async def test_a_store_that_is_unavailable_is_asked_again_and_any_other_error_ends_the_worker(topic: Topic) -> None:
+    errors = iter([LogUnavailable("the topic is unavailable"), None, ValueError("cannot rank")])
 
     async def settle() -> bool:
         error = next(errors)

@@ -54,10 +54,10 @@ def sources(
 
     def on_cassandra(group: str) -> PositionSource:
         if session is None:
-            return PositionSource(TOPICS[group], _away, _nothing)
+            return PositionSource(TOPICS[group], _unavailable, _nothing)
         return of(group, CassandraSink(session, keyspace, group))
 
-    home = _away if session is None else _whole(partial(_home_positions, session, keyspace, partitions))
+    home = _unavailable if session is None else _whole(partial(_home_positions, session, keyspace, partitions))
     return {
         TIMELINES: on_cassandra(TIMELINES),
         HOME: PositionSource(FanOut.topics(), home, _nothing),
@@ -74,7 +74,7 @@ async def _home_positions(session: CassandraSession, keyspace: str, partitions: 
     return Positions((place, progress.offset) for place, progress in reached.items())
 
 
-async def _away() -> tuple[Positions, bool]:
+async def _unavailable() -> tuple[Positions, bool]:
     raise StoreUnavailable("Cassandra does not answer")
 
 

@@ -36,7 +36,7 @@ from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
 from rest.exchange import Reads
 from runtime.distributed.consistency.position_sources import PositionSource
-from runtime.distributed.roles.readiness import STORE_AWAY, GroupProgress
+from runtime.distributed.roles.readiness import STORE_UNAVAILABLE, GroupProgress
 from runtime.lag import BEHIND_S, Behind, Ends, total
 from stores.dead_letters import Counts
 from stores.redis.advances import Advance
@@ -65,7 +65,7 @@ class GroupPosition:
         """The positions announced by workers since the last poll began."""
         self.unannounced = Positions()
         """The last answer of the store, while its announcement may be under way; else empty."""
-        self.away = False
+        self.unavailable = False
         """Whether the store did not answer the last poll."""
         self.lost = False
         """Whether the store knows that it lost something."""
@@ -186,9 +186,9 @@ class ReadPositions:
                 del found[place]
         return found
 
-    def away(self, group: str) -> bool:
+    def unavailable(self, group: str) -> bool:
         """Return whether a group's store did not answer the last poll."""
-        return self._groups[group].away
+        return self._groups[group].unavailable
 
     def lag(self, group: str) -> dict[TopicPartition, Behind]:
         """Return the lag of a group in each partition that it reads; exact to a second."""
@@ -199,7 +199,7 @@ class ReadPositions:
         return GroupProgress(
             group,
             total(self.lag(group)),
-            away=STORE_AWAY if self._groups[group].away else "",
+            unavailable=STORE_UNAVAILABLE if self._groups[group].unavailable else "",
             lost=self._groups[group].lost,
             letters=self._letters.get(group),
             workers=self._workers.get(group),
@@ -223,7 +223,7 @@ class ReadPositions:
             group.announced = Positions()
         answers = await asyncio.gather(*(self._ask(group.source) for group in self._groups.values()))
         for (name, group), answer in zip(self._groups.items(), answers, strict=True):
-            group.away = answer is None
+            group.unavailable = answer is None
             group.lost = answer is not None and answer[1]
             if answer is not None:
                 self._take(name, group, answer[0])
@@ -261,7 +261,7 @@ class ReadPositions:
         self.on_advance()
 
     def _is_behind(self, name: str, group: GroupPosition) -> bool:
-        return group.away or group.lost or total(self.lag(name)).seconds > BEHIND_S
+        return group.unavailable or group.lost or total(self.lag(name)).seconds > BEHIND_S
 
     async def poll_log(self) -> None:
         """Read the ends of the log; if it is unreachable, the last ones stay."""

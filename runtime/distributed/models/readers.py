@@ -39,13 +39,13 @@ def readers(
     trends: Trends,
     *,
     memory: Memory,
-    counts_away: Callable[[], bool],
+    counts_unavailable: Callable[[], bool],
 ) -> Readers:
     """Return the bundle. `keys` locates the counters; `database` is an open pool on the schema of the searches.
 
-    `memory` has the caches; `counts_away` returns whether the counters are known to be unreachable.
+    `memory` has the caches; `counts_unavailable` returns whether the counters are known to be unreachable.
     """
-    counts = AvailableCounts(RedisCounts(redis, keys), counts_away)
+    counts = AvailableCounts(RedisCounts(redis, keys), counts_unavailable)
     on = {CASSANDRA: (session, keyspace), SEARCHES: (database,)}
     kept: dict[str, Any] = {
         one.projector.model: model.reader(*on[store])
@@ -71,7 +71,7 @@ def readers(
         "public_timeline": CassandraPublicTimeline(session, keyspace),
         "trends": trends,
         "recommendations": GatheredRecommendations(
-            users, graph, counts, AvailableMostFollowed(RedisMostFollowed(redis, keys), counts_away)
+            users, graph, counts, AvailableMostFollowed(RedisMostFollowed(redis, keys), counts_unavailable)
         ),
     }
     return Readers(**kept | composed)

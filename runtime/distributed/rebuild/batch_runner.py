@@ -20,7 +20,7 @@ from streams.faust_worker import Hosted
 BATCH = 5000
 """The number of records of a batch; with so many, the fixed cost of a batch hardly matters."""
 
-STORE_AWAY = Backoff((0.1, 0.5, 1.0, 5.0, 15.0), repeats=False)
+STORE_UNAVAILABLE = Backoff((0.1, 0.5, 1.0, 5.0, 15.0), repeats=False)
 """Waits between attempts to commit a batch."""
 
 Advance = Callable[[int], None]
@@ -73,7 +73,7 @@ class GroupBuild:
     async def _land(self, records: Sequence[Record], reached: Positions) -> None:
         """Commit a batch; retry if its store is briefly unreachable, because giving up would lose hours of work."""
         what = f"building {self.name}"
-        await retrying(lambda: self.hosted.apply(records, reached), STORE_AWAY, (StoreUnavailable,), what=what)
+        await retrying(lambda: self.hosted.apply(records, reached), STORE_UNAVAILABLE, (StoreUnavailable,), what=what)
 
 
 async def build(

@@ -27,7 +27,7 @@ from runtime.readiness import Part
 from runtime.telemetry import logger
 from stores.sink import StoreUnavailable
 
-AWAY = (LogUnavailable, StoreUnavailable)
+UNAVAILABLE = (LogUnavailable, StoreUnavailable)
 """Errors of an engine that is unreachable now; waiting may help."""
 
 
@@ -48,8 +48,8 @@ class Role(Protocol):
 
 
 OpenRole = Callable[[], AbstractAsyncContextManager[Role]]
-"""Connects a role to its engines; at the end it finishes acknowledged work and closes all. Entering raises one of AWAY
-if an engine is unreachable, after closing what was open; any other error ends the process.
+"""Connects a role to its engines; at the end it finishes acknowledged work and closes all. Entering raises one of
+UNAVAILABLE if an engine is unreachable, after closing what was open; any other error ends the process.
 """
 
 
@@ -63,7 +63,11 @@ async def opened(name: str, open_: OpenRole, stack: AsyncExitStack, tell: Callab
     `tell` receives the reason of each wait, and "" at the end.
     """
     role = await retrying(
-        lambda: stack.enter_async_context(open_()), ENGINE, AWAY, what=name, failed=lambda error: tell(str(error))
+        lambda: stack.enter_async_context(open_()),
+        ENGINE,
+        UNAVAILABLE,
+        what=name,
+        failed=lambda error: tell(str(error)),
     )
     tell("")
     return role

@@ -257,5 +257,5 @@ def _readers(engines: Engines, search: Pool, cache: Memory, positions: ReadPosit
         HybridHomeFeed(cache.timelines, clock),
         PostgresTrends(search),
         memory=cache,
-        counts_away=lambda: positions.away(COUNTS),
+        counts_unavailable=lambda: positions.unavailable(COUNTS),
     )

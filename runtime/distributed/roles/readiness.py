@@ -20,18 +20,18 @@ from stores.groups import HOME, TIMELINES
 
 NEEDED = frozenset((TIMELINES, HOME))
 """Groups without whose store nearly nothing can be read."""
-STORE_AWAY = "its store is away"
+STORE_UNAVAILABLE = "its store is unavailable"
 
 
 class GroupProgress(NamedTuple):
-    """The progress of a group: `away` says why its store does not answer, `lost` that the store lost something.
+    """The progress of a group: `unavailable` says why its store does not answer, `lost` that the store lost something.
 
     `workers` are its members in Kafka; None if unknown, as `letters`.
     """
 
     group: str
     behind: Behind = Behind()
-    away: str = ""
+    unavailable: str = ""
     lost: bool = False
     letters: Counts | None = None
     workers: int | None = None
@@ -60,13 +60,13 @@ def query_parts(groups: Iterable[GroupProgress], *, sessions: str = "", kafka: s
 
 def reached_part(reached: GroupProgress) -> Part:
     """Return the part of a group, for a process that serves reads."""
-    if reached.away and reached.group in NEEDED:
-        return Part.of(reached.group, down=reached.away)
+    if reached.unavailable and reached.group in NEEDED:
+        return Part.of(reached.group, down=reached.unavailable)
     letters = reached.letters or Counts(0, 0)
     stopped = reached.workers == 0 and letters.failed >= MOST
     return group_part(
         reached.group,
-        away=reached.away,
+        unavailable=reached.unavailable,
         idle=idle(reached.group, letters.failed) if reached.workers == 0 else "",
         lost=reached.lost,
         behind=reached.behind,

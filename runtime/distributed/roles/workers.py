@@ -28,7 +28,7 @@ from runtime.distributed.roles.group_metrics import LOOK_S, GroupMetrics, keep_l
 from runtime.distributed.roles.health_app import health_app
 from runtime.distributed.roles.hosted_fan_out import fan_out_group
 from runtime.distributed.roles.hosted_group import HostedGroup, SetAside, WorkerGroup
-from runtime.distributed.roles.process import AWAY
+from runtime.distributed.roles.process import UNAVAILABLE
 from runtime.distributed.roles.readiness import worker_parts
 from runtime.distributed.roles.supervisor import Supervisor, all_ended
 from runtime.distributed.settings import DistributedSettings
@@ -71,7 +71,7 @@ class WorkersRole:
         self._identity = LogIdentityWatch(engines)
         self._partitions = topics.partitions_of(partitions=engines.settings.topic_partitions)
         self._ends = Ends(time.monotonic, apart_s=LOOK_S / 2)
-        self._kafka_away = ""
+        self._kafka_unavailable = ""
         for group in hosted:
             group.measure()
         self._supervisors = [self._supervisor(group) for group in hosted]
@@ -79,7 +79,7 @@ class WorkersRole:
     @classmethod
     @asynccontextmanager
     async def open(cls, name: str, settings: DistributedSettings, make: MakeGroups) -> AsyncIterator[WorkersRole]:
-        """Connect to the engines until closed. Raises one of AWAY, NotSetUp, DoesNotFit, NewerLog."""
+        """Connect to the engines until closed. Raises one of UNAVAILABLE, NotSetUp, DoesNotFit, NewerLog."""
         async with AsyncExitStack() as stack:
             engines = await stack.enter_async_context(Engines.open(settings))
             await check_fit(engines)
@@ -120,7 +120,7 @@ class WorkersRole:
             partial(self._decode, group_metrics),
             brokers=self._settings.brokers,
             prefix=self._settings.topic_prefix,
-            away=AWAY,
+            unavailable=UNAVAILABLE,
             batch=self._settings.worker_batch,
             session_s=self._settings.worker_session_s,
             every_s=groups.UNHURRIED_S if hosted.name in groups.UNHURRIED else EVERY_S,
@@ -153,7 +153,7 @@ class WorkersRole:
     def parts(self) -> Sequence[Part]:
         """Each group, and why it does not work."""
         groups = (supervisor.part() for supervisor in self._supervisors)
-        return [*worker_parts(groups, kafka=self._kafka_away), *self._identity.parts()]
+        return [*worker_parts(groups, kafka=self._kafka_unavailable), *self._identity.parts()]
 
     async def run(self) -> None:
         """Work until cancelled; a group that fails is restarted, and the others continue.
@@ -183,9 +183,9 @@ class WorkersRole:
         try:
             ends = await self.engines.log.ends()
         except LogUnavailable as error:
-            self._kafka_away = str(error)
+            self._kafka_unavailable = str(error)
             raise
-        self._kafka_away = ""
+        self._kafka_unavailable = ""
         return ends
 
 

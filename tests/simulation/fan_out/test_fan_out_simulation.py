@@ -82,7 +82,7 @@ def test_the_runs_meet_what_they_are_for() -> None:
     """Crashes, changes of tiers, lost stores and reads in the middle of it: without them little would be proven."""
     happened = sum((simulate(seed).happened for seed in range(60)), start=simulate(60).happened)
     for accident in (
-        "crash", "rebalance", "copy", "lose", "go_back", "hold", "wait", "store away", "checks between batches",
+        "crash", "rebalance", "copy", "lose", "go_back", "hold", "wait", "store unavailable", "checks between batches",
         "pages read meanwhile", "from pushed to leaving", "from leaving to pushed", "from leaving to pulled",
         "from pulled to joining", "from joining to pushed", "from joining to pulled", "viewers remembered",
         "rows remembered",

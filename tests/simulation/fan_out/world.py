@@ -80,8 +80,8 @@ class World:
 
     def _pause(self) -> Pause:
         if self.failing and self.chance.random() < 0.002:
-            self.happened["store away"] += 1
-            raise StoreUnavailable("away")
+            self.happened["store unavailable"] += 1
+            raise StoreUnavailable("unavailable")
         return Pause()
 
     def _worker(self, places: list[TopicPartition]) -> Worker:
