@@ -88,7 +88,7 @@ def _record_bytes(records: Iterable[Outgoing]) -> dict[str, float]:
     return {type_: sums[type_] / counts[type_] for type_ in sums}
 
 
-async def _land(group: Group, records: Sequence[Record]) -> float:
+async def _commit(group: Group, records: Sequence[Record]) -> float:
     """Apply all records; return records a second."""
     wanted = [record for record in records if record.event and BY_CLASS[type(record.event)].topic in group.topics]
     positions = Positions()
@@ -123,8 +123,8 @@ async def _on_cassandra(url: str, records: Sequence[Record], codec: Codec, deliv
     nowhere = Nowhere()
     try:
         rates = {
-            "timelines, events": await _land(timelines(session, address.keyspace), records),
-            "streams, events": await _land(streams(session, address.keyspace, nowhere, codec), records),
+            "timelines, events": await _commit(timelines(session, address.keyspace), records),
+            "streams, events": await _commit(streams(session, address.keyspace, nowhere, codec), records),
             "home timelines, deliveries": await _deliver(
                 CassandraHomeTimelineRows(session, address.keyspace), deliveries
             ),

@@ -86,7 +86,7 @@ async def measure(url: str) -> None:
             await connection.execute("SET statement_timeout = 0")
             await connection.execute("VACUUM ANALYZE tag_uses")
             await connection.execute("VACUUM ANALYZE tag_hours")
-        print(f"landed in batches of {BATCH}: {rate:,.0f} uses/s; {tags:,} tags in {USES:,} uses of a day")
+        print(f"written in batches of {BATCH}: {rate:,.0f} uses/s; {tags:,} tags in {USES:,} uses of a day")
         pool = database.pool(1)
         await pool.open()
         trends = PostgresTrends(pool)

@@ -86,7 +86,7 @@ class FanOut(Handles):
         self.clock = clock
         self.limits = limits or FanOutLimits()
         self.keeping = keeping or Keeping()
-        self.landed: dict[TopicPartition, FanOutProgress] = {}
+        self.applied: dict[TopicPartition, FanOutProgress] = {}
         self._batch = FanOutWork()
         self._record: Record | None = None
         self._noting = True
@@ -155,22 +155,22 @@ class FanOut(Handles):
         offsets.
         """
         places = list(places)
-        self.landed = await self.rows.progress(places)
-        return Positions((place, self.landed.get(place, _START).offset) for place in places)
+        self.applied = await self.rows.progress(places)
+        return Positions((place, self.applied.get(place, _START).offset) for place in places)
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Apply records, each partition's in order, and store the positions. Raises StoreUnavailable."""
         self.begin()
-        unlanded = self.unlanded(records)
-        for record in unlanded:
+        unapplied = self.unapplied(records)
+        for record in unapplied:
             if record.event is not None:
                 self.applying(record)
                 self.handle(record.event, record.about)
-        await self.land(positions_after(unlanded))
+        await self.commit(positions_after(unapplied))
 
-    def unlanded(self, records: Iterable[Record]) -> list[Record]:
+    def unapplied(self, records: Iterable[Record]) -> list[Record]:
         """Return the records that were not applied yet."""
-        return [record for record in records if record.offset >= self.landed.get(record.place, _START).offset]
+        return [record for record in records if record.offset >= self.applied.get(record.place, _START).offset]
 
     def begin(self) -> None:
         """Begin an empty batch."""
@@ -180,7 +180,7 @@ class FanOut(Handles):
         """Name the record whose event is handled next."""
         self._record = record
 
-    async def land(self, reached: Positions) -> None:
+    async def commit(self, reached: Positions) -> None:
         """Write the batch, which ends at the positions `reached`. Raises StoreUnavailable.
 
         `reached` is empty if the records are retried dead letters, or were held back behind one: positions have passed
@@ -192,7 +192,7 @@ class FanOut(Handles):
         await self._join([pair for pair in batch.joins if tiers.get(pair[1], SMALL).pushes])
         await self._welcome(batch)
         await self._push([push for push in batch.pushes if tiers.get(push[1].by, SMALL).pushes])
-        news = ((place, end) for place, end in reached.items() if end > self.landed.get(place, _START).offset)
+        news = ((place, end) for place, end in reached.items() if end > self.applied.get(place, _START).offset)
         await self._note({place: FanOutProgress(end) for place, end in news})
 
     async def _write_facts(self, batch: FanOutWork) -> None:
@@ -202,7 +202,7 @@ class FanOut(Handles):
     async def _note(self, reached: dict[TopicPartition, FanOutProgress]) -> None:
         if reached and self._noting:
             await self.rows.note(reached)
-            self.landed.update(reached)
+            self.applied.update(reached)
 
     async def _tiers(self, batch: FanOutWork) -> dict[AccountId, Tier]:
         """Return the tiers of the batch's authors before the batch, and change the tiers that have to change."""
@@ -305,8 +305,8 @@ class FanOut(Handles):
 
     def _left_at(self, record: Record) -> str | None:
         """Return the last follower that an interrupted fan-out of this event reached; None if there is none."""
-        landed = self.landed.get(record.place, _START)
-        return landed.after if landed.offset == record.offset else None
+        applied = self.applied.get(record.place, _START)
+        return applied.after if applied.offset == record.offset else None
 
     async def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:

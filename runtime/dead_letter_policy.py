@@ -183,7 +183,7 @@ class SettingAside:
                 left -= 1
         return None
 
-    def landed(self, records: int, letters: Collection[DeadLetter]) -> None:
+    def applied(self, records: int, letters: Collection[DeadLetter]) -> None:
         """Count a committed batch and its letters."""
         self._seen += records
         self.all += len(letters)

@@ -276,7 +276,7 @@ BATCH_SECONDS = _declare(
         registry=None,
     ),
     WORKERS,
-    "`decode`: reading keys and values. `newest`: asking for newest ids. `handle`: processors. `commit`: landing it.",
+    "`decode`: reading keys and values. `newest`: reading newest ids. `handle`: processors. `commit`: the transaction.",
 )
 REBALANCES = _declare(
     Counter("minitwitter_rebalances", "Assignments of partitions to this worker.", ["group"], registry=None),

@@ -187,7 +187,7 @@ class Group:
             await self._stop_where_too_many(letters)
             self._in_hand = None
             try:
-                landed = await self._land(wanted, letters, positions)
+                applied = await self._commit(wanted, letters, positions)
             except (*UNAVAILABLE, *self.unavailable):
                 raise
             except Exception as error:
@@ -202,26 +202,26 @@ class Group:
                     raise CannotApply(self.aside.group, record, cause) from error
                 causes[record.place, record.offset] = cause
             else:
-                self.aside.landed(len(records), letters)
-                return landed
+                self.aside.applied(len(records), letters)
+                return applied
 
     async def _in_halves(
         self, records: Sequence[Record], positions: Positions, causes: dict[Place, str], middle: Record
     ) -> int:
         """Find the record that makes a batch fail: commit the records before `middle`, then the others."""
         at = records.index(middle)
-        landed = await self._apply_or_set_aside(records[:at], positions_after(records[:at]), causes)
-        return landed + await self._apply_or_set_aside(records[at:], positions, causes)
+        applied = await self._apply_or_set_aside(records[:at], positions_after(records[:at]), causes)
+        return applied + await self._apply_or_set_aside(records[at:], positions, causes)
 
     async def _stop_where_too_many(self, letters: Sequence[DeadLetter]) -> None:
         """Raise TooManyDeadLetters at the first letter that is too many; store those before it."""
         index = self.aside.first_too_many(letters)
         if index is not None and self.letters is not None:
-            await self._land([], letters[:index], Positions())
-            self.aside.landed(0, letters[:index])
+            await self._commit([], letters[:index], Positions())
+            self.aside.applied(0, letters[:index])
             raise TooManyDeadLetters(letters[index])
 
-    async def _land(self, records: Sequence[Record], letters: Sequence[DeadLetter], positions: Positions) -> int:
+    async def _commit(self, records: Sequence[Record], letters: Sequence[DeadLetter], positions: Positions) -> int:
         newest = await self.sink.newest(entities(records))
         before = dict(newest)
         await self.sink.begin()
@@ -323,7 +323,7 @@ class Group:
                 return record.fault
             records.append(record)
         try:
-            await self._land(records, [], Positions())
+            await self._commit(records, [], Positions())
         except (*UNAVAILABLE, *self.unavailable):
             raise
         except Exception as error:

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
         10_000, ge=1, description="records that wait for Kafka in the outbox before commands are 503"
     )
     cassandra_replicas: int = Field(1, ge=1, le=7, description="copies of each row, when `migrate` makes the keyspace")
-    worker_batch: int = Field(500, ge=1, le=10_000, description="records that a worker lands at once")
+    worker_batch: int = Field(500, ge=1, le=10_000, description="records a batch of a worker")
     worker_session_s: float = Field(
         10.0, ge=1, le=300, description="seconds after which a worker that is silent loses its partitions"
     )

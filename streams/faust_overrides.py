@@ -71,7 +71,7 @@ class Consumer(aiokafka.Consumer):
 
     starts: Callable[[Collection[TP]], Awaitable[Mapping[TP, int]]]
     hand_over: Callable[[list[Message]], Awaitable[None]]
-    landed: dict[TP, int]
+    applied: dict[TP, int]
     """The position of each partition in the sink: the next offset to apply."""
     first_of_all: dict[TP, int]
     """The first fetched offset of each partition whose fetch began behind the expected offset."""
@@ -167,5 +167,5 @@ class Consumer(aiokafka.Consumer):
         if self.app.rebalancing:
             return False
         committed, assigned = self._committed_offset, self.assignment()
-        news = {tp: end for tp, end in self.landed.items() if tp in assigned and committed.get(tp) != end}
+        news = {tp: end for tp, end in self.applied.items() if tp in assigned and committed.get(tp) != end}
         return bool(news) and await self._commit_offsets(news)

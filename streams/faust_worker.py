@@ -135,11 +135,11 @@ class FaustWorker:
         self._beginnings = 0
         """The number of assignments. A batch that was taken before an assignment is not applied after it."""
         self._changed = asyncio.Condition()
-        self._landed: dict[TP, int] = {}
+        self._applied: dict[TP, int] = {}
         own = {
             "starts": staticmethod(self._starts),
             "hand_over": staticmethod(self._hand_over),
-            "landed": self._landed,
+            "applied": self._applied,
             "first_of_all": {},
         }
         consumer = type("Consumer", (Consumer,), own)
@@ -298,7 +298,7 @@ class FaustWorker:
         records = await self._persist(attempt)
         if records is None:
             return
-        self._landed.update((TP(self._prefix + place.topic, place.partition), offset) for place, offset in end.items())
+        self._applied.update((TP(self._prefix + place.topic, place.partition), offset) for place, offset in end.items())
         self.reached.update((place, offset) for place, offset in end.items() if place in self.reached)
         self._on_advance(start, end, records)
 

@@ -96,7 +96,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
             )
             for store in (CASSANDRA, COUNTERS, SEARCHES):
                 async with _place(installation, engines, store) as group:
-                    alone = await _landed(group, records)
+                    alone = await _applied(group, records)
                 async with _place(installation, engines, store) as group:
                     rate = await _built(group, reader, ends)
                 yield Figure(
@@ -105,7 +105,7 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
                     "events/s",
                     SHARE * alone,
                     limit=alone,
-                    limit_name="landing alone",
+                    limit_name="the sink alone",
                 )
         finally:
             await reader.close()
@@ -182,7 +182,7 @@ def _of(group: Group, records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.topic in group.topics]
 
 
-async def _landed(group: Group, records: Sequence[Record]) -> float:
+async def _applied(group: Group, records: Sequence[Record]) -> float:
     """Return the records a second that the sink commits."""
     sink = group.sink = Timed(group.sink)
     await sink.positions()

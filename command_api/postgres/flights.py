@@ -30,7 +30,7 @@ class Flight:
         self.arrived: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.positions: Positions | None = None
 
-    def land(self, positions: Positions) -> None:
+    def arrive(self, positions: Positions) -> None:
         """Mark the flight as arrived in the log, up to these positions."""
         self.positions = positions
         self._end(True)

@@ -85,7 +85,7 @@ class Publishing:
                 flight.fail()
                 self._handed_back.update(numbers)
             else:
-                flight.land(positions)
+                flight.arrive(positions)
                 self._published.update(dict.fromkeys(numbers, str(positions)))
             self._note()
         return ConsistencyToken(rows=frozenset(numbers)) if positions is None else ConsistencyToken(positions)

@@ -86,7 +86,7 @@ class PostgresHashtagSearchRows:
         """Remove a tweet."""
         self.edited(tweet, ())
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the buffered rows."""
         if not self._tags:
             return

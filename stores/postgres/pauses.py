@@ -39,7 +39,7 @@ pause waits up to this long for each of its groups.
 """
 LEASE_S = 5.0
 """How long a pause lasts when its holder sends nothing any more, in seconds."""
-LONGEST_LANDING_S = 30.0
+LONGEST_BATCH_S = 30.0
 """How long a pause waits for batches in progress, in seconds."""
 LONGEST_PAUSE_S = 120.0
 """How long a batch waits for the end of a pause before it raises StoreUnavailable and is tried again, in seconds."""
@@ -51,7 +51,7 @@ _GIVE_BACK = "SELECT pg_advisory_unlock_shared(%(number)s)"
 _TAKE_AGAIN = "SELECT pg_advisory_unlock_shared(%(number)s), pg_advisory_lock_shared(%(number)s)"
 
 
-class StillLanding(Exception):
+class BatchStillRunning(Exception):
     """A batch took too long; the pause was given up."""
 
 
@@ -74,7 +74,7 @@ def _says_something(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> 
     return bool(poll.poll(0))
 
 
-class Landing:
+class BatchLock:
     """Takes the shared lock for the batches of a group, one at a time.
 
     `name` is the group's, unique in the database.
@@ -154,8 +154,8 @@ class Landing:
 
 @contextlib.asynccontextmanager
 async def paused(url: str, names: Iterable[str], lease_s: float = LEASE_S) -> AsyncIterator[None]:
-    """Pause groups inside the context. Raises StillLanding, StoreUnavailable, and at the end PauseLost."""
-    options = _server_side(lock_timeout=LONGEST_LANDING_S, idle_session_timeout=lease_s)
+    """Pause groups inside the context. Raises BatchStillRunning, StoreUnavailable, and at the end PauseLost."""
+    options = _server_side(lock_timeout=LONGEST_BATCH_S, idle_session_timeout=lease_s)
     async with available():
         connection = await psycopg.AsyncConnection.connect(
             url, autocommit=True, connect_timeout=2, tcp_user_timeout=5000, options=options
@@ -171,7 +171,7 @@ async def paused(url: str, names: Iterable[str], lease_s: float = LEASE_S) -> As
             await renewing
         await connection.execute("SELECT 1")
     except errors.LockNotAvailable as error:
-        raise StillLanding(f"a batch has been landing for more than {LONGEST_LANDING_S:.0f} s") from error
+        raise BatchStillRunning(f"a batch has taken more than {LONGEST_BATCH_S:.0f} s") from error
     except UNAVAILABLE as error:
         raise PauseLost("PostgreSQL gave the pause back while it was used") from error
     finally:

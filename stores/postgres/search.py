@@ -95,7 +95,7 @@ class PostgresSearchRows:
         if self._posted.pop(tweet, None) is None:
             self._deleted.add(tweet)
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the buffered rows."""
         if self._edited or self._deleted:
             await connection.execute(_UNINDEX, ([*self._edited, *self._deleted],))

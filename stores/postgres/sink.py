@@ -48,7 +48,7 @@ ON CONFLICT (consumers, topic, key) DO UPDATE SET id = excluded.id"""
 class Pending(Protocol):
     """The buffered rows of a batch."""
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the rows, in the open transaction."""
         ...
 
@@ -120,10 +120,10 @@ class PostgresSink:
                 async with connection.pipeline():
                     advanced = await self._advance(connection, known, moved, last)
                     for rows in self._pending:
-                        await rows.land(connection)
+                        await rows.send(connection)
                     await self._fold(connection, newest)
                 if sum(cursor.rowcount for cursor in advanced) != len(moved):
-                    raise StoreUnavailable("another worker has landed events of the same partitions")
+                    raise StoreUnavailable("another worker has applied events of the same partitions")
                 await connection.execute("COMMIT")
                 self.begun = False
         except BaseException:

@@ -124,7 +124,7 @@ class PostgresTrendWindows:
         """Store the ranking of a window."""
         self._rankings[window] = ranking
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the buffered rows; marks in the order of the hours, so that no deadlock is possible."""
         if self._touched:
             await connection.execute(_TOUCH, (list(self._touched),))

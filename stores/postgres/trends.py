@@ -131,7 +131,7 @@ class PostgresTrendRows:
         before = self._reached or (time, recorded)
         self._reached = max(before[0], time), max(before[1], recorded)
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the buffered rows. The clock is last, since all workers update its one row."""
         rows = [
             (tweet, tag, millis(tweet) // HOUR, author, None if written == tag else written)

@@ -74,7 +74,7 @@ class PostgresUserSearchRows:
         """Replace the display name of an account."""
         self._displayed[account] = name_key(display_name)
 
-    async def land(self, connection: Connection) -> None:
+    async def send(self, connection: Connection) -> None:
         """Write the buffered rows."""
         if self._named:
             named = list(map(account_number, self._named))

@@ -73,7 +73,7 @@ end
 return 'ok'
 """
 )
-"""KEYS and ARGV as in LAND of landing.py, for dead letters that the position has passed.
+"""KEYS and ARGV as in COMMIT of batch_scripts.py, for dead letters that the position has passed.
 
 The slot stores a mark for each of them, so a second time changes nothing.
 """
@@ -103,4 +103,4 @@ for i = 1, 16 do
 end
 return 'ok'
 """)
-"""KEYS as in NOTE of landing.py. ARGV: the epoch, a key, and its entity's newest id. A newer stored id stays."""
+"""KEYS as in NOTE of batch_scripts.py. ARGV: the epoch, a key, and its entity's newest id. A newer stored id stays."""

@@ -26,8 +26,8 @@ from events.ids import from_bytes, to_bytes
 from events.log import Positions, Record, TopicPartition
 
 from ..sink import UNKNOWN, SinkMoved, StoreRefused, StoreUnavailable
+from .batch_scripts import COMMIT, NOTE
 from .connection import Argument, Client, answering
-from .landing import LAND, NOTE
 from .retrying import AGAIN, COUNTED, RENEW
 
 SLOTS = 16
@@ -252,10 +252,10 @@ class RedisSink:
         if fresh:
             with answering():
                 await self._client.hset(self.keys.state, items=[part for p in fresh for part in (f"at:{p}", 1)])
-        landing = [self._land(slot, moved) for slot in range(len(self.keys.slots))]
+        commits = [self._commit_of(slot, moved) for slot in range(len(self.keys.slots))]
         noting = self._notes(moved, newest, last)
         try:
-            self._check(await LAND.run(self._client, landing))
+            self._check(await COMMIT.run(self._client, commits))
         except StoreRefused:
             await self._remember_counted()
             raise
@@ -283,7 +283,7 @@ class RedisSink:
                 offsets.setdefault(place, []).extend(change[0] for change in those)
         if offsets:
             passed = {place: (min(of), max(of) + 1) for place, of in offsets.items()}
-            self._check(await AGAIN.run(self._client, [self._land(slot, passed) for slot in self._changes]))
+            self._check(await AGAIN.run(self._client, [self._commit_of(slot, passed) for slot in self._changes]))
         for entity, id_ in newest.items():
             place = self._place_of(entity)
             keys = [self.keys.partition(place), self.keys.newest(place, self._epoch)]
@@ -291,7 +291,7 @@ class RedisSink:
         self._changes.clear()
         self._newest.update(newest)
 
-    def _land(
+    def _commit_of(
         self, slot: int, moved: Mapping[TopicPartition, tuple[int, int]]
     ) -> tuple[Sequence[str], Sequence[Argument]]:
         numbers: dict[str, int] = {}

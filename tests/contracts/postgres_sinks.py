@@ -24,7 +24,7 @@ class Notes:
     def write(self, text: str) -> None:
         self._texts.append(text)
 
-    async def land(self, connection: psycopg.AsyncConnection) -> None:
+    async def send(self, connection: psycopg.AsyncConnection) -> None:
         await connection.execute("INSERT INTO notes SELECT unnest(%s::text[])", (self._texts,))
 
     def clear(self) -> None:

@@ -256,7 +256,7 @@ async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make: Open) -
     assert sum(record.topic == "tweets" for record in await records(system.log)) == 3
 
 
-async def test_private_changes_land_with_the_events(make: Open) -> None:
+async def test_private_changes_commit_with_the_events(make: Open) -> None:
     system = make(**NOTES)
     decision = a_decision(lambda facts: [AccountFollowed(follower=ALICE, followee=BOB), Noted("a note")])
     outcome = await system.store.execute(decision, None, by(ALICE), SAY)

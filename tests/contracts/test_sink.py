@@ -106,7 +106,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sinks]:
     sinks.close()
 
 
-async def land(store: Sinks, text: str, positions: dict[TopicPartition, int], newest: dict[Entity, str]) -> None:
+async def commit_batch(
+    store: Sinks, text: str, positions: dict[TopicPartition, int], newest: dict[Entity, str]
+) -> None:
     await store.sink.begin()
     store.write(text)
     await store.sink.commit(Positions(positions), newest)
@@ -122,7 +124,7 @@ async def test_a_new_sink_has_folded_nothing(store: Sinks) -> None:
     assert await store.sink.newest([ALICE]) == {}
 
 
-async def test_rows_positions_and_newest_ids_land_together(store: Sinks) -> None:
+async def test_rows_positions_and_newest_ids_commit_together(store: Sinks) -> None:
     await store.sink.begin()
     store.write("a note")
     assert store.notes() == []
@@ -134,8 +136,8 @@ async def test_rows_positions_and_newest_ids_land_together(store: Sinks) -> None
 
 
 async def test_later_batches_take_the_place_of_what_was_noted_before(store: Sinks) -> None:
-    await land(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
-    await land(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
+    await commit_batch(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
+    await commit_batch(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
     for _ in range(2):
         assert await store.sink.positions() == {TWEETS: 9, GRAPH: 2}
         assert await store.sink.newest([ALICE, BOB]) == {ALICE: THREE, BOB: ONE}
@@ -143,18 +145,18 @@ async def test_later_batches_take_the_place_of_what_was_noted_before(store: Sink
 
 
 async def test_an_abandoned_batch_leaves_nothing(store: Sinks) -> None:
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
     await store.sink.abandon()
     assert store.notes() == ["one"]
     assert await store.sink.positions() == {TWEETS: 7}
-    await land(store, "two", {TWEETS: 8}, {ALICE: TWO})
+    await commit_batch(store, "two", {TWEETS: 8}, {ALICE: TWO})
     assert store.notes() == ["one", "two"]
 
 
 async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store: Sinks) -> None:
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
     store.restart()
@@ -165,7 +167,7 @@ async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store: Si
 
 async def test_a_sink_that_is_where_it_was_left_says_nothing(store: Sinks) -> None:
     await store.sink.check()
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.check()
     store.restart()
     await store.sink.check()
@@ -173,34 +175,34 @@ async def test_a_sink_that_is_where_it_was_left_says_nothing(store: Sinks) -> No
 
 @pytest.mark.parametrize("store", [pytest.param(e, marks=pytest.mark.engines) for e in ENGINES], indirect=True)
 async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store: LosingSinks) -> None:
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.lose()
     with pytest.raises(SinkMoved, match=r"^[A-Z][A-Za-z]+ does not hold what this group left there: it was lost, "):
         await store.sink.check()
     assert await store.sink.positions() == {}
     await store.sink.check()
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     assert store.notes() == ["one"]
 
 
 async def test_groups_have_positions_and_newest_ids_of_their_own(store: Sinks) -> None:
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     other = store.group("analytics")
     assert await other.positions() == {}
     assert await other.newest([ALICE]) == {}
 
 
-async def test_a_full_disk_undoes_the_batch_which_can_be_landed_later(store: Sinks) -> None:
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+async def test_a_full_disk_undoes_the_batch_which_can_be_committed_later(store: Sinks) -> None:
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.fill()
     many = {("tweets", f"account {n:03} of many, so that there is something to write"): TWO for n in range(500)}
     with pytest.raises(StoreUnavailable):
-        await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
+        await commit_batch(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
     assert store.notes() == ["one"]
     store.make_room()
     assert await store.sink.positions() == {TWEETS: 7}
     assert await store.sink.newest([ALICE, *many]) == {ALICE: ONE}
-    await land(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
+    await commit_batch(store, "two", {TWEETS: 600}, many | {ALICE: TWO})
     assert await store.sink.newest([ALICE]) == {ALICE: TWO}
     assert await store.sink.positions() == {TWEETS: 600}
 
@@ -210,7 +212,7 @@ async def test_a_file_that_cannot_be_written_is_reported_as_unavailable(store: S
     with pytest.raises(StoreUnavailable):
         await empty_batch(store)
     store.lock(False)
-    await land(store, "one", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
 
 
 async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store: Sinks) -> None:
@@ -219,7 +221,7 @@ async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store:
     with pytest.raises(KeyError):
         await store.sink.commit(Positions({TWEETS: 7}), {("no such topic", "alice"): ONE})
     assert store.notes() == []
-    await land(store, "two", {TWEETS: 7}, {ALICE: ONE})
+    await commit_batch(store, "two", {TWEETS: 7}, {ALICE: ONE})
     assert store.notes() == ["two"]
 
 

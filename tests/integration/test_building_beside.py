@@ -48,14 +48,14 @@ async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order
     ends = await log.ends()
     until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
     one, both = GroupBuild(Noted("graph", "graph")), GroupBuild(Noted("both", "tweets", "graph"))
-    landed = await build(log, [one, both], until, limit=7)
+    applied = await build(log, [one, both], until, limit=7)
     for made in (one, both):
         wanted = made.goal(until[made.name])
         expected = [(place, offset) for place, end in wanted.items() for offset in range(end)]
         assert sorted(made.hosted.given) == sorted(expected)
         assert all([o for p, o in made.hosted.given if p == place] == list(range(end)) for place, end in wanted.items())
         assert made.reached == wanted
-    assert landed == len(one.hosted.given) + len(both.hosted.given)
+    assert applied == len(one.hosted.given) + len(both.hosted.given)
 
 
 async def test_it_goes_on_from_where_each_of_them_stands(log: Log) -> None:

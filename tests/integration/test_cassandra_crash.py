@@ -34,8 +34,8 @@ def after(records: list[Record], positions: Positions) -> list[Record]:
     return [record for record in records if record.offset >= positions.get(record.place, 0)]
 
 
-async def land(kept: OnCassandra, records: list[Record], acknowledged: list[Positions]) -> None:
-    """Land all that is not, until the store is unavailable."""
+async def commit(kept: OnCassandra, records: list[Record], acknowledged: list[Positions]) -> None:
+    """Apply the remaining records until the store is unavailable."""
     group = kept.group()
     positions = await group.sink.positions()
     waiting = after(records, positions)
@@ -46,7 +46,7 @@ async def land(kept: OnCassandra, records: list[Record], acknowledged: list[Posi
         acknowledged.append(positions)
 
 
-def test_a_cassandra_killed_while_batches_land_loses_none_whose_positions_were_noted(running: Running) -> None:
+def test_a_cassandra_killed_during_batches_loses_none_whose_positions_were_stored(running: Running) -> None:
     engine = Cassandra()
     url = running.up(engine).url
     community = eventful(11, 1200)
@@ -54,14 +54,14 @@ def test_a_cassandra_killed_while_batches_land_loses_none_whose_positions_were_n
     acknowledged: list[Positions] = []
 
     async def killed() -> None:
-        landing = asyncio.create_task(land(kept, community.records, acknowledged))
+        committing = asyncio.create_task(commit(kept, community.records, acknowledged))
         deadline = time.monotonic() + 60
         while len(acknowledged) < 5:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.001)
         await asyncio.to_thread(running.kill, "cassandra")
         with pytest.raises(StoreUnavailable):
-            await landing
+            await committing
 
     kept.run(killed())
     assert len(acknowledged) < len(community.records) // BATCH
@@ -78,7 +78,7 @@ def test_a_cassandra_killed_while_batches_land_loses_none_whose_positions_were_n
 
     noted = kept.run(goes_on())
     assert noted.covers(acknowledged[-1])
-    kept.run(land(kept, community.records, acknowledged))
+    kept.run(commit(kept, community.records, acknowledged))
     assert kept.run(kept.group().sink.positions())[TopicPartition("tweets", 0)] > 0
     ended = kept.run(kept.digests())
 

@@ -81,7 +81,7 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
 
         first, second = worker(), worker()
         assert await first.sink.positions() == await second.sink.positions()
-        chance, turn, landed = Random(2), 0, 0
+        chance, turn, applied = Random(2), 0, 0
         while not (at := await (first, second)[turn].sink.positions()).covers(ends):
             batch: list[Record] = []
             for place in ends:
@@ -89,10 +89,10 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
                 batch += log.partitions[place][max(0, start - 1) : start + chance.randrange(3)]
             reached = positions_after(batch, at)
             await (first, second)[turn].apply(batch, reached)
-            landed += 1
+            applied += 1
             turn = chance.randrange(2)
             assert Positions(await (first, second)[turn].sink.positions()).covers(reached)
-        assert landed > 3
+        assert applied > 3
         there = await first.sink.positions()
         assert there == await second.sink.positions()
         assert Positions((place, offset) for place, offset in there.items() if offset) == ends

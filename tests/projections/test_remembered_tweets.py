@@ -45,7 +45,7 @@ async def differs(seed: int) -> bool:
     community, models = Community(), Projected()
     for _ in range(4):
         community.register()
-    readers, memory, landed = models.readers, Memory(None), 0  # no feeds
+    readers, memory, applied = models.readers, Memory(None), 0  # no feeds
     remembering = GatheredTweets(
         partial(memory.tweets.of, ask=readers.tweets.by_ids),
         partial(memory.cards.of, ask=readers.users.cards),
@@ -57,8 +57,8 @@ async def differs(seed: int) -> bool:
     try:
         for _ in range(150):
             community.act(chance.choice((*ACTIONS, *OFTEN)), *(chance.randrange(1_000) for _ in range(3)))
-            records = community.records[landed:]
-            landed += len(records)
+            records = community.records[applied:]
+            applied += len(records)
             await models.apply(records)
             for group in (TIMELINES, STREAMS, HOME):
                 memory.forget(group, set(outdated(group, records)))

@@ -35,6 +35,6 @@ async def test_what_stands_behind_a_letter_waits_whatever_others_wrote_into_anot
     before, behind, elsewhere = record(3, 0), record(3, 2), record(0, 9)
     wanted, letters = aside.sift([misplaced, before, unreadable], {}, {})
     assert (list(wanted), [letter.offset for letter in letters]) == ([before], [0, 1])
-    aside.landed(3, letters)
+    aside.applied(3, letters)
     wanted, letters = aside.sift([behind, elsewhere], {}, {})
     assert (list(wanted), [(letter.offset, letter.cause) for letter in letters]) == ([], [(2, ""), (9, "")])

@@ -79,14 +79,14 @@ class DyingSession(CassandraSession):
 
 
 class DyingSink(CassandraSink):
-    """A sink whose process dies in the middle of landing a batch, when told to: some of its writes were made."""
+    """A sink whose process dies in the middle of a batch when it is told to: some of the writes are made."""
 
     dies: random.Random | None = None
 
     async def commit(
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
-        """Land the batch, or some of it."""
+        """Commit the batch, or a part of it."""
         if self.dies is None:
             await super().commit(positions, newest, last)
             return
@@ -166,7 +166,7 @@ class OnCassandra:
         )
 
     async def apply(self, batches: Iterable[Sequence[Record]], group: Group | None = None) -> None:
-        """Land batches."""
+        """Apply batches."""
         group = group or self.group()
         positions = Positions()
         for batch in batches:
@@ -174,7 +174,7 @@ class OnCassandra:
             await group.apply(batch, positions)
 
     async def die_over(self, batch: Sequence[Record], randomness: random.Random) -> None:
-        """A process starts, lands a part of this batch's effects, and no positions."""
+        """A process starts, writes a part of this batch's effects, and stores no positions."""
         group = self.group()
         assert isinstance(group.sink, DyingSink)
         group.sink.dies = randomness

@@ -152,7 +152,7 @@ async def emptied(database: Database) -> AsyncIterator[OnPostgres]:
 
 
 async def apply(group: Group, batches: Iterable[Sequence[Record]]) -> None:
-    """Land batches, one after the other, as a worker does."""
+    """Apply batches, one after the other, as a worker does."""
     positions = Positions()
     for batch in batches:
         positions = positions.merged(positions_after(batch))

@@ -51,7 +51,7 @@ def kept(cassandra: str) -> Iterator[OnCassandra]:
     kept.close()
 
 
-class Landing:
+class Feeds:
     """Two workers that share partitions, are replaced, and take records up again from some way back."""
 
     def __init__(self, kept: OnCassandra, community: Community, chance: random.Random) -> None:
@@ -76,7 +76,7 @@ class Landing:
             self.community.records, Positions()
         )
 
-    async def land(self) -> None:
+    async def commit(self) -> None:
         for account in self.community.accounts:
             if self.chance.random() < 0.3:
                 await self.rows.move(account, SMALL, FanOutTier.PULLED)
@@ -119,15 +119,15 @@ class Landing:
 
 @few(max_examples=8)
 @given(histories(most=120), st.integers(1, 5), SEEDS)
-def test_every_feed_is_its_definition_whatever_comes_again_and_whoever_lands_it(
+def test_every_feed_is_its_definition_with_duplicates_and_several_workers(
     kept: OnCassandra, community: Community, limit: int, chance: random.Random
 ) -> None:
     async def check() -> None:
         await kept.empty([*OF_FAN_OUT, *GRAPH.tables, BUCKETS, "positions", "newest"])
-        landing = Landing(kept, community, chance)
-        await landing.graph()
-        await landing.land()
+        committing = Feeds(kept, community, chance)
+        await committing.graph()
+        await committing.commit()
         for viewer in community.accounts:
-            assert await landing.feed(viewer, limit) == landing.state.feed(viewer)
+            assert await committing.feed(viewer, limit) == committing.state.feed(viewer)
 
     kept.run(check())

@@ -33,7 +33,7 @@ def media_of(community: Community) -> set[MediaId]:
     return {event.media for event in events if isinstance(event, UploadStarted | MediaFinished | MediaDeleted)}
 
 
-async def landed(kept: OnCassandra, community: Community, randomness: random.Random) -> None:
+async def applied(kept: OnCassandra, community: Community, randomness: random.Random) -> None:
     await kept.empty()
     await kept.apply(batched(redelivered(interleaved(community.records, randomness), randomness), randomness))
 
@@ -56,7 +56,7 @@ def test_every_medium_is_what_the_embedded_profile_says_it_is(
     embedded = projected([community.records])
 
     async def check() -> None:
-        await landed(kept, community, randomness)
+        await applied(kept, community, randomness)
         media = kept.readers(embedded.readers).media
         for id_ in media_of(community):
             assert await media.by_id(id_) == await embedded.readers.media.by_id(id_)

@@ -53,12 +53,12 @@ def kept(cassandra: str) -> Iterator[OnCassandra]:
 
 
 def digests(kept: OnCassandra, batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
-    async def landed() -> dict[str, tuple[int, str]]:
+    async def applied() -> dict[str, tuple[int, str]]:
         await kept.empty()
         await kept.apply(batches)
         return await kept.digests()
 
-    return kept.run(landed())
+    return kept.run(applied())
 
 
 def told(kept: OnCassandra) -> list[Derived]:
@@ -168,7 +168,7 @@ def test_a_process_that_dies_between_effects_and_positions_changes_nothing(
 def test_what_only_timestamps_order_needs_no_newest_ids_to_bear_copies(
     kept: OnCassandra, community: Community, randomness: random.Random
 ) -> None:
-    async def landed(batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
+    async def applied(batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
         await kept.empty()
         for batch in batches:
             # A process of its own for each, which remembers nothing.
@@ -177,15 +177,15 @@ def test_what_only_timestamps_order_needs_no_newest_ids_to_bear_copies(
             )
         return await kept.digests()
 
-    once = kept.run(landed([community.records]))
+    once = kept.run(applied([community.records]))
     order = redelivered(interleaved(community.records, randomness), randomness)
 
-    assert kept.run(landed(batched(order, randomness))) == once
+    assert kept.run(applied(batched(order, randomness))) == once
     assert kept.run(kept.session.read(f"SELECT key FROM {kept.address.keyspace}.newest LIMIT 1")) == []
 
 
 class Everything(random.Random):
-    """What makes a process die only after all effects of its batch have landed."""
+    """Make a process die after all effects of its batch were written."""
 
     def random(self) -> float:
         """Always that."""

@@ -59,28 +59,28 @@ async def uses(index: OnPostgres) -> dict[str, int]:
         return dict(await rows(connection, "SELECT tag, uses FROM hashtag_search_tags"))
 
 
-async def land(group: Group, batch: Sequence[Record]) -> None:
+async def commit_batch(group: Group, batch: Sequence[Record]) -> None:
     await group.apply(batch, positions_after(batch))
 
 
 async def test_two_workers_that_both_believe_a_partition_is_theirs_fold_nothing_twice(index: OnPostgres) -> None:
-    """The second one began before the first had landed, so its newest ids are old."""
+    """The second batch began before the commit of the first, so its newest ids are old."""
     told = Told()
     first = told.tell(posted(TweetId(id_at(START, "one")), PEOPLE[0], "#a"))
     second = told.tell(posted(TweetId(id_at(START, "two")), PEOPLE[0], "#a"))
     other, sink = index.worker()
     await sink.positions()
-    await land(index.group, first)
+    await commit_batch(index.group, first)
 
     with pytest.raises(StoreUnavailable, match="another worker"):
-        await land(other, [*first, *second])
+        await commit_batch(other, [*first, *second])
     assert await uses(index) == {"a": 1}
-    await land(other, [*first, *second])
+    await commit_batch(other, [*first, *second])
     assert await uses(index) == {"a": 2}
 
     with pytest.raises(StoreUnavailable, match="another worker"):
-        await land(index.group, second)
-    await land(index.group, second)
+        await commit_batch(index.group, second)
+    await commit_batch(index.group, second)
     assert await uses(index) == {"a": 2}
     assert await sink.positions() == positions_after(second)
     await sink.close()
@@ -89,8 +89,8 @@ async def test_two_workers_that_both_believe_a_partition_is_theirs_fold_nothing_
 async def test_positions_never_go_back(index: OnPostgres) -> None:
     told = Told()
     records = told.tell(*(posted(TweetId(id_at(START, str(n))), PEOPLE[0], "a") for n in range(5)))
-    await land(index.group, records)
-    await land(index.group, records[:2])
+    await commit_batch(index.group, records)
+    await commit_batch(index.group, records[:2])
 
     assert await index.sink.positions() == positions_after(records)
 
@@ -128,7 +128,7 @@ async def test_a_server_that_is_unavailable_is_reported_as_unavailable() -> None
         await nowhere.migrate()
 
 
-async def test_a_batch_whose_connection_is_cut_while_it_lands_is_undone_and_lands_later(index: OnPostgres) -> None:
+async def test_a_batch_whose_connection_is_cut_is_rolled_back_and_committed_later(index: OnPostgres) -> None:
     told = Told()
     batch = told.tell(posted(TweetId(id_at(START, "one")), PEOPLE[0], "#a"))
     await index.sink.begin()
@@ -141,7 +141,7 @@ async def test_a_batch_whose_connection_is_cut_while_it_lands_is_undone_and_land
         await index.sink.commit(positions_after(batch), {})
     assert await index.sink.positions() == {}
 
-    await land(index.group, batch)
+    await commit_batch(index.group, batch)
     assert await uses(index) == {"a": 1}
 
 
@@ -153,17 +153,17 @@ async def test_a_killed_server_has_what_was_committed_and_readers_find_it_again(
         told = Told()
         first = told.tell(posted(TweetId(id_at(START, "one")), PEOPLE[0], "late"))
         second = told.tell(posted(TweetId(id_at(START, "two")), PEOPLE[0], "late"))
-        await land(index.group, first)
+        await commit_batch(index.group, first)
         running.kill("postgres")
 
         with pytest.raises(StoreUnavailable):
             await index.tweets.newest(Query((("late",),)), None, 9)
         with pytest.raises(StoreUnavailable):
-            await land(index.group, second)
+            await commit_batch(index.group, second)
         running.up(engine)
 
         assert await index.sink.positions() == positions_after(first)
-        await land(index.group, second)
+        await commit_batch(index.group, second)
         assert len((await index.tweets.newest(Query((("late",),)), None, 9)).items) == 2
 
 
@@ -202,12 +202,12 @@ async def test_a_batch_of_many_accounts_lands_whole_or_not_at_all(index: OnPostg
     async with index.pool.connection() as connection:
         await connection.execute("ALTER TABLE hashtag_search_uses ADD CONSTRAINT none CHECK (tag <> 'a')")
     with pytest.raises(CannotApply, match="CheckViolation"):
-        await land(index.group, batch)
+        await commit_batch(index.group, batch)
     assert (await digests(index.database))["search"][0] == 0
     assert await index.sink.positions() == Positions()
     async with index.pool.connection() as connection:
         await connection.execute("ALTER TABLE hashtag_search_uses DROP CONSTRAINT none")
-    await land(index.group, batch)
+    await commit_batch(index.group, batch)
     assert await uses(index) == {"a": 5}
 
 

@@ -1,4 +1,4 @@
-"""Trends on PostgreSQL answer and are ranked as on SQLite, whatever happened and whoever landed it."""
+"""Trends on PostgreSQL give the same answers and rankings as on SQLite, whichever worker applied the events."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Worker:
         self.positions = Positions()
 
     async def apply(self, records: Sequence[Record]) -> None:
-        """Land a batch; again where another has landed something of it meanwhile."""
+        """Apply a batch; repeat it if another worker has applied a part of it."""
         self.positions = positions_after(records, self.positions)
         await self.group.apply(records, self.positions)
 
@@ -248,31 +248,31 @@ async def test_a_late_event_that_lands_while_its_hour_is_settled_is_ranked(trend
     late = shared_out(tweeting.untold(), 64)
     async with trending.pool.connection() as other, other.transaction():
         await other.execute("LOCK TABLE newest IN SHARE MODE")
-        landing = asyncio.ensure_future(second.apply([record for place in late for record in place]))
+        committing = asyncio.ensure_future(second.apply([record for place in late for record in place]))
         await until_it_waits(trending, other)
         await asyncio.wait_for(first.group.emit_due(), 5)
-    await landing
+    await committing
     await first.emit_due()
     [trend] = trending.topic.newest()[THE_HOUR]
     assert (trend.tag, trend.authors) == ("museum", 2)
 
 
 async def test_an_hour_that_is_being_settled_can_be_touched_again(trending: Trending) -> None:
-    """The late event waits until the turn has landed, and its hour is marked anew."""
+    """The late event waits for the commit of the turn, and marks its hour again."""
     tweeting = ended_hour()
     first, second = trending.worker(), trending.worker()
     await first.apply(tweeting.untold())
     tweeting.post("eve", "#museum", at=NOW + 1)
     late = shared_out(tweeting.untold(), 64)
-    landing: list[asyncio.Future[None]] = []
+    committing: list[asyncio.Future[None]] = []
 
-    def land() -> None:
-        landing.append(asyncio.ensure_future(second.apply([record for place in late for record in place])))
+    def commit() -> None:
+        committing.append(asyncio.ensure_future(second.apply([record for place in late for record in place])))
 
-    trending.topic.before = land  # published within the turn, before it lands
+    trending.topic.before = commit  # published within the turn, before its commit
     await first.group.emit_due()
     trending.topic.before = lambda: None
-    await asyncio.gather(*landing)
+    await asyncio.gather(*committing)
     await first.emit_due()
     [trend] = trending.topic.newest()[THE_HOUR]
     assert (trend.tag, trend.authors) == ("museum", 2)

@@ -11,8 +11,8 @@ from events.log import Positions, TopicPartition
 from infra.local.engine import EngineProcess
 from infra.local.redis import Redis as RedisEngine
 from infra.local.running import Running
+from stores.redis.batch_scripts import COMMIT, NOTE
 from stores.redis.connection import Client, connect
-from stores.redis.landing import LAND, NOTE
 from stores.redis.sink import RedisKeys, RedisSink
 from stores.sink import UNKNOWN, SinkMoved, StoreUnavailable
 from tests.histories import interleaved, redelivered
@@ -66,7 +66,7 @@ async def test_asking_for_nothing_asks_nothing(client: Client, name: str) -> Non
 
 
 class Dying(RedisSink):
-    """A sink whose process dies in the midst of a commit: some slots are landed, perhaps some partitions noted."""
+    """A sink whose process dies in the midst of a commit: some slots are written, perhaps some positions."""
 
     chance = random.Random()
 
@@ -77,11 +77,11 @@ class Dying(RedisSink):
             return await super().commit(positions, newest, last)
         moved = {p: (self._at.get(p, 0), to) for p, to in positions.items() if to != self._at.get(p, 0)}
         await self._client.hset(self.keys.state, mapping={f"at:{place}": 1 for place in moved})
-        landing = [self._land(slot, moved) for slot in range(SLOTS)]
+        commits = [self._commit_of(slot, moved) for slot in range(SLOTS)]
         noting = self._notes(moved, newest, last)
-        done = self.chance.randrange(len(landing) + len(noting) + 1)
-        await LAND.run(self._client, landing[:done])
-        await NOTE.run(self._client, noting[: max(0, done - len(landing))])
+        done = self.chance.randrange(len(commits) + len(noting) + 1)
+        await COMMIT.run(self._client, commits[:done])
+        await NOTE.run(self._client, noting[: max(0, done - len(commits))])
         raise Died
 
 
@@ -111,7 +111,7 @@ async def test_a_process_that_dies_anywhere_in_a_batch_counts_nothing_twice(
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_a_batch_whose_answer_was_lost_can_be_landed_again(client: Client, name: str) -> None:
+async def test_a_batch_whose_answer_was_lost_can_be_committed_again(client: Client, name: str) -> None:
     made = community(3)
     log = Log(made.records)
     log.open = 1

@@ -60,28 +60,28 @@ async def test_workers_that_share_the_partitions_do_not_disturb_each_other(clien
     assert (await reader(client, name).positions())[1] is False
 
 
-class LandingBetween:
-    """A client whose every request is followed by a batch that another one lands."""
+class CommittingBetween:
+    """A client. After each of its requests another client commits a batch."""
 
-    def __init__(self, client: Client, land: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, client: Client, commit: Callable[[], Awaitable[object]]) -> None:
         self._client = client
-        self._land = land
+        self._commit = commit
 
     async def hgetall(self, key: str) -> Any:
         answer = await self._client.hgetall(key)
-        await self._land()
+        await self._commit()
         return answer
 
     def pipeline(self, transaction: bool) -> Any:
         pipeline = self._client.pipeline(transaction=transaction)
         execute = pipeline.execute
 
-        async def execute_and_land() -> Any:
+        async def execute_and_commit() -> Any:
             answer = await execute()
-            await self._land()
+            await self._commit()
             return answer
 
-        pipeline.execute = execute_and_land
+        pipeline.execute = execute_and_commit
         return pipeline
 
 
@@ -90,7 +90,7 @@ async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client:
     log.open = 1
     worker = Worker(client, log, name, limit=1)
     await worker.runner.start()
-    looking: Any = LandingBetween(client, worker.runner.turn)
+    looking: Any = CommittingBetween(client, worker.runner.turn)
     while await worker.runner.turn():
         before = Positions(worker.runner.positions)
         epoch, positions, _ = await held(looking, worker.sink.keys)
@@ -144,7 +144,7 @@ class Emptying:
 async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
     client: Client, name: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """A batch that it began before lands in the middle of it, or was in the slots already and is noted then."""
+    """A batch that began earlier commits during it, or was in the slots already and its positions are stored then."""
     chance = random.Random(seed)
     made = community(seed)
     log = Log(made.records)

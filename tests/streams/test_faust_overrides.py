@@ -53,7 +53,7 @@ READ = [
     # verify_all_partitions_active: no streams stand still
     (BASE.verify_all_partitions_active, "4e0e46f5c297"),
     (BASE._commit_livelock_detector, "af196ff46fd4"),
-    # force_commit: the landed offsets, and none during a rebalance
+    # force_commit: the applied offsets, and none during a rebalance
     (BASE.force_commit, "cc094614d22c"),
     (BASE.commit, "a354437baaa0"),
     (BASE._commit_offsets, "1a6979904118"),

@@ -32,20 +32,20 @@ class Sink:
     topics = frozenset(("tweets",))
 
     def __init__(self) -> None:
-        self.landed = Positions()
+        self.applied = Positions()
         self.values = []
         self.batches = []
         self.before = lambda records: None
 
     async def positions(self) -> Positions:
-        return Positions(self.landed)
+        return Positions(self.applied)
 
     async def apply(self, records: list[int], positions: Positions) -> None:
         self.before(records)
         self.values += records
         self.batches.append(len(records))
         for place, position in positions.items():
-            self.landed[place] = max(position, self.landed.get(place, 0))
+            self.applied[place] = max(position, self.applied.get(place, 0))
 
 
 async def decode(messages: list[ConsumerRecord]) -> list[int]:
@@ -123,7 +123,7 @@ async def test_what_is_appended_is_handed_over_once_and_in_order_of_its_partitio
     for partition in range(PARTITIONS):
         own = [n for n in sink.values if n % PARTITIONS == partition]
         assert own == sorted(own)
-    assert sink.landed == {TopicPartition("tweets", p): 100 for p in range(PARTITIONS)}
+    assert sink.applied == {TopicPartition("tweets", p): 100 for p in range(PARTITIONS)}
     assert max(sink.batches) <= 50
 
 
@@ -159,7 +159,7 @@ async def test_a_worker_goes_on_from_where_its_sink_stands_and_not_from_the_grou
         await working.until(lambda: len(sink.values) >= 400)
         await asyncio.sleep(0)
     restored = Sink()
-    restored.landed = Positions({TopicPartition("tweets", p): stands for p in range(PARTITIONS) if stands})
+    restored.applied = Positions({TopicPartition("tweets", p): stands for p in range(PARTITIONS) if stands})
     async with Working(topic.worker(restored)) as working:
         await working.until(lambda: len(restored.values) >= 400 - PARTITIONS * stands)
         topic.append(PARTITIONS)
@@ -185,7 +185,7 @@ async def test_a_store_that_is_unavailable_is_waited_for_and_nothing_is_passed_o
     assert sorted(sink.values) == numbers
 
 
-async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what_it_lost(topic: Topic) -> None:
+async def test_records_fetched_before_a_sink_lost_its_data_are_not_applied_before_the_lost_ones(topic: Topic) -> None:
     """A batch that waits for its store is dropped if its partitions restart elsewhere; else it would leave a hole."""
     sink, unavailable = Sink(), False
 
@@ -201,7 +201,7 @@ async def test_what_was_taken_before_a_sink_lost_all_is_not_landed_ahead_of_what
         unavailable = True
         topic.append(40)
         await one.until(lambda: first.detail == "the store is unavailable")
-        sink.landed, sink.values = Positions(), []
+        sink.applied, sink.values = Positions(), []
         async with Working(second) as other:
             await other.until(lambda: len(first.assigned) == len(second.assigned) == PARTITIONS / 2)
             unavailable = False
@@ -272,24 +272,24 @@ async def killed_after_its_first_batch(topic: Topic, session_s: float) -> list[i
         root=str(Path(__file__).parents[2]), brokers=topic.brokers, prefix=topic.prefix, session=session_s
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
-    landed = [int(n) for n in (await process.stdout.readline()).split()]
+    applied = [int(n) for n in (await process.stdout.readline()).split()]
     process.kill()
     await process.communicate()
-    assert landed
-    return landed
+    assert applied
+    return applied
 
 
 @pytest.mark.slow
 async def test_a_worker_that_is_killed_is_followed_by_another_that_loses_nothing(topic: Topic) -> None:
     numbers = topic.append(200)
-    landed = await killed_after_its_first_batch(topic, SESSION_S)
+    applied = await killed_after_its_first_batch(topic, SESSION_S)
     sink = Sink()
-    for n in landed:  # what the killed one landed before it died
+    for n in applied:  # records that the killed worker applied
         place = TopicPartition("tweets", n % PARTITIONS)
-        sink.landed[place] = max(sink.landed.get(place, 0), n // PARTITIONS + 1)
+        sink.applied[place] = max(sink.applied.get(place, 0), n // PARTITIONS + 1)
     async with Working(topic.worker(sink)) as working:
-        await working.until(lambda: set(landed) | set(sink.values) == set(numbers))
-    assert sorted(landed + sink.values) == numbers
+        await working.until(lambda: set(applied) | set(sink.values) == set(numbers))
+    assert sorted(applied + sink.values) == numbers
 
 
 @pytest.mark.slow
@@ -325,20 +325,20 @@ class Idling(Sink):
 
     def __init__(self) -> None:
         super().__init__()
-        self.landing = False
+        self.committing = False
         self.settled = 0
 
     async def apply(self, records: list[int], positions: Positions) -> None:
-        self.landing = True
+        self.committing = True
         await asyncio.sleep(0.001)
         await super().apply(records, positions)
-        self.landing = False
+        self.committing = False
 
     async def settle(self) -> bool:
-        assert not self.landing
+        assert not self.committing
         self.settled += 1
         await asyncio.sleep(0.001)
-        assert not self.landing
+        assert not self.committing
         return self.settled % 10 != 0
 
 
@@ -376,7 +376,7 @@ async def test_nothing_is_lost_or_out_of_order_while_partitions_change_hands_aga
     holes = []
 
     def before(records: list[int]) -> None:
-        ends = {place.partition: end for place, end in sink.landed.items()}
+        ends = {place.partition: end for place, end in sink.applied.items()}
         for n in records:
             offset, partition = divmod(n, PARTITIONS)
             end = ends.get(partition, 0)

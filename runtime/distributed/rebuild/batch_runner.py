@@ -66,11 +66,11 @@ class GroupBuild:
                 part += [record for record in those if start <= record.offset < end]
         if part:
             reached = positions_after(part, self.reached)
-            await self._land(part, reached)
+            await self._commit(part, reached)
             self.reached = reached
         return len(part)
 
-    async def _land(self, records: Sequence[Record], reached: Positions) -> None:
+    async def _commit(self, records: Sequence[Record], reached: Positions) -> None:
         """Commit a batch; retry if its store is briefly unreachable, because giving up would lose hours of work."""
         what = f"building {self.name}"
         await retrying(lambda: self.hosted.apply(records, reached), STORE_UNAVAILABLE, (StoreUnavailable,), what=what)
@@ -89,7 +89,7 @@ async def build(
     """
     goals = {building.name: building.goal(until[building.name]) for building in buildings}
     at = _start(buildings, goals)
-    landed = 0
+    applied = 0
     reading: asyncio.Task[list[Record]] | None = None
     try:
         while waiting := [b for b in buildings if not b.reached.covers(goals[b.name])]:
@@ -102,12 +102,12 @@ async def build(
             reading = asyncio.ensure_future(log.read(at, limit, topics))
             by_place = by_partition(records)
             try:
-                async with asyncio.TaskGroup() as landing:
-                    taking = [landing.create_task(b.take(by_place, goals[b.name])) for b in waiting]
+                async with asyncio.TaskGroup() as committing:
+                    taking = [committing.create_task(b.take(by_place, goals[b.name])) for b in waiting]
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from None  # the caller knows how to handle it
             number = sum(task.result() for task in taking)
-            landed += number
+            applied += number
             advance(number)
     finally:
         if reading is not None:
@@ -116,7 +116,7 @@ async def build(
     for building in buildings:
         while building.emit_due is not None and await building.emit_due():
             pass
-    return landed
+    return applied
 
 
 def _start(buildings: Iterable[GroupBuild], goals: Mapping[str, Positions]) -> Positions:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from events.log import Positions, Record
-from stores.postgres.pauses import Landing
+from stores.postgres.pauses import BatchLock
 from streams.faust_worker import Hosted
 
 T = TypeVar("T")
@@ -18,11 +18,11 @@ def pause_name(prefix: str, group: str) -> str:
 
 
 class PausableGroup:
-    """A group of a worker whose batches can be paused. Each batch runs within `landing`."""
+    """A group of a worker whose batches can be paused. Each batch runs within `lock`."""
 
-    def __init__(self, hosted: Hosted, landing: Landing) -> None:
+    def __init__(self, hosted: Hosted, lock: BatchLock) -> None:
         self._hosted = hosted
-        self._landing = landing
+        self._lock = lock
         self.name = hosted.name
         self.topics = hosted.topics
 
@@ -36,9 +36,9 @@ class PausableGroup:
 
     async def between(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run this between batches, as if it were one. Raises StoreUnavailable in the same way."""
-        async with self._landing.batch():
+        async with self._lock.batch():
             return await work()
 
     async def close(self) -> None:
         """Stop waiting for pauses."""
-        await self._landing.close()
+        await self._lock.close()

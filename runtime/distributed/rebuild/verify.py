@@ -42,7 +42,7 @@ from stores.cassandra.tweets import CassandraTweets
 from stores.composed.home_feed import HybridHomeFeed
 from stores.groups import COUNTS, TRENDS
 from stores.postgres import digests as postgres_digests
-from stores.postgres.pauses import PauseLost, StillLanding, paused
+from stores.postgres.pauses import BatchStillRunning, PauseLost, paused
 from stores.redis.digest import digest as redis_digest
 from stores.redis.sink import held
 from stores.user_timelines import Activity
@@ -224,7 +224,7 @@ class _Verification:
                         " written, or run `minitwitter work streams` for a moment if it does not run"
                     )
                 await asyncio.sleep(_LOOK_S)
-        except (StillLanding, PauseLost) as error:
+        except (BatchStillRunning, PauseLost) as error:
             raise CannotVerify(f"{error}; verify again") from error
 
     async def _has_due(self) -> bool:
@@ -239,7 +239,7 @@ class _Verification:
         feeds = await served(self._cassandra, self._live.address.keyspace, accounts, wall_clock)
         ends = await self._reader.ends()
         if await self._positions() != positions:
-            raise CannotVerify("somebody lands batches who does not wait for others; verify again")
+            raise CannotVerify("a process commits batches without waiting for pauses; verify again")
         return Look(positions | in_postgres, models | searches, ends, accounts, feeds)
 
     async def _positions(self) -> dict[str, Positions]:

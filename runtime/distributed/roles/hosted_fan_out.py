@@ -59,7 +59,7 @@ class FanOutSink:
         self, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str] = UNKNOWN
     ) -> None:
         """Commit the batch. Raises StoreUnavailable."""
-        await self._fan_out.land(positions)
+        await self._fan_out.commit(positions)
 
     async def abandon(self) -> None:
         """Drop the batch; nothing of it was sent."""
@@ -67,9 +67,9 @@ class FanOutSink:
 
     async def check(self) -> None:
         """Check that the committed progress is still there. Raises SinkMoved, StoreUnavailable."""
-        landed = self._fan_out.landed
-        found = await self._fan_out.rows.progress(landed)
-        if any(found.get(place, FanOutProgress()).offset < progress.offset for place, progress in landed.items()):
+        applied = self._fan_out.applied
+        found = await self._fan_out.rows.progress(applied)
+        if any(found.get(place, FanOutProgress()).offset < progress.offset for place, progress in applied.items()):
             raise SinkMoved("Cassandra")
 
     async def close(self) -> None:
@@ -80,11 +80,11 @@ class FanOutSink:
 class FanOutGroup(Group):
     """Fan-out as a group. Progress is stored for each event, so a batch skips events that are done."""
 
-    unlanded: Callable[[Iterable[Record]], list[Record]] = list
+    unapplied: Callable[[Iterable[Record]], list[Record]] = list
 
     async def apply(self, records: Sequence[Record], positions: Positions) -> int:
         """Commit one batch. Raises the errors of Group.apply."""
-        return await super().apply(self.unlanded(records), positions)
+        return await super().apply(self.unapplied(records), positions)
 
 
 def fan_out_group(
@@ -102,7 +102,7 @@ def fan_out_group(
     rows = CassandraHomeTimelineRows(session, keyspace, keeping)
     fan_out = FanOut(facts, rows, clock, limits, keeping)
     processors: list[Any] = [fan_out]  # it has a projector's handlers, but no read model
-    return FanOutGroup(HOME, processors, [], FanOutSink(fan_out, partitions), unlanded=fan_out.unlanded)
+    return FanOutGroup(HOME, processors, [], FanOutSink(fan_out, partitions), unapplied=fan_out.unapplied)
 
 
 def follower_counts(counts: RedisCounts) -> FollowerCounts:

@@ -35,7 +35,7 @@ from runtime.distributed.settings import DistributedSettings
 from runtime.lag import Ends
 from runtime.processor_group import Group
 from runtime.readiness import Part
-from stores.postgres.pauses import Landing
+from stores.postgres.pauses import BatchLock
 from stores.redis.advances import Announcer, channel_of
 from stores.redis.counts import RedisCounts
 from streams.faust_overrides import Message
@@ -190,7 +190,7 @@ class WorkersRole:
 
 
 def _pausable(settings: DistributedSettings, hosted: WorkerGroup) -> PausableGroup:
-    return PausableGroup(hosted, Landing(settings.postgres, pause_name(settings.topic_prefix, hosted.name)))
+    return PausableGroup(hosted, BatchLock(settings.postgres, pause_name(settings.topic_prefix, hosted.name)))
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes | None]]:

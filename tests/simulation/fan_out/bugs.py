@@ -129,20 +129,20 @@ def floor_is_what_was_written_last() -> Iterator[Any]:
 
 @bug
 def guard_is_by_batch() -> Iterator[Any]:
-    """A batch that begins with something landed is taken for one that has landed, though its limits are others."""
+    """A batch whose first records were applied counts as applied, although it ends later."""
 
-    def unlanded(self: FanOut, records: Iterable[Record]) -> list[Record]:
+    def unapplied(self: FanOut, records: Iterable[Record]) -> list[Record]:
         records = list(records)
         first = {record.place: record.offset for record in reversed(records)}
-        landed = {place for place, at in first.items() if at < self.landed.get(place, FanOutProgress()).offset}
-        return [record for record in records if record.place not in landed]
+        applied = {place for place, at in first.items() if at < self.applied.get(place, FanOutProgress()).offset}
+        return [record for record in records if record.place not in applied]
 
-    yield patch.object(FanOut, "unlanded", unlanded)
+    yield patch.object(FanOut, "unapplied", unapplied)
 
 
 @bug
 def resumes_from_the_groups_offset() -> Iterator[Any]:
-    """A worker believes what was fetched, and not what has landed."""
+    """A worker continues after the records that it fetched, not after those that were applied."""
 
     async def positions(self: Worker, fan_out: FanOut) -> Positions:
         await fan_out.resume(self.places)
@@ -156,8 +156,8 @@ def cursor_of_a_fan_out_is_taken_for_any_event() -> Iterator[Any]:
     """Where one tweet's deliveries stopped, those of the next begin."""
 
     def left_at(self: FanOut, record: Record) -> str | None:
-        landed = self.landed.get(record.place, FanOutProgress())
-        return landed.after if record.offset >= landed.offset else None
+        applied = self.applied.get(record.place, FanOutProgress())
+        return applied.after if record.offset >= applied.offset else None
 
     yield patch.object(FanOut, "_left_at", left_at)
 

@@ -1,7 +1,7 @@
 """A store with Cassandra's semantics, in memory: the ports of fan-out and of reading, with a pause before every effect.
 
 A cell holds what was written with the highest timestamp. Of two writes as new, a removal wins; so does an expired row,
-which is a removal by the time it is compacted. A batch lands partition by partition and may be cut off in between.
+which is a removal by the time it is compacted. A batch is written partition by partition and may be cut off in between.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ Step = Callable[[], Pause]
 
 
 class MemoryFacts:
-    """The Facts port. A follow is two rows, which do not land together."""
+    """The Facts port. A follow is two rows, which are not written atomically."""
 
     def __init__(self, step: Step, miscount: Callable[[], int]) -> None:
         self._step = step

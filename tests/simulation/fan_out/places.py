@@ -1,4 +1,4 @@
-"""Some accounts, a store, and a worker that has landed everything so far: in memory, or on Cassandra."""
+"""Some accounts, a store, and a worker that has applied everything so far: in memory, or on Cassandra."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .world import PLACES
 
 
 class Place(abc.ABC):
-    """What happens is told to a log; `land` lands it."""
+    """What happens is told to a log; `commit` applies it."""
 
     facts: FanOutFacts
     home: HomeTimelineRows
@@ -42,8 +42,8 @@ class Place(abc.ABC):
         self.make()
         self.accounts = [self.community.register() for _ in range(accounts)]
         self._logged = 0
-        self.landed = Positions()
-        self.land()
+        self.applied = Positions()
+        self.commit()
 
     @abc.abstractmethod
     def make(self) -> None:
@@ -86,27 +86,27 @@ class Place(abc.ABC):
         return FanOut(self.facts, self.home, lambda: self.community.now, LIMITS, KEEPING)
 
     def records(self) -> list[Record]:
-        """What has not landed."""
+        """Return the records that were not applied yet."""
         for record in self.community.records[self._logged :]:
             self.log.append(record)
         self._logged = len(self.community.records)
-        return [r for r in self.log.everything() if r.offset >= self.landed.get(r.place, 0)]
+        return [r for r in self.log.everything() if r.offset >= self.applied.get(r.place, 0)]
 
-    def land(self) -> None:
-        """Land it."""
-        self.run(self.landing())
+    def commit(self) -> None:
+        """Apply them."""
+        self.run(self.committing())
 
-    def landing(self) -> Task:
+    def committing(self) -> Task:
         """A batch on its way."""
         records = self.records()
-        self.landed = positions_after(records, self.landed)
+        self.applied = positions_after(records, self.applied)
 
-        async def landing() -> None:
+        async def committing() -> None:
             worker = self.fan_out()
             await worker.resume(PLACES)
             await worker.apply(records)
 
-        return landing()
+        return committing()
 
     def later(self, ms: int) -> None:
         """Time passes."""

@@ -1,4 +1,4 @@
-"""A query process that remembers: told of batches a while after they landed, or never, when their worker died."""
+"""A query process with caches. Batches are announced some time after their commit, or never if the worker died."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stores.home_timelines import HomeTimelines
 Muted = Callable[[AccountId], frozenset[AccountId]]
 
 
-class Landed(NamedTuple):
+class Applied(NamedTuple):
     """A batch, as it is told of."""
 
     start: Positions
@@ -31,11 +31,11 @@ class QueryProcess:
         self._seen_muted: dict[AccountId, frozenset[AccountId]] = {}
         self.memory = Memory(timelines(lambda account: self._muted(account)))
         self.known = Positions()
-        self._untold: deque[Landed] = deque()
+        self._untold: deque[Applied] = deque()
 
-    def landed(self, start: Positions, end: Positions, records: Sequence[Record]) -> None:
-        """A worker says that a batch has landed; it will be heard."""
-        self._untold.append(Landed(start, end, list(outdated(HOME, records))))
+    def applied(self, start: Positions, end: Positions, records: Sequence[Record]) -> None:
+        """A worker announces a batch. The announcement arrives later."""
+        self._untold.append(Applied(start, end, list(outdated(HOME, records))))
 
     def hear(self) -> None:
         """Hear of the next batch. One that begins where nobody said that another ended follows on something unheard."""

@@ -39,14 +39,14 @@ def popular(place: Place, followers: int) -> Place:
     """Account 0 is followed by so many others; account 1 is the first of them."""
     for follower in range(1, followers + 1):
         place.follow(follower, 0)
-    place.land()
+    place.commit()
     return place
 
 
 def test_a_tweet_is_pushed_to_its_author_and_to_whoever_follows(place: Place) -> None:
     popular(place, 2)
     tweet = place.post(0)
-    place.land()
+    place.commit()
 
     assert place.rows(0) == place.rows(1) == place.rows(2) == [tweet]
     assert place.rows(3) == []
@@ -55,7 +55,7 @@ def test_a_tweet_is_pushed_to_its_author_and_to_whoever_follows(place: Place) ->
 def test_a_page_with_nothing_to_pull_is_one_range_of_rows_and_no_timeline(place: Place) -> None:
     popular(place, 2)
     tweets = [place.post(0, n) for n in range(10)]
-    place.land()
+    place.commit()
     place.calls.clear()
 
     assert place.feed(1) == tweets[::-1]
@@ -68,13 +68,13 @@ def test_an_author_above_the_limit_is_pulled_and_costs_no_row(place: Place) -> N
     popular(place, 4)
     assert place.kind(0) is FanOutTier.LEAVING
     during = place.post(0)
-    place.land()
+    place.commit()
     place.later(2 * MINUTE)
     last = place.post(0)
-    place.land()
+    place.commit()
     assert place.kind(0) is FanOutTier.PULLED
     after = place.post(0)
-    place.land()
+    place.commit()
 
     assert place.rows(1) == [last, during]
     assert place.feed(1) == [after, last, during]
@@ -85,13 +85,13 @@ def test_an_author_between_the_limits_goes_the_way_it_went(place: Place) -> None
     assert place.kind(0) is FanOutTier.PUSHED
 
     place.follow(4, 0)
-    place.land()
+    place.commit()
     place.unfollow(4, 0)
-    place.land()
+    place.commit()
     assert place.kind(0) is FanOutTier.LEAVING
     place.later(2 * MINUTE)
     place.post(0)
-    place.land()
+    place.commit()
     assert place.kind(0) is FanOutTier.PULLED
 
 
@@ -99,21 +99,21 @@ def test_an_author_that_falls_below_is_pushed_at_once_and_relied_on_when_all_els
     popular(place, 4)
     place.later(2 * MINUTE)
     place.post(0)
-    place.land()
+    place.commit()
     missed = place.post(0)
-    place.land()
+    place.commit()
     place.unfollow(4, 0)
     place.unfollow(3, 0)
-    place.land()
+    place.commit()
     assert place.kind(0) is FanOutTier.JOINING
     pushed = place.post(0)
-    place.land()
+    place.commit()
     assert place.rows(1)[0] == pushed
     assert missed not in place.rows(1)
 
     place.later(KEEPING.kept_ms)
     newest = place.post(0)
-    place.land()
+    place.commit()
 
     assert place.kind(0) is FanOutTier.PUSHED
     assert place.feed(1)[:3] == [newest, pushed, missed]
@@ -143,17 +143,17 @@ def test_tiers_change_at_two_limits_and_after_some_time(
 def test_a_large_fan_out_goes_on_where_it_stopped(place: Place) -> None:
     popular(place, 3)
     place.post(0)
-    batch = place.landing()
+    batch = place.committing()
     place.hold(batch, "followers")
     place.hold(batch, "followers")  # the first page is delivered and noted
     place.drop(batch)
-    place.landed = Positions()
+    place.applied = Positions()
     place.calls.clear()
     delivered = [bool(place.rows(n)) for n in (1, 2, 3)]
     assert sorted(delivered) == [False, True, True]
 
     place.forget_rows()
-    place.land()
+    place.commit()
 
     assert [bool(place.rows(n)) for n in (1, 2, 3)] == [not there for there in delivered]
 
@@ -161,7 +161,7 @@ def test_a_large_fan_out_goes_on_where_it_stopped(place: Place) -> None:
 def test_a_lost_store_is_pulled_from_until_it_is_made_again(place: Place) -> None:
     popular(place, 2)
     tweets = [place.post(0, n) for n in range(10)][::-1]
-    place.land()
+    place.commit()
 
     place.lose()
     assert place.feed(1) == tweets
@@ -174,10 +174,10 @@ def test_a_lost_store_is_pulled_from_until_it_is_made_again(place: Place) -> Non
 
 def test_pages_go_on_across_the_floor_as_if_it_were_not_there(place: Place) -> None:
     tweets = [place.post(n % 3, n) for n in range(15)][::-1]
-    place.land()
+    place.commit()
     place.follow(0, 1)
     place.follow(0, 2)
-    place.land()
+    place.commit()
     floor = place.floor(0)
     assert floor is not None
     assert tweets[-1] < floor < tweets[0]
@@ -193,7 +193,7 @@ def test_pages_go_on_across_the_floor_as_if_it_were_not_there(place: Place) -> N
 def test_what_is_too_old_to_be_looked_at_is_not_pushed(place: Place) -> None:
     popular(place, 1)
     old = place.community.import_tweet(place.accounts[0], 31)
-    place.land()
+    place.commit()
 
     assert place.rows(1) == []
     assert place.feed(1) == [old]
@@ -202,32 +202,32 @@ def test_what_is_too_old_to_be_looked_at_is_not_pushed(place: Place) -> None:
 def change_held_up(place: Place) -> list[bool]:
     """A worker is held up with a change of a tier; what was posted meanwhile and after is in a follower's feed."""
     place.follow(4, 0)
-    held = place.landing()
+    held = place.committing()
     place.hold(held, "move")
     place.later(2 * MINUTE)
     place.run(held)
     place.post(0)
-    place.land()
+    place.commit()
     tweet = place.post(0)
-    place.land()
+    place.commit()
     return [tweet in place.feed(1)]
 
 
 def two_changes(place: Place) -> list[bool]:
     """One worker sees an author leave its followers, and is held up; another sees them come back."""
     place.follow(4, 0)
-    place.land()
+    place.commit()
     place.unfollow(4, 0)
     place.unfollow(3, 0)
-    held = place.landing()
+    held = place.committing()
     place.hold(held, "move")
     place.later(2 * MINUTE)
     place.follow(3, 0)
     place.follow(4, 0)
-    place.land()
+    place.commit()
     assert place.kind(0) is FanOutTier.PULLED
     tweet = place.post(0)
-    place.land()
+    place.commit()
     place.run(held)
     place.later(MINUTE)
     return [tweet in place.feed(1)]

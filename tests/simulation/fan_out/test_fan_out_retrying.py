@@ -8,8 +8,8 @@ from .places import InMemory
 from .world import PLACES
 
 
-async def landed(place: InMemory, records: list[Record], reached: Positions) -> None:
-    """A batch, as a group lands it."""
+async def applied(place: InMemory, records: list[Record], reached: Positions) -> None:
+    """Apply a batch as a group does."""
     worker = place.fan_out()
     await worker.resume(PLACES)
     worker.begin()
@@ -17,25 +17,25 @@ async def landed(place: InMemory, records: list[Record], reached: Positions) -> 
         assert record.event is not None
         worker.applying(record)
         worker.handle(record.event, record.about)
-    await worker.land(reached)
+    await worker.commit(reached)
 
 
 def test_a_tweet_that_is_retried_is_pushed_though_its_position_has_passed_and_no_position_moves() -> None:
     place = InMemory(4)
     place.follow(1, 0)
     place.follow(2, 0)
-    place.land()
+    place.commit()
     first, second = place.post(0), place.post(0, 1)
     other = place.post(3)
     records = place.records()
-    place.landed = positions_after(records, place.landed)
+    place.applied = positions_after(records, place.applied)
     aside = [record for record in records if record.key == place.accounts[0]]
-    place.run(landed(place, [record for record in records if record not in aside], place.landed))
+    place.run(applied(place, [record for record in records if record not in aside], place.applied))
     assert place.rows(1) == []
     assert place.rows(3) == [other]
     before = place.run(place.home.progress(PLACES))
     for _ in range(2):
-        place.run(landed(place, aside, Positions()))
+        place.run(applied(place, aside, Positions()))
     assert place.rows(0) == place.rows(1) == place.rows(2) == [second, first]
     assert place.run(place.home.progress(PLACES)) == before
 
@@ -43,22 +43,22 @@ def test_a_tweet_that_is_retried_is_pushed_though_its_position_has_passed_and_no
 def test_a_follow_that_is_retried_brings_what_was_posted_before() -> None:
     place = InMemory(4)
     tweet = place.post(0)
-    place.land()
+    place.commit()
     place.follow(1, 0)
     aside = place.records()
-    place.landed = positions_after(aside, place.landed)
-    place.run(landed(place, [], place.landed))
+    place.applied = positions_after(aside, place.applied)
+    place.run(applied(place, [], place.applied))
     later = place.post(0, 1)
-    place.land()
+    place.commit()
     assert place.rows(1) == []
-    place.run(landed(place, aside, Positions()))
+    place.run(applied(place, aside, Positions()))
     assert place.rows(1) == [later, tweet]
 
 
-def test_a_batch_below_what_has_landed_takes_no_position_back() -> None:
+def test_a_batch_below_the_stored_positions_moves_none_back() -> None:
     place = InMemory(2)
     place.post(0)
-    place.land()
+    place.commit()
     before = place.run(place.home.progress(PLACES))
-    place.run(landed(place, [], Positions(dict.fromkeys(PLACES, 0))))
+    place.run(applied(place, [], Positions(dict.fromkeys(PLACES, 0))))
     assert place.run(place.home.progress(PLACES)) == before

@@ -20,7 +20,7 @@ LIMITS = FanOutLimits(up=4, down=2, depth=4, page=2, at_once=3)
 KEEPING = Keeping(kept_ms=30 * 3_600_000)
 
 Task = Coroutine[Any, Any, None]
-OnLanded = Callable[[Positions, Positions, Sequence[Record]], None]
+OnApplied = Callable[[Positions, Positions, Sequence[Record]], None]
 
 
 def finish(task: Coroutine[Any, Any, Any]) -> Any:
@@ -45,7 +45,7 @@ class Worker:
         places: list[TopicPartition],
         held: set[TopicPartition],
         fetched: Positions,
-        on_landed: OnLanded = lambda start, end, records: None,
+        on_applied: OnApplied = lambda start, end, records: None,
     ) -> None:
         self.log = log
         self.facts = facts
@@ -55,7 +55,7 @@ class Worker:
         self.places = places
         self.held = held
         self.fetched = fetched
-        self.on_landed = on_landed
+        self.on_applied = on_applied
         self.between_batches = False
         self._task = self._work()
 
@@ -90,7 +90,7 @@ class Worker:
                     continue  # the same positions, another batch
                 start, positions = positions, positions_after(batch, positions)
                 if batch:
-                    self.on_landed(start, positions, batch)
+                    self.on_applied(start, positions, batch)
 
     def _fetch(self, positions: Positions) -> list[Record]:
         batch: list[Record] = []

@@ -1,8 +1,8 @@
-"""One seed's run: people act, workers land what they did in whatever order, and feeds are looked at all along.
+"""The run of one seed: people act, workers apply the events in any order, and feeds are checked all the time.
 
 What is claimed, and when:
-- with nothing under way, of exactly those events that have landed: every page of every feed is the definition's;
-- at any moment, of a page read while everything goes on: in order, nothing twice, nothing missing that the landed
+- with nothing under way, of exactly the applied events: every page of every feed is the definition's;
+- at any moment, of a page read while everything goes on: in order, nothing twice, nothing missing that the applied
   events put there and no other event takes away, nothing shown that no event could have put there;
 - at the end, of all events; and once more when rows have expired.
 """
@@ -37,7 +37,7 @@ ACTS = 400
 WORKERS = 2
 SKEW_MS = 400
 LONGEST_REST = 4_000
-"""Steps of every worker, until all that there is has landed."""
+"""Steps of every worker until all events are applied."""
 PLACES = [TopicPartition(topic, n) for topic in sorted(FanOut.topics()) for n in range(PARTITIONS)]
 HOUR = 3_600_000
 
@@ -87,7 +87,7 @@ class World:
     def _worker(self, places: list[TopicPartition]) -> Worker:
         return Worker(
             self.log, self.facts, self.home, self._clock(), self.chance, places, self.held, self.fetched,
-            self.process.landed,
+            self.process.applied,
         )  # fmt: skip
 
     def _process(self) -> QueryProcess:
@@ -183,7 +183,7 @@ class World:
 
     def lose(self) -> None:
         """The store is lost, with its positions; answers stay as they were."""
-        self.before_the_loss = self.landed()
+        self.before_the_loss = self.applied()
         self._lost(MemoryHomeTimelines(self._pause, self.home.now, KEEPING))
 
     def _lost(self, home: MemoryHomeTimelines) -> None:
@@ -210,8 +210,8 @@ class World:
         """Where the timelines stand."""
         return Positions((place, reached.offset) for place, reached in self.home.places.items())
 
-    def landed(self) -> Positions:
-        """What answers have to reflect, once it is known to have landed."""
+    def applied(self) -> Positions:
+        """Positions that answers must include, once they are known to be applied."""
         return self.noted().merged(self.before_the_loss)
 
     def hear(self) -> None:
@@ -238,23 +238,23 @@ class World:
 
     async def _look(self) -> None:
         viewer = self.chance.choice(self.people.community.accounts)
-        landed = self.process.known.merged(self.before_the_loss)
+        applied = self.process.known.merged(self.before_the_loss)
         muted = told(self.log.everything())
         limit, before = self.chance.randint(1, 6), None
         for _ in range(self.chance.choice((1, 2, 4))):
             page = await self.feed(muted).page(viewer, before, limit)
             self.happened["pages read meanwhile"] += 1
-            self._judge_page(viewer, landed, page, before, limit)
+            self._judge_page(viewer, applied, page, before, limit)
             before = page.next
             if before is None:
                 break
 
     def _judge_page(
-        self, viewer: AccountId, landed: Positions, page: Page[Activity], before: str | None, limit: int
+        self, viewer: AccountId, applied: Positions, page: Page[Activity], before: str | None, limit: int
     ) -> None:
-        least, most = told(self.log.below(landed)), told(self.log.below(landed))
+        least, most = told(self.log.below(applied)), told(self.log.below(applied))
         for record in self.log.everything():
-            if record.offset >= landed.get(record.place, 0):
+            if record.offset >= applied.get(record.place, 0):
                 (least if isinstance(record.event, TAKING_AWAY) else most).tell(record.event)
         most.deleted.clear()  # what is deleted or hidden is left to whoever shows it
         most.blocks.clear()
@@ -268,21 +268,21 @@ class World:
         require(not strange, f"{self.name(viewer)} before {before}: meanwhile {strange} are shown")
 
     def check(self) -> None:
-        """With all batches ended, or done again by others: feeds are exactly what the events say that have landed."""
+        """With all batches ended, or done again by others: feeds are exactly those of the applied events."""
         for worker in self.workers:
             while not worker.between_batches:
                 worker.step()
-        landed = self.landed()
-        if any(landed.get(place, 0) < end for place, end in self.fetched.items()):
+        applied = self.applied()
+        if any(applied.get(place, 0) < end for place, end in self.fetched.items()):
             return  # a batch that was cut off, or a store put back: facts are ahead of what is noted
         self.happened["checks between batches"] += 1
         self.process.look(self.noted())
-        state = told(self.log.below(landed))
+        state = told(self.log.below(applied))
         for viewer in self.chance.sample(self.people.community.accounts, 3):
             self.walk(self.feed(state), state, viewer)
 
     def come_to_rest(self) -> None:
-        """Everything lands."""
+        """Apply all events."""
         self.held.clear()
         while self.zombies:
             self.work()
@@ -291,7 +291,7 @@ class World:
         for _ in range(LONGEST_REST):
             for worker in self.workers:
                 worker.step()
-            if all(worker.between_batches for worker in self.workers) and self.landed().covers(ends):
+            if all(worker.between_batches for worker in self.workers) and self.applied().covers(ends):
                 return
         raise Violation("the workers never get to the end")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .connection import Script
 from .retrying import CHANGE
 
-LAND = Script(
+COMMIT = Script(
     CHANGE
     + """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'epoch' end
