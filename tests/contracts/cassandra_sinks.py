@@ -1,4 +1,4 @@
-"""A keyspace of its own with one read model, and sinks of its groups, for the contract of the Sink port."""
+"""A keyspace with one read model and the sinks of its groups, for the contract of the Sink port."""
 
 import asyncio
 import dataclasses
@@ -22,7 +22,7 @@ RECONNECTED_S = 20
 
 @pytest.fixture(scope="module")
 def sink_keyspace(cassandra: str) -> Iterator[Address]:
-    """The address of a keyspace with the tables of sinks, and one of notes."""
+    """Create a keyspace with the tables of sinks and a table of notes; yield its address."""
     address = dataclasses.replace(Address.parse(cassandra), keyspace=f"sink_{uuid.uuid4().hex[:12]}")
     asyncio.run(migrate(address, steps=[step for step in migrations() if step.name in ("landing", "marks")]))
     cluster, session = connected(address)
@@ -33,7 +33,7 @@ def sink_keyspace(cassandra: str) -> Iterator[Address]:
 
 
 class CassandraSinks:
-    """The sinks of a keyspace, emptied, that reach it over a link."""
+    """The sinks of an emptied keyspace. They connect through a link that a test can cut."""
 
     def __init__(self, keyspace: Address) -> None:
         self._direct = keyspace
@@ -47,7 +47,7 @@ class CassandraSinks:
 
     @property
     def sink(self) -> CassandraSink:
-        """The sink of the group `serving`, on the event loop of the test."""
+        """Return the sink of the group `serving`, on the event loop of the test."""
         if self._opened is None:
             self._opened = CassandraSession(*connected(self._address))
             self._serving = self.group("serving")
@@ -72,16 +72,16 @@ class CassandraSinks:
         self.sink.write(insert, text, self.sink.stamp)
 
     def notes(self) -> list[str]:
-        """What is there for others to read."""
+        """Return the stored notes."""
         return sorted(text for (text,) in self._run(f"SELECT text FROM {self._direct.keyspace}.notes"))
 
     def lose(self) -> None:
-        """Nothing is there any more."""
+        """Delete all data."""
         for table in ("positions", "newest", "notes"):
             self._run(f"TRUNCATE {self._direct.keyspace}.{table}")
 
     def fill(self) -> None:
-        """There is no telling a node that its disk is full; to the sink, one that cannot be reached is the same."""
+        """Cut the link. A node's disk cannot be filled here; the sink treats an unreachable node alike."""
         self._link.cut()
 
     def make_room(self) -> None:

@@ -1,4 +1,4 @@
-"""Short ways to execute commands in tests: `say` writes answers that name what was decided."""
+"""Short functions that execute commands in tests. `say` writes answers with the decided events."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from tests.on_postgres import PostgresSystem
 System = Embedded | PostgresSystem
 """The command side of either profile."""
 Open = Callable[..., System]
-"""Opens a system."""
+"""Open a system."""
 
 ALICE, BOB, CAROL = (AccountId(id_at(Millis(1), name)) for name in ("alice", "bob", "carol"))
 NAMES = {ALICE: "alice", BOB: "bob", CAROL: "carol"}
 
 
 class Say:
-    """Answers with what was decided, or why not."""
+    """Return an answer with the decided events, or with the refusal."""
 
     def accepted(self, state: object, decided: Decided) -> Answer:
         return Answer(200, ",".join(type(item).__name__ for item in decided).encode(), (("x-decided", "yes"),))
@@ -48,7 +48,7 @@ def by(actor: AccountId | None, key: str | None = None, body: bytes = b"body", *
 
 
 async def settle(system: System, *accounts: AccountId) -> None:
-    """Have accounts in the system."""
+    """Register accounts."""
     for account in accounts or NAMES:
         command = ImportAccount(account, NAMES[account], NAMES[account].title())
         await system.store.execute(IMPORT_ACCOUNT, command, by(account), SAY)
@@ -61,27 +61,27 @@ def post(
     key: str | None = None,
     **fields: Any,
 ) -> tuple[TweetId, Coroutine[Any, Any, Outcome]]:
-    """Post a tweet: the id, and the call that posts it."""
+    """Return the id of a new tweet, and the call that posts it."""
     tweet = TweetId(system.ids.issue())
     command = PostTweet(author, tweet, text, Entities(), **fields)
     return tweet, system.store.execute(POST_TWEET, command, by(author, key), SAY)
 
 
 async def posted(system: System, author: AccountId = ALICE, text: str = "a tweet", **fields: Any) -> TweetId:
-    """Post a tweet; its id."""
+    """Post a tweet; return its id."""
     tweet, posting = post(system, author, text, **fields)
     await posting
     return tweet
 
 
 async def records(log: LogReader) -> list[Record]:
-    """The whole log."""
+    """Return the whole log."""
     return await log.read({}, 1_000_000)
 
 
 @dataclass(frozen=True)
 class Noted(PrivateChange):
-    """A private change of this test."""
+    """A private change for tests."""
 
     text: str
 
@@ -97,7 +97,7 @@ def a_decision(
     entities: tuple[Entity, ...] = (("accounts", ALICE),),
     questions: tuple[Question[Any], ...] = (),
 ) -> Decision[object, Facts]:
-    """A decision of this test: `decide` gets the facts."""
+    """A decision for tests. `decide` gets the facts."""
     return Decision(lambda c: entities, lambda c: questions, lambda c, facts: facts, lambda c, facts: decide(facts))
 
 

@@ -1,4 +1,4 @@
-"""The adapters that every contract is held to, each behind the same few handles (embedded.py)."""
+"""The adapters that every contract suite runs against, each with the same interface (embedded.py)."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ PROFILES = ["sqlite", pytest.param("postgres", marks=pytest.mark.engines)]
 
 @pytest.fixture(params=PROFILES)
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens systems, and closes them again."""
+    """Open systems, and close them after the test."""
     opened: list[System] = []
     with ExitStack() as databases:
 
@@ -39,12 +39,12 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 def system(make: Open) -> System:
-    """A system with one partition a topic."""
+    """A system with one partition for each topic."""
     return make()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What SQLite alone promises is asked of SQLite alone."""
+    """Run tests of promises that only SQLite makes on SQLite only."""
     asked = [item for item in items if not (item.get_closest_marker("sqlite_alone") and "postgres" in item.name)]
     config.hook.pytest_deselected(items=[item for item in items if item not in asked])
     items[:] = asked

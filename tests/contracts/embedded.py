@@ -1,4 +1,4 @@
-"""The embedded profile as the contracts see it: a log and a command store whose clock, disk and crashes are ours."""
+"""The embedded profile for contract suites: log and command store. Tests control clock, disk and crashes."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ Note = tuple[str, Callable[[Any], tuple[str, ...]]]
 
 
 class Clock:
-    """The wall clock, which goes where a test sets it."""
+    """The wall clock, set by a test."""
 
     def __init__(self) -> None:
         self.now = START
@@ -42,7 +42,7 @@ class Clock:
 
 
 class Disk:
-    """Runs commits on the loop; a test can hold them, make them fail, and look at what is on disk before each."""
+    """Run commits on the event loop. A test can hold them, make them fail, and read the disk before each."""
 
     def __init__(self) -> None:
         self.commits = 0
@@ -53,12 +53,12 @@ class Disk:
         self.waiting = asyncio.Event()
 
     def hold(self) -> None:
-        """From now on commits wait."""
+        """Make commits wait from now on."""
         self._open.clear()
         self.waiting.clear()
 
     def release(self) -> None:
-        """They go on."""
+        """Let commits continue."""
         self._open.set()
 
     async def __call__(self, work: Callable[[], object]) -> None:
@@ -75,7 +75,7 @@ class Embedded:
     """One data directory, opened by its owner. `also` are private changes and the tables they write."""
 
     keys_come_with_the_log = True
-    """A subject's key is stored in the transaction that appends its beginning."""
+    """A subject's key is stored in the transaction that appends its first event."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Embedded:
         self.open()
 
     def open(self) -> None:
-        """Open it, as after a start."""
+        """Open the directory, as at a start."""
 
         def prepare(connection: Connection) -> None:
             create_state_tables(connection)
@@ -126,18 +126,18 @@ class Embedded:
         self.db.connection.execute(sql, values(change))
 
     def select(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the database."""
+        """Return rows of the database."""
         return self.db.read_connection.execute(query).fetchall()
 
     async def tamper(self, statement: str) -> None:
-        """Change the database behind everybody's back."""
+        """Change the database directly."""
         await self._run(statement)
 
     async def close(self) -> None:
         await self.db.close()
 
     async def restart(self, *, clock: Clock | None = None) -> None:
-        """Stop and start again, perhaps with another clock."""
+        """Stop and start again, with another clock if one is given."""
         await self.close()
         self.clock = clock or self.clock
         self.ids = HybridClock(self.clock, random.Random(8).randbytes)
@@ -145,16 +145,16 @@ class Embedded:
         self.open()
 
     def elsewhere(self) -> SqliteLogReader:
-        """The log as another process reads it."""
+        """Return the log as another process reads it."""
         return open_reader(self.directory)
 
     def as_on_disk(self, to: Path) -> Path:
-        """What a process that is killed now would leave."""
+        """Return a copy of the files, as a process that is killed now would leave them."""
         shutil.copytree(self.directory, to)
         return to
 
     def snapshot(self) -> Snapshot:
-        """Positions and digest of the decision state, as of one commit."""
+        """Return positions and digest of the decision state, in one snapshot."""
         connection = connect(self.directory / "log.db", durable=True, read_only=True)
         try:
             return live_snapshot(log_table(connection, self.db.sealer))
@@ -163,7 +163,7 @@ class Embedded:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """The disk has no room for another page."""
+        """Make the disk full: it has no room for another page."""
         pages = self.db.connection.pragma("page_count")
         self.db.connection.pragma("max_page_count", pages)
         try:
@@ -173,7 +173,7 @@ class Embedded:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """The file cannot be written."""
+        """Make the file read-only."""
         self.db.connection.pragma("query_only", True)
         try:
             yield
@@ -181,17 +181,17 @@ class Embedded:
             self.db.connection.pragma("query_only", False)
 
     async def destroy_key(self, subject: str) -> None:
-        """What an erasure does to a subject's key."""
+        """Destroy a subject's key, as an erasure does."""
         await self._run("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
         self.db.sealer.clear()
 
     async def lose_key(self, subject: str) -> None:
-        """A key store that does not belong to this log."""
+        """Remove a subject's key, as if the key store belonged to another log."""
         await self._run("DELETE FROM subject_keys WHERE subject=?", subject)
         self.db.sealer.clear()
 
     async def rewrite(self, type_: str, **columns: Any) -> None:
-        """Change the records of a type as another version of the software could have written them."""
+        """Change the records of a type, as if another version of the software had written them."""
         names = ("position", "id", "type", "version", "key", "time", "headers", "value")
         rows = self.db.connection.execute(f"SELECT {','.join(names)} FROM records WHERE type=?", (type_,)).fetchall()
         for row in rows:

@@ -1,4 +1,4 @@
-"""The Kafka log as the contracts see it: a log on a real broker, in topics of its own, with keys kept in SQLite."""
+"""The Kafka log for contract suites: topics of their own on a real broker, with keys in SQLite."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ class Keys:
 
 
 class Way:
-    """The way to Kafka, as the embedded profile's disk: a test can hold what is to be published, or make it fail."""
+    """The connection to Kafka, in the role of a disk: a test can hold publishing, or make it fail."""
 
     def __init__(self, publisher: KafkaPublisher) -> None:
         self.publisher = publisher
@@ -69,7 +69,7 @@ class Way:
 
 
 class KafkaSystem:
-    """Topics of one test. Its keys are durable before the event that begins an account is in the log."""
+    """Topics of one test. An account's key is durable before its first event is in the log."""
 
     keys_come_with_the_log = False
 
@@ -114,18 +114,18 @@ class KafkaSystem:
         await delete_topics(self.servers, [self.prefix + topic for topic in self.topics])
 
     def elsewhere(self) -> KafkaLogReader:
-        """The log as another process reads it."""
+        """Return the log as another process reads it."""
         keys = Keys(self._path, self._masters)
         reader = KafkaLogReader(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
         self._beside.append((reader, keys))
         return reader
 
     async def destroy_key(self, subject: str) -> None:
-        """What an erasure does to a subject's key."""
+        """Destroy a subject's key, as an erasure does."""
         self._on_keys("UPDATE subject_keys SET wrapped=NULL WHERE subject=?", subject)
 
     async def lose_key(self, subject: str) -> None:
-        """A key store that does not belong to this log."""
+        """Remove a subject's key, as if the key store belonged to another log."""
         self._on_keys("DELETE FROM subject_keys WHERE subject=?", subject)
 
     def _on_keys(self, statement: str, subject: str) -> None:
@@ -133,7 +133,7 @@ class KafkaSystem:
         self.keys.sealer.clear()
 
     async def rewrite(self, type_: str, **columns: Any) -> None:
-        """Append changed copies of the records of a type, as another version of the software could have written."""
+        """Append changed copies of the records of a type, as if another version of the software had written them."""
         await asyncio.to_thread(self._copy, type_, columns)
 
     def _copy(self, type_: str, columns: Mapping[str, Any]) -> None:
@@ -158,6 +158,6 @@ class KafkaSystem:
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine answers, wherever a loop runs or does not."""
+    """Return the result of a coroutine, whether an event loop runs or not."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

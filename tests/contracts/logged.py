@@ -1,4 +1,4 @@
-"""Short ways to append events to the log of either profile, and to read it."""
+"""Short functions that append events to the log of either profile, and read it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ TWEET = TweetId(id_at(Millis(1), "tweet"))
 
 
 def new(system: LogSystem, event: Event, **about: Any) -> New:
-    """An event as it is appended, with the next id."""
+    """Return an event to append, with the next id."""
     return New(event, Envelope(**{"id": EventId(system.ids.issue()), "time": system.clock(), **about}))
 
 
@@ -52,7 +52,7 @@ def posted(system: LogSystem, author: AccountId = ACCOUNTS[0]) -> New:
 async def everything(
     log: LogReader, limit: int = 1000, topics: list[str] | None = None, after: Positions | None = None
 ) -> list[Record]:
-    """The whole log, or what is past `after`, read in batches of `limit`."""
+    """Read the whole log, or the records after `after`, in batches of `limit`."""
     records: list[Record] = []
     positions = Positions(after or {})
     while batch := await log.read(positions, limit, topics):

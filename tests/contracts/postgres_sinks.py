@@ -1,4 +1,4 @@
-"""A database of its own with one read model, and sinks of its groups, for the contract of the Sink port."""
+"""A database with one read model and the sinks of its groups, for the contract of the Sink port."""
 
 import asyncio
 import uuid
@@ -49,7 +49,7 @@ class PostgresSinks:
         self._admin(f"DROP DATABASE {self._name} WITH (FORCE)")
 
     def restart(self) -> None:
-        """As after a kill: the connection ends, and nothing else is said."""
+        """Restart as after a kill: the connection ends without a rollback or commit."""
         self._die()
         self.sink = self.group("serving")
 
@@ -63,22 +63,22 @@ class PostgresSinks:
         self._notes.write(text)
 
     def notes(self) -> list[str]:
-        """What is there for others to read."""
+        """Return the committed notes."""
         return [text for (text,) in self._ask("SELECT text FROM notes ORDER BY text")]
 
     def lose(self) -> None:
-        """Nothing is there any more."""
+        """Delete all data."""
         self._ask("TRUNCATE positions, newest, notes")
 
     def fill(self) -> None:
-        """Have the server say what it says when its disk is full."""
+        """Make the server raise the error of a full disk."""
         self._ask(_FULL)
 
     def make_room(self) -> None:
         self._ask("DROP TRIGGER full_disk ON newest")
 
     def lock(self, on: bool) -> None:
-        """The server takes no writes, as one that has become a standby: known to those who connect again."""
+        """Make the server read-only, as one that has become a standby. New connections see it."""
         self._admin(f"ALTER DATABASE {self._name} SET default_transaction_read_only = {on}")
         self._admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self._name}'")
 

@@ -1,4 +1,4 @@
-"""Counters on Redis as the contract of the Sink port sees them: a note is something that was counted once."""
+"""Counters on Redis for the contract of the Sink port. A note is a counter with the value 1."""
 
 import re
 import uuid
@@ -21,7 +21,7 @@ Clients = tuple[str, list[Client]]
 
 @pytest.fixture
 async def redis_clients(redis: str) -> AsyncIterator[Clients]:
-    """The server, and a list of clients, which are closed on the event loop that they were used on."""
+    """The server, and a list of clients that are closed on their own event loop."""
     clients: list[Client] = []
     yield redis, clients
     for client in clients:
@@ -29,7 +29,7 @@ async def redis_clients(redis: str) -> AsyncIterator[Clients]:
 
 
 class RedisSinks:
-    """Counters of a test's own, and sinks of its groups that reach them over a link."""
+    """Counters under a prefix of each test. Sinks connect through a link that a test can cut."""
 
     def __init__(self, redis_clients: Clients) -> None:
         server, self._clients = redis_clients
@@ -44,7 +44,7 @@ class RedisSinks:
 
     @property
     def sink(self) -> RedisSink:
-        """The sink of the group `serving`, on the event loop of the test."""
+        """Return the sink of the group `serving`, on the event loop of the test."""
         if self._serving is None:
             self._clients.append(connect(self._url))
             self._serving = self.group("serving")
@@ -75,19 +75,19 @@ class RedisSinks:
         self.sink.change("note", text, "times", 1)
 
     def notes(self) -> list[str]:
-        """What is there for others to read."""
+        """Return the stored notes."""
         keys = [key.decode() for key in self._direct.scan_iter(match=f"{{{self._name}-serving@1.*")]
         noted = [found[1] for key in keys if (found := re.search(r":note:(.*)", key))]
         assert all(self._direct.hgetall(key) == {b"times": b"1"} for key in keys if ":note:" in key)
         return sorted(noted)
 
     def lose(self) -> None:
-        """Nothing is there any more."""
+        """Delete all data."""
         for key in self._direct.scan_iter(match=f"{{{self._name}-*"):
             self._direct.delete(key)
 
     def fill(self) -> None:
-        """A Redis without memory is full for all who use it; to the sink, one that cannot be reached is the same."""
+        """Cut the link. A full Redis would disturb other tests; the sink treats an unreachable one alike."""
         self._link.cut()
 
     def make_room(self) -> None:

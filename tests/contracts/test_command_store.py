@@ -1,4 +1,4 @@
-"""What every adapter of the CommandStore port must do with commands."""
+"""The contract of the CommandStore port, for every adapter."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -103,7 +103,7 @@ async def test_a_reply_and_a_quote_carry_the_authors_they_answer(system: System)
     assert (deleted.reply_to, deleted.quote_of) == (TweetRef(second, BOB), TweetRef(first, ALICE))
 
 
-async def test_an_event_happened_now_unless_the_context_says_when(system: System) -> None:
+async def test_an_event_has_the_current_time_unless_the_context_has_one(system: System) -> None:
     await settle(system)
     system.clock.now = Millis(START + 12_345)
     await follow(system)
@@ -134,7 +134,7 @@ async def test_a_command_over_two_entities_appends_to_both_and_answers_for_both(
         assert (there.following, there.followed_by, there.blocking) == (False, False, True)
 
 
-async def test_a_command_that_changes_nothing_has_positions_that_cover_what_made_it_so(make: Open) -> None:
+async def test_a_command_that_changes_nothing_returns_positions_that_cover_the_earlier_events(make: Open) -> None:
     system = make(partitions=4)
     await settle(system)
     tweet = await posted(system)
@@ -166,7 +166,7 @@ async def test_nothing_is_answered_before_it_is_durable(system: Embedded, tmp_pa
     await after.close()
 
 
-async def test_what_was_decided_is_there_after_a_restart(system: System) -> None:
+async def test_decided_events_survive_a_restart(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     await like(system, tweet)
@@ -201,7 +201,7 @@ async def test_a_later_command_sees_what_an_earlier_one_did_in_the_same_commit(s
     assert system.disk.commits - before == 1
 
 
-async def test_of_many_who_want_one_name_one_gets_it(system: System) -> None:
+async def test_of_many_concurrent_registrations_of_a_name_one_succeeds(system: System) -> None:
     wanting = [AccountId(id_at(Millis(1), f"wanting {n}")) for n in range(20)]
     outcomes = await asyncio.gather(
         *(system.store.execute(IMPORT_ACCOUNT, ImportAccount(a, "Wanted", "W"), by(a), SAY) for a in wanting)
@@ -212,7 +212,7 @@ async def test_of_many_who_want_one_name_one_gets_it(system: System) -> None:
     assert (await system.store.ask(question))[question] is not None
 
 
-async def test_of_many_edits_of_one_version_one_is_made(system: System) -> None:
+async def test_of_many_concurrent_edits_of_a_version_one_succeeds(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     outcomes = await asyncio.gather(*(edit(system, tweet, f"edit {n}", 1) for n in range(10)), return_exceptions=True)
@@ -223,7 +223,7 @@ async def test_of_many_edits_of_one_version_one_is_made(system: System) -> None:
     assert found.version == 2
 
 
-async def test_a_command_that_fails_by_a_fault_of_ours_fails_alone(make: Open) -> None:
+async def test_a_command_that_fails_by_a_bug_fails_alone(make: Open) -> None:
     system = make(**NOTES)
     await settle(system)
     system.disk.hold()
@@ -329,7 +329,7 @@ async def test_importing_twice_adds_nothing(system: System) -> None:
     assert await records(system.log) == before
 
 
-async def test_importing_again_leaves_alone_what_people_did_since(system: System) -> None:
+async def test_importing_again_keeps_later_changes_of_users(system: System) -> None:
     tweet = ImportTweet(ALICE, "1", Millis(1_424_300_000_000), "old news", Entities())
     await settle(system)
     await system.store.execute(IMPORT_TWEET, tweet, by(None), SAY)

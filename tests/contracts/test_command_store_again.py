@@ -1,4 +1,4 @@
-"""What every adapter of the CommandStore port must do when the same request comes again: law 6."""
+"""Every adapter of the CommandStore port gives a repeated request one effect and the same answer (law 6)."""
 
 import asyncio
 from pathlib import Path
@@ -58,7 +58,7 @@ async def test_a_kept_answer_is_sealed(system: System) -> None:
     assert not any(b"tweet" in body for body in kept)
 
 
-async def test_a_replay_says_what_was_so_then_whatever_came_in_between(system: System) -> None:
+async def test_a_replay_returns_the_first_answer_whatever_happened_since(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     first = await like(system, tweet, key="one")
@@ -91,7 +91,7 @@ async def test_a_key_with_another_body_is_refused_and_has_no_effect(system: Syst
     assert (await like(system, tweet, key="one")).replayed
 
 
-async def test_a_request_whose_first_is_still_running_is_told_so(system: System) -> None:
+async def test_a_repeated_request_is_refused_while_the_first_one_runs(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -143,7 +143,7 @@ async def test_a_fault_of_ours_is_not_remembered(system: System) -> None:
     assert not (await post(system, key="one")[1]).replayed
 
 
-async def test_answers_are_remembered_over_a_restart(system: System) -> None:
+async def test_answers_survive_a_restart(system: System) -> None:
     await settle(system)
     first = await post(system, key="one")[1]
     await system.restart()

@@ -1,4 +1,4 @@
-"""What every adapter of the CommandStore port must do with many commands that are handed over together."""
+"""Every adapter of the CommandStore port executes many commands of one call."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ def tweets(
 
 
 def taken(outcome: Outcome | Refused) -> Outcome:
-    """What a command that was not refused came to."""
+    """Return the result of a command that was not refused."""
     assert isinstance(outcome, Outcome)
     return outcome
 
@@ -50,7 +50,7 @@ async def executed(
     return await system.store.execute_some(commands, SAY, in_time)
 
 
-async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(
+async def test_outcomes_have_the_order_of_the_commands_and_a_refusal_affects_one_command(
     system: System,
 ) -> None:
     await settle(system)
@@ -62,7 +62,7 @@ async def test_each_has_its_outcome_in_its_place_and_a_refusal_stands_for_one(
     assert (await relation(system, BOB, ALICE)).following
 
 
-async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system: System) -> None:
+async def test_commands_on_an_entity_are_decided_in_order(system: System) -> None:
     await settle(system)
     again = [follow(ALICE, BOB), follow(ALICE, BOB), unfollow(ALICE, BOB), unfollow(ALICE, BOB), follow(ALICE, BOB)]
     outcomes = await executed(system, again)
@@ -73,7 +73,7 @@ async def test_of_an_entity_each_is_decided_after_the_ones_before_it(system: Sys
     assert events == ["AccountFollowed", "AccountUnfollowed", "AccountFollowed"]
 
 
-async def test_many_stand_in_the_log_in_the_order_of_each_author(make: Open) -> None:
+async def test_events_of_each_author_are_in_the_log_in_order(make: Open) -> None:
     system = make(partitions=4)
     await settle(system)
     commands = tweets(system, 200)
@@ -92,7 +92,7 @@ async def test_many_stand_in_the_log_in_the_order_of_each_author(make: Open) -> 
 
 
 @pytest.mark.parametrize("turns", [0, 1])
-async def test_out_of_time_the_rest_is_left_undone(system: System, turns: int) -> None:
+async def test_after_the_time_limit_no_further_commands_are_executed(system: System, turns: int) -> None:
     await settle(system)
     commands = tweets(system, 400)
     left = [True] * turns
@@ -109,7 +109,7 @@ async def test_out_of_time_the_rest_is_left_undone(system: System, turns: int) -
     assert len([record for record in await records(system.log) if record.topic == "tweets"]) == 400
 
 
-async def test_they_see_what_was_done_before_and_are_seen_afterwards(system: System) -> None:
+async def test_commands_of_one_call_see_earlier_events_and_later_commands_see_theirs(system: System) -> None:
     await settle(system)
     first = await posted(system)
     replying = TweetId(system.ids.issue())

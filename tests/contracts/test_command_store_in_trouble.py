@@ -1,4 +1,4 @@
-"""What every adapter of the CommandStore port must do when the disk refuses, callers go, or the clock goes back."""
+"""Every adapter of the CommandStore port handles a failing disk, cancelled callers, and a clock that goes back."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ DAY = 24 * 3600 * 1000
 
 @pytest.mark.parametrize("trouble", ["full", "read_only"])
 @pytest.mark.sqlite_alone
-async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make: Open, trouble: str) -> None:
+async def test_a_command_that_the_disk_refuses_has_no_effect_and_can_be_repeated(make: Open, trouble: str) -> None:
     system = make(**NOTES)
     await settle(system)
     tweet = await posted(system)
@@ -62,7 +62,7 @@ async def test_what_the_disk_refuses_took_no_effect_and_can_be_done_later(make: 
 
 
 @pytest.mark.sqlite_alone
-async def test_while_the_disk_refuses_what_is_there_can_be_asked(system: Embedded) -> None:
+async def test_reads_work_while_the_disk_refuses_writes(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     with system.read_only():
@@ -72,7 +72,7 @@ async def test_while_the_disk_refuses_what_is_there_can_be_asked(system: Embedde
 
 
 @pytest.mark.sqlite_alone
-async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system: Embedded) -> None:
+async def test_a_database_locked_by_another_process_is_unavailable(system: Embedded) -> None:
     await settle(system)
     system.db.connection.set_busy_timeout(0)
     stranger = apsw.Connection(str(system.directory / "log.db"))
@@ -84,8 +84,8 @@ async def test_a_lock_that_somebody_else_holds_is_trouble_like_any_other(system:
 
 
 @pytest.mark.sqlite_alone
-async def test_an_account_whose_registration_was_undone_can_be_registered(system: Embedded) -> None:
-    """Its key was made and undone with it; what is sealed from now on has to open."""
+async def test_an_account_whose_registration_was_rolled_back_can_be_registered(system: Embedded) -> None:
+    """Its key was created and rolled back with it. Fields sealed from now on must open."""
     system.disk.failure = OSError("the disk is on fire")
     with pytest.raises(LogUnavailable):
         await settle(system, ALICE)
@@ -97,7 +97,7 @@ async def test_an_account_whose_registration_was_undone_can_be_registered(system
 
 
 @pytest.mark.sqlite_alone
-async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(system: Embedded) -> None:
+async def test_a_caller_that_is_cancelled_before_its_command_begins_cancels_it(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -115,7 +115,7 @@ async def test_a_caller_who_goes_before_the_turn_of_his_command_takes_it_back(sy
 
 
 @pytest.mark.sqlite_alone
-async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_comes_back(system: Embedded) -> None:
+async def test_a_caller_that_is_cancelled_during_the_commit_gets_the_answer_on_a_retry(system: Embedded) -> None:
     await settle(system)
     tweet = await posted(system)
     system.disk.hold()
@@ -130,7 +130,7 @@ async def test_a_caller_who_goes_while_the_disk_writes_finds_the_answer_when_he_
 
 
 @pytest.mark.sqlite_alone
-async def test_closing_finishes_what_was_begun_and_takes_on_nothing_more(system: Embedded) -> None:
+async def test_closing_finishes_running_commands_and_accepts_no_more(system: Embedded) -> None:
     await settle(system)
     system.disk.hold()
     first = asyncio.ensure_future(follow(system))
@@ -163,7 +163,7 @@ async def test_ids_ascend_although_the_wall_clock_goes_back(system: System) -> N
     assert ids == sorted(set(ids))
 
 
-async def test_ids_go_on_from_the_newest_in_the_log_after_a_restart(system: System) -> None:
+async def test_ids_continue_from_the_newest_in_the_log_after_a_restart(system: System) -> None:
     await settle(system)
     await follow(system)
     await posted(system)

@@ -1,4 +1,4 @@
-"""What every adapter of the DeadLetters port must do."""
+"""The contract of the DeadLetters port, for every adapter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Letters(Protocol):
 
 
 class InMemory:
-    """Letters that end with the process."""
+    """Dead letters in memory."""
 
     def __init__(self, path: Path) -> None:
         self._groups: dict[str, DeadLettersInMemory] = {}
@@ -47,7 +47,7 @@ class InMemory:
 
 
 class InViews:
-    """Letters in views.db."""
+    """Dead letters in views.db."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class InViews:
 
 
 class InPostgres:
-    """Letters in PostgreSQL, of one generation of the read models."""
+    """Dead letters in PostgreSQL, of one generation of the read models."""
 
     def __init__(self, url: str) -> None:
         self.pool = pool_of(url)
@@ -103,7 +103,7 @@ def letter(offset: int, place: TopicPartition = TWEETS, group: str = GROUP, **kn
     return DeadLetter(group=group, place=place, offset=offset, **fields)
 
 
-async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positions(store: Letters) -> None:
+async def test_letters_survive_a_restart_in_the_order_of_their_positions(store: Letters) -> None:
     put = [letter(12), letter(2), letter(7, GRAPH, key="", event_id="", type="", version=0), letter(3, cause="")]
     await store.letters().put(put[:2])
     await store.letters().put(put[2:])
@@ -113,14 +113,14 @@ async def test_what_was_put_is_there_after_a_restart_in_the_order_of_its_positio
     assert await store.letters().counts() == Counts(failed=3, all=4)
 
 
-async def test_what_is_put_twice_stays_as_it_was_first(store: Letters) -> None:
+async def test_a_letter_that_is_put_twice_keeps_its_first_values(store: Letters) -> None:
     first = letter(1)
     await store.letters().put([first])
     await store.letters().put([letter(1, cause="", attempts=0), letter(2)])
     assert await all_letters(store.letters()) == [first, letter(2)]
 
 
-async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(store: Letters) -> None:
+async def test_a_failure_changes_cause_and_attempts_of_an_existing_letter(store: Letters) -> None:
     held = letter(1, cause="", attempts=0)
     await store.letters().put([held])
     again = structs.replace(held, cause="KeyError: 7", attempts=1)
@@ -129,14 +129,14 @@ async def test_a_failure_changes_cause_and_attempts_of_a_letter_that_is_there(st
     assert await all_letters(store.letters()) == [again]
 
 
-async def test_what_was_removed_is_gone_and_removing_it_again_is_nothing(store: Letters) -> None:
+async def test_removing_a_letter_twice_has_no_further_effect(store: Letters) -> None:
     await store.letters().put([letter(1), letter(2), letter(1, GRAPH)])
     for _ in range(2):
         await store.letters().remove([letter(1), letter(9)])
     assert await all_letters(store.letters()) == [letter(1, GRAPH), letter(2)]
 
 
-async def test_pages_go_on_past_a_position(store: Letters) -> None:
+async def test_pages_continue_after_a_position(store: Letters) -> None:
     letters = store.letters()
     await letters.put([letter(offset, place) for place in (TWEETS, GRAPH) for offset in range(5)])
     assert await letters.page(limit=3) == [letter(offset, GRAPH) for offset in range(3)]
@@ -144,7 +144,7 @@ async def test_pages_go_on_past_a_position(store: Letters) -> None:
     assert await letters.page((TWEETS, 4)) == []
 
 
-async def test_groups_know_nothing_of_each_others_letters(store: Letters) -> None:
+async def test_groups_do_not_see_each_others_letters(store: Letters) -> None:
     await store.letters().put([letter(1)])
     await store.letters("analytics").put([letter(1, group="analytics", cause="")])
     await store.letters("analytics").remove([letter(1, group="analytics")])
@@ -152,7 +152,7 @@ async def test_groups_know_nothing_of_each_others_letters(store: Letters) -> Non
     assert await store.letters("analytics").counts() == Counts(0, 0)
 
 
-async def test_a_batch_that_is_undone_takes_its_letters_with_it_or_leaves_them_and_they_can_be_put_again(
+async def test_letters_of_a_batch_that_is_rolled_back_can_be_put_again(
     store: Letters,
 ) -> None:
     if isinstance(store, InViews):

@@ -1,4 +1,4 @@
-"""Laws 2 and 4 for the decision state: it is what the log says, whatever copies and redeliveries the log has."""
+"""Laws 2 and 4 for the decision state: it equals the fold of the log, with copies and redeliveries."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DAVE = AccountId(id_at(Millis(1), "dave"))
 
 
 def saying(entity: tuple[str, str], *events: Event) -> Decision[object, Facts]:
-    """A decision for these events."""
+    """Return a decision that appends these events."""
     return Decision(lambda c: (entity,), lambda c: (), lambda c, facts: facts, lambda c, facts: events)
 
 
@@ -57,7 +57,7 @@ async def said(system: System, entity: tuple[str, str], *events: Event) -> None:
 
 
 async def live(system: System, seed: int, copies: bool = True) -> None:
-    """Have people do all there is to do, in an order by `seed`; now and then the log gets second copies."""
+    """Execute commands of all kinds in a random order from `seed`. Sometimes append copies to the log."""
     chance = random.Random(seed)
     await settle(system)
     dave = AccountRegistered(account=DAVE, username="Dave", display_name="Dave", email="Dave@Example.org")
@@ -131,7 +131,7 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
         await system.store.execute(decision, command, by(command.actor), SAY)
 
 
-async def test_no_text_can_be_guessed_by_what_stays_of_a_deleted_tweet(system: System) -> None:
+async def test_the_text_of_a_deleted_tweet_cannot_be_guessed_from_the_decision_state(system: System) -> None:
     await settle(system)
     tweet = await posted(system)
     question = TweetFor(tweet, BOB)
@@ -152,7 +152,7 @@ async def rebuilt(log: RecordReader, until: Positions, limit: int = 5000) -> tup
 
 
 class Redelivering:
-    """A log that delivers the end of each batch again with the next one."""
+    """A log reader that delivers the end of each batch again with the next one."""
 
     def __init__(self, log: RecordReader) -> None:
         self.log = log
@@ -171,7 +171,7 @@ class Redelivering:
 
 @pytest.mark.parametrize("partitions", [1, 4])
 @pytest.mark.parametrize("seed", range(3))
-async def test_the_decision_state_is_what_the_log_says(make: Open, partitions: int, seed: int) -> None:
+async def test_the_decision_state_equals_the_fold_of_the_log(make: Open, partitions: int, seed: int) -> None:
     system = make(partitions=partitions)
     await live(system, seed)
     snapshot = system.snapshot()
@@ -195,7 +195,7 @@ async def test_copies_are_folded_once(make: Open) -> None:
     assert events == len(first_copies) < sum(end.values())
 
 
-async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(
+async def test_a_rebuild_ends_at_the_positions_of_the_snapshot(
     system: System,
 ) -> None:
     await live(system, 2)
@@ -207,7 +207,7 @@ async def test_a_rebuild_goes_up_to_where_the_snapshot_was_taken_and_not_beyond(
     assert system.snapshot().digest != snapshot.digest
 
 
-async def test_a_row_that_the_log_does_not_explain_shows(system: System) -> None:
+async def test_a_row_that_no_event_explains_is_reported(system: System) -> None:
     await live(system, 2)
     await system.tamper("UPDATE decision_accounts SET version=9 WHERE folded='bob'")
     snapshot = system.snapshot()
@@ -215,7 +215,7 @@ async def test_a_row_that_the_log_does_not_explain_shows(system: System) -> None
     assert [table for table in digest if digest[table] != snapshot.digest[table]] == ["decision_accounts"]
 
 
-async def test_a_log_that_ends_too_soon_is_no_log_to_compare_with(system: System) -> None:
+async def test_a_log_that_ends_before_the_positions_is_refused(system: System) -> None:
     await live(system, 2)
     beyond = system.snapshot().positions.merged(Positions({TopicPartition("graph", 0): 10_000}))
     with pytest.raises(CorruptLog, match="graph-0:10000"):

@@ -1,4 +1,4 @@
-"""What every adapter of the EventLog port must do."""
+"""The contract of the EventLog port, for every adapter."""
 
 import asyncio
 import random
@@ -42,12 +42,12 @@ from tests.contracts.logged import (
 from tests.records import event_of
 
 SOON = 10
-"""Seconds within which whoever waits has to wake; far more than it takes."""
+"""Seconds within which a waiting reader has to wake, far more than needed."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.engines)])
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[..., LogSystem]]:
-    """Opens logs of either profile, and closes them again."""
+    """Open logs of either profile, and close them after the test."""
     opened: list[LogSystem] = []
 
     def made(**options: Any) -> LogSystem:
@@ -73,7 +73,7 @@ def log(system: LogSystem) -> EventLog:
     return system.log
 
 
-async def test_an_empty_log_has_nothing_and_ends_at_its_beginning(log: EventLog) -> None:
+async def test_an_empty_log_has_no_records_and_ends_at_offset_zero(log: EventLog) -> None:
     assert await log.read({}, 10) == []
     assert await log.ends() == {}
 
@@ -89,7 +89,7 @@ async def test_an_event_that_no_reader_could_apply_is_not_appended(system: LogSy
     assert await everything(log) == []
 
 
-async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system: LogSystem, log: EventLog) -> None:
+async def test_an_appended_event_is_read_with_its_envelope_and_position(system: LogSystem, log: EventLog) -> None:
     about = {
         "time": Millis(1_424_300_000_123), "correlation": "request ü", "causation": "cause", "actor": ACCOUNTS[1],
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "source_positions": "tweets-0:7",
@@ -104,7 +104,7 @@ async def test_what_is_appended_is_read_with_all_that_is_known_about_it(system: 
     assert record.offset == 0
 
 
-async def test_sealed_fields_come_back_open_to_whoever_has_the_key(system: LogSystem, log: EventLog) -> None:
+async def test_sealed_fields_are_opened_for_a_reader_with_the_key(system: LogSystem, log: EventLog) -> None:
     tweet = posted(system)
     await log.append([registered(system), tweet])
     for reader in (log, system.elsewhere()):
@@ -123,7 +123,7 @@ async def test_every_entity_keeps_its_order_and_stays_in_one_partition(system: L
         assert len({record.place for record in own}) == 1
 
 
-async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system: LogSystem, log: EventLog) -> None:
+async def test_a_partition_has_no_gaps_and_append_returns_its_end(system: LogSystem, log: EventLog) -> None:
     for _ in range(5):
         positions = await log.append([followed(system, account) for account in ACCOUNTS])
     assert positions == await log.ends()
@@ -131,14 +131,14 @@ async def test_a_partition_has_no_gaps_and_append_answers_where_it_ends(system: 
         assert [record.offset for record in records] == list(range(positions[place]))
 
 
-async def test_append_answers_only_for_the_partitions_it_wrote(system: LogSystem, log: EventLog) -> None:
+async def test_append_returns_positions_of_the_written_partitions_only(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system)])
     positions = await log.append([followed(system)])
     assert [place.topic for place in positions] == ["graph"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
-async def test_reading_on_in_batches_of_any_size_meets_every_record_once(
+async def test_reading_in_batches_of_any_size_returns_every_record_once(
     system: LogSystem, log: EventLog, limit: int
 ) -> None:
     chance = random.Random(limit)
@@ -155,7 +155,7 @@ async def test_reading_on_in_batches_of_any_size_meets_every_record_once(
         assert [record.offset for record in own] == list(range(len(own))), place
 
 
-async def test_reading_goes_on_from_any_position(system: LogSystem, log: EventLog) -> None:
+async def test_reading_continues_from_any_position(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system, account) for account in ACCOUNTS * 3])
     records = await everything(log)
     for taken in (1, 5, 23):
@@ -178,7 +178,7 @@ async def test_every_logged_topic_has_its_partitions(system: LogSystem, log: Eve
         assert await log.read({TopicPartition(topic, 0): 0}, 1) == []
 
 
-async def test_an_append_that_fails_leaves_nothing_of_itself(system: LogSystem, log: EventLog) -> None:
+async def test_an_append_that_fails_appends_nothing(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     before = await log.ends()
     with pytest.raises((KeyUnknown, SealBroken)):
@@ -188,9 +188,7 @@ async def test_an_append_that_fails_leaves_nothing_of_itself(system: LogSystem, 
     assert [record.offset for record in await everything(log, topics=["graph"])] == [0, 1]
 
 
-async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(
-    system: LogSystem, log: EventLog
-) -> None:
+async def test_an_append_that_fails_does_not_affect_concurrent_appends(system: LogSystem, log: EventLog) -> None:
     system.disk.hold()
     first = asyncio.ensure_future(log.append([registered(system)]))
     await system.disk.waiting.wait()
@@ -209,7 +207,7 @@ async def test_an_append_that_fails_takes_none_with_it_that_was_made_beside_it(
         assert positions == {own.place: own.offset + 1}
 
 
-async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_ended(
+async def test_records_survive_a_restart_and_appending_continues_at_the_end(
     system: LogSystem,
 ) -> None:
     await system.log.append([registered(system), posted(system)])
@@ -220,7 +218,7 @@ async def test_what_was_appended_is_there_after_a_restart_and_goes_on_where_it_e
     assert records[0].event == records[1].event
 
 
-async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(system: LogSystem, log: EventLog) -> None:
+async def test_a_copy_has_its_own_position_and_is_marked_as_a_copy(system: LogSystem, log: EventLog) -> None:
     one, two, other = followed(system), followed(system), followed(system, ACCOUNTS[1])
     await log.append([one, two])
     await log.append([one, other])
@@ -232,9 +230,7 @@ async def test_a_copy_stands_where_it_was_appended_and_is_told_from_the_first(sy
     assert sorted(ids_of(first_copies(records, {}))) == sorted(item.about.id for item in (one, two, other))
 
 
-async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(
-    system: LogSystem, log: EventLog
-) -> None:
+async def test_an_erased_subjects_event_is_read_as_none_and_others_are_read(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system, account) for account in ACCOUNTS[:2]])
     await log.append([posted(system, account) for account in ACCOUNTS[:2]] + [followed(system)])
     await system.destroy_key(ACCOUNTS[0])
@@ -246,13 +242,13 @@ async def test_an_erased_subjects_event_is_read_as_none_and_the_others_are_not(
 
 
 def faults(records: list[Record]) -> dict[str, str]:
-    """What cannot be read, by type; none of it is an event."""
+    """Return the unreadable records by type, and check that they have no event."""
     faulty = [record for record in records if record.fault]
     assert not any(record.event for record in faulty)
     return {record.type: record.fault for record in faulty}
 
 
-async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_are_read(
+async def test_events_of_a_subject_with_an_unknown_key_are_reported_and_others_are_read(
     system: LogSystem, log: EventLog
 ) -> None:
     await log.append([registered(system), posted(system), followed(system)])
@@ -265,10 +261,10 @@ async def test_events_of_a_subject_whose_key_is_unknown_say_so_and_the_others_ar
         assert all("KeyUnknown" in fault and ACCOUNTS[0] in fault for fault in found.values())
 
 
-async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginning_came_to_nothing(
+async def test_after_a_subjects_first_event_failed_nothing_is_sealed_with_a_lost_key(
     system: LogSystem, log: EventLog
 ) -> None:
-    """Its key was never stored, or it was before anything else: then it is there to stay."""
+    """Its key was never stored, or it was stored before the event and stays."""
     system.disk.failure = OSError("the disk is on fire")
     with pytest.raises(LogUnavailable):
         await log.append([registered(system)])
@@ -280,10 +276,10 @@ async def test_nothing_is_sealed_that_cannot_be_opened_where_a_subjects_beginnin
     assert len(await everything(system.elsewhere())) == 2
 
 
-async def test_an_event_altered_under_its_seal_says_so_and_the_others_are_read(
+async def test_an_event_with_a_changed_sealed_part_is_reported_and_others_are_read(
     system: LogSystem, log: EventLog
 ) -> None:
-    """Another event's id: the sealed part belongs to the event it was made for."""
+    """The sealed part of one event is put into another, whose id differs."""
     await log.append([registered(system), posted(system)])
     await system.rewrite("TweetPosted", id=b"\xff" * 16)
     read = await everything(log)
@@ -293,7 +289,7 @@ async def test_an_event_altered_under_its_seal_says_so_and_the_others_are_read(
 
 
 BAD = id_at(Millis(0), "bad").replace("0", "-", 1)
-"""An id whose time was negative."""
+"""An id with a negative time."""
 UNREADABLE = {
     "a newer version": ({"version": 2}, "newer version"),
     "a version that is none": ({"version": -7}, "versions are counted from 1, and this says -7"),
@@ -309,7 +305,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("change", "fault"), UNREADABLE.values(), ids=UNREADABLE)
-async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(
+async def test_an_unreadable_record_has_its_cause_and_others_are_read(
     system: LogSystem, log: EventLog, change: dict[str, Any], fault: str
 ) -> None:
     before, after = registered(system), registered(system, ACCOUNTS[1])
@@ -323,17 +319,17 @@ async def test_a_record_that_cannot_be_read_says_why_and_the_others_are_read(
     assert (faulty.topic, faulty.key) == ("graph", ACCOUNTS[0])
 
 
-async def test_waiting_ends_at_once_where_there_is_something_already(system: LogSystem, log: EventLog) -> None:
+async def test_waiting_ends_at_once_if_records_exist(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     assert await log.wait({}, 0)
 
 
-async def test_waiting_ends_without_anything_when_the_time_is_over(system: LogSystem, log: EventLog) -> None:
+async def test_waiting_ends_after_its_time_limit(system: LogSystem, log: EventLog) -> None:
     await log.append([followed(system)])
     assert not await log.wait(await log.ends(), 0.01)
 
 
-async def test_an_append_wakes_all_who_wait_in_the_process(system: LogSystem, log: EventLog) -> None:
+async def test_an_append_wakes_all_waiting_readers_of_the_process(system: LogSystem, log: EventLog) -> None:
     ends = await log.ends()
     waiting = [asyncio.ensure_future(log.wait(ends, 60)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -341,7 +337,7 @@ async def test_an_append_wakes_all_who_wait_in_the_process(system: LogSystem, lo
     assert await asyncio.wait_for(asyncio.gather(*waiting), SOON) == [True, True, True]
 
 
-async def test_whoever_waits_for_more_than_came_waits_on(system: LogSystem, log: EventLog) -> None:
+async def test_a_reader_that_waits_for_a_later_position_keeps_waiting(system: LogSystem, log: EventLog) -> None:
     first, second = followed(system), followed(system)
     patient = asyncio.ensure_future(log.wait({TopicPartition("graph", n): 1 for n in range(4)}, 60))
     hasty = asyncio.ensure_future(log.wait({}, 60))
@@ -353,7 +349,7 @@ async def test_whoever_waits_for_more_than_came_waits_on(system: LogSystem, log:
     assert await asyncio.wait_for(patient, SOON)
 
 
-async def test_an_append_wakes_who_waits_beside_the_process(system: LogSystem, log: EventLog) -> None:
+async def test_an_append_wakes_waiting_readers_of_other_processes(system: LogSystem, log: EventLog) -> None:
     elsewhere = system.elsewhere()
     waiting = asyncio.ensure_future(elsewhere.wait(await elsewhere.ends(), 60))
     await asyncio.sleep(0)
@@ -362,7 +358,7 @@ async def test_an_append_wakes_who_waits_beside_the_process(system: LogSystem, l
     assert (await elsewhere.ends()).covers(positions)
 
 
-async def test_readers_beside_the_process_read_what_its_readers_read(system: LogSystem, log: EventLog) -> None:
+async def test_readers_of_other_processes_read_the_same_records(system: LogSystem, log: EventLog) -> None:
     await log.append([registered(system, account) for account in ACCOUNTS])
     await log.append([posted(system, account) for account in ACCOUNTS])
     read, here = await everything(system.elsewhere(), 3), await everything(log, 3)
@@ -370,7 +366,7 @@ async def test_readers_beside_the_process_read_what_its_readers_read(system: Log
     assert by_partition(read) == dict(by_partition(here))
 
 
-async def test_nobody_reads_what_is_not_durable_yet(system: LogSystem, log: EventLog) -> None:
+async def test_records_are_read_only_when_they_are_durable(system: LogSystem, log: EventLog) -> None:
     system.disk.hold()
     append = asyncio.ensure_future(log.append([followed(system)]))
     await system.disk.waiting.wait()

@@ -1,4 +1,4 @@
-"""A record that was damaged and discarded is allowed for where decision states are compared, and nothing else is."""
+"""Comparing decision states tolerates the effects of a damaged, discarded record, and no other difference."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,7 +18,7 @@ from tests.contracts.test_decision_state import live
 
 
 class Damaged:
-    """A log in which some records cannot be read."""
+    """A log with some unreadable records."""
 
     def __init__(self, log: SqliteLog, *lost: Record) -> None:
         self.log, self.lost = log, {(record.place, record.offset) for record in lost}
@@ -60,7 +60,7 @@ async def history(system: System) -> tuple[list[Record], Positions]:
     return records, (await system.log.ends())
 
 
-async def test_whatever_record_is_lost_everything_else_is_the_same(system: System) -> None:
+async def test_a_lost_record_of_any_type_leaves_all_other_rows_equal(system: System) -> None:
     records, until = await history(system)
     whole = await state(system.log, until)
     for lost in {record.type: record for record in reversed(records)}.values():
@@ -70,7 +70,7 @@ async def test_whatever_record_is_lost_everything_else_is_the_same(system: Syste
         assert left_out.names() == (f"{lost.topic}/{lost.key}",)
 
 
-async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(
+async def test_an_unexplained_row_of_another_account_is_still_reported(
     system: System,
 ) -> None:
     records, until = await history(system)
@@ -84,7 +84,7 @@ async def test_another_account_s_row_that_the_log_does_not_explain_still_shows(
 
 
 @pytest.mark.parametrize("key", ["", "nobody's", "'; DROP TABLE decision_tweets"])
-async def test_a_lost_record_without_an_account_leaves_its_topic_out(system: System, key: str) -> None:
+async def test_a_lost_record_without_an_account_excludes_its_topic(system: System, key: str) -> None:
     records, until = await history(system)
     whole = await state(system.log, until)
     lost = next(record for record in records if record.type == "TweetPosted")

@@ -1,4 +1,4 @@
-"""Media in the decision state of every adapter: what is known of one, and what keeps it from being deleted."""
+"""Media in the decision state of every adapter: their state, and the uses that prevent a deletion."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ async def test_a_medium_is_in_use_while_a_tweet_that_is_there_shows_it(system: S
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
 
 
-async def test_a_medium_that_the_profile_shows_stays(system: System) -> None:
+async def test_a_medium_of_a_profile_is_in_use(system: System) -> None:
     await settle(system)
     media = await added(system)
     await do(system, CHANGE_PROFILE, ChangeProfile(ALICE, avatar=media))
@@ -76,7 +76,7 @@ async def test_a_medium_that_the_profile_shows_stays(system: System) -> None:
     await do(system, DELETE_MEDIA, DeleteMedia(ALICE, media))
 
 
-async def test_anothers_medium_cannot_be_shown(system: System) -> None:
+async def test_a_medium_of_another_account_cannot_be_used(system: System) -> None:
     await settle(system)
     media = await added(system)
     with pytest.raises(MediaNotFound):

@@ -1,4 +1,4 @@
-"""What every object store has to do: the folder, and S3 on a real server."""
+"""The contract of object stores, for the folder and for S3 on a real server."""
 
 import asyncio
 import base64
@@ -34,12 +34,12 @@ TYPE = "image/jpeg"
 
 
 def nobody(header: bytes) -> Viewer:
-    """Whoever asks is not signed in; nothing here asks."""
+    """Requests are not authenticated; no test here needs it."""
     raise AssertionError(header)
 
 
 class Exchanging:
-    """What the routes need of the edge around them."""
+    """The parts of the edge that the routes need."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -83,13 +83,13 @@ def in_a_while() -> Millis:
 
 
 async def posted(store: SimpleNamespace, form: Upload, content: bytes, **changed: str) -> httpx.Response:
-    """Post a file as a form says."""
+    """Upload a file with the fields of a form."""
     url = urljoin("http://test", form.url)
     http: httpx.AsyncClient = store.http
     return await http.post(url, data={**form.fields, **changed}, files={"file": ("x", content)})
 
 
-async def test_what_is_written_can_be_read_until_it_is_deleted(store: SimpleNamespace) -> None:
+async def test_an_object_can_be_read_until_it_is_deleted(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, b"content")
     assert await store.objects.read("finished/1.jpg", 7) == b"content"
     await store.objects.write("finished/1.jpg", TYPE, b"other")
@@ -99,27 +99,27 @@ async def test_what_is_written_can_be_read_until_it_is_deleted(store: SimpleName
         assert await store.objects.read("finished/1.jpg", 7) is None
 
 
-async def test_what_is_longer_than_asked_for_is_not_read(store: SimpleNamespace) -> None:
+async def test_an_object_longer_than_the_limit_is_not_read(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, bytes(8))
     assert await store.objects.read("finished/1.jpg", 8) == bytes(8)
     assert await store.objects.read("finished/1.jpg", 7) is None
 
 
-async def test_many_at_once(store: SimpleNamespace) -> None:
+async def test_many_objects_are_written_and_read_at_once(store: SimpleNamespace) -> None:
     contents = {f"finished/{n}.jpg": bytes((n,)) * 100 for n in range(24)}
     await asyncio.gather(*(store.objects.write(key, TYPE, content) for key, content in contents.items()))
     read = await asyncio.gather(*(store.objects.read(key, MOST) for key in contents))
     assert read == list(contents.values())
 
 
-async def test_a_form_puts_one_object(store: SimpleNamespace) -> None:
+async def test_a_form_uploads_one_object(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
     for content in (jpeg(), b"x" * MOST, b"x"):
         assert (await posted(store, form, content)).status_code == 204
         assert await store.objects.read("incoming/1", MOST) == content
 
 
-async def test_a_form_refuses_what_it_was_not_made_for(store: SimpleNamespace) -> None:
+async def test_a_form_refuses_other_objects_types_and_sizes(store: SimpleNamespace) -> None:
     form = store.objects.upload("incoming/1", TYPE, MOST, in_a_while())
     other = store.objects.upload("incoming/2", "image/png", 10 * MOST, in_a_while())
     for content, changed in (
@@ -154,7 +154,7 @@ async def test_a_form_that_has_expired_is_refused(store: SimpleNamespace) -> Non
     assert await store.objects.read("incoming/1", MOST) is None
 
 
-async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store: SimpleNamespace) -> None:
+async def test_a_link_returns_its_object_and_is_the_same_for_an_hour(store: SimpleNamespace) -> None:
     await store.objects.write("finished/1.jpg", TYPE, jpeg())
     now = Millis(int(time.time()) * 1000)
     link = store.objects.link("finished/1.jpg", now)
@@ -166,7 +166,7 @@ async def test_a_link_leads_to_its_object_and_is_the_same_for_an_hour(store: Sim
     assert (part.status_code, part.content) == (206, jpeg()[:2])
 
 
-async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store: SimpleNamespace) -> None:
+async def test_a_link_to_another_object_or_an_expired_one_is_refused(store: SimpleNamespace) -> None:
     for name in ("1", "2"):
         await store.objects.write(f"finished/{name}.jpg", TYPE, jpeg())
     link = store.objects.link("finished/1.jpg", wall_clock())
@@ -176,7 +176,7 @@ async def test_a_link_to_something_else_or_of_long_ago_leads_nowhere(store: Simp
         assert (await store.http.get(urljoin("http://test", wrong))).status_code in (400, 401, 403, 404, 422), wrong
 
 
-async def test_a_folder_that_cannot_be_used_is_a_store_that_is_unavailable(tmp_path: Path) -> None:
+async def test_an_unusable_folder_raises_store_unavailable(tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where the folder should be")
     objects = LocalObjects(tmp_path / "media", b"a secret", wall_clock, random.Random(7).randbytes)
     for call in (objects.write("finished/1.jpg", TYPE, b"x"), objects.read("finished/1.jpg", 9), objects.prepare()):
@@ -185,7 +185,7 @@ async def test_a_folder_that_cannot_be_used_is_a_store_that_is_unavailable(tmp_p
 
 
 @pytest.mark.engines
-async def test_a_server_that_is_unavailable_is_a_store_that_is_unavailable() -> None:
+async def test_an_unavailable_server_raises_store_unavailable() -> None:
     from stores.s3.objects import Location, S3Objects
 
     objects = S3Objects(Location.parse("s3://key:secret@127.0.0.1:9/bucket"), timeout_s=0.5)
@@ -199,7 +199,7 @@ async def test_a_server_that_is_unavailable_is_a_store_that_is_unavailable() -> 
 
 
 @pytest.mark.engines
-def test_an_address_of_a_store_says_all_or_is_refused() -> None:
+def test_an_incomplete_address_of_a_store_is_refused() -> None:
     from stores.s3.objects import BadAddress, Location, S3Objects
 
     assert Location.parse("s3s://key:a%2Fb@s3.example:444/bucket?region=eu-1") == (

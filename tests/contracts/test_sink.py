@@ -1,4 +1,4 @@
-"""What every adapter of the Sink port must do."""
+"""The contract of the Sink port, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ NOTES = Tables(model="notes", version=1, tables={"notes": "(text TEXT PRIMARY KE
 
 
 class Sinks(Protocol):
-    """A store with one read model, of texts, and sinks of its groups."""
+    """A store with one read model of texts, and the sinks of its groups."""
 
     @property
     def sink(self) -> Sink: ...
@@ -40,13 +40,13 @@ class Sinks(Protocol):
 
 
 class LosingSinks(Sinks, Protocol):
-    """A store that can lose what it has."""
+    """A store that can lose its data."""
 
     def lose(self) -> None: ...
 
 
 class SqliteSinks:
-    """views.db with one read model, and sinks of its groups."""
+    """views.db with one read model, and the sinks of its groups."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,7 +70,7 @@ class SqliteSinks:
         self.views.connection.execute("INSERT INTO notes_1 VALUES (?)", (text,))
 
     def notes(self) -> list[str]:
-        """What is there for others to read."""
+        """Return the committed notes."""
         other = Views(self.path, [NOTES], read_only=True)
         try:
             return [row[0] for row in other.connection.execute("SELECT text FROM notes_1 ORDER BY text")]
@@ -78,7 +78,7 @@ class SqliteSinks:
             other.connection.close()
 
     def fill(self) -> None:
-        """Let the disk have no room for another page."""
+        """Make the disk full: it has no room for another page."""
         self.views.connection.pragma("max_page_count", self.views.connection.pragma("page_count"))
 
     def make_room(self) -> None:
@@ -119,7 +119,7 @@ async def empty_batch(store: Sinks) -> None:
     await store.sink.commit(Positions({TWEETS: 1}), {ALICE: ONE})
 
 
-async def test_a_new_sink_has_folded_nothing(store: Sinks) -> None:
+async def test_a_new_sink_has_no_positions_and_no_newest_ids(store: Sinks) -> None:
     assert await store.sink.positions() == {}
     assert await store.sink.newest([ALICE]) == {}
 
@@ -135,7 +135,7 @@ async def test_rows_positions_and_newest_ids_commit_together(store: Sinks) -> No
     assert await store.sink.newest([ALICE, BOB, ALICE_TOO]) == {ALICE: ONE, ALICE_TOO: TWO}
 
 
-async def test_later_batches_take_the_place_of_what_was_noted_before(store: Sinks) -> None:
+async def test_later_batches_replace_positions_and_newest_ids(store: Sinks) -> None:
     await commit_batch(store, "one", {TWEETS: 7, GRAPH: 2}, {ALICE: ONE, BOB: ONE})
     await commit_batch(store, "two", {TWEETS: 9, GRAPH: 2}, {ALICE: THREE})
     for _ in range(2):
@@ -155,7 +155,7 @@ async def test_an_abandoned_batch_leaves_nothing(store: Sinks) -> None:
     assert store.notes() == ["one", "two"]
 
 
-async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store: Sinks) -> None:
+async def test_a_process_that_dies_during_a_batch_leaves_nothing_of_it(store: Sinks) -> None:
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.begin()
     store.write("two")
@@ -165,7 +165,7 @@ async def test_a_process_that_ends_within_a_batch_leaves_nothing_of_it(store: Si
     assert await store.sink.newest([ALICE]) == {ALICE: ONE}
 
 
-async def test_a_sink_that_is_where_it_was_left_says_nothing(store: Sinks) -> None:
+async def test_checking_an_unchanged_store_raises_nothing(store: Sinks) -> None:
     await store.sink.check()
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     await store.sink.check()
@@ -174,7 +174,7 @@ async def test_a_sink_that_is_where_it_was_left_says_nothing(store: Sinks) -> No
 
 
 @pytest.mark.parametrize("store", [pytest.param(e, marks=pytest.mark.engines) for e in ENGINES], indirect=True)
-async def test_a_store_that_was_emptied_is_noticed_in_quiet_times_and_taken_up_anew(store: LosingSinks) -> None:
+async def test_a_store_that_lost_its_data_is_detected_without_new_events_and_filled_again(store: LosingSinks) -> None:
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.lose()
     with pytest.raises(SinkMoved, match=r"^[A-Z][A-Za-z]+ does not hold what this group left there: it was lost, "):
@@ -192,7 +192,7 @@ async def test_groups_have_positions_and_newest_ids_of_their_own(store: Sinks) -
     assert await other.newest([ALICE]) == {}
 
 
-async def test_a_full_disk_undoes_the_batch_which_can_be_committed_later(store: Sinks) -> None:
+async def test_a_full_disk_rolls_back_the_batch_which_can_be_committed_later(store: Sinks) -> None:
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.fill()
     many = {("tweets", f"account {n:03} of many, so that there is something to write"): TWO for n in range(500)}
@@ -215,7 +215,7 @@ async def test_a_file_that_cannot_be_written_is_reported_as_unavailable(store: S
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
 
 
-async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store: Sinks) -> None:
+async def test_a_batch_whose_positions_cannot_be_stored_is_rolled_back(store: Sinks) -> None:
     await store.sink.begin()
     store.write("one")
     with pytest.raises(KeyError):
@@ -225,7 +225,7 @@ async def test_a_batch_that_cannot_be_noted_is_undone_whatever_the_reason(store:
     assert store.notes() == ["two"]
 
 
-async def test_each_position_is_noted_with_the_event_just_before_it(store: Sinks) -> None:
+async def test_each_position_is_stored_with_the_event_just_before_it(store: Sinks) -> None:
     assert await store.sink.marks() == {}
     await store.sink.begin()
     store.write("one")
@@ -239,7 +239,7 @@ async def test_each_position_is_noted_with_the_event_just_before_it(store: Sinks
     assert await store.sink.marks() == {TWEETS: Mark(7, ONE), GRAPH: Mark(3, TWO)}
 
 
-async def test_a_position_that_was_passed_over_has_no_event_of_an_older_one(store: Sinks) -> None:
+async def test_a_position_after_skipped_records_has_no_mark_of_an_older_event(store: Sinks) -> None:
     await store.sink.begin()
     store.write("one")
     await store.sink.commit(Positions({TWEETS: 7}), {ALICE: ONE}, {TWEETS: ONE})

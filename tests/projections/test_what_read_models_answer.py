@@ -259,7 +259,7 @@ test_a_hashtag_leads_to_the_tweets_that_carry_it_now = holds(hashtags)
 test_users_are_found_by_id_and_by_name_in_any_case = holds(users)
 
 
-def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it() -> None:
+def test_an_imported_follow_is_listed_by_its_time() -> None:
     c = Community()
     ada, *others = (c.register() for _ in range(4))
     for n, other in enumerate(others):
@@ -273,7 +273,7 @@ def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it() -> None:
     models.close()
 
 
-def test_a_flood_of_replies_makes_pages_short_and_ends_no_list() -> None:
+def test_many_hidden_replies_make_pages_short_but_end_no_list() -> None:
     c = Community()
     ada, bob = c.register(), c.register()
     first, tweet = c.post(bob, 0), c.post(ada, 0)

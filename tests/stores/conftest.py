@@ -1,4 +1,4 @@
-"""What tests of stores share."""
+"""Fixtures of the tests of stores."""
 
 from collections.abc import AsyncIterator
 

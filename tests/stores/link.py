@@ -1,4 +1,4 @@
-"""A connection to a server that a test can cut and mend."""
+"""A proxy in front of a server, whose connections a test can cut and restore."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class Link:
-    """Listens on a port of its own and passes everything on to a server, until it is cut."""
+    """A TCP proxy with a port of its own. It forwards all bytes until it is cut."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -20,7 +20,7 @@ class Link:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """End all connections; new ones are ended at once."""
+        """Close all connections. New ones are closed at once."""
         self._mended = False
         with self._lock:
             ends = list(self._ends)
@@ -28,7 +28,7 @@ class Link:
             _end(end)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self._mended = True
 
     def close(self) -> None:

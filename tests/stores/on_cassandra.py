@@ -1,4 +1,4 @@
-"""The read models that Cassandra keeps, on a keyspace of their own: events in, read ports and digests out."""
+"""The read models of Cassandra in a keyspace for tests. Tests apply events, and read ports and digests."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ _TABLES = [
 
 
 def drop(address: Address) -> None:
-    """Drop a keyspace; that takes seconds where there is much else to do."""
+    """Drop a keyspace, which takes seconds on a busy machine."""
     cluster, session = connected(address)
     session.execute(f"DROP KEYSPACE IF EXISTS {address.keyspace}", timeout=120)
     cluster.shutdown()
 
 
 class Died(BaseException):
-    """What a process that was killed would say: no fault of a record, for which a group would set it aside."""
+    """Stands for the end of a killed process. It is no fault of a record, so the group sets nothing aside."""
 
 
 class DyingSession(CassandraSession):
-    """What a process that dies has of a session: some of its writes are made."""
+    """The session of a process that dies: only some of its writes are made."""
 
     def __init__(self, session: CassandraSession, randomness: random.Random) -> None:
         self._whole = session
@@ -70,7 +70,7 @@ class DyingSession(CassandraSession):
         return await self._whole.read(cql, parameters)
 
     async def write(self, writes: Iterable[tuple[str, Parameters]]) -> None:
-        """Make some of these writes, or all of them and live on."""
+        """Make all of these writes, or only some and die."""
         asked = list(writes)
         made = [write for write in asked if self._randomness.random() < 0.7]
         await self._whole.write(made)
@@ -122,22 +122,22 @@ class OnCassandra:
         return await CassandraSession.connect(self.address)
 
     async def fleeting(self) -> None:
-        """From now on nothing is on disk: emptying a table is ten times as fast then."""
+        """Disable the commit log, so that truncating a table is ten times as fast."""
         await self.session.read(f"ALTER KEYSPACE {self.address.keyspace} WITH durable_writes = false")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something on the event loop."""
+        """Run a coroutine on the event loop."""
         return self._loop.run(work)
 
     def close(self, *, dropping: bool = True) -> None:
-        """Let go of the cluster; the keyspace need not be dropped where all of the cluster is."""
+        """Close the session, and drop the keyspace unless the whole cluster is removed."""
         self.run(self.session.close())
         self._loop.close()
         if dropping:
             drop(self.address)
 
     async def empty(self, tables: Iterable[str] = _TABLES) -> None:
-        """Let nothing have happened, in the tables of read models or in these."""
+        """Empty these tables, or all tables of read models."""
         await asyncio.to_thread(self._truncate, tables)
         self.derived = []
 
@@ -148,7 +148,7 @@ class OnCassandra:
             future.result()
 
     def group(self, consumers: str = "serving") -> Group:
-        """All processors of the read models that are kept here, with a sink of their own."""
+        """Return a group with all processors of Cassandra's read models, and a new sink."""
         session, keyspace = self.session, self.address.keyspace
         sink = DyingSink(session, keyspace, consumers)
         raised = CassandraRaisedNotifications(session, sink, keyspace)
@@ -182,11 +182,11 @@ class OnCassandra:
             await group.apply(batch, Positions())
 
     async def digests(self) -> dict[str, tuple[int, str]]:
-        """Rows and digest of every read model."""
+        """Return number of rows and digest of every read model."""
         return await digests(self.session, self.address.keyspace, catalogue.on_cassandra(), slices=2)
 
     def readers(self, others: Readers) -> Readers:
-        """What Cassandra answers, and the other read models' ports as they are given."""
+        """Return read ports: those of Cassandra, and the given ports of the other read models."""
         session, keyspace = self.session, self.address.keyspace
         kept = {
             one.projector.model: model.reader(session, keyspace)

@@ -1,4 +1,4 @@
-"""The searches as each profile keeps them, SQLite's in memory and PostgreSQL's in a schema: records in, answers out."""
+"""The searches of both profiles, on SQLite in memory and on PostgreSQL in a schema, for tests that compare them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class Searches(Protocol):
-    """What is found, by the ports."""
+    """The read ports of the searches."""
 
     tweets: Search
     users: UserSearch
@@ -52,7 +52,7 @@ class Searches(Protocol):
 
 @dataclass
 class Told:
-    """Events as records of a log with `partitions` each, those of an author or account in one of them."""
+    """A log in memory. Each topic has `partitions`; all events of an account are in one partition."""
 
     partitions: int = 1
     records: list[Record] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Told:
         self._ends: dict[tuple[str, int], int] = {}
 
     def tell(self, *events: Event) -> list[Record]:
-        """The records of these events, appended."""
+        """Append these events and return their records."""
         made = []
         for event in events:
             kind = BY_CLASS[type(event)]
@@ -98,7 +98,7 @@ class OnSqlite:
         )
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Close the database."""
         self.views.connection.close()
 
 
@@ -114,7 +114,7 @@ class OnPostgres:
         self.group, self.sink = self.worker()
 
     def worker(self) -> tuple[Group, PostgresSink]:
-        """Processors with a sink of their own, as another process has them."""
+        """Return a group with a new sink, as another process has it."""
         search, users, hashtags = PostgresSearchRows(), PostgresUserSearchRows(), PostgresHashtagSearchRows()
         sink = PostgresSink(self.database, "serving", [search, users, hashtags])
         return Group(
@@ -127,7 +127,7 @@ class OnPostgres:
 
 @contextmanager
 def a_schema(url: str) -> Iterator[Database]:
-    """A generation of its own, with nothing in it."""
+    """Create an empty generation."""
     database = Database(url, f"search_{uuid.uuid4().hex}")
     asyncio.run(database.migrate())
     try:
@@ -138,7 +138,7 @@ def a_schema(url: str) -> Iterator[Database]:
 
 @asynccontextmanager
 async def emptied(database: Database) -> AsyncIterator[OnPostgres]:
-    """The searches of a generation, emptied before."""
+    """Yield the searches of an emptied generation."""
     made = OnPostgres(database)
     await made.pool.open()
     tables = ["positions", "newest", *(table for model in on_postgres().values() for table in model.tables)]
@@ -160,7 +160,7 @@ async def apply(group: Group, batches: Iterable[Sequence[Record]]) -> None:
 
 
 async def pages(find: Callable[[str | None, int], Awaitable[Page[T]]], limit: int) -> list[Page[T]]:
-    """A list, page by page."""
+    """Read all pages of a list."""
     found: list[Page[T]] = []
     position = None
     while not found or position is not None:
@@ -170,11 +170,11 @@ async def pages(find: Callable[[str | None, int], Awaitable[Page[T]]], limit: in
 
 
 async def rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
-    """What a statement answers."""
+    """Return the rows of a statement."""
     cursor = await connection.execute(sql.encode())
     return await cursor.fetchall()
 
 
 async def digests(database: Database) -> dict[str, tuple[int, str]]:
-    """Rows and digest of every read model that PostgreSQL keeps."""
+    """Return number of rows and digest of every read model on PostgreSQL."""
     return await stored_digests(database, on_postgres())

@@ -1,4 +1,4 @@
-"""Counters on Redis as a worker keeps them: a log of several partitions in memory, a group, and its sink."""
+"""Counters on Redis, written as by a worker: a log in memory with several partitions, a group, and its sink."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SLOTS = 3
 
 
 def community(seed: int, steps: int = 120) -> Community:
-    """A community to which something happened."""
+    """A community with a random history."""
     chance = random.Random(seed)
     made = Community()
     for _ in range(8):
@@ -37,18 +37,18 @@ def community(seed: int, steps: int = 120) -> Community:
 
 
 def place_of(entity: Entity) -> TopicPartition:
-    """The partition that an entity's events are in."""
+    """Return the partition of an entity's events."""
     topic, key = entity
     return TopicPartition(topic, partition_of(key, PARTITIONS))
 
 
 class Log:
-    """Records where a log with several partitions keeps them, in the order they are given; copies among them."""
+    """A log in memory with several partitions. It has the given records in their order, copies included."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.partitions: dict[TopicPartition, list[Record]] = {}
         self.open = 0.0
-        """Which part of each partition is there already; all of it by 1."""
+        """The share of each partition that is in the log already, from 0 to 1."""
         for record in records:
             place = place_of((record.topic, record.key))
             there = self.partitions.setdefault(place, [])
@@ -76,7 +76,7 @@ TOPICS = frozenset(("tweets", "engagement", "graph", "personal"))
 
 
 class Worker:
-    """One process that counts."""
+    """A worker process that counts."""
 
     def __init__(self, client: Client, log: Log, name: str, *, limit: int = 7) -> None:
         self.client = client
@@ -92,13 +92,13 @@ class Worker:
         self.runner = Runner(group, log, limit)
 
     async def work(self) -> None:
-        """Take it up from where it stands, to the end of the log."""
+        """Continue from the stored positions to the end of the log."""
         await self.runner.start()
         await self.runner.catch_up()
 
 
 Answer = tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]
-"""What is not zero, of tweets and of accounts."""
+"""The counters of tweets and of accounts that are not zero."""
 
 
 def _without_zeros(rows: Mapping[Any, Sequence[int]]) -> dict[str, tuple[int, ...]]:
@@ -106,7 +106,7 @@ def _without_zeros(rows: Mapping[Any, Sequence[int]]) -> dict[str, tuple[int, ..
 
 
 async def answers(counts: CountsPort, of: Community) -> Answer:
-    """What a reader says of all tweets and accounts."""
+    """Return a reader's counters of all tweets and accounts."""
     tweets = await counts.of_tweets(list(of.tweets))
     accounts = await counts.of_accounts(of.accounts)
     return (
@@ -116,7 +116,7 @@ async def answers(counts: CountsPort, of: Community) -> Answer:
 
 
 async def expected(of: Community) -> Answer:
-    """The same from the embedded profile, which applied every record once."""
+    """Return the same from the embedded profile, which applied every record once."""
     models = Projected()
     try:
         await models.apply(of.records)
@@ -126,15 +126,15 @@ async def expected(of: Community) -> Answer:
 
 
 def reader(client: Client, name: str) -> RedisCounts:
-    """What the query API reads."""
+    """Return the counters that the query API reads."""
     return RedisCounts(client, RedisKeys(name, SLOTS))
 
 
 async def keys_of(client: Client, name: str) -> list[bytes]:
-    """All that a read model has in Redis."""
+    """Return all keys and values of a read model in Redis."""
     return [key async for key in client.scan_iter(match=RedisKeys(name).all)]
 
 
 async def wipe(client: Client, name: str) -> None:
-    """Lose all of it."""
+    """Delete all keys of the read model."""
     await client.delete(*await keys_of(client, name))

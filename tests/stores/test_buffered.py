@@ -1,4 +1,4 @@
-"""Rows that wait are in their table whenever somebody looks, in the order that matters."""
+"""Buffered rows are written before any statement reads their table, and in an order that gives the same result."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def rows(connection: BufferedConnection) -> list[tuple[Any, ...]]:
     return connection.execute("SELECT id, text FROM notes ORDER BY id").fetchall()
 
 
-def test_a_statement_that_names_the_table_sees_what_waited(connection: BufferedConnection) -> None:
+def test_a_statement_on_the_table_sees_buffered_rows(connection: BufferedConnection) -> None:
     connection.later(PUT, (2, "two"))
     connection.later(PUT, (1, "one"))
     assert rows(connection) == [(1, "one"), (2, "two")]
 
 
-def test_what_is_done_to_one_key_is_done_in_its_order(connection: BufferedConnection) -> None:
+def test_writes_to_one_key_keep_their_order(connection: BufferedConnection) -> None:
     for statement, values in [(PUT, (1, "a")), (PUT, (2, "b")), (PUT, (1, "c")), (TAKE, (2,)), (PUT, (3, "d"))]:
         connection.later(statement, values)
     connection.later(TAKE, (3,))
     assert rows(connection) == [(1, "c")]
 
 
-def test_a_statement_on_another_table_leaves_them_waiting(connection: BufferedConnection) -> None:
+def test_a_statement_on_another_table_writes_no_buffered_rows(connection: BufferedConnection) -> None:
     connection.later(PUT, (1, None))
     connection.execute("SELECT * FROM others")
     with pytest.raises(apsw.ConstraintError):
@@ -57,7 +57,7 @@ def test_a_commit_has_all_of_the_transaction_and_a_rollback_nothing(connection: 
     assert rows(connection) == [(1, "kept")]
 
 
-def test_no_more_wait_than_the_memory_bears(connection: BufferedConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_buffer_is_bounded(connection: BufferedConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffered, "MOST_WAITING", 3)
     connection.later(PUT, (1, None))
     connection.later(PUT, (2, "two"))
@@ -65,7 +65,7 @@ def test_no_more_wait_than_the_memory_bears(connection: BufferedConnection, monk
         connection.later(PUT, (3, "three"))
 
 
-def test_at_once_the_statement_that_fails_says_so_itself(connection: BufferedConnection) -> None:
+def test_without_buffering_the_failing_statement_raises_the_error(connection: BufferedConnection) -> None:
     connection.at_once = True
     with pytest.raises(apsw.ConstraintError):
         connection.later(PUT, (1, None))
@@ -77,7 +77,7 @@ def test_texts_beside_numbers_in_a_first_column_are_written(connection: Buffered
     assert rows(connection) == [(1, "b"), ("one", "a")]
 
 
-def test_the_live_read_models_write_at_once() -> None:
+def test_live_read_models_write_without_a_buffer() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE notes (id PRIMARY KEY, text NOT NULL)")
     with pytest.raises(apsw.ConstraintError):

@@ -1,4 +1,4 @@
-"""Feeds from Cassandra are their definition, whatever two workers do to each other and to a random community."""
+"""Feeds from Cassandra equal their definition, for a random community and with two workers that interfere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.stores.test_cassandra_read_models import few
 pytestmark = pytest.mark.engines
 
 SHALLOW = LIMITS._replace(depth=2)
-"""A follow soon brings less than there is, so that floors rise."""
+"""A low limit of activities for each follow, so that floors rise."""
 SEEDS = st.integers(0, 2**32).map(random.Random)
 
 
@@ -52,7 +52,7 @@ def kept(cassandra: str) -> Iterator[OnCassandra]:
 
 
 class Feeds:
-    """Two workers that share partitions, are replaced, and take records up again from some way back."""
+    """Two workers that share partitions, are replaced, and read records again from earlier positions."""
 
     def __init__(self, kept: OnCassandra, community: Community, chance: random.Random) -> None:
         self.session, self.keyspace = kept.session, kept.address.keyspace

@@ -1,4 +1,4 @@
-"""Home timelines on Cassandra: what fan-out writes and knows, and what feeds are read from, as their ports say."""
+"""Home timelines on Cassandra keep the contracts of their ports, for fan-out and for feeds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def account() -> AccountId:
 
 
 def entry(by: AccountId, at: int | None = None, reply_to: AccountId | None = None, retweet: bool = False) -> Entry:
-    """An activity of now, or of some other time."""
+    """Return an activity, of now or of another time."""
     id_ = ids.issue() if at is None else f"{first_id_at(Millis(at))[:24]}{ids.issue()[24:]}"
     tweet = TweetId(ids.issue()) if retweet else TweetId(id_)
     return Entry(ActivityId(id_), tweet, by, reply_to, timestamp(ids.issue()))
@@ -106,7 +106,7 @@ async def timeline(timelines: CassandraHomeTimelines, viewer: AccountId, limit: 
 
 
 @pytest.mark.parametrize("newer", ["follow", "unfollow"])
-async def test_of_two_events_about_a_follow_the_newer_holds_whichever_lands_first(
+async def test_of_two_events_about_a_follow_the_newer_wins_in_any_order(
     facts: CassandraFanOutFacts, newer: str
 ) -> None:
     for order in (1, -1):
@@ -119,7 +119,7 @@ async def test_of_two_events_about_a_follow_the_newer_holds_whichever_lands_firs
         assert (await facts.followers({b: None}, 10))[b].items == ([a] if there else [])
 
 
-async def test_an_activity_that_was_taken_back_does_not_come_again_with_a_late_copy(
+async def test_a_late_copy_does_not_restore_an_activity_that_was_undone(
     facts: CassandraFanOutFacts, timelines: CassandraHomeTimelines
 ) -> None:
     here, gone = entry(account(), retweet=True), entry(account(), retweet=True)
@@ -130,7 +130,7 @@ async def test_an_activity_that_was_taken_back_does_not_come_again_with_a_late_c
     assert await facts.newest({here.by: NEWEST, gone.by: NEWEST}, 10) == {here.by: [here], gone.by: []}
 
 
-async def test_the_newest_of_many_accounts_reach_back_over_months_each_from_its_own_cursor(
+async def test_the_newest_activities_of_many_accounts_reach_back_over_months_from_a_cursor_for_each(
     facts: CassandraFanOutFacts,
 ) -> None:
     now = wall_clock()
@@ -150,7 +150,7 @@ async def test_the_newest_of_many_accounts_reach_back_over_months_each_from_its_
             assert found[by] == [e for e in entries if since <= e.activity < before[by]][:limit]
 
 
-async def test_followers_are_paged_through_in_an_order_that_others_coming_and_going_do_not_change(
+async def test_pages_of_followers_keep_their_order_while_followers_come_and_go(
     facts: CassandraFanOutFacts,
 ) -> None:
     followee, there = account(), {account() for _ in range(20)}
@@ -198,7 +198,7 @@ async def test_followers_of_an_account_with_very_many_are_in_many_partitions_and
 # Rows
 
 
-async def test_what_is_delivered_is_in_each_timeline_whole_and_in_order(
+async def test_delivered_activities_are_complete_and_in_order_in_each_timeline(
     rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
 ) -> None:
     now, chance = wall_clock(), random.Random(4)
@@ -220,7 +220,7 @@ async def test_what_is_delivered_is_in_each_timeline_whole_and_in_order(
     assert await timeline(timelines, account()) == []
 
 
-async def test_a_range_of_a_timeline_ends_where_it_is_said_to(
+async def test_a_range_of_a_timeline_ends_at_its_bound(
     rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
 ) -> None:
     now, viewer = wall_clock(), account()
@@ -234,7 +234,7 @@ async def test_a_range_of_a_timeline_ends_where_it_is_said_to(
     assert found == entries[8:17]
 
 
-async def test_of_two_writers_of_one_row_the_newer_event_holds(
+async def test_of_two_writes_of_a_row_the_newer_event_wins(
     rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
 ) -> None:
     viewer, old = account(), entry(account())
@@ -245,7 +245,7 @@ async def test_of_two_writers_of_one_row_the_newer_event_holds(
         assert await timeline(timelines, viewer) == [new]
 
 
-async def test_rows_are_gone_when_their_time_is_over(
+async def test_rows_expire_with_their_time_to_live(
     session: CassandraSession, keyspace: str, timelines: CassandraHomeTimelines
 ) -> None:
     brief = CassandraHomeTimelineRows(session, keyspace, Keeping(kept_ms=1000))
@@ -257,7 +257,7 @@ async def test_rows_are_gone_when_their_time_is_over(
         await asyncio.sleep(0.1)
 
 
-async def test_a_floor_only_rises_and_holds_once_the_timeline_is_whole(
+async def test_a_floor_only_rises_and_counts_once_the_timeline_is_complete(
     rows: CassandraHomeTimelineRows, timelines: CassandraHomeTimelines
 ) -> None:
     viewer = account()
@@ -275,7 +275,7 @@ async def test_a_floor_only_rises_and_holds_once_the_timeline_is_whole(
     assert (await timelines.viewing(viewer)).floor == high
 
 
-async def test_a_tier_changes_from_what_was_seen_only_and_is_dated_by_the_store(
+async def test_a_tier_changes_only_if_it_is_as_it_was_read_and_the_store_sets_its_time(
     rows: CassandraHomeTimelineRows,
 ) -> None:
     author, other = account(), account()
@@ -297,7 +297,7 @@ async def test_a_tier_changes_from_what_was_seen_only_and_is_dated_by_the_store(
     assert back.since >= leaving.since
 
 
-async def test_one_of_two_that_change_a_tier_at_once_does(rows: CassandraHomeTimelineRows) -> None:
+async def test_of_two_concurrent_changes_of_a_tier_one_succeeds(rows: CassandraHomeTimelineRows) -> None:
     author = account()
     moved = await asyncio.gather(*(rows.move(author, SMALL, kind) for kind in (FanOutTier.LEAVING, FanOutTier.PULLED)))
 
@@ -306,7 +306,7 @@ async def test_one_of_two_that_change_a_tier_at_once_does(rows: CassandraHomeTim
     assert tier.kind is (FanOutTier.LEAVING if moved[0] else FanOutTier.PULLED)
 
 
-async def test_progress_is_the_furthest_that_was_noted(rows: CassandraHomeTimelineRows) -> None:
+async def test_progress_is_the_furthest_stored_offset(rows: CassandraHomeTimelineRows) -> None:
     topic = ids.issue()
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
     steps = (
@@ -346,7 +346,7 @@ async def test_the_pulled_authors_are_read_again_when_they_are_too_old_and_not_b
     assert author not in await timelines.pulled()
 
 
-async def test_whoever_writes_or_reads_is_told_that_the_store_is_unavailable(kept: OnCassandra) -> None:
+async def test_writers_and_readers_get_store_unavailable(kept: OnCassandra) -> None:
     link = Link(*kept.address.hosts[0])
     there = dataclasses.replace(kept.address, hosts=(("127.0.0.1", link.port),))
     session = await CassandraSession.connect(there)

@@ -1,4 +1,4 @@
-"""Media on Cassandra answer as in the embedded profile, whatever the order, the batches and the copies."""
+"""Media on Cassandra answer as in the embedded profile, for any order and batches of events, with copies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def kept(cassandra: str) -> Iterator[OnCassandra]:
 
 
 def media_of(community: Community) -> set[MediaId]:
-    """Every medium that was ever told of."""
+    """Return every medium that has an event."""
     events = (record.event for record in community.records)
     return {event.media for event in events if isinstance(event, UploadStarted | MediaFinished | MediaDeleted)}
 
@@ -43,7 +43,7 @@ async def applied(kept: OnCassandra, community: Community, randomness: random.Ra
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=20, max_size=60),
     st.integers(0, 2**32).map(random.Random),
 )
-def test_every_medium_is_what_the_embedded_profile_says_it_is(
+def test_every_medium_is_as_in_the_embedded_profile(
     kept: OnCassandra, steps: list[tuple[int, int]], randomness: random.Random
 ) -> None:
     community = Community()
@@ -68,7 +68,7 @@ def test_every_medium_is_what_the_embedded_profile_says_it_is(
         embedded.close()
 
 
-def test_an_upload_that_is_told_of_again_after_its_end_brings_nothing_back(kept: OnCassandra) -> None:
+def test_a_late_copy_of_an_upload_restores_nothing(kept: OnCassandra) -> None:
     community = Community()
     ada = community.register()
     community.media_step(ada, 4)
@@ -90,7 +90,7 @@ def test_an_upload_that_is_told_of_again_after_its_end_brings_nothing_back(kept:
     models.close()
 
 
-def test_there_is_no_medium_that_nobody_told_of(kept: OnCassandra) -> None:
+def test_a_medium_without_events_does_not_exist(kept: OnCassandra) -> None:
     community = Community()
     ada = community.register()
     never = MediaId(community.ids.issue())

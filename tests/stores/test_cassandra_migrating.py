@@ -41,19 +41,19 @@ async def columns(address: Address) -> set[tuple[str, str]]:
     return {(table, column) for table, column in rows if not table.startswith("migrat")}
 
 
-async def test_migrations_are_applied_once_and_those_that_came_later_after_them(address: Address) -> None:
+async def test_migrations_are_applied_once_and_later_ones_follow(address: Address) -> None:
     assert await migrate(address, steps=[ONE]) == ["001_one"]
     assert await migrate(address, steps=[ONE]) == []
     assert await migrate(address, steps=[ONE, TWO]) == ["002_two"]
     assert await columns(address) == {("first", "a"), ("first", "b"), ("second", "a")}
 
 
-async def test_of_two_hosts_that_migrate_at_once_one_does_it_and_the_other_waits(address: Address) -> None:
+async def test_of_two_hosts_that_migrate_at_once_one_migrates_and_the_other_waits(address: Address) -> None:
     done = await asyncio.gather(*(migrate(address, steps=[ONE, TWO]) for _ in range(2)))
     assert sorted(done) == [[], ["001_one", "002_two"]]
 
 
-async def test_a_migration_that_broke_off_is_made_again(address: Address) -> None:
+async def test_an_interrupted_migration_is_applied_again(address: Address) -> None:
     broken = TWO._replace(statements=(*TWO.statements, "CREATE TABLE nonsense"))
     with pytest.raises(Exception, match=r"nonsense|no viable|mismatched"):
         await migrate(address, steps=[ONE, broken])
@@ -74,7 +74,7 @@ async def test_a_keyspace_of_newer_software_is_left_alone(address: Address) -> N
         await migrate(address, steps=[ONE])
 
 
-async def test_a_host_that_died_while_it_migrated_keeps_the_others_out_only_for_a_while(
+async def test_a_host_that_died_while_it_migrated_blocks_the_others_until_its_lease_expires(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await migrate(address, steps=[ONE])
@@ -105,7 +105,7 @@ def test_a_migration_that_is_missing_is_noticed(tmp_path: Path) -> None:
         migrations(tmp_path)
 
 
-async def test_a_process_can_ask_what_is_not_applied_yet(address: Address) -> None:
+async def test_pending_migrations_are_listed(address: Address) -> None:
     session = await CassandraSession.connect(address)
     try:
         assert await pending(session, address.keyspace, [ONE, TWO]) == ["001_one", "002_two"]

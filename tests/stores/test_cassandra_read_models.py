@@ -1,4 +1,4 @@
-"""On Cassandra the read models answer what is so, whatever the order, the batches and the crashes (laws 3 and 4)."""
+"""Read models on Cassandra answer correctly for any order and batches of events, and after crashes (laws 3 and 4)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def digests(kept: OnCassandra, batches: Iterable[Sequence[Record]]) -> dict[str,
 
 
 def told(kept: OnCassandra) -> list[Derived]:
-    """What the streams have said."""
+    """Return the derived events."""
     return [(new.about.id, new.event) for new in kept.derived]
 
 
@@ -99,7 +99,7 @@ async def sessions(c: Community, readers: Readers, embedded: Readers, limit: int
 
 @few(max_examples=8)
 @given(histories(most=80), st.integers(1, 5), SEEDS)
-def test_every_read_model_answers_what_is_so_and_what_the_embedded_profile_answers(
+def test_every_read_model_answers_correctly_and_as_the_embedded_profile(
     kept: OnCassandra, community: Community, limit: int, randomness: random.Random
 ) -> None:
     for record in randomness.sample(community.records, k=len(community.records) // 10):
@@ -165,7 +165,7 @@ def test_a_process_that_dies_between_effects_and_positions_changes_nothing(
 
 @few(max_examples=6)
 @given(histories(most=60), SEEDS)
-def test_what_only_timestamps_order_needs_no_newest_ids_to_bear_copies(
+def test_rows_ordered_by_write_timestamps_tolerate_copies_without_newest_ids(
     kept: OnCassandra, community: Community, randomness: random.Random
 ) -> None:
     async def applied(batches: Iterable[Sequence[Record]]) -> dict[str, tuple[int, str]]:
@@ -188,11 +188,11 @@ class Everything(random.Random):
     """Make a process die after all effects of its batch were written."""
 
     def random(self) -> float:
-        """Always that."""
+        """Die."""
         return 0.0
 
 
-def test_what_streams_say_of_an_event_that_comes_again_is_what_they_said_before(kept: OnCassandra) -> None:
+def test_derived_events_of_a_redelivered_event_are_the_same_as_before(kept: OnCassandra) -> None:
     c = Community()
     ada, bob = c.register(), c.register()
     tweet = c.post(ada, 0)
@@ -221,7 +221,7 @@ def test_what_streams_say_of_an_event_that_comes_again_is_what_they_said_before(
     assert kept.run(dying()) == derived
 
 
-def test_what_was_raised_and_withdrawn_passes_and_what_stands_does_not(kept: OnCassandra) -> None:
+def test_withdrawn_notifications_expire_and_others_do_not(kept: OnCassandra) -> None:
     c = Community()
     ada, bob = c.register(), c.register()
     tweet = c.post(ada, 0)
@@ -242,7 +242,7 @@ def test_what_was_raised_and_withdrawn_passes_and_what_stands_does_not(kept: OnC
     assert all(0 < ttl <= KEPT_S for _, *ttls in withdrawn for ttl in ttls)
 
 
-def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it(kept: OnCassandra) -> None:
+def test_an_imported_follow_is_listed_by_its_time(kept: OnCassandra) -> None:
     c = Community()
     ada, *others = (c.register() for _ in range(4))
     for n, other in enumerate(others):
@@ -257,7 +257,7 @@ def test_a_follow_that_began_long_ago_stands_where_its_time_puts_it(kept: OnCass
     models.close()
 
 
-def test_a_flood_of_replies_makes_pages_short_and_ends_no_list(kept: OnCassandra) -> None:
+def test_many_hidden_replies_make_pages_short_but_end_no_list(kept: OnCassandra) -> None:
     c = Community()
     ada, bob = c.register(), c.register()
     first, tweet = c.post(bob, 0), c.post(ada, 0)
@@ -275,7 +275,7 @@ def test_a_flood_of_replies_makes_pages_short_and_ends_no_list(kept: OnCassandra
     models.close()
 
 
-def test_likes_taken_back_and_given_again_are_listed_once_at_their_last_time(kept: OnCassandra) -> None:
+def test_a_tweet_that_is_unliked_and_liked_again_is_listed_once_by_its_last_like(kept: OnCassandra) -> None:
     c = Community()
     ada, bob = c.register(), c.register()
     tweet, other = c.post(ada, 0), c.post(ada, 1)
@@ -297,7 +297,7 @@ def test_likes_taken_back_and_given_again_are_listed_once_at_their_last_time(kep
     models.close()
 
 
-def test_a_process_that_dies_while_it_takes_scores_along_leaves_none_for_good(kept: OnCassandra) -> None:
+def test_a_process_that_dies_while_it_copies_scores_makes_no_difference(kept: OnCassandra) -> None:
     c = Community()
     ada = c.register()
     tweets = [c.post(ada, n) for n in (1, 2, 3, 5)]

@@ -1,4 +1,4 @@
-"""The session: many statements at once, a cluster that is unavailable or comes back, mistakes that are not hidden."""
+"""The session: concurrent statements, a cluster that is unavailable and comes back, errors in statements."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def session(address: Address) -> AsyncIterator[CassandraSession]:
     await session.close()
 
 
-async def test_more_writes_than_may_be_under_way_at_once_are_all_made(session: CassandraSession) -> None:
+async def test_more_writes_than_may_be_in_flight_are_all_made(session: CassandraSession) -> None:
     await session.write((INSERT, (1000 + n, 0, "x", 1)) for n in range(3 * MOST_IN_FLIGHT))
 
     keys = range(1000, 1000 + 3 * MOST_IN_FLIGHT)
@@ -61,7 +61,9 @@ async def test_writes_of_one_partition_are_sent_together(session: CassandraSessi
     assert [b for b, _ in await session.read(SELECT, (1,))] == list(range(1, 30, 3))
 
 
-async def test_partitions_with_little_for_each_share_batches_which_no_node_warns_of(session: CassandraSession) -> None:
+async def test_partitions_with_few_rows_share_batches_that_are_below_the_warning_size(
+    session: CassandraSession,
+) -> None:
     statements = await session.bound((INSERT, (n, 0, "x" * (n % 200), 1)) for n in range(2000, 2100))
     batches = grouped(statements)
     assert 10 <= len(batches) <= 12
@@ -71,7 +73,7 @@ async def test_partitions_with_little_for_each_share_batches_which_no_node_warns
     assert len(rows) == 100
 
 
-async def test_those_that_go_to_different_nodes_share_none(session: CassandraSession) -> None:
+async def test_partitions_of_different_nodes_share_no_batch(session: CassandraSession) -> None:
     statements = await session.bound((INSERT, (n, 0, "x", 1)) for n in range(20))
     first = {id(statement) for statement in statements[::2]}
     batches = grouped(statements, lambda statement: id(statement) in first)
@@ -83,7 +85,7 @@ async def test_those_that_go_to_different_nodes_share_none(session: CassandraSes
     assert together == {(0,) * 10, (1,) * 10}
 
 
-def test_no_request_waits_for_the_acknowledgement_of_the_one_before(address: Address) -> None:
+def test_requests_are_sent_without_nagles_delay(address: Address) -> None:
     cluster, session = connected(address)
     try:
         connections = [c for pool in session.get_pools() for c in pool.get_connections()]
@@ -93,12 +95,12 @@ def test_no_request_waits_for_the_acknowledgement_of_the_one_before(address: Add
         cluster.shutdown()
 
 
-async def test_a_query_with_more_rows_than_the_driver_takes_at_once_answers_with_all(session: CassandraSession) -> None:
+async def test_a_query_with_several_pages_of_the_driver_returns_all_rows(session: CassandraSession) -> None:
     await session.write((INSERT, (7, n, "x", 1)) for n in range(12_000))
     assert [b for b, _ in await session.read(SELECT, (7,))] == list(range(12_000))
 
 
-async def test_of_two_writes_the_one_with_the_later_timestamp_stays_whichever_comes_last(
+async def test_of_two_writes_the_later_timestamp_wins_in_any_order(
     session: CassandraSession,
 ) -> None:
     await session.write([(INSERT, (8, 1, "new", 20))])
@@ -117,7 +119,7 @@ async def test_a_mistake_in_a_statement_is_no_outage(session: CassandraSession) 
         await session.read("SELECT a FROM test_session.nothing")
 
 
-async def test_only_reads_are_asked_of_a_second_replica(session: CassandraSession) -> None:
+async def test_only_reads_are_retried_on_a_second_replica(session: CassandraSession) -> None:
     profiles = session._cluster.profile_manager.profiles
     speculating = [
         name
@@ -135,7 +137,7 @@ async def test_a_cluster_that_is_not_there_is_unavailable(address: Address) -> N
     link.close()
 
 
-async def test_a_cluster_that_was_unavailable_is_spoken_to_again_by_the_same_session(address: Address) -> None:
+async def test_a_session_works_again_after_the_cluster_was_unavailable(address: Address) -> None:
     link = Link(*address.hosts[0])
     session = await CassandraSession.connect(dataclasses.replace(address, hosts=(("127.0.0.1", link.port),)))
     await session.write([(INSERT, (10, 1, "before", 1))])

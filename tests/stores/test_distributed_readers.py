@@ -36,7 +36,7 @@ pytestmark = pytest.mark.engines
 ADA, TWEET = AccountId(first_id_at(Millis(1))), TweetId(first_id_at(Millis(2)))
 NOTIFICATION, MEDIUM = NotificationId(first_id_at(Millis(3))), MediaId(first_id_at(Millis(4)))
 OTHERS = {"snapshot", "home_feed", "trends"}
-"""What is composed with the rest, and tested on its own."""
+"""Ports that have tests of their own."""
 NOTHING: tuple[object, ...] = (
     None, [], {}, Page([], None), NOBODY_UNSEEN, ReadMarks("", frozenset()), {("like", TWEET): []},
     [SentimentStep(Millis(0), 0, 0, 0, 0, None)],
@@ -48,7 +48,7 @@ Question = Callable[[], Awaitable[object]]
 
 
 def questions(of: Readers) -> dict[str, dict[str, Question]]:
-    """Everything that can be asked, by the engine that is asked first, and by port and method."""
+    """All calls, by the engine that is read first, by port and by method."""
     return {
         CASSANDRA: {
             "users.named": partial(of.users.named, "ada"),
@@ -101,7 +101,7 @@ def questions(of: Readers) -> dict[str, dict[str, Question]]:
 
 @pytest.fixture(scope="module")
 def kept(cassandra: str) -> Iterator[Address]:
-    """A keyspace with nothing in it."""
+    """An empty keyspace."""
     kept = OnCassandra(cassandra)
     yield kept.address
     kept.close()
@@ -178,7 +178,7 @@ async def test_every_port_answers_when_nothing_has_happened(reading: Unavailable
 
 
 @pytest.mark.parametrize("engine", [CASSANDRA, REDIS, POSTGRES])
-async def test_a_port_whose_engine_is_unavailable_says_so_and_answers_again_when_it_is_back(
+async def test_a_port_raises_store_unavailable_with_its_engine_and_works_again_afterwards(
     reading: Unavailable, engine: str
 ) -> None:
     await asyncio.gather(*(question() for of in questions(reading.readers).values() for question in of.values()))

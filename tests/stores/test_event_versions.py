@@ -1,4 +1,4 @@
-"""An older reader never meets a newer version of an event, whatever order processes start and stop in."""
+"""A reader never meets an event version that it cannot read, in whatever order processes start and stop."""
 
 import asyncio
 import uuid
@@ -43,16 +43,14 @@ async def test_a_newer_version_is_not_written_before_every_reader_can_read_it(ve
     await versions.allow(NEW)
 
 
-async def test_a_reader_that_was_killed_is_waited_for_no_longer_than_it_can_run_unheard(
-    url: str, versions: EventVersions
-) -> None:
+async def test_a_killed_reader_is_waited_for_until_its_registration_expires(url: str, versions: EventVersions) -> None:
     await versions.register(process(), "streams", OLD)
     with pytest.raises(ReadersBehind):
         await EventVersions(url, gone_s=600).allow(NEW)
     await EventVersions(url, gone_s=0).allow(NEW)
 
 
-async def test_a_reader_that_says_again_that_it_runs_stays(url: str, versions: EventVersions) -> None:
+async def test_a_reader_that_renews_stays_registered(url: str, versions: EventVersions) -> None:
     reader = process()
     await versions.register(reader, "query", OLD)
     await asyncio.sleep(0.05)
@@ -70,7 +68,7 @@ async def test_a_reader_of_older_software_is_refused_once_the_newer_version_may_
     await versions.register(process(), "projectors", NEW)
 
 
-async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url: str, versions: EventVersions) -> None:
+async def test_an_expired_reader_that_renews_is_refused_if_it_is_too_old(url: str, versions: EventVersions) -> None:
     reader = process()
     await versions.register(reader, "projectors", OLD)
     await EventVersions(url, gone_s=0).allow(NEW)
@@ -78,14 +76,14 @@ async def test_a_reader_that_was_thought_gone_hears_that_it_is_too_old(url: str,
         await versions.register(reader, "projectors", OLD)
 
 
-async def test_older_software_decides_nothing_beside_what_it_cannot_read(versions: EventVersions) -> None:
+async def test_older_software_does_not_decide_when_the_log_may_have_newer_versions(versions: EventVersions) -> None:
     await versions.allow(NEW)
     with pytest.raises(NewerLog, match="TweetPosted version 4"):
         await versions.allow(OLD)
 
 
-async def test_a_reader_and_a_writer_at_once_are_never_both_let_in(url: str) -> None:
-    """Whichever is first keeps the other out."""
+async def test_a_reader_and_a_writer_with_different_versions_are_never_both_accepted(url: str) -> None:
+    """The first one excludes the other."""
     for _ in range(10):
         with_ = EventVersions(url)
         reader = process()

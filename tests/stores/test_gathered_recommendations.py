@@ -1,4 +1,4 @@
-"""Recommendations gathered over a network are those of the embedded profile, page by page."""
+"""Recommendations from Cassandra and Redis equal those of the embedded profile, page by page."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def kept(cassandra: str) -> Iterator[OnCassandra]:
 
 @pytest.fixture
 def name() -> str:
-    """A read model of a test's own."""
+    """A unique prefix of keys for each test."""
     return f"counts-{uuid.uuid4().hex[:12]}@1"
 
 
 async def counted(client: Client, name: str, community: Community, randomness: random.Random) -> None:
-    """Count a community anew, with copies and in another order than things happened."""
+    """Count a community again, with copies and in another order of events."""
     await client.delete(RedisKeys(name, SLOTS).state)
     log = Log(redelivered(interleaved(community.records, randomness), randomness))
     log.open = 1
@@ -80,7 +80,7 @@ def with_redis(url: str, work: Callable[[Client], Awaitable[object]]) -> None:
 
 
 def crowd(accounts: int, steps: int, randomness: random.Random) -> Community:
-    """A community that is about nothing but following."""
+    """A community with follows only."""
     community = Community()
     for _ in range(accounts):
         community.register()
@@ -110,7 +110,7 @@ def test_the_same_accounts_are_recommended_in_the_same_order(
 
 @many(max_examples=6)
 @given(histories(most=80), st.integers(1, 4), SEEDS)
-def test_what_cassandra_and_redis_keep_recommends_what_the_embedded_profile_does(
+def test_cassandra_and_redis_recommend_the_same_as_the_embedded_profile(
     kept: OnCassandra, redis: str, name: str, community: Community, limit: int, randomness: random.Random
 ) -> None:
     embedded = projected([community.records])
@@ -162,7 +162,7 @@ def test_only_the_newest_followees_of_only_the_newest_friends_count(kept: OnCass
 
 @many(max_examples=20)
 @given(st.integers(1, 40), st.integers(0, 300), SEEDS)
-def test_the_most_followed_are_those_whatever_slot_they_are_in(
+def test_the_most_followed_accounts_come_from_all_slots(
     redis: str, name: str, accounts: int, steps: int, randomness: random.Random
 ) -> None:
     community = crowd(accounts, steps, randomness)
@@ -180,7 +180,7 @@ def test_the_most_followed_are_those_whatever_slot_they_are_in(
     with_redis(redis, check)
 
 
-def test_who_has_lost_all_followers_is_ranked_no_more_and_takes_no_room(redis: str, name: str) -> None:
+def test_an_account_without_followers_is_removed_from_the_ranking(redis: str, name: str) -> None:
     community = Community()
     ada, bob = community.register(), community.register()
     community.follow(ada, bob)
@@ -194,7 +194,7 @@ def test_who_has_lost_all_followers_is_ranked_no_more_and_takes_no_room(redis: s
     with_redis(redis, check)
 
 
-def test_a_redis_that_is_unavailable_is_a_store_that_is_unavailable(name: str) -> None:
+def test_an_unavailable_redis_raises_store_unavailable(name: str) -> None:
     link = Link("127.0.0.1", 1)
     link.cut()
 

@@ -32,7 +32,7 @@ def never_polling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def waiting(url: str, seen: dict[str, Pointer]) -> AsyncIterator[tuple[asyncio.Task, psycopg.AsyncConnection]]:
-    """Somebody who waits for a move, and a connection to look at them with."""
+    """A task that waits for a move, and a connection that observes it."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         task = asyncio.create_task(Pointers(url).moved_from(seen))
         try:
@@ -43,7 +43,7 @@ async def waiting(url: str, seen: dict[str, Pointer]) -> AsyncIterator[tuple[asy
 
 
 async def listener(connection: psycopg.AsyncConnection, but: tuple[int] = ()) -> int:
-    """The process of the connection that listens and has read, once there is one that is none of `but`."""
+    """Wait for a connection that listens and has read, other than those in `but`; return its process id."""
     deadline = asyncio.get_running_loop().time() + SOON
     while True:
         cursor = await connection.execute(f"SELECT pid {LISTENING} AND query LIKE '%FROM places' AND state = 'idle'")
@@ -56,7 +56,7 @@ async def listener(connection: psycopg.AsyncConnection, but: tuple[int] = ()) ->
 
 
 @pytest.mark.usefixtures("never_polling")
-async def test_a_move_is_told_at_once(url: str) -> None:
+async def test_a_move_is_notified_at_once(url: str) -> None:
     await Pointers(url).move("counts", FIRST)
     async with waiting(url, {"counts": FIRST}) as (task, connection):
         await listener(connection)
@@ -66,7 +66,7 @@ async def test_a_move_is_told_at_once(url: str) -> None:
 
 
 @pytest.mark.usefixtures("never_polling")
-async def test_a_move_is_told_after_the_connection_was_lost_as_by_a_restart(url: str) -> None:
+async def test_a_move_is_notified_after_the_connection_was_lost(url: str) -> None:
     async with waiting(url, {}) as (task, connection):
         lost = await listener(connection)
         await connection.execute("SELECT pg_terminate_backend(%s)", (lost,))
@@ -75,7 +75,7 @@ async def test_a_move_is_told_after_the_connection_was_lost_as_by_a_restart(url:
         assert await asyncio.wait_for(task, SOON) == {"counts": FIRST}
 
 
-async def test_a_move_that_nobody_notifies_of_is_found_by_polling_on_the_same_connection(
+async def test_a_move_without_a_notification_is_found_by_polling_on_the_same_connection(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pointers, "LOOK_S", 0.02)
@@ -96,7 +96,7 @@ async def test_a_move_that_nobody_notifies_of_is_found_by_polling_on_the_same_co
         assert await asyncio.wait_for(task, SOON) == {"counts": FIRST}
 
 
-async def test_a_pointer_that_has_moved_already_is_told_without_waiting(url: str) -> None:
+async def test_a_pointer_that_has_moved_already_is_returned_without_waiting(url: str) -> None:
     await Pointers(url).move("counts", FIRST)
     assert await asyncio.wait_for(Pointers(url).moved_from({}), SOON) == {"counts": FIRST}
 

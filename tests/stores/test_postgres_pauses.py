@@ -1,4 +1,4 @@
-"""Pauses: batches wait for whoever compares, never the other way round for long, and nobody who died is waited for."""
+"""Pauses: batches wait for a comparison, a comparison waits only briefly, and dead processes hold no lock."""
 
 import asyncio
 import contextlib
@@ -29,14 +29,14 @@ async def lock(postgres: str, name: str) -> AsyncIterator[BatchLock]:
 
 
 async def locks(connection: psycopg.AsyncConnection, number: int) -> list[bool]:
-    """For each who holds an advisory lock True, for each who waits for it False."""
+    """Return True for each holder of an advisory lock, and False for each waiter."""
     sql = "SELECT granted FROM pg_locks WHERE locktype='advisory' AND objid=%s::bigint"
     cursor = await connection.execute(sql, (number & 0xFFFFFFFF,))
     return [granted for (granted,) in await cursor.fetchall()]
 
 
 async def until(postgres: str, number: int, enough: Callable[[list[bool]], bool]) -> None:
-    """Wait until an advisory lock is held and waited for as is enough."""
+    """Wait until the holders and waiters of an advisory lock satisfy `enough`."""
     async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection, asyncio.timeout(20):
         while True:
             if enough(await locks(connection, number)):
@@ -45,7 +45,7 @@ async def until(postgres: str, number: int, enough: Callable[[list[bool]], bool]
 
 
 async def waiting(postgres: str, number: int) -> None:
-    """Wait until somebody waits for an advisory lock."""
+    """Wait until a session waits for an advisory lock."""
     await until(postgres, number, lambda found: False in found)
 
 
@@ -63,7 +63,7 @@ async def run_batches_without_a_rest(lock: BatchLock, done_batches: asyncio.Sema
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that are sent from here on, by whomever."""
+    """Record all statements of all connections that are sent from now on."""
     found: list[str] = []
     execute = psycopg.AsyncConnection.execute
 
@@ -110,7 +110,7 @@ async def test_workers_do_not_wait_for_each_other_nor_for_pauses_of_other_groups
     await other.close()
 
 
-async def test_a_batch_that_takes_too_long_is_not_waited_for(
+async def test_a_pause_gives_up_on_a_batch_that_takes_too_long(
     postgres: str, name: str, lock: BatchLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pauses, "LONGEST_BATCH_S", 0.05)
@@ -120,7 +120,7 @@ async def test_a_batch_that_takes_too_long_is_not_waited_for(
                 pytest.fail("the batch is still in progress")
 
 
-async def test_a_pause_that_takes_too_long_is_said_and_can_be_waited_for_again(
+async def test_a_batch_that_waits_too_long_for_a_pause_fails_and_can_be_retried(
     postgres: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pauses, "LONGEST_PAUSE_S", 0.05)
@@ -134,7 +134,7 @@ async def test_a_pause_that_takes_too_long_is_said_and_can_be_waited_for_again(
     await lock.close()
 
 
-async def test_whoever_compares_and_hangs_holds_up_nobody_for_longer_than_the_lease(
+async def test_a_comparison_that_hangs_delays_batches_no_longer_than_its_lease(
     postgres: str, name: str, lock: BatchLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hangs(connection: psycopg.AsyncConnection, every_s: float) -> None:
@@ -165,7 +165,7 @@ async def test_where_postgres_is_unavailable_batches_run_without_the_lock(name: 
     assert done
 
 
-async def test_batches_that_follow_each_other_say_nothing_to_postgres(
+async def test_batches_in_quick_succession_send_nothing_to_postgres(
     lock: BatchLock, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pauses, "HOLD_S", 60.0)
@@ -176,7 +176,7 @@ async def test_batches_that_follow_each_other_say_nothing_to_postgres(
     assert sent == [pauses._TAKE]
 
 
-async def test_a_batch_that_begins_late_gives_the_lock_back_and_takes_it_again_at_once(
+async def test_a_batch_that_begins_late_releases_the_lock_and_takes_it_again(
     lock: BatchLock, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pauses, "HOLD_S", 0.05)
@@ -187,7 +187,7 @@ async def test_a_batch_that_begins_late_gives_the_lock_back_and_takes_it_again_a
     assert sent == [pauses._TAKE, pauses._TAKE_AGAIN]
 
 
-async def test_where_nothing_lands_the_lock_is_free_soon(postgres: str, name: str, lock: BatchLock) -> None:
+async def test_without_batches_the_lock_is_released_soon(postgres: str, name: str, lock: BatchLock) -> None:
     number = pauses._number(name)
     await run_batch(lock, [])
     await until(postgres, number, lambda found: found == [True])
@@ -197,7 +197,7 @@ async def test_where_nothing_lands_the_lock_is_free_soon(postgres: str, name: st
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-async def test_workers_that_never_rest_do_not_keep_a_pause_waiting(postgres: str, name: str, workers: int) -> None:
+async def test_workers_under_full_load_do_not_delay_a_pause(postgres: str, name: str, workers: int) -> None:
     batch_locks, done_batches = [BatchLock(postgres, name) for _ in range(workers)], asyncio.Semaphore(0)
     working = [asyncio.create_task(run_batches_without_a_rest(lock, done_batches)) for lock in batch_locks]
     try:
@@ -254,7 +254,7 @@ async def test_a_batch_whose_lock_was_lost_with_its_connection_waits_like_any_ot
     assert done == [1, 1]
 
 
-async def test_whoever_is_cancelled_while_it_waits_leaves_no_lock_behind(
+async def test_a_batch_that_is_cancelled_while_it_waits_leaves_no_lock(
     postgres: str, name: str, lock: BatchLock
 ) -> None:
     async with paused(postgres, [name]):
@@ -269,7 +269,7 @@ async def test_whoever_is_cancelled_while_it_waits_leaves_no_lock_behind(
 
 
 @pytest.mark.parametrize("rest_s", [0.0, 0.1], ids=["before the lock is given back", "after it"])
-async def test_nothing_is_left_running_after_the_end(
+async def test_closing_leaves_no_task_running(
     postgres: str, name: str, lock: BatchLock, monkeypatch: pytest.MonkeyPatch, rest_s: float
 ) -> None:
     monkeypatch.setattr(pauses, "HOLD_S", 0.05)

@@ -1,4 +1,4 @@
-"""Search on PostgreSQL answers as it does on SQLite, page for page, whatever happened and however it was delivered."""
+"""Search on PostgreSQL gives the same pages as on SQLite, for random histories, redeliveries and batches."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _STEP = st.tuples(
 # Left to itself, hypothesis makes short lists.
 STEPS = st.sampled_from((0, 20, 40)).flatmap(lambda least: st.lists(_STEP, min_size=least, max_size=40))
 ASKED = ("a", "@ada", "ad", "adaa", "lovelyce", "love", "user_1", "cc", "são", "delai", "dela", "x", "東", "#", "b e")
-"""Names that are asked for, of accounts and of hashtags: beginnings, some with a letter wrong, and one that is none."""
+"""Names to search for, of accounts and of hashtags: prefixes, some with a wrong letter, and one without a match."""
 USERNAMES = ("user_1", "ada_l", "Lovelace", "sao_1", "cdx2", "ada")
 SEEDS = st.integers(0, 2**32).map(random.Random)
 
@@ -77,7 +77,7 @@ async def index(database: Database) -> AsyncIterator[OnPostgres]:
 
 
 def history(steps: Sequence[tuple[str, int, str, str]]) -> list[Record]:
-    """Two authors who post, edit, delete and rename themselves, as the steps say where they can."""
+    """Two authors who post, edit, delete and rename themselves. Steps that are not possible are skipped."""
     told = Told()
     told.tell(*(registered(n, username, "Ada Lovelace") for n, username in enumerate(USERNAMES)))
     there: set[int] = set()
@@ -99,7 +99,7 @@ def history(steps: Sequence[tuple[str, int, str, str]]) -> list[Record]:
 
 
 def _each_posted_once(events: Sequence[Event]) -> Iterator[Event]:
-    """A tweet that is deleted never comes back."""
+    """Leave out events of tweets that were deleted before: a deleted tweet never comes back."""
     gone: set[str] = set()
     for event in events:
         tweet = getattr(event, "tweet", None)
@@ -128,7 +128,7 @@ def query(every: Sequence[str], none: Sequence[str], since: int | None = None, u
 
 
 async def answers(searches: Searches, wanted: Query, limit: int) -> list[object]:
-    """Every page of a query for tweets, and of every name that is asked for."""
+    """Read every page of a query for tweets, and of every search for a name."""
     found: list[object] = [await pages(lambda before, n: searches.tweets.newest(wanted, before, n), limit)]
     for name in ASKED:
         found.append((name, await pages(partial(searches.users.find, name), limit)))
@@ -188,7 +188,7 @@ def test_redelivery_interleaving_and_the_limits_of_batches_change_no_row(
     asyncio.run(all_ways())
 
 
-async def test_a_digest_tells_of_a_row_that_is_missing(index: OnPostgres) -> None:
+async def test_a_digest_changes_if_a_row_is_missing(index: OnPostgres) -> None:
     told = Told()
     await apply(index.group, [told.tell(posted(tweet_id(1), PEOPLE[0], "late #late"), registered(0, "ada", "Ada"))])
     before = await digests(index.database)
@@ -200,7 +200,7 @@ async def test_a_digest_tells_of_a_row_that_is_missing(index: OnPostgres) -> Non
     assert [model for model in before if before[model] != after[model]] == SEARCHES
 
 
-async def test_what_is_deleted_leaves_no_row_behind(index: OnPostgres) -> None:
+async def test_deleted_tweets_leave_no_rows(index: OnPostgres) -> None:
     told = Told()
     await apply(index.group, [told.tell(posted(tweet_id(1), PEOPLE[0], "late #late"))])
     await apply(index.group, [told.tell(edited(tweet_id(1), PEOPLE[0], "early #early #são"))])
@@ -231,10 +231,10 @@ async def test_an_underscore_in_a_hashtag_is_no_wildcard(index: OnPostgres) -> N
     assert await found(index, query(["#axb"], ["#a_b"])) == [tweet_id(1)]
 
 
-async def test_a_page_stays_short_where_the_walk_is_long_and_the_list_goes_on(
+async def test_a_search_stops_after_its_limit_of_steps_and_the_list_continues(
     index: OnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rare match is far behind many tweets that have both words, and not as a phrase."""
+    """The only match is far behind many tweets that have both words, but not as a phrase."""
     monkeypatch.setattr(
         postgres_search, "_NEWEST", postgres_search._NEWEST.replace("20000", "10").replace("19999", "9")
     )
@@ -267,8 +267,8 @@ def test_trigrams_in_sql_are_those_of_the_other_engine(database: Database, names
     asyncio.run(compare())
 
 
-async def test_a_page_newest_first_costs_what_its_own_length_costs(index: OnPostgres) -> None:
-    """3,000 tweets have the words, and a page of three looks at a few rows; finding the rarer word at 200 of each."""
+async def test_the_cost_of_a_page_newest_first_depends_on_its_length_only(index: OnPostgres) -> None:
+    """3,000 tweets have the words. A page of three reads a few rows; finding the rarer word reads 200 of each."""
     told = Told()
     many = [TweetId(id_at(Millis(START + n), "tweet")) for n in range(3000)]
     text = {"text": "a b", "entities": Entities()}
@@ -281,8 +281,8 @@ async def test_a_page_newest_first_costs_what_its_own_length_costs(index: OnPost
     assert await touched(index, postgres_search._NEWEST, values | {"first": "0" * 32, "last": "f" * 32}) < 500
 
 
-async def test_a_search_for_users_and_a_change_of_names_look_at_few_of_many_accounts(index: OnPostgres) -> None:
-    """Though the planner knows nothing of the 2,000 accounts that begin alike, and takes a few trigrams for many."""
+async def test_a_search_for_users_and_a_change_of_names_read_few_of_many_accounts(index: OnPostgres) -> None:
+    """The planner has no statistics of the 2,000 accounts with a common prefix, and overestimates a few trigrams."""
     told = Told()
     await apply(index.group, [told.tell(*(registered(n, f"zoe{n}", f"Zoe {n} Lee") for n in range(2000)))])
     async with index.pool.connection() as connection:
@@ -296,7 +296,7 @@ async def test_a_search_for_users_and_a_change_of_names_look_at_few_of_many_acco
 
 
 async def touched(index: OnPostgres, statement: str, values: Values) -> int:
-    """How many rows of tables a statement reads."""
+    """Return how many rows of tables a statement reads."""
     async with index.pool.connection() as connection, connection.transaction(force_rollback=True):
         await connection.execute("ANALYZE")
         cursor = await connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}".encode(), values)

@@ -1,4 +1,4 @@
-"""The sink on PostgreSQL where several workers, two hosts or a server that dies come in."""
+"""The sink on PostgreSQL with several workers, two hosts, and a server that dies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def index(database: Database) -> AsyncIterator[OnPostgres]:
 
 
 def tweets(count: int, chance: random.Random) -> Iterator[TweetPosted | TweetDeleted]:
-    """Tweets of everybody with tags that everybody uses, some of them edited or deleted."""
+    """Tweets of several authors with common tags, some edited or deleted."""
     for n in range(count):
         tweet = TweetId(id_at(Millis(START + n), "tweet", str(n)))
         by = chance.choice(PEOPLE)
@@ -63,7 +63,7 @@ async def commit_batch(group: Group, batch: Sequence[Record]) -> None:
     await group.apply(batch, positions_after(batch))
 
 
-async def test_two_workers_that_both_believe_a_partition_is_theirs_fold_nothing_twice(index: OnPostgres) -> None:
+async def test_two_workers_that_both_believe_to_have_a_partition_apply_nothing_twice(index: OnPostgres) -> None:
     """The second batch began before the commit of the first, so its newest ids are old."""
     told = Told()
     first = told.tell(posted(TweetId(id_at(START, "one")), PEOPLE[0], "#a"))
@@ -95,10 +95,10 @@ async def test_positions_never_go_back(index: OnPostgres) -> None:
     assert await index.sink.positions() == positions_after(records)
 
 
-async def test_workers_that_count_the_same_tags_at_once_count_right_and_never_wait_for_each_other(
+async def test_workers_that_count_the_same_tags_at_once_count_correctly_and_never_deadlock(
     index: OnPostgres,
 ) -> None:
-    """Each has partitions of its own; the tags are everybody's. A deadlock would raise StoreUnavailable."""
+    """Each worker has its own partitions; all use the same tags. A deadlock would raise StoreUnavailable."""
     told = Told(partitions=4)
     records = told.tell(*tweets(400, random.Random(3)))
     others = [index.worker() for _ in range(2)]
@@ -145,7 +145,7 @@ async def test_a_batch_whose_connection_is_cut_is_rolled_back_and_committed_late
     assert await uses(index) == {"a": 1}
 
 
-async def test_a_killed_server_has_what_was_committed_and_readers_find_it_again(running: Running) -> None:
+async def test_a_killed_server_keeps_committed_rows_and_readers_connect_again(running: Running) -> None:
     engine = catalogue.engine("postgres")
     database = Database(running.up(engine).url)
     await database.migrate()
@@ -177,7 +177,7 @@ async def test_migrating_from_two_hosts_at_once_and_again_applies_each_file_once
     await database.drop()
 
 
-async def test_a_file_that_was_applied_and_changed_since_is_refused(
+async def test_a_migration_file_that_was_changed_after_it_was_applied_is_refused(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database(postgres, "migrated_otherwise")
@@ -195,8 +195,8 @@ async def test_a_file_that_was_applied_and_changed_since_is_refused(
     await database.drop()
 
 
-async def test_a_batch_of_many_accounts_lands_whole_or_not_at_all(index: OnPostgres) -> None:
-    """A statement in the middle fails, and nothing of those before it is left."""
+async def test_a_batch_of_many_accounts_is_atomic(index: OnPostgres) -> None:
+    """A statement in the middle fails, and those before it leave nothing."""
     told = Told()
     batch = told.tell(*(posted(TweetId(id_at(START, str(n))), PEOPLE[0], "#a") for n in range(5)))
     async with index.pool.connection() as connection:
@@ -211,6 +211,6 @@ async def test_a_batch_of_many_accounts_lands_whole_or_not_at_all(index: OnPostg
     assert await uses(index) == {"a": 5}
 
 
-def test_the_name_of_a_schema_is_no_way_into_the_sql() -> None:
+def test_the_name_of_a_schema_cannot_inject_sql() -> None:
     with pytest.raises(ValueError, match="not a name for a schema"):
         Database("postgresql://", "search; DROP SCHEMA public")

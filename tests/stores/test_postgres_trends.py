@@ -42,7 +42,7 @@ THE_HOUR = "1h/2026-11-20T13:00:00.000Z"
 
 
 class Topic:
-    """The topic `trends`, which keeps what is published there, and can be unavailable."""
+    """The topic `trends`. It keeps published records, and can be unavailable."""
 
     def __init__(self) -> None:
         self.codec = Codec(Sealer(MasterKeys({"test": bytes(32)})))
@@ -65,7 +65,7 @@ class Topic:
 
 
 class Worker:
-    """A member of the group, with a connection of its own."""
+    """A worker of the group, with its own connection."""
 
     def __init__(self, database: Database, topic: Topic) -> None:
         self.group: Group = groups.trends(database, topic, topic.codec)
@@ -86,7 +86,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The server's process that its batches are in."""
+        """Return the id of the server process that runs its batches."""
         sink = self.group.sink._sink  # type: ignore[attr-defined]
         return int(sink._connection.info.backend_pid)
 
@@ -95,7 +95,7 @@ class Worker:
 
 
 class Trending:
-    """A generation with nothing in it, its topic and its workers."""
+    """An empty generation, its topic and its workers."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -137,7 +137,7 @@ async def trending(database: Database) -> AsyncIterator[Trending]:
 
 
 def shared_out(records: Sequence[Record], partitions: int = PARTITIONS) -> list[list[Record]]:
-    """The records where a log with several partitions has them."""
+    """Return the records with the positions of a log with several partitions."""
     places: list[list[Record]] = [[] for _ in range(partitions)]
     for record in records:
         place = partition_of(record.key, partitions)
@@ -146,7 +146,7 @@ def shared_out(records: Sequence[Record], partitions: int = PARTITIONS) -> list[
 
 
 async def answers(trends: Trends, now: int) -> list[object]:
-    """What the port answers, of windows here and there."""
+    """Return the port's answers for several windows."""
     found: list[object] = [await trends.as_of()]
     for ago, hours in ((0, 1), (0, 24), (1, 6), (24, 24), (25, 1), (168, 24)):
         end = Millis(now + 1 - ago * HOUR)
@@ -185,10 +185,10 @@ def test_answers_and_rankings_are_those_of_the_embedded_profile(
 
 @at_most(20)
 @given(HISTORIES, SEEDS)
-def test_workers_that_share_the_partitions_and_settle_at_once_come_to_the_same(
+def test_workers_that_share_the_partitions_and_rank_at_once_give_the_same_result(
     database: Database, tweeting: Tweeting, randomness: random.Random
 ) -> None:
-    """Each settles whenever it likes. A deadlock would raise StoreUnavailable."""
+    """Each worker ranks at random times. A deadlock would raise StoreUnavailable."""
     places = shared_out(tweeting.records)
 
     async def run() -> None:
@@ -223,7 +223,7 @@ def test_workers_that_share_the_partitions_and_settle_at_once_come_to_the_same(
 
 
 class Retold(Tweeting):
-    """What was told, from the partitions."""
+    """Return the events, by partition."""
 
     def __init__(self, places: Sequence[Sequence[Record]]) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class Retold(Tweeting):
 
 
 def ended_hour() -> Tweeting:
-    """An hour in which somebody used a tag, and a tweet after its end."""
+    """An hour with a use of a tag, and a tweet after the end of the hour."""
     tweeting = Tweeting()
     tweeting.post("ada", "#museum")
     tweeting.now = Millis(NOW + HOUR)
@@ -239,8 +239,8 @@ def ended_hour() -> Tweeting:
     return tweeting
 
 
-async def test_a_late_event_that_lands_while_its_hour_is_settled_is_ranked(trending: Trending) -> None:
-    """The batch stands at its last step, its mark of the hour set and not to be seen yet, while another settles."""
+async def test_a_late_event_that_is_applied_while_its_hour_is_ranked_is_ranked_next(trending: Trending) -> None:
+    """The batch has set its mark of the hour and is about to commit while another worker ranks."""
     tweeting = ended_hour()
     first, second = trending.worker(), trending.worker()
     await first.apply(tweeting.untold())
@@ -257,7 +257,7 @@ async def test_a_late_event_that_lands_while_its_hour_is_settled_is_ranked(trend
     assert (trend.tag, trend.authors) == ("museum", 2)
 
 
-async def test_an_hour_that_is_being_settled_can_be_touched_again(trending: Trending) -> None:
+async def test_an_hour_that_is_being_ranked_can_be_marked_again(trending: Trending) -> None:
     """The late event waits for the commit of the turn, and marks its hour again."""
     tweeting = ended_hour()
     first, second = trending.worker(), trending.worker()
@@ -279,7 +279,7 @@ async def test_an_hour_that_is_being_settled_can_be_touched_again(trending: Tren
 
 
 async def until_it_waits(trending: Trending, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-    """Until somebody waits for a lock that this connection holds."""
+    """Wait until a session waits for a lock of this connection."""
     for _ in range(500):
         found = await connection.execute(
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
@@ -290,8 +290,8 @@ async def until_it_waits(trending: Trending, connection: psycopg.AsyncConnection
     raise AssertionError("nobody waits")
 
 
-async def test_a_ranking_that_was_published_and_undone_is_followed_by_a_newer_one(trending: Trending) -> None:
-    """Else what is ranked then could have the same id, and be taken for a copy; here by another worker's late event."""
+async def test_a_ranking_that_was_published_and_rolled_back_is_followed_by_a_newer_one(trending: Trending) -> None:
+    """Otherwise the next ranking could have the same id and be dropped as a copy."""
     tweeting = ended_hour()
     tweeting.post("eve", "#museum", at=NOW + 1)
     places = shared_out(tweeting.untold())
@@ -315,7 +315,7 @@ async def test_a_ranking_that_was_published_and_undone_is_followed_by_a_newer_on
     assert [trend.authors for trend in trending.topic.newest()[THE_HOUR]] == [2]
 
 
-async def test_what_was_to_be_settled_is_settled_later_where_the_topic_is_unavailable(trending: Trending) -> None:
+async def test_windows_are_ranked_later_if_the_topic_is_unavailable(trending: Trending) -> None:
     def unavailable() -> None:
         raise LogUnavailable("the topic is unavailable")
 
@@ -358,7 +358,7 @@ async def test_a_history_of_too_many_uses_is_refused(trending: Trending, monkeyp
         await trending.trends.history("museum", NOW, Millis(NOW + 4 * HOUR), HOUR)
 
 
-async def test_where_nothing_happened_there_is_nothing(trending: Trending) -> None:
+async def test_without_events_there_are_no_trends(trending: Trending) -> None:
     assert await trending.trends.as_of() is None
     assert await trending.trends.numbers(NOW, Millis(NOW + HOUR)) == WindowNumbers([], 0)
     assert await trending.trends.shown([], NOW, Millis(NOW + HOUR)) == {}

@@ -1,4 +1,4 @@
-"""A rebuild is seen by other processes while its command runs, and no longer."""
+"""Other processes see a rebuild while its command runs, and no longer."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ async def url(postgres: str) -> AsyncIterator[str]:
         yield database
 
 
-async def test_the_newest_note_is_read_until_the_rebuild_ends(url: str) -> None:
+async def test_the_newest_progress_is_read_until_the_rebuild_ends(url: str) -> None:
     await Pointers(url).migrate()
     notes = Rebuilds(url)
     await notes.note(Rebuild("cassandra", 0, 0))
@@ -28,13 +28,13 @@ async def test_the_newest_note_is_read_until_the_rebuild_ends(url: str) -> None:
     assert [(one.store, one.share) for one in await notes.running()] == [("cassandra", 0.25)]
 
 
-async def test_a_note_that_nobody_renews_is_of_a_command_that_died(url: str) -> None:
+async def test_progress_that_is_not_renewed_is_not_returned(url: str) -> None:
     await Pointers(url).migrate()
     await Rebuilds(url).note(Rebuild("cassandra", 30, 120))
     assert await Rebuilds(url, gone_s=0).running() == []
 
 
-async def test_where_no_table_is_yet_nothing_is_rebuilt(url: str) -> None:
+async def test_without_the_table_no_rebuild_is_returned(url: str) -> None:
     notes = Rebuilds(url)
     await notes.note(Rebuild("cassandra", 30, 120))
     assert await notes.running() == []

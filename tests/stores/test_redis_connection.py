@@ -1,4 +1,4 @@
-"""Connections to Redis, when the server goes and comes back."""
+"""Connections to Redis when the server stops and starts again."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ AT_ONCE = 5
 DEADLINE_S = 20
 
 
-async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_no_caller_notices(
+async def test_after_a_restart_of_the_server_new_connections_are_opened_without_an_error(
     running: Running,
 ) -> None:
     client = connect((await asyncio.to_thread(running.up, Redis())).url)
@@ -38,7 +38,7 @@ async def test_a_server_that_was_started_again_is_asked_by_new_connections_and_n
 
 
 async def all_noticed(client) -> None:
-    """Wait until the loop has heard of the end of every connection that the pool keeps."""
+    """Wait until the event loop has seen the end of every connection in the pool."""
     deadline = time.monotonic() + DEADLINE_S
     kept = [connection._reader for connection in client.connection_pool._available_connections if connection._reader]
     while not all(reader.at_eof() for reader in kept):

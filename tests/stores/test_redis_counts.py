@@ -1,4 +1,4 @@
-"""Counters on the real Redis: what the embedded profile counts, whatever comes twice, dies, is wiped or restored."""
+"""Counters on Redis equal those of the embedded profile after copies, crashes, loss of data and restores."""
 
 import random
 import uuid
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 def name() -> str:
-    """A read model of a test's own."""
+    """A unique prefix of keys for each test."""
     return f"counts-{uuid.uuid4().hex[:12]}@1"
 
 
 async def copied(client: Client, name: str) -> dict[bytes, bytes]:
-    """What a backup would have of it."""
+    """Return the keys and values that a backup would have."""
     return {key: await client.dump(key) for key in await keys_of(client, name)}
 
 
@@ -48,7 +48,7 @@ async def test_counters_are_what_the_embedded_profile_counts(client: Client, nam
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_what_was_never_counted_or_came_back_to_zero_takes_no_key(client: Client, name: str) -> None:
+async def test_counters_that_are_zero_have_no_key(client: Client, name: str) -> None:
     made = community(1, steps=0)
     first, second = made.accounts[:2]
     made.follow(first, second)
@@ -60,7 +60,7 @@ async def test_what_was_never_counted_or_came_back_to_zero_takes_no_key(client: 
     assert not [key for key in await keys_of(client, name) if b":a:" in key]
 
 
-async def test_asking_for_nothing_asks_nothing(client: Client, name: str) -> None:
+async def test_reading_no_counters_sends_no_request(client: Client, name: str) -> None:
     assert await reader(client, name).of_tweets([]) == {}
     assert await reader(client, name).of_accounts([]) == {}
 
@@ -124,7 +124,7 @@ async def test_a_batch_whose_answer_was_lost_can_be_committed_again(client: Clie
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_a_wiped_redis_is_noticed_and_counted_anew(client: Client, name: str) -> None:
+async def test_a_wiped_redis_is_detected_and_counted_again(client: Client, name: str) -> None:
     made = community(5)
     log = Log(made.records)
     log.open = 0.7
@@ -145,7 +145,7 @@ async def test_a_wiped_redis_is_noticed_and_counted_anew(client: Client, name: s
     assert await answers(read, made) == await expected(made)
 
 
-async def test_one_restored_from_the_past_is_noticed_and_catches_up(client: Client, name: str) -> None:
+async def test_a_redis_restored_from_a_backup_is_detected_and_catches_up(client: Client, name: str) -> None:
     made = community(6)
     log = Log(made.records)
     log.open = 0.3
@@ -170,7 +170,7 @@ async def test_one_restored_from_the_past_is_noticed_and_catches_up(client: Clie
     assert await answers(read, made) == await expected(made)
 
 
-async def test_one_who_began_before_it_was_wiped_counts_nothing_after(client: Client, name: str) -> None:
+async def test_a_batch_that_began_before_a_wipe_counts_nothing_after_it(client: Client, name: str) -> None:
     log = Log(community(6).records)
     log.open = 1
     old, new = Worker(client, log, name), Worker(client, log, name)
@@ -184,7 +184,7 @@ async def test_one_who_began_before_it_was_wiped_counts_nothing_after(client: Cl
     assert await reader(client, name).of_accounts(community(6).accounts) == {}
 
 
-async def test_in_quiet_times_a_sink_that_is_as_it_was_left_says_nothing(client: Client, name: str) -> None:
+async def test_checking_an_unchanged_store_raises_nothing(client: Client, name: str) -> None:
     log = Log(community(7).records)
     log.open = 1
     worker = Worker(client, log, name)
@@ -215,10 +215,10 @@ async def lose_the_state(client: Client, keys: RedisKeys, backup: dict[bytes, by
 
 
 @pytest.mark.parametrize("lose", [lose_a_slot, restore_a_slot, lose_a_partition, lose_the_state])
-async def test_a_part_that_is_lost_or_restored_alone_is_noticed(
+async def test_a_slot_that_is_lost_or_restored_alone_is_detected(
     client: Client, name: str, lose: Callable[[Client, RedisKeys, dict[bytes, bytes]], Awaitable[None]]
 ) -> None:
-    """As a cluster loses one of its nodes."""
+    """As if a cluster loses one of its nodes."""
     made = community(8)
     log = Log(made.records)
     log.open = 0.4
@@ -235,7 +235,7 @@ async def test_a_part_that_is_lost_or_restored_alone_is_noticed(
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_emptying_takes_all_of_it_and_nothing_else(client: Client, name: str) -> None:
+async def test_emptying_deletes_all_keys_of_the_read_model_and_no_others(client: Client, name: str) -> None:
     log = Log(community(10).records)
     log.open = 1
     worker, other = Worker(client, log, name), Worker(client, log, f"{name}0")
@@ -249,7 +249,7 @@ async def test_emptying_takes_all_of_it_and_nothing_else(client: Client, name: s
     assert await copied(client, other.sink.keys.name) == kept
 
 
-async def test_a_server_that_is_killed_comes_back_empty_and_is_counted_anew(running: Running, name: str) -> None:
+async def test_a_killed_server_comes_back_empty_and_is_counted_again(running: Running, name: str) -> None:
     client = connect(running.up(RedisEngine()).url)
     made = community(11)
     log = Log(made.records)
@@ -273,7 +273,7 @@ async def test_a_server_that_is_killed_comes_back_empty_and_is_counted_anew(runn
 
 
 class ClusterEngine(RedisEngine):
-    """A cluster of one: it refuses whatever touches two hash slots. Its second port is one that is free, too."""
+    """A cluster of one node, which refuses commands on two hash slots. Its second port is free, too."""
 
     ports = ("redis", "bus")
 
@@ -306,6 +306,6 @@ async def test_the_keys_of_a_script_share_a_hash_slot(running: Running, name: st
     await client.aclose()
 
 
-def test_what_is_counted_here_comes_from_several_partitions() -> None:
+def test_the_histories_of_these_tests_have_several_partitions() -> None:
     log = Log(community(1).records)
     assert len({place.partition for place in log.partitions if place.topic == "tweets"}) > 1

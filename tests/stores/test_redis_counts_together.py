@@ -1,4 +1,4 @@
-"""Counters on the real Redis, counted by several: they disturb nobody, and whoever looks meanwhile finds all whole."""
+"""Counters on Redis with several workers: they do not disturb each other, and a digest is always consistent."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 def name() -> str:
-    """A read model of a test's own."""
+    """A unique prefix of keys for each test."""
     return f"counts-{uuid.uuid4().hex[:12]}@1"
 
 
@@ -85,7 +85,7 @@ class CommittingBetween:
         return pipeline
 
 
-async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client: Client, name: str) -> None:
+async def test_a_digest_is_consistent_while_batches_are_committed(client: Client, name: str) -> None:
     log = Log(community(13).records)
     log.open = 1
     worker = Worker(client, log, name, limit=1)
@@ -98,7 +98,7 @@ async def test_whoever_looks_while_another_lands_batches_finds_all_whole(client:
         assert positions.covers(before)
 
 
-async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
+async def test_a_read_model_that_was_emptied_meanwhile_is_not_emptied_again(
     client: Client, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = Log(community(9).records)
@@ -118,7 +118,7 @@ async def test_what_another_has_emptied_meanwhile_is_not_emptied_again(
 
 
 class Emptying:
-    """A client that finds one key at a time, in an order of its own, and lets another do something at one of them."""
+    """A client that scans one key at a time in a random order, and runs another client's step at one of them."""
 
     def __init__(self, client: Client, chance: random.Random, meanwhile: Callable[[], Awaitable[None]]) -> None:
         self._client = client
@@ -141,7 +141,7 @@ class Emptying:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
+async def test_a_batch_that_is_committed_during_emptying_leaves_nothing(
     client: Client, name: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """A batch that began earlier commits during it, or was in the slots already and its positions are stored then."""
@@ -155,7 +155,7 @@ async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
     emptied, noted = asyncio.Event(), asyncio.Event()
 
     class Late:
-        """The last step of a batch, which is late."""
+        """Run the last step of a batch late."""
 
         async def run(self, *call: Any) -> Any:
             noted.set()
@@ -186,7 +186,7 @@ async def test_what_another_lands_while_all_is_emptied_leaves_nothing_behind(
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_only_one_empties_what_was_lost_and_the_others_wait(client: Client, name: str) -> None:
+async def test_one_worker_empties_a_damaged_read_model_and_the_others_wait(client: Client, name: str) -> None:
     log = Log(community(9).records)
     worker = Worker(client, log, name)
     await client.set(worker.sink.keys.emptying, 1)

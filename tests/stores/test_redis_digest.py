@@ -1,4 +1,4 @@
-"""The digest of counters: the same for the same counters, another one for whatever is otherwise."""
+"""The digest of counters: equal for equal counters, different for any difference."""
 
 import uuid
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 async def counted(client: Client):
-    """Counts a community's events into keys of their own, in batches of some size."""
+    """Count a community's events under a prefix of their own, in batches of some size."""
     made = []
 
     async def count(limit: int, slots: int = 3) -> RedisKeys:
@@ -42,12 +42,12 @@ async def test_batches_and_names_make_no_difference(client: Client, counted) -> 
 
 
 def _counts(value: bytes) -> bool:
-    """Whether a value of a hash is a number; others are names and marks."""
+    """Whether a value of a hash is a number. Others are names and marks."""
     return value.lstrip(b"-" if isinstance(value, bytes) else "-").isdigit()
 
 
 @pytest.mark.parametrize("kind", ["t", "a", "by-followers"])
-async def test_one_number_is_a_difference(client: Client, counted, kind: str) -> None:
+async def test_one_changed_number_changes_the_digest(client: Client, counted, kind: str) -> None:
     keys = await counted(50)
     rows, before = await digest(client, keys)
     found = [key async for key in client.scan_iter(match=f"{keys.all}:{kind}*")]
@@ -63,7 +63,7 @@ async def test_one_number_is_a_difference(client: Client, counted, kind: str) ->
     assert after[1] != before
 
 
-async def test_removing_leaves_nothing_of_it_and_all_of_others(client: Client, counted) -> None:
+async def test_removing_deletes_all_keys_of_one_generation_and_no_others(client: Client, counted) -> None:
     one, other = await counted(50), await counted(50)
     before = await digest(client, other)
     await remove(client, one)

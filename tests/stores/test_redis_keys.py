@@ -1,4 +1,4 @@
-"""Every key in Redis has an owner and a bound: docs/reference/redis-keys.md, held to what a run leaves there."""
+"""Every key in Redis has an owner and a bound: docs/reference/redis-keys.md is compared with the keys of a run."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Row(NamedTuple):
-    """A line of the table."""
+    """A row of the table."""
 
     key: str
     type: str
@@ -47,14 +47,14 @@ ROWS = [
     if line.startswith("| `{")
 ]
 TYPES = {"sorted set": "zset"}
-"""As Redis calls them."""
+"""Types of keys, by their names in Redis."""
 NOT_LEFT = {f"{{{NAME}.state}}:emptying"}
-"""Keys that are gone when what they are for is done."""
+"""Keys that are deleted when their operation ends."""
 
 
 @pytest.fixture
 async def client(running: Running) -> AsyncIterator[Client]:
-    """A server of its own: whatever is in it came from here."""
+    """A server for this test alone, so that all its keys come from the run."""
     made = connect(running.up(RedisEngine()).url)
     yield made
     await made.aclose()
@@ -96,7 +96,7 @@ async def test_every_key_that_is_left_after_a_run_is_in_the_table_with_its_type_
     assert count["{limits.<owner>}:<limit>"] == 6
 
 
-async def test_whoever_empties_has_a_minute_and_leaves_nothing(client: Client, running: Running) -> None:
+async def test_the_lease_for_emptying_expires_and_is_deleted_at_the_end(client: Client, running: Running) -> None:
     (row,) = [row for row in ROWS if row.key in NOT_LEFT]
     worker = Worker(client, Log([]), NAME)
     note = running.note("redis")

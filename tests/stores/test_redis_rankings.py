@@ -19,11 +19,11 @@ from tests.streams.analytics import NOW, Analytics, Tweeting
 pytestmark = pytest.mark.engines
 
 NOBODY = "redis://127.0.0.1:1/0"
-"""No Redis answers there."""
+"""An address where no Redis answers."""
 
 
 class Counted:
-    """A store that takes its time to be asked, as one across a network does, and counts how often it is."""
+    """A store that answers slowly, as over a network, and counts its calls."""
 
     def __init__(self, readers: Readers) -> None:
         self.seconds = 0.0
@@ -62,7 +62,7 @@ async def used(analytics: Analytics) -> Counted:
     return Counted(analytics.readers)
 
 
-async def test_what_one_process_ranked_another_answers(analytics: Analytics, client: Client) -> None:
+async def test_a_ranking_of_one_process_is_the_answer_of_another(analytics: Analytics, client: Client) -> None:
     timer = await used(analytics)
     shared = kept(client)
     one, other = Rankings(timer, shared), Rankings(timer, shared)
@@ -75,14 +75,14 @@ async def test_what_one_process_ranked_another_answers(analytics: Analytics, cli
     assert timer.looks == 3
 
 
-async def test_an_answer_lives_twenty_times_as_long_as_ranking_took(analytics: Analytics, client: Client) -> None:
+async def test_an_answer_is_cached_twenty_times_as_long_as_ranking_took(analytics: Analytics, client: Client) -> None:
     timer = await used(analytics)
     shared = kept(client)
     await Rankings(timer, shared).trends(analytics.readers, "1h", None, NOW)
     assert 0 < await client.pttl(f"{{{shared._name}.1h}}:now") <= 20_000
 
 
-async def test_those_who_ask_at_once_have_it_ranked_once(analytics: Analytics, client: Client) -> None:
+async def test_concurrent_requests_rank_once(analytics: Analytics, client: Client) -> None:
     timer = await used(analytics)
     rankings = Rankings(timer, kept(client))
     leaving = asyncio.ensure_future(rankings.trends(analytics.readers, "1h", None, NOW))
@@ -93,7 +93,7 @@ async def test_those_who_ask_at_once_have_it_ranked_once(analytics: Analytics, c
     assert timer.looks == 1
 
 
-async def test_without_redis_each_process_ranks_for_itself_and_nobody_notices(analytics: Analytics) -> None:
+async def test_without_redis_each_process_ranks_for_itself_without_an_error(analytics: Analytics) -> None:
     timer = await used(analytics)
     client = connect(NOBODY)
     one, other = Rankings(timer, kept(client)), Rankings(timer, kept(client))

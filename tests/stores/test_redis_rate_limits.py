@@ -1,4 +1,4 @@
-"""Rate limits on the real Redis: what one process allows by itself, all processes allow together."""
+"""Rate limits on Redis: all processes together allow as much as one process alone."""
 
 import random
 import uuid
@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pepper() -> bytes:
-    """Keeps the buckets of one test from those of others."""
+    """A random pepper, so that tests do not share buckets."""
     return uuid.uuid4().bytes
 
 
@@ -50,7 +50,7 @@ def limits(client: Client, clock: Clock, pepper: bytes) -> SharedRateLimits:
 
 
 async def said(limits: RateLimits, what: str, policies: tuple[RatePolicy, ...], key: str) -> object:
-    """What came of it: what is left in each bucket, or who refuses and for how long."""
+    """The result of a request: the rest of each bucket, or the refusing bucket and its wait."""
     try:
         answer = await getattr(limits, what)(policies, key)
     except TooMany as refused:
@@ -74,7 +74,7 @@ async def test_shared_buckets_allow_what_those_of_one_process_allow(
     assert refused, "it came to a refusal"
 
 
-async def test_two_processes_share_what_there_is(client: Client, clock: Clock, pepper: bytes) -> None:
+async def test_two_processes_share_a_bucket(client: Client, clock: Clock, pepper: bytes) -> None:
     one, two = shared(client, clock, pepper), shared(client, clock, pepper)
     for n in range(5):
         (bucket,) = await (one, two)[n % 2].take((BURST,), "ada")
@@ -106,7 +106,7 @@ async def test_a_refusal_takes_from_no_bucket(limits: SharedRateLimits) -> None:
     assert daily.tokens == 6
 
 
-async def test_whoever_waits_as_long_as_was_said_is_let_through(limits: SharedRateLimits, clock: Clock) -> None:
+async def test_a_client_that_waits_as_long_as_it_was_told_is_allowed(limits: SharedRateLimits, clock: Clock) -> None:
     for _ in range(7):
         await limits.take((DAILY,), "ada")
     with pytest.raises(TooMany) as refused:
@@ -115,7 +115,7 @@ async def test_whoever_waits_as_long_as_was_said_is_let_through(limits: SharedRa
     await limits.take((DAILY,), "ada")
 
 
-async def test_every_refusal_is_told(limits: SharedRateLimits) -> None:
+async def test_every_refusal_is_reported(limits: SharedRateLimits) -> None:
     told: list[str] = []
     limits.on_refused = told.append
     for _ in range(5):
@@ -126,7 +126,7 @@ async def test_every_refusal_is_told(limits: SharedRateLimits) -> None:
     assert told == ["tweets-burst"] * 2
 
 
-async def test_a_bucket_is_gone_when_it_would_be_full_and_says_nothing_of_its_owner(
+async def test_a_bucket_expires_when_it_would_be_full_and_does_not_reveal_its_owner(
     client: Client, limits: SharedRateLimits
 ) -> None:
     before = {key async for key in client.scan_iter(match="{limits.*")}
@@ -149,7 +149,7 @@ async def test_buckets_refill_after_redis_was_wiped(limits: SharedRateLimits, cl
 
 @pytest.fixture
 async def own(running: Running, clock: Clock) -> AsyncIterator[SharedRateLimits]:
-    """Limits on a server that can be killed."""
+    """Rate limits on a server that a test can kill."""
     client = connect(running.up(RedisEngine()).url, timeout_s=0.25)
     yield shared(client, clock, b"own")
     await client.aclose()
@@ -176,7 +176,7 @@ async def test_while_redis_is_unavailable_each_process_keeps_buckets_of_its_own(
     assert (await own.take((BURST,), "ada"))[0].tokens == 4, "the shared ones are back, and full"
 
 
-async def test_a_redis_that_does_not_answer_is_asked_once_a_second(
+async def test_a_redis_that_does_not_answer_is_tried_once_a_second(
     own: SharedRateLimits, running: Running, clock: Clock
 ) -> None:
     asked = []
@@ -196,5 +196,5 @@ async def test_a_redis_that_does_not_answer_is_asked_once_a_second(
     assert len(asked) == 2
 
 
-def test_a_full_bucket_tells_so() -> None:
+def test_a_full_bucket_reports_that_it_is_full() -> None:
     assert Bucket(BURST, 5, 0).header() == '"tweets-burst";r=5;t=0'

@@ -1,4 +1,4 @@
-"""What Redis answers to a command: errors that pass, which are waited for, and those that would come again."""
+"""Errors of Redis: an outage is retried, an error in the command is not."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STAYING = (
 
 
 def annotated(error: Exception) -> Exception:
-    """The same as a pipeline raises it."""
+    """Return the error as a pipeline raises it."""
     error.args = (f"Command # 1 (HINCRBY tweet likes) of pipeline caused error: {error.args}", *error.args[1:])
     return error
 
@@ -54,7 +54,7 @@ def test_an_error_of_the_server_s_state_is_an_outage(answer: str, within) -> Non
 
 @pytest.mark.parametrize("answer", STAYING)
 @pytest.mark.parametrize("within", [lambda error: error, annotated], ids=["alone", "in a pipeline"])
-def test_an_error_about_the_command_is_none(answer: str, within) -> None:
+def test_an_error_in_the_command_is_no_outage(answer: str, within) -> None:
     with pytest.raises(StoreRefused), answering():
         raise within(BaseParser.parse_error(answer))
 
@@ -65,6 +65,6 @@ def test_no_answer_is_an_outage(error) -> None:
         raise error
 
 
-def test_what_the_client_cannot_send_is_refused() -> None:
+def test_a_command_that_the_client_cannot_send_is_refused() -> None:
     with pytest.raises(StoreRefused), answering():
         raise DataError("Invalid input of type: 'NoneType'")

@@ -1,4 +1,4 @@
-"""What was set aside is counted once when it is retried, though its position has passed, however often it is tried."""
+"""A dead letter is counted once by its retry, after the position has passed it, however often it is retried."""
 
 import uuid
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture
 def name() -> str:
-    """A read model of a test's own."""
+    """A unique prefix of keys for each test."""
     return f"counts-{uuid.uuid4().hex[:12]}@1"
 
 
 async def without(client: Client, name: str, made: Community, entity: Entity) -> tuple[Worker, list[Record]]:
-    """Counters of all records but an entity's, whose positions have passed those, too; and the records left out."""
+    """Count all records except those of one entity, and store positions that pass them; return the records left out."""
     log = Log(made.records)
     log.open = 1
     worker = Worker(client, log, name)
@@ -39,7 +39,7 @@ async def without(client: Client, name: str, made: Community, entity: Entity) ->
 
 
 def busiest(made: Community, topic: str) -> Entity:
-    """The entity of a topic with the most events."""
+    """Return the entity of a topic with the most events."""
     keys = [record.key for record in made.records if record.topic == topic]
     return topic, max(set(keys), key=keys.count)
 
@@ -59,8 +59,8 @@ async def test_a_retried_record_is_counted_once(client: Client, name: str, topic
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_a_retry_that_broke_off_is_made_again(client: Client, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slots have the record, and the partition does not know yet: what a process leaves that dies in between."""
+async def test_an_interrupted_retry_is_repeated(client: Client, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process died in between: the slots have counted the record, and the partition has no note of it."""
     made = community(3)
     worker, left_out = await without(client, name, made, busiest(made, "engagement"))
     run = retrying.RENEW.run
@@ -79,8 +79,8 @@ async def test_a_retry_that_broke_off_is_made_again(client: Client, name: str, m
     assert await answers(reader(client, name), made) == await expected(made)
 
 
-async def test_what_the_position_has_not_passed_is_not_retried(client: Client, name: str) -> None:
-    """It comes by itself, and would be counted twice: so after Redis was wiped, and is counted anew."""
+async def test_a_record_that_the_position_has_not_passed_is_not_retried(client: Client, name: str) -> None:
+    """The record is still to be delivered, as after Redis was wiped. A retry would count it twice."""
     made = community(3)
     worker, left_out = await without(client, name, made, busiest(made, "engagement"))
     await wipe(client, name)
@@ -92,10 +92,10 @@ async def test_what_the_position_has_not_passed_is_not_retried(client: Client, n
 
 
 @pytest.mark.parametrize("damaged", ["counters", "ranking"])
-async def test_a_counter_that_refuses_costs_nothing_else_and_is_counted_once_when_it_is_mended(
+async def test_a_counter_that_refuses_delays_no_others_and_is_counted_once_after_its_repair(
     client: Client, name: str, damaged: str
 ) -> None:
-    """A key of another type: its slot takes the batch whole or not at all, and other slots have it already."""
+    """A key has another type. Its slot stores all of the batch or nothing; other slots have stored it already."""
     made = community(3, 60)
     keys = RedisKeys(name, SLOTS)
     account = made.accounts[0]

@@ -1,4 +1,4 @@
-"""Rows that a process remembers, until they are outdated."""
+"""Cached rows and their invalidation."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ from stores.cached.remembered import Remembered
 
 
 class Store:
-    """Rows that are asked for, and how often."""
+    """A store of rows that counts its reads."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Any] = {}
@@ -24,7 +24,7 @@ class Store:
         return found
 
 
-async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time() -> None:
+async def test_a_row_is_read_once_and_a_missing_row_each_time() -> None:
     store = Store()
     store.rows = {"a": 1}
     rows: Remembered[str, Any] = Remembered(10)
@@ -36,7 +36,7 @@ async def test_a_row_is_asked_for_once_and_one_that_is_not_there_each_time() -> 
     assert (rows.asked, rows.missed) == (6, 3)
 
 
-async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays() -> None:
+async def test_invalidated_rows_are_read_again_and_others_stay_cached() -> None:
     store = Store()
     store.rows = {"a": 1, "b": 1}
     rows: Remembered[str, Any] = Remembered(10)
@@ -48,7 +48,7 @@ async def test_what_is_outdated_is_asked_for_again_and_what_is_not_stays() -> No
     assert await rows.of(["a", "b"], store.of) == {"a": 2, "b": 2}
 
 
-async def test_an_answer_from_before_a_change_is_given_but_not_kept() -> None:
+async def test_a_row_read_before_its_invalidation_is_returned_but_not_cached() -> None:
     store = Store()
     store.rows = {"a": 1}
     rows: Remembered[str, Any] = Remembered(10)
@@ -62,7 +62,7 @@ async def test_an_answer_from_before_a_change_is_given_but_not_kept() -> None:
     assert await rows.of(["a"], store.of) == {"a": 2}
 
 
-async def test_those_used_longest_ago_are_let_go() -> None:
+async def test_the_least_recently_used_rows_are_evicted() -> None:
     store = Store()
     store.rows = dict.fromkeys("abc", 1)
     rows: Remembered[str, Any] = Remembered(2)
@@ -74,7 +74,7 @@ async def test_those_used_longest_ago_are_let_go() -> None:
     assert store.asked == [["a", "b"], ["c"], ["b"]]
 
 
-async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept() -> None:
+async def test_invalidating_one_row_does_not_prevent_caching_of_another() -> None:
     store = Store()
     store.rows = {"a": 1, "b": 1}
     rows: Remembered[str, Any] = Remembered(10)
@@ -88,7 +88,7 @@ async def test_what_others_change_meanwhile_keeps_nothing_else_from_being_kept()
     assert store.asked == [["a", "b"], ["a"]]
 
 
-async def test_of_two_who_ask_at_once_the_later_answer_is_kept() -> None:
+async def test_of_two_concurrent_reads_the_later_answer_is_cached() -> None:
     store = Store()
     rows: Remembered[str, Any] = Remembered(10)
     first_may, second_may = asyncio.Event(), asyncio.Event()
@@ -112,7 +112,7 @@ async def test_of_two_who_ask_at_once_the_later_answer_is_kept() -> None:
     assert await rows.of(["a"], store.of) == {"a": "asked last"}
 
 
-async def test_rows_weigh_what_they_are_said_to() -> None:
+async def test_rows_are_weighed_by_the_given_function() -> None:
     store = Store()
     store.rows = {"a": "four", "b": "five5", "c": "1"}
     rows: Remembered[str, Any] = Remembered(9, len)
@@ -128,7 +128,7 @@ async def test_rows_weigh_what_they_are_said_to() -> None:
     assert store.asked == [["a", "b"], ["c"], ["a"], ["a"]]
 
 
-async def test_what_is_asked_for_twice_at_once_is_asked_for_once() -> None:
+async def test_concurrent_requests_for_a_row_read_it_once() -> None:
     store = Store()
     store.rows = {"a": 1}
     rows: Remembered[str, Any] = Remembered(10)

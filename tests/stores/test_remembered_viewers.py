@@ -1,4 +1,4 @@
-"""Who is not seen and what was done, from remembered rows: what the stores say that they are asked of."""
+"""Hidden authors and a viewer's own marks from cached rows equal the answers of the stores."""
 
 from collections.abc import Collection
 from random import Random
@@ -14,7 +14,7 @@ TWEETS = [TweetId(f"tweet-{n}") for n in range(12)]
 
 
 class Kept:
-    """Barriers and marks, and how often somebody asked."""
+    """Stores of barriers and marks that count their reads."""
 
     def __init__(self, most: int = 1_000) -> None:
         self.most = most
@@ -45,7 +45,7 @@ class Kept:
         return {tweet: self.done[account, tweet] for tweet in tweets if (account, tweet) in self.done}
 
 
-async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_it() -> None:
+async def test_blocked_and_muted_accounts_are_hidden_as_in_the_graph() -> None:
     chance = Random(7)
     kept = Kept(most=4)  # some have more than are kept
     rows: Remembered[AccountId, Barriers] = Remembered(1_000, weight_of_barriers)
@@ -62,7 +62,7 @@ async def test_whoever_is_behind_a_block_or_muted_is_not_seen_as_the_graph_has_i
         rows.forget([viewer])
 
 
-async def test_viewers_share_what_is_known_of_authors() -> None:
+async def test_viewers_share_the_cached_rows_of_authors() -> None:
     kept = Kept()
     remembered = RememberedBarriers(Remembered(1_000, weight_of_barriers), kept)
     await remembered.unseen(PEOPLE[0], PEOPLE[5:8])
@@ -70,7 +70,7 @@ async def test_viewers_share_what_is_known_of_authors() -> None:
     assert kept.asked == [[PEOPLE[0], *PEOPLE[5:8]], [PEOPLE[1], PEOPLE[8]]]
 
 
-async def test_what_a_viewer_did_is_asked_for_once_that_it_did_nothing_as_well() -> None:
+async def test_a_viewers_marks_are_read_once_even_if_there_are_none() -> None:
     kept = Kept()
     kept.done[PEOPLE[0], TWEETS[1]] = Marks(liked=True)
     rows: Remembered[str, Marks] = Remembered(100)
