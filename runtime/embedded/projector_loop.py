@@ -243,7 +243,7 @@ class Projecting:
         return runner
 
     async def _advance(self, group: str, limit: int) -> int:
-        """Apply one batch; if it was the last for now, do some due work of streams.
+        """Apply one batch. If no more records wait, do some due work of streams.
 
         Returns the number of events, 1 if there was only due work.
         """

@@ -1,1 +1,1 @@
-"""The distributed profile under load, processes killed and engines taken away; a ledger says what has to hold."""
+"""The distributed profile under load, with killed processes and engine outages, checked against a ledger of writes."""

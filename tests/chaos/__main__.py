@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--minutes M] [--seed S] [--kills N]`: everything that can be killed is killed, under load."""
+"""`python -m tests.chaos [--minutes M] [--seed S] [--kills N]`: kill processes and engines under load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .world import ROLES, Outcome, World
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it; 1 where something acknowledged is not served, or anything else does not hold."""
+    """Run; the exit code is 1 if an acknowledged write is not served, or another check fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=0.0, help="spread it over so long, at least")
     parser.add_argument("--seed", type=int, help="says who writes what, and the order of what happens")
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def said(line: str) -> None:
-    """Print at once: it takes minutes."""
+    """Print without buffering, because a run takes minutes."""
     print(line, flush=True)
 
 
 def report(outcome: Outcome) -> None:
-    """Print what happened."""
+    """Print the result of a run."""
     for what, times in sorted(outcome.happened.items()):
         print(f"  {times:8,} {what}")
     for ended in outcome.ended:

@@ -1,4 +1,4 @@
-"""What is served in the end, held against the ledger: everything that was acknowledged, once, and nothing else."""
+"""Compare the served data with the ledger at the end: all acknowledged writes, once each, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CAUGHT_UP_S = 60.0
 AT_ONCE = 8
 _PAGE = 100
 _TOKENS = 8
-"""As many as a header holds without being remarkable."""
+"""The number of tokens that fits into a header of usual length."""
 
 T = TypeVar("T")
 Headers = Mapping[str, str]
 
 
 class Reading:
-    """Reads through the query API, as each of the accounts that wrote."""
+    """Reads through the query API as each account that wrote."""
 
     def __init__(self, url: str, ledger: Ledger, signed_in: Mapping[str, Headers]) -> None:
         self._http = httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=30)
@@ -32,11 +32,11 @@ class Reading:
         self.findings: list[str] = []
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def caught_up(self) -> float:
-        """Wait until no read model is behind what was acknowledged; the seconds that it took. Raises AssertionError."""
+        """Wait until every read model has all acknowledged writes; return the seconds. Raises AssertionError."""
         began = time.monotonic()
         paths = (
             f"/tweets/{next(iter(self._ledger.live))}",
@@ -64,7 +64,7 @@ class Reading:
         return time.monotonic() - began
 
     async def everything(self) -> None:
-        """Hold all that is served against the ledger; `findings` has what differs."""
+        """Compare all served data with the ledger; add each difference to `findings`."""
         ledger = self._ledger
         kept = {id_: tweet for id_, tweet in ledger.tweets.items() if id_ not in ledger.deleted}
         await self._each(kept.values(), self._tweet)

@@ -1,4 +1,4 @@
-"""Engines of one chaos run: each behind a proxy, so that they can be slow or gone for us as well as dead.
+"""Engines of one chaos run, each behind a proxy, so that they can be slow or unreachable as well as killed.
 
 Kafka and Cassandra tell clients where they are. Brokers get a listener of their own for clients, advertised at the
 proxy's port. A Cassandra node that is alone is known to the driver by the address it was first reached at.
@@ -27,11 +27,11 @@ listeners=BROKER://127.0.0.1:{broker},CLIENTS://127.0.0.1:{clients},CONTROLLER:/
 advertised.listeners=BROKER://127.0.0.1:{broker},CLIENTS://127.0.0.1:{advertised}
 listener.security.protocol.map=BROKER:PLAINTEXT,CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
 """
-"""Of two lines for one property the later one holds."""
+"""Of two lines with the same property the later one wins."""
 
 
 class ProxiedKafka(Kafka):
-    """Brokers that tell clients to come to other ports, in the order of the brokers; each other they reach as ever."""
+    """Brokers that advertise other ports to clients, in the order of the brokers, and their own ports to each other."""
 
     ports = ("kafka", "controller", "clients")
 
@@ -39,7 +39,7 @@ class ProxiedKafka(Kafka):
         self._advertised = advertised
 
     def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
-        """Those of Kafka, with a listener more."""
+        """Return Kafka's servers with one more listener."""
         planned = super().servers(cache, directory, ports)
         for server, own, advertised in zip(planned, ports, self._advertised, strict=True):
             with (server.directory / "server.properties").open("a") as file:
@@ -54,12 +54,12 @@ class ProxiedKafka(Kafka):
         return planned
 
     def url(self, ports: Sequence[Mapping[str, int]]) -> str:
-        """The bootstrap servers, as clients reach them."""
+        """Return the bootstrap servers for clients."""
         return ",".join(f"127.0.0.1:{port}" for port in self._advertised)
 
 
 class Engines:
-    """The four engines of a run. Everything here waits in threads: the proxies share the event loop."""
+    """The four engines of a run. Blocking calls run in threads, because the proxies share the event loop."""
 
     def __init__(self, running: Running, brokers: int) -> None:
         self._running = running
@@ -69,7 +69,7 @@ class Engines:
         self.urls: dict[str, str] = {}
 
     async def start(self) -> None:
-        """Bring all up. Raises EngineError."""
+        """Start all engines. Raises EngineError."""
         await asyncio.gather(*(self._first(name) for name in NAMES))
 
     async def _first(self, name: str) -> None:
@@ -102,14 +102,14 @@ class Engines:
                     raise
 
     async def kill(self, name: str, server: str | None = None) -> None:
-        """End an engine, or one of its servers, with kill -9."""
+        """Kill an engine, or one of its servers, with SIGKILL."""
         await asyncio.to_thread(self._running.kill, name, server)
 
     async def up(self, name: str) -> None:
-        """Start what does not run of an engine, on its data. Raises EngineError."""
+        """Start the stopped servers of an engine with their data. Raises EngineError."""
         await self._up(name)
 
     async def close(self) -> None:
-        """Cut all proxies. The engines are ended with the directory they are in."""
+        """Cut all proxies. The owner of the directory stops the engines."""
         for proxy in (proxy for proxies in self.proxies.values() for proxy in proxies):
             await proxy.close()

@@ -1,4 +1,4 @@
-"""What is done to an installation, in an order that the seed says."""
+"""Faults of an installation, in an order drawn from the seed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .processes import Supervised
 from .proxy import Proxy
 
 SERVES_S = 60.0
-"""Within this time after anything that is done, writes have to be acknowledged again."""
+"""Seconds after a fault within which writes have to be acknowledged again."""
 DELAY_S = 0.1
 HELD_S = 4.0
-"""How long an engine is slow, out of reach or cut off."""
+"""Seconds for which an engine is slow, stalled or cut off."""
 TOGETHER = ", "
-"""Between the names of processes that are killed at once."""
+"""Separates the names of processes that are killed at once."""
 _WRITES = 10
 
 
 class Fault(NamedTuple):
-    """One thing to be done; `what` is a process, several that are killed together, or an engine."""
+    """One fault; `what` is a process, several processes that are killed together, or an engine."""
 
     how: str
     what: str
@@ -63,7 +63,7 @@ def short(seed: int, roles: Mapping[str, Sequence[str]]) -> list[Fault]:
 
 
 class Surgeon:
-    """Does it, and undoes it, while others write."""
+    """Causes faults, and ends them, while writers write."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Surgeon:
         self._say = say
 
     async def do(self, fault: Fault) -> None:
-        """Do one thing, let people write under it, mend it, and see that all is well again."""
+        """Cause one fault, let writers write, end the fault, and check that the service recovers."""
         began = asyncio.get_running_loop().time()
         doing: dict[str, Callable[[str], Awaitable[None]]] = {
             "kill": self._kill,
@@ -103,7 +103,7 @@ class Surgeon:
         )
 
     async def all_ready(self) -> None:
-        """Wait until every process is ready. Raises AssertionError where one is not."""
+        """Wait until every process is ready. Raises AssertionError."""
         await asyncio.gather(*(process.ready() for process in self._processes.values()))
 
     async def _kill(self, names: str) -> None:
@@ -141,6 +141,6 @@ class Surgeon:
 
 
 def leader_of(brokers: str, topic: str) -> int:
-    """The broker that leads a topic's first partition."""
+    """Return the broker that leads a topic's first partition."""
     quiet: dict[str, str | int | float | bool] = {"bootstrap.servers": brokers, "log_level": 0}
     return int(AdminClient(quiet).list_topics(topic, timeout=10).topics[topic].partitions[0].leader)

@@ -1,4 +1,4 @@
-"""What was acknowledged: what has to be served in the end, whatever was killed meanwhile."""
+"""The acknowledged writes. All of them have to be served at the end, after any kills."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Tweet:
 
 @dataclass
 class Ledger:
-    """All that was acknowledged, by user name and tweet id; and what should never have been answered."""
+    """All acknowledged writes, by user name and tweet id, and all answers that were wrong."""
 
     accounts: set[str] = field(default_factory=set)
     tweets: dict[str, Tweet] = field(default_factory=dict)
     follows: set[tuple[str, str]] = field(default_factory=set)
-    """Who follows whom."""
+    """Pairs of follower and followee."""
     likes: set[tuple[str, str]] = field(default_factory=set)
-    """Who likes which tweet."""
+    """Pairs of account and liked tweet."""
     given_up: set[str] = field(default_factory=set)
-    """Tweets whose deletion was asked for; from then on they may be gone."""
+    """Tweets whose deletion was requested. From then on they may be deleted."""
     deleted: set[str] = field(default_factory=set)
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     """The newest Consistency-Token of each account's writes of a kind."""
@@ -44,16 +44,16 @@ class Ledger:
 
     @property
     def live(self) -> dict[str, Tweet]:
-        """The tweets that are there for sure."""
+        """Return the tweets that must exist."""
         return {id_: tweet for id_, tweet in self.tweets.items() if id_ not in self.given_up}
 
     @property
     def acknowledged(self) -> int:
-        """How many writes."""
+        """The number of acknowledged writes."""
         return self._acknowledged
 
     async def acknowledge(self, kind: str, seconds: float) -> None:
-        """A write was answered; it took so long, attempts included."""
+        """Record an acknowledged write and its duration, with all attempts."""
         self.happened[kind] += 1
         self._longest = max(self._longest, seconds)
         async with self._changed:
@@ -61,7 +61,7 @@ class Ledger:
             self._changed.notify_all()
 
     async def more(self, number: int, within_s: float) -> None:
-        """Wait until so many more writes are acknowledged: the service goes on."""
+        """Wait until so many more writes are acknowledged."""
         wanted = self._acknowledged + number
         began = time.monotonic()
         try:
@@ -72,12 +72,12 @@ class Ledger:
             self.violations.append(f"no {number} writes within {time.monotonic() - began:.0f} s: {missing} are missing")
 
     def longest(self) -> float:
-        """The longest that a write took since this was asked, in seconds."""
+        """Return the longest duration of a write, in seconds, since the last call."""
         longest, self._longest = self._longest, 0.0
         return longest
 
     def feed(self, viewer: str) -> list[str]:
-        """The home feed by its definition, newest first."""
+        """Return the home feed by its definition, newest first."""
         circle = {viewer} | {followee for follower, followee in self.follows if follower == viewer}
         return [
             tweet.id

@@ -1,4 +1,4 @@
-"""A steady load of writes. One whose outcome is unknown is asked again, with its Idempotency-Key, until it is known."""
+"""A steady load of writes. A write with an unknown outcome is retried with its Idempotency-Key until it is known."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .ledger import Ledger, Tweet
 
 PASSWORD = "correct horse battery"
 ATTEMPT_S = 10.0
-"""After so long an attempt counts as unknown."""
+"""Seconds after which the outcome of an attempt counts as unknown."""
 AGAIN_S = 0.2
 GIVE_UP_S = 120.0
-"""Whoever has no answer by then is not served."""
+"""Seconds after which a write without an answer is a violation."""
 UNDECIDED = frozenset((409, 429, 502, 503, 504))
-"""Ask again: still running, too many requests, unavailable."""
+"""Status codes after which a write is retried: still running, too many requests, unavailable."""
 GONE = frozenset((404, 410))
 
 
 class Writer:
-    """Somebody who writes, one thing after the other, to whichever command process answers."""
+    """A writer. It makes one write after the other, on any command process that answers."""
 
     def __init__(self, name: str, seed: str, ledger: Ledger, commands: Sequence[str], query: str) -> None:
         self.name = name
@@ -42,11 +42,11 @@ class Writer:
         way, and would undo what came later."""
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def register(self, name: str | None = None) -> dict[str, str]:
-        """Register an account; the header that it signs requests with."""
+        """Register an account; return its authorization header."""
         name = name or self.name
         began = time.monotonic()
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
@@ -60,14 +60,14 @@ class Writer:
         return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
     async def sign_in(self, name: str) -> dict[str, str]:
-        """Sign in; the header to sign requests with."""
+        """Sign in; return the authorization header."""
         body = {"login": name, "password": PASSWORD}
         answer, _ = await self._asked("POST", "/auth/login", json=body, decided=frozenset((200,)))
         self._ledger.accounts.add(name)
         return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
     async def write(self, on: Callable[[], bool], pause_s: float) -> None:
-        """Write until `on` says no; `pause_s` on the mean between two writes."""
+        """Write while `on` returns True, with a mean pause of `pause_s` between two writes."""
         while on():
             await self._write()
             await asyncio.sleep(self._random.uniform(0, 2 * pause_s))
@@ -147,7 +147,7 @@ class Writer:
         await self._acknowledged("delete", began, "tweets", answer, self.name)
 
     def _is_gone(self, answer: httpx.Response, tweet: str) -> bool:
-        """Whether what the write is about was deleted; it may be only where that was asked for."""
+        """Whether the tweet of the write was deleted, which is right only if a deletion was requested."""
         if answer.is_success:
             return False
         if answer.status_code not in GONE or tweet not in self._ledger.given_up:
@@ -183,7 +183,7 @@ class Writer:
         await self._ledger.acknowledge(kind, time.monotonic() - began)
 
     async def _decided(self, method: str, path: str, **request: Any) -> tuple[httpx.Response, int]:
-        """Ask with one key until there is an answer that decides; how many attempts it took."""
+        """Retry with one key until an answer is final; return the number of attempts."""
         headers = {"idempotency-key": f"{self.name} {next(self._numbers)}"} if method == "POST" else {}
         return await self._asked(method, path, headers=headers, signed=True, **request)
 

@@ -1,4 +1,4 @@
-"""Our processes as a supervisor keeps them: started again when they end, and told of if that was not by our hand."""
+"""Our processes under a supervisor, which restarts them when they end and records unexpected ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMPLAINS = re.compile(r'"level":"(warning|error|critical)"')
 
 
 class Supervised:
-    """One process, on one port for as long as the run lasts."""
+    """One process with one port for the whole run."""
 
     def __init__(self, name: str, words: tuple[str, ...], port: int, directory: Path, env: Mapping[str, str]) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class Supervised:
         self.log = directory / f"{name.replace(' ', '-')}.log"
         self.kills = 0
         self.ended: list[str] = []
-        """What was said by each that ended by itself."""
+        """The last output of each process that ended unexpectedly."""
         self._argv = [sys.executable, "-m", "runtime.cli", *words, "--port", str(port)]
         self._directory = directory
         self._env = env
@@ -56,7 +56,7 @@ class Supervised:
                 await self.start()
 
     async def kill(self) -> None:
-        """End it with kill -9."""
+        """Kill it with SIGKILL."""
         assert self._process is not None
         self._wanted = False
         self.kills += 1
@@ -65,7 +65,7 @@ class Supervised:
         await self._process.wait()
 
     async def stop(self) -> int:
-        """End it with SIGTERM; what it ended with."""
+        """Stop it with SIGTERM; return its exit code."""
         self._wanted = False
         if self._process is None:
             return 0
@@ -79,7 +79,7 @@ class Supervised:
             return await self._process.wait()
 
     async def ready(self) -> float:
-        """Wait until it says that it is ready; how many seconds it took."""
+        """Wait until it is ready; return the seconds."""
         began = time.monotonic()
         async with httpx.AsyncClient(base_url=self.url, timeout=5) as client:
             said = ""
@@ -95,10 +95,10 @@ class Supervised:
                 await asyncio.sleep(0.1)
 
     def complaints(self) -> list[str]:
-        """Its warnings and errors; what was asked of it while it was not ready is none."""
+        """Return its warnings and errors, except those of requests while it was not ready."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if _COMPLAINS.search(line) and '"minitwitter.requests"' not in line]
 
     def told(self) -> str:
-        """The end of what it wrote."""
+        """Return the end of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])

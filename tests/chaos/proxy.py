@@ -1,4 +1,4 @@
-"""A TCP proxy that makes a network bad: it holds bytes back, lets none through, or cuts everything off.
+"""A TCP proxy that simulates a bad network: it delays bytes, stalls, or cuts all connections.
 
 What passes costs one copy in Python, so it is for correctness under trouble and not for figures. As TCP promises, no
 byte is lost, doubled or overtaken on a connection that lives.
@@ -12,11 +12,11 @@ import time
 
 _CHUNK = 65536
 _AHEAD = 64
-"""Chunks on their way; who sends more waits, as it would for a full window."""
+"""Chunks in flight. A sender of more waits, as with a full TCP window."""
 
 
 class Proxy:
-    """One port in front of one server. It starts mended."""
+    """One port in front of one server. At first it passes everything."""
 
     def __init__(self, port: int, target: int) -> None:
         self.port = port
@@ -34,7 +34,7 @@ class Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
     async def close(self) -> None:
-        """Listen no more, and cut what there is."""
+        """Stop listening and cut all connections."""
         assert self._server is not None
         self._server.close()
         self.cut()
@@ -44,21 +44,21 @@ class Proxy:
         await self._server.wait_closed()
 
     def delay(self, seconds: float) -> None:
-        """What is sent from now on arrives so much later, in each direction."""
+        """Delay all bytes from now on, in each direction."""
         self._delay_s = seconds
 
     def stall(self) -> None:
-        """Nothing arrives, and nobody is told: a network that is parted."""
+        """Stall: no bytes arrive and no connection ends, as in a network partition."""
         self._open.clear()
 
     def cut(self) -> None:
-        """Connections are reset, and new ones as soon as they are made: a server that is gone."""
+        """Reset all connections, and new ones at once, as without a server."""
         self._refuses = True
         for writer in list(self._connections):
             writer.transport.abort()
 
     def mend(self) -> None:
-        """All is well again."""
+        """Pass everything again."""
         self._delay_s = 0.0
         self._refuses = False
         self._open.set()
@@ -86,7 +86,7 @@ class Proxy:
             writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on one direction to its end; a reset ends both."""
+        """Forward one direction to its end. A reset ends both."""
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_AHEAD)
 
         async def take() -> None:

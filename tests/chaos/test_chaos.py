@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: a process of each role is killed, all at once, and an engine, while people write."""
+"""The short form of `make chaos`: under load, one process of each role is killed at once, and then an engine."""
 
 import os
 import random
@@ -19,7 +19,7 @@ SEED = int(os.environ.get("MINITWITTER_TEST_CHAOS_SEED") or random.randrange(1_0
 @pytest.mark.engines
 @pytest.mark.slow
 @pytest.mark.long
-async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_of_an_engine(
+async def test_acknowledged_writes_survive_a_kill_of_every_role_and_of_an_engine(
     tmp_path: Path, running: Running
 ) -> None:
     print(f"again with MINITWITTER_TEST_CHAOS_SEED={SEED}")
@@ -32,7 +32,7 @@ async def test_what_is_acknowledged_outlives_a_kill_of_every_role_and_the_loss_o
     assert outcome.caught_up_s < 60
 
 
-def test_a_seed_says_what_happens_in_which_order() -> None:
+def test_a_seed_determines_the_faults_and_their_order() -> None:
     assert whole(7, [*ROLES], 3) == whole(7, [*ROLES], 3) != whole(8, [*ROLES], 3)
     happens = whole(7, [*ROLES], 3)
     assert all(happens.count(Fault("kill", role)) == 5 for role in ROLES)
@@ -42,7 +42,7 @@ def test_a_seed_says_what_happens_in_which_order() -> None:
     assert sorted(killed.split(TOGETHER)) == ["command one", "projectors one", "query", "relay", "streams"]
 
 
-def test_the_ledger_knows_a_feed_by_its_definition() -> None:
+def test_the_ledger_computes_a_feed_by_its_definition() -> None:
     ledger = Ledger()
     for id_, author, to in (
         ("1", "ada", None),

@@ -1,4 +1,4 @@
-"""What the chaos tests would say if something acknowledged were lost or undone, on a service that lost nothing."""
+"""The checks of the chaos tests find each difference, tried on a service that lost nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 class Written:
-    """People wrote something, and it is all acknowledged."""
+    """A service with acknowledged writes, and their ledger."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -56,7 +56,7 @@ async def written(tmp_path: Path) -> AsyncIterator[Written]:
         await made.close()
 
 
-async def test_what_is_served_is_what_was_acknowledged_and_each_difference_is_found(written: Written) -> None:
+async def test_served_data_equals_the_ledger_and_each_difference_is_found(written: Written) -> None:
     ledger = written.ledger
     assert ledger.violations == []
     assert ledger.happened["reads of one's own write"] > 0

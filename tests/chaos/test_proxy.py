@@ -1,4 +1,4 @@
-"""The proxy of the chaos tests does what it says, else they would prove less than they seem to."""
+"""The proxy of the chaos tests causes the faults that they rely on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Client:
             return await self.reader.readexactly(len(data))
 
     async def ended(self) -> bool:
-        """Whether the other side is gone."""
+        """Whether the other side has closed the connection."""
         async with asyncio.timeout(DEADLINE_S):
             with contextlib.suppress(OSError):
                 return await self.reader.read(1) == b""
@@ -58,7 +58,7 @@ class Client:
         self.writer.transport.abort()
 
 
-async def test_it_passes_on_what_is_sent_in_order_and_whole(proxy: Proxy) -> None:
+async def test_all_bytes_are_forwarded_in_order(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     data = bytes(range(256)) * 4000
     assert await client.said(data) == data
@@ -67,7 +67,7 @@ async def test_it_passes_on_what_is_sent_in_order_and_whole(proxy: Proxy) -> Non
     client.close()
 
 
-async def test_what_is_delayed_arrives_no_sooner_and_is_not_reordered(proxy: Proxy) -> None:
+async def test_delayed_bytes_arrive_late_and_in_order(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     proxy.delay(LONG)
     began = asyncio.get_running_loop().time()
@@ -80,7 +80,7 @@ async def test_what_is_delayed_arrives_no_sooner_and_is_not_reordered(proxy: Pro
     client.close()
 
 
-async def test_what_is_stalled_arrives_when_it_is_mended(proxy: Proxy) -> None:
+async def test_stalled_bytes_arrive_after_the_stall(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     assert await client.said(b"before") == b"before"
     proxy.stall()
@@ -93,7 +93,7 @@ async def test_what_is_stalled_arrives_when_it_is_mended(proxy: Proxy) -> None:
     client.close()
 
 
-async def test_a_cut_ends_what_is_open_and_what_comes_until_it_is_mended(proxy: Proxy) -> None:
+async def test_a_cut_closes_open_and_new_connections_until_it_ends(proxy: Proxy) -> None:
     client = await Client.of(proxy)
     assert await client.said(b"before") == b"before"
     proxy.cut()
@@ -107,7 +107,7 @@ async def test_a_cut_ends_what_is_open_and_what_comes_until_it_is_mended(proxy: 
         each.close()
 
 
-async def test_where_nobody_listens_the_connection_ends() -> None:
+async def test_without_a_server_the_connection_is_closed() -> None:
     front, behind = free_ports(2)
     proxy = Proxy(front, behind)
     await proxy.start()

@@ -1,4 +1,4 @@
-"""An installation, people who write, things that happen to it, and what is served in the end."""
+"""A chaos run: an installation, writers, faults, and the checks at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLES = {
 }
 WRITERS = 8
 PAUSE_S = 0.2
-"""Between two writes of one writer: 20 to 40 a second in all."""
+"""Seconds between two writes of one writer, which makes 20 to 40 writes a second in all."""
 _FIRST = 40
 _COMPLAINTS = 10
 """How many lines of warnings and errors a process may write about a fault. Five were seen; Kafka's clients write
@@ -44,14 +44,14 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a run; it held where there are no `findings`."""
+    """The result of a run. It succeeded if `findings` is empty."""
 
     findings: list[str]
     happened: Counter[str]
     acknowledged: int
     caught_up_s: float
     ended: list[str] = field(default_factory=list)
-    """Processes of ours that ended by themselves; their supervisor started them again."""
+    """Processes that ended unexpectedly. The supervisor restarted them."""
 
 
 class World:
@@ -163,7 +163,7 @@ class World:
         return Outcome(findings, ledger.happened, ledger.acknowledged, caught_up_s, ended)
 
     async def _verified(self, installation: Installation) -> list[str]:
-        """What `verify` says: every read model, derived topic and the decision state, derived from the log again."""
+        """Return the result of `verify`: read models, derived topics and decision state, built again from the log."""
         status, told = await _command(installation, "verify")
         self._tell(f"verify ends with {status}")
         return [] if status == 0 else [f"verify ends with {status}:\n{told}"]
@@ -185,7 +185,7 @@ def _too_loud(processes: Sequence[Supervised], faults: int) -> list[str]:
 
 
 async def _command(installation: Installation, *words: str) -> tuple[int | None, str]:
-    """Run a command to its end: its exit code and what it said. Raises TimeoutError."""
+    """Run a command to its end; return exit code and output. Raises TimeoutError."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "runtime.cli", *words),
         env=installation.environment,

@@ -1,4 +1,4 @@
-"""Everything that the distributed profile keeps, filled from a small community by the groups themselves, no workers."""
+"""All stores of the distributed profile, filled with a small community by the groups, without worker processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.installation import Installation
 
 
 def community(steps: int = 150, seed: int = 5) -> Community:
-    """A community to which something happened."""
+    """A community with a random history."""
     chance, made = random.Random(seed), Community()
     made.now = Millis(wall_clock() - 20 * 86_400_000)  # recent enough for timelines to keep it
     for _ in range(8):
@@ -64,11 +64,11 @@ class Live:
         await self._stack.aclose()
 
     async def append(self, records: Iterable[Record]) -> None:
-        """Have this happen."""
+        """Append these events."""
         await self.log.append([New(record.event, record.about) for record in records])
 
     async def project(self, limit: int = 60, only: Collection[str] | None = None) -> int:
-        """Bring the groups to the end of the log; what the decision state keeps, too."""
+        """Apply the log to its end in all groups and in the decision state."""
         ends = await self.log.ends()
         chosen = [b for b in self.building if only is None or b.name in only]
         return await build(self.engines.log, chosen, {b.name: ends for b in chosen}, limit=limit)

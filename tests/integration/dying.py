@@ -17,7 +17,7 @@ from tests.on_postgres import MASTERS, World
 
 
 class Dying:
-    """Publishes what comes, until it is told to die: before the log has it, or before anybody knows of it."""
+    """A publisher that dies on request: before a record is in the log, or before its acknowledgement is noted."""
 
     def __init__(self, publisher: Publisher, when: str) -> None:
         self.publisher = publisher
@@ -34,7 +34,7 @@ class Dying:
 
 
 async def main(url: str, directory: str, when: str) -> None:
-    """Post one tweet, and die."""
+    """Post one tweet and die."""
     MASTERS.save(Path(directory) / "masters")
     world = World(url, Path(directory))
     system = world.process(owner="dying")

@@ -27,7 +27,7 @@ async def on_the_spot(work: object) -> None:
 
 @asynccontextmanager
 async def opened(directory: Path, *, partitions: int = 4) -> AsyncIterator[tuple[System, InProcess]]:
-    """The system of a directory, opened and closed again."""
+    """Open the system of a directory, and close it after the block."""
     settings = Settings(data=made(directory), partitions=partitions, bcrypt_cost=4)
     system = System(settings, clock=lambda: NOW, randomness=os.urandom, off_loop=on_the_spot)
     views = await InProcess.open(system)
@@ -39,7 +39,7 @@ async def opened(directory: Path, *, partitions: int = 4) -> AsyncIterator[tuple
 
 
 async def populate(system: System, *, seed: int = 1, people: int = 20, tweets: int = 120) -> int:
-    """Let a small community happen; how many events there are."""
+    """Create a small community; return the number of events."""
     commands = Community(NOW, seed, people, tweets).commands()
     await system.commands.execute_some(commands, WhetherNew(), lambda: True)
     return sum((await system.log.ends()).values())

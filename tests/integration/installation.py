@@ -1,4 +1,4 @@
-"""An installation of the distributed profile for one test: a database, topics, a keyspace, processes of ours."""
+"""An installation of the distributed profile for one test: a database, topics, a keyspace, our processes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
 SOON = 120
 PARTITIONS = 4
 READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh")
-"""What a command is put behind, so that it finds all files read-only: as in the container of docker-compose.yml."""
+"""A prefix of commands that makes all files read-only, as in the container of docker-compose.yml."""
 
 
 class Started(subprocess.Popen[bytes]):
@@ -51,12 +51,12 @@ class Started(subprocess.Popen[bytes]):
     log: Path
 
     def told(self) -> str:
-        """What it has logged."""
+        """Return its log."""
         return self.log.read_text()
 
 
 class Installation:
-    """A database, topics and a master key of a test's own."""
+    """A database, topics and a master key for one test."""
 
     def __init__(self, directory: Path, kafka: str, postgres: str, **others: str) -> None:
         self.directory = directory
@@ -94,12 +94,12 @@ class Installation:
         )
 
     def settings(self) -> Settings:
-        """What its processes are told, but for the parts of settings, for who does their work in this process."""
+        """Return the settings of its processes, for tests that do their work in this process."""
         given: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in self.environment.items()}
         return Settings(**{name: value for name, value in given.items() if name in Settings.model_fields})
 
     def set_up(self) -> Self:
-        """What `keys make-master`, `migrate` and `topics apply` do, without the seconds of three processes."""
+        """Do the work of `keys make-master`, `migrate` and `topics apply` without starting three processes."""
         MasterKeys.generate().save(self.directory / "master.key")
         settings = self.settings()
 
@@ -115,7 +115,7 @@ class Installation:
     def process(
         self, *words: str, argv: Sequence[str] = (sys.executable, "-m", "runtime.cli"), **environment: str
     ) -> Iterator[tuple[Started, httpx.Client]]:
-        """A process, and a client of it; it is ended with the block, and has to end well if it still runs."""
+        """Run a process; yield it and a client. It is stopped after the block, and its exit code has to be 0."""
         port = free_port()
         command = [*self.behind, *argv, *words, "--port", str(port)]
         with (self.directory / f"{words[-1]}-{port}.log").open("wb") as log:
@@ -135,7 +135,7 @@ class Installation:
                 process.wait()
 
     async def events(self) -> list[Record]:
-        """What stands in Kafka, opened."""
+        """Return the records in Kafka, with opened fields."""
         pool = open_pool(self.url, most=2)
         await pool.open()
         masters = MasterKeys.load(self.directory / "master.key")
@@ -166,7 +166,7 @@ def installed(
     kind: type[Installation] = Installation,
     **environment: str,
 ) -> Iterator[Installation]:
-    """An installation that is set up, with a keyspace of its own, which is dropped in the end."""
+    """An installation that is set up, with a keyspace that is dropped at the end."""
     url = f"{cassandra.rstrip('/')}/installed_{uuid.uuid4().hex[:12]}"
     made = kind(directory, kafka, postgres, cassandra=url, redis=redis)
     made.environment |= environment

@@ -1,4 +1,4 @@
-"""A log in a directory: filling it, and reading it as its owner and as another process does."""
+"""Fill a log in a directory, and read it as its owner and as another process."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ async def everything(log: LogReader) -> list[Record]:
 
 
 async def read_by_all(directory: Path) -> list[Record]:
-    """What the owner reads; another process has to read the same."""
+    """Return the records that the owner reads, and check that another process reads the same."""
     db = opened(directory)
     try:
         records = await everything(db.log)

@@ -1,4 +1,4 @@
-"""A real `minitwitter serve` in a process of its own, and the command line beside it."""
+"""Run `minitwitter serve` as a process, and other commands beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_START_S = 60
 
 
 def environment() -> dict[str, str]:
-    """The environment of our processes: cheap passwords, no limits that a test would run into."""
+    """The environment of our processes: cheap password hashes, and limits that no test reaches."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("MINITWITTER_")},
         "PYTHONPATH": str(ROOT),
@@ -51,14 +51,14 @@ def minitwitter(*arguments: object, stdin: str = "", timeout: float = 120) -> su
 
 
 def answered(*arguments: object) -> Any:
-    """Run a command with --json; its answer."""
+    """Run a command with --json; return its output."""
     done = minitwitter(*arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 class Serving:
-    """A server on a data directory and a free port, from `with` to its end."""
+    """A server on a data directory and a free port, for the time of a `with` block."""
 
     def __init__(self, directory: Path, *arguments: object) -> None:
         self.directory = directory
@@ -92,7 +92,7 @@ class Serving:
                 return found[1]
 
     def log(self) -> str:
-        """What it logged."""
+        """Return its log."""
         return Path(self._log.name).read_text()
 
     def __enter__(self) -> Serving:
@@ -107,17 +107,17 @@ class Serving:
         self._log.close()
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Stop it as a person does; its exit code."""
+        """Stop it with SIGINT or SIGTERM; return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(30)
 
     def kill(self) -> None:
-        """Kill it on the spot."""
+        """Kill it with SIGKILL."""
         self.process.kill()
         self.process.wait(30)
 
     def projecting(self) -> int:
-        """The id of the projecting process."""
+        """Return the id of the projecting process."""
         found = subprocess.run(
             ["pgrep", "-P", str(self.process.pid), "-f", "runtime.embedded.projector_process"],
             capture_output=True,
@@ -127,7 +127,7 @@ class Serving:
         return int(found.stdout)
 
     def get(self, path: str, **options: Any) -> Any:
-        """The body of a GET that has to succeed."""
+        """Return the body of a GET that has to succeed."""
         response = self.http.get("/api/v1" + path, **options)
         assert response.status_code == 200, response.text
         return response.json()
@@ -147,7 +147,7 @@ class Serving:
 
 
 class Person:
-    """Somebody signed in. What they wrote last is what their next read waits for."""
+    """A signed-in user. Each read waits for the user's last write."""
 
     def __init__(self, server: Serving, name: str, token: str) -> None:
         self._server = server
@@ -160,7 +160,7 @@ class Person:
         return response
 
     def post(self, text: str) -> str:
-        """Post a tweet; its id."""
+        """Post a tweet; return its id."""
         response = self._server.http.post("/api/v1/tweets", json={"text": text}, headers=self.headers)
         return str(self._write(response).json()["id"])
 
@@ -169,7 +169,7 @@ class Person:
         self._write(self._server.http.delete(f"/api/v1/tweets/{tweet}", headers=self.headers))
 
     def follow(self, other: Person) -> None:
-        """Follow somebody."""
+        """Follow an account."""
         self._write(self._server.http.post(f"/api/v1/users/{other.name}/follow", headers=self.headers))
 
     def like(self, tweet: str) -> None:
@@ -177,11 +177,11 @@ class Person:
         self._write(self._server.http.post(f"/api/v1/tweets/{tweet}/like", headers=self.headers))
 
     def get(self, path: str) -> Any:
-        """Read something, after everything written so far."""
+        """GET a path with the token of the user's last write."""
         return self._server.get(path, headers=self.headers)
 
     def after(self, other: Person) -> Person:
-        """The same, whose reads wait for what another wrote, too."""
+        """Return the user with reads that also wait for another user's writes."""
         tokens = [h["Consistency-Token"] for h in (self.headers, other.headers) if "Consistency-Token" in h]
         self.headers["Consistency-Token"] = ",".join(tokens)
         return self
