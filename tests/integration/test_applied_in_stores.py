@@ -1,4 +1,4 @@
-"""How far stores have come, as a query process knows it: told by workers, and looked at where nobody tells."""
+"""Positions of stores in a query process: announced by workers, and polled in between."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ GRAPH = TopicPartition("graph", 0)
 
 
 class Stores:
-    """Two groups: `lists`, of tweets and the graph, and `counts`, of tweets alone."""
+    """Two groups: `lists` reads tweets and the graph, `counts` reads tweets only."""
 
     def __init__(self) -> None:
         self.at = {"lists": Positions(), "counts": Positions()}
@@ -81,7 +81,7 @@ def told(start: int, end: int, *outdated: str) -> Advance:
     return Advance(Positions({TWEETS: start}), Positions({TWEETS: end}), set(outdated))
 
 
-async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_topics_alone(stores: Stores) -> None:
+async def test_a_read_waits_only_for_its_groups_and_their_topics(stores: Stores) -> None:
     wanted = Positions({TWEETS: 3, TopicPartition("personal", 0): 9})
     reading = asyncio.ensure_future(stores.positions.wait_for(ConsistencyToken(wanted), 5, ("lists",)))
     await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_a_read_waits_for_those_groups_that_it_reads_from_and_for_their_to
     assert await stores.positions.wait_for(ConsistencyToken(Positions({GRAPH: 1})), 0.001, ("lists",)) is False
 
 
-async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores: Stores) -> None:
+async def test_announced_cache_keys_are_invalidated_before_a_read_continues(stores: Stores) -> None:
     seen = []
     reading = asyncio.ensure_future(stores.positions.wait_for(ConsistencyToken(Positions({TWEETS: 1})), 5, ("lists",)))
     reading.add_done_callback(lambda _: seen.append(list(stores.outdated)))
@@ -105,13 +105,13 @@ async def test_what_is_told_is_forgotten_before_a_read_goes_on(stores: Stores) -
     assert seen == [[("lists", {"an id"})]]
 
 
-async def test_a_gap_between_messages_makes_everything_of_the_group_outdated(stores: Stores) -> None:
+async def test_a_gap_between_announcements_invalidates_all_cache_keys_of_the_group(stores: Stores) -> None:
     stores.positions.announced("lists", told(0, 5))
     stores.positions.announced("lists", told(7, 9, "an id"))
     assert stores.outdated == [("lists", set()), ("lists", None)]
 
 
-async def test_what_a_store_has_and_nobody_tells_of_is_taken_at_the_second_look(stores: Stores) -> None:
+async def test_a_position_without_an_announcement_is_taken_at_the_second_poll(stores: Stores) -> None:
     stores.positions.announced("lists", told(0, 5))
     stores.at["lists"] = Positions({TWEETS: 8})
     await stores.positions.poll_stores()
@@ -122,7 +122,7 @@ async def test_what_a_store_has_and_nobody_tells_of_is_taken_at_the_second_look(
     assert stores.outdated[-1] == ("lists", None)
 
 
-async def test_a_message_between_two_looks_makes_nothing_else_outdated(stores: Stores) -> None:
+async def test_an_announcement_between_two_polls_invalidates_its_own_keys_only(stores: Stores) -> None:
     stores.at["lists"] = Positions({TWEETS: 8})
     await stores.positions.poll_stores()
     stores.positions.announced("lists", told(0, 8, "an id"))
@@ -130,7 +130,7 @@ async def test_a_message_between_two_looks_makes_nothing_else_outdated(stores: S
     assert [ids for group, ids in stores.outdated if group == "lists"] == [{"an id"}]
 
 
-async def test_without_messages_a_look_is_enough(stores: Stores) -> None:
+async def test_without_announcements_a_poll_is_enough(stores: Stores) -> None:
     stores.hears = False
     stores.at["lists"] = Positions({TWEETS: 8})
     await stores.positions.poll_stores()
@@ -138,14 +138,14 @@ async def test_without_messages_a_look_is_enough(stores: Stores) -> None:
     assert stores.outdated == [("lists", None)]
 
 
-async def test_a_store_that_was_emptied_is_where_it_says(stores: Stores) -> None:
+async def test_an_emptied_store_has_the_positions_that_it_reports(stores: Stores) -> None:
     stores.positions.announced("counts", told(0, 8))
     stores.at["counts"] = Positions({TWEETS: 2})
     await stores.positions.poll_stores()  # what was told before this look may be as old as what was lost
     assert stores.positions.applied("counts") == Positions({TWEETS: 2})
 
 
-async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(stores: Stores) -> None:
+async def test_a_store_that_goes_back_invalidates_all_cache_keys_of_its_group(stores: Stores) -> None:
     stores.at["lists"] = Positions({TWEETS: 8})
     await stores.positions.poll_stores()
     await stores.positions.poll_stores()
@@ -157,7 +157,7 @@ async def test_of_a_store_that_lost_something_nothing_is_taken_for_what_it_was(s
     assert stores.outdated == [("lists", None)]
 
 
-async def test_who_is_unavailable_or_has_lost_something_is_behind_until_the_next_good_look(stores: Stores) -> None:
+async def test_a_store_that_is_unavailable_or_lost_rows_is_behind_until_the_next_good_poll(stores: Stores) -> None:
     await stores.positions.poll_stores()
     assert not stores.positions.behind(("lists",))
     stores.unavailable.add("counts")
@@ -175,7 +175,7 @@ async def test_who_is_unavailable_or_has_lost_something_is_behind_until_the_next
     assert not stores.positions.behind(("lists", "counts"))
 
 
-async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores: Stores) -> None:
+async def test_a_group_that_lacks_old_events_is_behind(stores: Stores) -> None:
     await stores.positions.poll_log()
     stores.ends = Positions({TWEETS: 4})
     await stores.positions.poll_log()
@@ -192,7 +192,7 @@ async def test_who_lacks_what_was_in_the_log_long_ago_is_behind(stores: Stores) 
     assert not stores.positions.behind(("lists", "counts"))
 
 
-async def test_what_is_set_aside_is_known_and_stays_known_while_nobody_can_tell(stores: Stores) -> None:
+async def test_the_number_of_dead_letters_is_kept_while_their_store_is_unavailable(stores: Stores) -> None:
     assert stores.positions.group("lists").letters is None
     stores.letters = {"lists": Counts(1, 2), "counts": Counts(0, 0)}
     await stores.positions.poll_letters()
@@ -201,7 +201,7 @@ async def test_what_is_set_aside_is_known_and_stays_known_while_nobody_can_tell(
     assert {group: stores.positions.group(group).letters for group in stores.letters} == stores.letters
 
 
-async def test_the_log_says_where_it_ends_or_why_not(stores: Stores) -> None:
+async def test_the_end_of_the_log_is_read_or_the_error_is_kept(stores: Stores) -> None:
     stores.log_unavailable = True
     await stores.positions.poll_log()
     assert stores.positions.log_detail == "unavailable"
@@ -210,7 +210,7 @@ async def test_the_log_says_where_it_ends_or_why_not(stores: Stores) -> None:
     assert stores.positions.log_detail == ""
 
 
-def test_messages_say_what_they_were_made_of() -> None:
+def test_announcements_are_encoded_decoded_and_merged() -> None:
     advance = Advance(Positions({TWEETS: 3}), Positions({TWEETS: 9, GRAPH: 1}), {"one", "two"})
     assert Advance.of(advance.message("lists")) == ("lists", advance)
     later = Advance(Positions({TWEETS: 9}), Positions({TWEETS: 12}), {"three"})

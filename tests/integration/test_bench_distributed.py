@@ -1,4 +1,4 @@
-"""The bench of the distributed profile, in its smallest form: a part gives its figures, whatever they are.
+"""The bench of the distributed profile in its smallest form: each part gives figures, of any value.
 
 `make campaigns` has every part.
 """
@@ -30,7 +30,7 @@ LONGEST_S = 600
         ],
     ),
 )
-def test_each_part_gives_figures_and_what_they_are_measured_against(
+def test_each_part_gives_figures_and_their_limits(
     tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, parts: tuple[str, str], number: int
 ) -> None:
     engines = {"kafka": kafka, "postgres": postgres, "cassandra": cassandra, "redis": redis}

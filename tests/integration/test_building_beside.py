@@ -1,4 +1,4 @@
-"""The batch runner and what it collects of derived topics, in memory: up to where, from where, and what says what."""
+"""The batch runner and its comparison of derived topics, in memory: start and end positions, and equal records."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ IDS = HybridClock()
 
 
 class Noted:
-    """Processors that note what they were given."""
+    """A group that notes its records."""
 
     def __init__(self, name: str, *topics: str, unavailable: int = 0) -> None:
         self.name, self.topics, self.unavailable = name, frozenset(topics), unavailable
@@ -44,7 +44,7 @@ def log() -> Log:
     return made
 
 
-async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order(log: Log) -> None:
+async def test_each_group_gets_its_topics_up_to_its_positions_once_and_in_order(log: Log) -> None:
     ends = await log.ends()
     until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
     one, both = GroupBuild(Noted("graph", "graph")), GroupBuild(Noted("both", "tweets", "graph"))
@@ -58,7 +58,7 @@ async def test_each_is_given_what_it_wants_up_to_its_positions_once_and_in_order
     assert applied == len(one.hosted.given) + len(both.hosted.given)
 
 
-async def test_it_goes_on_from_where_each_of_them_stands(log: Log) -> None:
+async def test_each_group_continues_from_its_own_positions(log: Log) -> None:
     ends = await log.ends()
     half = Positions({place: end // 2 for place, end in ends.items()})
     ahead, behind = GroupBuild(Noted("ahead", "tweets")), GroupBuild(Noted("behind", "tweets"))
@@ -68,14 +68,12 @@ async def test_it_goes_on_from_where_each_of_them_stands(log: Log) -> None:
     assert len(ahead.hosted.given) == len(set(ahead.hosted.given)) > 0
 
 
-async def test_a_log_that_ends_too_soon_is_said(log: Log) -> None:
+async def test_a_log_that_ends_before_the_positions_is_reported(log: Log) -> None:
     with pytest.raises(CorruptLog, match="one should come further"):
         await build(log, [GroupBuild(Noted("one", "tweets"))], {"one": Positions({TopicPartition("tweets", 0): 10**6})})
 
 
-async def test_a_store_that_is_unavailable_for_a_moment_is_waited_for_and_one_that_stays_unavailable_is_not(
-    log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_is_retried_for_a_while_when_it_is_unavailable(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_runner, "STORE_UNAVAILABLE", Backoff((0.0, 0.0), repeats=False))
     ends = await log.ends()
     short, long = (
@@ -100,7 +98,7 @@ def sides(tmp_path: Path) -> Iterator[tuple[DerivedTopics, DerivedTopics]]:
         side.close()
 
 
-def test_copies_say_nothing_and_another_record_does(sides: tuple[DerivedTopics, DerivedTopics]) -> None:
+def test_copies_make_no_difference_and_other_records_do(sides: tuple[DerivedTopics, DerivedTopics]) -> None:
     one, other = sides
     first, second = said("sentiment", "a", b"1"), said("sentiment", "a", b"2")
     one.add([first, second])

@@ -1,4 +1,4 @@
-"""Rebuilding a long log in processes: the same rows, nothing left behind, whoever dies or refuses in between."""
+"""Rebuilding a long log in processes gives the same rows and leaves nothing behind, also after crashes and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _any_log_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_processes(views: InProcess, directory: Path, processes: int = 2):
-    """Have rebuilds begin in processes; what they tell."""
+    """Make rebuilds use processes; return their reports."""
     told = []
     views.projecting._filler = Filler(directory, directory / "master.key", processes)
     views.projecting.on_progress = told.append
@@ -47,7 +47,7 @@ def compared(told: list[RebuildProgress]) -> dict[str, bool]:
 
 
 def left_in(directory: Path):
-    """Files of fills, and tables of generations that never became current."""
+    """Return the files of fills, and the tables of generations that never became current."""
     connection = apsw.Connection(str(directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY)
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
     connection.close()
@@ -55,7 +55,7 @@ def left_in(directory: Path):
 
 
 def shares(views: InProcess):
-    """The processes of the fills under way."""
+    """Return the running processes of fills."""
     return [share for share in views.projecting._filler._shares if not share.waiting]
 
 
@@ -97,7 +97,7 @@ async def test_a_rebuilt_read_model_has_the_indexes_of_the_one_it_replaces(
         assert indexes(2) == before
 
 
-async def test_what_happens_while_files_are_filled_is_in_the_rebuilt_models_once(tmp_path: Path) -> None:
+async def test_events_appended_while_files_are_filled_are_applied_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system, seed=1)
         await views.project()
@@ -212,7 +212,7 @@ async def test_a_disk_that_refuses_a_file_ends_the_rebuild_and_the_live_models_g
         assert views.projecting.positions(SERVING).covers(await system.log.ends())
 
 
-def test_there_are_as_many_shares_as_shorten_the_longest_and_no_read_model_is_in_two() -> None:
+def test_shares_are_balanced_and_each_read_model_is_in_one() -> None:
     topics = {model: {"engagement", "tweets"} for model in ("counts", "engagement", "notifications")}
     topics |= {model: {"tweets"} for model in ("tweets", "search", "hashtags", "user_timelines")}
     events = {"tweets": 100_000, "engagement": 300_000}

@@ -1,4 +1,4 @@
-"""A Cassandra that is killed: nothing is lost whose positions were noted, and the processors go on."""
+"""A killed Cassandra loses no effects whose positions were stored, and the processors continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 40
 
 
 def eventful(seed: int, things: int) -> Community:
-    """A community in which much happened."""
+    """A community with a long history."""
     community, chance = Community(), random.Random(seed)
     for _ in range(5):
         community.register()

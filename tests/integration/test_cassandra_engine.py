@@ -23,7 +23,7 @@ def ask(url: str, *statements: str) -> list[tuple[object, ...]]:
         cluster.shutdown()
 
 
-def test_what_it_acknowledged_is_there_after_it_was_killed_and_listens_on_this_machine_alone(running: Running) -> None:
+def test_acknowledged_writes_survive_a_kill_and_it_listens_on_the_loopback_only(running: Running) -> None:
     engine = Cassandra()
     url = running.up(engine).url
     ask(

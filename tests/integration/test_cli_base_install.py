@@ -86,7 +86,7 @@ def test_a_command_of_the_distributed_profile_says_what_to_install(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_every_help_and_the_engines_need_nothing_of_it(tmp_path: Path) -> None:
+def test_every_help_and_the_engines_work_without_the_extra(tmp_path: Path) -> None:
     for words in (["--help"], ["work", "--help"], ["serve", "--help"], ["topics", "--help"], ["--version"]):
         assert typed(*words).returncode == 0
     engines = typed("engines", "status", "--engines-dir", tmp_path, "--json")

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: a line for each request, and bars that say how much, how fast and how long yet."""
+"""The output at a terminal: a line for each request, and progress bars with amount, rate and remaining time."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged) -> No
     assert not [line for line in logged() if " 200 " in line]
 
 
-def test_a_bar_says_how_much_of_how_many_how_fast_and_how_long_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_progress_bar_shows_amount_total_rate_and_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     real = rich.console.Console
     monkeypatch.setattr(
@@ -116,7 +116,7 @@ def test_a_narrow_terminal_cuts_nothing_off() -> None:
     assert "[by its own" in out.getvalue()
 
 
-def test_who_watches_is_told_what_is_unavailable_and_goes_on_watching(
+def test_watching_reports_an_unavailable_part_and_continues(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     there = Status("embedded", "ready", [], [])

@@ -29,7 +29,7 @@ def installation(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Insta
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
-def test_what_is_written_through_two_processes_stands_in_kafka_once(installation: Installation) -> None:
+def test_writes_through_two_processes_are_in_kafka_once(installation: Installation) -> None:
     with (
         installation.process("serve", "command") as (one, client),
         installation.process("serve", "command") as (two, other),
@@ -109,7 +109,7 @@ def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(installatio
     assert sorted(set(texts())) == sorted(accepted)
 
 
-def test_it_waits_for_its_engines_and_says_for_which(installation: Installation) -> None:
+def test_a_process_waits_for_its_engines_and_names_them(installation: Installation) -> None:
     nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     with installation.process("serve", "command", MINITWITTER_POSTGRES_URL=nobody) as (process, client):
         deadline = time.monotonic() + SOON
@@ -135,7 +135,7 @@ def test_it_waits_for_its_engines_and_says_for_which(installation: Installation)
     ],
     ids=["topics that are missing", "another number of partitions", "no master key"],
 )
-def test_what_waiting_does_not_mend_ends_it_with_the_reason(
+def test_errors_that_waiting_cannot_fix_end_the_process_with_the_reason(
     installation: Installation, environment: dict[str, str], said: str
 ) -> None:
     done = installation.command("serve", "command", "--port", str(free_port()), **environment)
@@ -166,7 +166,7 @@ def test_settings_that_are_missing_are_named(tmp_path: Path, kafka: str, postgre
 def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_decided(
     installation: Installation, postgres: str
 ) -> None:
-    """Restored under a process that runs, which ends and says so; started again it knows what it had forgotten."""
+    """The database is restored under a running process, which then ends with an error. Restarted, it folds the log."""
     name = conninfo_to_dict(installation.url)["dbname"]
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
@@ -200,7 +200,7 @@ def test_a_database_from_the_past_is_brought_up_to_the_log_before_anything_is_de
 def test_a_kafka_whose_topics_were_made_anew_is_refused_until_the_state_is_folded_from_it(
     installation: Installation,
 ) -> None:
-    """They have other events where ours were; nothing is decided on what is lost."""
+    """The new topics have other events at the old positions. No command is decided on a lost state."""
     with installation.process("serve", "command") as (process, client):
         ready(process, client)
         ada = register(client, "ada")
@@ -230,7 +230,7 @@ def until_applied(installation: Installation) -> None:
 
 
 def write_others(installation: Installation) -> None:
-    """Fill the partitions up with records of somebody else."""
+    """Fill the partitions with records of another producer."""
     others = Producer({"bootstrap.servers": installation.brokers})
     headers = {"ce_id": OTHER, "ce_type": "Other", "ce_specversion": "1.0"}
     for topic in SOURCES:
@@ -241,7 +241,7 @@ def write_others(installation: Installation) -> None:
 
 
 def posted(client: httpx.Client, bearer: dict[str, str], text: str) -> str:
-    """The id of a tweet, posted once the server is back."""
+    """Post a tweet as soon as the server is back; return its id."""
     deadline = time.monotonic() + SOON
     while (answer := post(client, bearer, text, key=text)).status_code != 201:
         assert time.monotonic() < deadline, answer.text

@@ -1,4 +1,4 @@
-"""Later copies of events, as a relay appends them, stand anywhere after the first: nothing may take them for news."""
+"""Later copies of events, as a relay appends them, can be anywhere after the first, and have no effect."""
 
 from pathlib import Path
 

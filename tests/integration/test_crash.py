@@ -1,4 +1,4 @@
-"""Killed under load, again and again: what was acknowledged is there afterwards, once, and no model is half applied.
+"""Repeated kills under load: acknowledged writes exist once afterwards, and no read model is half applied.
 
 A server and the process that advances its views are killed with SIGKILL while people write. A ledger has every write
 that was answered with a 2xx; a write that got no answer is sent again after the restart, as a client does, and then
@@ -27,13 +27,13 @@ from tests.integration.running import Serving, minitwitter
 pytestmark = pytest.mark.slow
 
 ROUNDS = form(5, 20)
-"""In each, one kill of the projecting process and one of the server."""
+"""In each round, the projecting process and the server are killed once."""
 NAMES = ("ada", "bob", "cyd", "dan")
 IN_TIME_S = 30
 
 
 class Ledger:
-    """What is known of everyone's tweets, for writers to like and readers to compare."""
+    """The acknowledged tweets of all writers, to like and to compare."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -52,7 +52,7 @@ class Ledger:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise what a writer failed with."""
+        """Raise the error of a writer, if there is one."""
         for error in self._failures:
             raise error
 
@@ -66,7 +66,7 @@ class Ledger:
 
 
 class Writer:
-    """Somebody who writes without end, and remembers what was acknowledged."""
+    """A writer that records its acknowledged writes."""
 
     def __init__(self, name: str, token: str, ledger: Ledger, seed: int) -> None:
         self.name = name
@@ -82,7 +82,7 @@ class Writer:
         self.pending: dict[str, Any] | None = None
 
     def write(self, url: str, stop: threading.Event) -> None:
-        """Write until told to stop, or until the server is gone; first of all what got no answer the last time."""
+        """Write until stopped or until the server is gone. First retry the write that got no answer."""
         try:
             with httpx.Client(base_url=f"{url}/api/v1", timeout=IN_TIME_S) as http:
                 while self.pending is not None or not stop.is_set():
@@ -143,7 +143,7 @@ class Writer:
 
 @contextmanager
 def writing(server: Serving, writers: list[Writer]) -> Iterator[None]:
-    """Everyone writes meanwhile; at the end every write is answered, or the server is gone."""
+    """Run all writers during the block. At its end every write is answered, or the server is gone."""
     stop = threading.Event()
     threads = [threading.Thread(target=writer.write, args=(server.url, stop)) for writer in writers]
     for thread in threads:
@@ -166,7 +166,7 @@ def current(server: Serving, writers: list[Writer]) -> None:
 
 
 def items(server: Serving, path: str, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """A whole list."""
+    """Read a whole list."""
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
@@ -178,7 +178,7 @@ def items(server: Serving, path: str, headers: dict[str, str]) -> list[dict[str,
 
 
 def compare(server: Serving, writers: list[Writer]) -> None:
-    """Hold what is served against what was acknowledged."""
+    """Compare the served data with the acknowledged writes."""
     current(server, writers)
     deleted = set().union(*(writer.deleted for writer in writers))
     for writer in writers:
@@ -201,7 +201,7 @@ def compare(server: Serving, writers: list[Writer]) -> None:
         assert (profile["tweets_count"], profile["following_count"]) == (len(kept), len(followed))
 
 
-def test_what_was_acknowledged_outlives_kills_and_is_there_once(tmp_path: Path) -> None:
+def test_acknowledged_writes_survive_kills_and_exist_once(tmp_path: Path) -> None:
     chance = random.Random(20)
     ledger = Ledger()
     data = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""views.db is a cache of the log: damaged, it is made anew, and the damaged file is kept aside."""
+"""A damaged views.db is rebuilt from the log, and the damaged file is kept."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def data(filled: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage does not show when a file is opened, as in one that is too large to be looked through."""
+    """Skip the check at opening, as for a file that is too large to be checked."""
     monkeypatch.setattr(Views, "look", lambda self, seconds: None)
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data: 
     check_made_anew(data, process)
 
 
-def test_whatever_page_is_damaged_those_who_read_say_so(data: Path) -> None:
+def test_readers_report_damage_of_any_page(data: Path) -> None:
     whole = (data / "views.db").read_bytes()
     for page in range(1, len(whole) // PAGE_BYTES + 1):
         damage_page(data, page, seed=page)
@@ -165,7 +165,7 @@ def test_whatever_page_is_damaged_those_who_read_say_so(data: Path) -> None:
 
 
 @pytest.mark.usefixtures("unseen")
-def test_whatever_page_is_damaged_no_other_error_reaches_those_who_read(data: Path) -> None:
+def test_damage_of_any_page_reaches_readers_as_one_error(data: Path) -> None:
     whole = (data / "views.db").read_bytes()
     seen = 0
     for page in range(1, len(whole) // PAGE_BYTES + 1):
@@ -225,7 +225,7 @@ def test_it_is_made_anew_at_the_start(tmp_path: Path, how: str) -> None:
 
 
 @slow
-def test_damage_that_shows_while_it_runs_is_mended_while_it_runs(tmp_path: Path) -> None:
+def test_damage_found_at_run_time_is_repaired_without_a_restart(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Serving(data) as server:
         alice = server.join("alice")

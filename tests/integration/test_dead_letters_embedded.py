@@ -1,4 +1,4 @@
-"""Dead letters of the embedded profile: one bad record costs nobody else anything, and is mended or given up."""
+"""Dead letters of the embedded profile: one bad record affects its entity only, and is retried or discarded."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.integration.running import minitwitter
 
 MODELS = [tables.model for tables in ALL_TABLES]
 BAD = AccountId("-0000000-0000-8714-b7c3-0242ac120002")
-"""What an account that began before 1970 was called once."""
+"""An account id that an earlier version made for an account from before 1970."""
 
 
 def damage(directory: Path, place: TopicPartition, offset: int, **columns) -> None:
-    """Change a record behind everybody's back; its checksum holds only where `columns` say what it is now."""
+    """Change a stored record directly. Its checksum is right only if `columns` has it."""
     connection = apsw.Connection(str(directory / "log.db"))
     names = ("position", "id", "type", "version", "key", "time", "headers", "value")
     at = base(place) + offset
@@ -53,7 +53,7 @@ def damage(directory: Path, place: TopicPartition, offset: int, **columns) -> No
 
 @contextmanager
 def failing(views: Views, processor: type, event: type, fails) -> Iterator[None]:
-    """The handler of an event fails where the test says so, in the groups that there are and in those to come."""
+    """Make the handler of an event fail for chosen events, in existing and new groups."""
     handler: Handler = processor.handlers[event]
 
     def handle(self, event, about) -> None:
@@ -88,7 +88,7 @@ async def letters(system):
 
 
 def rebuilding(views: Views, models=MODELS, **how):
-    """Begin a rebuild; what it tells."""
+    """Begin a rebuild; return its reports."""
     told = []
     views.projecting.on_progress = told.append
     return told, views.projecting.rebuild(models, **how)
@@ -342,7 +342,7 @@ async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_unti
 
 
 def opened_log(directory: Path):
-    """The command side alone."""
+    """The command side without read models."""
     from contextlib import asynccontextmanager
 
     from runtime.embedded.system import System

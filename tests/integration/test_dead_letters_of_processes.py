@@ -1,4 +1,4 @@
-"""What somebody else wrote into the log costs no other record anything: shown by processes on the real engines."""
+"""Unreadable records of another producer do not affect other records, with processes on the real engines."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from stores.groups import HOME
 from tests.integration.installation import PARTITIONS, SOON, Installation, installed, post, ready, register
 
 SOURCES = {**TOPICS, HOME: FanOut.topics()}
-"""What each group reads."""
+"""The topics of each group."""
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -63,7 +63,7 @@ def broken(installation: Installation, key: str):
 
 
 def write(installation: Installation, key: str) -> list[str]:
-    """Write all of it; where each record stands."""
+    """Write all records; return their positions."""
     producer = Producer({"bootstrap.servers": installation.brokers})
     places = []
 

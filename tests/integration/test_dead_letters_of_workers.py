@@ -1,4 +1,4 @@
-"""Dead letters of groups that several workers host: in PostgreSQL, and mended by whoever has the partition."""
+"""Dead letters of groups with several workers: stored in PostgreSQL, retried by the worker that has the partition."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OTHER = TopicPartition("graph", 1)
 
 
 class LogWithDiscards(Log):
-    """A log in which operators' discards stand as well."""
+    """A log that also has operators' discards."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class LogWithDiscards(Log):
 
 
 class Worker:
-    """One of several that host a group; the sink is everybody's."""
+    """One of several workers of a group. All share the sink."""
 
     def __init__(self, letters: PostgresDeadLetters, log: LogWithDiscards, sink: Kept) -> None:
         self.sink, self.log = sink, log
@@ -67,7 +67,7 @@ class Worker:
         self.hosted = HostedGroup(group, SetAside(letters, Discards(), log))
 
     async def work(self) -> None:
-        """Go on from where the sink stands, as after an assignment."""
+        """Continue from the sink's positions, as after an assignment."""
         at = await self.hosted.positions()
         records = await self.log.read(at, 1000, ["graph"])
         if records:
@@ -103,7 +103,7 @@ async def world(postgres: str) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def mending(worker: Worker) -> AsyncIterator[None]:
-    """While a worker looks what is asked, as it does between its batches."""
+    """Let a worker read the requests, as it does between batches."""
 
     async def look() -> None:
         while True:
@@ -161,7 +161,7 @@ async def test_two_workers_that_both_believe_a_partition_is_theirs_retry_nothing
     assert await world.pages() == []
 
 
-async def test_an_entity_that_another_worker_mends_is_left_to_it(world: World) -> None:
+async def test_an_entity_that_another_worker_retries_is_left_to_it(world: World) -> None:
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
@@ -179,7 +179,7 @@ async def test_an_entity_that_another_worker_mends_is_left_to_it(world: World) -
     assert await world.pages() == []
 
 
-async def test_as_many_groups_as_a_process_has_mend_at_the_same_time(world: World) -> None:
+async def test_all_groups_of_a_process_retry_at_the_same_time(world: World) -> None:
     async with AsyncExitStack() as groups:
         for group in TOPICS:
             letters = PostgresDeadLetters(world.pool, group, "a keyspace")
@@ -202,7 +202,7 @@ async def test_a_worker_that_dies_between_letter_and_positions_is_followed_by_on
     assert await world.pages() == [(bad.offset, REFUSED), (held.offset, "")]
 
 
-async def test_a_retry_in_vain_is_not_made_again_and_again(world: World) -> None:
+async def test_a_failed_retry_is_not_repeated(world: World) -> None:
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
@@ -233,7 +233,7 @@ async def test_a_discard_is_in_the_log_and_frees_what_was_held_back(world: World
     await rebuilding.apply(world.log.records, Positions({GRAPH: 2}))
 
 
-async def test_a_worker_passes_over_what_was_given_up_before_it_came_there(world: World) -> None:
+async def test_a_worker_skips_a_record_that_was_discarded_before_it_was_read(world: World) -> None:
     worker = world.worker()
     known = world.log.unreadable(BOB)
     await worker.work()
@@ -248,7 +248,7 @@ async def test_a_worker_passes_over_what_was_given_up_before_it_came_there(world
     assert await world.pages() == []
 
 
-async def test_what_is_no_dead_letter_is_discarded_where_its_group_is_named_as_well(world: World) -> None:
+async def test_a_record_that_is_no_dead_letter_is_discarded_if_its_group_is_named(world: World) -> None:
     with pytest.raises(NothingToDiscard, match="there are no such"):
         await world.desk().discard(Choice(group="serving"))
     with pytest.raises(NothingToDiscard, match="say --group serving"):
@@ -269,7 +269,7 @@ async def test_discarding_all_gives_up_what_failed_and_nothing_that_was_held_bac
     assert world.sink.rows == [held.about.id]
 
 
-async def test_where_no_worker_has_the_partition_that_is_said_and_the_wish_stays(world: World) -> None:
+async def test_without_a_worker_for_the_partition_the_command_says_so_and_the_request_stays(world: World) -> None:
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
@@ -280,7 +280,7 @@ async def test_where_no_worker_has_the_partition_that_is_said_and_the_wish_stays
     assert await world.pages() == []
 
 
-async def test_a_generation_knows_nothing_of_another_s_letters(world: World, postgres: str) -> None:
+async def test_a_generation_does_not_see_the_letters_of_another(world: World, postgres: str) -> None:
     worker = world.worker()
     world.log.follow(BOB)
     await worker.work()
@@ -289,7 +289,7 @@ async def test_a_generation_knows_nothing_of_another_s_letters(world: World, pos
     assert len(await world.letters.page()) == 1
 
 
-async def test_text_that_postgresql_does_not_take_is_kept_without_what_it_does_not_take(world: World) -> None:
+async def test_characters_that_postgresql_refuses_are_removed_from_texts(world: World) -> None:
     worker = world.worker()
     world.log.unreadable("", fault="odd \0 and \ud800")
     await worker.work()

@@ -1,4 +1,4 @@
-"""Dead letters beside a real server: what it says of them, a kill in between, and the commands that mend them."""
+"""Dead letters beside a running server: its reports, a kill, and the commands that retry and discard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 async def filled(directory: Path):
-    """A directory whose last tweet and last follow are damaged, and nothing of which is projected."""
+    """A directory whose last tweet and last follow are damaged. No event is applied yet."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
         [*_, tweet] = await records_of(system, "TweetPosted")
@@ -35,7 +35,7 @@ async def filled(directory: Path):
 
 
 def readiness(serving: Serving):
-    """/readyz, once it says something that is not only being behind."""
+    """Return /readyz as soon as it reports more than a lag."""
     return serving.http.get("/readyz").json()
 
 

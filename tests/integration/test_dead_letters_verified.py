@@ -1,4 +1,4 @@
-"""What verify says where records are dead letters, or were discarded."""
+"""Reports of verify for records that are dead letters or were discarded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.test_dead_letters_embedded import damage, letters, record
 
 @asynccontextmanager
 async def damaged(directory: Path, kind: str):
-    """A directory whose last record of a kind is damaged, before anything was projected."""
+    """A directory whose last record of a type is damaged. No event is applied yet."""
     async with opened(directory) as (system, views):
         await populate(system)
         [*_, record] = await records_of(system, kind)
@@ -27,8 +27,8 @@ async def damaged(directory: Path, kind: str):
         yield system, views, record
 
 
-async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path: Path) -> None:
-    """Not even where these have no use for its topic, and so never met it."""
+async def test_a_discarded_record_is_not_reported_as_unapplied_by_other_groups(tmp_path: Path) -> None:
+    """Also if the other groups do not read its topic."""
     async with damaged(tmp_path, "AccountFollowed") as (system, views, follow):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING}
         assert await discard(system, Choice(position=follow.position)) == 1
@@ -38,7 +38,7 @@ async def test_a_record_given_up_is_none_that_other_groups_cannot_apply(tmp_path
     assert (found.failed, found.same, found.not_compared) == ((), True, (f"graph/{follow.key}",))
 
 
-async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_that_is_not_all_the_same(
+async def test_a_discarded_record_without_an_account_excludes_its_topic_from_the_comparison(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as (system, views):
@@ -54,7 +54,7 @@ async def test_a_record_that_does_not_say_whose_it_is_leaves_its_topic_out_and_t
     assert (found.same, found.not_compared) == (False, ("tweets",))
 
 
-async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_path: Path) -> None:
+async def test_an_unreadable_dead_letter_is_excluded_from_the_comparison(tmp_path: Path) -> None:
     async with damaged(tmp_path, "TweetPosted") as (_, _, tweet):
         pass
     found = await verdict(tmp_path)
@@ -62,7 +62,7 @@ async def test_a_dead_letter_that_nobody_can_read_is_compared_in_no_state(tmp_pa
     assert (found.same, found.failed, found.not_compared) == (True, (), (f"tweets/{tweet.key}",))
 
 
-async def test_views_made_again_honour_what_was_discarded(tmp_path: Path) -> None:
+async def test_rebuilt_views_skip_discarded_records(tmp_path: Path) -> None:
     async with damaged(tmp_path, "TweetPosted") as (system, views, tweet):
         assert {group for group, _, cause in await letters(system) if cause} == {SERVING, ANALYTICS}
         assert await discard(system, Choice(position=tweet.position)) == 2

@@ -1,4 +1,4 @@
-"""The decision state beside a log that is not the one it was decided into: shorter, or with other events."""
+"""The decision state refuses a log that is not its own: a shorter one, or one with other events."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ OTHER = first_id_at(7)
 
 
 class Kafka:
-    """A log as the reader of Kafka tells it; `lost` records of a partition are gone, and `other` ones are not ours."""
+    """A log as Kafka's reader returns it. `lost` records of a partition are missing, and `other` ones are foreign."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -77,7 +77,7 @@ async def system(world: World) -> PostgresSystem:
 
 @pytest.fixture
 async def last(world: World, system: PostgresSystem) -> TopicPartition:
-    """A partition of the sources that has events."""
+    """Return a partition of a source topic that has events."""
     return max(place for place in await world.log.log.ends() if place.topic == "graph")
 
 
@@ -90,7 +90,7 @@ async def test_each_partition_is_known_by_its_newest_event(world: World, system:
     await check_decisions(log, system.pool, world.partitions)
 
 
-async def test_of_two_entities_of_a_partition_that_one_command_wrote_to_none_is_taken_for_the_last(
+async def test_the_last_event_of_a_partition_is_not_guessed_after_a_command_on_two_entities(
     world: World, system: PostgresSystem
 ) -> None:
     await system.store.execute(BLOCK_ACCOUNT, BlockAccount(ALICE, BOB), by(ALICE), SAY)  # the follows of both end
@@ -124,7 +124,7 @@ async def test_a_log_with_other_events_is_refused(world: World, system: Postgres
         await check_decisions(log, system.pool, world.partitions)
 
 
-async def test_what_waits_to_be_published_is_no_misfit(
+async def test_unpublished_rows_of_the_outbox_are_no_difference(
     world: World, system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild, "_SETTLES_S", 0.0)
@@ -136,7 +136,7 @@ async def test_what_waits_to_be_published_is_no_misfit(
     world.log.unavailable = False
 
 
-async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world: World, system: PostgresSystem) -> None:
+async def test_rows_published_during_the_check_are_no_difference(world: World, system: PostgresSystem) -> None:
     log = Kafka(world)
 
     async def writing() -> None:
@@ -149,7 +149,7 @@ async def test_what_is_published_while_it_is_looked_at_is_no_misfit(world: World
     await writer
 
 
-async def test_folded_from_the_log_that_is_there_it_fits_and_decides_on(
+async def test_after_a_rebuild_from_the_present_log_the_state_fits_and_decides(
     world: World, system: PostgresSystem, last: TopicPartition
 ) -> None:
     log, before = Kafka(world), await lineage(system.pool)

@@ -1,4 +1,4 @@
-"""Two versions of the software side by side: what order of a deploy is let, and what is not."""
+"""Two versions of the software side by side: the permitted order of a deploy, and refused ones."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ upcasters.upcasts("TweetDeleted", since=1)(lambda fields: fields)
 from runtime.cli import main
 main()
 """
-"""The command line of a version to come, in which TweetDeleted has another shape."""
+"""The command line of a future version, in which TweetDeleted has other fields."""
 
 
 class Deploying(Installation):

@@ -47,7 +47,7 @@ async def filled(opened):
         yield live
 
 
-async def test_what_was_made_from_this_log_fits_it(filled) -> None:
+async def test_read_models_built_from_this_log_fit_it(filled) -> None:
     assert await misfits(filled.engines) == {}
     await check_fit(filled.engines)
     marks = await marks_of(filled.engines)
@@ -61,7 +61,7 @@ async def test_what_was_made_from_this_log_fits_it(filled) -> None:
         assert await ids_before(filled.log, at) == {place: mark.last for place, mark in of_group.items() if mark.next}
 
 
-async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled) -> None:
+async def test_lost_rows_of_new_tweets_are_detected(filled) -> None:
     assert await lacking_rows(filled.engines) == ""
     keyspace = filled.generations.address.keyspace
     await filled.engines.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
@@ -75,7 +75,7 @@ async def test_rows_of_new_tweets_that_are_gone_are_noticed(filled) -> None:
 
 
 @pytest.mark.parametrize("group", ["timelines", "counts", "search"])
-async def test_what_another_log_was_read_into_is_refused_and_named(filled, group: str) -> None:
+async def test_a_store_built_from_another_log_is_refused_and_named(filled, group: str) -> None:
     keyspace, keys, url = filled.generations.address.keyspace, filled.generations.keys, filled.engines.settings.postgres
     [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.engines))[group].items() if m.last]
     if group == "timelines":
@@ -111,7 +111,7 @@ async def test_what_another_log_was_read_into_is_refused_and_named(filled, group
     await rebuild(filled.settings, store, lambda total: None, lambda done: None, slices=4)
 
 
-async def test_rebuilt_from_the_log_that_is_there_all_fit_again(opened) -> None:
+async def test_after_a_rebuild_from_the_present_log_all_stores_fit(opened) -> None:
     async with opened() as live:
         assert await misfits(live.engines) == {}
         assert await lacking_rows(live.engines) == ""

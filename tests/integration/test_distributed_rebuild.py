@@ -1,4 +1,4 @@
-"""`minitwitter rebuild` on the real engines: what was damaged or lost comes back, and is switched to."""
+"""`minitwitter rebuild` on the real engines restores damaged and lost rows, and switches to the new generation."""
 
 import asyncio
 import json

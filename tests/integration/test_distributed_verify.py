@@ -1,4 +1,4 @@
-"""`minitwitter verify` on the real engines: it agrees with what is right, and names whatever is not."""
+"""`minitwitter verify` on the real engines accepts correct stores and names each difference."""
 
 import asyncio
 import signal

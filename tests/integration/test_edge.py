@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Edge(NamedTuple):
-    """An edge, and what stands behind it."""
+    """An edge and the processes behind it."""
 
     engine: Nginx
     url: str
@@ -122,7 +122,7 @@ async def client(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
         ("DELETE", "command"), ("OPTIONS", "command"),
     ],
 )  # fmt: skip
-async def test_who_answers_goes_by_the_method(client: httpx.AsyncClient, method: str, side: str) -> None:
+async def test_requests_are_routed_by_method(client: httpx.AsyncClient, method: str, side: str) -> None:
     answer = await client.request(method, "/api/v1/tweets")
     assert (answer.status_code, answer.headers["x-side"]) == (200, side)
 
@@ -160,7 +160,7 @@ async def test_a_request_keeps_its_id_or_is_given_one(client: httpx.AsyncClient)
         assert re.fullmatch(r"[0-9a-f]{32}", made)
 
 
-async def test_nobody_can_claim_an_address(client: httpx.AsyncClient) -> None:
+async def test_a_client_cannot_forge_its_address(client: httpx.AsyncClient) -> None:
     seen = (await client.get("/", headers={"X-Forwarded-For": "203.0.113.7"})).json()["headers"]
     assert seen["x-forwarded-for"] == "127.0.0.1"
 
@@ -191,7 +191,7 @@ async def test_a_body_is_as_long_as_the_api_takes_it(
 
 
 def held_to_the_problems(answer: httpx.Response, slug: str) -> None:
-    """What the edge itself says is as the APIs would say it."""
+    """Problems of the edge have the form of the APIs' problems."""
     problem = PROBLEMS[slug]
     told = answer.json()
     assert answer.headers["content-type"] == MEDIA_TYPE
@@ -272,7 +272,7 @@ http {{
 
 
 def certificate(place: Path) -> None:
-    """A certificate that nobody vouches for, and its key."""
+    """A self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api.example.org")])
     now = datetime.now(UTC)

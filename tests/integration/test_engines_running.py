@@ -1,4 +1,4 @@
-"""Engines started and stopped on one machine: what holds for each of them, tried on Redis, the quickest."""
+"""Starting and stopping engines on one machine. Redis stands for all, because it is the fastest."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def test_an_engine_that_was_started_answers_at_its_url(running: Running) -> None
     assert running.status(REDIS) == {"redis-0": True}
 
 
-def test_starting_what_runs_changes_nothing(running: Running) -> None:
+def test_starting_a_running_engine_changes_nothing(running: Running) -> None:
     note = running.up(REDIS)
     assert running.up(REDIS) == note
 
@@ -101,7 +101,7 @@ def test_stopping_with_delete_removes_its_data(running: Running) -> None:
     assert running.status(REDIS) == {}
 
 
-def test_a_port_that_is_wished_is_taken(running: Running) -> None:
+def test_a_requested_port_is_used(running: Running) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -110,7 +110,7 @@ def test_a_port_that_is_wished_is_taken(running: Running) -> None:
         running.up(REDIS, ports={"redis": port + 1})
 
 
-def test_a_port_that_somebody_else_has_is_said(running: Running) -> None:
+def test_a_port_in_use_is_reported(running: Running) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -120,12 +120,12 @@ def test_a_port_that_somebody_else_has_is_said(running: Running) -> None:
     assert running.up(REDIS, ports={"redis": port}).ports == [{"redis": port}]
 
 
-def test_a_port_that_it_does_not_have_is_said(running: Running) -> None:
+def test_an_unknown_port_name_is_reported(running: Running) -> None:
     with pytest.raises(EngineError, match="redis has no port 'http', but redis"):
         running.up(REDIS, ports={"http": 1234})
 
 
-def test_another_number_of_servers_than_it_was_made_with_is_said(running: Running) -> None:
+def test_a_different_number_of_servers_is_reported(running: Running) -> None:
     running.up(REDIS, servers=2)
     with pytest.raises(EngineError, match="was made with 2 servers"):
         running.up(REDIS, servers=1)
@@ -152,7 +152,7 @@ def test_a_process_that_got_the_number_of_a_dead_server_is_left_alone(running: R
         stranger.wait()
 
 
-def test_too_little_memory_is_said(running: Running) -> None:
+def test_too_little_memory_is_reported(running: Running) -> None:
     class Huge(Redis):
         memory_mib = 1 << 30
 
@@ -161,7 +161,7 @@ def test_too_little_memory_is_said(running: Running) -> None:
     assert running.note("redis") is None
 
 
-def test_a_server_that_ends_while_it_starts_is_said_with_its_last_words(running: Running) -> None:
+def test_a_server_that_ends_while_it_starts_is_reported_with_the_end_of_its_log(running: Running) -> None:
     class Broken(Redis):
         def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
             (server,) = super().servers(cache, directory, ports)

@@ -1,4 +1,4 @@
-"""Fan-out as workers host it: one goes on where another stopped, and counters that are lost change no tier."""
+"""Fan-out in workers: a worker continues where another stopped, and lost counters change no tier."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_it_reads_is_what_fan_out_handles() -> None:
     assert group.name not in TOPICS
 
 
-def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(kept: OnCassandra, redis: str) -> None:
+def test_a_worker_continues_from_the_stored_progress_of_any_worker(kept: OnCassandra, redis: str) -> None:
     community = crowd(3)
     log = PartitionedLog()
     for record in community.records:
@@ -101,7 +101,7 @@ def test_a_worker_goes_on_where_the_timelines_stand_whoever_brought_them_there(k
     kept.run(check())
 
 
-async def test_followers_are_counted_while_the_counters_are_whole_and_nobody_is_guessed_at(redis: str) -> None:
+async def test_followers_are_read_from_complete_counters_and_never_guessed(redis: str) -> None:
     community = crowd(5)
     star, fan = community.accounts[:2]
     name = f"counts-{uuid.uuid4().hex[:12]}@1"
@@ -128,7 +128,7 @@ async def test_followers_are_counted_while_the_counters_are_whole_and_nobody_is_
     link.close()
 
 
-def test_no_tier_changes_for_counters_that_cannot_be_told(kept: OnCassandra) -> None:
+def test_no_tier_changes_while_counters_are_unknown(kept: OnCassandra) -> None:
     community = crowd(6)
     star = community.accounts[0]
 

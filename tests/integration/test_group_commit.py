@@ -1,4 +1,4 @@
-"""Group commit on a real connection and a real thread: everyone is answered, and what is answered is true."""
+"""Group commit on a real connection and thread: every caller is answered, and every answer is true."""
 
 import asyncio
 import threading
@@ -40,7 +40,7 @@ def adding(connection: Connection, n: int):
 
 @pytest.fixture
 def numbers(connection: Connection, tmp_path: Path):
-    """What another connection sees."""
+    """Return the numbers that another connection sees."""
 
     def look() -> list[int]:
         other = connect(tmp_path / "a.db", durable=True, read_only=True)
@@ -144,7 +144,7 @@ async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_tra
     assert numbers() == [3]
 
 
-async def test_damage_is_called_damage(connection: Connection) -> None:
+async def test_a_damaged_file_raises_corrupt_log(connection: Connection) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
     def meeting_damage() -> None:
@@ -186,7 +186,7 @@ async def test_when_the_work_between_fails_everyone_is_answered(connection: Conn
 
 
 class Held:
-    """Holds a commit in its thread until it is let go, as a slow disk does."""
+    """Hold a commit in its thread until it is released, as a slow disk does."""
 
     def __init__(self, connection: Connection) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
@@ -327,7 +327,7 @@ async def test_closing_waits_and_can_itself_be_given_up(connection: Connection, 
 async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_is_on_disk(
     connection: Connection, numbers
 ) -> None:
-    """A refusal because a name is taken is no refusal where the disk never took the name."""
+    """A refusal because a name is taken is wrong if the name was never committed."""
 
     def refusing() -> None:
         if connection.execute("SELECT count(*) FROM numbers").get:

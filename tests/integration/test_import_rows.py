@@ -1,4 +1,4 @@
-"""Rows of CSV files, good and broken: what is read of them, which lines are named, what is left as it is written."""
+"""Rows of CSV files, good and broken: their values, and the lines of refused rows."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 GRAPH = {"graph": 4}
 ACK_S = 1.0
 LATE_S = 1.0
-"""What a busy test machine may add to a time-out."""
+"""Tolerance of timeouts on a busy machine, in seconds."""
 
 
 class Writers:
@@ -79,7 +79,7 @@ class Writers:
             await asyncio.sleep(0.02)
 
     async def more(self, number: int = 200) -> None:
-        """Let that many more be acknowledged."""
+        """Wait until that many more writes are acknowledged."""
         wanted = len(self.acknowledged) + number
         await self.until(lambda: len(self.acknowledged) >= wanted)
 
@@ -94,7 +94,7 @@ class Writers:
 
 
 def check_ledger(servers: str, writers: Writers) -> int:
-    """Everything acknowledged stands where it was said to; first copies of an entity ascend."""
+    """Check that every acknowledged record has its position, and that first copies of an entity ascend."""
     messages = raw(servers, GRAPH)
     at = {(m.partition(), m.offset()): dict(m.headers())["ce_id"].decode() for m in messages}
     assert {id_: at.get(where) for id_, where in writers.acknowledged.items()} == {
@@ -217,7 +217,7 @@ def leaders_of(writers: Writers) -> set[int]:
     return {partition for partition, _ in writers.acknowledged.values()}
 
 
-async def test_what_too_few_brokers_have_is_neither_acknowledged_nor_shown(running: Running) -> None:
+async def test_a_record_on_too_few_brokers_is_neither_acknowledged_nor_read(running: Running) -> None:
     """The leader has written it, the other two are frozen."""
     url = await up(running, servers=3)
     admin = admin_of(url)

@@ -1,4 +1,4 @@
-"""The topic `keys` on a real Kafka: what was replaced is gone, a record that is no key is skipped."""
+"""The topic `keys` on Kafka: replaced records are compacted away, and a record that is no key is skipped."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ def key(subject: str, wrapped: bytes | None = b"wrapped") -> KeptKey:
     return KeptKey(subject, "master", wrapped)
 
 
-async def test_what_is_published_is_read_from_any_position_to_the_end(topic: KafkaKeptTopic) -> None:
+async def test_published_keys_are_read_from_any_position_to_the_end(topic: KafkaKeptTopic) -> None:
     assert (await topic.ends(), await all_since(topic, {})) == ({}, ([], {}))
     first = [key(ADA), key(BOB), KeptPassword(ADA, Millis(1), "sealed")]
     positions = await topic.publish(first)
@@ -83,7 +83,7 @@ async def test_a_record_that_is_no_key_of_ours_is_skipped_and_named(
 
 
 @pytest.mark.slow
-async def test_a_key_that_was_destroyed_is_gone_from_the_topic_and_that_it_was_is_not(
+async def test_a_destroyed_key_is_compacted_away_and_its_destruction_stays_known(
     kafka: str, topic: KafkaKeptTopic, prefix: str
 ) -> None:
     """With the waits shortened: a day for compaction, an hour for a segment."""
@@ -136,7 +136,7 @@ def raw_values(kafka: str, prefix: str) -> list[bytes]:
     return values
 
 
-async def test_a_kafka_that_is_unavailable_is_said_to_be(topic: KafkaKeptTopic) -> None:
+async def test_an_unavailable_kafka_is_reported(topic: KafkaKeptTopic) -> None:
     nobody = KafkaKeptTopic("127.0.0.1:1", 2, topic._publisher, HybridClock())
     nobody._reply_s = 0.3
     with pytest.raises(LogUnavailable):

@@ -97,7 +97,7 @@ async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafk
     await delete_topics(kafka, [name])
 
 
-async def test_the_answer_is_where_the_records_stand(
+async def test_publishing_returns_the_positions_of_the_records(
     kafka: str, prefix: str, publisher: KafkaPublisher, ids: HybridClock
 ) -> None:
     records = [follow(ids, account(n)) for n in range(20)]
@@ -172,7 +172,7 @@ async def test_a_producer_that_fails_for_good_is_replaced(publisher: KafkaPublis
     assert await publisher.publish([follow(ids, account(1))])
 
 
-async def test_what_is_on_its_way_is_delivered_before_the_publisher_closes(
+async def test_records_in_flight_are_delivered_before_the_publisher_closes(
     kafka: str, prefix: str, ids: HybridClock
 ) -> None:
     publisher = KafkaPublisher(kafka, GRAPH, prefix=prefix, ack_s=PATIENCE_S)
@@ -184,7 +184,7 @@ async def test_what_is_on_its_way_is_delivered_before_the_publisher_closes(
     assert len(found(kafka, prefix, [record])) == 1
 
 
-async def test_where_no_kafka_answers_a_caller_waits_as_long_as_was_said_and_the_next_ones_not_at_all(
+async def test_without_kafka_the_first_caller_waits_for_the_timeout_and_the_next_ones_fail_at_once(
     ids: HybridClock, produced
 ) -> None:
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=0.3, pause_s=3600)
@@ -263,7 +263,7 @@ async def test_when_too_many_wait_already_the_next_is_refused_at_once(ids: Hybri
     await publisher.close()
 
 
-async def test_what_it_costs_can_be_measured_again(kafka: str) -> None:
+async def test_the_bench_of_kafka_runs(kafka: str) -> None:
     """The command of docs/explanation/kafka.md."""
     command = [sys.executable, "-m", "bench.kafka", "--servers", kafka, "--records", "300"]
     done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)

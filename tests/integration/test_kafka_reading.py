@@ -231,14 +231,14 @@ async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_ot
     assert (next_.about.id, next_.fault) == (ours.about.id, "")
 
 
-async def test_where_no_kafka_answers_every_call_says_so(reading) -> None:
+async def test_without_kafka_every_call_raises_log_unavailable(reading) -> None:
     nobody = reading("127.0.0.1:1", reply_s=0.3)
     for asking in (nobody.ends, lambda: nobody.wait({}, 60), lambda: nobody.read({}, 10)):
         with pytest.raises(LogUnavailable):
             await asking()
 
 
-async def test_what_was_once_said_of_partitions_is_not_believed_for_long(kafka: str, reading, prefix: str) -> None:
+async def test_the_metadata_of_partitions_is_refreshed_soon(kafka: str, reading, prefix: str) -> None:
     """librdkafka would ask no more for 15 minutes, where a broker knew fewer partitions than there are."""
     reader = reading(topics={"graph": 6, "public-tweets": 1}, reply_s=2)
     await refused(reader, "Unknown partition")

@@ -1,4 +1,4 @@
-"""How far something is behind the log, and what is told of a group that a worker hosts."""
+"""The lag of a group behind the log, and the metrics of a group in a worker."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_topics_that_a_group_does_not_read_are_not_its_lag(ends: Ends, time: Tim
     assert ends.behind({A: 3}, {"tweets"}) == {A: Behind()}
 
 
-def test_what_reached_further_than_was_noted_is_not_behind(ends: Ends) -> None:
+def test_a_group_ahead_of_the_noted_ends_is_not_behind(ends: Ends) -> None:
     ends.note({A: 3})
     assert ends.behind({A: 7}) == {A: Behind()}
 
 
-def test_before_anything_was_noted_nothing_is_known_to_be_behind(time: Time) -> None:
+def test_without_noted_ends_no_group_is_behind(time: Time) -> None:
     ends = Ends(time)
     assert (ends.latest, ends.behind({})) == (Positions(), {})
 
@@ -86,7 +86,7 @@ def test_moments_that_everybody_has_passed_are_dropped(ends: Ends, time: Time) -
     assert ends.behind({A: 1})[A] == Behind(1, 0.0)
 
 
-def test_who_loses_what_it_had_is_behind_at_once(ends: Ends, time: Time) -> None:
+def test_a_group_that_loses_positions_is_behind_at_once(ends: Ends, time: Time) -> None:
     for number in range(1, 4):
         time.now = 100.0 + number
         ends.note({A: number})
@@ -101,7 +101,7 @@ def test_a_group_is_said_to_be_behind_after_five_seconds() -> None:
     assert told("counts", Behind(1234, 61.0)) == "counts is 1,234 events and 61 s behind the log"
 
 
-def test_who_starts_behind_the_log_says_so_at_once_and_not_when_all_is_applied(time: Time) -> None:
+def test_a_group_that_starts_behind_the_log_reports_it_at_once(time: Time) -> None:
     applied = ReadPositions()
     lag = Lag(applied, lambda: Positions({A: 24_000}), time)
     assert lag.behind(SERVING)

@@ -22,7 +22,7 @@ from tests.integration.logs import checkpoint, everything, filled, followed, ope
 
 
 def changed(directory: Path, statement: str, *bindings: int) -> None:
-    """Change the tables behind everybody's back."""
+    """Change the tables directly."""
     connection = apsw.Connection(str(directory / "log.db"))
     connection.execute(statement, bindings)
     assert connection.changes()

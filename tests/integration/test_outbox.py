@@ -1,4 +1,4 @@
-"""The way of an event from its commit into the log: at once and in order, or handed to the relay."""
+"""The path of an event from its commit to the log: published at once and in order, or left to the relay."""
 
 import asyncio
 import random
@@ -112,7 +112,7 @@ async def test_a_command_waits_for_the_one_before_it_of_the_same_entity(world: W
     assert tweets(await world.records()) == [other, first, second]
 
 
-async def test_nothing_overtakes_what_was_handed_back(world: World, system: PostgresSystem) -> None:
+async def test_later_events_of_an_entity_wait_for_a_row_left_to_the_relay(world: World, system: PostgresSystem) -> None:
     world.log.unavailable = True
     first = await post(system)[1]
     world.log.unavailable = False
@@ -125,7 +125,7 @@ async def test_nothing_overtakes_what_was_handed_back(world: World, system: Post
     assert len(tweets(await world.records())) == 3
 
 
-async def test_what_another_process_has_in_flight_is_not_overtaken_either(world: World, system: PostgresSystem) -> None:
+async def test_events_wait_for_a_row_that_another_process_is_publishing(world: World, system: PostgresSystem) -> None:
     other = world.process()
     before = await posted(other)  # it knows of a flight of this entity, which arrived
     await world.drained()
@@ -209,7 +209,7 @@ async def test_a_token_whose_row_is_gone_waits_for_the_end_of_the_log(world: Wor
     assert await tokens.positions(outcome.token, 20) == await world.log.log.ends()
 
 
-async def test_at_a_set_number_of_waiting_rows_nothing_more_is_taken(world: World) -> None:
+async def test_writes_are_refused_at_the_limit_of_waiting_rows(world: World) -> None:
     system = world.process(most_waiting=10)
     await settle(system)
     tweet = await posted(system)

@@ -33,7 +33,7 @@ async def world(postgres: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def test_what_is_decided_stands_in_kafka_in_order_whether_or_not_it_was_available(
+async def test_decided_events_are_in_kafka_in_order_whether_or_not_it_was_available(
     kafka: str, prefix: str, world: World
 ) -> None:
     there = KafkaPublisher(kafka, TOPICS, prefix=prefix, ack_s=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The relay: what others left behind arrives, in order, once in effect; whoever else dies meanwhile."""
+"""The relay publishes the rows that other processes left, in order and with one effect, also after crashes."""
 
 import asyncio
 import random
@@ -53,7 +53,9 @@ def of(records: list[Record], topic: str, key: str | None = None) -> list[Record
 
 
 @pytest.mark.parametrize(("when", "copies"), [("before", 1), ("after", 2)])
-async def test_what_a_killed_process_wrote_is_published(database: str, tmp_path: Path, when: str, copies: int) -> None:
+async def test_the_writes_of_a_killed_process_are_published(
+    database: str, tmp_path: Path, when: str, copies: int
+) -> None:
     """Killed between commit and publishing, or between publishing and noting: then there is a copy, and law 4."""
     program = [sys.executable, "-m", "tests.integration.dying", database, str(tmp_path), when]
     killed = await asyncio.to_thread(
@@ -182,7 +184,7 @@ async def test_without_trouble_there_are_no_copies(world: World, system: Postgre
     assert len(world.log.published) == len(set(world.log.published)) == 93
 
 
-async def test_what_somebody_holds_is_left_to_him_and_nothing_of_its_entity_goes_ahead() -> None:
+async def test_a_row_that_another_process_publishes_is_left_to_it_and_later_rows_of_its_entity_wait() -> None:
     def row(number: int, key: str, free: bool) -> WaitingRow:
         record = Outgoing("tweets", key, "TweetPosted", 1, b"", Envelope(EventId(str(number)), Millis(0)))
         return WaitingRow(number, record, free)

@@ -1,4 +1,4 @@
-"""A connection that is lost while the server commits: whether it did is found out, and nothing is done twice."""
+"""A connection that is lost during a commit: the outcome is looked up, and no command has two effects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_s
 CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.topic = 'tweets') EXECUTE FUNCTION slow();
 """
-"""A commit of tweets takes half a second, in which much can happen."""
+"""Makes a commit of tweets take half a second."""
 
 
 class Way:
-    """The way to the server, which can be cut: clients notice at once, and the server when it next has an answer."""
+    """A link to the server that can be cut. Clients notice at once, the server at its next answer."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
@@ -46,7 +46,7 @@ class Way:
             sink.close()  # a server that commits looks at it when it is done
 
     def cut(self) -> None:
-        """Every connection that there is is lost."""
+        """Cut every open connection."""
         for client in self._clients:
             client.transport.abort()
         self._clients.clear()
@@ -60,7 +60,7 @@ class Way:
 
 @asynccontextmanager
 async def a_way_to(url: str) -> AsyncIterator[tuple[Way, str]]:
-    """A URL that leads the same way, through something that can be cut."""
+    """Return the URL of the same database through the link."""
     target = conninfo_to_dict(url)
     way = Way(target["host"], int(target["port"]))
     server = await asyncio.start_server(way, "127.0.0.1", 0)

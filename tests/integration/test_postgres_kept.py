@@ -1,4 +1,4 @@
-"""Keys and passwords are in Kafka's topic `keys` as well: a database restored from the past gets back what it lost."""
+"""Keys and passwords are also in Kafka's topic `keys`: a database restored from a backup gets the lost ones back."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,7 +54,7 @@ class Topic:
             yield KeptBatch([read(*self.records[offset])], Positions({PLACE: offset + 1}))
 
     def newest(self) -> dict[str, KeptKey | KeptPassword] | dict[str, KeptKey]:
-        """What it says of each key."""
+        """Return the newest value of each key."""
         return {key.decode(): read(key, value) for key, value in self.records}
 
 
@@ -78,7 +78,7 @@ async def system(world: World, topic: Topic) -> PostgresSystem:
 
 
 class Rows:
-    """One process's way to the topic and back, with keys of its own."""
+    """The publishing and restoring of keys in one process."""
 
     def __init__(self, system: PostgresSystem, topic: Topic, masters: MasterKeys = MASTERS) -> None:
         self.keys = PostgresKeys(system.pool, Sealer(masters))
@@ -167,7 +167,7 @@ async def test_what_an_older_version_left_is_published_in_the_background_once(
     assert b"hash" not in b"".join(value for _, value in topic.records)
 
 
-async def test_who_notes_keys_waits_for_nobody_who_waits_for_it(system: PostgresSystem, topic: Topic) -> None:
+async def test_noting_keys_cannot_deadlock(system: PostgresSystem, topic: Topic) -> None:
     """Keys of two writes are noted at once while another process, which has one of them, notes where the topic ends."""
     await system.tamper("UPDATE subject_keys SET published=false")
     rows = system.select("SELECT subject, master, wrapped FROM subject_keys ORDER BY subject")

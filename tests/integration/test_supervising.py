@@ -1,4 +1,4 @@
-"""Groups of one process do not fall with each other: a group that fails is started again by itself."""
+"""Groups of one process fail independently: a group that fails is restarted alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SOON_S = 30
 
 
 class Halt(Exception):
-    """What no restart mends."""
+    """An error that no restart can fix."""
 
 
 class Worker:
-    """A worker that fails when it is told to."""
+    """A worker that fails on request."""
 
     def __init__(self) -> None:
         self.detail = ""
@@ -150,7 +150,7 @@ async def test_a_worker_that_ends_by_itself_is_replaced() -> None:
         await counts.worker(1)
 
 
-async def test_what_no_restart_mends_stops_the_group_for_good() -> None:
+async def test_an_error_that_no_restart_can_fix_stops_the_group() -> None:
     async with supervised("counts") as (counts,):
         (await counts.worker(0)).fail(Halt("11 of the last 10,000 events could not be applied"))
         await asyncio.wait((counts.task,))

@@ -1,4 +1,4 @@
-"""Tweets on a real Kafka, workers on Faust, rows in PostgreSQL: the topic `trends` says what the embedded one does."""
+"""Trends with Kafka, Faust workers and PostgreSQL give the same topic `trends` as the embedded profile."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class Installed:
         self.log = KafkaLog(self.brokers, TOPICS, self.codec, self.keys, self.publisher, prefix=self.prefix)
 
     async def append(self, tweeting: Tweeting) -> None:
-        """Append what was told since."""
+        """Append the new events."""
         records = tweeting.untold()
         for record in records:
             await self.keys.create(record.key)
         await self.log.append([New(record.event, record.about) for record in records if record.event is not None])
 
     async def said(self) -> dict[str, tuple[Trend, ...]]:
-        """What the topic says."""
+        """Return the rankings in the topic."""
         return newest_rankings(await self.log.read(Positions(), 10_000, ("trends",)))
 
     def _worker(self, hosted: HostedGroup) -> FaustWorker:
@@ -192,7 +192,7 @@ async def test_windows_are_ranked_as_the_embedded_profile_ranks_them_and_again_a
     analytics.close()
 
 
-async def test_who_takes_over_settles_what_was_left(installed: Installed) -> None:
+async def test_a_worker_that_takes_over_ranks_the_remaining_windows(installed: Installed) -> None:
     """The first worker stops before anything is ranked: it is never idle."""
     tweeting = Tweeting()
     tweeting.post("ada", "#museum")
