@@ -1,4 +1,4 @@
-"""One address has a share of the connections, and connections that say nothing end."""
+"""Connections are limited for each address, and silent connections are closed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="conn
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """A server that waits for its clients to say something."""
+    """A server that waits for requests."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -134,7 +134,7 @@ async def test_a_head_that_does_not_end_is_refused_before_it_is_long() -> None:
 
 SHARE = 110
 SILENT = {"127.0.0.3": 150, **{f"127.0.0.{n}": 100 for n in range(4, 14)}}
-"""By address: more than its share of one, and in all more than wait to be accepted (1,024)."""
+"""Connections by address: more than the limit of one, and in total more than the backlog (1,024)."""
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def fits(file: RawIOBase, size: int) -> bool:
 
 
 def fill(disk: Path) -> Path:
-    """Fill a disk to its last page; the file that does."""
+    """Fill a disk to its last page; return the file."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096):
@@ -76,7 +76,7 @@ def fill(disk: Path) -> Path:
 
 @contextmanager
 def immutable(*files: Path) -> Iterator[None]:
-    """Files that the kernel lets nobody write, root and those who have them open included."""
+    """Make files immutable: not even root or a process that has them open can write."""
     command("chattr", "+i", *files)
     try:
         yield
@@ -86,7 +86,7 @@ def immutable(*files: Path) -> Iterator[None]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory to be, on a file system that has immutable files."""
+    """A path for a data directory on a file system with immutable files."""
     probe = tmp_path / "probe"
     with probe.open("wb", buffering=0) as file:
         done = subprocess.run(["chattr", "+i", str(probe)], capture_output=True, text=True, check=False)
@@ -103,7 +103,7 @@ def data(tmp_path: Path) -> Path:
 
 
 class Posting:
-    """Posts tweets, and remembers which were acknowledged."""
+    """A writer that records its acknowledged tweets."""
 
     def __init__(self, server: Serving, person: Person) -> None:
         self._server = server
@@ -123,7 +123,7 @@ class Posting:
         return answer
 
     def post_until(self, status: int, text: str, most: int) -> None:
-        """Post until the answer is this."""
+        """Post until the answer has this status."""
         for number in range(most):
             if self.post(f"{text} {number}").status_code == status:
                 return
@@ -141,7 +141,7 @@ def read(server: Serving, person: Person) -> httpx.Response:
 
 
 def recovered(server: Serving, person: Person) -> httpx.Response:
-    """The timeline, once it has all that was acknowledged and everything says that it is ready."""
+    """Wait until the server is ready and the timeline has all acknowledged tweets; return the timeline."""
     deadline = time.monotonic() + IN_TIME_S
     while True:
         answer = read(server, person)

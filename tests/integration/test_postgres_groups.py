@@ -59,7 +59,7 @@ async def system(world: World) -> PostgresSystem:
 
 
 def transactions(system: PostgresSystem, table: str) -> int:
-    """In how many transactions the rows of a table were written."""
+    """Return the number of transactions that wrote the rows of a table."""
     [(count,)] = system.select(f"SELECT count(DISTINCT xmin::text) FROM {table}")
     return count
 
@@ -99,7 +99,7 @@ async def test_commands_of_every_kind_share_a_transaction(world: World, system: 
     assert (await relation(system, CAROL, BOB)).following
 
 
-async def test_one_that_is_refused_or_fails_is_no_trouble_for_those_beside_it(world: World) -> None:
+async def test_a_refused_or_failing_command_does_not_affect_others_of_its_group(world: World) -> None:
     class TooLarge(Exception):
         pass
 
@@ -132,7 +132,9 @@ async def test_one_that_is_refused_or_fails_is_no_trouble_for_those_beside_it(wo
     await posted(system, CAROL)
 
 
-async def test_what_the_database_refuses_of_one_is_done_without_it(world: World, system: PostgresSystem) -> None:
+async def test_a_command_that_the_database_refuses_is_removed_from_its_group(
+    world: World, system: PostgresSystem
+) -> None:
     wanting = [AccountId(id_at(Millis(3), f"wanting {n}")) for n in range(6)]
     outcomes = await asyncio.gather(
         *(registering(system, account, f"name{n}", "one@example.org", f"s{n}") for n, account in enumerate(wanting)),
@@ -152,7 +154,7 @@ async def test_what_the_database_refuses_of_one_is_done_without_it(world: World,
     assert len([r for r in await world.records() if r.topic == "tweets"]) == 40
 
 
-async def test_nobody_waits_for_a_lock_that_another_of_the_group_has_to_wait_for(
+async def test_a_command_does_not_wait_for_the_locks_of_others_in_its_group(
     world: World, system: PostgresSystem
 ) -> None:
     async with system.pool.connection() as elsewhere:
@@ -184,7 +186,7 @@ def following(system: PostgresSystem, n: int):
     return follow(system, AUTHORS[n], AUTHORS[n + 1])
 
 
-async def test_of_each_account_tweets_stand_in_the_order_they_came_in(world: World, system: PostgresSystem) -> None:
+async def test_tweets_of_each_account_keep_their_order(world: World, system: PostgresSystem) -> None:
     wanted = {author: [] for author in AUTHORS[:5]}
     calls = []
     for n in range(60):

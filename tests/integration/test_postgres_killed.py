@@ -25,7 +25,7 @@ WRITERS = 12
 
 @pytest.fixture
 async def world(running: Running, tmp_path: Path) -> AsyncIterator[World]:
-    """On a server of this test's own."""
+    """A world on a server of this test alone."""
     url = running.up(catalogue.engine("postgres")).url
     with a_database(url, template(url)) as database:
         made = World(database, tmp_path)

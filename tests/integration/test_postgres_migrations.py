@@ -27,7 +27,7 @@ def database(postgres: str) -> Iterator[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """The files, to be changed."""
+    """A copy of the migration files that a test can change."""
     return shutil.copytree(MIGRATIONS, tmp_path / "migrations")
 
 

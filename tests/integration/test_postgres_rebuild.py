@@ -1,4 +1,4 @@
-"""The decision state is a function of the log: wiped, or restored from the past, it becomes what it was."""
+"""The decision state is a function of the log: a wiped or restored one is rebuilt to the same rows."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ async def system(world: World) -> PostgresSystem:
 
 
 async def living(system: PostgresSystem) -> None:
-    """Something of most kinds happens."""
+    """Execute commands of most kinds."""
     tweet = await posted(system)
     reply = await posted(system, BOB, reply_to=tweet)
     await edit(system, tweet, "edited")
@@ -128,7 +128,7 @@ async def test_a_database_that_lives_on_lacks_nothing_and_what_waits_explains_a_
 async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(
     postgres: str, world: World, system: PostgresSystem
 ) -> None:
-    """Ids, names and versions of the time since are known again before anything is decided."""
+    """Ids, names and versions from after the backup are known before the first decision."""
     async with system.pool.connection() as connection:
         await connection.execute("UPDATE noted_positions SET positions=%s", (str(await world.log.log.ends()),))
     await post(system)[1]  # published, but not noted: it is read again, and dropped like a copy
@@ -190,7 +190,7 @@ async def test_a_log_that_ends_too_soon_is_no_log_to_fold(world: World, system: 
 
 async def test_nothing_is_decided_while_the_state_is_rebuilt(world: World, system: PostgresSystem) -> None:
     class Slow:
-        """A log that waits in the middle of the reading."""
+        """A log whose reader pauses in the middle."""
 
         def __init__(self) -> None:
             self.reached = asyncio.Event()

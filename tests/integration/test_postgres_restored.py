@@ -29,12 +29,12 @@ def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redi
 
 @pytest.fixture
 def deciding(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Installation:
-    """An installation that only decides."""
+    """An installation with the command side only."""
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
 def tool(name: str) -> str:
-    """A program of PostgreSQL's."""
+    """Run a program of PostgreSQL."""
     found = shutil.which(name) or next(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
     if found is None:
         message = f"{name} is not on this machine; it comes with PostgreSQL"
@@ -51,7 +51,7 @@ def until(condition) -> None:
 
 
 def all_published(installation: Installation) -> bool:
-    """Whether Kafka has everything that PostgreSQL has for it."""
+    """Whether everything in the outbox is published."""
     with psycopg.connect(installation.url, autocommit=True) as connection:
         [(left,)] = connection.execute(
             "SELECT (SELECT count(*) FROM outbox WHERE published IS NULL)"
@@ -131,13 +131,13 @@ def test_an_installation_works_on_with_a_database_restored_from_before_people_re
 
 
 def forget_kept(installation: Installation) -> None:
-    """Have Kafka's topic of keys anew, and empty."""
+    """Replace Kafka's topic of keys with an empty one."""
     asyncio.run(delete_topics(installation.brokers, [installation.prefix + KEYS.name]))
     until(lambda: installation.command("topics", "apply").returncode == 0)
 
 
 def test_keys_that_nobody_has_any_more_are_given_up_and_everything_else_goes_on(deciding: Installation) -> None:
-    """First Kafka still has the key, and nothing is lost; then it has not."""
+    """At first Kafka has the key and nothing is lost. Then the topic is emptied."""
     with deciding.process("serve", "command") as (process, client):
         ready(process, client)
         register(client, "ada")

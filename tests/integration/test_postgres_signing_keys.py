@@ -49,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def process(pool: AsyncConnectionPool, clock: Clock):
-    """Makes what a process has; they share the master key."""
+    """Make the key ring of a process. All processes share the master key."""
     masters = MasterKeys.generate()
 
     def made(masters: MasterKeys = masters) -> PostgresSigningKeys:

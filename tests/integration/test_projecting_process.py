@@ -1,4 +1,4 @@
-"""The server's side of the projecting process: no command waits for an answer that never comes."""
+"""The server's connection to the projecting process: every command gets an answer or an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTENS = "cat > /dev/null"
 
 
 class Scripted(ProjectingProcess):
-    """Its processes are shell scripts, one after the other; each but the first begins when `restart` is set."""
+    """A server whose projecting processes are shell scripts, run one after the other. The next starts at `restart`."""
 
     def __init__(self, directory: Path, *lives: str) -> None:
         super().__init__(directory, (), ReadPositions())

@@ -1,4 +1,4 @@
-"""`serve query`, beside `serve command` and `work all`: what is written through one process is read from another."""
+"""`serve query` with `serve command` and `work all`: writes through one process are read from another."""
 
 import asyncio
 import copy
@@ -32,7 +32,7 @@ APART = [("work", "projectors"), ("work", "streams"), ("work", "relay")]
 def installation(
     tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
 ) -> Iterator[Installation]:
-    """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
+    """One installation for all tests, because its tables take seconds. Each test uses other user names."""
     url = f"{cassandra.rstrip('/')}/query_{uuid.uuid4().hex[:12]}"
     directory = tmp_path_factory.mktemp("installation")
     yield Installation(directory, kafka, postgres, cassandra=url, redis=redis).set_up()
@@ -41,7 +41,7 @@ def installation(
 
 @pytest.fixture(scope="module")
 def serving(installation: Installation) -> Iterator[list[httpx.Client]]:
-    """Clients of the processes that serve commands and queries; what projects is each test's own."""
+    """Clients of a command and a query process. Each test starts its own workers."""
     with ExitStack() as stack:
         yield [client for _, client in started(stack, installation, COMMAND, QUERY)]
 
@@ -54,7 +54,7 @@ def started(stack: ExitStack, installation: Installation, *roles: tuple[str, str
 
 
 class Reader:
-    """Reads what was written before, by its token: again while it is said to be stale, as on a machine that is busy."""
+    """Read with the token of the last write. Repeat while the answer is stale, as on a busy machine."""
 
     def __init__(self, client: httpx.Client, bearer: dict[str, str]) -> None:
         self.client = client
@@ -77,7 +77,7 @@ def token_of(answer: httpx.Response) -> str:
     return answer.headers["consistency-token"]
 
 
-def test_what_is_written_through_one_process_is_read_from_another(
+def test_writes_through_one_process_are_read_from_another(
     installation: Installation, serving: list[httpx.Client]
 ) -> None:
     command, query = serving
@@ -106,7 +106,7 @@ def test_what_is_written_through_one_process_is_read_from_another(
 
 
 def test_processes_need_no_file_that_they_may_write_to(installation: Installation, s3: str) -> None:
-    """As in their containers, where pictures are in S3."""
+    """As in the containers, with media in S3."""
     contained = copy.copy(installation)
     contained.behind = READ_ONLY
     contained.environment = {
@@ -134,7 +134,7 @@ def test_a_session_that_ended_in_one_process_has_ended_in_the_other(serving: lis
     until(lambda: query.get("/api/v1/feed", headers=cyd).status_code == 401)
 
 
-def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(
+def test_a_read_that_waits_too_long_is_marked_stale_and_answers_with_the_present_rows(
     installation: Installation, serving: list[httpx.Client]
 ) -> None:
     command, query = serving
@@ -152,7 +152,7 @@ def test_a_read_that_waits_in_vain_is_marked_and_says_what_there_is(
         assert len(feed().json()["items"]) == 1
 
 
-def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(
+def test_lost_counters_are_marked_stale_until_they_are_counted_again(
     installation: Installation, serving: list[httpx.Client]
 ) -> None:
     command, query = serving
@@ -171,7 +171,7 @@ def test_counters_that_are_lost_are_said_to_be_stale_until_they_are_there_again(
         assert reader.get(f"/tweets/{tweet}")["counts"]["likes"] == 1
 
 
-def test_while_redis_is_unavailable_tweets_are_read_without_their_numbers(
+def test_while_redis_is_unavailable_tweets_are_read_without_their_counters(
     tmp_path: Path, kafka: str, postgres: str, cassandra: str, running: Running
 ) -> None:
     engine = Redis()
@@ -240,7 +240,7 @@ class Stream:
         return [json.loads(event["data"]) for event in list(self.events) if event.get("event") == kind]
 
 
-def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(
+def test_event_streams_send_writes_of_other_processes_and_resume_at_their_position(
     installation: Installation, serving: list[httpx.Client]
 ) -> None:
     command, query = serving
@@ -260,7 +260,7 @@ def test_streams_tell_of_what_other_processes_wrote_and_go_on_where_they_were(
         until(lambda: [item["tweet"]["id"] for item in again.of("tweet")] == [second["id"]])
 
 
-def test_who_reads_is_reported_to_the_log(installation: Installation) -> None:
+def test_active_readers_are_reported_to_the_log(installation: Installation) -> None:
     with ExitStack() as stack:  # a query process reports it when it stops, at the latest
         (_, command), (_, query) = started(stack, installation, COMMAND, QUERY)
         ivy = register(command, "ivy")

@@ -1,4 +1,4 @@
-"""What `minitwitter rebuild` says of rebuilds that a server does: how they end, and that they go on."""
+"""Messages of `minitwitter rebuild` about rebuilds in a server: how they end, and that they continue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stores.sink import StoreUnavailable
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ControlServer]:
-    """A control socket whose server begins what it is asked, and does it for ever or as `answers` says."""
+    """A control socket whose server begins each request, and answers with `answers` or never."""
     begun = asyncio.Event()
     answers = []
 

@@ -1,4 +1,4 @@
-"""Rebuilding beside the live read models: what is switched, what is kept, what is found after a crash."""
+"""Rebuilding beside the live read models: switching, kept generations, and recovery after a crash."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path: Path) -> N
 
 
 async def switched_and_not_recorded(system, views: Views) -> None:
-    """A rebuild of `users`, as it stands when the process dies right after the switch."""
+    """Leave a rebuild of `users` in the state of a process that died right after the switch."""
     await populate(system)
     await views.project()
     await views.projecting.rebuild(["users"])

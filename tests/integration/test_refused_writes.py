@@ -1,4 +1,4 @@
-"""A disk that refuses, without one: the server's processes may write no further (law 1), which takes no root."""
+"""A disk that refuses writes (law 1), simulated without root by a limit on the size of files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def limit_files(server, most) -> None:
-    """Let no file of the server's processes grow beyond `most` bytes."""
+    """Limit the files of the server's processes to `most` bytes."""
     for pid in (server.process.pid, server.projecting()):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 

@@ -1,4 +1,4 @@
-"""`minitwitter serve`, as a person runs it: starting, stopping, being killed, and saying what is wrong."""
+"""`minitwitter serve` as an operator runs it: start, stop, kill, and error messages."""
 
 from __future__ import annotations
 

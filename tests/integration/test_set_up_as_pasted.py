@@ -27,7 +27,7 @@ TOOK_OVER = (
 
 @pytest.fixture
 def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, s3: str):
-    """Runs lines in a new shell, and answers what they print."""
+    """Run lines in a new shell and return their output."""
     made = Installation(tmp_path, kafka, postgres)  # a database and a prefix of the test's own
     keyspace = f"{cassandra.rstrip('/')}/pasted_{uuid.uuid4().hex[:12]}"
     (tmp_path / "engines").write_text(

@@ -40,7 +40,7 @@ class Worker:
 
 
 class Supervised:
-    """A supervisor at work, and the workers that it made."""
+    """A running supervisor and its workers."""
 
     def __init__(self, name: str, first_s: float = 0.001) -> None:
         self.workers: list[Worker] = []
@@ -57,7 +57,7 @@ class Supervised:
         return f"{part.state} {part.detail}".strip()
 
     async def worker(self, number: int) -> Worker:
-        """The worker of this number, once it is there."""
+        """Wait for the worker with this number and return it."""
         await until(lambda: len(self.workers) > number)
         await asyncio.sleep(0)
         return self.workers[number]
@@ -107,7 +107,7 @@ async def test_a_group_says_that_it_failed_and_why_until_it_has_worked_for_a_whi
         assert counts.detail == "ready"
 
 
-async def test_a_group_whose_store_lost_what_it_left_there_says_so_in_plain_words() -> None:
+async def test_a_group_whose_store_lost_data_reports_it_in_plain_words() -> None:
     async with supervised("counts", first_s=SOON_S) as (counts,):
         (await counts.worker(0)).fail(SinkMoved("Redis"))
         await until(lambda: counts.detail != "ready")
@@ -182,7 +182,7 @@ async def test_a_failure_is_logged_with_its_group_and_no_exception_is_left_behin
     assert left == []
 
 
-async def test_when_several_groups_have_stopped_asyncio_has_nothing_to_say_of_any() -> None:
+async def test_stopping_several_groups_leaves_no_unretrieved_exception() -> None:
     left: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: left.append(context))
     made = [Supervised(name) for name in ("counts", "search", "home")]

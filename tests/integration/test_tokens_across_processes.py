@@ -26,12 +26,12 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 WRITERS = 5
 WRITES = form(40, 200)
-"""Of each writer: 15 s, with the broker frozen a third of the time."""
+"""Writes of each writer. They take 15 s, a third of which the broker is frozen."""
 
 
 @pytest.fixture
 def broker(running: Running):
-    """A Kafka of the test's own, that can be frozen."""
+    """A Kafka for this test alone, which can be frozen."""
     return running.up(Kafka())
 
 
@@ -44,7 +44,7 @@ def installation(tmp_path: Path, broker, postgres: str, cassandra: str, redis: s
 
 
 class Writer:
-    """Writes through any of the command processes, and reads each write through a query process."""
+    """A client that writes through any command process and reads each write through a query process."""
 
     def __init__(self, number: int, commands, queries) -> None:
         self._commands = [httpx.Client(base_url=url, timeout=SOON) for url in commands]
@@ -66,7 +66,7 @@ class Writer:
             client.close()
 
     def write(self, target) -> None:
-        """One write, and the read that has to see it."""
+        """Make one write, and the read that has to see it."""
         kind = self._chance.random()
         if not self._tweets or kind < 0.4:
             answer = post(self._command(), self.bearer, f"{self.name} says {self._chance.random()}")
@@ -119,7 +119,7 @@ class Writer:
 
 @contextmanager
 def now_and_then_frozen(broker, done) -> Iterator[None]:
-    """The broker answers nobody for two seconds at a time, until the block ends."""
+    """Freeze the broker for two seconds at a time until the block ends."""
 
     def freeze() -> None:
         while not done.wait(4):

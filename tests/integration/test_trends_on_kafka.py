@@ -58,7 +58,7 @@ class Keys:
 
 
 class Installed:
-    """Topics and a schema of a test's own."""
+    """Topics and a schema for one test."""
 
     def __init__(self, brokers: str, database: Database, directory: Path) -> None:
         self.brokers = brokers.removeprefix("kafka://")
@@ -94,7 +94,7 @@ class Installed:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[FaustWorker]:
-        """A worker at work, which is stopped at the end."""
+        """Run a worker, and stop it after the block."""
         hosted = HostedGroup(groups.trends(self.database, self.publisher, self.codec))
         worker = self._worker(hosted)
         task = asyncio.create_task(worker.run())

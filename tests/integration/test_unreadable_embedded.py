@@ -1,4 +1,4 @@
-"""Many records that nobody can read stop a group of the embedded profile, and are given up with one command."""
+"""Many unreadable records stop a group of the embedded profile, and one command discards them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWEETS = 3 * MOST
 
 
 async def filled(directory: Path):
-    """A directory in which many tweets are damaged, and nothing of which is projected; the damaged ones."""
+    """Create a directory with many damaged tweets, none applied yet; return the damaged ones."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
         tweets = (await records_of(system, "TweetPosted"))[:TWEETS]

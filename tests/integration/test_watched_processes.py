@@ -1,4 +1,4 @@
-"""What the processes of the distributed profile tell of themselves: metrics, status, and where a request went."""
+"""Observability of the distributed processes: metrics, status, and tracing a request through the processes."""
 
 import json
 import time
@@ -26,7 +26,7 @@ def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redi
 
 
 class Scraped:
-    """The metrics of a process."""
+    """Return the metrics of a process."""
 
     def __init__(self, client: httpx.Client) -> None:
         text = client.get("/metrics").text
@@ -37,7 +37,7 @@ class Scraped:
         }
 
     def total(self, name: str, sample: str = "", **labels: str) -> float:
-        """The sum of the samples that have these labels."""
+        """Return the sum of the samples with these labels."""
         return sum(
             one.value
             for one in self.families[name].samples
@@ -55,7 +55,9 @@ def until(condition: Callable[[], object], told) -> None:
         time.sleep(0.2)
 
 
-def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(installation: Installation) -> None:
+def test_every_role_has_metrics_and_a_request_is_traced_to_the_worker_that_applied_it(
+    installation: Installation,
+) -> None:
     with ExitStack() as stack:
         clients, told, processes = {}, {}, {}
         for words in (("serve", "command"), ("serve", "query"), ("work", "all")):
@@ -102,18 +104,18 @@ def test_every_role_is_watched_and_a_request_is_found_where_it_was_applied(insta
 
 
 def idle(parts: list[dict[str, str]]) -> set[str]:
-    """The groups of which it is said that nobody works on them, and what to run."""
+    """Return the groups that `status` reports as idle, with the command to run."""
     return {part["name"] for part in parts if "nobody works on it: run `minitwitter work" in part["detail"]}
 
 
 def down(installation: Installation) -> set[str]:
-    """The parts that `status` says are down."""
+    """Return the parts that `status` reports as down."""
     told = json.loads(installation.command("status", "--json").stdout)
     return {part["name"] for part in told["parts"] if part["state"] == "down"}
 
 
 def current(installation: Installation) -> bool:
-    """Whether `status` finds everything current; what it says has to fit its exit code, and what readers are told."""
+    """Whether `status` reports everything as current. Check that it agrees with its exit code and with /readyz."""
     asked = installation.command("status", "--json")
     told = json.loads(asked.stdout)
     assert asked.returncode == (0 if told["state"] == "ready" else 1), asked.stderr

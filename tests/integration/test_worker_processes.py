@@ -1,4 +1,4 @@
-"""`work projectors` and `work streams` as processes: what is written through the command API is in every store."""
+"""`work projectors` and `work streams` as processes: writes through the command API reach every store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 def installation(
     tmp_path_factory: pytest.TempPathFactory, kafka: str, postgres: str, cassandra: str, redis: str
 ) -> Iterator[Installation]:
-    """One for all, since its tables take seconds to make and to drop: people have other names in each test."""
+    """One installation for all tests, because its tables take seconds. Each test uses other user names."""
     place = tmp_path_factory.mktemp("installation")
     settings = {
         "MINITWITTER_RATE_LIMITS__TWEETS_BURST": "100",
@@ -53,14 +53,14 @@ def installation(
 
 @pytest.fixture(scope="module")
 def client(installation: Installation) -> Iterator[httpx.Client]:
-    """Of a process that takes commands; the workers are each test's own."""
+    """A client of a command process. Each test starts its own workers."""
     with ExitStack() as stack:
         [(_, client)] = started(stack, installation, COMMAND)
         yield client
 
 
 class Reading:
-    """The read ports of the stores."""
+    """Return the read ports of the stores."""
 
     def __init__(self, installation: Installation) -> None:
         self._environment = installation.environment
@@ -91,7 +91,7 @@ class Reading:
 
 
 async def until(condition: Callable[[], object]):
-    """Wait until an asynchronous condition gives something."""
+    """Wait until an asynchronous condition returns a true value; return that value."""
     deadline = time.monotonic() + SOON
     while True:
         found = await condition()
@@ -118,7 +118,7 @@ ALL = ("work", "all")
     [((PROJECTORS, STREAMS), "ada", "bob"), ((ALL,), "ann", "bix")],
     ids=["a process a role", "one process"],
 )
-def test_what_is_written_is_in_every_store(
+def test_writes_reach_every_store(
     installation: Installation, client: httpx.Client, workers: tuple[tuple[str, str], ...], author: str, fan: str
 ) -> None:
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ async def everywhere(installation: Installation, tweet, author: AccountId, fan: 
 
 
 async def pushed(read: Reading, viewer: str, tweets: list[str]) -> bool:
-    """Whether these are the rows of a timeline, and it can be relied on."""
+    """Whether a timeline is complete and has these rows."""
     oldest = Keeping().oldest_written(wall_clock())
     rows, _ = await read.home.read(viewer, (NEWEST, oldest), 100, {}, 1)
     return [row.tweet for row in rows] == tweets and (await read.home.viewing(viewer)).floor is not None
@@ -185,9 +185,7 @@ async def found_users(read: Reading, text: str) -> list[str]:
     return (await read.user_search.find(text, None, 5)).items
 
 
-def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(
-    installation: Installation, client: httpx.Client
-) -> None:
+def test_killed_workers_count_every_event_exactly_once(installation: Installation, client: httpx.Client) -> None:
     with ExitStack() as stack:
         cyd = register(client, "cyd")
         tweet = post(client, cyd, "like me").json()
@@ -205,7 +203,7 @@ def test_workers_that_are_killed_count_nothing_twice_and_miss_nothing(
         asyncio.run(liked(installation, tweet, likers))
 
 
-def test_home_timelines_miss_nothing_that_was_posted_while_workers_were_killed(
+def test_home_timelines_are_complete_after_workers_were_killed(
     installation: Installation, client: httpx.Client
 ) -> None:
     with ExitStack() as stack:
@@ -242,7 +240,7 @@ def test_counters_that_are_wiped_are_counted_again(installation: Installation, c
 
 
 async def wiped(installation: Installation) -> None:
-    """Everything of the counters is gone from Redis."""
+    """Delete all keys of the counters from Redis."""
     redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
     keys = [key async for key in redis.scan_iter(match=f"*{installation.prefix}*")]
     assert keys

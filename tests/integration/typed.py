@@ -1,4 +1,4 @@
-"""Commands typed in this process: what they print and how they end, without the second that a process takes."""
+"""Run commands in this process and capture output and exit code. That saves a second for each process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.cli import main
 
 @contextmanager
 def logging_as_before() -> Iterator[None]:
-    """What a command says of logging goes for its own lines; this process has other tests to run."""
+    """Restore the logging settings that a command changes, for the other tests of this process."""
     root, disabled = logging.getLogger(), logging.root.manager.disable
     handlers, level = root.handlers[:], root.level
     try:
@@ -27,7 +27,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 class Ended(NamedTuple):
-    """How a command ended: its exit code, and what it printed."""
+    """The exit code and the output of a command."""
 
     code: object
     out: str
@@ -35,14 +35,14 @@ class Ended(NamedTuple):
 
 
 class Typing:
-    """A command line to type commands at."""
+    """A command line for tests."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
         self._capfd = capfd
 
     def __call__(self, *words: object) -> Ended:
-        """Type `minitwitter` and some words."""
+        """Run `minitwitter` with these arguments."""
         self._monkeypatch.setattr(os, "nice", lambda by: by)  # an import is polite, and its process has more to do here
         self._monkeypatch.setattr("sys.argv", ["minitwitter", *map(str, words)])
         with pytest.raises(SystemExit) as ended, logging_as_before():

@@ -1,4 +1,4 @@
-"""An application that says what reached it, for tests of what stands before it. The environment names its side."""
+"""An application that returns the requests that reach it, for tests of the edge. The environment names its side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _seen = asyncio.Event()
 
 
 async def told(request: Request) -> JSONResponse:
-    """What was asked, and by whom as far as one can tell."""
+    """Return the request, and the client's address as far as it is known."""
     body = await request.body()
     return JSONResponse(
         {
@@ -32,7 +32,7 @@ async def told(request: Request) -> JSONResponse:
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """Two events: the second when somebody says to have seen the first."""
+    """Send two events, the second after a client confirmed the first."""
 
     async def events() -> AsyncIterator[bytes]:
         yield b"event: first\ndata: 1\n\n"
@@ -43,13 +43,13 @@ async def stream(request: Request) -> StreamingResponse:
 
 
 async def seen(request: Request) -> JSONResponse:
-    """The first event was seen."""
+    """Confirm the first event."""
     _seen.set()
     return JSONResponse({})
 
 
 async def echo(socket: WebSocket) -> None:
-    """Say the side, then whatever is said."""
+    """Send the side, then echo each message."""
     await socket.accept()
     await socket.send_text(SIDE)
     async for text in socket.iter_text():
