@@ -10,8 +10,8 @@ import uvloop
 
 from events.log import Positions, positions_after
 from events.tweets import TweetPosted
+from runtime.child_process import cores
 from runtime.embedded.fill import Filler
-from runtime.embedded.fill_shares import cores
 from runtime.embedded.log_db import open_reader
 from runtime.embedded.models import ALL_TABLES, GROUPS
 from runtime.embedded.processors import Processors

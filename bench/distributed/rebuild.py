@@ -14,11 +14,13 @@ from events.first_copies import Entity
 from events.kafka.log import KafkaLogReader
 from events.kafka.topics import partitions_of
 from events.log import Positions, Record, TopicPartition, positions_after
+from runtime.child_process import cores
 from runtime.distributed.engines import Engines
 from runtime.distributed.models import groups
 from runtime.distributed.models.catalogue import CASSANDRA, COUNTERS, SEARCHES
 from runtime.distributed.models.generations import Generations
 from runtime.distributed.rebuild.batch_runner import BATCH, GroupBuild, build
+from runtime.distributed.rebuild.side_by_side import build_side_by_side
 from runtime.distributed.settings import DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.processor_group import Group
@@ -35,8 +37,15 @@ from .made_up import MadeUp, append
 
 ACCOUNTS, EVENTS = 1_000, 100_000
 SHARE = 0.6
-"""The target, as a share of the sink's rate."""
+"""The target of one process, as a share of the sink's rate."""
+GROWTH = 1.2
+"""The target of several processes, as a multiple of one: the engines need processors, too."""
+_MARK = "bench"
 _TOPICS = ("accounts", "tweets", "engagement", "graph")
+
+
+class NotBuilt(Exception):
+    """A process ended early."""
 
 
 class Timed:
@@ -107,6 +116,16 @@ async def measure(bench: Bench) -> AsyncIterator[Figure]:
                     limit=alone,
                     limit_name="the sink alone",
                 )
+                async with _place(installation, engines, store) as group:
+                    side_by_side = await _built_side_by_side(installation, store, group, ends)
+                yield Figure(
+                    f"rebuild: {group.name}, in {cores()} processes",
+                    side_by_side,
+                    "events/s",
+                    GROWTH * rate,
+                    limit=cores() * rate,
+                    limit_name=f"{cores()} times one process",
+                )
         finally:
             await reader.close()
 
@@ -149,7 +168,7 @@ async def _read(reader: KafkaLogReader, ends: Positions) -> list[Record]:
 @asynccontextmanager
 async def _place(installation: Installation, engines: Engines, store: str) -> AsyncIterator[Group]:
     """Create the first group of a store in a new generation, as a rebuild does."""
-    generations = installation.generations.marked(store, "bench")
+    generations = installation.generations.marked(store, _MARK)
     try:
         if store == CASSANDRA:
             await migrate_cassandra(generations.address)
@@ -201,3 +220,23 @@ async def _built(group: Group, reader: KafkaLogReader, ends: Positions) -> float
     began = time.perf_counter()
     number = await build(reader, [building], {group.name: ends})
     return number / (time.perf_counter() - began)
+
+
+async def _built_side_by_side(installation: Installation, store: str, group: Group, ends: Positions) -> float:
+    """Return the records a second that several processes build with together, from the first batch on."""
+    building = GroupBuild.of(group)
+    await building.resume()
+    reports: list[tuple[float, int]] = []
+    generation = installation.generations.marked(store, _MARK).names()[store]
+    until = {group.name: building.goal(ends)}
+    await build_side_by_side(
+        installation.settings,
+        store,
+        generation,
+        until,
+        cores(),
+        lambda records: reports.append((time.perf_counter(), records)),
+    )
+    if sum(records for _, records in reports) != sum(until[group.name].values()):
+        raise NotBuilt(f"{store}: a process has not built its part")
+    return sum(records for _, records in reports[1:]) / (reports[-1][0] - reports[0][0])

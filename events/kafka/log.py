@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import methodcaller
 from typing import Any, TypeVar, cast
@@ -130,6 +130,10 @@ class KafkaLogReader:
         }
         self._reading = OwnedConsumer(settings, "kafka-reading")
         self._ends = OwnedConsumer(settings, "kafka-ends")
+
+    def keep_to(self, places: Collection[TopicPartition]) -> None:
+        """Read only these partitions from now on."""
+        self.places = [place for place in self.places if place in places]
 
     async def close(self) -> None:
         """Close the consumers and end their threads."""

@@ -14,7 +14,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -25,9 +24,9 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-import runtime
 from events.log import Positions
 from events.sqlite.connection import connect
+from runtime.child_process import command, environment
 from runtime.embedded.fill_process import CONSUMERS, Filled, Share
 from runtime.embedded.fill_shares import shares_of
 from stores.sink import StoreUnavailable
@@ -45,7 +44,6 @@ _MOVING = 0.2
 """The share of the total time that moving takes."""
 _FEWEST, _MOST = 100, 20_000
 """The minimum and maximum number of rows that one transaction moves."""
-_ROOT = str(Path(runtime.__file__).parents[1])
 
 
 class FillFailed(Exception):
@@ -73,11 +71,11 @@ class _ShareProcess:
 
     def start(self) -> None:
         """Start it. Raises OSError."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runtime.embedded.fill_process"],
+        self._process = subprocess.Popen(  # noqa: S603  # our own module
+            command("runtime.embedded.fill_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH", ""))))},
+            env=environment(),
         )
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(self.share) + b"\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 
@@ -57,8 +56,3 @@ def _cost(share: Sequence[str], topics: Mapping[str, Collection[str]], events: M
     )
     read = {topic for model in share for topic in topics[model]}
     return handled + sum(events.get(topic, 0) * _READ_US.get(topic, _READ_OTHERS_US) for topic in read)
-
-
-def cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-import runtime
 from events.log import Positions
 from runtime import metrics
+from runtime.child_process import command, environment
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.projector_process import DISK, UNFIT, Command, Report
 from runtime.embedded.read_positions import ReadPositions
@@ -211,17 +209,12 @@ class ProjectingProcess:
             process.stdin.write(line)
 
     async def _spawn(self) -> None:
-        root = str(Path(runtime.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # modules of the working directory must not be imported
-            "-m",
-            "runtime.embedded.projector_process",
+            *command("runtime.embedded.projector_process"),
             *self._arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
             limit=1 << 22,
         )
 

@@ -28,10 +28,10 @@ from events.sqlite.checkpoints import Checkpointer
 from events.sqlite.connection import UNAVAILABLE, IncompatibleData, connect
 from events.sqlite.identity import identity
 from events.sqlite.log import SqliteLogReader
+from runtime.child_process import cores
 from runtime.dead_letter_policy import CannotApply
 from runtime.dead_letters import Choice, Mended, Waiting
 from runtime.embedded.fill import Filler, FillFailed
-from runtime.embedded.fill_shares import cores
 from runtime.embedded.log_db import AlreadyOwned, LogMissing, Ownership, check_log_there, log_table
 from runtime.embedded.log_identity import DAMAGED, check_fit, set_aside
 from runtime.embedded.models import ALL_TABLES

@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+import sys
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
+from events.log import Positions, TopicPartition
+from runtime.distributed.models.catalogue import STORES
+from runtime.distributed.rebuild import batch_runner, side_by_side
+from runtime.distributed.rebuild import rebuild as rebuilding
 from runtime.distributed.rebuild.notes import ProgressListener, noted, rebuilds
 from runtime.distributed.rebuild.rebuild import CannotRebuild, rebuild, stores_of
 from runtime.distributed.status import status
@@ -145,8 +151,57 @@ async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled) -
         await rebuilt(filled, "redis", back=True)
 
 
+async def test_what_processes_build_side_by_side_is_what_one_process_builds(
+    filled, opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left: list[int] = []
+
+    async def noting(*arguments: Any, **named: Any) -> int:
+        left.append(await batch_runner.build(*arguments, **named))
+        return left[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilding, "WORTHWHILE", 1)
+        patch.setattr(rebuilding, "build", noting)
+        for store in STORES:
+            await rebuilt(filled, store, processes=2)
+    assert left, "it looks for what has happened since"
+    assert sum(left) == 0, "the processes have applied everything"
+    assert caplog.messages == []
+    async with opened() as now:
+        for store in STORES:
+            found = await rebuilt(now, store)
+            assert [model for model, same in found.items() if not same] == [], store
+
+
+async def test_where_a_process_ends_early_the_rebuild_goes_on_without_it(
+    opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rebuilding, "WORTHWHILE", 1)
+    monkeypatch.setattr(side_by_side, "command", lambda module: [sys.executable, "-c", "raise SystemExit(7)"])
+    async with opened() as now:
+        assert await rebuilt(now, "redis", processes=2) == {"counts": True}
+    assert [message.rsplit(" ", 1)[1] for message in caplog.messages] == ["7"]
+
+
 def test_a_group_stands_for_the_store_that_it_shares() -> None:
     assert stores_of(["streams", "home", "counts"]) == ["cassandra", "redis"]
     assert stores_of([]) == ["cassandra", "redis", "postgres"]
     with pytest.raises(CannotRebuild, match="there is no group 'nothing'"):
         stores_of(["nothing"])
+
+
+def test_parts_have_all_partitions_once_and_about_as_many_events() -> None:
+    events = {"tweets": (70, 10, 10, 10), "graph": (40, 40, 5, 5), "engagement": (1, 0, 0, 0)}
+    until = {
+        group: Positions(
+            (TopicPartition(topic, n), end) for topic in topics for n, end in enumerate(events[topic]) if end
+        )
+        for group, topics in {"timelines": ("tweets", "graph"), "counts": ("tweets", "engagement")}.items()
+    }
+    parts = side_by_side.divided(until, 3)
+    for group, positions in until.items():
+        assert sorted(p for part in parts for p in part[group].items()) == sorted(positions.items())
+    sizes = [sum(sum(positions.values()) for positions in part.values()) for part in parts]
+    assert sizes == [140, 80, 71]
+    assert [part["counts"] for part in side_by_side.divided({"counts": Positions()}, 3)] == []

@@ -82,10 +82,13 @@ async def build(
     until: Mapping[str, Positions],
     advance: Advance = lambda records: None,
     limit: int = BATCH,
+    *,
+    settle: bool = True,
 ) -> int:
     """Bring each group to the positions given for it; return the number of committed records, counted for each group.
 
-    Raises CorruptLog if the log ends earlier, and the errors of reading and committing.
+    With `settle`, also do the due work of streams that no event causes. Raises CorruptLog if the log ends earlier, and
+    the errors of reading and committing.
     """
     goals = {building.name: building.goal(until[building.name]) for building in buildings}
     at = _start(buildings, goals)
@@ -113,7 +116,7 @@ async def build(
         if reading is not None:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-    for building in buildings:
+    for building in buildings if settle else ():
         while building.emit_due is not None and await building.emit_due():
             pass
     return applied

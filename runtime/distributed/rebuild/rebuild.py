@@ -22,6 +22,7 @@ import msgspec
 
 from events.codec import Codec
 from events.log import Positions
+from runtime.child_process import cores
 from runtime.distributed.consistency.decision_state import fold_decisions
 from runtime.distributed.consistency.log_identity import misfits
 from runtime.distributed.decision_database import decision_database, recover_keys
@@ -34,6 +35,7 @@ from runtime.distributed.rebuild.derived_topics import DerivedTopics
 from runtime.distributed.rebuild.notes import DECISIONS, ProgressListener, noted
 from runtime.distributed.rebuild.paused_batches import pause_name
 from runtime.distributed.rebuild.scratch_generation import alone, buildings, discard, make
+from runtime.distributed.rebuild.side_by_side import WORTHWHILE, build_side_by_side
 from runtime.distributed.settings import DecisionSettings, DistributedSettings
 from runtime.gc_tuning import freeze_startup_objects
 from runtime.settings import Settings
@@ -87,10 +89,12 @@ async def rebuild(
     *,
     back: bool = False,
     slices: int = 256,
+    processes: int | None = None,
 ) -> list[ComparedModel]:
     """Rebuild a store, or go back; `begin` receives the number of steps, `advance` the number done.
 
-    Raises CannotRebuild, CannotVerify if another process builds, LogUnavailable, StoreUnavailable.
+    A long log is applied by several `processes`, by default one for each processor of this machine. Raises
+    CannotRebuild, CannotVerify if another process builds, LogUnavailable, StoreUnavailable.
     """
     async with (
         Engines.open(DistributedSettings.of(settings)) as engines,
@@ -100,7 +104,9 @@ async def rebuild(
         freeze_startup_objects()
         with tempfile.TemporaryDirectory(prefix="minitwitter-rebuild-") as directory:
             await Pointers(engines.settings.postgres).migrate()
-            rebuilding = _Rebuild(engines, store, DerivedTopics(Path(directory) / "derived.db"), slices)
+            rebuilding = _Rebuild(
+                engines, store, DerivedTopics(Path(directory) / "derived.db"), slices, processes or cores()
+            )
             try:
                 async with noted(engines.settings.postgres, store, ProgressListener(begin, advance)) as noting:
                     return await rebuilding.rebuild(*noting, back)
@@ -124,12 +130,13 @@ async def rebuild_decisions(settings: Settings, begin: Callable[[int], None], ad
 
 
 class _Rebuild:
-    def __init__(self, engines: Engines, store: str, nowhere: DerivedTopics, slices: int) -> None:
+    def __init__(self, engines: Engines, store: str, nowhere: DerivedTopics, slices: int, processes: int) -> None:
         self._engines = engines
         self._store = store
         self._groups = STORES[store]
         self._nowhere = nowhere
         self._slices = slices
+        self._processes = processes
         self._reader, self._cassandra, self._redis = engines.log, engines.cassandra, engines.redis
         self._pointers = Pointers(engines.settings.postgres)
         self._live = self._of(engines.generations)
@@ -155,14 +162,19 @@ class _Rebuild:
         before = (await self._pointers.read()).get(self._store, Pointer(current, None)).before
         generations = await self._generation(current, before, back)
         new = self._new = self._of(generations)
-        if back:
+        for building in new:
+            await building.resume()
+        standing = await self._goals()
+        until = {b.name: b.goal(standing[b.name]) for b in new}
+        missing = sum(sum(until[b.name].values()) - sum(b.reached.values()) for b in new)
+        begin(missing)
+        if missing >= WORTHWHILE and self._processes > 1:
+            to = generations.names()[self._store]
+            await build_side_by_side(self._engines.settings, self._store, to, until, self._processes, advance)
             for building in new:
                 await building.resume()
-        for attempt in range(CATCH_UPS):
-            goals = await self._goals()
-            if attempt == 0:
-                begin(sum(sum(b.goal(goals[b.name]).values()) - sum(b.reached.values()) for b in new))
-            await build(self._reader, new, goals, advance)
+        for _ in range(CATCH_UPS):
+            await build(self._reader, new, await self._goals(), advance)
         names = [pause_name(self._engines.settings.topic_prefix, group) for group in self._groups]
         deadline = time.monotonic() + SETTLES_S
         while True:
