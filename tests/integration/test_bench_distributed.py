@@ -26,7 +26,7 @@ LONGEST_S = 600
         [
             pytest.param(("posting", "feed"), 8, id="posting and reading"),
             pytest.param(("freshness",), 4, id="what followers and writers see"),
-            pytest.param(("deliveries", "counters", "rebuild", "doubled"), 10, id="stores and processors"),
+            pytest.param(("deliveries", "counters", "rebuild", "doubled"), 13, id="stores and processors"),
         ],
     ),
 )
