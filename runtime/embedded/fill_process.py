@@ -79,6 +79,7 @@ async def fill(share: Share) -> None:
         skipped.add(position, event_id)
     group = processors.rebuilt(share.group, dict.fromkeys(share.models, 1), CONSUMERS, skipped)
     runner = Runner(group, reader, BATCH)
+    await runner.start()
     until, told_at = Positions.parse(share.until), 0.0
     while True:
         _look_for_parent()

@@ -32,15 +32,14 @@ class SqliteSink:
         self.consumers = consumers
         self._connection = views.connection
         self._cache: dict[Entity, str] = {}
-        self._cache_is_complete = self._has_none()
-
-    def _has_none(self) -> bool:
-        """Whether no id is stored yet, as in a rebuild: an entity that is not in the cache has none then."""
-        stored = self._connection.execute("SELECT 1 FROM newest WHERE consumers=? LIMIT 1", (self.consumers,)).get
-        return stored is None
+        self._cache_is_complete = False
+        """Whether an entity that is not in the cache has no stored id: from zero on, while the cache has room."""
 
     async def positions(self) -> Positions:
-        """Return the positions up to which the group's effects are stored."""
+        """Return the positions up to which the group's effects are stored. A rebuild may have moved rows meanwhile."""
+        self._cache.clear()
+        stored = self._connection.execute("SELECT 1 FROM newest WHERE consumers=? LIMIT 1", (self.consumers,)).get
+        self._cache_is_complete = stored is None
         rows = self._connection.execute(
             "SELECT topic, partition, next FROM positions WHERE consumers=?", (self.consumers,)
         )

@@ -192,6 +192,16 @@ async def test_groups_have_positions_and_newest_ids_of_their_own(store: Sinks) -
     assert await other.newest([ALICE]) == {}
 
 
+async def test_after_its_positions_were_read_a_sink_knows_the_ids_that_another_one_stored(store: Sinks) -> None:
+    opened_before = store.sink
+    assert await opened_before.newest([ALICE]) == {}
+    other = store.group("serving")
+    await other.begin()
+    await other.commit(Positions({TWEETS: 7}), {ALICE: ONE})
+    assert await opened_before.positions() == {TWEETS: 7}
+    assert await opened_before.newest([ALICE, BOB]) == {ALICE: ONE}
+
+
 async def test_a_full_disk_rolls_back_the_batch_which_can_be_committed_later(store: Sinks) -> None:
     await commit_batch(store, "one", {TWEETS: 7}, {ALICE: ONE})
     store.fill()
