@@ -101,7 +101,9 @@ class Community:
 
     def _issue_tokens(self, system: System) -> None:
         settings = system.settings
-        access = AccessTokens(system.signing_keys, system.clock, issuer=settings.issuer, lifetime_ms=60 * 60_000)
+        access = AccessTokens(
+            system.signing_keys, system.roles, system.clock, issuer=settings.issuer, lifetime_ms=60 * 60_000
+        )
         self.tokens = [access.issue(account, SessionId(system.ids.issue())) for account in self.accounts]
 
     async def _all(self, do: Callable[[Any], Awaitable[object]], items: Iterable[Any]) -> None:

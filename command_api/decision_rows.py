@@ -40,6 +40,14 @@ class AccountRow(NamedTuple):
     version: int = 1
 
 
+class RoleRow(NamedTuple):
+    """The role of an account, unless it is `user`."""
+
+    number: int
+    id: str
+    role: str
+
+
 class TweetRow(NamedTuple):
     """A tweet. `conversation` is None if the tweet starts the conversation."""
 
@@ -187,6 +195,7 @@ class Table:
 
 TABLES: Mapping[type[Row], Table] = {
     AccountRow: Table("decision_accounts", ("number",), "accounts", "id", unique=("folded", "email")),
+    RoleRow: Table("decision_roles", ("number",), "accounts", "id"),
     TweetRow: Table("decision_tweets", ("tweet",), "tweets", "author"),
     FollowRow: Table("decision_follows", ("a", "b"), "graph"),
     EndedFollowRow: Table("decision_ended_follows", ("a", "b"), "graph"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from events.accounts import AccountRegistered, Profile, ProfileChanged
+from events.accounts import AccountRegistered, Profile, ProfileChanged, RoleChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Handles, on
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
@@ -43,6 +43,7 @@ from .decision_rows import (
     ReadMarkRow,
     ReadRow,
     RetweetRow,
+    RoleRow,
     SessionRow,
     TextChange,
     TweetDeletion,
@@ -84,6 +85,15 @@ class DecisionState(Handles):
     def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
         """Store the profile, to compare the next change with it."""
         self.rows.change(ProfileChange(account_number(event.account), encode(event.profile)))
+
+    @on(RoleChanged)
+    def role_changed(self, event: RoleChanged, about: Envelope) -> None:
+        """Store the role; `user` is stored as no row."""
+        number = account_number(event.account)
+        if event.role == "user":
+            self.rows.delete(RoleRow, number)
+        else:
+            self.rows.replace(RoleRow(number, event.account, event.role))
 
     @on(TweetPosted)
     def posted(self, event: TweetPosted, about: Envelope) -> None:

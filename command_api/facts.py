@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from events.accounts import Profile
+from events.accounts import Profile, Role
 from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, TweetId
 from events.media import Attachment
 from events.tweets import TweetRef
@@ -49,6 +49,12 @@ class AccountNamed(Question[Account | None], frozen=True):
     """The account with a user name, in any case; None if there is none."""
 
     username: str
+
+
+class RoleOf(Question[Role], frozen=True):
+    """The role of an account."""
+
+    account: AccountId
 
 
 class IdsNamed(Question[dict[str, AccountId]], frozen=True):

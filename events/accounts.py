@@ -1,11 +1,17 @@
-"""Account events: registration, claiming, profile and password. Topic `accounts`, keyed by account."""
+"""Account events: registration, claiming, profile, password and role. Topic `accounts`, keyed by account."""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import msgspec
 
 from .event import Event, event
 from .ids import AccountId, MediaId
+
+Role = Literal["user", "analyst", "moderator", "admin"]
+"""What an account may do beside posting and reading: rest/rights.py says which role has which right."""
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,3 +57,11 @@ class PasswordChanged(Event, frozen=True, kw_only=True):
     """The password was changed. The log holds neither the password nor its hash."""
 
     account: AccountId
+
+
+@event(topic="accounts", key="account")
+class RoleChanged(Event, frozen=True, kw_only=True):
+    """The account has another role from now on. A new account has the role `user`, without an event."""
+
+    account: AccountId
+    role: Role

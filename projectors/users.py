@@ -7,7 +7,7 @@ corrects the accounts of earlier imports. No decision uses the time of registrat
 
 from __future__ import annotations
 
-from events.accounts import AccountRegistered, ProfileChanged
+from events.accounts import AccountRegistered, ProfileChanged, RoleChanged
 from events.event import Envelope, on
 from events.ids import Millis
 from events.tweets import TweetPosted
@@ -20,7 +20,7 @@ class Users(Projector):
     """Accounts by id and by name."""
 
     model = "users"
-    version = 3
+    version = 4
 
     def __init__(self, rows: UserRows) -> None:
         self.rows = rows
@@ -40,3 +40,8 @@ class Users(Projector):
     def profile_changed(self, event: ProfileChanged, about: Envelope) -> None:
         """Replace the whole profile."""
         self.rows.profile_changed(event.account, event.profile)
+
+    @on(RoleChanged)
+    def role_changed(self, event: RoleChanged, about: Envelope) -> None:
+        """Replace the role."""
+        self.rows.role_changed(event.account, event.role)

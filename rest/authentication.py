@@ -14,9 +14,11 @@ import jwt
 from cachetools import LRUCache
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from events.accounts import Role
 from events.ids import AccountId, Clock, Millis, SessionId, is_id
 
 from .revocations import Revocations
+from .roles import Roles
 
 ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # the media type of RFC 9068, so that no other JWT is accepted as an access token
@@ -28,11 +30,11 @@ _REQUIRED = ["iss", "sub", "sid", "role", "iat", "exp"]
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The account and session of a request. `role` is one of `user`, `analyst`, `moderator`, `admin`."""
+    """The account and session of a request, and the account's role at that moment."""
 
     account: AccountId
     session: SessionId
-    role: str
+    role: Role
 
 
 class NotSignedIn(Exception):
@@ -64,6 +66,7 @@ class Authenticator:
         self,
         keys: VerificationKeys,
         revocations: Revocations,
+        roles: Roles,
         clock: Clock,
         *,
         issuer: str,
@@ -72,6 +75,7 @@ class Authenticator:
     ) -> None:
         self._keys = keys
         self._is_revoked = revocations.is_revoked
+        self._roles = roles
         self._clock = clock
         self._issuer = issuer
         self._lifetime_ms = lifetime_ms
@@ -93,6 +97,10 @@ class Authenticator:
             raise TokenRefused("the access token has expired")
         if self._is_revoked(viewer.session):
             raise TokenRefused("the session has ended")
+        role = self._roles.of(viewer.account)
+        if role != viewer.role:
+            viewer = Viewer(viewer.account, viewer.session, role)
+            self._seen[digest] = viewer, expires_at
         return viewer
 
     def _verify(self, authorization: bytes) -> tuple[Viewer, Millis]:
@@ -103,10 +111,10 @@ class Authenticator:
             raise TokenRefused("this is not an access token")
         self.verified += 1
         claims = self._claims(token.strip())
-        account, session, role, expires = claims["sub"], claims["sid"], claims["role"], claims["exp"]
+        account, session, expires = claims["sub"], claims["sid"], claims["exp"]
         if not (isinstance(session, str) and is_id(account) and is_id(session)):
             raise TokenRefused("this is not an access token")
-        if not (isinstance(role, str) and isinstance(expires, int)):
+        if not (isinstance(claims["role"], str) and isinstance(expires, int)):
             raise TokenRefused("this is not an access token")
         begins = claims.get("nbf", 0)
         if not isinstance(begins, int | float):
@@ -115,7 +123,8 @@ class Authenticator:
             raise TokenRefused("the access token is not valid yet")
         # No token is accepted for longer than the configured lifetime, whatever its `exp` says.
         latest = self._clock() + self._lifetime_ms
-        return Viewer(AccountId(account), SessionId(session), role), Millis(min(expires * 1000, latest))
+        viewer = Viewer(AccountId(account), SessionId(session), self._roles.of(account))
+        return viewer, Millis(min(expires * 1000, latest))
 
     def _claims(self, token: bytes) -> dict[str, Any]:
         try:

@@ -14,6 +14,7 @@ from command_api.signing_keys import KeyRing
 from command_api.tokens import AccessTokens, RefreshTokens
 from events.ids import Clock, HybridClock, Millis, Randomness
 from rest.rate_limits import RateLimits, RatePolicy
+from rest.roles import Roles
 from rest.shares import Shares
 from rest.signing import ConsistencyTokens
 from rest.tickets import Tickets
@@ -55,6 +56,7 @@ def command_side(
     limits: RateLimits,
     passwords: Passwords,
     signing_keys: KeyRing,
+    roles: Roles,
     token_lifetime_ms: int,
     tickets: Tickets,
     uploads: Uploads,
@@ -77,7 +79,7 @@ def command_side(
     )
     accounts = Accounts(
         passwords,
-        AccessTokens(signing_keys, clock, issuer=settings.issuer, lifetime_ms=token_lifetime_ms),
+        AccessTokens(signing_keys, roles, clock, issuer=settings.issuer, lifetime_ms=token_lifetime_ms),
         RefreshTokens(randomness, clock, settings.refresh_days * 24 * 60 * _MINUTE, token_key),
         SignInAttempts(limits, writing.failed_sign_ins),
         Shares("registrations from an address", REGISTRATIONS_AT_ONCE),

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from events.accounts import AccountClaimed, AccountRegistered, PasswordChanged, Profile, ProfileChanged
+from events.accounts import AccountClaimed, AccountRegistered, PasswordChanged, Profile, ProfileChanged, RoleChanged
 from events.codec import Codec
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.entities import Entities, Hashtag, Mention, Url
@@ -78,6 +78,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
     (1, None, AccountClaimed(account=BOB)),
     (1, ADA, ProfileChanged(account=ADA, profile=PROFILE)),
     (1, BOB, PasswordChanged(account=BOB)),
+    (1, None, RoleChanged(account=BOB, role="analyst")),
     (2, ADA, SessionStarted(owner=ADA, session=SESSION, user_agent="curl/8.5.0", ip="203.0.113.7")),
     (2, BOB, AccountFollowed(follower=BOB, followee=ADA)),
     (2, ADA, UploadStarted(media=PHOTO, owner=ADA, content_type="image/jpeg", alt=ALT)),

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from events.accounts import Profile
+from events.accounts import Profile, Role
 from events.ids import AccountId, MediaId, Millis
 
 
@@ -35,6 +35,7 @@ class User(NamedTuple):
     version: int
     avatar: MediaId | None = None
     header: MediaId | None = None
+    role: Role = "user"
 
 
 class UserRows(Protocol):
@@ -56,6 +57,10 @@ class UserRows(Protocol):
 
     def profile_changed(self, account: AccountId, profile: Profile) -> None:
         """Replace the profile and increase its version by one."""
+        ...
+
+    def role_changed(self, account: AccountId, role: Role) -> None:
+        """Replace the role."""
         ...
 
 

@@ -13,7 +13,16 @@ from typing import Any
 
 from command_api.domain.mentions import resolve_mentions
 from command_api.text.entities import extract
-from events.accounts import AccountClaimed, AccountRegistered, PasswordChanged, Profile, ProfileChanged
+from events.accounts import (
+    ROLES,
+    AccountClaimed,
+    AccountRegistered,
+    PasswordChanged,
+    Profile,
+    ProfileChanged,
+    Role,
+    RoleChanged,
+)
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.entities import Entities
 from events.event import BY_CLASS, Envelope, Event
@@ -79,6 +88,7 @@ class Community:
 
     accounts: list[AccountId] = field(default_factory=list)
     profiles: dict[AccountId, Profile] = field(default_factory=dict)
+    roles: dict[AccountId, Role] = field(default_factory=dict)
     follows: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
     blocks: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
     mutes: dict[tuple[AccountId, AccountId], Moment] = field(default_factory=dict)
@@ -149,6 +159,13 @@ class Community:
         if profile != self.profiles[actor]:
             self.profiles[actor] = profile
             self.tell(ProfileChanged(account=actor, profile=profile), actor)
+
+    def change_role(self, actor: AccountId, n: int) -> None:
+        """Another role."""
+        role = ROLES[n % len(ROLES)]
+        if role != self.roles.get(actor, "user"):
+            self.roles[actor] = role
+            self.tell(RoleChanged(account=actor, role=role), actor)
 
     def change_password(self, actor: AccountId) -> None:
         """Another password."""
@@ -369,6 +386,7 @@ _ALONE = {
     "import_tweet": lambda c, actor, n: c.import_tweet(actor, n),
     "media": lambda c, actor, n: c.media_step(actor, n),
     "change_profile": lambda c, actor, n: c.change_profile(actor, n),
+    "change_role": lambda c, actor, n: c.change_role(actor, n),
     "change_password": lambda c, actor, n: c.change_password(actor),
     "read_notifications": lambda c, actor, n: c.read_notifications(actor),
     "sign_in": lambda c, actor, n: c.sign_in(actor),

@@ -85,7 +85,11 @@ class Town:
         lifetime_ms = command_store.authentication.token_lifetime_ms
         issuer = command_store.settings.issuer
         access = AccessTokens(
-            command_store.authentication.signing_keys, command_store.clock, issuer=issuer, lifetime_ms=lifetime_ms
+            command_store.authentication.signing_keys,
+            command_store.authentication.roles,
+            command_store.clock,
+            issuer=issuer,
+            lifetime_ms=lifetime_ms,
         )
         self.tokens = {account: access.issue(account, SessionId(command_store.ids.issue())) for account in accounts}
 

@@ -45,6 +45,7 @@ from ..facts import (
     OtherOf,
     Question,
     ReadUpTo,
+    RoleOf,
     Session,
     SessionsOf,
     Tweet,
@@ -120,6 +121,7 @@ class QuestionReader:
             AccountOf: lambda q: _account("number", account_number(q.account)),
             AccountNamed: lambda q: _account("folded", q.username.lower()),
             AccountExists: _account_exists,
+            RoleOf: _role_of,
             IdsNamed: _ids_named,
             NumberTaken: lambda q: _there("number", account_number(q.account)),
             EmailTaken: lambda q: _there("email", email_digest(self._email_key, q.email)),
@@ -194,6 +196,11 @@ def _account_exists(question: AccountExists) -> Asked:
         1,
         lambda row: bool(row[0] == question.account),
     )
+
+
+def _role_of(question: RoleOf) -> Asked:
+    number = account_number(question.account)
+    return Asked("SELECT role FROM decision_roles WHERE number=%s", (number,), 1, lambda row: row[0] or "user")
 
 
 def _ids_named(question: IdsNamed) -> Asked:

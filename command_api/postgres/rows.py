@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from events.postgres.connections import Statement
+from events.accounts import Role
+from events.ids import AccountId
+from events.postgres.connections import Connection, Statement, select
 
 from ..decision_rows import CHANGES, TABLES, ReadMarkRow, ReadRow, Row, Value, columns
 from . import sets
 
+ROLES_CHANGED = "minitwitter_roles"
+"""The channel on which a trigger tells of each change of `decision_roles`."""
 _TYPES: dict[type, str] = {int: "bigint", str: "text", bytes: "bytea"}
 
 
@@ -114,3 +118,9 @@ class PostgresDecisionRows:
     def delete_read(self, mark: ReadMarkRow) -> None:
         """Delete the rows of single read notifications of an account up to its read mark."""
         self.written.append((_DELETE_READ, mark))
+
+
+async def roles_in(connection: Connection) -> Mapping[AccountId, Role]:
+    """Return the accounts that have another role than `user`."""
+    rows = await select(connection, "SELECT id, role FROM decision_roles")
+    return {AccountId(account): role for account, role in rows}

@@ -8,6 +8,7 @@ from typing import Any
 
 import apsw
 
+from events.accounts import Role
 from events.ids import AccountId, ActivityId, SessionId, account_number, from_bytes, to_bytes
 
 from ..decision_rows import (
@@ -42,6 +43,7 @@ from ..facts import (
     OtherOf,
     Question,
     ReadUpTo,
+    RoleOf,
     Session,
     SessionsOf,
     Tweet,
@@ -65,6 +67,7 @@ class SqliteAnswers:
             AccountOf: self._account_of,
             AccountExists: self._account_exists,
             AccountNamed: self._account_named,
+            RoleOf: self._role_of,
             IdsNamed: self._ids_named,
             NumberTaken: self._number_taken,
             EmailTaken: self._email_taken,
@@ -99,6 +102,11 @@ class SqliteAnswers:
         number = account_number(question.account)
         id_ = self.connection.execute("SELECT id FROM decision_accounts WHERE number=?", (number,)).get
         return bool(id_ == question.account)
+
+    def _role_of(self, question: RoleOf) -> Role:
+        number = account_number(question.account)
+        role: Any = self.connection.execute("SELECT role FROM decision_roles WHERE number=?", (number,)).get
+        return role or "user"
 
     def _ids_named(self, question: IdsNamed) -> dict[str, AccountId]:
         found = {}

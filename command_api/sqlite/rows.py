@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import apsw
 
-from ..decision_rows import CHANGES, TABLES, ReadMarkRow, ReadRow, Row, Value, columns
+from events.accounts import Role
+from events.ids import AccountId
+
+from ..decision_rows import CHANGES, TABLES, ReadMarkRow, ReadRow, RoleRow, Row, Value, columns
 
 _TYPES: dict[type, str] = {int: "INTEGER", str: "TEXT", bytes: "BLOB"}
 
@@ -53,6 +59,8 @@ class SqliteDecisionRows:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        self.roles_changed = False
+        """Whether `RoleRow`s were written; the reader of the roles sets it back."""
 
     def insert(self, row: Row) -> None:
         """Insert a row with a new key."""
@@ -61,10 +69,12 @@ class SqliteDecisionRows:
     def replace(self, row: Row) -> None:
         """Insert a row, or replace the row with its key."""
         self.connection.execute(_REPLACE[type(row)], row)
+        self.roles_changed |= type(row) is RoleRow
 
     def delete(self, table: type[Row], *key: Value) -> None:
         """Delete the row with a key."""
         self.connection.execute(_DELETE[table], key)
+        self.roles_changed |= table is RoleRow
 
     def change(self, change: Row) -> None:
         """Change columns of the row with the key of the change."""
@@ -73,3 +83,9 @@ class SqliteDecisionRows:
     def delete_read(self, mark: ReadMarkRow) -> None:
         """Delete the rows of single read notifications of an account up to its read mark."""
         self.connection.execute(_DELETE_READ, mark)
+
+
+def roles_in(connection: apsw.Connection) -> Mapping[AccountId, Role]:
+    """Return the accounts that have another role than `user`."""
+    rows: Any = connection.execute("SELECT id, role FROM decision_roles")
+    return {AccountId(account): role for account, role in rows}

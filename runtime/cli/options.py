@@ -69,6 +69,7 @@ def said(error: Exception) -> str:
 
 def code_of(error: Exception) -> int | None:
     """Return the exit code of an expected error; None for a bug."""
+    from command_api.deciding import Refused
     from command_api.signing_keys import UnusableKey
     from events.codec import UnknownEvent, UnreadableEvent
     from events.fitting import DoesNotFit
@@ -93,7 +94,7 @@ def code_of(error: Exception) -> int | None:
     from stores.sqlite.views import NoViews
 
     codes: dict[tuple[type[Exception], ...], int] = {
-        (CannotVerify, EngineError, RoleEnded): 1,
+        (CannotVerify, EngineError, Refused, RoleEnded): 1,
         (BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,

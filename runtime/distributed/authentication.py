@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import inf
 
-from command_api.postgres.revocations import RevocationListener
+from command_api.postgres.access_listener import AccessListener
 from command_api.postgres.signing_keys import PostgresSigningKeys
 from events.ids import Clock, HybridClock, Randomness
 from events.log import LogUnavailable
@@ -15,6 +15,7 @@ from events.postgres.connections import Pool
 from events.postgres.keys import PostgresKeys
 from rest.authentication import Authenticator
 from rest.revocations import RecentRevocations
+from rest.roles import Roles
 from rest.tickets import Tickets
 from runtime import metrics
 from runtime.command_side import REVOCATION_SLACK_MS
@@ -37,6 +38,7 @@ class Authentication:
         token_key: bytes,
         signing_keys: PostgresSigningKeys,
         revocations: RecentRevocations,
+        roles: Roles,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -44,6 +46,7 @@ class Authentication:
         self.token_key = token_key
         self.signing_keys = signing_keys
         self.revocations = revocations
+        self.roles = roles
         self.detail = ""
         """Why keys of other processes cannot be polled; empty while they can."""
 
@@ -52,7 +55,7 @@ class Authentication:
     async def open(
         cls, settings: DecisionSettings, pool: Pool, keys: PostgresKeys, clock: Clock, randomness: Randomness
     ) -> AsyncIterator[Authentication]:
-        """Read the keys, and listen for ended sessions until closed. Raises LogUnavailable."""
+        """Read the keys, and listen for ended sessions and new roles until closed. Raises LogUnavailable."""
         keep_ms = token_lifetime_ms(settings) + REVOCATION_SLACK_MS
         secret = settings.token_secret
         token_key = await keys.secret("tokens") if secret is None else secret.get_secret_value().encode()
@@ -61,10 +64,11 @@ class Authentication:
         signing_keys = PostgresSigningKeys(pool, keys.sealer, ids, keep_ms)
         await signing_keys.refresh()
         revocations = RecentRevocations(keep_ms)
-        listener = RevocationListener(settings.postgres, clock, keep_ms, revocations.add)
+        roles = Roles()
+        listener = AccessListener(settings.postgres, clock, keep_ms, revocations.add, roles.replace)
         try:
             await listener.start()
-            yield cls(settings, token_key, signing_keys, revocations, clock)
+            yield cls(settings, token_key, signing_keys, revocations, roles, clock)
         finally:
             await listener.close()
 
@@ -83,6 +87,7 @@ class Authentication:
         authenticator = Authenticator(
             self.signing_keys,
             self.revocations,
+            self.roles,
             self._clock,
             issuer=self._settings.issuer,
             lifetime_ms=self.token_lifetime_ms,
@@ -92,7 +97,7 @@ class Authentication:
 
     def tickets(self) -> Tickets:
         """The object that issues and redeems tickets for streams."""
-        return Tickets(self.token_key, self.revocations, self._clock)
+        return Tickets(self.token_key, self.revocations, self.roles, self._clock)
 
     async def poll(self) -> None:
         """Poll for signing keys until cancelled."""

@@ -36,11 +36,16 @@ class Composition:
         self.limits.on_refused = lambda name: metrics.RATE_LIMITED.labels(name).inc()
         lifetime_ms = system.token_lifetime_ms
         self.authenticator = Authenticator(
-            system.signing_keys, system.revocations, clock, issuer=settings.issuer, lifetime_ms=lifetime_ms
+            system.signing_keys,
+            system.revocations,
+            system.roles,
+            clock,
+            issuer=settings.issuer,
+            lifetime_ms=lifetime_ms,
         )
         authenticator = self.authenticator
         metrics.CACHES["access tokens"] = lambda: (authenticator.asked, authenticator.verified)
-        tickets = Tickets(system.token_key, system.revocations, clock)
+        tickets = Tickets(system.token_key, system.revocations, system.roles, clock)
         command = command_side(
             settings,
             store=system.commands,
@@ -51,6 +56,7 @@ class Composition:
             limits=self.limits,
             passwords=system.passwords,
             signing_keys=system.signing_keys,
+            roles=system.roles,
             token_lifetime_ms=lifetime_ms,
             tickets=tickets,
             uploads=system.media.uploads,

@@ -19,6 +19,7 @@ import msgspec
 
 from events.log import CorruptLog, LogUnavailable
 from events.operations import DeadLetterDiscarded
+from runtime.account_requests import AccountRequest
 from runtime.dead_letters import Choice, Mended
 from runtime.importing.messages import Import, Imported
 from runtime.rebuild_progress import RebuildProgress
@@ -47,13 +48,6 @@ class RebuildStatus(msgspec.Struct, frozen=True, tag=True):
 
 class CancelRebuilds(msgspec.Struct, frozen=True, tag=True):
     """Cancel the running rebuilds. The read models stay as they are."""
-
-
-class Claim(msgspec.Struct, frozen=True, tag=True):
-    """Give an imported account a password."""
-
-    username: str
-    password: str
 
 
 class Token(msgspec.Struct, frozen=True, tag=True):
@@ -98,7 +92,7 @@ class AskStatus(msgspec.Struct, frozen=True, tag=True):
 
 Rebuilds = RebuildModels | RebuildStatus | CancelRebuilds
 Letters = RetryLetters | DiscardLetters | GiveUpRecords
-Request = AskStatus | Import | Rebuilds | Claim | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
+Request = AskStatus | Import | Rebuilds | AccountRequest | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
 
 
 class Rebuilding(msgspec.Struct, frozen=True, tag=True):

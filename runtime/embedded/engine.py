@@ -14,21 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from command_api.deciding import Context, Refused
-from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
-from command_api.facts import AccountNamed
-from command_api.passwords import check_password
+from command_api.deciding import Refused
 from events.log import LogUnavailable
 from events.sealing import MasterKeys
 from events.sqlite.connection import available
 from runtime import metrics
-from runtime.command_answers import WhetherNew
+from runtime.account_requests import AccountRequest, Claim, GiveRole, manage
 from runtime.dead_letters import NothingToDiscard
 from runtime.embedded.control import (
     AskStatus,
     AwaitCurrent,
     CancelRebuilds,
-    Claim,
     DiscardLetters,
     Done,
     Failed,
@@ -219,8 +215,8 @@ class Engine:
                     yield reply
             case RetryLetters() | DiscardLetters() | GiveUpRecords():
                 yield await self._mend(request)
-            case Claim():
-                yield await self._claim(request)
+            case Claim() | GiveRole():
+                yield await self._manage(request)
             case Token():
                 yield await issue_token(self.system, request)
             case RotateMaster():
@@ -309,18 +305,11 @@ class Engine:
             await asyncio.sleep(_LOOK_S)
         await self.projecting.settled(_LONGEST_SETTLING_S)
 
-    async def _claim(self, request: Claim) -> Reply:
-        named = AccountNamed(request.username)
-        account = (await self.system.commands.ask(named))[named]
-        if account is None:
-            return Failed(f"there is no account {request.username}")
+    async def _manage(self, request: AccountRequest) -> Reply:
         try:
-            check_password(request.password, account.username)
-            claim = ClaimAccount(account.id, await self.system.passwords.hash(request.password))
-            await self.system.commands.execute(CLAIM_ACCOUNT, claim, Context(actor=account.id), WhetherNew())
+            return Done(await manage(self.system.commands, lambda: self.system.passwords, request))
         except Refused as refusal:
             return Failed(str(refusal))
-        return Done(f"{account.username} can sign in now")
 
     async def _rotate_master(self) -> Reply:
         """Store a new master key beside the old one, wrap every key with it, then remove the old one.

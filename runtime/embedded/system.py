@@ -26,7 +26,7 @@ from command_api.sqlite.credentials import (
     create_credential_tables,
     revoked_since,
 )
-from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables
+from command_api.sqlite.rows import SqliteDecisionRows, create_state_tables, roles_in
 from command_api.sqlite.store import SqliteCommandStore, create_idempotency_table
 from events.event import Envelope
 from events.ids import Clock, EventId, HybridClock, Millis, Randomness, wall_clock
@@ -37,6 +37,7 @@ from events.sqlite.group_commit import OffLoop
 from events.sqlite.log import SqliteLogReader
 from query_api.usage import UsageReports
 from rest.revocations import RecentRevocations
+from rest.roles import Roles
 from runtime.command_side import REVOCATION_SLACK_MS
 from runtime.embedded.log_identity import check_fit_beside
 from runtime.embedded.projector_loop import Projecting
@@ -97,6 +98,8 @@ class System:
         self.revocations = RecentRevocations(keep_ms)
         for session, at in revoked_since(self.log_db.connection, Millis(clock() - keep_ms)):
             self.revocations.add(session, at)
+        self.roles = Roles()
+        self.roles.replace(roles_in(self.log_db.connection))
         self.commands = self._command_store(keep_ms)
         self.usage = UsageReports(self.log, clock, self.ids.issue)
         self.views: Views | None = None
@@ -112,11 +115,19 @@ class System:
         changes = SqliteCredentialChanges(db.connection, self.clock, keep_ms, self.revocations.add)
         db.commits.on_commit.append(changes.committed)
         db.connection.set_rollback_hook(changes.rolled_back, id=changes)
+        rows = SqliteDecisionRows(db.connection)
+
+        def follow_roles() -> None:
+            if rows.roles_changed:
+                rows.roles_changed = False
+                self.roles.replace(roles_in(db.read_connection))
+
+        db.commits.on_commit.append(follow_roles)
         return SqliteCommandStore(
             db.commits,
             db.writer,
             _answers(db.connection, email_key),
-            DecisionState(SqliteDecisionRows(db.connection), email_key),
+            DecisionState(rows, email_key),
             changes.changes,
             _answers(db.read_connection, email_key),
         )

@@ -42,6 +42,6 @@ async def issue_token(system: System, request: Token) -> Reply:
     except Refused as refusal:
         return Failed(str(refusal))
     access = AccessTokens(
-        system.signing_keys, system.clock, issuer=settings.issuer, lifetime_ms=system.token_lifetime_ms
+        system.signing_keys, system.roles, system.clock, issuer=settings.issuer, lifetime_ms=system.token_lifetime_ms
     )
     return TokenIssued(access.issue(account.id, session), access.lifetime_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from events.accounts import Profile
+from events.accounts import Profile, Role
 from events.ids import LATEST, AccountId, Millis, from_bytes, to_bytes
 
 from ..users import Card, User, UserRows, Users
@@ -35,6 +35,7 @@ class CassandraUserRows:
             f"UPDATE {name}.users USING TIMESTAMP ? SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?,"
             " header=?, changes=changes+? WHERE account=?"
         )
+        self._role = f"UPDATE {name}.users USING TIMESTAMP ? SET role=? WHERE account=?"
 
     def registered(
         self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
@@ -55,6 +56,10 @@ class CassandraUserRows:
         fields = (p.display_name, p.bio, p.location, p.website, p.feed, p.avatar, p.header)
         self._sink.write(self._update, stamp, *fields, {stamp}, to_bytes(account))
 
+    def role_changed(self, account: AccountId, role: Role) -> None:
+        """Replace the role."""
+        self._sink.write(self._role, self._sink.stamp, role, to_bytes(account))
+
 
 class CassandraUsers:
     """The Users port."""
@@ -65,7 +70,7 @@ class CassandraUsers:
         self._named = f"SELECT account FROM {name}.users_by_name WHERE folded=?"
         self._by_ids = (
             "SELECT account, username, display_name, bio, location, website, feed, created_at, began, imported,"
-            f" changes, avatar, header FROM {name}.users WHERE account IN ?"
+            f" changes, avatar, header, role FROM {name}.users WHERE account IN ?"
         )
         self._cards = f"SELECT account, username, display_name, avatar FROM {name}.users WHERE account IN ?"
 
@@ -98,11 +103,11 @@ class CassandraUsers:
 
 def _user(row: Row) -> User:
     account, username, display_name, bio, location, website, feed, *rest = row
-    created_at, began, imported, changes, avatar, header = rest
+    created_at, began, imported, changes, avatar, header, role = rest
     id_, version = AccountId(from_bytes(account)), 1 + len(changes or ())
     about = (username, display_name, bio, location, website, feed)
     since = min(created_at, began) if imported and began is not None else created_at
-    return User(id_, *about, since, imported, version, avatar, header)
+    return User(id_, *about, since, imported, version, avatar, header, role or "user")
 
 
 MODEL: Model[UserRows, Users] = Model(("users", "users_by_name"), CassandraUserRows, CassandraUsers)

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from events.accounts import Profile
+from events.accounts import Profile, Role
 from events.ids import AccountId, Millis, account_number
 
 from ..users import Card, User, UserRows, Users
@@ -20,13 +20,13 @@ from .views import Tables
 
 USERS = Tables(
     model="users",
-    version=3,
+    version=4,
     tables={
         "users": """(
             number INTEGER PRIMARY KEY, id TEXT NOT NULL, username TEXT NOT NULL, display_name TEXT NOT NULL,
             bio TEXT NOT NULL, location TEXT NOT NULL, website TEXT NOT NULL, feed TEXT NOT NULL,
             created_at INTEGER NOT NULL, imported INTEGER NOT NULL, version INTEGER NOT NULL,
-            avatar TEXT, header TEXT, folded TEXT NOT NULL UNIQUE)""",
+            avatar TEXT, header TEXT, role TEXT NOT NULL, folded TEXT NOT NULL UNIQUE)""",
         "beginnings": """(
             account INTEGER PRIMARY KEY,
             began INTEGER NOT NULL  -- just before the first imported tweet
@@ -40,7 +40,9 @@ class SqliteUserRows:
 
     def __init__(self, connection: apsw.Connection, names: Mapping[str, str]) -> None:
         self._execute = connection.execute
-        self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?)".format(**names)
+        self._insert = "INSERT INTO {users} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, 'user', ?)".format(
+            **names
+        )
         self._began = """
             INSERT INTO {beginnings} VALUES (?, ?)
             ON CONFLICT DO UPDATE SET began=excluded.began WHERE excluded.began<began""".format(**names)
@@ -48,6 +50,7 @@ class SqliteUserRows:
             "UPDATE {users} SET display_name=?, bio=?, location=?, website=?, feed=?, avatar=?, header=?,"
             " version=version+1 WHERE number=?"
         ).format(**names)
+        self._role = "UPDATE {users} SET role=? WHERE number=?".format(**names)
 
     def registered(
         self, account: AccountId, username: str, display_name: str, created_at: Millis, imported: bool
@@ -83,6 +86,10 @@ class SqliteUserRows:
             (p.display_name, p.bio, p.location, p.website, p.feed, p.avatar, p.header, account_number(account)),
         )
 
+    def role_changed(self, account: AccountId, role: Role) -> None:
+        """Replace the role."""
+        self._execute(self._role, (role, account_number(account)))
+
 
 class SqliteUsers:
     """The Users port."""
@@ -91,7 +98,7 @@ class SqliteUsers:
         self._execute = connection.execute
         whole = (
             "id, username, display_name, bio, location, website, feed, MIN(created_at, IFNULL(began, created_at)),"
-            " imported, version, avatar, header"
+            " imported, version, avatar, header, role"
         )
         began = "LEFT JOIN {beginnings} ON account=number AND imported"
         self._named = f"SELECT {whole} FROM {{users}} {began} WHERE folded=?".format(**names)

@@ -15,6 +15,7 @@ from command_api.domain.add_media import ADD_MEDIA, AddMedia
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.bookmark_tweet import BOOKMARK_TWEET, BookmarkTweet
 from command_api.domain.change_profile import CHANGE_PROFILE, ChangeProfile
+from command_api.domain.change_role import CHANGE_ROLE, ChangeRole
 from command_api.domain.delete_media import DELETE_MEDIA, DeleteMedia
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.edit_tweet import EDIT_TWEET, EditTweet
@@ -34,7 +35,7 @@ from command_api.domain.unlike_tweet import UNLIKE_TWEET, UnlikeTweet
 from command_api.domain.unmute_account import UNMUTE_ACCOUNT, UnmuteAccount
 from command_api.facts import Facts, StoredFile, TweetFor
 from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
-from events.accounts import AccountRegistered
+from events.accounts import ROLES, AccountRegistered
 from events.entities import Entities
 from events.event import Event
 from events.ids import AccountId, ActivityId, MediaId, Millis, NotificationId, SessionId, TweetId, id_at
@@ -94,6 +95,7 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
             (MUTE_ACCOUNT, MuteAccount(actor, other)), (UNMUTE_ACCOUNT, UnmuteAccount(actor, other)),
             (EDIT_TWEET, EditTweet(actor, tweet, f"edit {n}", Entities(), system.clock())),
             (CHANGE_PROFILE, ChangeProfile(actor, bio=f"bio {n}")),
+            (CHANGE_ROLE, ChangeRole(actor, chance.choice(ROLES))),
             (ADD_MEDIA, AddMedia(actor, media[-1], stored, f"alt {n}")),
             (START_UPLOAD, StartUpload(actor, media[-1], "image/png", f"alt {n}")),
             (FINISH_UPLOAD, FinishUpload(actor, one, stored)), (DELETE_MEDIA, DeleteMedia(actor, one)),
@@ -110,7 +112,10 @@ async def live(system: System, seed: int, copies: bool = True) -> None:
             record = chance.choice(await system.log.read({}, 10_000))
             assert record.event is not None
             await system.log.append([New(record.event, record.about)])
-    for account in (BOB, CAROL):  # something of each kind stays
+    await system.store.execute(
+        CHANGE_ROLE, ChangeRole(ALICE, "analyst"), by(ALICE), SAY
+    )  # something of each kind stays
+    for account in (BOB, CAROL):
         for who, whom in ((account, ALICE), (ALICE, account)):
             await system.store.execute(UNBLOCK_ACCOUNT, UnblockAccount(who, whom), by(who), SAY)
             await system.store.execute(UNFOLLOW_ACCOUNT, UnfollowAccount(who, whom), by(who), SAY)

@@ -19,7 +19,6 @@ TRUE = {
     "CHANGELOG.md": None,
     "docs/explanation/architecture.md": ["## What is not there"],
     "command_api/routes/graph.py": ["is the only one so far"],
-    "command_api/tokens.py": ["the only role; others come with moderation"],
 }
 """The sentences that are true, by file; None for a file that tells of the past."""
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "events show",
     "events count",
     "accounts claim",
+    "accounts role",
     "keys rotate-master",
     "keys rotate-signing",
 )

@@ -1,19 +1,21 @@
 """What several processes of the command side share on PostgreSQL: locks, keys, credentials, ended sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from command_api.credentials import FamilyOf, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
 from command_api.deciding import StillRunning
+from command_api.domain.change_role import CHANGE_ROLE, ChangeRole
 from command_api.domain.end_session import END_SESSION, EndSession
 from command_api.domain.register_account import REGISTER_ACCOUNT, EmailIsTaken, NameTaken, RegisterAccount
 from command_api.domain.start_session import NewSession
 from command_api.facts import SessionsOf
-from command_api.postgres.revocations import RevocationListener
+from command_api.postgres.access_listener import AccessListener
 from command_api.postgres.writing import lock_number
+from events.accounts import Role
 from events.ids import AccountId, ClockBehind, Millis, SessionId, id_at
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable
@@ -40,6 +42,10 @@ async def system(world: World) -> PostgresSystem:
 
 
 DAVE = AccountId(id_at(Millis(2), "dave"))
+
+
+def ignored(roles: Mapping[AccountId, Role]) -> None:
+    """Roles that a test does not look at."""
 
 
 def session_named(name: str) -> str:
@@ -225,7 +231,7 @@ async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_thos
     other = world.process()
     await other.opened()
     early, late = [], []
-    listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: early.append(told))
+    listener = AccessListener(world.url, world.clock, 60_000, lambda *told: early.append(told), ignored)
     await listener.start()
     assert early == []
     command = EndSession(DAVE, FIRST, "logout")
@@ -234,7 +240,7 @@ async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_thos
     assert await one(other, FamilyOf(b"first")) is None
     await until(lambda: early)
     await listener.close()
-    again = RevocationListener(world.url, world.clock, 60_000, lambda *told: late.append(told))
+    again = AccessListener(world.url, world.clock, 60_000, lambda *told: late.append(told), ignored)
     await again.start()
     await again.close()
     assert early == late == [(FIRST, world.clock())]
@@ -243,15 +249,29 @@ async def test_an_ended_session_is_heard_of_in_every_process_at_once_and_by_thos
 async def test_a_listener_whose_connection_is_lost_hears_what_it_missed(world: World, system: PostgresSystem) -> None:
     await registering(system)
     heard = []
-    listener = RevocationListener(world.url, world.clock, 60_000, lambda *told: heard.append(told))
+    roles: list[Mapping[AccountId, Role]] = []
+    listener = AccessListener(world.url, world.clock, 60_000, lambda *told: heard.append(told), roles.append)
     await listener.start()
     ended = system.select(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%FROM revoked_sessions%'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%FROM decision_roles%'"
         " AND pid <> pg_backend_pid() AND datname = current_database()"
     )
     assert ended == [(True,)]
     await system.store.execute(END_SESSION, EndSession(DAVE, FIRST, "logout"), by(DAVE), SAY)
-    await until(lambda: heard)
+    await system.store.execute(CHANGE_ROLE, ChangeRole(DAVE, "analyst"), by(DAVE), SAY)
+    await until(lambda: heard and roles[-1:] == [{DAVE: "analyst"}])
+    await listener.close()
+
+
+async def test_a_process_is_told_of_a_role_that_another_one_changed(world: World, system: PostgresSystem) -> None:
+    await registering(system)
+    roles: list[Mapping[AccountId, Role]] = []
+    listener = AccessListener(world.url, world.clock, 60_000, lambda *told: None, roles.append)
+    await listener.start()
+    assert roles == [{}]
+    for role in ("moderator", "admin", "user"):
+        await system.store.execute(CHANGE_ROLE, ChangeRole(DAVE, role), by(DAVE), SAY)
+    await until(lambda: len(roles) > 1 and roles[-1] == {})
     await listener.close()
 
 

@@ -281,7 +281,9 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[apsw.Con
     with views.connection as connection:
         for account in (viewer, *followees):
             connection.execute(
-                "INSERT INTO {users} VALUES (?, ?, ?, '', '', '', '', '', 0, 0, 1, NULL, NULL, ?)".format(**names),
+                "INSERT INTO {users} VALUES (?, ?, ?, '', '', '', '', '', 0, 0, 1, NULL, NULL, 'user', ?)".format(
+                    **names
+                ),
                 (account_number(account), account, account, account),
             )
         connection.executemany(

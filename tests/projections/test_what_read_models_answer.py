@@ -241,6 +241,7 @@ async def users(c: Community, readers: Readers, limit: int) -> None:
             profile.website,
             profile.feed,
         )
+        assert user.role == c.roles.get(account, "user")
         assert await readers.users.named(f"uSER{n}") == user
         assert (cards[account].username, cards[account].display_name) == (user.username, user.display_name)
     assert await readers.users.named("nobody") is None

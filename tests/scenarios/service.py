@@ -83,7 +83,7 @@ class Service:
         self.parts: list[Part] = []
         self.composition = Composition(system, parts=lambda: self.parts, telemetry=Faults())
         self.authenticator = self.composition.authenticator
-        self.tickets = Tickets(system.token_key, system.revocations, system.clock)
+        self.tickets = Tickets(system.token_key, system.revocations, system.roles, system.clock)
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

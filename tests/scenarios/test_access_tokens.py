@@ -16,6 +16,8 @@ from command_api.signing_keys import SigningKeys, UnusableKey
 from events.ids import HybridClock, id_at
 from rest.authentication import Authenticator, TokenRefused
 from rest.revocations import RecentRevocations
+from rest.roles import Roles
+from runtime.account_requests import GiveRole, manage
 from tests.scenarios.service import (
     DAY,
     ISSUER,
@@ -67,6 +69,23 @@ async def test_an_access_token_says_who_in_which_session(http: httpx.AsyncClient
     assert jwt.get_unverified_header(tokens["access_token"])["kid"] == service.system.signing_keys.current.kid
 
 
+async def test_a_new_role_counts_at_once_for_tokens_that_were_issued_before(
+    http: httpx.AsyncClient, service: Service
+) -> None:
+    tokens = await registered(http)
+    header = f"Bearer {tokens['access_token']}".encode()
+    authenticate = service.authenticator.authenticate
+    assert authenticate(header).role == "user"
+    for role in ("analyst", "user", "admin"):
+        await manage(service.system.commands, lambda: service.system.passwords, GiveRole("ada", role))
+        assert authenticate(header).role == role
+    claims = jwt.decode((await signed_in(http))["access_token"], options={"verify_signature": False})
+    assert claims["role"] == "admin"
+    await service.project()
+    assert (await http.get("/users/ada")).json()["role"] == "admin"
+    assert (await http.get("/users/me", headers=bearer(tokens))).json()["role"] == "admin"
+
+
 def forged(
     service: Service | SimpleNamespace,
     key=...,
@@ -89,7 +108,9 @@ def verifying(one_key: Path) -> SimpleNamespace:
     """Return signing keys and an authenticator, without a service."""
     clock = StandingClock()
     keys = SigningKeys(one_key, HybridClock(clock), KEEP_MS)
-    authenticator = Authenticator(keys, RecentRevocations(KEEP_MS), clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS)
+    authenticator = Authenticator(
+        keys, RecentRevocations(KEEP_MS), Roles(), clock, issuer=ISSUER, lifetime_ms=LIFETIME_MS
+    )
     return SimpleNamespace(system=SimpleNamespace(signing_keys=keys), authenticator=authenticator)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
+from events.accounts import ROLES
 from events.ids import id_at
 
 from .model import Command, Model, Text
@@ -23,6 +24,7 @@ WEIGHTS = {
     "import": 4,
     "import_follow": 2,
     "profile": 2,
+    "role": 1,
     "edit": 5,
     "delete": 4,
     "like": 14,
@@ -105,6 +107,8 @@ class Clients:
         if verb == "profile":
             version = chance.choice((None, None, len(self._model.profiles[actor]), 1))
             return Command(verb, actor, text=Text(chance.choice(WORDS)), if_version=version)
+        if verb == "role":
+            return Command(verb, actor, role=chance.choice(ROLES))
         if verb in ("post", "reply", "quote"):
             return Command("post", actor, text=self.text())
         pairs: Sequence[tuple[str, str]] = sorted(getattr(self._model, _APART[verb])) if verb in _APART else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from events.accounts import AccountRegistered, ProfileChanged
+from events.accounts import AccountRegistered, ProfileChanged, Role, RoleChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Envelope, Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
@@ -54,6 +54,7 @@ class Command:
     """When an imported tweet was written."""
     source: str = ""
     """What an imported tweet is known by where it comes from."""
+    role: Role | None = None
 
 
 @dataclass(slots=True)
@@ -108,6 +109,7 @@ class Model:
     accounts: dict[str, str] = field(default_factory=dict)
     profiles: dict[str, list[str]] = field(default_factory=dict)
     """The display names that each account had."""
+    roles: dict[str, Role] = field(default_factory=dict)
     tweets: dict[str, Tweet] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
     follows: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -133,6 +135,8 @@ class Model:
                 self.profiles[event.account] = [event.display_name]
             case ProfileChanged():
                 self.profiles[event.account].append(event.profile.display_name)
+            case RoleChanged():
+                self.roles[event.account] = event.role
             case TweetPosted():
                 self._posted(event, about, at, text)
             case TweetEdited():

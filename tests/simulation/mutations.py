@@ -31,6 +31,7 @@ from runtime.embedded.read_positions import ReadPositions
 from runtime.embedded.rebuild import Rebuild
 from runtime.processor_group import At, Group
 from stores.dead_letters import DeadLetter
+from stores.sink import UNKNOWN
 from stores.sqlite.dead_letters import SqliteDeadLetters
 from stores.sqlite.sink import SqliteSink
 
@@ -130,7 +131,10 @@ def position_after_effects() -> Iterator[Any]:
     right = SqliteSink.commit
 
     async def commit(
-        self: SqliteSink, positions: Positions, newest: Mapping[Entity, str], last: Mapping[TopicPartition, str]
+        self: SqliteSink,
+        positions: Positions,
+        newest: Mapping[Entity, str],
+        last: Mapping[TopicPartition, str] = UNKNOWN,
     ) -> None:
         self._connection.execute("COMMIT")
         self._connection.execute("BEGIN IMMEDIATE")

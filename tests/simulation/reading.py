@@ -170,6 +170,7 @@ def profile(body: Any) -> object:
     return (
         body["id"],
         body["display_name"],
+        body["role"],
         body["followers_count"],
         body["following_count"],
         body["tweets_count"],
@@ -186,6 +187,7 @@ def profile_of(model: Model, viewer: str, account: str) -> object:
     return (
         account,
         model.profiles[account][-1],
+        model.roles.get(account, "user"),
         sum(followee == account for _, followee in model.follows),
         sum(follower == account for follower, _ in model.follows),
         sum(t.author == account and not t.deleted for t in model.tweets.values()),

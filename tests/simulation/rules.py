@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from events.accounts import ProfileChanged
+from events.accounts import ProfileChanged, RoleChanged
 from events.engagement import RetweetUndone, TweetLiked, TweetRetweeted, TweetUnliked
 from events.event import Event
 from events.graph import AccountBlocked, AccountFollowed, AccountUnblocked, AccountUnfollowed
@@ -151,6 +151,11 @@ class Rules:
         if c.if_version is not None and c.if_version != len(names):
             return Expected(412)
         return self._once(c.text.text == names[-1], ProfileChanged, account=c.actor)
+
+    def _role(self, c: Command, now: int) -> Expected:
+        if self.model.roles.get(c.actor, "user") == c.role:
+            return Expected(204)
+        return Expected(201, (Wanted(RoleChanged, {"account": c.actor, "role": c.role}),))
 
     def _import(self, c: Command, now: int) -> Expected:
         if c.tweet in self.model.tweets:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from command_api.deciding import Context, Outcome
+from command_api.domain.change_role import CHANGE_ROLE, ChangeRole
 from command_api.domain.import_follow import IMPORT_FOLLOW, ImportFollow
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
@@ -100,6 +101,8 @@ class Traffic:
     async def _one(self, process: Process, attempt: Attempt) -> Answer:
         if attempt.command.verb.startswith("import"):
             return await self._import(process, attempt)
+        if attempt.command.verb == "role":
+            return await self._change_role(process, attempt)
         request = said(attempt.command, {account: name for name, account in self._ledger.model.accounts.items()})
         headers = (("x-request-id", attempt.id), *request.headers)
         if attempt.key is not None:
@@ -123,6 +126,19 @@ class Traffic:
             return Answer(UNAVAILABLE, {}, b"")
         require(isinstance(outcome, Outcome), f"{attempt} was refused: {outcome!r}")
         assert isinstance(outcome, Outcome)
+        return Answer(outcome.answer.status, {}, b"")
+
+    async def _change_role(self, process: Process, attempt: Attempt) -> Answer:
+        """Roles come from the command line. Once given, a role counts in the same process."""
+        c = attempt.command
+        assert c.role is not None
+        account, context = AccountId(c.actor), Context(correlation=attempt.id)
+        try:
+            outcome = await process.system.commands.execute(
+                CHANGE_ROLE, ChangeRole(account, c.role), context, WhetherNew()
+            )
+        except LogUnavailable:
+            return Answer(UNAVAILABLE, {}, b"")
         return Answer(outcome.answer.status, {}, b"")
 
     # Settling

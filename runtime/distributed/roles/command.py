@@ -102,6 +102,7 @@ class CommandRole:
                 limits=limits,
                 passwords=command_store.passwords,
                 signing_keys=authentication.signing_keys,
+                roles=authentication.roles,
                 token_lifetime_ms=authentication.token_lifetime_ms,
                 tickets=authentication.tickets(),
                 uploads=media.uploads,
