@@ -113,7 +113,7 @@ async def _tell(engine: Engine, url: str, demo: Demo, say: Callable[[str], None]
     cast = the_cast()
     if there:
         if demo is Demo.LIVING:
-            await catch_up(engine, [person.username for person in cast.people])
+            await catch_up(engine.system, [person.username for person in cast.people])
         async for _ in engine.handle(AwaitCurrent()):
             pass
         say(hints(url, lives=demo is Demo.LIVING))

@@ -33,6 +33,12 @@ def community(steps: int = 150, seed: int = 5) -> Community:
     return made
 
 
+def record_again(record: Record) -> New:
+    """What appends the event of a record, which has to be readable."""
+    assert record.event is not None
+    return New(record.event, record.about)
+
+
 class Live:
     """The live read models of an installation: connected engines, and a log to append to."""
 
@@ -65,7 +71,7 @@ class Live:
 
     async def append(self, records: Iterable[Record]) -> None:
         """Append these events."""
-        await self.log.append([New(record.event, record.about) for record in records])
+        await self.log.append([record_again(record) for record in records])
 
     async def project(self, limit: int = 60, only: Collection[str] | None = None) -> int:
         """Apply the log to its end in all groups and in the decision state."""

@@ -1,13 +1,15 @@
 """Positions of stores in a query process: announced by workers, and polled in between."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
 from events.consistency_token import ConsistencyToken
 from events.log import LogUnavailable, Positions, TopicPartition
 from runtime.distributed.consistency.position_sources import PositionSource
-from runtime.distributed.consistency.read_positions import BEHIND_S, ReadPositions
+from runtime.distributed.consistency.read_positions import ReadPositions
+from runtime.lag import BEHIND_S
 from stores.dead_letters import Counts
 from stores.redis.advances import MOST_OUTDATED, Advance
 from stores.sink import StoreUnavailable
@@ -21,14 +23,14 @@ class Stores:
 
     def __init__(self) -> None:
         self.at = {"lists": Positions(), "counts": Positions()}
-        self.lost = set()
-        self.unavailable = set()
+        self.lost: set[str] = set()
+        self.unavailable: set[str] = set()
         self.ends = Positions()
         self.log_unavailable = False
         self.hears = True
         self.now = 100.0
-        self.outdated = []
-        self.letters = {}
+        self.outdated: list[tuple[str, Collection[str] | None]] = []
+        self.letters: dict[str, Counts] = {}
         self.letters_unavailable = False
         self.positions = ReadPositions(
             {
@@ -68,7 +70,7 @@ async def _nothing() -> None:
     pass
 
 
-async def _no_workers():
+async def _no_workers() -> dict[str, int]:
     return {}
 
 

@@ -1,12 +1,12 @@
 """The batch runner and its comparison of derived topics, in memory: start and end positions, and equal records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from events.event import Envelope
-from events.ids import HybridClock, Millis
+from events.ids import EventId, HybridClock, Millis
 from events.log import CorruptLog, Positions, Record, TopicPartition
 from events.publishing import Outgoing
 from events.retries import Backoff
@@ -25,16 +25,19 @@ class Noted:
 
     def __init__(self, name: str, *topics: str, unavailable: int = 0) -> None:
         self.name, self.topics, self.unavailable = name, frozenset(topics), unavailable
-        self.given = []
+        self.given: list[tuple[TopicPartition, int]] = []
 
-    async def positions(self):
+    async def positions(self) -> Positions:
         return Positions()
 
-    async def apply(self, records: list[Record], positions: Positions) -> None:
+    async def apply(self, records: Sequence[Record], positions: Positions) -> None:
         if self.unavailable:
             self.unavailable -= 1
             raise StoreUnavailable("unavailable")
         self.given += [(r.place, r.offset) for r in records]
+
+    async def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -47,25 +50,27 @@ def log() -> Log:
 async def test_each_group_gets_its_topics_up_to_its_positions_once_and_in_order(log: Log) -> None:
     ends = await log.ends()
     until = {"graph": ends, "both": Positions({place: end // 2 for place, end in ends.items()})}
-    one, both = GroupBuild(Noted("graph", "graph")), GroupBuild(Noted("both", "tweets", "graph"))
+    noted = Noted("graph", "graph"), Noted("both", "tweets", "graph")
+    one, both = (GroupBuild(group) for group in noted)
     applied = await build(log, [one, both], until, limit=7)
-    for made in (one, both):
+    for made, group in zip((one, both), noted, strict=True):
         wanted = made.goal(until[made.name])
         expected = [(place, offset) for place, end in wanted.items() for offset in range(end)]
-        assert sorted(made.hosted.given) == sorted(expected)
-        assert all([o for p, o in made.hosted.given if p == place] == list(range(end)) for place, end in wanted.items())
+        assert sorted(group.given) == sorted(expected)
+        assert all([o for p, o in group.given if p == place] == list(range(end)) for place, end in wanted.items())
         assert made.reached == wanted
-    assert applied == len(one.hosted.given) + len(both.hosted.given)
+    assert applied == sum(len(group.given) for group in noted)
 
 
 async def test_each_group_continues_from_its_own_positions(log: Log) -> None:
     ends = await log.ends()
     half = Positions({place: end // 2 for place, end in ends.items()})
-    ahead, behind = GroupBuild(Noted("ahead", "tweets")), GroupBuild(Noted("behind", "tweets"))
+    first, second = Noted("ahead", "tweets"), Noted("behind", "tweets")
+    ahead, behind = GroupBuild(first), GroupBuild(second)
     await build(log, [ahead], {"ahead": half})
     await build(log, [ahead, behind], {"ahead": ends, "behind": ends})
-    assert sorted(ahead.hosted.given) == sorted(behind.hosted.given)
-    assert len(ahead.hosted.given) == len(set(ahead.hosted.given)) > 0
+    assert sorted(first.given) == sorted(second.given)
+    assert len(first.given) == len(set(first.given)) > 0
 
 
 async def test_a_log_that_ends_before_the_positions_is_reported(log: Log) -> None:
@@ -86,8 +91,8 @@ async def test_a_store_is_retried_for_a_while_when_it_is_unavailable(log: Log, m
         await build(log, [long], {"long": ends})
 
 
-def said(topic: str, key: str, value: bytes, *, type_: str = "Something", id_: None = None) -> Outgoing:
-    return Outgoing(topic, key, type_, 1, value, Envelope(id_ or IDS.issue(), Millis(0)))
+def said(topic: str, key: str, value: bytes, *, type_: str = "Something") -> Outgoing:
+    return Outgoing(topic, key, type_, 1, value, Envelope(EventId(IDS.issue()), Millis(0)))
 
 
 @pytest.fixture

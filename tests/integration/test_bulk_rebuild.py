@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 from pathlib import Path
 
 import apsw
 import pytest
-from msgspec._core import StructMeta
+from msgspec import StructMeta
 
 from events.engagement import TweetLiked
 from events.log import New
@@ -35,19 +36,19 @@ def _any_log_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projector_loop, "WORTHWHILE", 1)
 
 
-def in_processes(views: InProcess, directory: Path, processes: int = 2):
+def in_processes(views: InProcess, directory: Path, processes: int = 2) -> list[RebuildProgress]:
     """Make rebuilds use processes; return their reports."""
-    told = []
+    told: list[RebuildProgress] = []
     views.projecting._filler = Filler(directory, directory / "master.key", processes)
     views.projecting.on_progress = told.append
     return told
 
 
-def compared(told: list[RebuildProgress]) -> dict[str, bool]:
+def compared(told: list[RebuildProgress]) -> dict[str, bool | None]:
     return {one.model: one.same for progress in told for one in progress.compared}
 
 
-def left_in(directory: Path):
+def left_in(directory: Path) -> tuple[list[str], list[str]]:
     """Return the files of fills, and the tables of generations that never became current."""
     connection = apsw.Connection(str(directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY)
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
@@ -55,9 +56,11 @@ def left_in(directory: Path):
     return [path.name for path in directory.glob("rebuild-*")], [name for name in tables if name.endswith("_2")]
 
 
-def shares(views: InProcess):
+def processes_of(views: InProcess) -> list[subprocess.Popen[bytes]]:
     """Return the running processes of fills."""
-    return [share for share in views.projecting._filler._shares if not share.waiting]
+    filler = views.projecting._filler
+    assert filler is not None
+    return [share._process for share in filler._shares if share._process is not None]
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -126,9 +129,9 @@ async def test_the_words_of_tweets_are_in_the_full_text_index_again(tmp_path: Pa
         await populate(system)
         await views.project()
         in_processes(views, tmp_path)
-        term, number = views.views.connection.execute(
-            "SELECT term, doc FROM search_terms_1 ORDER BY doc DESC"
-        ).fetchone()
+        term, number = next(
+            views.views.connection.execute("SELECT term, doc FROM search_terms_1 ORDER BY doc DESC LIMIT 1")
+        )
         await views.projecting.rebuild(["search"])
         await views.project()
         found = views.views.connection.execute("SELECT doc FROM search_terms_2 WHERE term=?", (term,)).get
@@ -141,7 +144,7 @@ async def test_a_rebuild_that_is_cancelled_ends_its_processes_and_leaves_nothing
         await views.project()
         told = in_processes(views, tmp_path)
         await views.projecting.rebuild(MODELS)
-        running = [share._process for share in shares(views)]
+        running = processes_of(views)
         assert sorted(views.projecting.cancel()) == sorted(MODELS)
         assert all(process.poll() is not None for process in running)
         assert left_in(tmp_path) == ([], [])
@@ -157,7 +160,7 @@ async def test_a_process_that_is_killed_ends_its_rebuild_alone(tmp_path: Path) -
         await views.project()
         told = in_processes(views, tmp_path)
         await views.projecting.rebuild(["counts", "sentiment"])
-        shares(views)[0]._process.kill()
+        processes_of(views)[0].kill()
         await views.project()
         assert [(one.models, one.state) for one in told if one.state != "building" and one.models == ("counts",)] == [
             (("counts",), "failed")
@@ -177,8 +180,10 @@ async def test_the_next_start_removes_what_a_killed_server_left(tmp_path: Path) 
         files, tables = left_in(tmp_path)
         assert files
         assert tables
-        processes = [share._process for share in shares(views)]
+        processes = processes_of(views)
     for process in processes:
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()  # as the kernel does when a process is killed
         process.wait(IN_TIME_S)
         process.stdout.close()
@@ -214,8 +219,8 @@ async def test_a_disk_that_refuses_a_file_ends_the_rebuild_and_the_live_models_g
         await views.project()
         told = in_processes(views, tmp_path)
         await views.projecting.rebuild(MODELS)
-        for share in shares(views):
-            resource.prlimit(share._process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        for process in processes_of(views):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         await views.project()
         failed = [progress for progress in told if progress.state == "failed"]
         assert failed

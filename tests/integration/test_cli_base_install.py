@@ -36,7 +36,7 @@ SET = {
 }
 
 
-def typed(*words: Path | str, **settings: str) -> CompletedProcess:
+def typed(*words: Path | str, **settings: str) -> CompletedProcess[str]:
     code = WITHOUT.format(names=set(DISTRIBUTED))
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
@@ -51,7 +51,7 @@ def typed(*words: Path | str, **settings: str) -> CompletedProcess:
 
 def test_the_packages_of_the_extra_are_known() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["distributed"]
-    names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in extras}
+    names = {re.split(r"[^\w-]", line)[0].lower().replace("_", "-") for line in extras}
     modules = {
         module
         for module, distributions in packages_distributions().items()

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
-from command_api.deciding import Context
+from command_api.deciding import Context, Decision
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.import_tweet import IMPORT_TWEET, ImportTweet
 from command_api.text.entities import extract
@@ -25,6 +27,8 @@ from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, environment
 from tests.integration.typed import Typing
 
+Tail = Callable[..., list[str]]
+
 ANN = AccountId(id_at(NOW, "ann"))
 TEXTS = ("one", "two", "three", "four", "five", "six", "seven")
 
@@ -33,7 +37,9 @@ async def written(directory: Path) -> None:
     """One partition a topic, as `serve` makes them: an account, and seven tweets of it."""
     async with opened(directory, partitions=1) as (system, _):
         context = Context(actor=ANN)
-        commands = [(IMPORT_ACCOUNT, ImportAccount(ANN, "ann", "Ann"), context)]
+        commands: list[tuple[Decision[Any, Any], Any, Context]] = [
+            (IMPORT_ACCOUNT, ImportAccount(ANN, "ann", "Ann"), context)
+        ]
         for number, text in enumerate(TEXTS):
             tweet = ImportTweet(ANN, str(number), Millis(NOW - 1000 + number), text, extract(text))
             commands.append((IMPORT_TWEET, tweet, context))
@@ -48,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tail(data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+def tail(data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tail:
     """`minitwitter events tail` with some options: the positions that it prints."""
     typed = Typing(monkeypatch, capfd)
 
@@ -69,35 +75,35 @@ def tweets(*offsets: int) -> list[str]:
     return [f"tweets-0@{offset}" for offset in offsets]
 
 
-def test_without_options_all_events_are_printed(tail) -> None:
+def test_without_options_all_events_are_printed(tail: Tail) -> None:
     assert tail() == ["accounts-0@0", *tweets(0, 1, 2, 3, 4, 5, 6)]
 
 
-def test_lines_prints_the_last_events(tail) -> None:
+def test_lines_prints_the_last_events(tail: Tail) -> None:
     assert tail("-n", "5") == tweets(2, 3, 4, 5, 6)
     assert tail("--lines", "0") == []
     assert tail("-n", "8") == tail("-n", "1000000000") == tail()
     assert tail("-n", "1", "--topic", "accounts") == ["accounts-0@0"]
 
 
-def test_lines_after_a_position_are_the_last_of_those(tail) -> None:
+def test_lines_after_a_position_are_the_last_of_those(tail: Tail) -> None:
     assert tail("-n", "2", "--topic", "tweets", "--from", "tweets-0@3") == tweets(5, 6)
     assert tail("-n", "5", "--topic", "tweets", "--from", "tweets-0@5") == tweets(5, 6)
 
 
-def test_limit_stops_after_the_first(tail) -> None:
+def test_limit_stops_after_the_first(tail: Tail) -> None:
     assert tail("--limit", "2") == ["accounts-0@0", "tweets-0@0"]
     assert tail("--limit", "2", "-n", "5") == tweets(2, 3)
 
 
-def test_from_begins_with_the_event_and_after_with_the_next(tail) -> None:
+def test_from_begins_with_the_event_and_after_with_the_next(tail: Tail) -> None:
     assert tail("--from", "tweets-0@5", "--topic", "tweets") == tweets(5, 6)
     assert tail("--after", "tweets-0@5", "--topic", "tweets") == tweets(6)
     assert tail("--after", "tweets-0@6", "--topic", "tweets") == []
     assert tail("--from", "tweets-0@6,accounts-0@1") == tweets(6)
 
 
-def test_positions_of_a_consistency_token_are_taken_as_well(tail) -> None:
+def test_positions_of_a_consistency_token_are_taken_as_well(tail: Tail) -> None:
     assert tail("--from", "accounts-0:1,tweets-0:6") == tweets(6)
 
 
@@ -176,14 +182,14 @@ def test_closed_streams_break_nothing(data: Path, streams: tuple[int, ...]) -> N
 def test_a_reader_that_has_seen_enough_ends_it(data: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
+    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", str(data)]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_full_disk_is_one_line(data: Path) -> None:
-    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", data]
+    command = [sys.executable, "-m", "runtime.cli", "events", "tail", "--data", str(data)]
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (5, b"minitwitter: No space left on device\n")

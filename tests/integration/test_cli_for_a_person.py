@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -33,7 +34,7 @@ CLOCK = r"\d\d:\d\d:\d\d"
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]):
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]]]:
     """The lines that are logged; the logging of before is put back in the end."""
     with logging_as_before():
         yield lambda: capsys.readouterr().err.splitlines()
@@ -51,7 +52,7 @@ def _happened() -> None:
         RequestTelemetry().fault("an id", error)
 
 
-def test_a_person_reads_words_and_a_line_for_each_request(logged) -> None:
+def test_a_person_reads_words_and_a_line_for_each_request(logged: Callable[[], list[str]]) -> None:
     configure("info", "serve", words=True)
     _happened()
     serving, served, not_served, fault, *trace = logged()
@@ -62,7 +63,7 @@ def test_a_person_reads_words_and_a_line_for_each_request(logged) -> None:
     assert trace[-1] == "ValueError: a slip"
 
 
-def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged) -> None:
+def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged: Callable[[], list[str]]) -> None:
     configure("info", "serve", words=True)
     telemetry = RequestTelemetry()
     telemetry.request("an id", "GET", "unmatched", 404, 0.001, "/api/v1/feeed")
@@ -73,14 +74,14 @@ def test_a_path_without_a_route_is_shown_bounded_and_escaped(logged) -> None:
     assert len(hostile) < 150
 
 
-def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged) -> None:
+def test_a_program_reads_json_and_no_line_for_a_request_that_went_well(logged: Callable[[], list[str]]) -> None:
     configure("info", "serve")
     _happened()
     events = [json.loads(line)["event"] for line in logged()]
     assert events == ["serving", "not served", "a request failed"]
 
 
-def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged) -> None:
+def test_whoever_wants_warnings_only_gets_no_line_for_each_request(logged: Callable[[], list[str]]) -> None:
     configure("warning", "serve", words=True)
     _happened()
     assert not [line for line in logged() if " 200 " in line]
@@ -120,7 +121,9 @@ def test_watching_reports_an_unavailable_part_and_continues(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     there = Status("embedded", "ready", [], [])
-    looks = iter([there, LogUnavailable("the disk says no"), there, KeyboardInterrupt()])
+    looks: Iterator[Status | BaseException] = iter(
+        [there, LogUnavailable("the disk says no"), there, KeyboardInterrupt()]
+    )
 
     async def look(settings: Settings) -> Status:
         found = next(looks)
@@ -138,7 +141,7 @@ def test_watching_reports_an_unavailable_part_and_continues(
 @pytest.mark.slow
 def test_on_a_terminal_serve_prints_a_line_for_each_request(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "runtime.cli", "serve", "--data", tmp_path / "data", "--port", "0"]
+    command = [sys.executable, "-m", "runtime.cli", "serve", "--data", str(tmp_path / "data"), "--port", "0"]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment(), cwd=ROOT) as serving:
         os.close(theirs)
         try:

@@ -11,7 +11,6 @@ from importlib.metadata import version
 
 import pytest
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from runtime import cli
 from tests.integration.running import ROOT, environment
@@ -24,9 +23,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
     return Typing(monkeypatch, capfd)
 
 
-def commands(
-    command: TyperCommand | TyperGroup | None = None, words: tuple[str, ...] = ()
-) -> Iterator[tuple[str, ...]]:
+def commands(command: object = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command of the command line, as it is typed."""
     command = command or typer.main.get_command(cli.build())
     children = getattr(command, "commands", {})

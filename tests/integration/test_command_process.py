@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from bench.served import free_port
 from command_api.postgres.rebuild import SOURCES
 from events.accounts import AccountRegistered
-from events.ids import first_id_at
+from events.ids import Millis, first_id_at
 from events.topics import ON_KAFKA
 from events.tweets import TweetPosted
 from tests.integration.installation import PARTITIONS, SOON, Installation, post, ready, register, until_noted
@@ -21,7 +21,7 @@ from tests.on_kafka import delete_topics
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
-OTHER = first_id_at(7)
+OTHER = first_id_at(Millis(7))
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def until_applied(installation: Installation) -> None:
 def write_others(installation: Installation) -> None:
     """Fill the partitions with records of another producer."""
     others = Producer({"bootstrap.servers": installation.brokers})
-    headers = {"ce_id": OTHER, "ce_type": "Other", "ce_specversion": "1.0"}
+    headers: dict[str, str | bytes | None] = {"ce_id": OTHER, "ce_type": "Other", "ce_specversion": "1.0"}
     for topic in SOURCES:
         for partition in range(PARTITIONS):
             for _ in range(9):
@@ -246,7 +246,8 @@ def posted(client: httpx.Client, bearer: dict[str, str], text: str) -> str:
     while (answer := post(client, bearer, text, key=text)).status_code != 201:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.1)
-    return answer.json()["id"]
+    tweet: str = answer.json()["id"]
+    return tweet
 
 
 def test_files_for_a_folder_of_media_are_taken_where_everything_is_written(installation: Installation) -> None:

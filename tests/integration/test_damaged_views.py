@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -36,6 +37,8 @@ ATTEMPTS = 5
 TABLES = ("positions", "topics", "dead_letters", "models", "newest", "records", "tweets_1", "search_index_1_data")
 SCHEMA = "sqlite_schema"
 
+Run = Callable[[], tuple[list[Report], str | int | None]]
+
 slow = pytest.mark.slow
 
 
@@ -51,7 +54,8 @@ def damaged(directory: Path, how: str) -> None:
 def root_page(directory: Path, table: str) -> int:
     connection = apsw.Connection(str(directory / "views.db"))
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE ? AND type='table'", (table,)).get
+    rows = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE ? AND type='table'", (table,))
+    root: int = rows.get
     connection.close()
     return root
 
@@ -99,15 +103,15 @@ async def verdict(directory: Path) -> Verdict:
 
 
 @pytest.fixture
-def process(data: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
+def process(data: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
     """Run the projecting process in this one until all is applied; what it reported, and its exit code."""
     options = ["--serving-batch", "100", "--turn-ms", "5", "--wal-mib", "4"]
     argv = ["projecting", "--data", str(data), "--master-key", str(data / "master.key"), *options]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(projecting.signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
 
-    def run() -> tuple[list[Report], int]:
-        code = 0
+    def run() -> tuple[list[Report], str | int | None]:
+        code: str | int | None = 0
         with Path(os.devnull).open() as nothing, monkeypatch.context() as patched:
             patched.setattr(sys, "stdin", nothing)
             try:
@@ -120,7 +124,7 @@ def process(data: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Ca
     return run
 
 
-def check_made_anew(data: Path, process) -> None:
+def check_made_anew(data: Path, process: Run) -> None:
     damaged_file = (data / "views.db").read_bytes()
     reports, _ = process()
     [why] = [report.remade for report in reports if report.remade]
@@ -136,7 +140,9 @@ def check_made_anew(data: Path, process) -> None:
 
 
 @pytest.mark.parametrize("table", [*TABLES, SCHEMA])
-def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data: Path, process, table: str) -> None:
+def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(
+    data: Path, process: Run, table: str
+) -> None:
     damage_a_table(data, table)
     for asked in (letters_in, verdict):
         with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
@@ -146,7 +152,7 @@ def test_a_damaged_page_is_seen_when_the_file_is_opened_and_it_is_made_anew(data
 
 @pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize("table", ["positions", "topics", "dead_letters", "models", "log"])
-def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data: Path, process, table: str) -> None:
+def test_a_damaged_page_that_shows_when_it_is_read_has_the_file_made_anew(data: Path, process: Run, table: str) -> None:
     damage_a_table(data, table)
     with pytest.raises(ViewsDamaged, match="the next `minitwitter serve` makes it anew"):
         asyncio.run(verdict(data))
@@ -283,7 +289,7 @@ def test_a_file_that_is_removed_or_replaced_under_the_server_is_made_anew(tmp_pa
     assert [file.read_bytes() for file in data.glob("views-*.db")] == [b"of somebody else"] * (how == "replaced")
 
 
-def interrupted_verify(data: Path):
+def interrupted_verify(data: Path) -> tuple[int, str]:
     """Verify, with Ctrl-C once it is at work: how it ended, and what it said."""
     command = [sys.executable, "-m", "runtime.cli", "verify", "--data", str(data)]
     verifying = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True)

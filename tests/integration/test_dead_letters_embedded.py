@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import msgspec
 import pytest
 
-from events.event import Handler
+from events.engagement import TweetLiked
+from events.event import Envelope, Event, Handler, Handles
 from events.graph import AccountFollowed
 from events.ids import AccountId
 from events.log import Record, TopicPartition
@@ -24,25 +26,28 @@ from runtime.dead_letters import Choice, Mended, NothingToDiscard
 from runtime.embedded.dead_letters import discard, letters_in
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.rebuild import CannotGoBack, LettersLeft
-from runtime.embedded.system import System
+from runtime.embedded.system import InProcess, System
 from runtime.embedded.verify import verify
+from runtime.rebuild_progress import RebuildProgress
+from runtime.settings import Settings
 from runtime.verdict import Verdict
 from stores.groups import ANALYTICS, SERVING
-from stores.sqlite.views import Views
-from tests.integration.in_process import NOW, opened, populate
+from tests.integration.in_process import NOW, on_the_spot, opened, populate
 from tests.integration.running import minitwitter
+
+E = TypeVar("E", bound=Event)
 
 MODELS = [tables.model for tables in ALL_TABLES]
 BAD = AccountId("-0000000-0000-8714-b7c3-0242ac120002")
 """An account id that an earlier version made for an account from before 1970."""
 
 
-def damage(directory: Path, place: TopicPartition, offset: int, **columns) -> None:
+def damage(directory: Path, place: TopicPartition, offset: int, **columns: str | bytes | int | None) -> None:
     """Change a stored record directly. Its checksum is right only if `columns` has it."""
     connection = apsw.Connection(str(directory / "log.db"))
     names = ("position", "id", "type", "version", "key", "time", "headers", "value")
     at = base(place) + offset
-    row = connection.execute(f"SELECT {','.join(names)} FROM records WHERE position=?", (at,)).fetchone()
+    [row] = connection.execute(f"SELECT {','.join(names)} FROM records WHERE position=?", (at,))
     now = tuple((dict(zip(names, row, strict=True)) | columns).values())
     connection.execute(
         "UPDATE records SET type=?, version=?, key=?, time=?, headers=?, value=?, checksum=? WHERE position=?",
@@ -52,11 +57,13 @@ def damage(directory: Path, place: TopicPartition, offset: int, **columns) -> No
 
 
 @contextmanager
-def failing(views: Views, processor: type, event: type, fails) -> Iterator[None]:
+def failing(
+    views: InProcess | None, processor: type[Handles], event: type[E], fails: Callable[[E], bool]
+) -> Iterator[None]:
     """Make the handler of an event fail for chosen events, in existing and new groups."""
     handler: Handler = processor.handlers[event]
 
-    def handle(self, event, about) -> None:
+    def handle(self: Handles, event: E, about: Envelope) -> None:
         handler(self, event, about)
         if fails(event):
             raise ValueError("not this one")
@@ -83,15 +90,17 @@ async def records_of(system: System, kind: str) -> list[Record]:
     return [record for record in await system.log.read({}, 100_000) if record.type == kind]
 
 
-async def letters(system):
+async def letters(system: System) -> list[tuple[str, str, str]]:
     return [(letter.group, letter.position, letter.cause) for letter in await letters_in(system.directory)]
 
 
-def rebuilding(views: Views, models=MODELS, **how):
+def rebuilding(
+    views: InProcess, models: Sequence[str] = MODELS, *, back: bool = False
+) -> tuple[list[RebuildProgress], Awaitable[None]]:
     """Begin a rebuild; return its reports."""
-    told = []
+    told: list[RebuildProgress] = []
     views.projecting.on_progress = told.append
-    return told, views.projecting.rebuild(models, **how)
+    return told, views.projecting.rebuild(models, back=back)
 
 
 async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_path: Path) -> None:
@@ -117,7 +126,9 @@ async def test_a_damaged_record_is_set_aside_and_everything_else_is_applied(tmp_
         ({"value": b'{"follower":'}, "UnreadableEvent"),
     ],
 )
-async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path, change, cause: str) -> None:
+async def test_a_payload_that_cannot_be_read_is_set_aside_with_its_reason(
+    tmp_path: Path, change: dict[str, str | bytes | int | None], cause: str
+) -> None:
     async with opened(tmp_path) as (system, views):
         await populate(system)
         [first, *_] = await records_of(system, "AccountFollowed")
@@ -135,7 +146,8 @@ async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mend
     async with opened(tmp_path) as (system, views):
         await populate(system)
         for record in ((await records_of(system, "AccountFollowed"))[-1], (await records_of(system, "TweetLiked"))[-1]):
-            own = record.event.followee if record.topic == "graph" else record.event.author
+            assert isinstance(record.event, AccountFollowed | TweetLiked)
+            own = record.event.followee if isinstance(record.event, AccountFollowed) else record.event.author
             value = msgspec.json.encode(record.event).replace(own.encode(), BAD.encode())
             damage(tmp_path, record.place, record.offset, value=value)
         await populate(system, seed=2)
@@ -155,8 +167,8 @@ async def test_a_data_directory_whose_log_has_an_account_id_that_is_none_is_mend
         await begun
         await views.project()
         assert {one.same for progress in told for one in progress.compared} == {True}
-    found = await verdict(tmp_path)
-    assert [one.name for one in found.findings if not one.same and one.kind != "decision state"] == []
+    compared = await verdict(tmp_path)
+    assert [one.name for one in compared.findings if not one.same and one.kind != "decision state"] == []
 
 
 async def test_a_handler_that_fails_for_one_account_is_mended_by_a_retry(tmp_path: Path) -> None:
@@ -341,23 +353,14 @@ async def test_a_newer_projector_that_cannot_apply_a_record_stops_the_start_unti
             assert views.views.generations()["counts"] >= 2
 
 
-def opened_log(directory: Path):
+@asynccontextmanager
+async def opened_log(directory: Path) -> AsyncIterator[System]:
     """The command side without read models."""
-    from contextlib import asynccontextmanager
-
-    from runtime.embedded.system import System
-    from runtime.settings import Settings
-    from tests.integration.in_process import on_the_spot
-
-    @asynccontextmanager
-    async def opening():
-        system = System(Settings(data=directory, partitions=4, bcrypt_cost=4), clock=lambda: NOW, off_loop=on_the_spot)
-        try:
-            yield system
-        finally:
-            await system.close()
-
-    return opening()
+    system = System(Settings(data=directory, partitions=4, bcrypt_cost=4), clock=lambda: NOW, off_loop=on_the_spot)
+    try:
+        yield system
+    finally:
+        await system.close()
 
 
 async def test_the_log_is_looked_at_past_what_cannot_be_read(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.cimpl import Message
+from confluent_kafka.cimpl import KafkaError, Message
 
 from events.ids import TweetId, wall_clock
 from events.partitioning import partition_of
@@ -37,7 +37,7 @@ def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redi
         yield made
 
 
-def broken(installation: Installation, key: str):
+def broken(installation: Installation, key: str) -> Iterator[tuple[str, dict[str, str], bytes, int]]:
     """What a plain producer can write under somebody's key, none of which can be read: topic, headers, value, place.
 
     It is as much as a group bears.
@@ -67,13 +67,15 @@ def write(installation: Installation, key: str) -> list[str]:
     producer = Producer({"bootstrap.servers": installation.brokers})
     places = []
 
-    def written(error: None, message: Message) -> None:
+    def written(error: KafkaError | None, message: Message) -> None:
         assert error is None
-        topic = message.topic().removeprefix(installation.prefix)
+        topic = message.topic()
+        assert topic is not None
+        topic = topic.removeprefix(installation.prefix)
         places.append(f"{topic}-{message.partition()}@{message.offset()}")
 
     for topic, headers, value, partition in broken(installation, key):
-        sent = [(name, text.encode()) for name, text in headers.items()]
+        sent: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in headers.items()]
         producer.produce(installation.prefix + topic, value, key.encode(), partition, headers=sent, on_delivery=written)
     assert producer.flush(SOON) == 0
     return places

@@ -8,20 +8,24 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import apsw
 import pytest
 
+from events.log import Record
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, answered, minitwitter
 from tests.integration.test_dead_letters_embedded import damage, records_of
 
 LONGEST_S = 60
 
+T = TypeVar("T")
+
 pytestmark = pytest.mark.slow
 
 
-async def filled(directory: Path):
+async def filled(directory: Path) -> tuple[Record, Record]:
     """A directory whose last tweet and last follow are damaged. No event is applied yet."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
@@ -34,12 +38,13 @@ async def filled(directory: Path):
     return tweet, follow
 
 
-def readiness(serving: Serving):
+def readiness(serving: Serving) -> dict[str, Any]:
     """Return /readyz as soon as it reports more than a lag."""
-    return serving.http.get("/readyz").json()
+    found: dict[str, Any] = serving.http.get("/readyz").json()
+    return found
 
 
-def until(condition: Callable[[], object]):
+def until(condition: Callable[[], T]) -> T:
     deadline = time.monotonic() + LONGEST_S
     while not (found := condition()):
         assert time.monotonic() < deadline
@@ -47,10 +52,11 @@ def until(condition: Callable[[], object]):
     return found
 
 
-def listed(directory: Path):
+def listed(directory: Path) -> list[dict[str, Any]]:
     done = minitwitter("dead-letters", "list", "--data", directory, "--json")
-    assert done.returncode == (1 if json.loads(done.stdout) else 0), done.stderr
-    return json.loads(done.stdout)
+    letters: list[dict[str, Any]] = json.loads(done.stdout)
+    assert done.returncode == (1 if letters else 0), done.stderr
+    return letters
 
 
 async def test_where_the_log_is_not_read_yet_the_list_says_so(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import apsw
 
 from events.ids import to_bytes
+from events.log import Record
 from runtime.dead_letters import Choice
 from runtime.embedded.dead_letters import discard
+from runtime.embedded.system import InProcess, System
 from stores.groups import ANALYTICS, SERVING
 from tests.integration.in_process import opened, populate
 from tests.integration.running import minitwitter
@@ -17,7 +20,7 @@ from tests.integration.test_dead_letters_embedded import damage, letters, record
 
 
 @asynccontextmanager
-async def damaged(directory: Path, kind: str):
+async def damaged(directory: Path, kind: str) -> AsyncIterator[tuple[System, InProcess, Record]]:
     """A directory whose last record of a type is damaged. No event is applied yet."""
     async with opened(directory) as (system, views):
         await populate(system)

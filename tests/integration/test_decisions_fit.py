@@ -1,7 +1,7 @@
 """The decision state refuses a log that is not its own: a shorter one, or one with other events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,9 @@ from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.postgres import rebuild
 from command_api.postgres.rebuild import SOURCES, lacking, lineage, marks
 from events.fitting import DoesNotFit
-from events.ids import first_id_at
+from events.ids import EventId, Millis, first_id_at
+from events.kafka.log import KafkaLogReader
+from events.kafka.records import StoredRecord
 from events.log import LogUnavailable, Positions, Record, TopicPartition
 from events.partitioning import partition_of
 from runtime.distributed.consistency.decision_state import check_decisions, fold_decisions, ids_before
@@ -21,32 +23,35 @@ from tests.on_postgres import PostgresSystem, World, a_world
 
 pytestmark = pytest.mark.engines
 
-OTHER = first_id_at(7)
+OTHER = EventId(first_id_at(Millis(7)))
 
 
-class Kafka:
+class Kafka(KafkaLogReader):
     """A log as Kafka's reader returns it. `lost` records of a partition are missing, and `other` ones are foreign."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.lost = {}
-        self.other = set()
+        self.lost: dict[TopicPartition, int] = {}
+        self.other: set[TopicPartition] = set()
 
     async def ends(self) -> Positions:
         ends = await self._world.log.log.ends()
         return Positions({place: end - self.lost.get(place, 0) for place, end in ends.items()})
 
     async def read(
-        self,
-        after: dict[TopicPartition, int] | Positions,
-        limit: int,
-        topics: frozenset[str] | tuple[str, ...] | None = None,
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
     ) -> list[Record]:
         ends = await self.ends()
         records = await self._world.log.log.read(after, limit, topics)
         return [self._told(record) for record in records if record.offset < ends[record.place]]
 
-    read_stored = read
+    async def read_stored(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[StoredRecord]:
+        return [
+            StoredRecord(r.topic, r.partition, r.offset, r.key, r.type, r.version, b"", r.about, r.fault)
+            for r in await self.read(after, limit, topics)
+        ]
 
     def _told(self, record: Record) -> Record:
         if record.place not in self.other:
@@ -154,7 +159,8 @@ async def test_after_a_rebuild_from_the_present_log_the_state_fits_and_decides(
 ) -> None:
     log, before = Kafka(world), await lineage(system.pool)
     log.lost = {last: 1}
-    events, total = sum(end for place, end in (await log.ends()).items() if place.topic in SOURCES), []
+    events = sum(end for place, end in (await log.ends()).items() if place.topic in SOURCES)
+    total: list[int] = []
     folded = await fold_decisions(log, system.pool, EMAIL_KEY, total.append, lambda done: None)
     assert [folded] == [events] == total
     await check_decisions(log, system.pool, world.partitions)

@@ -8,11 +8,13 @@ import subprocess
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from command_api.deciding import Refused
+from command_api.deciding import Context, Refused
 from command_api.domain.post_tweet import PostTweet
+from events.ids import AccountId, Millis
 from runtime.command_answers import WhetherNew
 from runtime.embedded.demo.cast import PEOPLE
 from runtime.embedded.demo.community import Community
@@ -26,20 +28,25 @@ def test_the_same_seed_and_time_make_the_same_community() -> None:
     assert Community(NOW, 1, 30, 100).commands() != Community(NOW, 2, 30, 100).commands()
 
 
+def time_of(context: Context) -> Millis:
+    assert context.time is not None
+    return context.time
+
+
 def test_nothing_happens_in_the_future_or_before_those_who_do_it_are_there() -> None:
     community = Community(NOW)
     commands = community.commands()
-    times = [context.time for _, _, context in commands]
+    times = [time_of(context) for _, _, context in commands]
     assert times == sorted(times)
     assert times[-1] <= NOW
     assert max(Counter(times).values()) < 10  # nothing heaps up at one moment, as at the last one
-    since = {}
+    since: dict[AccountId, Millis] = {}
     for _, command, context in commands:
         actor = getattr(command, "actor", None)
         if actor is None:
-            since[command.account] = context.time
+            since[command.account] = time_of(context)
         else:
-            assert since[actor] < context.time
+            assert since[actor] < time_of(context)
 
 
 def test_the_tutorial_counts_what_the_demo_makes() -> None:
@@ -50,8 +57,8 @@ def test_the_tutorial_counts_what_the_demo_makes() -> None:
 
 
 def test_one_tag_is_everybodys_today() -> None:
-    posts = [(c, x.time) for _, c, x in Community(NOW).commands() if isinstance(c, PostTweet)]
-    today = Counter()
+    posts = [(c, time_of(x)) for _, c, x in Community(NOW).commands() if isinstance(c, PostTweet)]
+    today: Counter[tuple[str, AccountId]] = Counter()
     for post, time in posts:
         if NOW - time < 6 * 3_600_000:
             today.update({(tag.tag, post.actor) for tag in post.entities.hashtags})
@@ -77,7 +84,7 @@ def test_what_is_printed_works_when_pasted(tmp_path: Path) -> None:
         assert len(items[0]) == 3
         assert "northern lights" in items[1][0]["text"].lower()
         assert items[2][0]["tag"] == "NorthernLights"
-        password = re.search(r"password (\S+)", server.said)[1]
+        [password] = re.findall(r"password (\S+)", server.said)
         for name in ("ada", "ben"):
             server.sign_in(name, password)
             avatar = server.get(f"/users/{name}")["avatar_url"]
@@ -91,12 +98,12 @@ def test_what_is_printed_works_when_pasted(tmp_path: Path) -> None:
         assert again["tweets"] == counted["tweets"]
 
 
-def _hints(said):
+def _hints(said: str) -> list[str]:
     """The blocks of commands that are printed to be pasted."""
     return re.findall(r"^  ((?:API|curl).*?[^\\])$(?=\n\n)", said, re.MULTILINE | re.DOTALL)
 
 
-def _pasted(*commands):
+def _pasted(*commands: str) -> Any:
     return json.loads(subprocess.run(["bash", "-c", "\n".join(commands)], capture_output=True, check=True).stdout)
 
 
@@ -109,6 +116,7 @@ def test_the_demo_goes_on_living_and_its_stream_moves(tmp_path: Path) -> None:
             until = threading.Timer(60, listener.kill)
             until.start()
             # Whoever ada follows does most of what is done, and it is done every few seconds.
+            assert listener.stdout is not None
             assert any(line.startswith(b"event: tweet") for line in listener.stdout)
             until.cancel()
             listener.kill()

@@ -6,7 +6,6 @@ from collections import Counter
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -14,7 +13,7 @@ from PIL import Image
 from command_api.deciding import Context
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
-from events.ids import AccountId, Millis, id_at
+from events.ids import AccountId, Millis, TweetId, id_at
 from events.tweets import TweetPosted
 from runtime.command_answers import WhetherNew
 from runtime.embedded.demo.cast import SIGNED_IN, is_of_demo, the_cast
@@ -22,11 +21,12 @@ from runtime.embedded.demo.community import Community
 from runtime.embedded.demo.filling import accounts_of, catch_up
 from runtime.embedded.demo.living import Life, Living, Posted, live
 from runtime.embedded.demo.pictures import AVATAR, SKY, avatar, sky
+from runtime.embedded.system import System
 from tests.integration.in_process import NOW, opened
 
 CAST = the_cast()
 NAMES = [person.username for person in CAST.people]
-TWEETS = [id_at(NOW, "tweet", str(n)) for n in range(20)]
+TWEETS = [TweetId(id_at(NOW, "tweet", str(n))) for n in range(20)]
 LATELY = [Posted(tweet, n) for n, tweet in enumerate(TWEETS)]
 DAY_MS = 86_400_000
 
@@ -35,7 +35,7 @@ class Enough(Exception):
     """The test has seen enough of a life that does not end."""
 
 
-async def community(system) -> None:
+async def community(system: System) -> None:
     await system.commands.execute_some(Community(NOW).commands(), WhetherNew(), lambda: True)
 
 
@@ -116,14 +116,14 @@ async def test_in_a_directory_that_is_not_the_demos_nobody_does_anything(tmp_pat
         ends = await system.log.ends()
         assert await accounts_of(system, NAMES) == {}
         await live(system, CAST)
-        assert await catch_up(SimpleNamespace(system=system), NAMES) == 0
+        assert await catch_up(system, NAMES) == 0
         assert await system.log.ends() == ends
 
 
 async def test_life_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
     slept = []
 
-    async def sleep(seconds) -> None:
+    async def sleep(seconds: float) -> None:
         slept.append(seconds)
         if len(slept) > 5:
             raise Enough
@@ -144,11 +144,11 @@ async def test_on_any_day_something_happened_lately(
         later = Millis(int(NOW + days * DAY_MS))
         monkeypatch.setattr(system, "clock", lambda: later)
         ends = await system.log.ends()
-        assert least <= await catch_up(SimpleNamespace(system=system), NAMES) <= most
+        assert least <= await catch_up(system, NAMES) <= most
         posted = [r.about.time for r in await system.log.read(ends, 100_000) if isinstance(r.event, TweetPosted)]
         assert all(max(NOW, later - DAY_MS) <= time <= later for time in posted)
         assert bool(posted) == (least > 0)
-        assert await catch_up(SimpleNamespace(system=system), NAMES) == 0
+        assert await catch_up(system, NAMES) == 0
 
 
 def test_an_account_is_the_demos_if_its_id_says_so() -> None:

@@ -3,14 +3,13 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from subprocess import Popen
 
 import httpx
 import pytest
 
-from tests.integration.installation import SOON, Installation, installed, ready, register
+from tests.integration.installation import SOON, Installation, Started, installed, ready, register
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -31,7 +30,7 @@ main()
 class Deploying(Installation):
     """An installation whose processes are of one version or of the next."""
 
-    def newer(self, *words: str):
+    def newer(self, *words: str) -> AbstractContextManager[tuple[Started, httpx.Client]]:
         """A process of the next version, and a client of it."""
         return self.process(*words, argv=(sys.executable, "-c", NEWER))
 
@@ -39,6 +38,7 @@ class Deploying(Installation):
 @pytest.fixture
 def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str) -> Iterator[Deploying]:
     with installed(tmp_path, kafka, postgres, cassandra, redis, kind=Deploying) as made:
+        assert isinstance(made, Deploying)
         yield made
 
 
@@ -59,7 +59,9 @@ def says(client: httpx.Client, text: str) -> None:
 
 
 @contextmanager
-def working(process) -> Iterator[tuple[Popen, httpx.Client]]:
+def working(
+    process: AbstractContextManager[tuple[Started, httpx.Client]],
+) -> Iterator[tuple[Started, httpx.Client]]:
     """A process that is ready."""
     with process as (running, client):
         ready(running, client)

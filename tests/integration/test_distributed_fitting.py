@@ -1,13 +1,13 @@
 """Read models of the distributed profile beside a log that is not theirs, and tables that lost their rows."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
 
 from events.fitting import DoesNotFit, Mark
-from events.ids import first_id_at, to_bytes
+from events.ids import Millis, first_id_at, to_bytes
 from runtime.distributed.consistency.decision_state import ids_before
 from runtime.distributed.consistency.log_identity import LogIdentityWatch, check_fit, lacking_rows, marks_of, misfits
 from runtime.distributed.rebuild.rebuild import rebuild
@@ -18,7 +18,7 @@ from tests.stores.on_cassandra import drop
 
 pytestmark = pytest.mark.engines
 
-OTHER = first_id_at(7)
+OTHER = first_id_at(Millis(7))
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def installation(
 
 
 @pytest.fixture
-def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch):
+def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Live]:
     return lambda: Live(installation, monkeypatch)
 
 
 @pytest.fixture
-async def filled(opened):
+async def filled(opened: Callable[[], Live]) -> AsyncIterator[Live]:
     async with opened() as live:
         if not await live.log.ends():
             await live.append(community().records)
@@ -47,7 +47,7 @@ async def filled(opened):
         yield live
 
 
-async def test_read_models_built_from_this_log_fit_it(filled) -> None:
+async def test_read_models_built_from_this_log_fit_it(filled: Live) -> None:
     assert await misfits(filled.engines) == {}
     await check_fit(filled.engines)
     marks = await marks_of(filled.engines)
@@ -61,7 +61,7 @@ async def test_read_models_built_from_this_log_fit_it(filled) -> None:
         assert await ids_before(filled.log, at) == {place: mark.last for place, mark in of_group.items() if mark.next}
 
 
-async def test_lost_rows_of_new_tweets_are_detected(filled) -> None:
+async def test_lost_rows_of_new_tweets_are_detected(filled: Live) -> None:
     assert await lacking_rows(filled.engines) == ""
     keyspace = filled.generations.address.keyspace
     await filled.engines.cassandra.read(f"TRUNCATE {keyspace}.user_timelines")
@@ -75,7 +75,7 @@ async def test_lost_rows_of_new_tweets_are_detected(filled) -> None:
 
 
 @pytest.mark.parametrize("group", ["timelines", "counts", "search"])
-async def test_a_store_built_from_another_log_is_refused_and_named(filled, group: str) -> None:
+async def test_a_store_built_from_another_log_is_refused_and_named(filled: Live, group: str) -> None:
     keyspace, keys, url = filled.generations.address.keyspace, filled.generations.keys, filled.engines.settings.postgres
     [(place, mark), *_] = [(p, m) for p, m in (await marks_of(filled.engines))[group].items() if m.last]
     if group == "timelines":
@@ -111,7 +111,7 @@ async def test_a_store_built_from_another_log_is_refused_and_named(filled, group
     await rebuild(filled.settings, store, lambda total: None, lambda done: None, slices=4)
 
 
-async def test_after_a_rebuild_from_the_present_log_all_stores_fit(opened) -> None:
+async def test_after_a_rebuild_from_the_present_log_all_stores_fit(opened: Callable[[], Live]) -> None:
     async with opened() as live:
         assert await misfits(live.engines) == {}
         assert await lacking_rows(live.engines) == ""

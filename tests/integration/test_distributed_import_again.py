@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,11 +28,12 @@ SECOND = HEADER + (
 FOREIGN = HEADER + "2,2015-02-17T08:00:00Z,Carla,not hers\n"
 
 
-def importing(installation: Installation, path: Path, text: str, code=0):
+def importing(installation: Installation, path: Path, text: str, code: int = 0) -> dict[str, Any]:
     path.write_text(text)
     done = installation.command("import", "tweets", str(path), "--json")
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def test_a_tweet_is_there_once_and_nothing_is_made_of_what_is_refused(

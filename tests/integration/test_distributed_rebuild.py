@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.engines
 
 SLICES = 4
 
+Open = Callable[[], Live]
+
 
 @pytest.fixture(scope="module")
 def installation(
@@ -42,13 +44,13 @@ def installation(
 
 
 @pytest.fixture
-def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch):
+def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Open:
     """The stores as a process opens them now."""
     return lambda: Live(installation, monkeypatch)
 
 
 @pytest.fixture
-async def filled(opened):
+async def filled(opened: Open) -> AsyncIterator[Live]:
     async with opened() as live:
         if not await live.log.ends():
             await live.append(community().records)
@@ -56,12 +58,12 @@ async def filled(opened):
         yield live
 
 
-async def rebuilt(live: Live, store, **options):
+async def rebuilt(live: Live, store: str, **options: Any) -> dict[str, bool | None]:
     found = await rebuild(live.settings, store, lambda total: None, lambda done: None, slices=SLICES, **options)
     return {one.model: one.same for one in found}
 
 
-async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled, opened) -> None:
+async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(filled: Live, opened: Open) -> None:
     redis, keys = filled.engines.redis, filled.generations.keys
     right = await digest(redis, keys)
     [key, *_] = [key async for key in redis.scan_iter(match=f"{keys.all}:t:*")]
@@ -81,7 +83,7 @@ async def test_counters_that_are_wrong_are_right_again_and_one_can_go_back(fille
         assert await digest(redis, keys) != wrong, "it was brought up from where it stopped"
 
 
-async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, installation: Installation) -> None:
+async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled: Live, installation: Installation) -> None:
     seen = []
     rebuilding = asyncio.create_task(rebuilt(filled, "redis"))
     while not rebuilding.done():
@@ -110,7 +112,7 @@ async def test_while_it_runs_status_tells_what_is_rebuilt_and_how_far(filled, in
         assert (found["models"], found["done"], found["total"]) == (["counts"], 80, 200)
 
 
-async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, opened) -> None:
+async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled: Live, opened: Open) -> None:
     async with opened() as live:
         await remove(live.engines.redis, live.generations.keys)
         assert await rebuilt(live, "redis") == {"counts": None}
@@ -119,7 +121,7 @@ async def test_counters_that_are_lost_are_counted_to_the_end_of_the_log(filled, 
         assert rows > 10
 
 
-async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, opened) -> None:
+async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled: Live, opened: Open) -> None:
     with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         assert connection.execute("DELETE FROM search.user_search_names").rowcount
     assert await rebuilt(filled, "postgres") == {
@@ -128,10 +130,13 @@ async def test_a_table_of_the_search_that_was_emptied_is_full_again(filled, open
     async with opened() as now:
         assert now.generations.database.schema == "search_g1"
         with psycopg.connect(now.engines.settings.postgres, autocommit=True) as connection:
-            assert connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchone() > (0,)
+            [(rows,)] = connection.execute("SELECT count(*) FROM search_g1.user_search_names").fetchall()
+            assert rows > 0
 
 
-async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(filled, opened) -> None:
+async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_others_are_the_same(
+    filled: Live, opened: Open
+) -> None:
     keyspace, cassandra = filled.generations.address.keyspace, filled.engines.cassandra
     [(account, name)] = await cassandra.read(f"SELECT account, username FROM {keyspace}.users LIMIT 1")
     damage = f"UPDATE {keyspace}.users USING TIMESTAMP {LATEST} SET username='someone' WHERE account=?"
@@ -144,7 +149,7 @@ async def test_a_read_model_of_cassandra_that_was_damaged_is_mended_and_the_othe
         assert await now.engines.cassandra.read(read, (account,)) == [(name,)]
 
 
-async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled) -> None:
+async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled: Live) -> None:
     with psycopg.connect(filled.engines.settings.postgres, autocommit=True) as connection:
         connection.execute("DELETE FROM read_models.places")
     with pytest.raises(CannotRebuild, match="no generation before"):
@@ -152,7 +157,7 @@ async def test_there_is_nothing_to_go_back_to_before_the_first_rebuild(filled) -
 
 
 async def test_what_processes_build_side_by_side_is_what_one_process_builds(
-    filled, opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    filled: Live, opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     left: list[int] = []
 
@@ -175,7 +180,7 @@ async def test_what_processes_build_side_by_side_is_what_one_process_builds(
 
 
 async def test_where_a_process_ends_early_the_rebuild_goes_on_without_it(
-    opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rebuilding, "WORTHWHILE", 1)
     monkeypatch.setattr(side_by_side, "command", lambda module: [sys.executable, "-c", "raise SystemExit(7)"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from runtime.distributed.rebuild.notes import rebuilds
 from runtime.distributed.rebuild.rebuild import rebuild_decisions
 from runtime.distributed.settings import DistributedSettings
 from runtime.distributed.status import status
+from runtime.readiness import Part
 from stores.dead_letters import DeadLetter
 from stores.postgres.dead_letters import PostgresDeadLetters, pool_of
 from tests.integration.installation import Installation, installed
@@ -32,7 +33,7 @@ def installation(
         yield made
 
 
-def unreadable(offset: int):
+def unreadable(offset: int) -> DeadLetter:
     return DeadLetter(
         group="timelines",
         place=TopicPartition("tweets", 0),
@@ -90,9 +91,12 @@ async def test_a_group_that_stopped_for_its_dead_letters_is_told_with_the_comman
 async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status_says_how_far(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, found = installation.settings(), []
+    settings = installation.settings()
+    found: list[Part] = []
 
-    async def fold(reader, pool, email_key, begin, advance):
+    async def fold(
+        reader: object, pool: object, email_key: bytes, begin: Callable[[int], None], advance: Callable[[int], None]
+    ) -> int:
         begin(50)
         advance(20)
         async with asyncio.timeout(30):
@@ -111,5 +115,5 @@ async def test_while_the_decision_state_is_rebuilt_nothing_is_written_and_status
     assert await rebuilds(settings) == []
 
 
-async def nothing(*_):
+async def nothing(*_: object) -> bytes:
     return b""

@@ -4,7 +4,8 @@ import asyncio
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import msgspec
 import psycopg
@@ -17,6 +18,7 @@ from events.topics import DERIVED
 from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.rebuild.scratch_generation import _LOCK, MARK
 from runtime.distributed.rebuild.verify import verify
+from runtime.verdict import Verdict
 from stores.cassandra.address import Address
 from tests.integration.distributed_models import Live, community
 from tests.integration.installation import Installation
@@ -40,7 +42,7 @@ def installation(
 
 
 @pytest.fixture
-async def live(installation: Installation, monkeypatch: pytest.MonkeyPatch):
+async def live(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
     async with Live(installation, monkeypatch) as made:
         ends = await made.log.ends()
         if not ends:
@@ -54,11 +56,11 @@ async def live(installation: Installation, monkeypatch: pytest.MonkeyPatch):
         yield made
 
 
-async def verdict(live: Live):
+async def verdict(live: Live) -> Verdict:
     return await verify(live.settings, lambda total: None, lambda done: None, slices=SLICES)
 
 
-def differing(found):
+def differing(found: Verdict) -> list[tuple[str, str]]:
     return [(one.kind, one.name) for one in found.findings if not one.same]
 
 
@@ -71,7 +73,7 @@ async def test_everything_derived_is_a_function_of_the_log(live: Live) -> None:
     assert sum(one.live for one in found.findings) == sum(one.rebuilt for one in found.findings) > 1000
 
 
-def beside_in_postgres(url: str):
+def beside_in_postgres(url: str) -> tuple[list[str], int]:
     """Schemas of a second set, and how many hold the lock of who makes one."""
     with psycopg.connect(url, autocommit=True) as connection:
         names = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
@@ -112,7 +114,7 @@ async def test_interrupted_it_ends_with_130_and_leaves_nothing_beside_the_live_s
     ] == []
 
 
-async def one_of(live: Live, table: str, column: str):
+async def one_of(live: Live, table: str, column: str) -> Any:
     rows = await live.engines.cassandra.read(
         f"SELECT {column} FROM {live.generations.address.keyspace}.{table} LIMIT 1"
     )
@@ -142,7 +144,7 @@ async def a_like_is_counted_twice(live: Live) -> None:
     assert await redis.hincrby(keys[0], "likes", 1)
 
 
-def in_postgres(statement: str):
+def in_postgres(statement: str) -> Callable[[Live], Awaitable[None]]:
     async def damage(live: Live) -> None:
         with psycopg.connect(live.engines.settings.postgres, autocommit=True) as connection:
             assert connection.execute(statement).rowcount == 1
@@ -152,6 +154,7 @@ def in_postgres(statement: str):
 
 async def a_notification_that_nobody_derived(live: Live) -> None:
     records = await live.log.read({}, 1000, ["notifications"])
+    assert records[0].event is not None
     about = msgspec.structs.replace(records[0].about, id=EventId(HybridClock().issue()))
     await live.log.append([New(records[0].event, about)])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from events.ids import TweetId
 from runtime.distributed.models.catalogue import COUNTERS
 from runtime.distributed.models.groups import count_keys
 from stores.counts import TweetCounts
@@ -32,7 +33,7 @@ def installation(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redi
         yield made
 
 
-def done(installation: Installation, *words: str):
+def done(installation: Installation, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runtime.cli", *words],
         env=installation.environment,
@@ -44,16 +45,16 @@ def done(installation: Installation, *words: str):
     )
 
 
-def counted(installation: Installation, tweet, likes, *, after=None):
+def counted(installation: Installation, tweet: TweetId, likes: int, *, after: str | None = None) -> str:
     """Wait until a tweet has so many likes where the pointer points, elsewhere than `after`; the name of that place."""
 
-    async def ask(place):
+    async def ask(place: str) -> TweetCounts | None:
         redis = connect(installation.environment["MINITWITTER_REDIS_URL"])
         found = await RedisCounts(redis, RedisKeys(place)).of_tweets([tweet])
         await redis.aclose()
         return found.get(tweet)
 
-    async def place():
+    async def place() -> str:
         pointer = (await Pointers(installation.url).read()).get(COUNTERS)
         return count_keys(installation.prefix).name if pointer is None else pointer.generation
 
@@ -92,5 +93,5 @@ def test_a_living_installation_is_verified_and_its_counters_are_rebuilt_while_it
         assert "the same as before" in rebuilt.stdout
         assert client.post(like, headers=register(client, "eve")).status_code == 204
         counted(installation, tweet["id"], 2, after=first)
-        for process, client in processes:
-            ready(process, client)
+        for process in processes:
+            ready(*process)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_two_processes_that_start_it_at_once_get_the_same_one(running: Running) 
         "import sys; from pathlib import Path; from infra.local.running import Running; from infra.local.redis import "
         "Redis; print(Running(Path(sys.argv[1]), Path(sys.argv[2])).up(Redis()).processes['redis-0'].pid)"
     )
-    command = [sys.executable, "-c", program, running.directory, running.cache]
+    command = [sys.executable, "-c", program, str(running.directory), str(running.cache)]
     with ThreadPoolExecutor() as pool:
         first, second = pool.map(lambda _: subprocess.check_output(command, cwd=ROOT), range(2))
     assert first == second
@@ -163,7 +163,7 @@ def test_too_little_memory_is_reported(running: Running) -> None:
 
 def test_a_server_that_ends_while_it_starts_is_reported_with_the_end_of_its_log(running: Running) -> None:
     class Broken(Redis):
-        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
             (server,) = super().servers(cache, directory, ports)
             return [EngineProcess(server.name, [*server.argv, "--no-such-option", "1"], server.directory, server.ready)]
 
@@ -174,7 +174,7 @@ def test_a_server_that_ends_while_it_starts_is_reported_with_the_end_of_its_log(
 
 def test_a_server_that_never_answers_is_given_up(running: Running) -> None:
     class Silent(Redis):
-        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
             return [EngineProcess("redis-0", ["sleep", "60"], directory / "redis-0", lambda: False, start_s=0.2)]
 
     with pytest.raises(EngineError, match="does not answer after 0 s"):
@@ -188,7 +188,7 @@ def test_one_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
         def install(self, cache: Path) -> None:
             pass
 
-        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
             home = directory / "deaf-0"
             argv = [sys.executable, "-c", deaf]
             return [EngineProcess("deaf-0", argv, home, (home / "deaf").exists, start_s=10, stop_s=0.2)]
@@ -206,7 +206,7 @@ def test_killing_a_server_ends_what_it_started(tmp_path: Path) -> None:
         def install(self, cache: Path) -> None:
             pass
 
-        def servers(self, cache: Path, directory: Path, ports: list[dict[str, int]]) -> list[EngineProcess]:  # type: ignore[no-untyped-def]
+        def servers(self, cache: Path, directory: Path, ports: Sequence[Mapping[str, int]]) -> list[EngineProcess]:
             home = directory / "parent-0"
             log = home / "server.log"
             return [EngineProcess("parent-0", [sys.executable, "-c", program], home, lambda: log.stat().st_size > 0)]
@@ -225,7 +225,7 @@ def test_a_server_outlives_the_process_that_started_it(running: Running) -> None
         "Redis; Running(Path(sys.argv[1]), Path(sys.argv[2])).up(Redis())"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, running.directory, running.cache],
+        [sys.executable, "-W", "error", "-c", program, str(running.directory), str(running.cache)],
         cwd=ROOT, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == "", "nothing is warned of"

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def installation(tmp_path: Path, kafka: str, postgres: str, redis: str) -> Insta
     return Installation(tmp_path, kafka, postgres, redis=redis).set_up()
 
 
-def printed(installation: Installation, *words: str):
+def printed(installation: Installation, *words: str) -> list[dict[str, Any]]:
     done = installation.command("events", *words)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

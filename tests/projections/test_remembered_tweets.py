@@ -1,17 +1,19 @@
 """Cached tweets equal those of the read models if the cache receives every event, and differ if one is left out."""
 
+from collections.abc import Collection
 from functools import partial
 from random import Random
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from msgspec import StructMeta
 
+from events.ids import AccountId
 from runtime.distributed.models import caches
 from runtime.distributed.models.caches import Memory, outdated
 from stores.cached.viewers import RememberedBarriers, RememberedMarks
 from stores.composed.shown_tweets import GatheredTweets
-from stores.graph import Barriers
+from stores.graph import Barriers, Unseen
 from stores.groups import HOME, STREAMS, TIMELINES
 from tests.community import ACTIONS, Community
 from tests.projections.projected import Projected
@@ -26,7 +28,7 @@ class Graph:
     def __init__(self, community: Community) -> None:
         self.community = community
 
-    async def barriers(self, accounts: list[str]) -> dict[str, Barriers]:
+    async def barriers(self, accounts: Collection[AccountId]) -> dict[AccountId, Barriers]:
         blocks, mutes = self.community.blocks, self.community.mutes
         return {
             account: Barriers(
@@ -35,7 +37,7 @@ class Graph:
             for account in accounts
         }
 
-    async def unseen(self, viewer, others) -> None:
+    async def unseen(self, viewer: AccountId, others: Collection[AccountId]) -> Unseen:
         raise AssertionError("nobody has so many barriers here")
 
 
@@ -45,7 +47,7 @@ async def differs(seed: int) -> bool:
     community, models = Community(), Projected()
     for _ in range(4):
         community.register()
-    readers, memory, applied = models.readers, Memory(None), 0  # no feeds
+    readers, memory, applied = models.readers, Memory(Mock(spec_set=())), 0  # no feeds
     remembering = GatheredTweets(
         partial(memory.tweets.of, ask=readers.tweets.by_ids),
         partial(memory.cards.of, ask=readers.users.cards),

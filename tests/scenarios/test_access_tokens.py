@@ -2,6 +2,7 @@
 
 import base64
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from tests.scenarios.service import (
     LIFETIME_MS,
     MINUTE,
     START,
+    Json,
     Service,
     StandingClock,
     bearer,
@@ -88,19 +90,18 @@ async def test_a_new_role_counts_at_once_for_tokens_that_were_issued_before(
 
 def forged(
     service: Service | SimpleNamespace,
-    key=...,
+    key: rsa.RSAPrivateKey | str | None = None,
     algorithm: str = "RS256",
     headers: dict[str, str] | None = None,
     **claims: Any,
 ) -> str:
     account, session = id_at(START, "somebody"), id_at(START, "session")
-    said = {"iss": ISSUER, "sub": account, "sid": session, "role": "user"}
+    said: dict[str, Any] = {"iss": ISSUER, "sub": account, "sid": session, "role": "user"}
     said |= {"iat": START // 1000, "exp": START // 1000 + 900} | claims
     header = {"kid": service.system.signing_keys.current.kid, "typ": "at+jwt"} | (headers or {})
     said = {name: value for name, value in said.items() if value is not ...}
-    return jwt.encode(
-        said, service.system.signing_keys.current.private if key is ... else key, algorithm, headers=header
-    )
+    signing = service.system.signing_keys.current.private if key is None else key
+    return jwt.encode(said, signing, algorithm, headers=header)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,9 @@ def test_the_forgery_would_pass_if_nothing_were_wrong_with_it(verifying: SimpleN
         lambda s: "\u00fc\u00fc.\u00fc.\u00fc",
     ],
 )
-def test_a_token_that_is_not_ours_is_refused(verifying: SimpleNamespace, forge) -> None:
+def test_a_token_that_is_not_ours_is_refused(
+    verifying: SimpleNamespace, forge: Callable[[SimpleNamespace], str]
+) -> None:
     with pytest.raises(TokenRefused):
         verifying.authenticator.authenticate(b"Bearer " + forge(verifying).encode())
 
@@ -276,11 +279,12 @@ def test_a_damaged_key_file_is_named(tmp_path: Path, clock: StandingClock, conte
 # Tickets
 
 
-async def ticket(http: httpx.AsyncClient, tokens, **headers: str) -> str:
+async def ticket(http: httpx.AsyncClient, tokens: Json, **headers: str) -> str:
     answer = await http.post("/stream/tickets", headers=bearer(tokens) | headers)
     assert answer.status_code == 201
     assert answer.json()["expires_in"] == 60
-    return answer.json()["ticket"]
+    found: str = answer.json()["ticket"]
+    return found
 
 
 async def test_a_ticket_says_who_shows_it_for_a_minute(

@@ -59,7 +59,9 @@ class Both:
 
     async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         await self._service.views.project()
-        hot = self._service.composition.application._match
+        edge = self._service.composition.application
+        assert isinstance(edge, Edge)
+        hot = edge._match
         asked = httpx.Request(method, f"http://test/api/v1{path}").url
         if hot(method, asked.path, asked.query):
             self.taken += 1

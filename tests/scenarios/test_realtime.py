@@ -13,6 +13,7 @@ from httpx_sse import aconnect_sse
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from rest.exchange import Message
 from tests.scenarios.people import Json, Person, join
 from tests.scenarios.service import MINUTE, Service, StandingClock, problem
 from tests.scenarios.streaming import IN_TIME_S, Event, streaming
@@ -177,7 +178,11 @@ async def test_a_client_that_is_too_slow_loses_what_waits_and_is_told_so(
     goes_on = asyncio.Event()
     said: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def send(message: Json) -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("the event is never set")
+
+    async def send(message: Message) -> None:
         await said.put(message.get("body", b""))
         if b"event: tweet" in message.get("body", b""):
             await goes_on.wait()
@@ -185,7 +190,7 @@ async def test_a_client_that_is_too_slow_loses_what_waits_and_is_told_so(
     scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/api/v1/stream", "query_string": b""}
     headers = [(b"host", b"test"), (b"authorization", bob.bearer["authorization"].encode())]
     scope |= {"scheme": "http", "headers": headers, "client": ("127.0.0.1", 1)}
-    serving = asyncio.ensure_future(service.composition.application(scope, asyncio.Event().wait, send))
+    serving = asyncio.ensure_future(service.composition.application(scope, never, send))
     async with asyncio.timeout(IN_TIME_S):
         while b"still-here" not in await said.get():
             pass

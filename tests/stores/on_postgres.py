@@ -45,9 +45,12 @@ T = TypeVar("T")
 class Searches(Protocol):
     """The read ports of the searches."""
 
-    tweets: Search
-    users: UserSearch
-    hashtags: HashtagSearch
+    @property
+    def tweets(self) -> Search: ...
+    @property
+    def users(self) -> UserSearch: ...
+    @property
+    def hashtags(self) -> HashtagSearch: ...
 
 
 @dataclass

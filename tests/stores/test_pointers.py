@@ -31,7 +31,9 @@ def never_polling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def waiting(url: str, seen: dict[str, Pointer]) -> AsyncIterator[tuple[asyncio.Task, psycopg.AsyncConnection]]:
+async def waiting(
+    url: str, seen: dict[str, Pointer]
+) -> AsyncIterator[tuple[asyncio.Task[dict[str, Pointer]], psycopg.AsyncConnection]]:
     """A task that waits for a move, and a connection that observes it."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         task = asyncio.create_task(Pointers(url).moved_from(seen))
@@ -42,12 +44,12 @@ async def waiting(url: str, seen: dict[str, Pointer]) -> AsyncIterator[tuple[asy
             await asyncio.wait((task,))
 
 
-async def listener(connection: psycopg.AsyncConnection, but: tuple[int] = ()) -> int:
+async def listener(connection: psycopg.AsyncConnection, but: tuple[int, ...] = ()) -> int:
     """Wait for a connection that listens and has read, other than those in `but`; return its process id."""
     deadline = asyncio.get_running_loop().time() + SOON
     while True:
         cursor = await connection.execute(f"SELECT pid {LISTENING} AND query LIKE '%FROM places' AND state = 'idle'")
-        found = {pid for (pid,) in await cursor.fetchall()} - set(but)
+        found: set[int] = {pid for (pid,) in await cursor.fetchall()} - set(but)
         if found:
             (pid,) = found
             return pid
@@ -82,13 +84,13 @@ async def test_a_move_without_a_notification_is_found_by_polling_on_the_same_con
     async with waiting(url, {}) as (task, connection):
         first = await listener(connection)
         cursor = await connection.execute(f"SELECT query_start {LISTENING}")
-        since = await cursor.fetchone()
+        [(since,)] = await cursor.fetchall()
         deadline = asyncio.get_running_loop().time() + SOON
         while True:
             cursor = await connection.execute(f"SELECT query_start, pid {LISTENING}")
             [(start, pid)] = await cursor.fetchall()
             assert pid == first
-            if (start,) > since:
+            if start > since:
                 break
             assert asyncio.get_running_loop().time() < deadline
             await asyncio.sleep(0.02)

@@ -271,8 +271,9 @@ async def test_the_cost_of_a_page_newest_first_depends_on_its_length_only(index:
     """3,000 tweets have the words. A page of three reads a few rows; finding the rarer word reads 200 of each."""
     told = Told()
     many = [TweetId(id_at(Millis(START + n), "tweet")) for n in range(3000)]
-    text = {"text": "a b", "entities": Entities()}
-    records = told.tell(*(TweetPosted(tweet=t, author=PEOPLE[0], conversation=t, **text) for t in many))
+    records = told.tell(
+        *(TweetPosted(tweet=t, author=PEOPLE[0], conversation=t, text="a b", entities=Entities()) for t in many)
+    )
     await apply(index.group, [records])
     async with index.pool.connection() as connection:
         await connection.execute("ANALYZE")

@@ -7,7 +7,7 @@ import pytest
 
 from infra.local.redis import Redis
 from infra.local.running import Running
-from stores.redis.connection import answering, connect
+from stores.redis.connection import Client, answering, connect
 from stores.sink import StoreUnavailable
 
 pytestmark = pytest.mark.engines
@@ -37,7 +37,7 @@ async def test_after_a_restart_of_the_server_new_connections_are_opened_without_
     await client.aclose()
 
 
-async def all_noticed(client) -> None:
+async def all_noticed(client: Client) -> None:
     """Wait until the event loop has seen the end of every connection in the pool."""
     deadline = time.monotonic() + DEADLINE_S
     kept = [connection._reader for connection in client.connection_pool._available_connections if connection._reader]

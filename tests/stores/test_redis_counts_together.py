@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from events.log import Positions
+from stores.redis import batch_scripts
 from stores.redis import sink as sinks
 from stores.redis.connection import Client
 from stores.redis.sink import RedisKeys, held
@@ -76,12 +77,12 @@ class CommittingBetween:
         pipeline = self._client.pipeline(transaction=transaction)
         execute = pipeline.execute
 
-        async def execute_and_commit() -> Any:
-            answer = await execute()
+        async def execute_and_commit(raise_on_error: bool = True) -> list[Any]:
+            answer = await execute(raise_on_error)
             await self._commit()
             return answer
 
-        pipeline.execute = execute_and_commit
+        pipeline.execute = execute_and_commit  # type: ignore[method-assign]  # it commits in addition
         return pipeline
 
 
@@ -162,7 +163,7 @@ async def test_a_batch_that_is_committed_during_emptying_leaves_nothing(
             await emptied.wait()
             return await note.run(*call)
 
-    note = sinks.NOTE
+    note = batch_scripts.NOTE
     late = None
     if seed % 2:
         monkeypatch.setattr(sinks, "NOTE", Late())

@@ -85,7 +85,9 @@ async def test_every_key_that_is_left_after_a_run_is_in_the_table_with_its_type_
     async for key in client.scan_iter(count=1000):
         row = row_of(key.decode())
         found[row] += 1
-        assert (await client.type(key)).decode() == TYPES.get(row.type, row.type)
+        kind = await client.type(key)
+        assert isinstance(kind, bytes)
+        assert kind.decode() == TYPES.get(row.type, row.type)
         assert (await client.ttl(key) > 0) == (row.ttl != "none"), key
     assert {row.key for row in ROWS} - {row.key for row in found} == NOT_LEFT, "a row says something that is not there"
     count = {row.key: n for row, n in found.items()}

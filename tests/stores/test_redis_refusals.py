@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError, DataError, RedisError, TimeoutError  # they are its own
@@ -39,6 +41,12 @@ STAYING = (
 )
 
 
+def error_of(answer: str) -> Exception:
+    """Return the error that the client makes of an answer."""
+    error: Exception = BaseParser.parse_error(answer)  # type: ignore[no-untyped-call]  # redis has no types here
+    return error
+
+
 def annotated(error: Exception) -> Exception:
     """Return the error as a pipeline raises it."""
     error.args = (f"Command # 1 (HINCRBY tweet likes) of pipeline caused error: {error.args}", *error.args[1:])
@@ -47,20 +55,20 @@ def annotated(error: Exception) -> Exception:
 
 @pytest.mark.parametrize("answer", PASSING)
 @pytest.mark.parametrize("within", [lambda error: error, annotated], ids=["alone", "in a pipeline"])
-def test_an_error_of_the_server_s_state_is_an_outage(answer: str, within) -> None:
+def test_an_error_of_the_server_s_state_is_an_outage(answer: str, within: Callable[[Exception], Exception]) -> None:
     with pytest.raises(StoreUnavailable), answering():
-        raise within(BaseParser.parse_error(answer))
+        raise within(error_of(answer))
 
 
 @pytest.mark.parametrize("answer", STAYING)
 @pytest.mark.parametrize("within", [lambda error: error, annotated], ids=["alone", "in a pipeline"])
-def test_an_error_in_the_command_is_no_outage(answer: str, within) -> None:
+def test_an_error_in_the_command_is_no_outage(answer: str, within: Callable[[Exception], Exception]) -> None:
     with pytest.raises(StoreRefused), answering():
-        raise within(BaseParser.parse_error(answer))
+        raise within(error_of(answer))
 
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), TimeoutError(), OSError("gone"), RedisError("?")])
-def test_no_answer_is_an_outage(error) -> None:
+def test_no_answer_is_an_outage(error: Exception) -> None:
     with pytest.raises(StoreUnavailable), answering():
         raise error
 

@@ -7,15 +7,18 @@ import itertools
 import sys
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from events.log import LogUnavailable, Positions, TopicPartition
-from streams.faust_worker import FaustWorker
+from streams.faust_worker import Decode, FaustWorker, Hosted
 from tests.on_kafka import send_nameless_header
 
 pytestmark = pytest.mark.engines
@@ -33,9 +36,9 @@ class Sink:
 
     def __init__(self) -> None:
         self.applied = Positions()
-        self.values = []
-        self.batches = []
-        self.before = lambda records: None
+        self.values: list[int] = []
+        self.batches: list[int] = []
+        self.before: Callable[[list[int]], object] = lambda records: None
 
     async def positions(self) -> Positions:
         return Positions(self.applied)
@@ -72,9 +75,13 @@ class Topic:
         assert self._producer.flush(SOON) == 0
         return numbers
 
-    def worker(self, sink: Idling | Sink, **options) -> FaustWorker:
+    def worker(
+        self, sink: Sink, session_s: float = SESSION_S, idle: Callable[[], Awaitable[bool]] | None = None
+    ) -> FaustWorker:
+        hosted = cast(Hosted, sink)  # a worker only passes records on, and here these are numbers
+        brokers, prefix = self.brokers, self.prefix
         return FaustWorker(
-            sink, decode, brokers=self.brokers, prefix=self.prefix, **{"session_s": SESSION_S, "batch": 50, **options}
+            hosted, cast(Decode, decode), brokers=brokers, prefix=prefix, session_s=session_s, batch=50, idle=idle
         )
 
 
@@ -83,7 +90,7 @@ def topic(kafka: str) -> Topic:
     return Topic(kafka)
 
 
-async def until(condition, task: asyncio.Task | None = None) -> None:
+async def until(condition: Callable[[], object], task: asyncio.Task[None] | None = None) -> None:
     deadline = time.monotonic() + SOON
     while not condition():
         assert time.monotonic() < deadline
@@ -102,7 +109,7 @@ class Working:
         self.task = asyncio.create_task(self.worker.run())
         return self
 
-    async def until(self, condition) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         await until(condition, self.task)
 
     async def __aexit__(self, *error: None) -> None:
@@ -250,7 +257,7 @@ KILLED = """
 import asyncio, sys
 sys.path[:0] = [{root!r}]
 from events.log import Positions, TopicPartition
-from streams.faust_worker import FaustWorker
+from streams.faust_worker import Decode, FaustWorker, Hosted
 
 class Sink:
     name, topics = "serving", frozenset(("tweets",))
@@ -272,6 +279,7 @@ async def killed_after_its_first_batch(topic: Topic, session_s: float) -> list[i
         root=str(Path(__file__).parents[2]), brokers=topic.brokers, prefix=topic.prefix, session=session_s
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
     applied = [int(n) for n in (await process.stdout.readline()).split()]
     process.kill()
     await process.communicate()

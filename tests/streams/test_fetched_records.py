@@ -15,16 +15,13 @@ class Name(str):
         return self.__str__().encode("latin-1")
 
 
-GOOD = [("ce_type", b"\xff"), ("\u00fcber", None)]
-BROKEN = [("ce_type", b"TweetPosted"), (Name("\xff\xfe"), b"1")]
+Headers = list[tuple[str, bytes | None]]
+
+GOOD: Headers = [("ce_type", b"\xff"), ("\u00fcber", None)]
+BROKEN: Headers = [("ce_type", b"TweetPosted"), (Name("\xff\xfe"), b"1")]
 
 
-def batch(
-    first: int,
-    headers: list[list[tuple[str, None] | tuple[str, bytes]] | list[tuple[str, bytes] | tuple[Name, bytes]]]
-    | list[list[tuple[str, None] | tuple[str, bytes]]],
-    compression: int = 0,
-) -> bytes:
+def batch(first: int, headers: list[Headers], compression: int = 0) -> bytes:
     """Return a batch of records from an offset on, with these headers."""
     builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, -1, 1 << 20)
     for n, each in enumerate(headers):
@@ -49,5 +46,5 @@ def test_a_record_with_a_name_that_is_no_utf_8_has_no_headers_and_the_others_hav
     found = records(content + batch(9, [GOOD])[:40], since)
     assert [record.offset for record in found] == list(range(since, 9))
     assert [record.value for record in found] == [b"value %d" % n for n in range(since, 9)]
-    headers = {4: [], 5: [], 6: []}
+    headers: dict[int, Headers] = {4: [], 5: [], 6: []}
     assert [list(record.headers) for record in found] == [headers.get(n, GOOD) for n in range(since, 9)]

@@ -26,7 +26,7 @@ class Broker:
     def __init__(self) -> None:
         self.answers = asyncio.Event()
         self.connected = asyncio.Event()
-        self._serving = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Broker:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -37,7 +37,9 @@ class Broker:
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._serving.add(asyncio.current_task())
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
         self.connected.set()
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:

@@ -76,9 +76,8 @@ async def is_there(engine: Engine) -> bool:
     return len(await accounts_of(engine.system, SIGNED_IN)) == len(SIGNED_IN)
 
 
-async def catch_up(engine: Engine, usernames: Sequence[str]) -> int:
+async def catch_up(system: System, usernames: Sequence[str]) -> int:
     """Generate the activity of the time without a server; return the number of commands. Raises LogUnavailable."""
-    system = engine.system
     then, now = await _newest(system), system.clock()
     if now - then < LEAST_GAP_MS:
         return 0
