@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import rebuilding, serving
+from . import exporting, rebuilding, serving
 from .figures import Figure
 
 
@@ -25,12 +25,13 @@ def main() -> None:
     """Measure, print a table, write JSON; exit with 1 if a figure misses its target."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--only", nargs="*", help="parts to run: serving, rebuild, search, import")
+    parser.add_argument("--only", nargs="*", help="parts to run: serving, rebuild, export, search, import")
     parser.add_argument("--short", action="store_true", help="a tenth of the data and time: to see that it works")
     given = parser.parse_args()
     parts = {
         "serving": serving.measure,
         "rebuild": rebuilding.measure,
+        "export": exporting.measure,
         "search": serving.measure_search,
         "import": serving.measure_import,
     }

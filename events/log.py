@@ -108,6 +108,32 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         return f"{self.position} {self.type}"
 
 
+class StoredRecord(NamedTuple):
+    """A record as the log stores it: its metadata is decoded, its value is not. `fault` has the meaning of
+    `Record.fault`.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    type: str
+    version: int
+    value: bytes
+    about: Envelope
+    fault: str = ""
+
+    @property
+    def place(self) -> TopicPartition:
+        """The record's partition."""
+        return _partition(self.topic, self.partition)
+
+    @property
+    def position(self) -> str:
+        """The record's position as text: `tweets-3@42`."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+
 class New(NamedTuple):
     """An event to append, with its metadata."""
 
@@ -151,6 +177,16 @@ class RecordReader(Protocol):
 
     async def ends(self) -> Positions:
         """Return the end of each partition: the offset of the next record to be appended."""
+        ...
+
+
+class StoredReader(Protocol):
+    """Reads records without opening them, so it needs no keys."""
+
+    async def read_stored(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[StoredRecord]:
+        """Return the same records as `RecordReader.read`, encoded and sealed. Raises CorruptLog, LogUnavailable."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Events of operators' acts. Topic `operations`, keyed by the read model or the position that the act concerns."""
+"""Events of operators' acts. Topic `operations`, keyed by the read model, the position or the operator."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ class DeadLetterDiscarded(Event, frozen=True, kw_only=True):
     group: str
     type: str
     event: str = ""
+
+
+@event(topic="operations", key="by")
+class SealedFieldsOpened(Event, frozen=True, kw_only=True):
+    """An operator had personal fields of these topics opened for an export. `by` is their name on the machine."""
+
+    by: str
+    topics: tuple[str, ...]
+    purpose: str

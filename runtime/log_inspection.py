@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import Protocol
 
 from events.ids import EventId
-from events.log import LogReader, Record, TopicPartition
+from events.log import LogReader, Record, StoredReader, TopicPartition
 
 
-class Looking(LogReader, Protocol):
+class Looking(LogReader, StoredReader, Protocol):
     """Reads, finds and counts events."""
 
     @property

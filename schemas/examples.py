@@ -20,7 +20,7 @@ from events.ids import AccountId, ActivityId, EventId, MediaId, Millis, Notifica
 from events.log import New, Record
 from events.media import Attachment, MediaDeleted, MediaFinished, UploadStarted
 from events.notifications import NotificationRaised, NotificationWithdrawn
-from events.operations import DeadLetterDiscarded, ReadModelSwitched
+from events.operations import DeadLetterDiscarded, ReadModelSwitched, SealedFieldsOpened
 from events.personal import (
     AccountMuted,
     AccountUnmuted,
@@ -166,6 +166,7 @@ STORY: tuple[tuple[int, AccountId | None, Event], ...] = (
     ),
     (90, None, ReadModelSwitched(model="user_timelines", generation=2, version=1)),
     (95, None, DeadLetterDiscarded(position="tweets-3@42", group="serving", type="TweetPosted")),
+    (96, None, SealedFieldsOpened(by="carol", topics=("tweets",), purpose="a study of museum visits")),
 )
 """Minutes past noon, the acting account, and the event."""
 

@@ -51,35 +51,12 @@ from events.personal import (
     TweetBookmarked,
 )
 from events.tweets import Place, TweetDeleted, TweetEdited, TweetPosted, TweetRef
+from tests.written import TEXTS, Written
 
 START = Millis(1_750_000_000_000)
 HOUR = 3_600_000
 
-TEXTS = (
-    "good morning",
-    "an awful delay #One",
-    "lovely #one and #Zwei, @user0",
-    "what a day #zwei https://example.org/a",
-    "@user1 @user2 thanks",
-    "#straße und #STRASSE",
-)
-
-
 Moment = tuple[Millis, EventId]
-
-
-@dataclass
-class Written:
-    """A tweet of the community."""
-
-    id: TweetId
-    author: AccountId
-    texts: list[str]
-    entities: Entities
-    conversation: TweetId
-    reply_to: TweetRef | None
-    quote_of: TweetRef | None
-    deleted: bool = False
 
 
 @dataclass(repr=False)

@@ -25,11 +25,11 @@ from ..codec import Codec
 from ..event import BY_CLASS
 from ..ids import Millis
 from ..keys import Keys
-from ..log import LogUnavailable, New, Positions, Record, TopicPartition
+from ..log import LogUnavailable, New, Positions, Record, StoredRecord, TopicPartition
 from ..publishing import Publisher, outgoing
 from ..retries import Backoff, retrying
 from .owned_consumer import OwnedConsumer
-from .records import Headers, StoredRecord, opened, shown, stored
+from .records import Headers, opened, shown, stored
 
 T = TypeVar("T")
 

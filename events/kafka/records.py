@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from ..event import BY_NAME, Envelope, Event
 from ..faults import finish, one_line, parse, plain
 from ..ids import EventId, Millis, is_id
 from ..keys import Keys
-from ..log import Record, TopicPartition
+from ..log import Record, StoredRecord
 from ..partitioning import partition_of
 from ..publishing import Outgoing
 from ..sealing import SealBroken
@@ -51,32 +51,6 @@ class RecordTooLarge(Exception):
     def __init__(self, record: Outgoing, size: int) -> None:
         super().__init__(f"{record.type} takes {size:,} bytes in the log, and the limit is {MAX_RECORD_BYTES:,}")
         self.size = size
-
-
-class StoredRecord(NamedTuple):
-    """A record as Kafka stores it: its headers are decoded, its value is not. `fault` has the meaning of
-    `Record.fault`.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    key: str
-    type: str
-    version: int
-    value: bytes
-    about: Envelope
-    fault: str = ""
-
-    @property
-    def place(self) -> TopicPartition:
-        """The record's partition."""
-        return TopicPartition(self.topic, self.partition)
-
-    @property
-    def position(self) -> str:
-        """The record's position as text: `tweets-3@42`."""
-        return f"{self.topic}-{self.partition}@{self.offset}"
 
 
 def headers(record: Outgoing, source: str = SOURCE) -> Headers:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..event import BY_CLASS
 from ..ids import HybridClock
-from ..log import New, Positions, Record, TopicPartition
+from ..log import New, Positions, Record, StoredRecord, TopicPartition
 from .group_commit import GroupCommit
 from .records import LogTable, id_column
-from .stored_rows import Row
+from .stored_rows import Row, stored_record
 
 
 def _row_id(row: Row) -> bytes:
@@ -45,6 +46,15 @@ class SqliteLogReader:
         the order in feeds. Each partition gives a fair share. Records past the newest id of any full share are left for
         the next call, before they are decoded.
         """
+        return self.table.decode(self._rows(after, limit, topics))
+
+    async def read_stored(
+        self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+    ) -> list[StoredRecord]:
+        """Return the same records as `read`, still encoded and sealed."""
+        return [stored_record(row) for row in self._rows(after, limit, topics)]
+
+    def _rows(self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None) -> list[Row]:
         wanted = None if topics is None else frozenset(topics)
         ends = self.table.ends()
         behind = [
@@ -60,11 +70,11 @@ class SqliteLogReader:
             start = after.get(place, 0)
             runs.append(self.table.rows(place, start, min(share, ends[place] - start)))
         if len(runs) == 1:
-            return self.table.decode(runs[0])
+            return runs[0]
         horizon = min((max(map(_row_id, run)) for run in runs if len(run) == share), default=None)
         if horizon is not None:
             runs = [list(itertools.takewhile(lambda row: _row_id(row) <= horizon, run)) for run in runs]
-        return self.table.decode(list(heapq.merge(*runs, key=_row_id)))
+        return list(heapq.merge(*runs, key=_row_id))
 
     async def wait(self, after: Mapping[TopicPartition, int], timeout: float) -> bool:
         """Wait until there is a record past `after`; return False if there is none after `timeout` seconds."""
@@ -78,10 +88,10 @@ class SqliteLogReader:
             remaining = deadline - loop.time()
             if remaining <= 0:
                 return False
-            try:
-                await asyncio.wait_for(self._event.wait(), min(remaining, self._poll_s or remaining))
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(remaining, self._poll_s or remaining)):
+                    await self._event.wait()
 
 
 class LogInserter:

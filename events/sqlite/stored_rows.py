@@ -9,9 +9,9 @@ import msgspec
 
 from ..codec import UNREADABLE
 from ..event import Envelope
-from ..faults import plain
+from ..faults import one_line, plain
 from ..ids import EventId, Millis, from_bytes
-from ..log import Record
+from ..log import DAMAGED, Record, StoredRecord
 from ..topics import BY_NUMBER
 
 Row = tuple[int, bytes, str, int, str, int, bytes, bytes, int]
@@ -91,3 +91,21 @@ def plain_record(row: Row) -> Record | None:
     if event is None:
         return None
     return Record(topic, number >> OFFSET_BITS & 0xFFFF, number & OFFSET_MASK, row[4], row[2], row[3], event, about)
+
+
+def stored_record(row: Row) -> StoredRecord:
+    """Return a row as a record that is not opened; a damaged one has a `fault`, and the fields that could be read."""
+    number = row[0]
+    topic, partition, offset = BY_NUMBER[number >> 56].name, number >> OFFSET_BITS & 0xFFFF, number & OFFSET_MASK
+    try:
+        fault = "" if checksum(row) == row[8] else DAMAGED
+        about = None if fault else envelope_of(row)
+    except msgspec.MsgspecError as error:
+        fault, about = one_line(error), None
+    except UNREADABLE:  # damage has changed the type of a column
+        fault, about = DAMAGED, None
+    if about is None:
+        key, type_, version, _, salvaged = readable_part(row)
+        value = row[7] if isinstance(row[7], bytes) else b""
+        return StoredRecord(topic, partition, offset, key, type_, version, value, salvaged, fault)
+    return StoredRecord(topic, partition, offset, row[4], row[2], row[3], row[7], about)

@@ -10,8 +10,8 @@ import typer
 from .options import Config, Data, Port, existing, load, owner, run
 
 if TYPE_CHECKING:
-    from runtime.account_requests import AccountRequest
     from runtime.embedded.control import Request
+    from runtime.operator_requests import OperatorRequest
     from runtime.settings import Settings
 
 app = typer.Typer(help="Manage accounts as an operator.", no_args_is_help=True)
@@ -31,14 +31,14 @@ def claim(
 
     Example: minitwitter accounts claim JetBlueNews --data var/data
     """
-    from runtime.account_requests import Claim
+    from runtime.operator_requests import Claim
 
     settings = existing(load(data, port, config).settings)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\n")
     else:
         password = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
-    run(_manage(settings, Claim(name, password)))
+    run(_print_decided(settings, Claim(name, password)))
 
 
 @app.command()
@@ -57,30 +57,45 @@ def role(
     Example: minitwitter accounts role ada analyst --data var/data
     """
     from events.accounts import ROLES
-    from runtime.account_requests import GiveRole
+    from runtime.operator_requests import GiveRole
 
     chosen = next((each for each in ROLES if each == role), None)
     if chosen is None:
         raise typer.BadParameter(f"there is no role {role}; the roles are {', '.join(ROLES)}", param_hint="ROLE")
-    run(_manage(existing(load(data, port, config).settings), GiveRole(name, chosen)))
+    run(_print_decided(existing(load(data, port, config).settings), GiveRole(name, chosen)))
 
 
-async def _manage(settings: Settings, request: AccountRequest) -> None:
+async def _print_decided(settings: Settings, request: OperatorRequest) -> None:
+    sys.stdout.write(f"{await decided(settings, request)}\n")
+
+
+async def decided(settings: Settings, request: OperatorRequest) -> str:
+    """Have a request decided in either profile; return a sentence about it. Raises Refused, ControlFailed."""
     if settings.kafka_url is None:
-        await do(settings, request)
-        return
-    from runtime.distributed.accounts import manage_account
+        return await done(settings, request)
+    from runtime.distributed.operator import execute_in
 
-    sys.stdout.write(f"{await manage_account(settings, request)}\n")
+    return await execute_in(settings, request)
 
 
-async def do(settings: Settings, request: Request) -> None:
-    """Send a request to the owner of the data directory, the server or an engine in this process; print the answer."""
+async def done(settings: Settings, request: Request) -> str:
+    """Send a request to the owner of the data directory, the server or an engine in this process; return its answer.
+
+    Raises ControlFailed.
+    """
     from runtime.embedded.control import ControlFailed, Done, Failed
 
+    answer = ""
     async with owner(settings) as ask:
         async for reply in ask(request):
             if isinstance(reply, Failed):
                 raise ControlFailed(reply.reason)
-            if isinstance(reply, Done) and reply.detail:
-                sys.stdout.write(f"{reply.detail}\n")
+            if isinstance(reply, Done):
+                answer = reply.detail
+    return answer
+
+
+async def do(settings: Settings, request: Request) -> None:
+    """Send a request to the owner of the data directory, and print the answer. Raises ControlFailed."""
+    if answer := await done(settings, request):
+        sys.stdout.write(f"{answer}\n")

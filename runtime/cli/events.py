@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from .export import export
+from .log import Topics, check_positions, open_log, positions, topics_of
 from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
 from .terminal import stop_printing
 
 if TYPE_CHECKING:
-    from events.log import LogReader, Positions, Record, TopicPartition
+    from events.log import LogReader, Positions, Record
     from runtime.log_inspection import Counted, Looking
     from runtime.settings import Settings
 
-app = typer.Typer(help="Print and count events of the log.", no_args_is_help=True)
+app = typer.Typer(help="Print, count and export events of the log.", no_args_is_help=True)
+app.command()(export)
 
-Topics = Annotated[list[str] | None, typer.Option("--topic", help="Only this topic; may be repeated.", metavar="TOPIC")]
 Unseal = Annotated[bool, typer.Option("--unseal", help="Show sealed fields, too: texts, addresses, locations.")]
 _LIMIT = 1000
 _WAIT_S = 1.0
@@ -53,7 +54,7 @@ def tail(
     """
     if start is not None and after is not None:
         raise typer.BadParameter("say either --from or --after")
-    wanted = Selection(_topics(topic), _positions("--from", start, 0), _positions("--after", after, 1), lines, follow)
+    wanted = Selection(topics_of(topic), positions("--from", start, 0), positions("--after", after, 1), lines, follow)
     run(_tail(load(data, port, config).settings, wanted, sys.maxsize if limit is None else limit, unseal))
 
 
@@ -68,7 +69,7 @@ class Selection(NamedTuple):
 
 
 async def _tail(settings: Settings, wanted: Selection, left: int, unseal: bool) -> None:
-    async with _looking(settings) as log:
+    async with open_log(settings) as log:
         await _print_all(log, wanted, left, unseal)
 
 
@@ -77,7 +78,7 @@ async def _print_all(log: Looking, wanted: Selection, left: int, unseal: bool) -
 
     ends = await log.ends()
     positions = Positions(wanted.start or wanted.after or ())
-    _check(positions, ends, log.places)
+    check_positions(positions, ends, log.places)
     if wanted.last is not None:
         records, positions = await _last(log, wanted.last, positions, ends, wanted.topics)
         left -= _print(records[:left], unseal)
@@ -124,34 +125,6 @@ def _print(records: Sequence[Record], unseal: bool) -> int:
     return len(records)
 
 
-def _positions(option: str, text: str | None, further: int) -> Positions | None:
-    """Parse positions in the form of the output or of a Consistency-Token. Raises typer.BadParameter."""
-    from events.log import Positions
-
-    if text is None:
-        return None
-    try:
-        parsed = Positions.parse(text.replace("@", ":"))
-    except ValueError:
-        parsed = Positions()
-    if not parsed:
-        raise typer.BadParameter(f"{text!r} is no position; it looks like tweets-0@15", param_hint=option)
-    return Positions({place: offset + further for place, offset in parsed.items()})
-
-
-def _check(positions: Positions, ends: Positions, places: Collection[TopicPartition]) -> None:
-    """Raise typer.BadParameter if the log has no such partition or offset."""
-    for place, offset in positions.items():
-        _topics([place.topic])
-        if place not in places:
-            there = sorted(str(one) for one in places if one.topic == place.topic)
-            raise typer.BadParameter(f"there is no partition {place}; there are {', '.join(there)}")
-        end = ends.get(place, 0)
-        if offset > end:
-            newest = f"its newest event is {place}@{end - 1}" if end else "it is empty"
-            raise typer.BadParameter(f"{place}@{offset} is beyond the end of {place}: {newest}")
-
-
 def _passed_over(positions: Positions, ends: Positions, topics: list[str] | None) -> Positions:
     if topics is None:
         return positions
@@ -180,7 +153,7 @@ def show(
 
 
 async def _show(settings: Settings, event: str) -> Record | None:
-    async with _looking(settings) as log:
+    async with open_log(settings) as log:
         return await _find(log, event)
 
 
@@ -189,11 +162,11 @@ async def _find(log: Looking, event: str) -> Record | None:
 
     if is_id(event):
         return await log.find(EventId(event))
-    wanted = _positions("ID", event, 0)
+    wanted = positions("ID", event, 0)
     if wanted is None or len(wanted) != 1:
         raise typer.BadParameter(f"{event!r} is neither an event's id nor one position like tweets-0@15")
     ((place, offset),) = wanted.items()
-    _check(type(wanted)({place: 0}), await log.ends(), log.places)
+    check_positions(type(wanted)({place: 0}), await log.ends(), log.places)
     return await log.at(place, offset)
 
 
@@ -205,7 +178,7 @@ def count(
 
     Example: minitwitter events count --data var/data
     """
-    counted = _count(load(data, port, config).settings, _topics(topic), quiet=json)
+    counted = _count(load(data, port, config).settings, topics_of(topic), quiet=json)
     if json:
         by_topic: dict[str, dict[str, int]] = {}
         for (name, kind), number in counted.items():
@@ -229,28 +202,6 @@ def _count(settings: Settings, topics: list[str] | None, *, quiet: bool) -> Coun
     with progress(quiet=quiet) as bars:
         task = bars.add_task("read", total=None)
         return run(count_in_kafka(settings, topics, lambda records: bars.advance(task, records)))
-
-
-@asynccontextmanager
-async def _looking(settings: Settings) -> AsyncIterator[Looking]:
-    if settings.kafka_url is None:
-        from runtime.embedded.log_inspection import looking as in_directory
-
-        yield in_directory(settings)
-        return
-    from runtime.distributed.log_inspection import looking as in_kafka
-
-    async with in_kafka(settings) as log:
-        yield log
-
-
-def _topics(wanted: list[str] | None) -> list[str] | None:
-    from events.topics import LOGGED
-
-    for name in wanted or ():
-        if name not in LOGGED:
-            raise typer.BadParameter(f"there is no topic {name}; there are {', '.join(LOGGED)}")
-    return wanted or None
 
 
 def _line(record: Record, unseal: bool) -> bytes:

@@ -84,6 +84,7 @@ def code_of(error: Exception) -> int | None:
     from runtime.embedded.control import ControlFailed, NoServer
     from runtime.embedded.log_db import AlreadyOwned, LogMissing, NoLog
     from runtime.embedded.projector_handle import ProjectingFailed
+    from runtime.exporting.destination import BadDestination
     from runtime.http_server import AddressInUse
     from runtime.importing.files import NotSuchAFile
     from runtime.importing.graph import NothingToLayItOver
@@ -95,7 +96,7 @@ def code_of(error: Exception) -> int | None:
 
     codes: dict[tuple[type[Exception], ...], int] = {
         (CannotVerify, EngineError, Refused, RoleEnded): 1,
-        (BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
+        (BadDestination, BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,

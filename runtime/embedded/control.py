@@ -19,9 +19,9 @@ import msgspec
 
 from events.log import CorruptLog, LogUnavailable
 from events.operations import DeadLetterDiscarded
-from runtime.account_requests import AccountRequest
 from runtime.dead_letters import Choice, Mended
 from runtime.importing.messages import Import, Imported
+from runtime.operator_requests import OperatorRequest
 from runtime.rebuild_progress import RebuildProgress
 from runtime.status import Status
 from stores.sink import StoreUnavailable
@@ -92,7 +92,9 @@ class AskStatus(msgspec.Struct, frozen=True, tag=True):
 
 Rebuilds = RebuildModels | RebuildStatus | CancelRebuilds
 Letters = RetryLetters | DiscardLetters | GiveUpRecords
-Request = AskStatus | Import | Rebuilds | AccountRequest | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
+Request = (
+    AskStatus | Import | Rebuilds | OperatorRequest | Token | RotateMaster | RotateSigning | AwaitCurrent | Letters
+)
 
 
 class Rebuilding(msgspec.Struct, frozen=True, tag=True):

@@ -19,7 +19,6 @@ from events.log import LogUnavailable
 from events.sealing import MasterKeys
 from events.sqlite.connection import available
 from runtime import metrics
-from runtime.account_requests import AccountRequest, Claim, GiveRole, manage
 from runtime.dead_letters import NothingToDiscard
 from runtime.embedded.control import (
     AskStatus,
@@ -49,6 +48,7 @@ from runtime.embedded.projector_process import UNFIT
 from runtime.embedded.token_issuer import issue_token
 from runtime.importing.importer import Importer
 from runtime.importing.messages import Import
+from runtime.operator_requests import Claim, GiveRole, NoteOpening, OperatorRequest, execute
 from runtime.quantities import counted
 from runtime.readiness import Part
 from runtime.settings import Settings
@@ -215,8 +215,8 @@ class Engine:
                     yield reply
             case RetryLetters() | DiscardLetters() | GiveUpRecords():
                 yield await self._mend(request)
-            case Claim() | GiveRole():
-                yield await self._manage(request)
+            case Claim() | GiveRole() | NoteOpening():
+                yield await self._decide(request)
             case Token():
                 yield await issue_token(self.system, request)
             case RotateMaster():
@@ -305,9 +305,9 @@ class Engine:
             await asyncio.sleep(_LOOK_S)
         await self.projecting.settled(_LONGEST_SETTLING_S)
 
-    async def _manage(self, request: AccountRequest) -> Reply:
+    async def _decide(self, request: OperatorRequest) -> Reply:
         try:
-            return Done(await manage(self.system.commands, lambda: self.system.passwords, request))
+            return Done(await execute(self.system.commands, lambda: self.system.passwords, request))
         except Refused as refusal:
             return Failed(str(refusal))
 

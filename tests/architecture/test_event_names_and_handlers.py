@@ -21,6 +21,7 @@ UNHANDLED = {
     "PasswordChanged": "the account's history; the hash is stored in the same transaction, beside the log",
     "DeadLetterDiscarded": "a record that a group skips; groups, rebuilds and verify read it (runtime/discards.py)",
     "ReadModelSwitched": "what was served when; the owner of the data reads it to see which switches are recorded",
+    "SealedFieldsOpened": "who read personal data, and what for: kept for those who ask",
     "TweetPublished": "the topic is made for readers outside",
     "TweetRetracted": "the topic is made for readers outside",
     "TrendsRanked": "the topic is made for readers outside; our own answers are computed from the buckets",

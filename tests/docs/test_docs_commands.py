@@ -76,6 +76,9 @@ NOT_RUN: dict[str, str] = {
     "curl -s http://127.0.0.1:8001/api/v1/auth/register -H 'Content-Type: application/json' \\": _BY_TWO,
     '    -d \'{"username": "mia", "email": "mia@example.org", "password": "rain on a tin roof"}\'': _BY_TWO,
     "curl -sf --retry 5 --retry-all-errors http://127.0.0.1:8000/api/v1/users/mia": _BY_TWO,
+    "MINITWITTER_EXPORT_OUT=s3://KEY:SECRET@s3.example.org/exports/community minitwitter events export": (
+        "a bucket elsewhere; tests/integration/test_export.py exports to one"
+    ),
     "minitwitter serve query --port 8000": _PROCESSES,
     "minitwitter serve command --port 8001": _PROCESSES,
     "minitwitter work projectors --port 8002": _PROCESSES,

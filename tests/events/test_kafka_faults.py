@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from events.codec import Codec
 from events.event import Envelope
 from events.ids import AccountId, EventId, Millis, id_at
-from events.kafka.records import Headers, StoredRecord, headers, opened, stored
+from events.kafka.records import Headers, headers, opened, stored
+from events.log import StoredRecord
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer, WrappedKey

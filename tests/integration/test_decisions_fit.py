@@ -13,8 +13,7 @@ from command_api.postgres.rebuild import SOURCES, lacking, lineage, marks
 from events.fitting import DoesNotFit
 from events.ids import EventId, Millis, first_id_at
 from events.kafka.log import KafkaLogReader
-from events.kafka.records import StoredRecord
-from events.log import LogUnavailable, Positions, Record, TopicPartition
+from events.log import LogUnavailable, Positions, Record, StoredRecord, TopicPartition
 from events.partitioning import partition_of
 from runtime.distributed.consistency.decision_state import check_decisions, fold_decisions, ids_before
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, edit, follow, like, post, posted, settle, unlike

@@ -22,10 +22,11 @@ from stores.engagement import Marks
 from stores.graph import Relation
 from stores.pages import Page
 from stores.readers import Readers
-from tests.community import HOUR, Community, Moment, Written
+from tests.community import HOUR, Community, Moment
 from tests.examples import at_most
 from tests.histories import histories
 from tests.projections.projected import projected
+from tests.written import Written
 
 T = TypeVar("T")
 

@@ -9,8 +9,7 @@ import pytest
 from events.event import Envelope
 from events.ids import EventId, Millis, first_id_at
 from events.kafka.log import KafkaLogReader
-from events.kafka.records import StoredRecord
-from events.log import Positions, TopicPartition
+from events.log import Positions, StoredRecord, TopicPartition
 from runtime.distributed.consistency import log_identity as fitting
 from runtime.distributed.consistency.decision_state import ids_before
 from runtime.distributed.consistency.log_identity import LogIdentityWatch

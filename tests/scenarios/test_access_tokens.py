@@ -18,7 +18,7 @@ from events.ids import HybridClock, id_at
 from rest.authentication import Authenticator, TokenRefused
 from rest.revocations import RecentRevocations
 from rest.roles import Roles
-from runtime.account_requests import GiveRole, manage
+from runtime.operator_requests import GiveRole, execute
 from tests.scenarios.service import (
     DAY,
     ISSUER,
@@ -79,7 +79,7 @@ async def test_a_new_role_counts_at_once_for_tokens_that_were_issued_before(
     authenticate = service.authenticator.authenticate
     assert authenticate(header).role == "user"
     for role in ("analyst", "user", "admin"):
-        await manage(service.system.commands, lambda: service.system.passwords, GiveRole("ada", role))
+        await execute(service.system.commands, lambda: service.system.passwords, GiveRole("ada", role))
         assert authenticate(header).role == role
     claims = jwt.decode((await signed_in(http))["access_token"], options={"verify_signature": False})
     assert claims["role"] == "admin"

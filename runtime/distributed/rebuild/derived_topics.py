@@ -16,8 +16,8 @@ import msgspec
 from events.digest import unordered_digest
 from events.event import Envelope
 from events.kafka.log import KafkaLogReader
-from events.kafka.records import TOMBSTONES, StoredRecord
-from events.log import LogUnavailable, Positions, TopicPartition
+from events.kafka.records import TOMBSTONES
+from events.log import LogUnavailable, Positions, StoredRecord, TopicPartition
 from events.publishing import Outgoing
 from events.sqlite.connection import connect
 from events.topics import DERIVED, TOPICS

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 
 from events.kafka import topics
 from events.kafka.producing import KafkaPublisher
-from events.kafka.records import StoredRecord, opened, stored
-from events.log import LogUnavailable, Positions, Record, TopicPartition
+from events.kafka.records import opened, stored
+from events.log import LogUnavailable, Positions, Record, StoredRecord, TopicPartition
 from runtime import metrics
 from runtime.dead_letter_policy import TooManyDeadLetters
 from runtime.distributed.consistency.log_identity import LogIdentityWatch, check_fit

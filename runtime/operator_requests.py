@@ -1,4 +1,4 @@
-"""What an operator does with an account, in the same way in both profiles."""
+"""What an operator has a process decide for them, in the same way in both profiles."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from command_api.deciding import CommandStore, Context
 from command_api.domain.change_role import CHANGE_ROLE, ChangeRole
 from command_api.domain.claim_account import CLAIM_ACCOUNT, ClaimAccount
 from command_api.domain.errors import AccountNotFound
+from command_api.domain.open_sealed_fields import OPEN_SEALED_FIELDS, OpenSealedFields
 from command_api.facts import Account, AccountNamed
 from command_api.passwords import Passwords, check_password
 from events.accounts import Role
@@ -30,11 +31,23 @@ class GiveRole(msgspec.Struct, frozen=True, tag=True):
     role: Role
 
 
-AccountRequest = Claim | GiveRole
+class NoteOpening(msgspec.Struct, frozen=True, tag=True):
+    """Note in the log that sealed fields of these topics are opened, by whom and what for."""
+
+    by: str
+    topics: tuple[str, ...]
+    purpose: str
 
 
-async def manage(commands: CommandStore, passwords: Callable[[], Passwords], request: AccountRequest) -> str:
+OperatorRequest = Claim | GiveRole | NoteOpening
+
+
+async def execute(commands: CommandStore, passwords: Callable[[], Passwords], request: OperatorRequest) -> str:
     """Execute a request, and return a sentence about what it did. Raises Refused, LogUnavailable."""
+    if isinstance(request, NoteOpening):
+        opening = OpenSealedFields(request.by, request.topics, request.purpose)
+        await commands.execute(OPEN_SEALED_FIELDS, opening, Context(), WhetherNew())
+        return "the log says who opens sealed fields"
     named = AccountNamed(request.username)
     account = (await commands.ask(named))[named]
     if account is None:
