@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from .check import check
 from .export import export
 from .log import Topics, check_positions, open_log, positions, topics_of
 from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from runtime.log_inspection import Counted, Looking
     from runtime.settings import Settings
 
-app = typer.Typer(help="Print, count and export events of the log.", no_args_is_help=True)
+app = typer.Typer(help="Print, count, export and check events of the log.", no_args_is_help=True)
 app.command()(export)
+app.command()(check)
 
 Unseal = Annotated[bool, typer.Option("--unseal", help="Show sealed fields, too: texts, addresses, locations.")]
 _LIMIT = 1000

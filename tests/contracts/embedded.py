@@ -21,9 +21,9 @@ from command_api.sqlite.store import SqliteCommandStore, create_idempotency_tabl
 from events.ids import HybridClock, Millis
 from events.sqlite.connection import connect
 from events.sqlite.group_commit import OffLoop
-from events.sqlite.log import SqliteLogReader
 from events.sqlite.stored_rows import checksum
 from runtime.embedded.log_db import LogDb, log_table, open_reader
+from runtime.embedded.log_inspection import LookingAtSqlite
 
 START = Millis(1_790_000_000_000)
 EMAIL_KEY = b"a key for addresses"
@@ -144,9 +144,9 @@ class Embedded:
         self.disk = Disk()
         self.open()
 
-    def elsewhere(self) -> SqliteLogReader:
+    def elsewhere(self) -> LookingAtSqlite:
         """Return the log as another process reads it."""
-        return open_reader(self.directory)
+        return LookingAtSqlite(open_reader(self.directory).table)
 
     def as_on_disk(self, to: Path) -> Path:
         """Return a copy of the files, as a process that is killed now would leave them."""

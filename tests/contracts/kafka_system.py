@@ -21,6 +21,7 @@ from events.sealing import MasterKeys, Sealer
 from events.sqlite.connection import connect
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.topics import LOGGED
+from runtime.distributed.log_inspection import LookingAtKafka
 from tests.contracts.embedded import Clock
 from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
 
@@ -113,10 +114,10 @@ class KafkaSystem:
         await self._stop()
         await delete_topics(self.servers, [self.prefix + topic for topic in self.topics])
 
-    def elsewhere(self) -> KafkaLogReader:
+    def elsewhere(self) -> LookingAtKafka:
         """Return the log as another process reads it."""
         keys = Keys(self._path, self._masters)
-        reader = KafkaLogReader(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
+        reader = LookingAtKafka(self.servers, self.topics, Codec(keys.sealer), keys, prefix=self.prefix)
         self._beside.append((reader, keys))
         return reader
 

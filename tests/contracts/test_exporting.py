@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +15,16 @@ import pytest
 from events.fitting import DoesNotFit
 from events.ids import Millis
 from events.log import EventLog, Positions, TopicPartition
-from events.topics import LOGGED
 from runtime.exporting.destination import BadDestination, Destination, destination
 from runtime.exporting.export import Export, Exportable
 from runtime.exporting.manifest import NAME, Manifest, Selection, load
-from tests.contracts.embedded import START, Embedded
-from tests.contracts.kafka_system import KafkaSystem
-from tests.contracts.logged import ACCOUNTS, LogSystem, everything, followed, posted, registered
-
-ALL = tuple(sorted(LOGGED))
-DAY_MS = 86_400_000
-
-
-@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.engines)])
-async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[..., LogSystem]]:
-    """Open logs of either profile, and close them after the test."""
-    opened: list[LogSystem] = []
-
-    def made(name: str = "data") -> LogSystem:
-        if request.param == "kafka":
-            opened.append(KafkaSystem(tmp_path / name, servers=request.getfixturevalue("kafka"), partitions=2))
-        else:
-            opened.append(Embedded(tmp_path / name, partitions=2))
-        return opened[-1]
-
-    yield made
-    for one in opened:
-        await one.close()
-
-
-@pytest.fixture
-def system(make: Callable[..., LogSystem]) -> LogSystem:
-    return make()
-
-
-@pytest.fixture
-def log(system: LogSystem) -> EventLog:
-    return system.log
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Destination:
-    return destination(str(tmp_path / "export"))
-
-
-async def fill(system: LogSystem, times: int = 1) -> None:
-    """Append events of three topics, of two days."""
-    for _ in range(times):
-        await system.log.append([registered(system, account) for account in ACCOUNTS])
-        for account in ACCOUNTS:
-            system.clock.now = Millis(system.clock.now + DAY_MS // len(ACCOUNTS))
-            await system.log.append([posted(system, account), followed(system, account)])
-
-
-async def exported(log: Any, to: Destination, selection: Selection, *, chunk: int = 7, **until: Positions) -> Manifest:
-    export = Export(log, to, selection, chunk=chunk)
-    ends = until.get("until") or await log.ends()
-    await export.begin(ends)
-    return await export.run(ends, lambda events: None)
+from tests.contracts.embedded import START
+from tests.contracts.exports import ALL, DAY_MS, exported, fill
+from tests.contracts.exports import log as log
+from tests.contracts.exports import make_log as make_log
+from tests.contracts.exports import place as place
+from tests.contracts.exports import system as system
+from tests.contracts.logged import LogSystem, everything, followed
 
 
 def rows(to: Destination, manifest: Manifest) -> Iterator[dict[str, Any]]:
@@ -196,11 +148,11 @@ async def test_another_selection_or_other_files_are_refused(
 
 
 async def test_an_export_of_another_log_is_not_gone_on_with(
-    make: Callable[..., LogSystem], system: LogSystem, log: EventLog, place: Destination
+    make_log: Callable[..., LogSystem], system: LogSystem, log: EventLog, place: Destination
 ) -> None:
     await fill(system)
     manifest = await exported(log, place, Selection("parquet", ALL))
-    other = make("other")
+    other = make_log("other")
     with pytest.raises(DoesNotFit, match="ends at 0 in the log, and was read up to"):
         await exported(other.log, place, Selection("parquet", ALL))
     other.clock.now = Millis(START + 7)

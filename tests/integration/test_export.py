@@ -137,6 +137,28 @@ def test_ctrl_c_says_that_the_same_command_goes_on(data: Path, tmp_path: Path) -
     )
 
 
+def test_the_log_and_its_export_are_checked(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert minitwitter("events", "export", "--out", out, "--data", data).returncode == 0
+    check = ("events", "check", "--against", out, "--data", data)
+    whole = minitwitter(*check)
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert whole.stdout == (
+        "2,040 events read; 4 files of the export compared\n"
+        "no offset is missing; every event is readable, in its partition, and has its cause\n"
+    )
+    first, *_ = sorted(out.rglob("*.parquet"))
+    first.write_bytes(first.read_bytes()[:-1])
+    wrong = minitwitter(*check)
+    assert wrong.returncode == 1
+    assert f"file  {first.relative_to(out)}  its digest is not the manifest's" in wrong.stdout
+    told = minitwitter(*check, "--json")
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["wrong"] == {"file": 1}
+    nothing = minitwitter("events", "check", "--against", tmp_path, "--data", data)
+    assert (nothing.returncode, nothing.stderr) == (2, "minitwitter: there is no manifest.json: this is no export\n")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -185,3 +207,6 @@ def test_a_log_in_kafka_is_exported_to_s3(tmp_path: Path, kafka: str, postgres: 
     assert sorted(to.paths()) == sorted([NAME, *(file.path for file in manifest.files)])
     again = installation.command("events", "export", "--out", out, "--json")
     assert json.loads(again.stdout) == json.loads(done.stdout)
+    checked = installation.command("events", "check", "--against", out)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.startswith(f"2,040 events read; {len(manifest.files)} files of the export compared\n")
