@@ -50,6 +50,32 @@ def raw(servers: str, topics: Mapping[str, int]) -> list[Message]:
     return found
 
 
+def headers_of(message: Message) -> dict[str, bytes]:
+    """Return the headers of a message, whose values are bytes."""
+    found = message.headers() or []
+    pairs = found.items() if isinstance(found, dict) else found
+    return {name: value for name, value in pairs if isinstance(value, bytes)}
+
+
+def offset_of(message: Message) -> int:
+    """Return the offset of a message that was consumed."""
+    offset = message.offset()
+    assert offset is not None
+    return offset
+
+
+def topic_of(message: Message, prefix: str) -> str:
+    """Return the topic of a message, without the prefix of the test."""
+    topic = message.topic()
+    assert topic is not None
+    return topic.removeprefix(prefix)
+
+
+def place_of(message: Message, prefix: str) -> str:
+    """Return the position after a message, as `tweets-0:42`."""
+    return f"{topic_of(message, prefix)}-{message.partition()}:{offset_of(message) + 1}"
+
+
 _NAMELESS = """
 import asyncio, sys
 from aiokafka import AIOKafkaProducer

@@ -233,7 +233,7 @@ def test_commands_on_a_full_disk_say_so_in_a_line_and_harm_nothing(small_disk: P
             posting.post(f"before {number}")
         recovered(server, ada)
         filler = fill(small_disk)
-        commands = (
+        commands: tuple[tuple[object, ...], ...] = (
             ("rebuild", "--all"),
             ("import", "tweets", tweets),
             ("keys", "rotate-master"),

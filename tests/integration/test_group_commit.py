@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
@@ -24,22 +24,26 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     connection.close()
 
 
-async def on_the_loop(work) -> None:
+Look = Callable[[], list[int]]
+"""Returns the numbers that another connection sees."""
+
+
+async def on_the_loop(work: Callable[[], object]) -> None:
     work()
 
 
-def adding(connection: Connection, n: int):
+def adding(connection: Connection, n: int) -> Callable[[], int]:
     """Work that adds a number and answers how many there are."""
 
     def work() -> int:
         connection.execute("INSERT INTO numbers VALUES (?)", (n,))
-        return connection.execute("SELECT count(*) FROM numbers").get
+        return int(str(connection.execute("SELECT count(*) FROM numbers").get))
 
     return work
 
 
 @pytest.fixture
-def numbers(connection: Connection, tmp_path: Path):
+def numbers(connection: Connection, tmp_path: Path) -> Look:
     """Return the numbers that another connection sees."""
 
     def look() -> list[int]:
@@ -52,14 +56,14 @@ def numbers(connection: Connection, tmp_path: Path):
     return look
 
 
-async def test_pieces_run_in_their_order_and_see_each_other(connection: Connection, numbers) -> None:
+async def test_pieces_run_in_their_order_and_see_each_other(connection: Connection, numbers: Look) -> None:
     commits = GroupCommit(connection, on_the_loop)
     counts = await asyncio.gather(*(commits.run(adding(connection, n)) for n in range(20)))
     assert counts == list(range(1, 21))
     assert numbers() == list(range(20))
 
 
-async def test_more_than_fit_in_one_commit_are_all_done(connection: Connection, numbers) -> None:
+async def test_more_than_fit_in_one_commit_are_all_done(connection: Connection, numbers: Look) -> None:
     commits = GroupCommit(connection, on_the_loop, timer=lambda: 0.0)
     sizes = []
     commits.observe_commit = lambda seconds, pieces: sizes.append(pieces)
@@ -78,7 +82,7 @@ async def test_a_long_turn_ends_early_and_the_rest_comes_next(connection: Connec
     assert sizes == [1, 1, 1]
 
 
-async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection: Connection, numbers) -> None:
+async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection: Connection, numbers: Look) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
     def failing() -> None:
@@ -94,7 +98,7 @@ async def test_a_piece_that_fails_before_it_writes_is_told_alone(connection: Con
     assert numbers() == [1, 2]
 
 
-async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection: Connection, numbers) -> None:
+async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection: Connection, numbers: Look) -> None:
     commits = GroupCommit(connection, on_the_loop)
 
     def failing() -> None:
@@ -109,7 +113,7 @@ async def test_a_piece_that_fails_after_it_wrote_is_undone_alone(connection: Con
 
 
 async def test_everyone_is_answered_when_no_transaction_can_begin(
-    connection: Connection, numbers, tmp_path: Path
+    connection: Connection, numbers: Look, tmp_path: Path
 ) -> None:
     connection.set_busy_timeout(0)
     commits = GroupCommit(connection, on_the_loop)
@@ -126,7 +130,7 @@ async def test_everyone_is_answered_when_no_transaction_can_begin(
 
 
 async def test_work_that_swallows_the_disks_refusal_does_not_go_on_without_a_transaction(
-    connection: Connection, numbers
+    connection: Connection, numbers: Look
 ) -> None:
     commits = GroupCommit(connection, on_the_loop)
     connection.execute("CREATE TABLE texts (text)")
@@ -177,6 +181,7 @@ async def test_when_the_work_between_fails_everyone_is_answered(connection: Conn
     waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
     await asyncio.sleep(0)
     drain = commits._running
+    assert drain is not None
     outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON)
     assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
     with pytest.raises(ValueError, match="no"):
@@ -198,9 +203,13 @@ class Held:
         return False
 
 
-def closing_a_loop_while(connection: Connection, held: Held, let_go):
+def closing_a_loop_while(
+    connection: Connection, held: Held, let_go: Callable[[], object]
+) -> tuple[dict[int, object], list[dict[str, object]]]:
     """Run work on a loop that is closed in the middle of a commit; the outcomes, and what the loop complained of."""
-    thread, complaints, outcomes = CommitThread(), [], []
+    thread = CommitThread()
+    complaints: list[dict[str, object]] = []
+    outcomes: list[tuple[int, object]] = []
 
     async def one(commits: GroupCommit, n: int) -> None:
         try:
@@ -209,7 +218,7 @@ def closing_a_loop_while(connection: Connection, held: Held, let_go):
             outcomes.append((n, type(error)))
             raise
 
-    async def main() -> set[asyncio.Task]:
+    async def main() -> set[asyncio.Task[None]]:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, context: complaints.append(context))
         commits = GroupCommit(connection, thread)
@@ -227,7 +236,7 @@ def closing_a_loop_while(connection: Connection, held: Held, let_go):
 
 @pytest.mark.parametrize("patience", [0.0, 0.05], ids=["the disk is done first", "the loop is done first"])
 def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(
-    connection: Connection, numbers, patience: float
+    connection: Connection, numbers: Look, patience: float
 ) -> None:
     held = Held(connection)
     timer = threading.Timer(patience, held.go.set)
@@ -244,12 +253,12 @@ def test_a_loop_that_is_closed_while_the_disk_writes_leaves_a_whole_commit(
 
 
 async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_transaction(
-    connection: Connection, numbers
+    connection: Connection, numbers: Look
 ) -> None:
     begun = asyncio.Event()
-    queued = []
+    queued: list[Callable[[], object]] = []
 
-    async def never(work) -> None:
+    async def never(work: Callable[[], object]) -> None:
         queued.append(work)
         begun.set()
         await asyncio.Event().wait()
@@ -260,6 +269,7 @@ async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_trans
     late = asyncio.ensure_future(commits.run(adding(connection, 9)))
     await asyncio.sleep(0)
     drain = commits._running
+    assert drain is not None
     drain.cancel()
     outcomes = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), SOON)
     assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
@@ -273,13 +283,14 @@ async def test_a_drain_that_is_cancelled_before_the_disk_begins_undoes_its_trans
 
 
 async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_written(
-    connection: Connection, numbers
+    connection: Connection, numbers: Look
 ) -> None:
     held, thread = Held(connection), CommitThread()
     commits = GroupCommit(connection, thread)
     waiting = [asyncio.ensure_future(commits.run(adding(connection, n))) for n in range(3)]
     await asyncio.get_running_loop().run_in_executor(None, held.begun.wait, SOON)
     drain = commits._running
+    assert drain is not None
     drain.cancel()
     threading.Timer(0.05, held.go.set).start()
     outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON)
@@ -292,7 +303,7 @@ async def test_a_drain_that_is_cancelled_while_the_disk_writes_answers_what_was_
 
 
 async def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(
-    connection: Connection, numbers
+    connection: Connection, numbers: Look
 ) -> None:
     commits = GroupCommit(connection, on_the_loop)
     connection.execute("BEGIN; INSERT INTO numbers VALUES (99)")
@@ -300,10 +311,10 @@ async def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(
     assert numbers() == [1]
 
 
-async def test_closing_waits_and_can_itself_be_given_up(connection: Connection, numbers) -> None:
+async def test_closing_waits_and_can_itself_be_given_up(connection: Connection, numbers: Look) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
-    async def held(work) -> None:
+    async def held(work: Callable[[], object]) -> None:
         begun.set()
         await go.wait()
         work()
@@ -325,7 +336,7 @@ async def test_closing_waits_and_can_itself_be_given_up(connection: Connection, 
 
 
 async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_is_on_disk(
-    connection: Connection, numbers
+    connection: Connection, numbers: Look
 ) -> None:
     """A refusal because a name is taken is wrong if the name was never committed."""
 
@@ -335,7 +346,7 @@ async def test_a_piece_that_fails_by_what_another_wrote_is_told_so_only_if_that_
 
     full = [True]
 
-    async def disk(work) -> None:
+    async def disk(work: Callable[[], object]) -> None:
         if full.pop():
             raise apsw.FullError("full")
         work()

@@ -10,25 +10,26 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from msgspec._core import StructMeta
 
 from command_api.deciding import Context
 from command_api.domain.delete_tweet import DELETE_TWEET, DeleteTweet
 from command_api.domain.import_account import IMPORT_ACCOUNT, ImportAccount
 from command_api.domain.unfollow_account import UNFOLLOW_ACCOUNT, UnfollowAccount
 from events.accounts import AccountRegistered
+from events.event import Envelope
 from events.graph import AccountFollowed
 from events.ids import AccountId, Millis, id_at, millis
-from events.tweets import TweetPosted
+from events.tweets import Place, TweetPosted
 from rest.times import parse_rfc3339
 from runtime.command_answers import WhetherNew
 from runtime.embedded import engine
-from runtime.embedded.control import AwaitCurrent, Lagging
+from runtime.embedded.control import AwaitCurrent, Failed, Lagging
 from runtime.embedded.imported_history import LogDbHistory
 from runtime.embedded.system import System
 from runtime.importing.batches import Summary
 from runtime.importing.files import ImportFile
 from runtime.importing.graph import NothingToLayItOver, import_graph
+from runtime.importing.history import KnownAccount
 from runtime.importing.import_tweets import import_tweets
 from runtime.importing.importer import Importer
 from runtime.importing.messages import Import, Imported, NewAccount
@@ -36,6 +37,7 @@ from runtime.settings import Settings
 from tests.campaigns import form
 from tests.integration.in_process import NOW, opened
 from tests.integration.running import ROOT, Serving, answered, environment, minitwitter
+from tests.records import E
 
 DATA = ROOT.parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.exists(), reason="the real tweets and graph are not in ../shared/data")
@@ -49,7 +51,7 @@ GOOD = HEADER + (
 )
 
 
-async def imported(system: System, path: Path, now: int = NOW) -> Summary:
+async def imported(system: System, path: Path, now: Millis = NOW) -> Summary:
     importer = Importer(system.commands, lambda: 0, lambda: 0.0)
 
     async def ask(batch: Import) -> AsyncIterator[Imported]:
@@ -69,7 +71,7 @@ async def laid_over(system: System, path: Path) -> Summary:
     return await import_graph(ask, ImportFile(path, str(path)), ranking, lambda total: None, lambda done: None)
 
 
-async def events(system: System, kind: StructMeta):
+async def events(system: System, kind: type[E]) -> list[tuple[E, Envelope]]:
     records = await system.log.read({}, 100_000)
     return [(record.event, record.about) for record in records if isinstance(record.event, kind)]
 
@@ -92,7 +94,7 @@ async def test_a_tweet_happened_when_the_file_says_and_is_recorded_now(tmp_path:
         assert first.imported
         assert first.text == "hello @berta #Day"
         assert second.text == "fish & chips\nand two lines"
-        assert (second.location.lat, second.location.lon, second.location.name) == (52.5, 13.4, "Berlin")
+        assert second.location == Place(lat=52.5, lon=13.4, name="Berlin")
         assert third.author == first.author
 
 
@@ -172,7 +174,7 @@ async def test_nothing_is_put_into_the_mouth_of_an_account_that_was_not_imported
             yield await importer.execute(batch)
 
         class Before(LogDbHistory):
-            async def known_accounts(self):
+            async def known_accounts(self) -> dict[str, KnownAccount]:
                 return {}
 
         history = Before(system.directory, None)
@@ -338,7 +340,7 @@ def test_an_import_beside_a_server_can_be_read_from_it(tmp_path: Path) -> None:
 def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     file = DATA / "airline-tweets.csv"
     command = [sys.executable, "-m", "runtime.cli", "import", "tweets", file, "--data", tmp_path / "data"]
-    cut = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=subprocess.DEVNULL)
+    cut = subprocess.Popen(list(map(str, command)), env=environment(), cwd=ROOT, stderr=subprocess.DEVNULL)
     log = tmp_path / "data" / "log.db-wal"
     while not log.exists() or log.stat().st_size < 4 << 20:
         assert cut.poll() is None
@@ -387,9 +389,11 @@ async def test_waiting_for_read_models_ends_where_they_stand_still(
     try:
         account = NewAccount(AccountId(id_at(Millis(1), "one")), "one", "One", Millis(1))
         [imported] = [reply async for reply in running.handle(Import(accounts=(account,)))]
+        assert isinstance(imported, Imported)
         assert imported.new == 1
         *lagging, last = [reply async for reply in running.handle(AwaitCurrent())]  # nobody projects here
         assert {type(reply) for reply in lagging} == {Lagging}
+        assert isinstance(last, Failed)
         assert last.reason.startswith("the read models stand still, 1 event behind the log")
     finally:
         await running.stop()

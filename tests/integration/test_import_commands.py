@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_standard_input_is_imported(
 def test_ctrl_c_says_that_an_import_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def stopped(work) -> None:
+    def stopped(work: Coroutine[object, object, object]) -> None:
         work.close()
         raise KeyboardInterrupt
 

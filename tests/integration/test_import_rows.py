@@ -26,9 +26,9 @@ def source(tmp_path: Path, content: bytes) -> ImportFile:
     return ImportFile(path, "file.csv")
 
 
-def read(tmp_path: Path, content: bytes):
+def read(tmp_path: Path, content: bytes) -> tuple[list[tuple[str, str]], list[tuple[int, str]]]:
     """The good rows as (tweet_id, text), and the refused ones as (line, reason)."""
-    refused = []
+    refused: list[tuple[int, str]] = []
     good = rows(source(tmp_path, content), NOW, lambda line, reason: refused.append((line, reason)))
     return [(row.source, row.text) for row in good], refused
 

@@ -5,11 +5,12 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from events.ids import HybridClock
+from events.ids import AccountId, HybridClock
 from events.kafka.looking import KafkaMembers
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply, check
@@ -17,8 +18,9 @@ from events.log import LogUnavailable
 from events.partitioning import partition_of
 from events.publishing import Outgoing
 from infra.local.kafka import Kafka, cluster_id
+from infra.local.processes import StartedProcess
 from infra.local.running import Running
-from tests.on_kafka import PATIENCE_S, account, admin_of, follow, raw
+from tests.on_kafka import PATIENCE_S, account, admin_of, follow, headers_of, raw
 
 JOINED_S = 60
 
@@ -38,14 +40,14 @@ class Writers:
 
     def __init__(self, publisher: KafkaPublisher, number: int = 8) -> None:
         self.publisher = publisher
-        self.acknowledged = {}
+        self.acknowledged: dict[str, tuple[int, int]] = {}
         self.refused = 0
         self.longest_s = 0.0
         self._ids = HybridClock()
         self._on = True
         self._tasks = [asyncio.ensure_future(self._write(account(n))) for n in range(number)]
 
-    async def _write(self, entity: str) -> None:
+    async def _write(self, entity: AccountId) -> None:
         record = follow(self._ids, entity)
         while self._on:
             if await self._published(record):
@@ -66,7 +68,7 @@ class Writers:
         self.acknowledged[record.about.id] = (place.partition, end - 1)
         return True
 
-    async def until(self, condition, seconds: int = 60) -> None:
+    async def until(self, condition: Callable[[], object], seconds: int = 60) -> None:
         """Wait for something to have happened."""
         deadline = time.monotonic() + seconds
         while True:
@@ -96,14 +98,15 @@ class Writers:
 def check_ledger(servers: str, writers: Writers) -> int:
     """Check that every acknowledged record has its position, and that first copies of an entity ascend."""
     messages = raw(servers, GRAPH)
-    at = {(m.partition(), m.offset()): dict(m.headers())["ce_id"].decode() for m in messages}
+    at = {(m.partition(), m.offset()): headers_of(m)["ce_id"].decode() for m in messages}
     assert {id_: at.get(where) for id_, where in writers.acknowledged.items()} == {
         id_: id_ for id_ in writers.acknowledged
     }
-    newest, copies = {}, 0
+    newest: dict[bytes | None, str] = {}
+    copies = 0
     seen = set()
     for message in messages:
-        id_ = dict(message.headers())["ce_id"].decode()
+        id_ = headers_of(message)["ce_id"].decode()
         if id_ in seen:
             copies += 1
             continue
@@ -111,6 +114,13 @@ def check_ledger(servers: str, writers: Writers) -> int:
         assert id_ > newest.get(message.key(), "")
         newest[message.key()] = id_
     return copies
+
+
+def processes(running: Running) -> Mapping[str, StartedProcess]:
+    """Return the brokers that run."""
+    note = running.note("kafka")
+    assert note is not None
+    return note.processes
 
 
 async def up(running: Running, servers: int = 1) -> str:
@@ -176,7 +186,7 @@ async def test_a_broker_that_does_not_answer_costs_a_second_once(running: Runnin
     publisher = KafkaPublisher(url, GRAPH, ack_s=ACK_S)
     writers = Writers(publisher)
     await writers.more()
-    pid = running.note("kafka").processes["kafka-1"].pid
+    pid = processes(running)["kafka-1"].pid
     os.kill(pid, signal.SIGSTOP)
     try:
         await writers.until(lambda: publisher.breaker.is_open)
@@ -236,7 +246,7 @@ async def test_a_record_on_too_few_brokers_is_neither_acknowledged_nor_read(runn
     reader = Consumer({"bootstrap.servers": url, "group.id": "reader"})
     place = TopicPartition("graph", partition)
     shown = reader.get_watermark_offsets(place, timeout=PATIENCE_S)
-    frozen = [process.pid for name, process in running.note("kafka").processes.items() if name != leader]
+    frozen = [process.pid for name, process in processes(running).items() if name != leader]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from events.ids import AccountId, HybridClock, Millis, id_at
 from events.kafka.keys import KafkaKeptTopic
 from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply
-from events.kept import KeptKey, KeptPassword
+from events.kept import KeptKey, KeptPassword, Tick
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.topics import KEYS
 from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix
@@ -40,8 +41,11 @@ async def topic(kafka: str, prefix: str) -> AsyncIterator[KafkaKeptTopic]:
     await publisher.close()
 
 
-async def all_since(topic: KafkaKeptTopic, positions: dict[TopicPartition, int] | Positions):
-    kept, reached = [], Positions(positions)
+async def all_since(
+    topic: KafkaKeptTopic, positions: dict[TopicPartition, int] | Positions
+) -> tuple[list[KeptKey | KeptPassword | Tick], Positions]:
+    kept: list[KeptKey | KeptPassword | Tick] = []
+    reached = Positions(positions)
     async for batch in topic.since(positions):
         kept += batch.kept
         reached = reached.merged(batch.positions)
@@ -54,7 +58,7 @@ def key(subject: str, wrapped: bytes | None = b"wrapped") -> KeptKey:
 
 async def test_published_keys_are_read_from_any_position_to_the_end(topic: KafkaKeptTopic) -> None:
     assert (await topic.ends(), await all_since(topic, {})) == ({}, ([], {}))
-    first = [key(ADA), key(BOB), KeptPassword(ADA, Millis(1), "sealed")]
+    first: list[KeptKey | KeptPassword | Tick] = [key(ADA), key(BOB), KeptPassword(ADA, Millis(1), "sealed")]
     positions = await topic.publish(first)
     kept, reached = await all_since(topic, {})
     assert sorted(kept, key=repr) == sorted(first, key=repr)
@@ -108,7 +112,7 @@ async def test_a_destroyed_key_is_compacted_away_and_its_destruction_stays_known
             break
         assert time.monotonic() < deadline
     kept, reached = await all_since(topic, {})
-    newest = {one.key: one for one in kept}
+    newest = {one.key: one for one in kept if not isinstance(one, Tick)}
     assert (newest[ADA], newest[BOB]) == (key(ADA, None), key(BOB))
     assert reached == await topic.ends()
 
@@ -124,13 +128,16 @@ def raw_values(kafka: str, prefix: str) -> list[bytes]:
         }
     )
     consumer.assign([Place(prefix + KEYS.name, n, 0) for n in range(2)])
-    values, ended = [], set()
+    values: list[bytes] = []
+    ended: set[int | None] = set()
     while len(ended) < 2:
         [message] = consumer.consume(1, PATIENCE_S)
-        if message.error() is None:
-            values.append(message.value())
+        if (error := message.error()) is None:
+            value = message.value()
+            assert value is not None
+            values.append(value)
         else:
-            assert message.error().code() == KafkaError._PARTITION_EOF
+            assert error.code() == KafkaError._PARTITION_EOF
             ended.add(message.partition())
     consumer.close()
     return values

@@ -4,13 +4,14 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from events.event import Envelope
 from events.ids import EventId, HybridClock
@@ -20,7 +21,7 @@ from events.kafka.topics import apply
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.partitioning import partition_of
 from events.publishing import Outgoing
-from tests.on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, raw
+from tests.on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, headers_of, offset_of, own_prefix, raw
 
 pytestmark = pytest.mark.engines
 
@@ -52,12 +53,12 @@ async def publisher(kafka: str, prefix: str) -> AsyncIterator[KafkaPublisher]:
 
 
 @pytest.fixture
-def produced(monkeypatch: pytest.MonkeyPatch):
+def produced(monkeypatch: pytest.MonkeyPatch) -> list[Outgoing]:
     """The records handed to librdkafka. Its own count of what waits has what it has to say in it, too."""
-    records = []
+    records: list[Outgoing] = []
     produce = KafkaPublisher._produce
 
-    def counted(publisher: KafkaPublisher, wave, record: Outgoing) -> None:
+    def counted(publisher: KafkaPublisher, wave: Any, record: Outgoing) -> None:
         records.append(record)
         produce(publisher, wave, record)
 
@@ -65,7 +66,7 @@ def produced(monkeypatch: pytest.MonkeyPatch):
     return records
 
 
-def run(work) -> None:
+def run(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work()).result()
 
@@ -75,10 +76,24 @@ def found(kafka: str, prefix: str, records: list[Outgoing]) -> list[tuple[str, T
     wanted = {record.about.id.encode() for record in records}
     messages = raw(kafka, {f"{prefix}graph": 4})
     return [
-        (dict(message.headers())["ce_id"].decode(), TopicPartition("graph", message.partition()), message.offset())
+        (headers_of(message)["ce_id"].decode(), partition_in(message), offset_of(message))
         for message in messages
-        if dict(message.headers())["ce_id"] in wanted
+        if headers_of(message)["ce_id"] in wanted
     ]
+
+
+def partition_in(message: Message) -> TopicPartition:
+    """Return the partition of a message of the topic `graph`."""
+    partition = message.partition()
+    assert partition is not None
+    return TopicPartition("graph", partition)
+
+
+def key_of(message: Message) -> str:
+    """Return the key of a message."""
+    key = message.key()
+    assert key is not None
+    return key.decode()
 
 
 async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafka: str) -> None:
@@ -88,9 +103,9 @@ async def test_a_key_goes_to_the_partition_that_librdkafkas_murmur2_chooses(kafk
     name = f"{prefix}graph"
     keys = ["", "a", "ab", "abc", "abcd", "ünï", *(account(n) for n in range(200))]
     theirs = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2", "linger.ms": 5})
-    partitions = {}
+    partitions: dict[str, int | None] = {}
     for key in keys:
-        theirs.produce(name, b"{}", key, on_delivery=lambda _, m: partitions.update({m.key().decode(): m.partition()}))
+        theirs.produce(name, b"{}", key, on_delivery=lambda _, m: partitions.update({key_of(m): m.partition()}))
     assert await asyncio.to_thread(theirs.flush, PATIENCE_S) == 0
     assert partitions == {key: partition_of(key, 4) for key in keys}
     assert set(partitions.values()) == {0, 1, 2, 3}
@@ -185,7 +200,7 @@ async def test_records_in_flight_are_delivered_before_the_publisher_closes(
 
 
 async def test_without_kafka_the_first_caller_waits_for_the_timeout_and_the_next_ones_fail_at_once(
-    ids: HybridClock, produced
+    ids: HybridClock, produced: list[Outgoing]
 ) -> None:
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=0.3, pause_s=3600)
     for bound in (0.3, 0.0):
@@ -199,7 +214,7 @@ async def test_without_kafka_the_first_caller_waits_for_the_timeout_and_the_next
 
 
 async def test_nothing_of_an_entity_is_sent_before_the_record_ahead_of_it_is_acknowledged(
-    ids: HybridClock, produced
+    ids: HybridClock, produced: list[Outgoing]
 ) -> None:
     """So that none of a call can stand in the log where one before it has failed."""
     publisher = KafkaPublisher(NOBODY, GRAPH, ack_s=PATIENCE_S)
@@ -231,13 +246,15 @@ async def test_derived_records_of_an_entity_stand_in_the_order_they_were_given(k
     await publisher.publish(records)
     messages = await asyncio.to_thread(raw, kafka, {f"{prefix}notifications": 4})
     for number in range(2):
-        own = [dict(m.headers())["ce_id"].decode() for m in messages if m.key().decode() == account(number)]
+        own = [headers_of(m)["ce_id"].decode() for m in messages if key_of(m) == account(number)]
         assert own == [record.about.id for record in records if record.key == account(number)]
     await publisher.close()
     await delete_topics(kafka, [f"{prefix}notifications"])
 
 
-async def test_derived_records_of_an_entity_do_not_wait_for_each_other(ids: HybridClock, produced) -> None:
+async def test_derived_records_of_an_entity_do_not_wait_for_each_other(
+    ids: HybridClock, produced: list[Outgoing]
+) -> None:
     """One account may be told of a thousand likes in a batch: a round trip for each would take a second."""
     publisher = KafkaPublisher(NOBODY, NOTIFICATIONS, ack_s=PATIENCE_S)
     records = [raised(ids, account(1)) for _ in range(1000)]

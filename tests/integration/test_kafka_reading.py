@@ -2,48 +2,53 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewPartitions,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewPartitions
 
 from events.codec import Codec
 from events.event import Envelope
-from events.ids import EventId, HybridClock, TweetId
+from events.ids import AccountId, EventId, HybridClock, TweetId
 from events.kafka.log import KafkaLogReader
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import headers, value
 from events.kafka.topics import apply
+from events.keys import Keys
 from events.log import LogUnavailable, Positions, Record, TopicPartition, positions_after
 from events.partitioning import partition_of
+from events.public_tweets import TweetRetracted
 from events.publishing import Outgoing
 from events.sealing import MasterKeys, Sealer
 from tests.on_kafka import PATIENCE_S, account, admin_of, delete_topics, follow, own_prefix, send_nameless_header
+from tests.records import event_of
 
 pytestmark = pytest.mark.engines
 
 TOPICS = {"graph": 4, "public-tweets": 1}
+Reading = Callable[..., KafkaLogReader]
+"""Makes readers."""
 
 
-class NoKeys:
+class NoKeys(Keys):
     """The key store of a log in which nothing is sealed."""
 
     def __init__(self) -> None:
-        self.sealer = Sealer(MasterKeys.generate())
+        self._sealer = Sealer(MasterKeys.generate())
 
-    async def fetch(self, subjects) -> None:
+    @property
+    def sealer(self) -> Sealer:
+        return self._sealer
+
+    async def fetch(self, subjects: Iterable[str]) -> None:
         assert not set(subjects)
 
-    async def create(self, subject) -> None:
+    async def create(self, subject: str) -> None:
         raise AssertionError(subject)
 
 
@@ -69,9 +74,9 @@ async def publisher(kafka: str, prefix: str) -> AsyncIterator[KafkaPublisher]:
 
 
 @pytest.fixture
-async def reading(kafka: str, prefix: str):
+async def reading(kafka: str, prefix: str) -> AsyncIterator[Reading]:
     """Makes readers, and ends them."""
-    made = []
+    made: list[KafkaLogReader] = []
 
     def make(servers: str = kafka, topics: dict[str, int] = TOPICS, **options: float) -> KafkaLogReader:
         keys = NoKeys()
@@ -84,11 +89,11 @@ async def reading(kafka: str, prefix: str):
 
 
 @pytest.fixture
-def reader(reading) -> KafkaLogReader:
+def reader(reading: Reading) -> KafkaLogReader:
     return reading()
 
 
-def in_partition(partition: int, number: int = 0) -> str:
+def in_partition(partition: int, number: int = 0) -> AccountId:
     """An account whose graph stands in a partition."""
     found = [n for n in range(200) if partition_of(account(n), 4) == partition]
     return account(found[number])
@@ -99,7 +104,7 @@ def sent(servers: str, prefix: str, records: list[Outgoing]) -> None:
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
     for record in records:
         partition = partition_of(record.key, TOPICS[record.topic])
-        producer.produce(prefix + record.topic, value(record), record.key, partition, headers=headers(record))
+        producer.produce(prefix + record.topic, value(record), record.key, partition, headers=list(headers(record)))
     assert producer.flush(PATIENCE_S) == 0
 
 
@@ -172,7 +177,7 @@ async def test_what_compaction_removed_is_passed_over(
     """A tweet that is retracted leaves its tombstone only; then the newest record of each tweet is there."""
     admin = admin_of(kafka)
     await compact_at_once(admin, f"{prefix}public-tweets")
-    tweets = [account(n) for n in range(3)]
+    tweets = [TweetId(account(n)) for n in range(3)]
     for _ in range(3):
         await publisher.publish([published(ids, tweet) for tweet in tweets])
     last = retracted(ids, tweets[0])
@@ -190,7 +195,7 @@ async def test_what_compaction_removed_is_passed_over(
         await asyncio.sleep(0.2)
     assert [record.about.id for record in records if record.key == tweets[0]] == [last.about.id]
     [tombstone] = [record for record in records if record.key == tweets[0]]
-    assert tombstone.event.tweet == tweets[0]
+    assert event_of(tombstone, TweetRetracted).tweet == tweets[0]
 
 
 async def compact_at_once(admin: AdminClient, name: str) -> None:
@@ -231,14 +236,14 @@ async def test_a_record_of_somebody_else_is_answered_with_its_fault_among_the_ot
     assert (next_.about.id, next_.fault) == (ours.about.id, "")
 
 
-async def test_without_kafka_every_call_raises_log_unavailable(reading) -> None:
+async def test_without_kafka_every_call_raises_log_unavailable(reading: Reading) -> None:
     nobody = reading("127.0.0.1:1", reply_s=0.3)
     for asking in (nobody.ends, lambda: nobody.wait({}, 60), lambda: nobody.read({}, 10)):
         with pytest.raises(LogUnavailable):
             await asking()
 
 
-async def test_the_metadata_of_partitions_is_refreshed_soon(kafka: str, reading, prefix: str) -> None:
+async def test_the_metadata_of_partitions_is_refreshed_soon(kafka: str, reading: Reading, prefix: str) -> None:
     """librdkafka would ask no more for 15 minutes, where a broker knew fewer partitions than there are."""
     reader = reading(topics={"graph": 6, "public-tweets": 1}, reply_s=2)
     await refused(reader, "Unknown partition")

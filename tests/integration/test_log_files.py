@@ -6,8 +6,8 @@ import random
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import apsw
@@ -248,7 +248,7 @@ async def fill_until_refused(db: LogDb) -> int:
     """Append, many at once and then one at a time, until the disk refuses even that; how many were acknowledged."""
     acknowledged = 0
     for at_once in (10, 1):
-        refused = []
+        refused: list[BaseException] = []
         while not refused:
             appends = (db.log.append([posted(db, "x" * 2000)]) for _ in range(at_once))
             answers = await asyncio.gather(*appends, return_exceptions=True)
@@ -258,7 +258,9 @@ async def fill_until_refused(db: LogDb) -> int:
     return acknowledged
 
 
-async def a_disk_that_becomes_full(directory: Path, full, room) -> None:
+async def a_disk_that_becomes_full(
+    directory: Path, full: Callable[[], AbstractContextManager[object]], room: Callable[[], object]
+) -> None:
     """`full` makes it so, `room` makes room again."""
     await filled(directory, 1)
     db = opened(directory)

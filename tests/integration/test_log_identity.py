@@ -13,6 +13,7 @@ from events.log import CorruptLog
 from runtime.embedded.log_db import LogMissing
 from runtime.embedded.log_identity import set_aside
 from runtime.embedded.verify import verify
+from runtime.verdict import Verdict
 from tests.integration.in_process import opened, populate
 from tests.integration.running import Serving, minitwitter
 
@@ -45,15 +46,15 @@ def put_back(backup: Path, directory: Path, name: str = "log.db") -> None:
         shutil.copy(path, directory)
 
 
-def asked(path: Path, sql: str) -> str | None:
+def asked(path: Path, sql: str) -> str:
     connection = apsw.Connection(str(path))
     try:
-        return connection.execute(sql).get
+        return str(connection.execute(sql).get)
     finally:
         connection.close()
 
 
-async def verified(directory: Path):
+async def verified(directory: Path) -> Verdict:
     return await verify(directory, None, lambda total: None, lambda done: None)
 
 

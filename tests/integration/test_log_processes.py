@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from typing import IO
 
 import apsw
 import pytest
@@ -59,14 +60,14 @@ asyncio.run(main())
 
 
 @contextmanager
-def running(script: str, directory: Path) -> Iterator[Popen]:
+def running(script: str, directory: Path) -> Iterator[tuple[Popen[str], IO[str]]]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(directory)], stdout=subprocess.PIPE, text=True, env=environment
     )
     assert process.stdout is not None
     try:
-        yield process
+        yield process, process.stdout
     finally:
         process.kill()
         process.wait()
@@ -78,13 +79,13 @@ async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_no
     tmp_path: Path, acknowledgements: int
 ) -> None:
     acknowledged = []
-    with running(APPENDING, tmp_path) as process:
-        for line in process.stdout:
+    with running(APPENDING, tmp_path) as (process, printed):
+        for line in printed:
             acknowledged.append(line.strip())
             if len(acknowledged) == acknowledgements:
                 process.send_signal(signal.SIGKILL)
     acknowledged = [line for line in acknowledged if len(line) == 36]  # the last may be cut
-    ids = [record.about.id for record in await read_by_all(tmp_path)]
+    ids: list[str] = [record.about.id for record in await read_by_all(tmp_path)]
     assert set(acknowledged) <= set(ids)
     assert all(ids.count(id_) == 2 for id_ in acknowledged[-20:])
     assert len(ids) == 2 * len(set(ids))
@@ -93,12 +94,12 @@ async def test_a_process_that_is_killed_loses_nothing_acknowledged_and_halves_no
 async def test_another_process_tails_the_log_while_it_grows(tmp_path: Path) -> None:
     db = opened(tmp_path)
     loop = asyncio.get_running_loop()
-    with running(TAILING, tmp_path) as process:
-        assert await loop.run_in_executor(None, process.stdout.readline) == "ready\n"
+    with running(TAILING, tmp_path) as (_, printed):
+        assert await loop.run_in_executor(None, printed.readline) == "ready\n"
         for _ in range(20):
             record = followed(db)
             await db.log.append([record])
-            assert await loop.run_in_executor(None, process.stdout.readline) == record.about.id + "\n"
+            assert await loop.run_in_executor(None, printed.readline) == record.about.id + "\n"
     await db.close()
 
 

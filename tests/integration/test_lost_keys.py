@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def loss(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Two accounts with two tweets each, and the key of one of them is gone."""
     data = tmp_path_factory.mktemp("lost") / "data"
     history = data.with_name("history.csv")
@@ -27,16 +28,16 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     ).fetchall()
     connection.execute("DELETE FROM subject_keys WHERE subject=?", (ada,))
     connection.close()
-    return data, ada
+    return data, str(ada)
 
 
-def found(data: Path, *options: str):
+def found(data: Path, *options: str) -> tuple[int, Any]:
     done = minitwitter("keys", "lost", "--json", "--data", data, *options)
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_rehearsal_names_what_is_lost_and_changes_nothing(directory: Path) -> None:
-    data, ada = directory
+def test_a_rehearsal_names_what_is_lost_and_changes_nothing(loss: tuple[Path, str]) -> None:
+    data, ada = loss
     for _ in range(2):
         code, told = found(data)
         assert code == 1
@@ -49,8 +50,8 @@ def test_a_rehearsal_names_what_is_lost_and_changes_nothing(directory: Path) -> 
     assert "--declare" in text.stdout
 
 
-def test_once_given_up_what_it_sealed_counts_as_erased_and_the_rest_goes_on(directory: Path) -> None:
-    data, _ = directory
+def test_once_given_up_what_it_sealed_counts_as_erased_and_the_rest_goes_on(loss: tuple[Path, str]) -> None:
+    data, _ = loss
     with Serving(data):
         refused = minitwitter("keys", "lost", "--declare", "--data", data)
         assert refused.returncode == 3, refused.stderr

@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import apsw
 import pytest
 
-from command_api.deciding import Answer
+from command_api.deciding import Answer, Decision
 from command_api.domain.block_account import BLOCK_ACCOUNT, BlockAccount
 from command_api.domain.errors import Blocked
 from command_api.domain.follow_account import FOLLOW_ACCOUNT, FollowAccount
@@ -26,9 +27,11 @@ from events.graph import AccountFollowed
 from events.ids import AccountId, EventId
 from events.log import LogUnavailable, New, Positions, Record
 from events.publishing import Outgoing, outgoing
+from events.tweets import TweetPosted
 from tests.contracts.commands import ALICE, BOB, CAROL, SAY, by, engagement, follow, like, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
 from tests.on_postgres import LogPublisher, PostgresSystem, World, a_world, until
+from tests.records import event_of
 
 pytestmark = pytest.mark.engines
 
@@ -48,7 +51,7 @@ async def system(world: World) -> PostgresSystem:
 
 
 def tweets(records: list[Record]) -> list[str]:
-    return [record.event.tweet for record in records if record.topic == "tweets"]
+    return [event_of(record, TweetPosted).tweet for record in records if record.topic == "tweets"]
 
 
 async def test_an_answered_write_stands_in_the_log_and_is_noted_with_its_positions(
@@ -217,7 +220,12 @@ async def test_writes_are_refused_at_the_limit_of_waiting_rows(world: World) -> 
     outcomes = [await post(system, key=f"key {n}")[1] for n in range(10)]
     assert all(outcome.token.rows for outcome in outcomes)
     before = system.snapshot()
-    for another in (lambda: post(system)[1], lambda: like(system, tweet), lambda: like(system, tweet, key="liked")):
+    others: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: post(system)[1],
+        lambda: like(system, tweet),
+        lambda: like(system, tweet, key="liked"),
+    )
+    for another in others:
         with pytest.raises(LogUnavailable, match="10 events wait"):
             await another()
     assert system.snapshot() == before
@@ -256,12 +264,12 @@ async def test_two_accounts_at_once_on_processes_whose_clocks_differ(world: Worl
     """Ids of each entity ascend in the log all the same, and what was decided is what the log says."""
     clocks = (lambda: world.clock() + 45_000, lambda: world.clock() - 10_000)
     processes = [world.process(clock=clock) for clock in clocks]
-    kinds = [
+    kinds: list[tuple[Decision[Any, Any], Callable[[AccountId, AccountId], object]]] = [
         (FOLLOW_ACCOUNT, FollowAccount), (UNFOLLOW_ACCOUNT, UnfollowAccount),
         (BLOCK_ACCOUNT, BlockAccount), (UNBLOCK_ACCOUNT, UnblockAccount),
     ]  # fmt: skip
 
-    async def busy(process: PostgresSystem, actor: AccountId, other: str, chance: Random) -> None:
+    async def busy(process: PostgresSystem, actor: AccountId, other: AccountId, chance: Random) -> None:
         for _ in range(40):
             decision, command = chance.choice(kinds)
             with suppress(Blocked):

@@ -11,7 +11,7 @@ from events.kafka.producing import KafkaPublisher
 from events.kafka.topics import apply
 from events.log import Positions
 from tests.contracts.commands import ALICE, BOB, follow, post, settle
-from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, own_prefix, raw
+from tests.on_kafka import PATIENCE_S, admin_of, delete_topics, headers_of, own_prefix, place_of, raw
 from tests.on_postgres import World, a_world, relaying
 
 pytestmark = pytest.mark.engines
@@ -46,18 +46,18 @@ async def test_decided_events_are_in_kafka_in_order_whether_or_not_it_was_availa
     late = [await post(one, author)[1] for one in (cut_off, system) for author in (ALICE, BOB, ALICE)]
     assert all(outcome.token.rows for outcome in late)
 
-    async def ends():
+    async def ends() -> Positions:
         return Positions()
 
     async with relaying(world.url, there):
         settled = [await OutboxTokens(system.pool, ends).positions(outcome.token, PATIENCE_S) for outcome in late]
         await world.drained()
     found = await asyncio.to_thread(raw, kafka, {prefix + topic: partitions for topic, partitions in TOPICS.items()})
-    places = {f"{m.topic().removeprefix(prefix)}-{m.partition()}:{m.offset() + 1}" for m in found}
+    places = {place_of(m, prefix) for m in found}
     assert {str(outcome.token.positions) for outcome in outcomes} | set(map(str, settled)) <= places
     for author in (ALICE, BOB):
         of_one = [m for m in found if m.key() == author.encode() and m.topic() == f"{prefix}tweets"]
-        ids = [dict(m.headers())["ce_id"] for m in of_one]
+        ids = [headers_of(m)["ce_id"] for m in of_one]
         decided = system.select(f"SELECT id FROM outbox WHERE topic='tweets' AND key='{author}' ORDER BY number")
         assert ids == [id_.encode() for (id_,) in decided]
     await there.close()

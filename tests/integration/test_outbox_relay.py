@@ -15,7 +15,7 @@ from command_api.postgres.outbox import WaitingRow
 from command_api.postgres.rebuild import noted_positions
 from command_api.postgres.relay import ready
 from events.event import Envelope
-from events.first_copies import first_copies
+from events.first_copies import Entity, first_copies
 from events.ids import AccountId, EventId, Millis, id_at
 from events.log import LogUnavailable, Positions, Record
 from events.publishing import Outgoing
@@ -157,7 +157,7 @@ async def test_while_the_log_is_unavailable_writes_go_on_and_all_arrive_in_order
         await world.drained()
     numbered = system.select("SELECT id FROM outbox ORDER BY number")
     assert {id_ for (id_,) in numbered} == {record.about.id for record in await world.records()}
-    newest = {}
+    newest: dict[Entity, str] = {}
     records = await world.records()
     assert len(first_copies(records, newest)) == len({record.about.id for record in records})
 

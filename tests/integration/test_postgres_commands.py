@@ -1,18 +1,18 @@
 """What several processes of the command side share on PostgreSQL: locks, keys, credentials, ended sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 
 import pytest
 
-from command_api.credentials import FamilyOf, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
-from command_api.deciding import StillRunning
+from command_api.credentials import FamilyOf, Password, PasswordFor, PasswordOf, RefreshToken, SessionsExpired
+from command_api.deciding import Outcome, StillRunning
 from command_api.domain.change_role import CHANGE_ROLE, ChangeRole
 from command_api.domain.end_session import END_SESSION, EndSession
 from command_api.domain.register_account import REGISTER_ACCOUNT, EmailIsTaken, NameTaken, RegisterAccount
 from command_api.domain.start_session import NewSession
-from command_api.facts import SessionsOf
+from command_api.facts import F, Question, SessionsOf
 from command_api.postgres.access_listener import AccessListener
 from command_api.postgres.writing import lock_number
 from events.accounts import Role
@@ -48,7 +48,7 @@ def ignored(roles: Mapping[AccountId, Role]) -> None:
     """Roles that a test does not look at."""
 
 
-def session_named(name: str) -> str:
+def session_named(name: str) -> SessionId:
     return SessionId(id_at(Millis(4), name))
 
 
@@ -57,19 +57,19 @@ FIRST = session_named("first")
 
 def registering(
     system: PostgresSystem,
-    account: str = DAVE,
+    account: AccountId = DAVE,
     username: str = "Dave",
     email: str = "Dave@Example.org",
     session: str = "first",
     expires: int = 10_000,
-):
+) -> Awaitable[Outcome]:
     token = RefreshToken(session.encode(), b"secret", Millis(system.clock() + expires))
     new = NewSession(session_named(session), token)
     command = RegisterAccount(account, username, email, "Dave", b"hash", new)
     return system.store.execute(REGISTER_ACCOUNT, command, by(account), SAY)
 
 
-async def one(system: PostgresSystem, question):
+async def one(system: PostgresSystem, question: Question[F]) -> F:
     return (await system.store.ask(question))[question]
 
 
@@ -213,10 +213,12 @@ async def test_credentials_are_found_by_name_and_by_address_in_any_case(world: W
     await registering(system)
     other = world.process()
     for login in ("dave", "DAVE", "dave@EXAMPLE.org"):
-        assert (await one(other, PasswordFor(login))).hash == b"hash"
+        assert await one(other, PasswordFor(login)) == Password(DAVE, b"hash")
     assert await one(other, PasswordFor("nobody@example.org")) is None
-    assert (await one(other, PasswordOf(DAVE))).account == DAVE
-    assert (await one(other, FamilyOf(b"first"))).session == FIRST
+    assert await one(other, PasswordOf(DAVE)) == Password(DAVE, b"hash")
+    family = await one(other, FamilyOf(b"first"))
+    assert family is not None
+    assert family.session == FIRST
     assert await one(other, FamilyOf(b"another")) is None
     assert [session.id for session in await one(other, SessionsOf(DAVE))] == [FIRST]
     assert await one(other, SessionsExpired(Millis(system.clock() + 9_999), 5)) == ()

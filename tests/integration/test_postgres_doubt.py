@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from events.tweets import TweetPosted
 from tests.contracts.commands import ALICE, BOB, CAROL, post, settle
 from tests.on_postgres import PostgresSystem, World, a_database, template, until
+from tests.records import event_of
 
 pytestmark = pytest.mark.engines
 
@@ -26,8 +28,8 @@ class Way:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
-        self._clients = set()
-        self._tasks = set()
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._target)
@@ -62,7 +64,7 @@ class Way:
 async def a_way_to(url: str) -> AsyncIterator[tuple[Way, str]]:
     """Return the URL of the same database through the link."""
     target = conninfo_to_dict(url)
-    way = Way(target["host"], int(target["port"]))
+    way = Way(str(target["host"]), int(str(target["port"])))
     server = await asyncio.start_server(way, "127.0.0.1", 0)
     async with server:
         yield way, make_conninfo(url, port=server.sockets[0].getsockname()[1])
@@ -97,7 +99,7 @@ async def test_a_commit_that_was_made_and_not_answered_counts(world: World) -> N
     assert len(outcome.token.rows) == 1
     async with world.relay():
         await world.drained()
-    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+    assert [event_of(r, TweetPosted).tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
 async def test_a_commit_that_was_not_made_is_made_once(world: World) -> None:
@@ -110,7 +112,7 @@ async def test_a_commit_that_was_not_made_is_made_once(world: World) -> None:
     outcome = await running
     assert (outcome.answer.body, outcome.replayed) == (b"TweetPosted", False)
     await world.drained()
-    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+    assert [event_of(r, TweetPosted).tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
 async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out(world: World) -> None:
@@ -127,7 +129,7 @@ async def test_the_same_key_in_another_process_is_answered_as_what_was_found_out
     assert (again.answer, again.replayed) == (first.answer, True)
     async with world.relay():
         await world.drained()
-    assert [r.event.tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
+    assert [event_of(r, TweetPosted).tweet for r in await world.records() if r.topic == "tweets"] == [tweet]
 
 
 async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world: World) -> None:
@@ -145,7 +147,9 @@ async def test_a_group_whose_commit_was_not_answered_counts_as_a_whole(world: Wo
     assert len({row for [row] in rows}) == 3
     async with world.relay():
         await world.drained()
-    assert sorted(r.event.tweet for r in await world.records() if r.topic == "tweets") == [t for t, _ in posting]
+    assert sorted(event_of(r, TweetPosted).tweet for r in await world.records() if r.topic == "tweets") == [
+        t for t, _ in posting
+    ]
 
 
 async def test_a_group_whose_commit_was_not_made_is_made_once_command_by_command(world: World) -> None:
@@ -158,4 +162,6 @@ async def test_a_group_whose_commit_was_not_made_is_made_once_command_by_command
     outcomes = await running
     assert [(outcome.answer.body, outcome.replayed) for outcome in outcomes] == [(b"TweetPosted", False)] * 3
     await world.drained()
-    assert sorted(r.event.tweet for r in await world.records() if r.topic == "tweets") == [t for t, _ in posting]
+    assert sorted(event_of(r, TweetPosted).tweet for r in await world.records() if r.topic == "tweets") == [
+        t for t, _ in posting
+    ]

@@ -1,6 +1,6 @@
 """Keys and passwords are also in Kafka's topic `keys`: a database restored from a backup gets the lost ones back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -9,8 +9,8 @@ import pytest
 from command_api.credentials import PasswordFor, SetPassword
 from command_api.postgres.kept import KeptKeys, KeptRows
 from command_api.postgres.taking_back import Taken, TakingBack
-from events.ids import AccountId, Millis, id_at
-from events.kept import KeptBatch, KeptKey, KeptPassword, outgoing, read
+from events.ids import AccountId, EventId, Millis, id_at
+from events.kept import Kept, KeptBatch, KeptKey, KeptTopic, outgoing, read
 from events.keys import KeysUnavailable
 from events.log import LogUnavailable, Positions, TopicPartition
 from events.postgres.keys import PostgresKeys
@@ -22,13 +22,15 @@ pytestmark = pytest.mark.engines
 
 PLACE = TopicPartition("keys", 0)
 NOBODY = AccountId(id_at(Millis(1), "nobody"))
+Backup = Callable[[], Awaitable[PostgresSystem]]
+"""Makes a copy of the database as it is, and a process on it."""
 
 
-class Topic:
+class Topic(KeptTopic):
     """The KeptTopic port in memory: records are bytes, as they stand in Kafka."""
 
     def __init__(self) -> None:
-        self.records = []
+        self.records: list[tuple[bytes, bytes]] = []
         self.unavailable = False
         self.asked = 0
 
@@ -36,10 +38,10 @@ class Topic:
         if self.unavailable:
             raise LogUnavailable("the topic is unavailable")
 
-    async def publish(self, kept: list[KeptKey] | list[KeptPassword]) -> Positions:
+    async def publish(self, kept: Sequence[Kept]) -> Positions:
         self._there()
         for one in kept:
-            record = outgoing(one, id_at(Millis(2), "any"), Millis(2))
+            record = outgoing(one, EventId(id_at(Millis(2), "any")), Millis(2))
             self.records.append((record.key.encode(), record.value))
         return await self.ends()
 
@@ -48,12 +50,12 @@ class Topic:
         self.asked += 1
         return Positions({PLACE: len(self.records)} if self.records else {})
 
-    async def since(self, positions: Positions) -> AsyncIterator[KeptBatch]:
+    async def since(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[KeptBatch]:
         self._there()
         for offset in range(positions.get(PLACE, 0), len(self.records)):
             yield KeptBatch([read(*self.records[offset])], Positions({PLACE: offset + 1}))
 
-    def newest(self) -> dict[str, KeptKey | KeptPassword] | dict[str, KeptKey]:
+    def newest(self) -> dict[str, Kept]:
         """Return the newest value of each key."""
         return {key.decode(): read(key, value) for key, value in self.records}
 
@@ -91,23 +93,23 @@ class Rows:
         return self.keys.sealer.seal(subject, "kind", "id", b"plain")
 
 
-async def set_password(system: PostgresSystem, account: str, hash_: bytes) -> None:
+async def set_password(system: PostgresSystem, account: AccountId, hash_: bytes) -> None:
     await system.store.execute(a_decision(lambda facts: [SetPassword(account, hash_)]), None, by(account), SAY)
 
 
-async def password_for(system: PostgresSystem, login):
+async def password_for(system: PostgresSystem, login: str) -> bytes | None:
     found = (await system.store.ask(PasswordFor(login)))[PasswordFor(login)]
-    return found and found.hash
+    return None if found is None else found.hash
 
 
 @pytest.fixture
-async def backup(postgres: str, world: World, system: PostgresSystem):
+async def backup(postgres: str, world: World, system: PostgresSystem) -> AsyncIterator[Backup]:
     """Makes a copy of the database as it is, and a process on it."""
     copies = []
 
     async def make() -> PostgresSystem:
         await system.stop()
-        copy = a_database(postgres, like=psycopg.conninfo.conninfo_to_dict(world.url)["dbname"])
+        copy = a_database(postgres, like=str(psycopg.conninfo.conninfo_to_dict(world.url)["dbname"]))
         copies.append(copy)
         restored = world.process(kept=topic_of(system))
         restored.url = copy.__enter__()
@@ -120,7 +122,8 @@ async def backup(postgres: str, world: World, system: PostgresSystem):
         copy.__exit__(None, None, None)
 
 
-def topic_of(system: PostgresSystem) -> Topic:
+def topic_of(system: PostgresSystem) -> KeptTopic:
+    assert system._kept is not None
     return system._kept
 
 
@@ -135,7 +138,7 @@ async def test_without_the_topic_events_wait_and_the_relay_sends_the_key_ahead(w
     await settle(system, ALICE)
     assert world.waiting()
     assert not await world.records()
-    order = []
+    order: list[object] = []
 
     async def first() -> None:
         await Rows(system, topic).take_back()  # raises while the topic is unavailable
@@ -181,12 +184,12 @@ async def test_noting_keys_cannot_deadlock(system: PostgresSystem, topic: Topic)
 
 
 async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(
-    world: World, system: PostgresSystem, topic: Topic, backup
+    world: World, system: PostgresSystem, topic: Topic, backup: Backup
 ) -> None:
     await set_password(system, ALICE, b"old")
     await Rows(system, topic).publish_waiting()
     restored = await backup()
-    world.clock.now += 1
+    world.clock.now = Millis(world.clock.now + 1)
     await set_password(system, ALICE, b"new")
     await set_password(system, BOB, b"first")
     await settle(system, CAROL)
@@ -204,25 +207,25 @@ async def test_a_restored_database_has_the_keys_and_the_newest_passwords_again(
 
 
 async def test_a_key_that_was_destroyed_since_the_backup_is_destroyed_again_and_never_published(
-    system: PostgresSystem, topic: Topic, backup
+    system: PostgresSystem, topic: Topic, backup: Backup
 ) -> None:
     await system.tamper(f"UPDATE subject_keys SET published=false WHERE subject='{ALICE}'")  # as in the worst moment
     restored = await backup()
     await system.opened()
     await system.tamper(f"UPDATE subject_keys SET wrapped=NULL, published=false WHERE subject='{ALICE}'")
     await Rows(system, topic).publish_waiting()
-    assert topic.newest()[ALICE].wrapped is None
+    assert topic.newest()[ALICE] == KeptKey(ALICE, MASTERS.current, None)
     await restored.opened()
     rows = Rows(restored, topic)
     assert (await rows.take_back()).keys == 1
     await rows.publish_waiting()
     await rows.keys.fetch([ALICE])
     assert rows.keys.sealer.erased(ALICE)
-    assert topic.newest()[ALICE].wrapped is None
+    assert topic.newest()[ALICE] == KeptKey(ALICE, MASTERS.current, None)
 
 
 async def test_a_backup_of_before_a_rotation_is_opened_by_the_new_master_key_alone(
-    system: PostgresSystem, topic: Topic, backup
+    system: PostgresSystem, topic: Topic, backup: Backup
 ) -> None:
     sealed = await Rows(system, topic).seal(ALICE)
     restored = await backup()
@@ -248,7 +251,7 @@ async def test_what_was_changed_here_and_is_not_published_yet_is_newer_than_the_
 
 
 async def test_a_reader_that_misses_a_key_has_it_taken_back_and_asks_for_little_where_there_is_none(
-    system: PostgresSystem, topic: Topic, backup
+    system: PostgresSystem, topic: Topic, backup: Backup
 ) -> None:
     restored = await backup()
     await settle(system, CAROL)
@@ -279,7 +282,7 @@ async def test_everything_is_published_again_into_a_topic_that_has_lost_it(
 
 
 async def test_a_password_whose_key_is_gone_costs_the_others_nothing(
-    system: PostgresSystem, topic: Topic, backup
+    system: PostgresSystem, topic: Topic, backup: Backup
 ) -> None:
     restored = await backup()
     await system.opened()

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,11 +14,13 @@ from command_api.sqlite.rebuild import decision_digest, rebuild_decision_state
 from events.first_copies import first_copies
 from events.ids import AccountId
 from events.log import LogUnavailable
+from events.tweets import TweetPosted
 from infra.local import catalogue
 from infra.local.running import Running
 from tests.contracts.commands import ALICE, BOB, follow, post, posted, settle
 from tests.contracts.embedded import EMAIL_KEY
 from tests.on_postgres import PostgresSystem, World, a_database, template, until
+from tests.records import event_of
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
@@ -24,6 +28,11 @@ WRITERS = 12
 
 
 @pytest.fixture
+def grown(refused: list[Any], told: int) -> bool:
+    """Return whether more was refused than `told`."""
+    return len(refused) > told
+
+
 async def world(running: Running, tmp_path: Path) -> AsyncIterator[World]:
     """A world on a server of this test alone."""
     url = running.up(catalogue.engine("postgres")).url
@@ -62,14 +71,14 @@ async def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(ru
             await more(50)
             told = len(refused)
             await asyncio.to_thread(running.kill, "postgres")
-            await until(lambda told=told: len(refused) > told)  # one that is back at once would only make them wait
+            await until(partial(grown, refused, told))  # one that is back at once would only make them wait
             await asyncio.to_thread(running.up, catalogue.engine("postgres"))
         await more(50)
         stop.set()
         await asyncio.gather(*writers)
         await world.drained()
     records = [record for record in first_copies(await world.records(), {}) if record.topic == "tweets"]
-    written = [record.event.tweet for record in records]
+    written = [event_of(record, TweetPosted).tweet for record in records]
     assert set(acknowledged) <= set(written)
     assert len(written) == len(set(written))
     folded = apsw.Connection(":memory:")

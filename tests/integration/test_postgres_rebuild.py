@@ -1,7 +1,7 @@
 """The decision state is a function of the log: a wiped or restored one is rebuilt to the same rows."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 import psycopg
@@ -21,6 +21,7 @@ from command_api.postgres.rebuild import (
     noted_positions,
     rebuild_decision_state,
 )
+from events.event import Event
 from events.ids import ActivityId
 from events.log import CorruptLog, LogUnavailable, New, Positions, Record, TopicPartition
 from tests.contracts.commands import (
@@ -41,6 +42,7 @@ from tests.contracts.commands import (
 )  # fmt: skip
 from tests.contracts.embedded import EMAIL_KEY
 from tests.on_postgres import PostgresSystem, World, a_database, a_world
+from tests.records import event_of
 
 pytestmark = pytest.mark.engines
 
@@ -107,7 +109,7 @@ async def test_ids_go_on_past_the_log_after_a_rebuild(world: World, system: Post
 async def test_copies_in_the_log_are_folded_once(world: World, system: PostgresSystem) -> None:
     before = system.snapshot().digest
     for record in await world.records():
-        await world.log.append(New(record.event, record.about))
+        await world.log.append(New(event_of(record, Event), record.about))
     folded = await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends, limit=7)
     assert folded == sum((await world.log.log.ends()).values()) / 2
     assert system.snapshot().digest == before
@@ -134,7 +136,7 @@ async def test_a_database_restored_from_the_past_folds_what_the_log_has_beyond(
     await post(system)[1]  # published, but not noted: it is read again, and dropped like a copy
     await world.drained()
     await system.stop()
-    with a_database(postgres, like=psycopg.conninfo.conninfo_to_dict(world.url)["dbname"]) as backup:
+    with a_database(postgres, like=str(psycopg.conninfo.conninfo_to_dict(world.url)["dbname"])) as backup:
         tweet = await posted(system)
         await living(system)
         await world.drained()
@@ -165,7 +167,9 @@ async def test_credentials_are_left_alone(world: World, system: PostgresSystem) 
     decision = a_decision(lambda facts: [SetPassword(ALICE, b"hash")])
     await system.store.execute(decision, None, by(ALICE), SAY)
     await rebuild_decision_state(world.log.log, system.pool, EMAIL_KEY, world.log.log.ends)
-    assert (await system.store.ask(PasswordOf(ALICE)))[PasswordOf(ALICE)].hash == b"hash"
+    password = (await system.store.ask(PasswordOf(ALICE)))[PasswordOf(ALICE)]
+    assert password is not None
+    assert password.hash == b"hash"
 
 
 async def test_nothing_is_folded_while_events_wait_that_are_not_in_the_log(
@@ -196,11 +200,16 @@ async def test_nothing_is_decided_while_the_state_is_rebuilt(world: World, syste
             self.reached = asyncio.Event()
             self.go_on = asyncio.Event()
 
-        async def read(self, after: Positions, limit: int, topics: tuple[str, ...] | None = None) -> list[Record]:
+        async def read(
+            self, after: Mapping[TopicPartition, int], limit: int, topics: Iterable[str] | None = None
+        ) -> list[Record]:
             if after:
                 self.reached.set()
                 await self.go_on.wait()
             return await world.log.log.read(after, limit, topics)
+
+        async def ends(self) -> Positions:
+            return await world.log.log.ends()
 
     log, before = Slow(), system.snapshot().digest
     ends = world.log.log.ends

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
@@ -17,13 +17,14 @@ from events.sealing import MasterKeys, SealBroken, Sealer
 pytestmark = pytest.mark.engines
 
 OVERLAP_MS = 60_000
+Process = Callable[..., PostgresSigningKeys]
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = Millis(1_790_000_000_000)
 
-    def __call__(self) -> int:
+    def __call__(self) -> Millis:
         return self.now
 
 
@@ -48,7 +49,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def process(pool: AsyncConnectionPool, clock: Clock):
+def process(pool: AsyncConnectionPool, clock: Clock) -> Process:
     """Make the key ring of a process. All processes share the master key."""
     masters = MasterKeys.generate()
 
@@ -62,14 +63,16 @@ def kids(keys: PostgresSigningKeys) -> list[str]:
     return [key["kid"] for key in keys.jwks()["keys"]]
 
 
-async def test_processes_that_start_together_make_one_key_between_them(process) -> None:
+async def test_processes_that_start_together_make_one_key_between_them(process: Process) -> None:
     processes = [process() for _ in range(4)]
     await asyncio.gather(*(one.refresh() for one in processes))
     assert len({one.current.kid for one in processes}) == 1
     assert len({one.current.public.public_numbers() for one in processes}) == 1
 
 
-async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_one_still_verifies(process) -> None:
+async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_one_still_verifies(
+    process: Process,
+) -> None:
     one, other = process(), process()
     await one.refresh()
     await other.refresh()
@@ -84,7 +87,7 @@ async def test_a_rotated_key_signs_everywhere_after_the_next_look_and_the_old_on
 
 
 async def test_a_key_goes_when_the_last_token_it_can_have_signed_has_expired(
-    process, clock: Clock, pool: AsyncConnectionPool
+    process: Process, clock: Clock, pool: AsyncConnectionPool
 ) -> None:
     one = process()
     await one.refresh()
@@ -101,7 +104,7 @@ async def test_a_key_goes_when_the_last_token_it_can_have_signed_has_expired(
     assert stored == 1
 
 
-async def test_a_key_does_not_open_with_another_master_key_of_the_same_name(process) -> None:
+async def test_a_key_does_not_open_with_another_master_key_of_the_same_name(process: Process) -> None:
     masters = MasterKeys({"one": bytes(32)})
     await process(masters).refresh()
     with pytest.raises(SealBroken):

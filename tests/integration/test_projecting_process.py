@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ async def rebuilt(process: ProjectingProcess) -> None:
         pass
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[ProjectingProcess], Awaitable[object]]] = {
     "retry": lambda process: process.retry(Choice()),
     "discard": lambda process: process.take_discards(),
     "rebuild": rebuilt,
@@ -112,7 +112,7 @@ async def test_groups_that_the_last_process_stopped_are_not_stopped_in_the_next(
 async def engine_over(directory: Path, *lives: str) -> AsyncIterator[Engine]:
     engine = Engine(Settings(data=directory, bcrypt_cost=4))
     try:
-        async with started(directory, *lives) as engine.projecting:  # type: ignore[assignment]
+        async with started(directory, *lives) as engine.projecting:
             yield engine
     finally:
         await engine.stop()

@@ -9,16 +9,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from subprocess import Popen
+from typing import Any
 
 import httpx
 import pytest
 
+from events.accounts import AccountRegistered
 from infra.local.redis import Redis
 from infra.local.running import Running
 from stores.cassandra.address import Address
 from stores.redis.connection import connect
-from tests.integration.installation import READ_ONLY, SOON, Installation, post, ready, register
+from tests.integration.installation import READ_ONLY, SOON, Installation, Started, post, ready, register
 from tests.pictures import png
 from tests.stores.on_cassandra import drop
 
@@ -46,7 +47,9 @@ def serving(installation: Installation) -> Iterator[list[httpx.Client]]:
         yield [client for _, client in started(stack, installation, COMMAND, QUERY)]
 
 
-def started(stack: ExitStack, installation: Installation, *roles: tuple[str, str]) -> list[tuple[Popen, httpx.Client]]:
+def started(
+    stack: ExitStack, installation: Installation, *roles: tuple[str, str]
+) -> list[tuple[Started, httpx.Client]]:
     processes = [stack.enter_context(installation.process(*words)) for words in roles]
     for each in processes:
         ready(*each)
@@ -60,7 +63,7 @@ class Reader:
         self.client = client
         self.bearer = bearer
 
-    def get(self, path: Path, token: str | None = None, **params: str):
+    def get(self, path: str, token: str | None = None, **params: str) -> Any:
         headers = self.bearer | ({"consistency-token": token} if token else {})
         deadline = time.monotonic() + SOON
         while True:
@@ -185,7 +188,7 @@ def test_while_redis_is_unavailable_tweets_are_read_without_their_counters(
         assert Reader(query, ada).get(f"/tweets/{tweet}", token)["counts"]["likes"] == 1
         running.kill(engine.name)
 
-        def read():
+        def read() -> tuple[int, str | None, int | None]:
             answer = query.get(f"/api/v1/tweets/{tweet}", headers=ada)
             assert answer.status_code in (200, 503), answer.text
             return answer.status_code, answer.headers.get("consistency"), answer.json().get("counts", {}).get("likes")
@@ -217,7 +220,7 @@ class Stream:
     """An open stream of server-sent events, read by a thread."""
 
     def __init__(self, url: str, bearer: dict[str, str], last: str | None = None) -> None:
-        self.events = []
+        self.events: list[dict[str, str]] = []
         self.opened = threading.Event()
         headers = bearer | ({"last-event-id": last} if last else {})
         self._thread = threading.Thread(target=self._read, args=(f"{url}/api/v1/stream", headers), daemon=True)
@@ -226,7 +229,7 @@ class Stream:
 
     def _read(self, url: str, headers: dict[str, str]) -> None:
         with httpx.stream("GET", url, headers=headers, timeout=SOON) as answer:
-            event = {}
+            event: dict[str, str] = {}
             for line in answer.iter_lines():
                 name, _, value = line.partition(": ")
                 if name:
@@ -236,7 +239,7 @@ class Stream:
                     event = {}
                     self.opened.set()
 
-    def of(self, kind: str):
+    def of(self, kind: str) -> list[Any]:
         return [json.loads(event["data"]) for event in list(self.events) if event.get("event") == kind]
 
 
@@ -266,5 +269,6 @@ def test_active_readers_are_reported_to_the_log(installation: Installation) -> N
         ivy = register(command, "ivy")
         assert query.get("/api/v1/feed", headers=ivy).status_code == 200
     events = asyncio.run(installation.events())
-    [account] = [r.event.account for r in events if r.type == "AccountRegistered" and r.event.username == "ivy"]
+    registered = [r.event for r in events if isinstance(r.event, AccountRegistered)]
+    [account] = [event.account for event in registered if event.username == "ivy"]
     assert [r.type for r in events if r.topic == "usage" and r.key == account] == ["AccountActive"]

@@ -20,7 +20,7 @@ def test_serving_goes_on_while_everything_is_rebuilt(tmp_path: Path) -> None:
         for number in range(100):
             alice.post(f"number {number} #tag")
         done = threading.Event()
-        posted = []
+        posted: list[str] = []
 
         def write() -> None:
             while not done.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 
 import apsw
@@ -16,21 +17,23 @@ from projectors.users import Users
 from runtime.embedded.models import ALL_TABLES
 from runtime.embedded.processors import UnknownModel
 from runtime.embedded.rebuild import AlreadyRebuilding, CannotGoBack
-from stores.sqlite.views import Tables, Views
+from runtime.embedded.system import InProcess, System
+from runtime.rebuild_progress import Compared, RebuildProgress
+from stores.sqlite.views import Views
 from tests.integration.in_process import opened, populate
 
 TABLES = {tables.model: tables for tables in ALL_TABLES}
 
 
-async def switches(system):
+async def switches(system: System) -> list[tuple[str, int]]:
     records = await system.log.read({}, 1000, ("operations",))
     return [(r.event.model, r.event.generation) for r in records if isinstance(r.event, ReadModelSwitched)]
 
 
-async def rebuilt(views: Views, models: dict[str, Tables], **how):
-    found = []
+async def rebuilt(views: InProcess, models: Iterable[str], *, back: bool = False) -> list[Compared]:
+    found: list[RebuildProgress] = []
     views.projecting.on_progress = found.append
-    await views.projecting.rebuild(models, **how)
+    await views.projecting.rebuild(list(models), back=back)
     await views.project()
     return [one for progress in found for one in progress.compared]
 
@@ -58,7 +61,7 @@ async def test_what_happens_during_a_rebuild_is_in_the_rebuilt_model_once(tmp_pa
         await views.projecting.rebuild(["counts", "user_timelines"])
         await views.turn()
         await populate(system, seed=2, people=15)
-        compared = []
+        compared: list[Compared] = []
         views.projecting.on_progress = lambda progress: compared.extend(progress.compared)
         await views.project()
         assert [one.same for one in compared] == [True, True]
@@ -75,7 +78,7 @@ async def test_a_switch_is_in_the_log_and_readers_follow_it(tmp_path: Path) -> N
         assert system.generations["users"] == (2, Users.version)
 
 
-async def switched_and_not_recorded(system, views: Views) -> None:
+async def switched_and_not_recorded(system: System, views: InProcess) -> None:
     """Leave a rebuild of `users` in the state of a process that died right after the switch."""
     await populate(system)
     await views.project()

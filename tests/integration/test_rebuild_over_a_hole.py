@@ -6,6 +6,7 @@ import apsw
 import pytest
 
 from events.sqlite.records import base
+from runtime.rebuild_progress import RebuildProgress
 from stores.groups import SERVING
 from tests.integration.in_process import opened, populate
 
@@ -21,7 +22,7 @@ async def test_a_rebuild_over_a_hole_fails_with_its_position_and_the_live_read_m
         connection = apsw.Connection(str(tmp_path / "log.db"))
         connection.execute("DELETE FROM records WHERE position=?", (base(("tweets", 0)) + offset,))
         connection.close()
-        told = []
+        told: list[RebuildProgress] = []
         views.projecting.on_progress = told.append
         await views.projecting.rebuild(["tweets"])
         await views.project()

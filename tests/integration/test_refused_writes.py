@@ -12,7 +12,7 @@ from tests.integration.running import Serving, answered
 pytestmark = pytest.mark.slow
 
 
-def limit_files(server, most) -> None:
+def limit_files(server: Serving, most: int) -> None:
     """Limit the files of the server's processes to `most` bytes."""
     for pid in (server.process.pid, server.projecting()):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))

@@ -26,7 +26,7 @@ def test_a_tweet_is_in_its_followers_feed_as_soon_as_the_token_of_the_write_says
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path: Path, number: int) -> None:
+def test_it_stops_cleanly_and_has_everything_when_it_is_started_again(tmp_path: Path, number: signal.Signals) -> None:
     with Serving(tmp_path / "data") as server:
         alice = server.join("alice")
         tweet = alice.post("kept")

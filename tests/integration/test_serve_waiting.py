@@ -23,6 +23,8 @@ from runtime.embedded.control import (
     Failed,
     Lagging,
     NoServer,
+    Reply,
+    Request,
     socket_path,
 )
 from runtime.embedded.lag import Lag
@@ -135,7 +137,7 @@ def test_the_write_ahead_log_starts_over_when_a_long_read_is_done(tmp_path: Path
     writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, filling BLOB)")
     checkpoints = Checkpointer(writer, after_mib=1)
 
-    def write(mib) -> None:
+    def write(mib: int) -> None:
         for _ in range(mib * 5):
             with writer:
                 writer.executemany("INSERT INTO t VALUES (NULL, ?)", [(os.urandom(2000),) for _ in range(100)])
@@ -161,7 +163,7 @@ def test_the_write_ahead_log_starts_over_when_a_long_read_is_done(tmp_path: Path
 
 
 async def test_a_request_on_the_control_socket_is_answered_to_its_end(tmp_path: Path) -> None:
-    async def handle(request):
+    async def handle(request: Request) -> AsyncIterator[Reply]:
         assert request == AwaitCurrent()
         yield Lagging(7)
         yield Lagging(0)
@@ -177,14 +179,14 @@ async def test_a_request_on_the_control_socket_is_answered_to_its_end(tmp_path: 
 
 
 async def test_a_command_that_failed_is_an_error_for_who_asked_and_no_end_of_the_server(tmp_path: Path) -> None:
-    faults = []
+    faults: list[BaseException] = []
 
-    async def handle(request):
+    async def handle(request: Request) -> AsyncIterator[Reply]:
         if faults:
             yield Failed("cannot be done")
         else:
             raise RuntimeError("a fault of ours")
-            yield
+            yield Done()
 
     server = ControlServer(tmp_path, handle, faults.append)
     await server.start()
@@ -197,7 +199,7 @@ async def test_a_command_that_failed_is_an_error_for_who_asked_and_no_end_of_the
 
 
 async def test_what_a_killed_server_left_of_its_socket_is_replaced(tmp_path: Path) -> None:
-    async def handle(request):
+    async def handle(request: Request) -> AsyncIterator[Reply]:
         yield Done("anew")
 
     socket_path(tmp_path).touch()
@@ -214,16 +216,16 @@ async def test_what_a_killed_server_left_of_its_socket_is_replaced(tmp_path: Pat
 async def test_a_server_that_goes_away_is_no_answer(tmp_path: Path) -> None:
     begun = asyncio.Event()
 
-    async def handle(request) -> AsyncIterator[None]:
+    async def handle(request: Request) -> AsyncIterator[Reply]:
         begun.set()
         await asyncio.Event().wait()
-        yield
+        yield Done()
 
     server = ControlServer(tmp_path, handle, lambda error: None)
     await server.start()
     async with ControlClient(tmp_path) as client:
 
-        async def ask():
+        async def ask() -> list[Reply]:
             return [reply async for reply in client.ask(AwaitCurrent())]
 
         asking = asyncio.create_task(ask())

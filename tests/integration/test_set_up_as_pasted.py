@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -20,13 +21,15 @@ STUB = """#!/bin/sh
 # `minitwitter`, but for the engines, which run already.
 if [ "$1" = engines ]; then cat "$ENGINES"; else exec {python} -m runtime.cli "$@"; fi
 """
+Terminal = tuple[Callable[..., str], Installation]
+"""Runs lines in a new shell and returns their output; the installation that they are for."""
 TOOK_OVER = (
     'test -n "$MINITWITTER_KAFKA_URL" && minitwitter settings | grep -E "^(kafka_url|media.s3|master_key_file) "'
 )
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, s3: str):
+def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: str, s3: str) -> Iterator[Terminal]:
     """Run lines in a new shell and return their output."""
     made = Installation(tmp_path, kafka, postgres)  # a database and a prefix of the test's own
     keyspace = f"{cassandra.rstrip('/')}/pasted_{uuid.uuid4().hex[:12]}"
@@ -47,7 +50,7 @@ def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: s
         "MINITWITTER_TOPIC_PARTITIONS": "4",
     }
 
-    def run(*lines):
+    def run(*lines: str) -> str:
         script = "\n".join(("set -e", *lines))
         done = subprocess.run(
             ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=85
@@ -59,7 +62,9 @@ def terminal(tmp_path: Path, kafka: str, postgres: str, cassandra: str, redis: s
     drop(Address.parse(keyspace))
 
 
-def test_the_block_that_sets_up_works_as_pasted_and_so_does_another_terminal(terminal, kafka: str, s3: str) -> None:
+def test_the_block_that_sets_up_works_as_pasted_and_so_does_another_terminal(
+    terminal: Terminal, kafka: str, s3: str
+) -> None:
     run, made = terminal
     page = ROOT / "docs" / "how-to" / "run-the-processes.md"
     first, other = [block.lines for block in blocks(page) if block.language == "text"][:2]

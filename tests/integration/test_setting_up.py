@@ -28,7 +28,7 @@ def test_setup_installs_what_the_embedded_profile_runs_with_and_the_next_command
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "MAKE", "UV_"))}
     environment = {**kept, "HOME": str(home), "MINITWITTER_DATA": str(tmp_path / "data")}
 
-    def run(*words: str, **settings):
+    def run(*words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             words, cwd=copy, env={**environment, **settings}, capture_output=True, text=True, timeout=300, check=False
         )

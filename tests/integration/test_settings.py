@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.settings import BadSettings, load
+from runtime.settings import BadSettings, LoadedSettings, load
 from tests.integration.running import answered, minitwitter
 
 
@@ -16,11 +16,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"MINITWITTER_{name}", raising=False)
 
 
-def origin(loaded, name: str):
+def origin(loaded: LoadedSettings, name: str) -> tuple[object, str]:
     return next((one.value, one.origin) for one in loaded.origins if one.name == name)
 
 
-def written(tmp_path: Path, text: str):
+def written(tmp_path: Path, text: str) -> Path:
     (tmp_path / "minitwitter.toml").write_text(text)
     return tmp_path / "minitwitter.toml"
 

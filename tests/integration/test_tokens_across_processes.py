@@ -10,15 +10,16 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from infra.local.kafka import Kafka
-from infra.local.running import Running
+from infra.local.running import Note, Running
 from tests.campaigns import form
 from tests.integration.installation import SOON, Installation, installed, post, ready, register
 
@@ -30,42 +31,42 @@ WRITES = form(40, 200)
 
 
 @pytest.fixture
-def broker(running: Running):
+def broker(running: Running) -> Note:
     """A Kafka for this test alone, which can be frozen."""
     return running.up(Kafka())
 
 
 @pytest.fixture
-def installation(tmp_path: Path, broker, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
+def installation(tmp_path: Path, broker: Note, postgres: str, cassandra: str, redis: str) -> Iterator[Installation]:
     limits = ("TWEETS_A_DAY", "TWEETS_A_SECOND", "TWEETS_BURST", "FOLLOWS_A_DAY")
     raised = {f"MINITWITTER_RATE_LIMITS__{limit}": "10000" for limit in limits}
-    with installed(tmp_path, broker.url, postgres, cassandra, redis, **raised) as made:
+    with installed(tmp_path, broker.url, postgres, cassandra, redis, Installation, **raised) as made:
         yield made
 
 
 class Writer:
     """A client that writes through any command process and reads each write through a query process."""
 
-    def __init__(self, number: int, commands, queries) -> None:
+    def __init__(self, number: int, commands: list[str], queries: list[str]) -> None:
         self._commands = [httpx.Client(base_url=url, timeout=SOON) for url in commands]
         self._queries = [httpx.Client(base_url=url, timeout=SOON) for url in queries]
         self._chance = random.Random(number)
         self.name = f"writer_{number}"
         self.bearer = register(self._commands[0], self.name)
         self.seen = self.stale = self.in_outbox = 0
-        self.missed = []
-        self._tweets = []
-        self._written = []
+        self.missed: list[tuple[object, ...]] = []
+        self._tweets: list[str] = []
+        self._written: list[str] = []
 
     @property
-    def reads(self):
+    def reads(self) -> int:
         return self.seen + self.stale + len(self.missed)
 
     def close(self) -> None:
         for client in self._commands + self._queries:
             client.close()
 
-    def write(self, target) -> None:
+    def write(self, target: str) -> None:
         """Make one write, and the read that has to see it."""
         kind = self._chance.random()
         if not self._tweets or kind < 0.4:
@@ -92,15 +93,15 @@ class Writer:
             answer = self._do("DELETE", f"/tweets/{tweet}")
             self._look(answer, "/feed", lambda found: tweet not in [item["tweet"]["id"] for item in found["items"]])
 
-    def _command(self):
+    def _command(self) -> httpx.Client:
         return self._chance.choice(self._commands)
 
-    def _do(self, method, path: Path):
+    def _do(self, method: str, path: str) -> httpx.Response:
         answer = self._command().request(method, f"/api/v1{path}", headers=self.bearer)
         assert answer.is_success, answer.text
         return answer
 
-    def _look(self, answer, path: Path, shows) -> None:
+    def _look(self, answer: httpx.Response, path: str, shows: Callable[[Any], bool]) -> None:
         # A token is about one write: who likes a tweet of a moment ago sends that one's, too.
         self._written = [*self._written[-9:], answer.headers["consistency-token"]]
         token = ",".join(self._written)
@@ -118,7 +119,7 @@ class Writer:
 
 
 @contextmanager
-def now_and_then_frozen(broker, done) -> Iterator[None]:
+def now_and_then_frozen(broker: Note, done: threading.Event) -> Iterator[None]:
     """Freeze the broker for two seconds at a time until the block ends."""
 
     def freeze() -> None:
@@ -138,7 +139,7 @@ def now_and_then_frozen(broker, done) -> Iterator[None]:
         thread.join()
 
 
-def test_every_read_sees_its_write_or_says_that_it_does_not(installation: Installation, broker) -> None:
+def test_every_read_sees_its_write_or_says_that_it_does_not(installation: Installation, broker: Note) -> None:
     roles = [("serve", "command")] * 2 + [("serve", "query")] * 2 + [("work", "all")]
     with ExitStack() as stack:
         processes = [stack.enter_context(installation.process(*words)) for words in roles]
@@ -148,9 +149,9 @@ def test_every_read_sees_its_write_or_says_that_it_does_not(installation: Instal
         writers = [Writer(number, urls[:2], urls[2:4]) for number in range(WRITERS)]
         for writer in writers:
             stack.callback(writer.close)
-        failures = []
+        failures: list[BaseException] = []
 
-        def work(writer, target) -> None:
+        def work(writer: Writer, target: str) -> None:
             try:
                 for _ in range(WRITES):
                     writer.write(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from events.kafka.log import KafkaLog
 from events.kafka.producing import KafkaPublisher
 from events.kafka.records import opened, stored
 from events.kafka.topics import apply
+from events.keys import Keys as KeysPort
 from events.log import LogUnavailable, New, Positions, Record
 from events.sealing import MasterKeys, Sealer
 from events.sqlite.connection import connect
 from events.sqlite.keys import KEYS_DDL, SqliteKeys
 from events.trends import Trend
 from runtime.distributed.models import groups
-from runtime.distributed.roles.workers import HostedGroup
+from runtime.distributed.roles.hosted_group import HostedGroup
 from stores.postgres.database import Database
 from stores.postgres.trends import PostgresTrends
 from stores.sink import StoreUnavailable
@@ -41,17 +42,21 @@ TOPICS = {"tweets": 4, "trends": 4}
 SOON = 60
 
 
-class Keys:
+class Keys(KeysPort):
     """The Keys port over SQLite."""
 
     def __init__(self, path: Path) -> None:
         self.connection = connect(path, durable=False)
         self.connection.execute(KEYS_DDL)
-        self.sealer = Sealer(MasterKeys.generate())
-        self._keys = SqliteKeys(self.connection, self.sealer)
+        self._sealer = Sealer(MasterKeys.generate())
+        self._keys = SqliteKeys(self.connection, self._sealer)
 
-    async def fetch(self, subjects: Sequence[str]) -> None:
-        self._keys.fetch(subjects)
+    @property
+    def sealer(self) -> Sealer:
+        return self._sealer
+
+    async def fetch(self, subjects: Iterable[str]) -> None:
+        self._keys.fetch(tuple(subjects))
 
     async def create(self, subject: str) -> None:
         self._keys.create(subject)

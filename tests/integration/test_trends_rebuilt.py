@@ -8,13 +8,13 @@ import msgspec
 
 from events.log import Positions
 from events.trends import Trend
-from stores.sqlite.views import Views
+from runtime.embedded.system import InProcess
 from stores.trend_windows import Window
 from streams.trends import name_of, newest_rankings
 from tests.integration.in_process import opened, populate
 
 
-def kept(views: Views) -> dict[str, tuple[Trend, ...]]:
+def kept(views: InProcess) -> dict[str, tuple[Trend, ...]]:
     """The rankings that the current generation of the read model has derived."""
     rows = views.views.connection.execute(
         "SELECT length, ends, items FROM {trend_rankings}".format(**views.views.names())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from events.graph import AccountFollowed
+from events.log import Record
 from projectors.graph import Graph
 from runtime.dead_letter_policy import MOST
 from runtime.embedded.dead_letters import give_up, letters_in, standings_in
@@ -22,7 +24,7 @@ from tests.integration.test_dead_letters_serving import readiness, until
 TWEETS = 3 * MOST
 
 
-async def filled(directory: Path):
+async def filled(directory: Path) -> list[Record]:
     """Create a directory with many damaged tweets, none applied yet; return the damaged ones."""
     async with opened(directory, partitions=1) as (system, _):
         await populate(system)
@@ -32,7 +34,7 @@ async def filled(directory: Path):
     return tweets
 
 
-def given_up(directory: Path, *words: str):
+def given_up(directory: Path, *words: str) -> CompletedProcess[str]:
     return minitwitter("dead-letters", "discard", "--unreadable", "--data", directory, *words)
 
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from confluent_kafka import Producer
@@ -12,6 +13,7 @@ from confluent_kafka import Producer
 from runtime.dead_letter_policy import MOST
 from runtime.dead_letters import Choice
 from runtime.distributed.dead_letters import letters_of
+from stores.dead_letters import DeadLetter
 from tests.integration.installation import SOON, Installation, installed, post, ready, register
 from tests.integration.test_dead_letters_of_processes import shown
 
@@ -35,12 +37,15 @@ def write(installation: Installation) -> None:
     assert producer.flush(SOON) == 0
 
 
-async def letters(installation: Installation):
+async def letters(installation: Installation) -> list[DeadLetter]:
     async with letters_of(installation.settings()) as desk:
         return await desk.list(Choice())
 
 
-def until(condition: Callable[[], object], told):
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], told: Callable[[], object]) -> T:
     deadline = time.monotonic() + SOON
     while not (found := condition()):
         assert time.monotonic() < deadline, told()

@@ -165,7 +165,11 @@ async def test_a_log_that_ends_elsewhere_than_it_says_is_no_good_log_without_vie
 
 async def test_verifying_can_be_broken_off_between_two_steps(tmp_path: Path) -> None:
     await filled(tmp_path)
-    verifying = asyncio.create_task(verify(tmp_path, None, lambda total: None, lambda done: verifying.cancel()))
+
+    def break_off(done: int) -> None:
+        verifying.cancel()
+
+    verifying = asyncio.create_task(verify(tmp_path, None, lambda total: None, break_off))
     with pytest.raises(asyncio.CancelledError):
         await verifying
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []

@@ -48,7 +48,7 @@ class Scraped:
         return {one.labels[label] for one in self.families[name].samples}
 
 
-def until(condition: Callable[[], object], told) -> None:
+def until(condition: Callable[[], object], told: Callable[[], object]) -> None:
     deadline = time.monotonic() + SOON
     while not condition():
         assert time.monotonic() < deadline, told()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
-from subprocess import Popen
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -32,7 +32,9 @@ from stores.postgres.search import PostgresSearch
 from stores.postgres.user_search import PostgresUserSearch
 from stores.redis.connection import connect
 from stores.redis.counts import RedisCounts
-from tests.integration.installation import SOON, Installation, installed, post, ready, register
+from tests.integration.installation import SOON, Installation, Started, installed, post, ready, register
+
+T = TypeVar("T")
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.long]
 
@@ -47,7 +49,7 @@ def installation(
         "MINITWITTER_RATE_LIMITS__TWEETS_BURST": "100",
         "MINITWITTER_WORKER_SESSION_S": "3",  # who is killed is missed sooner
     }
-    with installed(place, kafka, postgres, cassandra, redis, **settings) as made:
+    with installed(place, kafka, postgres, cassandra, redis, Installation, **settings) as made:
         yield made
 
 
@@ -90,7 +92,7 @@ class Reading:
         await self._session.close()
 
 
-async def until(condition: Callable[[], object]):
+async def until(condition: Callable[[], Awaitable[T | None]]) -> T:
     """Wait until an asynchronous condition returns a true value; return that value."""
     deadline = time.monotonic() + SOON
     while True:
@@ -101,7 +103,9 @@ async def until(condition: Callable[[], object]):
         await asyncio.sleep(0.1)
 
 
-def started(stack: ExitStack, installation: Installation, *roles: tuple[str, str]) -> list[tuple[Popen, httpx.Client]]:
+def started(
+    stack: ExitStack, installation: Installation, *roles: tuple[str, str]
+) -> list[tuple[Started, httpx.Client]]:
     processes = []
     for words in roles:
         processes.append(stack.enter_context(installation.process(*words)))
@@ -130,7 +134,7 @@ def test_writes_reach_every_store(
         asyncio.run(everywhere(installation, tweet, author, fan))
 
 
-async def everywhere(installation: Installation, tweet, author: AccountId, fan: str) -> None:
+async def everywhere(installation: Installation, tweet: Any, author: str, fan: str) -> None:
     id_ = tweet["id"]
     async with Reading(installation) as read:
         ada = await until(lambda: read.users.named(author.upper()))
@@ -153,14 +157,14 @@ async def everywhere(installation: Installation, tweet, author: AccountId, fan: 
         assert [activity.tweet for activity in (await read.home_feed.page(bob.id, None, 10)).items] == [id_]
 
 
-async def pushed(read: Reading, viewer: str, tweets: list[str]) -> bool:
+async def pushed(read: Reading, viewer: AccountId, tweets: list[str]) -> bool:
     """Whether a timeline is complete and has these rows."""
     oldest = Keeping().oldest_written(wall_clock())
     rows, _ = await read.home.read(viewer, (NEWEST, oldest), 100, {}, 1)
     return [row.tweet for row in rows] == tweets and (await read.home.viewing(viewer)).floor is not None
 
 
-async def listed(read: Reading, account: str, tweet: TweetId) -> bool:
+async def listed(read: Reading, account: AccountId, tweet: TweetId) -> bool:
     return [activity.tweet for activity in (await read.timelines.all(account, None, 10)).items] == [tweet]
 
 
@@ -172,16 +176,16 @@ async def counted(read: Reading, tweet: TweetId, counts: TweetCounts) -> bool:
     return (await read.counts.of_tweets([tweet])).get(tweet) == counts
 
 
-async def counted_account(read: Reading, account: str, counts: AccountCounts) -> bool:
+async def counted_account(read: Reading, account: AccountId, counts: AccountCounts) -> bool:
     return (await read.counts.of_accounts([account])).get(account) == counts
 
 
-async def told(read: Reading, recipient: str, kinds: set[str]) -> bool:
+async def told(read: Reading, recipient: AccountId, kinds: set[str]) -> bool:
     page = await read.notifications.newest(recipient, KINDS, None, 20)
     return {notification.kind for notification in page.items} == kinds
 
 
-async def found_users(read: Reading, text: str) -> list[str]:
+async def found_users(read: Reading, text: str) -> Sequence[AccountId]:
     return (await read.user_search.find(text, None, 5)).items
 
 
@@ -248,7 +252,7 @@ async def wiped(installation: Installation) -> None:
     await redis.aclose()
 
 
-async def liked(installation: Installation, tweet, number: int) -> None:
+async def liked(installation: Installation, tweet: Any, number: int) -> None:
     async with Reading(installation) as read:
         await until(lambda: counted(read, tweet["id"], TweetCounts(likes=number)))
         await until(lambda: liked_by(read, tweet["id"], number))
