@@ -27,12 +27,12 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow]
 WRITERS = 12
 
 
-@pytest.fixture
 def grown(refused: list[Any], told: int) -> bool:
     """Return whether more was refused than `told`."""
     return len(refused) > told
 
 
+@pytest.fixture
 async def world(running: Running, tmp_path: Path) -> AsyncIterator[World]:
     """A world on a server of this test alone."""
     url = running.up(catalogue.engine("postgres")).url
