@@ -12,6 +12,7 @@ from .check import check
 from .export import export
 from .log import Topics, check_positions, open_log, positions, topics_of
 from .options import Config, Data, Json, Port, load, print_json, print_table, progress, run, table_of
+from .replay import replay
 from .terminal import stop_printing
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from runtime.log_inspection import Counted, Looking
     from runtime.settings import Settings
 
-app = typer.Typer(help="Print, count, export and check events of the log.", no_args_is_help=True)
+app = typer.Typer(help="Print, count, replay, export and check events of the log.", no_args_is_help=True)
 app.command()(export)
 app.command()(check)
+app.command()(replay)
 
 Unseal = Annotated[bool, typer.Option("--unseal", help="Show sealed fields, too: texts, addresses, locations.")]
 _LIMIT = 1000

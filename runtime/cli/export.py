@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.quantities import counted
 
-from .log import check_positions, open_log, positions, topics_of
+from .log import Range, check_positions, open_log, range_of, topics_of
 from .options import Config, Data, Json, Port, existing, explained_when_stopped, load, print_json, progress, run
 
 if TYPE_CHECKING:
-    from events.ids import Millis
     from events.log import Positions
     from runtime.exporting.manifest import Manifest, Selection
     from runtime.settings import Settings
 
 _GOES_ON = "what is named in the manifest is exported; the same command goes on from there"
-
-
-class Range(NamedTuple):
-    """One end of what is exported: positions, or a time of events."""
-
-    positions: Positions | None = None
-    time: Millis | None = None
 
 
 def export(
@@ -80,28 +72,15 @@ def export(
     if unseal and not purpose.strip():
         raise typer.BadParameter("say with --purpose what the personal data is for; it is kept in the log")
     settings = existing(load(data, port, config).settings)
-    chosen = _selection(format, topic, _range("--from", start), _range("--to", end), unseal)
+    chosen = _selection(format, topic, range_of("--from", start), range_of("--to", end), unseal)
     if unseal:
         run(_note(settings, chosen.topics, purpose))
     with explained_when_stopped(_GOES_ON):
-        manifest = run(_export(settings, out, chosen, _range("--to", end).positions, follow, every, json))
+        manifest = run(_export(settings, out, chosen, range_of("--to", end).positions, follow, every, json))
     if json:
         print_json(manifest)
     else:
         sys.stdout.write(f"{counted(manifest.events, 'event')} in {counted(len(manifest.files), 'file')} of {out}\n")
-
-
-def _range(option: str, text: str | None) -> Range:
-    from rest.times import parse_rfc3339
-
-    if text is None:
-        return Range()
-    if text[:1].isdigit():
-        try:
-            return Range(time=parse_rfc3339(text if len(text) > len("2015-02-17") else f"{text}T00:00:00Z"))
-        except ValueError as error:
-            raise typer.BadParameter(f"{error}, nor a date like 2026-11-20", param_hint=option) from None
-    return Range(positions=positions(option, text, 0))
 
 
 def _selection(format: str, topic: list[str] | None, start: Range, end: Range, unseal: bool) -> Selection:

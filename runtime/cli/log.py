@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
+    from events.ids import Millis
     from events.log import Positions, TopicPartition
     from runtime.log_inspection import Looking
     from runtime.settings import Settings
@@ -73,3 +74,24 @@ def check_positions(given: Positions, ends: Positions, places: Collection[TopicP
         if offset > end:
             newest = f"its newest event is {place}@{end - 1}" if end else "it is empty"
             raise typer.BadParameter(f"{place}@{offset} is beyond the end of {place}: {newest}")
+
+
+class Range(NamedTuple):
+    """One end of what is exported: positions, or a time of events."""
+
+    positions: Positions | None = None
+    time: Millis | None = None
+
+
+def range_of(option: str, text: str | None) -> Range:
+    """Parse positions, or a time of events. Raises typer.BadParameter."""
+    from rest.times import parse_rfc3339
+
+    if text is None:
+        return Range()
+    if text[:1].isdigit():
+        try:
+            return Range(time=parse_rfc3339(text if len(text) > len("2015-02-17") else f"{text}T00:00:00Z"))
+        except ValueError as error:
+            raise typer.BadParameter(f"{error}, nor a date like 2026-11-20", param_hint=option) from None
+    return Range(positions=positions(option, text, 0))

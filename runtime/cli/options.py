@@ -94,9 +94,11 @@ def code_of(error: Exception) -> int | None:
     from stores.sqlite.damage import ViewsDamaged
     from stores.sqlite.views import NoViews
 
+    from .replay import BadHandler, HandlerFailed
+
     codes: dict[tuple[type[Exception], ...], int] = {
-        (CannotVerify, EngineError, Refused, RoleEnded): 1,
-        (BadDestination, BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
+        (CannotVerify, EngineError, HandlerFailed, Refused, RoleEnded): 1,
+        (BadDestination, BadHandler, BadSettings, NoLog, NotSuchAFile, NothingToLayItOver, ClockBehind): 2,
         (AlreadyOwned, NoServer, AddressInUse): 3,
         (CorruptLog, IncompatibleData, MasterKeyMissing, SealBroken, KeyUnknown, WrongPartitions): 4,
         (UnknownEvent, UnreadableEvent, UnusableKey, NotSetUp, CannotApply, TooManyDeadLetters): 4,
