@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from events.ids import is_id
+from events.ids import EventId, is_id
 from events.log import CorruptLog, Positions, Record, StoredRecord, TopicPartition
 from events.partitioning import partition_of
 from runtime.exporting.destination import BadDestination, Destination
@@ -109,8 +109,6 @@ def _check(record: Record, partitions: int, newest: dict[str, str], checked: Che
 
 async def _unknown(log: Looking, causes: Mapping[str, str]) -> dict[str, str]:
     """Return the causes that are not in the log, with the position of an event that names each."""
-    from events.ids import EventId
-
     return {cause: position for cause, position in causes.items() if await log.find(EventId(cause)) is None}
 
 

@@ -51,7 +51,7 @@ def raw(servers: str, topics: Mapping[str, int]) -> list[Message]:
 
 
 def headers_of(message: Message) -> dict[str, bytes]:
-    """Return the headers of a message, whose values are bytes."""
+    """Return the headers of a message that have a value."""
     found = message.headers() or []
     pairs = found.items() if isinstance(found, dict) else found
     return {name: value for name, value in pairs if isinstance(value, bytes)}

@@ -210,7 +210,20 @@ async def _put_right(admin: AdminClient, topics: Mapping[str, Topic], found: Map
     if resources:
         for future in admin.incremental_alter_configs(resources).values():
             await _answer(future)
+        await _until_right(admin, {name: topics[name] for name in wrong}, found)
     return list(wrong)
+
+
+async def _until_right(admin: AdminClient, topics: Mapping[str, Topic], found: Mapping[str, TopicMetadata]) -> None:
+    """Wait until the brokers show the settings: they hear of a change from the controller, after it is acknowledged.
+
+    Raises LogUnavailable.
+    """
+    deadline = time.monotonic() + _SETTLES_S
+    while wrong := await _differing(admin, topics, found):
+        if time.monotonic() > deadline:
+            raise LogUnavailable(f"after {_SETTLES_S:g} s the settings of {', '.join(sorted(wrong))} are the old ones")
+        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 async def _differing(

@@ -123,7 +123,8 @@ async def _export(
         for given in (Positions.parse(selection.start), to or Positions()):
             check_positions(given, ends, log.places)
         until = Positions({**ends, **(to or {})})
-        export = Export(log, destination(out), selection, every_s=every_s)
-        with progress(quiet=quiet) as bars:
+        to_place = destination(out)
+        export = Export(log, to_place, selection, every_s=every_s)
+        with to_place.hold(), progress(quiet=quiet) as bars:
             task = bars.add_task("exported", total=await export.begin(until))
             return await export.run(None if follow else until, lambda events: bars.advance(task, events))

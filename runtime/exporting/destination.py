@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 from stores.sink import StoreUnavailable
 
 _UNFINISHED = ".unfinished"
+_LOCK = ".lock"
 
 
 class BadDestination(ValueError):
@@ -35,6 +38,10 @@ class Destination(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove a file."""
+        ...
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep other exports of this machine from the place for a while. Raises BadDestination."""
         ...
 
 
@@ -81,11 +88,25 @@ class _Directory:
 
     def paths(self) -> Iterable[str]:
         """Return the paths of all files, relative to the directory."""
-        return [path.relative_to(self._root).as_posix() for path in sorted(self._root.rglob("*")) if path.is_file()]
+        files = [path for path in sorted(self._root.rglob("*")) if path.is_file() and path.name != _LOCK]
+        return [path.relative_to(self._root).as_posix() for path in files]
 
     def delete(self, path: str) -> None:
         """Remove a file."""
         (self._root / path).unlink(missing_ok=True)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Lock the directory. Without this, each of two exports would remove the files of the other."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / _LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadDestination(
+                    f"another export writes to {self._root}; stop it, or choose another place"
+                ) from None
+            yield
 
 
 class _Bucket:
@@ -154,6 +175,10 @@ class _Bucket:
     def delete(self, path: str) -> None:
         """Remove an object."""
         self._asked(lambda: self._client.remove_object(self._bucket, self._prefix + path))
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Do nothing: S3 has no locks. One place is for one export at a time."""
+        return nullcontext()
 
     def _asked(self, call: Any) -> str:
         """Make a call; return the code of what is missing, "" if nothing is. Raises StoreUnavailable."""

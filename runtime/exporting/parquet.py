@@ -174,8 +174,8 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
 
 def _arrow(hint: Any) -> pa.DataType:
     """Return the Arrow type of a field's type."""
-    hint = getattr(hint, "__supertype__", hint)
-    hint = getattr(hint, "__supertype__", hint)
+    while hasattr(hint, "__supertype__"):  # a NewType, such as an id
+        hint = hint.__supertype__
     if hint in _SCALARS:
         return _SCALARS[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

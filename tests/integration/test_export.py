@@ -129,6 +129,11 @@ def test_ctrl_c_says_that_the_same_command_goes_on(data: Path, tmp_path: Path) -
     while not (out / NAME).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    second = minitwitter(*command)
+    assert (second.returncode, second.stderr) == (
+        2,
+        f"minitwitter: another export writes to {out}; stop it, or choose another place\n",
+    )
     os.kill(following.pid, signal.SIGINT)
     _, said = following.communicate(timeout=SOON)
     assert following.returncode == 130

@@ -98,6 +98,11 @@ async def test_a_setting_that_would_lose_events_is_refused_and_then_put_right(ad
     week = ConfigEntry("retention.ms", "604800000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, f"{prefix}graph", incremental_configs=[week])
     await asyncio.gather(*map(asyncio.wrap_future, admin.incremental_alter_configs([resource]).values()))
+    async with asyncio.timeout(PATIENCE_S):  # brokers hear of it from the controller
+        while True:
+            if (await settings_of(admin, f"{prefix}graph"))["retention.ms"] == "604800000":
+                break
+            await asyncio.sleep(0.05)
     with pytest.raises(WrongTopics, match=r"has retention\.ms=604800000, and it must be -1"):
         await check(admin, ["graph"], prefix=prefix, partitions=4)
     assert (await apply(admin, ["graph"], prefix=prefix, partitions=4)).changed == [f"{prefix}graph"]
